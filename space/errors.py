@@ -1,0 +1,31 @@
+"""The one error type for problems that a user can mend."""
+
+from __future__ import annotations
+
+
+class SpaceError(Exception):
+    """A problem with its remedy.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, in a sentence.
+    where : str, optional
+        File, setting or place on the microscope that is concerned.
+    do : str, optional
+        What to do about it.
+    """
+
+    def __init__(self, what: str, where: str = "", do: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.do = do
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.where:
+            parts.append(f"[{self.where}]")
+        if self.do:
+            parts.append(f"-> {self.do}")
+        return " ".join(parts)

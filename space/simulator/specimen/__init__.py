@@ -1,0 +1,7 @@
+"""The simulated specimen: grids with milled lamellae, and the truth about them."""
+
+from .grid import Grid, Lamella
+from .labels import KINDS, LABEL, LABELS
+from .site import Site
+
+__all__ = ["KINDS", "LABEL", "LABELS", "Grid", "Lamella", "Site"]

@@ -1,0 +1,361 @@
+"""A whole grid with its lamellae, seen through any affine map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from . import texture
+from .film import NORMAL, Film, make_film
+from .labels import KINDS, LABEL
+from .lamella import Raster, paint
+from .site import Site, make_site
+
+FINE_UM = 0.010
+COARSE_UM = 0.080
+_ORDER = (
+    "good", "broken", "wedge", "contaminated", "thick", "gone",
+    "good", "wedge", "good", "broken", "thick", "good",
+)  # fmt: skip
+_THRESHOLD_WHITE = 0.5
+
+
+def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Affine (2, 3) map that applies `inner` first."""
+    return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+
+
+def _pixel_index_map(px_to_plane: np.ndarray) -> np.ndarray:
+    """The same map for integer pixel indices (centres at +0.5)."""
+    m = np.asarray(px_to_plane, dtype=float).copy()
+    m[:, 2] += m[:, :2] @ (0.5, 0.5)
+    return m
+
+
+class _Rasters:
+    """Painted lamellae and their averaged-down copies, made when first asked for."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._painted: dict[float, Raster] = {}
+        self._reduced: dict[tuple[float, int], np.ndarray] = {}
+
+    def painted(self, pixel_um: float) -> Raster:
+        base = COARSE_UM if pixel_um >= COARSE_UM else FINE_UM
+        if base not in self._painted:
+            self._painted[base] = paint(self._site, base)
+        return self._painted[base]
+
+    def transmission(self, pixel_um: float) -> tuple[np.ndarray, float, tuple[float, float]]:
+        """The coarsest copy that is at least as fine as `pixel_um`: array, pixel, corner."""
+        raster = self.painted(pixel_um)
+        factor = 1
+        while raster.pixel_um * factor * 2 <= pixel_um * 1.01:
+            factor *= 2
+        key = (raster.pixel_um, factor)
+        if key not in self._reduced:
+            array = raster.transmission
+            if factor > 1:
+                rows = array.shape[0] // factor * factor
+                cols = array.shape[1] // factor * factor
+                blocks = array[:rows, :cols].reshape(rows // factor, factor, cols // factor, factor)
+                array = blocks.mean(axis=(1, 3), dtype=np.float32)
+            self._reduced[key] = array
+        return self._reduced[key], raster.pixel_um * factor, raster.corner_um
+
+
+@dataclass(frozen=True)
+class Lamella:
+    """A lamella as the truth knows it.
+
+    Attributes
+    ----------
+    site : Site
+    """
+
+    site: Site
+    _rasters: _Rasters = field(repr=False, compare=False)
+
+    @property
+    def number(self) -> int:
+        """Counts from 1."""
+        return self.site.number
+
+    @property
+    def kind(self) -> str:
+        """Category at low magnification."""
+        return self.site.kind
+
+    @property
+    def center_um(self) -> tuple[float, float]:
+        """Grid frame (x, y)."""
+        return self.site.center_um
+
+    @property
+    def box_um(self) -> tuple[float, float, float, float]:
+        """Grid frame (x0, y0, x1, y1)."""
+        return self.site.box_um
+
+    @property
+    def angle_deg(self) -> float:
+        """Milling direction in the grid frame."""
+        return self.site.angle_deg
+
+    @property
+    def height_um(self) -> float:
+        """Above the eucentric plane at stage Z = 0."""
+        return self.site.height_um
+
+    def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Labels (rows, columns) uint8 of a picture; 0 outside of the painted region.
+
+        Parameters
+        ----------
+        px_to_grid : (2, 3) affine map from (column, row, 1) of pixel coordinates, pixel
+            centres at +0.5, to the grid frame.
+        shape : (rows, columns)
+        """
+        result = np.zeros(shape, np.uint8)
+        pixel_um = float(np.sqrt(abs(np.linalg.det(np.asarray(px_to_grid)[:, :2]))))
+        raster = self._rasters.painted(pixel_um)
+        m = _compose(self.site.site_from_grid, _pixel_index_map(px_to_grid))
+        found = _region(m, raster.corner_um, raster.pixel_um, raster.labels.shape, shape)
+        if found is None:
+            return result
+        at, matrix, offset = found
+        part = ndimage.affine_transform(
+            raster.labels, matrix, offset, output_shape=_size(at), order=0, cval=0
+        )
+        result[at] = part
+        return result
+
+
+def _size(at: tuple[slice, slice]) -> tuple[int, int]:
+    return at[0].stop - at[0].start, at[1].stop - at[1].start
+
+
+def _region(m, corner_um, pixel_um, raster_shape, shape):
+    """Part of a picture that shows a raster, and the map into the raster there.
+
+    Returns slices, matrix and offset for scipy's affine_transform, or None.
+    """
+    # raster index (row, column) as a function of picture index (column, row)
+    to_col = (m[0] - np.array([0, 0, corner_um[0]])) / pixel_um
+    to_row = (m[1] - np.array([0, 0, corner_um[1]])) / pixel_um
+    to_col[2] -= 0.5
+    to_row[2] -= 0.5
+    forward = np.array([to_col[:2], to_row[:2]])
+    back = np.linalg.inv(forward)
+    corners = np.array(
+        [[-1, -1], [raster_shape[1], -1], [-1, raster_shape[0]], [raster_shape[1], raster_shape[0]]]
+    )
+    seen = (corners - [to_col[2], to_row[2]]) @ back.T
+    c0, r0 = np.floor(seen.min(axis=0)).astype(int)
+    c1, r1 = np.ceil(seen.max(axis=0)).astype(int) + 1
+    c0, r0, c1, r1 = max(c0, 0), max(r0, 0), min(c1, shape[1]), min(r1, shape[0])
+    if c0 >= c1 or r0 >= r1:
+        return None
+    matrix = np.array([[to_row[1], to_row[0]], [to_col[1], to_col[0]]])
+    start = np.array(
+        [to_row[0] * c0 + to_row[1] * r0 + to_row[2], to_col[0] * c0 + to_col[1] * r0 + to_col[2]]
+    )
+    return (slice(r0, r1), slice(c0, c1)), matrix, start
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid on its cartridge; (x, y) are the stage coordinates that centre a point.
+
+    Attributes
+    ----------
+    name : str
+    seed : int
+    film : Film
+    lamellae : tuple of Lamella
+    """
+
+    name: str
+    seed: int
+    film: Film
+    lamellae: tuple[Lamella, ...]
+    slope: tuple[float, float]
+    bumps_um: tuple[tuple[float, float, float, float], ...]
+
+    @classmethod
+    def make(
+        cls,
+        seed: int,
+        n_lamellae: int,
+        name: str = "G1",
+        milled: bool = True,
+        kinds: Sequence[str] | None = None,
+    ) -> Grid:
+        """Draw a grid; the same seed gives the same grid.
+
+        Parameters
+        ----------
+        seed : int
+        n_lamellae : int
+            Up to 24; at most one to a square.
+        name : str
+        milled : bool
+            False gives a clean grid as for plunge-frozen particles.
+        kinds : sequence of str, optional
+            Categories of the lamellae; by default all six occur in turn.
+        """
+        rng = np.random.default_rng([3, seed])
+        film = make_film(rng, milled)
+        slope = tuple(rng.normal(0, 0.004, 2))
+        bumps = tuple(
+            (rng.uniform(1.5, 4.0), *rng.uniform(-0.012, 0.012, 2), rng.uniform(0, 6.28))
+            for _ in range(3)
+        )
+        grid = cls(name, seed, film, (), slope, bumps)
+        chosen = list(kinds) if kinds is not None else [_ORDER[k % 12] for k in range(n_lamellae)]
+        unknown = sorted(set(chosen) - set(KINDS))
+        if unknown:
+            raise ValueError(f"unknown lamella kinds {unknown}; known are {KINDS}")
+        if kinds is None:
+            rng.shuffle(chosen)
+        milling_deg = 96 + rng.normal(0, 4)
+        squares = _squares(rng, film, len(chosen))
+        lamellae = []
+        for number, (kind, (i, j)) in enumerate(zip(chosen, squares, strict=True), 1):
+            x, y = film.square_center_um(i, j)
+            center = (x + rng.uniform(-12, 12), y + rng.uniform(-12, 12))
+            angle = milling_deg + rng.normal(0, 1.0)
+            site = make_site(rng, number, kind, center, angle, grid.height_um(*center))
+            lamellae.append(Lamella(site, _Rasters(site)))
+        for i, j in squares:
+            film.states[i + film.half, j + film.half] = NORMAL
+        return cls(name, seed, film, tuple(lamellae), slope, bumps)
+
+    def height_um(self, x: float, y: float) -> float:
+        """Height of the specimen above the eucentric plane when stage Z is 0."""
+        for lamella in self.lamellae:
+            s, t = lamella.site.site_from_grid @ (x, y, 1.0)
+            if abs(s) < lamella.site.length_um / 2 + 5 and abs(t) < lamella.site.width_um / 2 + 7:
+                return lamella.height_um
+        bumps = sum(a * np.sin(p * x + q * y + phase) for a, p, q, phase in self.bumps_um)
+        return float(self.slope[0] * x + self.slope[1] * y + bumps)
+
+    def transmission(
+        self, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> np.ndarray:
+        """Transmitted fraction of the beam on the pixels of a picture.
+
+        Parameters
+        ----------
+        px_to_grid : (2, 3) array
+            Affine map from (column, row, 1), pixel centres at +0.5, row 0 on top, to the
+            grid frame in µm.
+        shape : (rows, columns)
+        pixel_um : float
+            Pixel size, for the softness of edges and the detail that is drawn.
+
+        Returns
+        -------
+        (rows, columns) float32 array, 0..1
+        """
+        m = _pixel_index_map(px_to_grid)
+        near = [lamella for lamella in self.lamellae if _near(lamella.site, m, shape)]
+        inside = [lamella for lamella in near if _wholly_inside(lamella.site, m, shape)]
+        if inside:
+            result = np.empty(shape, np.float32)
+            self._draw_raster(inside[0], result, m, pixel_um)
+        else:
+            result = self.film.transmission(m, shape, pixel_um)
+            for lamella in near:
+                self._draw_surroundings(lamella.site, result, m, pixel_um)
+                self._draw_raster(lamella, result, m, pixel_um)
+        if pixel_um < 0.02:
+            self._draw_grain(result, m, shape, pixel_um)
+        return result
+
+    def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Labels (rows, columns) uint8; outside of lamellae 'white' or 'black'."""
+        pixel_um = float(np.sqrt(abs(np.linalg.det(np.asarray(px_to_grid)[:, :2]))))
+        seen = self.transmission(px_to_grid, shape, max(pixel_um, 0.02))
+        result = np.where(seen > _THRESHOLD_WHITE, LABEL["white"], LABEL["black"]).astype(np.uint8)
+        for lamella in self.lamellae:
+            if _near(lamella.site, _pixel_index_map(px_to_grid), shape):
+                labels = lamella.label_map(px_to_grid, shape)
+                np.copyto(result, labels, where=labels > 0)
+        return result
+
+    def _draw_surroundings(self, site: Site, result, m, pixel_um) -> None:
+        c0, c1, r0, r1 = _seen_square(m, site.center_um, site.reach_um, result.shape)
+        if c0 >= c1 or r0 >= r1:
+            return
+        at = (slice(r0, r1), slice(c0, c1))
+        part = _compose(site.site_from_grid, m)
+        part[:, 2] += part[:, :2] @ (c0, r0)
+        around, weight = site.surroundings(part, _size(at), pixel_um)
+        result[at] += (around - result[at]) * weight
+
+    def _draw_raster(self, lamella: Lamella, result, m, pixel_um) -> None:
+        array, px, corner = lamella._rasters.transmission(pixel_um)
+        found = _region(_compose(lamella.site.site_from_grid, m), corner, px, array.shape,
+                        result.shape)  # fmt: skip
+        if found is None:
+            return
+        at, matrix, offset = found
+        part = ndimage.affine_transform(
+            array, matrix, offset, output_shape=_size(at), order=1, cval=-1.0
+        )
+        np.copyto(result[at], part, where=part >= 0)
+
+    def _draw_grain(self, result, m, shape, pixel_um) -> None:
+        """Molecular texture below the rasters' resolution, what alignment holds on to."""
+        grain = 0.10 * texture.sample(m, shape, 0.03, self.seed + 61)
+        if pixel_um < 0.004:
+            grain += 0.12 * texture.sample(m, shape, 0.008, self.seed + 62)
+        # Proportional to -ln T: vacuum stays empty.
+        weight = np.clip(1.1 * (1 - result), 0, 1)
+        result *= np.clip(1 + grain * weight, 0, 2)
+        np.clip(result, 0, 1, out=result)
+
+
+def _seen_square(m, center_um, half_um, shape):
+    back = np.linalg.inv(m[:, :2])
+    mid = back @ (np.asarray(center_um) - m[:, 2])
+    reach = half_um * 1.5 * np.abs(back).sum(axis=1)
+    c0, r0 = np.maximum(np.floor(mid - reach), 0).astype(int)
+    c1, r1 = (np.ceil(mid + reach) + 1).astype(int)
+    return c0, min(c1, shape[1]), r0, min(r1, shape[0])
+
+
+def _near(site: Site, m: np.ndarray, shape: tuple[int, int]) -> bool:
+    c0, c1, r0, r1 = _seen_square(m, site.center_um, site.reach_um, shape)
+    return c0 < c1 and r0 < r1
+
+
+def _wholly_inside(site: Site, m: np.ndarray, shape: tuple[int, int]) -> bool:
+    corners = np.array(
+        [[0, 0, 1], [shape[1], 0, 1], [0, shape[0], 1], [shape[1], shape[0], 1]], float
+    )
+    st = corners @ _compose(site.site_from_grid, m).T
+    return bool(
+        np.all(np.abs(st[:, 0]) < site.length_um / 2 + 4.5)
+        and np.all(np.abs(st[:, 1]) < site.width_um / 2 + 7.0)
+    )
+
+
+def _squares(rng: np.random.Generator, film: Film, n: int) -> list[tuple[int, int]]:
+    """Squares for the lamellae: in a few rows across the centre, off the dark corner."""
+    cx, cy, radius = film.dark_corner_um
+    places = []
+    for i in range(-5, 6):
+        for j in range(-2, 3):
+            x, y = film.square_center_um(i, j)
+            if np.hypot(x, y) < 720 and np.hypot(x - cx, y - cy) > radius + 90:
+                places.append((i, j))
+    if n > len(places):
+        raise ValueError(f"{n} lamellae asked for, a grid has room for {len(places)}")
+    chosen = rng.permutation(len(places))[:n]
+    return [places[k] for k in chosen]
+
+

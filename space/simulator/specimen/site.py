@@ -1,0 +1,147 @@
+"""One milled site: the plan of a lamella and of the trenches around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, radians, sin
+
+import numpy as np
+
+from . import texture
+
+MARGIN_ALONG_UM = 5.0
+MARGIN_ACROSS_UM = 7.5
+
+
+@dataclass(frozen=True)
+class Site:
+    """Plan of a lamella site.
+
+    The site frame has its origin in the middle of the lamella; s runs along the milling
+    direction from the front edge (negative) to the back, t across it.
+
+    Attributes
+    ----------
+    number : int
+    kind : str
+        One of the low-magnification categories.
+    center_um : (x, y) in the grid frame
+    angle_deg : float
+        Direction of s in the grid frame.
+    height_um : float
+    seed : int
+        Of everything inside the lamella.
+    length_um, width_um : float
+        Size along s and t.
+    window_um : (front, back)
+        Length of the milled windows before and behind the lamella.
+    slit_gap_um, slit_width_um, slit_length_um : float
+        Stress-relief slits on both sides.
+    """
+
+    number: int
+    kind: str
+    center_um: tuple[float, float]
+    angle_deg: float
+    height_um: float
+    seed: int
+    length_um: float
+    width_um: float
+    window_um: tuple[float, float]
+    slit_gap_um: float
+    slit_width_um: float
+    slit_length_um: float
+
+    @property
+    def site_from_grid(self) -> np.ndarray:
+        """(2, 3) affine map from grid (x, y, 1) to site (s, t)."""
+        a = radians(self.angle_deg)
+        turn = np.array([[cos(a), sin(a)], [-sin(a), cos(a)]])
+        return np.column_stack([turn, -turn @ np.asarray(self.center_um)])
+
+    @property
+    def box_um(self) -> tuple[float, float, float, float]:
+        """Bounding box (x0, y0, x1, y1) of lamella and slits' inner side, grid frame."""
+        a = radians(self.angle_deg)
+        half_s, half_t = self.length_um / 2 + 1.0, self.width_um / 2 + 1.5
+        dx = abs(cos(a)) * half_s + abs(sin(a)) * half_t
+        dy = abs(sin(a)) * half_s + abs(cos(a)) * half_t
+        x, y = self.center_um
+        return x - dx, y - dy, x + dx, y + dy
+
+    @property
+    def reach_um(self) -> float:
+        """Radius around the centre outside of which nothing was milled."""
+        return self.length_um / 2 + max(self.window_um) + 12.0
+
+    def surroundings(
+        self, px_to_site: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bulk, windows and relief slits as if the lamella were cut away.
+
+        Returns
+        -------
+        transmission, weight : (rows, columns) float32
+            `weight` is 1 where the site covers what the grid was before milling.
+        """
+        m = np.asarray(px_to_site, dtype=np.float32)
+        cols = np.arange(shape[1], dtype=np.float32)[None, :]
+        rows = np.arange(shape[0], dtype=np.float32)[:, None]
+        s = m[0, 0] * cols + m[0, 1] * rows + m[0, 2]
+        t = m[1, 0] * cols + m[1, 1] * rows + m[1, 2]
+        edge = np.float32(max(pixel_um, 0.04))
+        ragged = texture.sample(m, shape, 2.5, self.seed)
+        fine = texture.sample(m, shape, 0.5, self.seed + 1)
+
+        front = -self.length_um / 2 - self.window_um[0]
+        back = self.length_um / 2 + self.window_um[1]
+        ends = np.minimum(s - front, back - s) + 1.6 * ragged + 0.15 * fine
+        sides = self.width_um / 2 - np.abs(t) + 0.015 * fine
+        window = texture.smooth_step(np.minimum(ends, sides), edge)
+
+        middle = self.width_um / 2 + self.slit_gap_um + self.slit_width_um / 2
+        across = self.slit_width_um / 2 - np.abs(np.abs(t) - middle) + 0.03 * fine
+        along = self.slit_length_um / 2 - np.abs(s) + 0.8 * ragged
+        slit = texture.smooth_step(np.minimum(across, along), edge)
+
+        bulk = np.float32(0.02) * (1 + 0.35 * ragged)
+        clear = np.maximum(window, slit)
+        transmission = bulk + (1 - bulk) * clear
+
+        near_slit = np.minimum(middle + 2.5 - np.abs(t), self.slit_length_um / 2 + 3 - np.abs(s))
+        near_window = np.minimum(ends + 1.0, sides + 1.0)
+        weight = texture.smooth_step(np.maximum(near_slit, near_window) + ragged, max(edge, 1.0))
+        return transmission.astype(np.float32), np.maximum(weight, clear).astype(np.float32)
+
+
+def make_site(
+    rng: np.random.Generator,
+    number: int,
+    kind: str,
+    center_um: tuple[float, float],
+    angle_deg: float,
+    height_um: float,
+) -> Site:
+    """Draw the plan of a site of the given kind; sizes follow pictures of milled grids."""
+    lengths = {
+        "good": (20, 30),
+        "thick": (28, 36),
+        "wedge": (20, 32),
+        "contaminated": (17, 24),
+        "broken": (17, 26),
+        "gone": (17, 25),
+    }
+    return Site(
+        number=number,
+        kind=kind,
+        center_um=center_um,
+        angle_deg=angle_deg,
+        height_um=height_um,
+        seed=int(rng.integers(1 << 30)),
+        length_um=rng.uniform(*lengths[kind]),
+        width_um=rng.uniform(13.5, 17.0),
+        window_um=(rng.uniform(14, 30), rng.uniform(10, 26)),
+        slit_gap_um=rng.uniform(2.5, 4.5),
+        slit_width_um=rng.uniform(0.9, 1.5),
+        slit_length_um=rng.uniform(20, 34),
+    )
