@@ -1,0 +1,220 @@
+"""A whole session on the simulated microscope: run, judge, write the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from space import judge
+from space.config import labels, load_config
+from space.errors import SpaceError
+from space.files import write_text_atomic
+
+MARKER = "SPACE_simulation.json"
+"""Names a folder as one that a simulation made and may empty again."""
+
+SUMMARY = "summary.json"
+PRIMARY_SCRIPT, AFTER_SCRIPT = 2, 3
+
+log = logging.getLogger("space.simulate")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for the session's files.
+    space_dir : Path
+        Folder of the project (where SPACEtomo.py is).
+    seed, grids, lamellae, level : int
+        Of the specimen: seed, number of grids, lamellae on each; and the automation level.
+    script, primary : Path or None
+        Other scripts in place of SPACEtomo.py and of the stand-in for PACEtomo.
+    settings : mapping
+        Further settings to change at the top of the script.
+    tilt_step_deg : float
+        Tilt step of the stand-in.
+    resume : bool
+        Go on in a folder that has a session already.
+    """
+
+    out: Path
+    space_dir: Path
+    seed: int = 1
+    grids: int = 1
+    lamellae: int = 6
+    level: int = 5
+    script: Path | None = None
+    primary: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tilt_step_deg: float = 15.0
+    resume: bool = False
+
+
+def with_settings(text: str, values: Mapping[str, Any]) -> str:
+    """Change settings in a script's text as a person would do in the editor.
+
+    Parameters
+    ----------
+    text : str
+        The script; a setting is an assignment at the start of a line.
+    values : mapping
+        New values by name, written with `repr`.
+
+    Raises
+    ------
+    SpaceError
+        If the script has no such setting.
+    """
+    for name, value in values.items():
+        pattern = re.compile(rf"^({re.escape(name)}\s*=\s*)[^#\n]*?([ \t]*(?:#.*)?)$", re.MULTILINE)
+        text, n = pattern.subn(lambda m, v=value: f"{m[1]}{v!r}{m[2]}", text, count=1)
+        if n == 0:
+            raise SpaceError(f"The script has no setting '{name}'.", do="Check the name.")
+    return text
+
+
+def prepare_folder(out: Path, resume: bool) -> None:
+    """Make the folder ready: new, emptied if a simulation made it, or kept to go on.
+
+    Raises
+    ------
+    SpaceError
+        If it holds anything that no simulation put there.
+    """
+    marker = out / MARKER
+    if out.exists() and any(out.iterdir()):
+        if not marker.exists():
+            raise SpaceError(
+                "The folder holds files that are not of a simulation.",
+                str(out),
+                "Choose another folder with --out, or empty this one.",
+            )
+        if not resume:
+            shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(marker, json.dumps({"made_by": "spacetomo simulate"}) + "\n")
+
+
+class _Stopwatch:
+    """Seconds spent in each level; the session's log tells when one is over."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def hear(self, line: str) -> None:
+        found = re.search(r"\bLevel (\d): \d+ s", line)
+        if found:
+            self.stop(f"level_{found[1]}")
+
+    def stop(self, name: str) -> None:
+        """Give the time since the last stop to `name`."""
+        now = time.monotonic()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + now - self._since, 1)
+        self._since = now
+
+
+def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
+    """Simulate a session and judge it.
+
+    Parameters
+    ----------
+    plan : Plan
+    show : callable
+        Gets every line of the microscope's log, and the table at the end.
+
+    Returns
+    -------
+    dict
+        What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
+    """
+    from space.simulator import Script, Simulation
+
+    plan_dir = Path(plan.space_dir).resolve()
+    out = Path(plan.out).resolve()
+    script = plan.script or plan_dir / "SPACEtomo.py"
+    values = {
+        "SPACE_DIR": str(plan_dir),
+        "automation_level": plan.level,
+        "grid_list": list(range(1, plan.grids + 1)),
+        **plan.settings,
+    }
+    text = with_settings(script.read_text(encoding="utf-8"), values)
+    after = with_settings(
+        (plan_dir / "SPACEtomo_postAction.py").read_text(encoding="utf-8"),
+        {"SPACE_DIR": str(plan_dir)},
+    )
+    prepare_folder(out, plan.resume)
+
+    watch = _Stopwatch()
+
+    def hear(line: str) -> None:
+        watch.hear(line)
+        show(line)
+
+    simulation = Simulation(
+        out, seed=plan.seed, grids=plan.grids, lamellae=plan.lamellae, progress=hear
+    )
+    simulation.scripts[PRIMARY_SCRIPT] = Script("acquisition", _primary_text(plan, plan_dir))
+    simulation.scripts[AFTER_SCRIPT] = Script("SPACEtomo_postAction", after)
+    simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)
+    result = simulation.run(text, name=script.stem)
+
+    watch.stop("level_5" if plan.level == 5 else "end")
+    summary = judged(plan, simulation, watch.seconds)
+    summary["ok"] = result.ok
+    summary["error"] = result.error
+    write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    show(judge.table(summary))
+    return summary
+
+
+def _primary_text(plan: Plan, space_dir: Path) -> str:
+    if plan.primary is not None:
+        return plan.primary.read_text(encoding="utf-8")
+    stand_in = space_dir / "examples" / "parallel_tilt_series.py"
+    return with_settings(stand_in.read_text(encoding="utf-8"), {"step": plan.tilt_step_deg})
+
+
+def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
+    """Compare all grids of a simulation with their truth."""
+    from space.simulator import navfile
+
+    config = load_config(Path(plan.space_dir))
+    names = list(labels(config))
+    out = Path(plan.out).resolve()
+    map_dir = Path(plan.settings.get("external_map_dir") or out)
+    scope = simulation.session.scope
+    record_um = scope.pixel_um(scope.area_mag_index("R"))
+    width, height = simulation.session.camera.size_px
+    scope.set_low_dose(True)
+    scope.go_to_area("R")
+    optics = judge.Optics(
+        (width * record_um, height * record_um),
+        scope.beam_diameter_um(),
+        float(plan.settings.get("max_tilt", 60)),
+    )
+    verdicts = []
+    for grid in simulation.grids.values():
+        nav = out / f"{grid.name}.nav"
+        items = navfile.read(nav).items if nav.exists() else ()
+        exposures = [e for e in simulation.exposures if e.grid == grid.name]
+        verdicts.append(
+            judge.judge_grid(
+                grid, out, map_dir, items, exposures, names,
+                list(plan.settings.get("target_list", ["mitos"])), optics,
+                scope.rotation_deg(scope.area_mag_index("R")),
+            )  # fmt: skip
+        )
+    return judge.summary(verdicts, seconds)

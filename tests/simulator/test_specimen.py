@@ -1,0 +1,103 @@
+"""The specimen: the same place looks the same in every picture, and the truth fits it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from space.simulator.specimen import KINDS, LABEL, LABELS, Grid
+
+
+def view(center_um, pixel_um, shape, angle_deg=0.0, flip=False):
+    a = np.deg2rad(angle_deg)
+    turn = pixel_um * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    if flip:
+        turn = turn @ np.diag([1.0, -1.0])
+    return np.column_stack([turn, np.asarray(center_um) - turn @ (shape[1] / 2, shape[0] / 2)])
+
+
+@pytest.fixture(scope="module")
+def grid() -> Grid:
+    return Grid.make(900_101, 2, kinds=["good", "thick"])
+
+
+def test_all_kinds_occur_in_six_sites_and_one_square_holds_one():
+    grid = Grid.make(900_102, 6)
+    assert sorted(lamella.kind for lamella in grid.lamellae) == sorted(KINDS)
+    centers = np.array([lamella.center_um for lamella in grid.lamellae])
+    apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1)
+    assert apart[~np.eye(6, dtype=bool)].min() > 80
+
+
+def test_same_seed_same_grid_other_seed_other_grid():
+    shape = (120, 160)
+    seen = [
+        Grid.make(seed, 3).transmission(view((0, 0), 2.0, shape), shape, 2.0)
+        for seed in (5, 5, 6)
+    ]
+    assert np.array_equal(seen[0], seen[1])
+    assert not np.allclose(seen[0], seen[2], atol=0.05)
+
+
+def test_pictures_of_one_place_agree_whatever_their_rotation(grid):
+    center = grid.lamellae[0].center_um
+    shape, px = (301, 301), 0.05
+    straight = grid.transmission(view(center, px, shape), shape, px)
+    turned = grid.transmission(view(center, px, shape, 90), shape, px)
+    points = np.array([[20, 40], [150, 150], [200, 90]])
+    for row, col in points:
+        x, y = view(center, px, shape) @ (col + 0.5, row + 0.5, 1)
+        back = np.linalg.inv(view(center, px, shape, 90)[:, :2])
+        c2, r2 = back @ (np.array([x, y]) - view(center, px, shape, 90)[:, 2])
+        a = straight[row - 2 : row + 3, col - 2 : col + 3].mean()
+        r2, c2 = int(np.floor(r2)), int(np.floor(c2))
+        assert a == pytest.approx(turned[r2 - 2 : r2 + 3, c2 - 2 : c2 + 3].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("coarse", [2, 4, 8])
+def test_a_coarse_picture_is_the_mean_of_a_fine_one(grid, coarse):
+    center = grid.lamellae[0].center_um
+    px, n = 0.02, 640
+    fine = grid.transmission(view(center, px, (n, n)), (n, n), px)
+    m = n // coarse
+    seen = grid.transmission(view(center, px * coarse, (m, m)), (m, m), px * coarse)
+    mean = fine.reshape(m, coarse, m, coarse).mean(axis=(1, 3))
+    assert np.abs(seen - mean).mean() < 0.02
+
+
+def test_labels_fit_what_is_seen(grid):
+    lamella = grid.lamellae[0]
+    shape, px = (1200, 1200), 0.03
+    m = view(lamella.center_um, px, shape)
+    seen, labels = grid.transmission(m, shape, px), grid.label_map(m, shape)
+    assert seen[labels == LABEL["white"]].mean() > 0.9
+    assert seen[labels == LABEL["black"]].mean() < 0.1
+    surface = seen[labels == LABEL["lamella"]]
+    assert 0.15 < surface.mean() < 0.75
+    assert seen[labels == LABEL["mitos"]].mean() < surface.mean()
+    present = {LABELS[v] for v in np.unique(labels)}
+    assert {"cell", "cellwall", "mitos", "coating", "ice", "lamella"} <= present
+
+
+def test_the_box_holds_the_lamella(grid):
+    for lamella in grid.lamellae:
+        shape, px = (700, 700), 0.1
+        m = view(lamella.center_um, px, shape)
+        rows, cols = np.nonzero(np.isin(lamella.label_map(m, shape), [LABEL["lamella"]]))
+        xy = np.column_stack([cols + 0.5, rows + 0.5, np.ones(len(rows))]) @ m.T
+        x0, y0, x1, y1 = lamella.box_um
+        assert xy[:, 0].min() > x0 - 0.5 and xy[:, 0].max() < x1 + 0.5
+        assert xy[:, 1].min() > y0 - 0.5 and xy[:, 1].max() < y1 + 0.5
+        assert 14 < x1 - x0 < 30 and 16 < y1 - y0 < 45
+
+
+def test_height_is_constant_in_a_lamella(grid):
+    x, y = grid.lamellae[0].center_um
+    assert grid.height_um(x, y) == grid.height_um(x + 2, y - 3) == grid.lamellae[0].height_um
+
+
+def test_unknown_kinds_and_too_many_sites_are_refused():
+    with pytest.raises(ValueError, match="unknown lamella kinds"):
+        Grid.make(1, 1, kinds=["nice"])
+    with pytest.raises(ValueError, match="room for"):
+        Grid.make(1, 90)

@@ -1,0 +1,113 @@
+"""The judge itself: it must find what is wrong."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from space import judge
+from space.geometry import MapFrame
+from space.simulator.specimen import LABELS, Grid
+
+OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
+
+
+def item(label, xy, note=""):
+    return SimpleNamespace(label=label, note=note, stage_um=(*xy, 0.0))
+
+
+def test_a_refined_position_takes_the_place_of_the_first_one():
+    known = judge.positions(
+        [item("PL1", (0, 0), "good (90%)"), item("FL1", (5, 5), "thick (80%)"), item("L01", (9, 9))]
+    )
+    assert known[1][1] == "thick" and tuple(known[1][0]) == (5, 5)
+    assert list(known) == [1]
+
+
+def test_each_position_is_matched_once():
+    truth = np.array([[0.0, 0.0], [10.0, 0.0]])
+    found = np.array([[1.0, 0.0], [2.0, 0.0]])
+    pairs = judge.match(truth, found)
+    assert pairs == [(0, 0, 1.0), (1, 1, 8.0)]
+    assert judge.match(truth, found + 100) == []
+
+
+@pytest.mark.parametrize(
+    "points, conflicts",
+    [
+        ([(0, 0), (1.5, 0)], 1),
+        ([(0, 0), (1.7, 0)], 0),
+        ([(0, 0), (0, 3.1)], 1),  # perpendicular to the axis the beam is twice as long
+        ([(0, 0), (0, 3.3)], 0),
+        ([(0, 0), (1, 0), (2, 0)], 2),
+        ([], 0),
+    ],
+)
+def test_beam_conflicts_are_counted_in_squeezed_coordinates(points, conflicts):
+    assert judge.beam_conflicts(points, OPTICS) == conflicts
+
+
+def test_dice_counts_classes_that_are_there_and_ignores_what_has_no_picture():
+    truth = np.array([[1, 1, 2, 2, 0, 0]])
+    predicted = np.array([[1, 2, 2, 2, 2, 1]])
+    dice = judge.dice_by_class(predicted, truth, ["background", "a", "b", "c"], min_px=1)
+    assert dice == {"a": pytest.approx(2 / 3), "b": pytest.approx(4 / 5)}
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A map whose labels are the truth, seen 0.6 µm off."""
+    folder = tmp_path_factory.mktemp("session")
+    grid = Grid.make(900_201, 1, name="G1", kinds=["good"])
+    center = grid.lamellae[0].center_um
+    px = 0.064
+    frame = MapFrame((300, 420), ((0.0, 1 / px), (1 / px, 0.0)), center)
+    away = frame.centered_at((center[0] + 0.6, center[1] - 0.5))
+    labels = grid.label_map(judge._to_grid(away), away.shape)
+    Image.fromarray(labels).save(folder / "G1_L01_seg.png")
+    about = {"frame": frame.to_dict()}
+    (folder / "G1_L01.json").write_text(json.dumps(about), encoding="utf-8")
+    return folder, grid
+
+
+def test_dice_forgives_the_stage_but_not_the_model(session):
+    folder, grid = session
+    path = folder / "G1_L01_seg.png"
+    good = judge._dice(grid, path, LABELS)
+    assert good["lamella"] > 0.95 and good["cell"] > 0.9
+    frame = MapFrame.from_dict(json.loads((folder / "G1_L01.json").read_text())["frame"])
+    labels = np.asarray(Image.open(path))
+    wrong = np.where(labels == LABELS.index("mitos"), LABELS.index("cell"), labels)
+    truth = judge.registered_truth(grid, frame, wrong)
+    assert judge.dice_by_class(wrong, truth, LABELS)["mitos"] == 0
+
+
+def test_a_target_beside_the_wanted_class_is_not_on_it(session):
+    _, grid = session
+    lamella = grid.lamellae[0]
+    px, shape = 0.05, (900, 900)
+    m = np.array(
+        [
+            [px, 0, lamella.center_um[0] - px * 450],
+            [0, px, lamella.center_um[1] - px * 450],
+        ]
+    )
+    labels = grid.label_map(m, shape)
+    row, col = np.argwhere(labels == LABELS.index("mitos"))[0]
+    wanted = {LABELS.index("mitos")}
+    on = m @ (col + 0.5, row + 0.5, 1)
+    assert judge.holds_wanted(grid, tuple(on), OPTICS, 0.0, wanted)
+    assert not judge.holds_wanted(grid, (on[0] + 300, on[1]), OPTICS, 0.0, wanted)
+
+
+def test_the_summary_counts_false_positions_against_precision():
+    found = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, on_wanted=3)
+    missed = judge.LamellaVerdict(2, "thick")
+    result = judge.summary([judge.GridVerdict("G1", (found, missed), 1, 0, (0.4,))], {"level_1": 2})
+    assert result["recall"] == 0.5 and result["precision"] == 0.5
+    assert result["targets"] == 4 and result["targets_on_wanted"] == 3
+    assert "on wanted" in judge.table(result)
