@@ -1,0 +1,106 @@
+"""Candidate positions: a regular grid in the tilt-compressed frame with a score at each node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from space.targeting.score import ScoreMap
+from space.targeting.tilt import TOUCH_UM, TiltFrame
+
+NODES_PER_BEAM = 12
+NODES_MAX = 3_000_000
+# The score varies over the field: nodes must not be coarser than this share of it.
+NODES_PER_FIELD = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Scores (float32, 0 = not allowed) at origin + (i, j)·step, all in tilt-compressed µm."""
+
+    scores: np.ndarray
+    origin_um: tuple[float, float]
+    step_um: tuple[float, float]
+    diameter_um: float
+
+    def nodes(self, index: np.ndarray) -> np.ndarray:
+        """Positions (n, 2) `points_tilt_um` of node indices (n, 2)."""
+        return np.asarray(index) * np.array(self.step_um) + np.array(self.origin_um)
+
+    def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        """Score of the nearest node; 0 outside of the grid."""
+        place = (points_tilt_um - np.array(self.origin_um)) / np.array(self.step_um)
+        index = np.rint(place).astype(np.intp)
+        inside = ((index >= 0) & (index < self.scores.shape)).all(axis=-1)
+        index = np.where(inside[..., None], index, 0)
+        return np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
+
+    def window(self, low_um: np.ndarray, high_um: np.ndarray) -> tuple[slice, slice]:
+        """Slices of the nodes inside a rectangle."""
+        step, origin = np.array(self.step_um), np.array(self.origin_um)
+        first = np.maximum(np.ceil((low_um - origin) / step), 0).astype(int)
+        last = np.minimum(np.floor((high_um - origin) / step) + 1, self.scores.shape)
+        last = np.maximum(last.astype(int), first)
+        return slice(first[0], last[0]), slice(first[1], last[1])
+
+    def positions(self, area: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of a window's nodes, as a column and a row for broadcasting."""
+        first = np.arange(area[0].start, area[0].stop) * self.step_um[0] + self.origin_um[0]
+        second = np.arange(area[1].start, area[1].stop) * self.step_um[1] + self.origin_um[1]
+        return first[:, None], second[None, :]
+
+    def block(self, scores: np.ndarray, point_tilt_um: np.ndarray) -> None:
+        """Set to 0 in `scores` all nodes in conflict with a beam at the point."""
+        area = self.window(point_tilt_um - self.diameter_um, point_tilt_um + self.diameter_um)
+        first, second = self.positions(area)
+        distance2 = (first - point_tilt_um[0]) ** 2 + (second - point_tilt_um[1]) ** 2
+        scores[area][distance2 < (self.diameter_um - TOUCH_UM) ** 2] = 0
+
+
+def candidate_grid(
+    scores: ScoreMap, frame: TiltFrame, diameter_um: float, field_um: float, threshold: float
+) -> Candidates | None:
+    """Sample the score map on a grid around everything above the threshold.
+
+    Parameters
+    ----------
+    field_um : float
+        Shorter side of the Record field; nodes are at most 1/8 of it apart in the map.
+
+    Returns
+    -------
+    Candidates or None
+        None when no position scores above 0 and at least `threshold`.
+    """
+    allowed = (scores.values >= threshold) & (scores.values > 0)
+    rows = np.flatnonzero(allowed.any(axis=1))
+    columns = np.flatnonzero(allowed.any(axis=0))
+    if not len(rows):
+        return None
+    corners = [(r, c) for r in (rows[0], rows[-1] + 1) for c in (columns[0], columns[-1] + 1)]
+    corners_tilt_um = frame.from_map(np.array(corners, dtype=float) * scores.factor)
+    low, high = corners_tilt_um.min(axis=0), corners_tilt_um.max(axis=0)
+    finest_um = diameter_um / NODES_PER_BEAM
+    step = np.array([
+        min(finest_um, field_um / NODES_PER_FIELD),
+        min(finest_um, field_um / NODES_PER_FIELD / frame.stretch),
+    ])
+    step *= max(1.0, float(np.sqrt(np.prod((high - low) / step) / NODES_MAX)))
+    shape = np.maximum(np.ceil((high - low) / step).astype(int) + 1, 1)
+    # Centre the nodes on the area, so that a mirrored map has mirrored nodes.
+    origin = (low + high - (shape - 1) * step) / 2
+    values = np.empty(shape, np.float32)
+    second = np.arange(shape[1]) * step[1] + origin[1]
+    strip = max(1, 500_000 // shape[1])
+    for start in range(0, shape[0], strip):
+        first = np.arange(start, min(start + strip, shape[0])) * step[0] + origin[0]
+        points = np.stack(np.broadcast_arrays(first[:, None], second[None, :]), axis=-1)
+        values[start : start + len(first)] = scores.at(frame.to_map(points))
+    values[(values < threshold) | (values <= 0)] = 0
+    if not values.any():
+        # A spot smaller than the nodes' distance: take the best cell itself.
+        best = np.unravel_index(int(np.argmax(scores.values)), scores.values.shape)
+        origin = frame.from_map((np.array(best) + 0.5) * scores.factor)
+        values = np.full((1, 1), scores.values[best], np.float32)
+    return Candidates(values, tuple(origin), tuple(step), diameter_um)

@@ -1,0 +1,137 @@
+"""What a person asks of the target selection, and what the microscope allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from space.errors import SpaceError
+
+MAX_TILT_ALLOWED_DEG = 85.0
+
+
+@dataclass(frozen=True)
+class TargetingOptions:
+    """The settings of a run that decide where targets go.
+
+    Parameters
+    ----------
+    target_list : tuple of str
+        Names of the wanted segmentation classes. ``"lamella"`` as the FIRST entry means
+        everything on the lamella that is not avoided (see `space.targeting.masks`).
+    avoid_list : tuple of str
+        Names of the avoided classes.
+    target_score_threshold : float
+        Least score of a target. A position must also score above 0.
+    sparse : bool
+        Free placement for small, scattered classes; False: dense pattern for large areas
+        (setting ``sparse_targets``).
+    target_edge : bool
+        Aim at the boundary of the wanted classes instead of their inside.
+    penalty_weight : float
+        Weight of the avoided classes against the wanted ones.
+    max_iterations : int
+        Limit of the rounds of placement refinement; 0 takes the first placement.
+    extra_tracking : bool
+        Place one more target per area for tracking alone.
+    tolerance : float
+        Overlap, as a fraction of the beam diameter, that is resolved by moving the two
+        targets apart; with more than that the one of lower score goes.
+    """
+
+    target_list: tuple[str, ...] = ("mitos",)
+    avoid_list: tuple[str, ...] = ("black", "white", "ice", "crack")
+    target_score_threshold: float = 0.01
+    sparse: bool = True
+    target_edge: bool = False
+    penalty_weight: float = 0.3
+    max_iterations: int = 10
+    extra_tracking: bool = False
+    tolerance: float = 0.1
+
+    def __post_init__(self) -> None:
+        # A list from the settings is as good as a tuple; a frozen value must not hold a list.
+        object.__setattr__(self, "target_list", _names(self.target_list, "target_list"))
+        object.__setattr__(self, "avoid_list", _names(self.avoid_list, "avoid_list"))
+        _need(math.isfinite(self.target_score_threshold), "target_score_threshold", "a number")
+        _need(0 <= self.penalty_weight < math.inf, "penalty_weight", "a number from 0 up")
+        _need(self.max_iterations >= 0, "max_iterations", "a whole number from 0 up")
+        _need(0 <= self.tolerance < 1, "tolerance", "a fraction from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What the beam and the camera cover in the map.
+
+    Directions are angles in the map from the +column axis towards the +row axis.
+
+    Parameters
+    ----------
+    pixel_nm : float
+        Pixel size of the label map.
+    field_um : (float, float)
+        Width and height of the Record camera field.
+    beam_diameter_um : float
+        Illuminated diameter at Record.
+    tilt_axis_deg : float
+        Direction of the tilt axis.
+    field_rotation_deg : float
+        Direction of the field's width axis; 0 or 90 when camera and map are parallel.
+    image_shift_limit_um : float
+        Largest distance of a target (and a geometry point) from its tracking target.
+    max_tilt_deg : float
+        Beams must not overlap up to this tilt.
+    """
+
+    pixel_nm: float
+    field_um: tuple[float, float]
+    beam_diameter_um: float
+    tilt_axis_deg: float
+    field_rotation_deg: float = 0.0
+    image_shift_limit_um: float = 15.0
+    max_tilt_deg: float = 60.0
+
+    def __post_init__(self) -> None:
+        width_um, height_um = self.field_um
+        object.__setattr__(self, "field_um", (float(width_um), float(height_um)))
+        positive = "a number above 0"
+        _need(0 < self.pixel_nm < math.inf, "pixel size of the map", positive)
+        _need(0 < width_um < math.inf and 0 < height_um < math.inf, "Record field", positive)
+        _need(0 < self.beam_diameter_um < math.inf, "beam diameter", positive)
+        _need(math.isfinite(self.tilt_axis_deg), "tilt axis", "an angle in degrees")
+        _need(math.isfinite(self.field_rotation_deg), "camera rotation", "an angle in degrees")
+        _need(self.image_shift_limit_um >= 0, "image_shift_limit", "a distance from 0 um up")
+        _need(
+            0 <= abs(self.max_tilt_deg) <= MAX_TILT_ALLOWED_DEG,
+            "max_tilt",
+            f"an angle up to {MAX_TILT_ALLOWED_DEG:g} degrees",
+        )
+
+    @property
+    def pixel_um(self) -> float:
+        """Pixel size of the label map in µm."""
+        return self.pixel_nm / 1000
+
+    @property
+    def stretch(self) -> float:
+        """How much longer a footprint is perpendicular to the tilt axis at `max_tilt_deg`."""
+        return 1 / math.cos(math.radians(self.max_tilt_deg))
+
+    @property
+    def field_reach_um(self) -> tuple[float, float]:
+        """Half extent (along rows, along columns) of the box around the rotated field."""
+        width_um, height_um = self.field_um
+        cos = abs(math.cos(math.radians(self.field_rotation_deg)))
+        sin = abs(math.sin(math.radians(self.field_rotation_deg)))
+        return (width_um * sin + height_um * cos) / 2, (width_um * cos + height_um * sin) / 2
+
+
+def _names(value, setting: str) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise SpaceError("A list of class names is needed.", setting, 'e.g. ["mitos"]')
+    return tuple(value)
+
+
+def _need(holds: bool, what: str, wanted: str) -> None:
+    if not holds:
+        raise SpaceError(f"{what} must be {wanted}.", "target selection")

@@ -1,0 +1,92 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from space.plots import plot_detection, plot_score, plot_targets
+from space.targeting import Area, Choice, Optics
+
+OPTICS = Optics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
+
+
+def colored(path, low, high) -> float:
+    """Share of the picture's pixels between two colours."""
+    picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return ((picture >= low) & (picture <= high)).all(axis=2).mean()
+
+
+@pytest.fixture
+def choice():
+    targets = np.array([[200.0, 300], [200, 420], [330, 250]])
+    points = np.array([[100.0, 100], [350, 500]])
+    return Choice((Area(targets, np.ones(3), points),))
+
+
+def test_targets_picture_shows_every_kind_of_mark(tmp_path, choice):
+    path = tmp_path / "G1_L01_mitos_targets.png"
+    image = np.full((400, 600), 90, np.uint8)
+    image[:20], image[20:40] = 0, 200
+    wanted = np.zeros((400, 600), bool)
+    plot_targets(path, image, wanted, choice, OPTICS, "G1_L01")
+    yellow = colored(path, (215, 175, 0), (255, 215, 70))
+    blue = colored(path, (50, 110, 200), (100, 170, 240))
+    orange = colored(path, (220, 115, 30), (245, 150, 80))
+    red = colored(path, (190, 20, 10), (230, 70, 60))
+    assert min(yellow, blue, orange, red) > 0.0002
+    wanted[100:200, 100:200] = True
+    masked = tmp_path / "masked.png"
+    plot_targets(masked, image, wanted, choice, OPTICS, "G1_L01")
+    tint = colored(masked, (110, 40, 30), (170, 85, 80))
+    assert tint > 0.02 > colored(path, (110, 40, 30), (170, 85, 80)) + 0.01
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, masked.name]
+
+
+def test_targets_picture_of_nothing_and_of_a_part(tmp_path, choice):
+    image = np.zeros((400, 600), np.uint8)
+    plot_targets(tmp_path / "none.png", image, image > 0, Choice(()), OPTICS)
+    plot_targets(tmp_path / "part.png", image, image > 0, choice.areas, OPTICS, crop=True)
+    empty = np.zeros((0, 0), np.uint8)
+    plot_targets(tmp_path / "empty.png", empty, empty > 0, Choice(()), OPTICS)
+    assert all(Image.open(path).size[0] > 300 for path in tmp_path.iterdir())
+
+
+def box(x0_px, y0_px, x1_px, y1_px, **rest):
+    return SimpleNamespace(x0_px=x0_px, y0_px=y0_px, x1_px=x1_px, y1_px=y1_px, **rest)
+
+
+def test_detection_picture(tmp_path):
+    boxes = [
+        box(100, 5, 160, 90, category="good", probability=0.93),
+        box(400, 300, 440, 380, category="new", probability=0.2),
+    ]
+    path = tmp_path / "G1_lamella_detected.png"
+    image = np.random.default_rng(0).normal(30, 5, (500, 600)).astype(np.float32)
+    plot_detection(path, image, boxes, {"good": "#00ff00"}, 400)
+    assert colored(path, (0, 200, 0), (60, 255, 60)) > 0.001
+    plot_detection(tmp_path / "none.png", image, [], {}, 400)
+    plot_detection(tmp_path / "flat.png", np.zeros((40, 3000), np.uint16), [], {}, 400)
+
+
+def test_score_picture(tmp_path):
+    values = np.zeros((60, 80), np.float32)
+    plot_score(tmp_path / "zero.png", values, 40)
+    values[20:30, 20:40] = 0.7
+    plot_score(tmp_path / "some.png", values, 40, points_px=np.array([[25, 30]]))
+    assert colored(tmp_path / "some.png", (230, 210, 0), (255, 255, 80)) > 0.01
+
+
+def test_large_map_is_drawn_small(tmp_path):
+    image = np.zeros((3000, 5000), np.uint8)
+    plot_targets(tmp_path / "large.png", image, image > 0, Choice(()), OPTICS)
+    assert max(Image.open(tmp_path / "large.png").size) <= 2400
+
+
+def test_import_leaves_matplotlib_alone():
+    code = "import sys, space.plots, space.pacetomo, space.targeting; " \
+        "print([name for name in ('matplotlib', 'scipy.signal', 'scipy.spatial', 'torch') " \
+        "if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
