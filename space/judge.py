@@ -296,8 +296,8 @@ def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, int]
             if target.tsfile in imaged:
                 series += 1
                 points.append(imaged[target.tsfile])
-            else:
-                points.append((target.stage_x_um, target.stage_y_um))
+            elif target.stage_um is not None:
+                points.append(target.stage_um)
     return points, series
 
 

@@ -273,7 +273,7 @@ class Grid:
                 self._draw_raster(lamella, result, m, pixel_um)
         if pixel_um < 0.02:
             self._draw_grain(result, m, shape, pixel_um)
-        return result
+        return np.clip(result, 0.003, 1.0, out=result)
 
     def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Labels (rows, columns) uint8; outside of lamellae 'white' or 'black'."""
@@ -316,7 +316,6 @@ class Grid:
         # Proportional to -ln T: vacuum stays empty.
         weight = np.clip(1.1 * (1 - result), 0, 1)
         result *= np.clip(1 + grain * weight, 0, 2)
-        np.clip(result, 0, 1, out=result)
 
 
 def _seen_square(m, center_um, half_um, shape):

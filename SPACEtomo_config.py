@@ -1,0 +1,46 @@
+"""What changes with the models. Plain constants; relative paths start in this folder."""
+
+# --- Lamella detection (whole-grid map) -------------------------------------------------------
+
+# YOLO weights. To use published SPACEtomo weights, put the .pt file into models/ and name it here.
+detection_weights = "models/lamella_detector/weights.pt"
+# Pixel size (nm) and window (pixels) that the weights were trained at.
+detection_pixel_nm = 400
+detection_window_px = 1024
+
+# Categories that settings may name. The order in which the weights number them is read from the
+# weights themselves. Older published weights know only the first four.
+categories = ["broken", "contaminated", "good", "thick", "wedge", "gone"]
+# Colours in plots.
+category_colors = {
+    "broken": "#EC8A29",
+    "contaminated": "#F8D937",
+    "good": "#55963A",
+    "thick": "#425A86",
+    "wedge": "#6B8CC4",
+    "gone": "#B22C18",
+}
+# Colours in the Navigator: 0 red, 1 green, 2 blue, 3 yellow, 4 magenta, 5 black.
+navigator_colors = {
+    "broken": 0,
+    "contaminated": 3,
+    "good": 1,
+    "thick": 2,
+    "wedge": 4,
+    "gone": 5,
+}
+
+# --- Segmentation (lamella maps) --------------------------------------------------------------
+
+# nnU-Net v2 folder: dataset.json, plans.json, fold_0/checkpoint_final.pth, ...
+# To use the published SPACEtomo model, put its folder into models/, name it here and set
+#     segmentation_folds = [0, 1, 2, 3, 4]
+#     segmentation_pixel_nm = 2.283
+segmentation_model = "models/lamella_segmentation"
+# Folds whose predictions are averaged.
+segmentation_folds = [0]
+# Pixel size (nm) that the model was trained at; lamella maps are saved at this pixel size.
+segmentation_pixel_nm = 16
+
+# Segmentations that run on one GPU at the same time.
+runs_per_gpu = 1

@@ -1,0 +1,168 @@
+"""What changes with the models: the constants of SPACEtomo_config.py as a checked value."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from space.errors import SpaceError
+
+CONFIG_FILE = "SPACEtomo_config.py"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Model configuration.
+
+    Attributes
+    ----------
+    detection_weights : Path
+        Weights of the lamella detector (.pt).
+    detection_pixel_nm : float
+        Pixel size that the detector was trained at.
+    detection_window_px : int
+        Side of the square window that the detector sees.
+    categories : tuple of str
+        Lamella categories, for checks and colours; a detection carries the category's name,
+        which the worker reads from the weights.
+    category_colors : dict of str to str
+        Plot colour (hex) of each category.
+    navigator_colors : dict of str to int
+        Navigator colour (0 to 5) of each category.
+    segmentation_model : Path
+        nnU-Net v2 folder with dataset.json, plans.json and fold_N/checkpoint_final.pth.
+    segmentation_folds : tuple of int
+        Folds whose predictions are averaged.
+    segmentation_pixel_nm : float
+        Pixel size that the segmentation model was trained at.
+    runs_per_gpu : int
+        Segmentations that share one GPU.
+    """
+
+    detection_weights: Path
+    detection_pixel_nm: float
+    detection_window_px: int
+    categories: tuple[str, ...]
+    category_colors: dict[str, str]
+    navigator_colors: dict[str, int]
+    segmentation_model: Path
+    segmentation_folds: tuple[int, ...]
+    segmentation_pixel_nm: float
+    runs_per_gpu: int
+
+
+def load_config(space_dir: Path) -> Config:
+    """Read SPACEtomo_config.py in `space_dir`; relative paths in it start there.
+
+    Raises
+    ------
+    SpaceError
+        With every problem that was found in it.
+    """
+    path = Path(space_dir) / CONFIG_FILE
+    if not path.is_file():
+        raise SpaceError(f"There is no {CONFIG_FILE}.", str(space_dir),
+                         "SPACE_DIR must be the folder of this project.")
+    try:
+        values = runpy.run_path(str(path))
+    except Exception as error:  # the file is the user's; any mistake in it is theirs to mend
+        raise SpaceError(f"{CONFIG_FILE} cannot be run: {type(error).__name__}: {error}.",
+                         str(path), "Correct it.") from error
+    problems = _problems(values)
+    if problems:
+        raise SpaceError(" ".join(problems), str(path), "Correct it.")
+    root = Path(space_dir)
+    return Config(
+        detection_weights=root / values["detection_weights"],
+        detection_pixel_nm=float(values["detection_pixel_nm"]),
+        detection_window_px=values["detection_window_px"],
+        categories=tuple(values["categories"]),
+        category_colors=dict(values["category_colors"]),
+        navigator_colors=dict(values["navigator_colors"]),
+        segmentation_model=root / values["segmentation_model"],
+        segmentation_folds=tuple(values["segmentation_folds"]),
+        segmentation_pixel_nm=float(values["segmentation_pixel_nm"]),
+        runs_per_gpu=values["runs_per_gpu"],
+    )
+
+
+def _is_whole(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e6
+
+
+def _problems(values: dict[str, Any]) -> list[str]:
+    rules = {
+        "detection_weights": (lambda v: isinstance(v, str) and bool(v), "a file name in quotes"),
+        "detection_pixel_nm": (_is_positive, "a length in nm above 0"),
+        "detection_window_px": (lambda v: _is_whole(v, 32) and v % 32 == 0,
+                                "a whole number of pixels that 32 divides"),
+        "categories": (_is_names, "a list of names"),
+        "category_colors": (_is_colors, 'a table of names and colours such as "#55963A"'),
+        "navigator_colors": (_is_navigator_colors, "a table of names and numbers from 0 to 5"),
+        "segmentation_model": (lambda v: isinstance(v, str) and bool(v), "a folder in quotes"),
+        "segmentation_folds": (
+            lambda v: isinstance(v, (list, tuple)) and len(v) > 0
+            and all(_is_whole(fold, 0) for fold in v), "a list of fold numbers from 0"),
+        "segmentation_pixel_nm": (_is_positive, "a length in nm above 0"),
+        "runs_per_gpu": (lambda v: _is_whole(v, 1), "a whole number from 1"),
+    }
+    problems = []
+    for name, (valid, allowed) in rules.items():
+        if name not in values:
+            problems.append(f"{name} is missing; it must be {allowed}.")
+        elif not valid(values[name]):
+            problems.append(f"{name} = {values[name]!r} must be {allowed}.")
+    if not problems:
+        for table in ("category_colors", "navigator_colors"):
+            missing = [name for name in values["categories"] if name not in values[table]]
+            if missing:
+                problems.append(f"{table} has no entry for {', '.join(missing)}.")
+    return problems
+
+
+def _is_names(value: object) -> bool:
+    return (isinstance(value, (list, tuple)) and len(value) > 0
+            and all(isinstance(name, str) and name for name in value)
+            and len(set(value)) == len(value))
+
+
+def _is_colors(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
+        for color in value.values())
+
+
+def _is_navigator_colors(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_whole(color, 0) and color <= 5
+                                           for color in value.values())
+
+
+def labels(config: Config) -> dict[str, int]:
+    """Return class name → label of the segmentation model, from its dataset.json.
+
+    Raises
+    ------
+    SpaceError
+        When the model folder is missing or its dataset.json cannot be understood.
+    """
+    path = config.segmentation_model / "dataset.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        return dict(sorted(((str(name), int(value)) for name, value in table.items()),
+                           key=lambda item: item[1]))
+    except FileNotFoundError:
+        raise SpaceError(f"The segmentation model {config.segmentation_model} is missing "
+                         "(no dataset.json).", str(path),
+                         "Install it, or correct segmentation_model in SPACEtomo_config.py, or "
+                         "use automation_level 1 or 2.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpaceError(f"The class table of the segmentation model cannot be read: {error!r}.",
+                         str(path), "Install the model again.") from None

@@ -1,0 +1,255 @@
+"""Map pictures: 8-bit PNG that carry their pixel size, written and read as a whole.
+
+A map travels over a network folder from the microscope to a GPU machine. A reader must never
+take a file for finished while it is still being copied, so every read checks the whole file
+(all chunks with their checksums, the end mark, an unchanged size) before a pixel is used.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.files import atomic_path, write_text_atomic
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END_CHUNK = b"IEND"
+_TAIL_BYTES = 64
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What a look at a file from outside gives: enough to tell that it changed."""
+
+    size: int
+    mtime_ns: int
+
+
+def file_state(path: Path) -> FileState | None:
+    """Return size and time of `path`, or None if there is no such file."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return None
+    return FileState(stat.st_size, stat.st_mtime_ns)
+
+
+def write_png(
+    path: Path, array: np.ndarray, pixel_nm: float, source: str, **text: object
+) -> None:
+    """Write an 8-bit grey picture with its pixel size; the file appears whole.
+
+    Parameters
+    ----------
+    path : Path
+        Target, ending in ``.png``.
+    array : ndarray of uint8, shape (rows, cols)
+        Row 0 on top.
+    pixel_nm : float
+        Size of a pixel in nm (> 0).
+    source : str
+        Where the picture comes from (file, grid, program).
+    **text
+        Further PNG text entries; values are written with ``str``.
+
+    Raises
+    ------
+    SpaceError
+        If the array is not 2-D uint8, is empty, or the pixel size is not positive.
+    """
+    from PIL import Image, PngImagePlugin
+
+    array = np.asarray(array)
+    if array.ndim != 2 or array.dtype != np.uint8 or array.size == 0:
+        raise SpaceError(
+            f"A map picture is 2-D uint8, not {array.dtype} of shape {array.shape}.", str(path)
+        )
+    if not (np.isfinite(pixel_nm) and pixel_nm > 0):
+        raise SpaceError(f"The pixel size {pixel_nm!r} nm is not positive.", str(path))
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("pixel_nm", repr(float(pixel_nm)))
+    chunks.add_text("source", str(source))
+    for key, value in text.items():
+        chunks.add_text(key, str(value))
+    with atomic_path(Path(path)) as temporary:
+        # Level 2: maps are up to 100 Mpx, and noise hardly shrinks at higher levels.
+        Image.fromarray(np.ascontiguousarray(array)).save(
+            temporary, format="PNG", pnginfo=chunks, compress_level=2
+        )
+
+
+def png_problem(data: bytes) -> str:
+    """Say why `data` is not a whole PNG file; empty if it is.
+
+    Walks the chunks and compares their checksums (PNG specification, section 5), so a file
+    that a copying program has already given its final size but not its content is noticed.
+    """
+    if not data:
+        return "empty file"
+    if not data.startswith(_SIGNATURE):
+        return "not a PNG file, or its start is not there yet"
+    position = len(_SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            return f"cut off after {len(data)} bytes"
+        body = memoryview(data)[position + 4 : position + 8 + length]
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(body) != checksum:
+            return f"damaged at byte {position}"
+        if bytes(body[:4]) == _END_CHUNK:
+            return ""
+        position = end
+    return f"cut off after {len(data)} bytes"
+
+
+def is_whole_png(path: Path) -> bool:
+    """Tell whether `path` is there as a complete PNG file (without decoding the pixels)."""
+    try:
+        return not png_problem(_read_stable(Path(path)))
+    except (OSError, SpaceError):
+        return False
+
+
+def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read a map picture and what is known about it.
+
+    Returns
+    -------
+    array : ndarray of uint8, shape (rows, cols)
+    info : dict
+        The PNG texts; ``pixel_nm`` as float where it is known, from the PNG or from the
+        JSON file beside it.
+
+    Raises
+    ------
+    SpaceError
+        If the file is missing, still being written, damaged, or not an 8-bit picture.
+    """
+    from PIL import PngImagePlugin
+
+    path = Path(path)
+    try:
+        data = _read_stable(path)
+    except OSError as error:
+        raise SpaceError(f"The picture cannot be read ({error}).", str(path)) from error
+    problem = png_problem(data)
+    if problem:
+        raise SpaceError(
+            f"The picture is not whole: {problem}.", str(path), "Wait for the copy, or copy it anew"
+        )
+    try:
+        # The class itself, not Image.open: maps may be larger than PIL's general size limit.
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
+            image.load()
+            if image.mode not in ("L", "P", "1", "RGB", "RGBA", "LA"):
+                raise SpaceError(
+                    f"A map picture has 8 bits per pixel, this one is of kind {image.mode}.",
+                    str(path),
+                    "Save it as 8-bit grey PNG",
+                )
+            texts = {key: str(value) for key, value in getattr(image, "text", {}).items()}
+            grey = image if image.mode == "L" else image.convert("L")
+            array = np.array(grey, dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        raise SpaceError(f"The picture cannot be decoded ({error}).", str(path)) from error
+    info: dict[str, Any] = dict(texts)
+    pixel_nm = _positive(texts.get("pixel_nm"))
+    if pixel_nm is None:
+        pixel_nm = _positive(read_json_beside(path).get("pixel_nm"))
+    info.pop("pixel_nm", None)
+    if pixel_nm is not None:
+        info["pixel_nm"] = pixel_nm
+    return array, info
+
+
+def read_png_text(path: Path) -> dict[str, str]:
+    """Return the PNG texts of a whole file without decoding it; empty if it is not whole."""
+    try:
+        data = _read_stable(Path(path))
+    except (OSError, SpaceError):
+        return {}
+    if png_problem(data):
+        return {}
+    texts: dict[str, str] = {}
+    position = len(_SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kind = data[position + 4 : position + 8]
+        body = data[position + 8 : position + 8 + length]
+        if kind == b"tEXt" and b"\0" in body:
+            key, value = body.split(b"\0", 1)
+            texts[key.decode("latin-1")] = value.decode("latin-1")
+        elif kind == b"iTXt" and body.count(b"\0") >= 4:
+            key, rest = body.split(b"\0", 1)
+            if rest[:1] == b"\0":  # not compressed
+                value = rest[2:].split(b"\0", 2)[2]
+                texts[key.decode("latin-1")] = value.decode("utf-8", "replace")
+        elif kind == b"zTXt" and b"\0" in body:
+            key, rest = body.split(b"\0", 1)
+            try:
+                texts[key.decode("latin-1")] = zlib.decompress(rest[1:]).decode("latin-1")
+            except zlib.error:
+                pass
+        position += 12 + length
+    return texts
+
+
+def fingerprint(path: Path) -> str:
+    """Return a short mark that differs when the picture's content differs; "" if missing.
+
+    The end of a PNG holds the checksum of all pixels, so size and tail are enough, and a
+    large map need not be read over the network to see that it was taken anew.
+    """
+    try:
+        with open(path, "rb") as stream:
+            size = stream.seek(0, io.SEEK_END)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            tail = stream.read(_TAIL_BYTES)
+    except OSError:
+        return ""
+    return f"{size:x}-{zlib.crc32(tail):08x}"
+
+
+def json_path(path: Path) -> Path:
+    """Return the name of the JSON file beside a picture (``<stem>.json``)."""
+    return Path(path).with_suffix(".json")
+
+
+def write_json_beside(path: Path, values: dict[str, Any]) -> None:
+    """Write what is known about a picture into the JSON file beside it, whole."""
+    write_text_atomic(json_path(path), json.dumps(values, indent=1) + "\n")
+
+
+def read_json_beside(path: Path) -> dict[str, Any]:
+    """Return the content of the JSON file beside a picture; empty if missing or not whole."""
+    try:
+        values = json.loads(json_path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _read_stable(path: Path) -> bytes:
+    before = file_state(path)
+    data = path.read_bytes()
+    if before is None or before != file_state(path) or len(data) != before.size:
+        raise SpaceError("The picture changed while it was read.", str(path), "Wait for the copy")
+    return data
+
+
+def _positive(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None

@@ -1,0 +1,1 @@
+"""Inference jobs: the queue in the shared folder, the workers, and the monitor's loop."""

@@ -1,0 +1,291 @@
+"""What a worker does with one map: read it, run a model that stays loaded, write the result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.images import fingerprint, is_whole_png, read_png, write_png
+from space.jobs.claims import read_json
+from space.jobs.records import Job
+from space.jobs.results import result_path
+
+log = logging.getLogger("space.jobs")
+
+SETTINGS_NAME = "SPACE_settings.json"
+DEFAULT_THRESHOLD = 0.1
+#: Pixel sizes this close (as a fraction) are the same.
+SAME_PIXEL = 0.02
+_WHOLE_SECONDS = 20.0
+
+
+class ClaimLost(Exception):
+    """Others took this worker for dead and have the job now."""
+
+
+class Engine:
+    """The models of a worker and what they are used for.
+
+    Parameters
+    ----------
+    space_dir : Path
+        Folder with SPACEtomo_config.py.
+    device : str
+        ``auto``, ``cpu``, or the number of a GPU.
+    load_config, make_segmenter, make_detector : callable, optional
+        Replacements for tests: ``load_config(space_dir)``,
+        ``make_segmenter(folder, folds, device)``, ``make_detector(weights, device)``.
+    whole_s : float
+        How long to wait for a map that is still being copied.
+    """
+
+    def __init__(
+        self,
+        space_dir: Path,
+        device: str = "auto",
+        load_config: Callable[[Path], Any] | None = None,
+        make_segmenter: Callable[..., Any] | None = None,
+        make_detector: Callable[..., Any] | None = None,
+        whole_s: float = _WHOLE_SECONDS,
+    ) -> None:
+        self._space_dir = Path(space_dir)
+        self._device = device
+        self._load_config = load_config or _default_config
+        self._make_segmenter = make_segmenter or _default_segmenter
+        self._make_detector = make_detector or _default_detector
+        self._whole_s = whole_s
+        self._models: dict[str, tuple[Any, Any]] = {}
+
+    def run(
+        self,
+        job: Job,
+        map_dir: Path,
+        say: Callable[[str], None] = log.info,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> Path:
+        """Do a job and return the path of its result.
+
+        Raises
+        ------
+        SpaceError
+            If the map, the model or the configuration is not usable.
+        ClaimLost
+            If `may_write` says so before the result is written.
+        """
+        map_path = Path(map_dir) / job.map_name
+        _wait_until_whole(map_path, self._whole_s)
+        mark = fingerprint(map_path)
+        image, info = read_png(map_path)
+        config = self._load_config(self._space_dir)
+        start = time.monotonic()
+        if job.task == "segment":
+            write = self._segment(job, map_path, image, info, mark, config, say)
+        elif job.task == "detect":
+            write = self._detect(job, map_path, image, info, mark, config, say)
+        else:
+            raise SpaceError(f"Task {job.task!r} is unknown.", job.map_name)
+        if not may_write():
+            raise ClaimLost(job.map_name)
+        target = result_path(map_path.parent, job.map_name, job.task)
+        write(target)
+        say(f"{target.name} written after {time.monotonic() - start:.0f} s.")
+        return target
+
+    def _segment(
+        self,
+        job: Job,
+        map_path: Path,
+        image: np.ndarray,
+        info: Mapping[str, Any],
+        mark: str,
+        config: Any,
+        say: Callable[[str], None],
+    ) -> Callable[[Path], None]:
+        folder = Path(config.segmentation_model)
+        folds = tuple(config.segmentation_folds)
+        segmenter = self._model(
+            "segment",
+            (str(folder), folds, _age(folder / "plans.json")),
+            lambda: self._make_segmenter(folder, folds, self._resolved()),
+            say,
+        )
+        model_nm = float(config.segmentation_pixel_nm)
+        pixel_nm = float(info.get("pixel_nm", model_nm))
+        if "pixel_nm" not in info:
+            say(f"The map does not say its pixel size; {model_nm:g} nm is assumed.")
+        scaled = image
+        if abs(pixel_nm / model_nm - 1.0) > SAME_PIXEL:
+            scaled = _resized(image, _scaled_shape(image.shape, pixel_nm / model_nm), smooth=True)
+            say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
+        say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
+        labels = segmenter.segment(scaled)
+        if labels.shape != image.shape:
+            labels = _resized(labels, image.shape, smooth=False)
+        names = json.dumps(dict(getattr(segmenter, "labels", {})))
+
+        def write(target: Path) -> None:
+            write_png(
+                target, labels, pixel_nm, job.map_name, map=mark, model=folder.name, labels=names
+            )
+
+        return write
+
+    def _detect(
+        self,
+        job: Job,
+        map_path: Path,
+        image: np.ndarray,
+        info: Mapping[str, Any],
+        mark: str,
+        config: Any,
+        say: Callable[[str], None],
+    ) -> Callable[[Path], None]:
+        if "pixel_nm" not in info:
+            raise SpaceError(
+                "Detection needs the pixel size of the map.",
+                str(map_path),
+                "Write pixel_nm into the JSON file beside it",
+            )
+        weights = Path(config.detection_weights)
+        detector = self._model(
+            "detect",
+            (str(weights), _age(weights)),
+            lambda: self._make_detector(weights, self._resolved()),
+            say,
+        )
+        pixel_nm = float(info["pixel_nm"])
+        threshold = detection_threshold(job.params, map_path.parent)
+        boxes = detector.detect(image, pixel_nm, threshold, config)
+        say(f"{len(boxes)} lamellae found with a probability of at least {threshold:g}.")
+        content = {
+            "boxes": [box.to_dict() for box in boxes],
+            "threshold": threshold,
+            "pixel_nm": pixel_nm,
+            "map": mark,
+            "source": job.map_name,
+            "model": weights.name,
+        }
+
+        def write(target: Path) -> None:
+            write_text_atomic(target, json.dumps(content, indent=1) + "\n")
+
+        return write
+
+    def _model(
+        self, task: str, key: Any, make: Callable[[], Any], say: Callable[[str], None]
+    ) -> Any:
+        known = self._models.get(task)
+        if known is None or known[0] != key:
+            self._models.pop(task, None)
+            start = time.monotonic()
+            self._models[task] = (key, make())
+            say(f"Model loaded in {time.monotonic() - start:.0f} s.")
+        return self._models[task][1]
+
+    def _resolved(self) -> str:
+        return torch_device(self._device)
+
+
+def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
+    """Return the threshold to use: the job's own, else the saved settings', else 0.1.
+
+    Raises
+    ------
+    SpaceError
+        If it is no number between 0 and 1.
+    """
+    saved = read_json(Path(map_dir) / SETTINGS_NAME)
+    value = params.get("threshold", saved.get("WG_detection_threshold", DEFAULT_THRESHOLD))
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0.0 <= float(value) <= 1.0
+    ):
+        raise SpaceError(f"The detection threshold {value!r} is not between 0 and 1.", str(map_dir))
+    return float(value)
+
+
+def torch_device(device: str) -> str:
+    """Return the torch name of a device (``cpu``, ``cuda:0``), and set the CPU threads.
+
+    ``auto`` is the first GPU where torch can use one. A GPU that torch cannot use is replaced
+    by the CPU with a warning: slow results are better than none.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise SpaceError(
+            f"torch is missing for this Python ({error}).",
+            do='Install the worker packages: pip install "spacetomo[predict]"',
+        ) from error
+    wanted = device.strip().lower().removeprefix("cuda:")
+    threads = thread_count(os.environ.get("SPACETOMO_THREADS", ""), torch.get_num_threads())
+    if wanted == "cpu":
+        torch.set_num_threads(threads)
+        return "cpu"
+    number = 0 if wanted in ("auto", "cuda", "") else int(wanted) if wanted.isdigit() else -1
+    if number >= 0 and torch.cuda.is_available() and number < torch.cuda.device_count():
+        return f"cuda:{number}"
+    if wanted != "auto":
+        log.warning("GPU %r cannot be used by torch here: going on with the CPU.", device)
+    torch.set_num_threads(threads)
+    return "cpu"
+
+
+def thread_count(wanted: str, usual: int) -> int:
+    """Return how many CPU threads to use: as asked for, else all but one for the others."""
+    if wanted.strip().isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return max(1, min(usual, (os.cpu_count() or 2) - 1))
+
+
+def _wait_until_whole(map_path: Path, seconds: float) -> None:
+    """Wait for a map that is being copied; reading it tells the rest."""
+    end = time.monotonic() + seconds
+    while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end:
+        time.sleep(min(1.0, max(0.01, seconds / 10)))
+
+
+def _scaled_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _resized(image: np.ndarray, shape: tuple[int, ...], smooth: bool) -> np.ndarray:
+    from PIL import Image
+
+    kind = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), kind), dtype=np.uint8)
+
+
+def _age(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _default_config(space_dir: Path) -> Any:
+    from space.config import load_config
+
+    return load_config(space_dir)
+
+
+def _default_segmenter(folder: Path, folds: tuple, device: str) -> Any:
+    from space.segmentation.model import Segmenter
+
+    return Segmenter(folder, folds, device)
+
+
+def _default_detector(weights: Path, device: str) -> Any:
+    from space.lamellae.detector import Detector
+
+    return Detector(weights, device)

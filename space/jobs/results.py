@@ -1,0 +1,60 @@
+"""Whether a job is done: a fact on disk, read from the result itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from space.images import FileState, file_state, fingerprint, is_whole_png, read_png_text
+from space.jobs.claims import read_json
+from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
+
+
+def result_path(map_dir: Path, map_name: str, task: str) -> Path:
+    """Return where the result of a job is written."""
+    ending = RESULT_ENDINGS.get(task, f"_{task}.txt")
+    return Path(map_dir) / f"{Job(clean_map_name(map_name)).stem}{ending}"
+
+
+class Results:
+    """Looks at results; a file that has not changed is not read again."""
+
+    def __init__(self, map_dir: Path) -> None:
+        self._map_dir = Path(map_dir)
+        self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
+
+    def fits(self, job: Job) -> bool:
+        """Tell whether a whole result is there, made from this map with these parameters.
+
+        A result that does not say from which map it was made counts (other programs).
+        """
+        facts = self._facts(result_path(self._map_dir, job.map_name, job.task))
+        if facts is None:
+            return False
+        now = fingerprint(self._map_dir / job.map_name)
+        if now and facts.get("map") and facts["map"] != now:
+            return False
+        wanted = job.params.get("threshold")
+        if job.task == "detect" and wanted is not None:
+            try:
+                return abs(float(facts["threshold"]) - float(wanted)) < 1e-9
+            except (KeyError, TypeError, ValueError):
+                return False
+        return True
+
+    def _facts(self, path: Path) -> dict[str, Any] | None:
+        look = file_state(path)
+        if look is None:
+            return None
+        known = self._known.get(path)
+        if known is not None and known[0] == look:
+            return known[1]
+        facts: dict[str, Any] | None
+        if path.suffix == ".png":
+            facts = dict(read_png_text(path)) if is_whole_png(path) else None
+        else:
+            content = read_json(path)
+            facts = content if isinstance(content.get("boxes"), list) else None
+        if file_state(path) == look:
+            self._known[path] = (look, facts)
+        return facts

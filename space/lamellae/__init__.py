@@ -1,0 +1,1 @@
+"""Whole-grid map to boxes to lamellae."""

@@ -1,0 +1,288 @@
+"""Detection windows over a map, and one box per lamella from the boxes of all windows.
+
+Pure functions of numbers. x is the column and y the row of the image, in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+#: No lamella's box is longer; windows overlap by more, so each lamella is whole in one of them.
+LONGEST_LAMELLA_UM = 60.0
+#: Two boxes show the same lamella from this intersection over union on ...
+SAME_IOU = 0.3
+#: ... or when this part of the smaller one lies inside the larger one.
+SAME_INSIDE = 0.6
+#: A box that a window border cut counts this much of one that shows its lamella whole.
+CUT_WORTH = 0.5
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-aligned frame around a lamella.
+
+    ``x`` is the column, ``y`` the row; `cut_sides` holds the letters of the sides
+    (``l``, ``t``, ``r``, ``b``) at which a window's border may have cut the lamella.
+    """
+
+    x0_px: float
+    y0_px: float
+    x1_px: float
+    y1_px: float
+    category: str
+    probability: float
+    cut_sides: str = ""
+
+    @property
+    def area_px2(self) -> float:
+        """Area in square pixels."""
+        return max(0.0, self.x1_px - self.x0_px) * max(0.0, self.y1_px - self.y0_px)
+
+    @property
+    def center_px(self) -> tuple[float, float]:
+        """Middle as (row, column), the order of points in maps."""
+        return (self.y0_px + self.y1_px) / 2, (self.x0_px + self.x1_px) / 2
+
+    def scaled(self, factor: float) -> Box:
+        """Return the box in an image whose pixels are `factor` times smaller."""
+        return replace(
+            self,
+            x0_px=self.x0_px * factor,
+            y0_px=self.y0_px * factor,
+            x1_px=self.x1_px * factor,
+            y1_px=self.y1_px * factor,
+        )
+
+    def shifted(self, x_px: float, y_px: float) -> Box:
+        """Return the box moved by (`x_px`, `y_px`)."""
+        return replace(
+            self,
+            x0_px=self.x0_px + x_px,
+            y0_px=self.y0_px + y_px,
+            x1_px=self.x1_px + x_px,
+            y1_px=self.y1_px + y_px,
+        )
+
+    def clipped(self, shape: tuple[int, int]) -> Box:
+        """Return the part of the box inside an image of `shape` (rows, cols)."""
+        rows, cols = shape
+        return replace(
+            self,
+            x0_px=min(max(self.x0_px, 0.0), float(cols)),
+            y0_px=min(max(self.y0_px, 0.0), float(rows)),
+            x1_px=min(max(self.x1_px, 0.0), float(cols)),
+            y1_px=min(max(self.y1_px, 0.0), float(rows)),
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return {
+            "x0_px": self.x0_px,
+            "y0_px": self.y0_px,
+            "x1_px": self.x1_px,
+            "y1_px": self.y1_px,
+            "category": self.category,
+            "probability": self.probability,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Box:
+        """Return the box that `to_dict` wrote."""
+        return cls(
+            float(values["x0_px"]),
+            float(values["y0_px"]),
+            float(values["x1_px"]),
+            float(values["y1_px"]),
+            str(values["category"]),
+            float(values["probability"]),
+        )
+
+
+def overlap_px(pixel_nm: float, window_px: int, longest_um: float = LONGEST_LAMELLA_UM) -> int:
+    """Return how far neighbouring windows overlap: more than the longest lamella.
+
+    At 400 nm and 60 µm this is 151 px. Never more than three quarters of the window, so that
+    windows still advance when pixels are small.
+    """
+    wanted = math.floor(longest_um * 1000.0 / pixel_nm) + 1
+    return max(0, min(wanted, window_px * 3 // 4))
+
+
+def window_starts(length_px: int, window_px: int, least_overlap_px: int) -> tuple[int, ...]:
+    """Return where windows begin along one axis so that they cover 0..`length_px`.
+
+    Windows are spread evenly; neighbours share at least `least_overlap_px`. An axis shorter
+    than the window gets one window that begins before 0 and is centred on it (to be padded).
+
+    Raises
+    ------
+    ValueError
+        If windows could not advance.
+    """
+    if window_px <= 0 or not 0 <= least_overlap_px < window_px:
+        raise ValueError(f"window {window_px} px cannot overlap by {least_overlap_px} px")
+    if length_px <= window_px:
+        return (-((window_px - length_px) // 2),)
+    steps = math.ceil((length_px - window_px) / (window_px - least_overlap_px))
+    return tuple(round(i * (length_px - window_px) / steps) for i in range(steps + 1))
+
+
+def intersection_px2(a: Box, b: Box) -> float:
+    """Return the area that two boxes share."""
+    width = min(a.x1_px, b.x1_px) - max(a.x0_px, b.x0_px)
+    height = min(a.y1_px, b.y1_px) - max(a.y0_px, b.y0_px)
+    return max(0.0, width) * max(0.0, height)
+
+
+def same_lamella(a: Box, b: Box) -> bool:
+    """Tell whether two boxes show the same lamella (symmetric)."""
+    shared = intersection_px2(a, b)
+    if shared <= 0.0:
+        return False
+    smaller = min(a.area_px2, b.area_px2)
+    union = a.area_px2 + b.area_px2 - shared
+    return shared >= SAME_IOU * union or shared >= SAME_INSIDE * smaller
+
+
+def merge_boxes(boxes: Iterable[Box]) -> list[Box]:
+    """Make one box of all that show the same lamella.
+
+    The result does not depend on the order of `boxes`. The more probable ones come first,
+    those that a window border cut at half their probability; each takes in the boxes of the
+    same lamella that are left. Where a whole box leads, its frame stays; where a cut one
+    leads, the frame goes around all parts. Category and probability are those of the most
+    probable member. Repeated until nothing changes, since a joined frame may meet more parts.
+
+    Returns
+    -------
+    list of Box
+        Most probable first.
+    """
+    current = sorted(set(boxes), key=_rank)
+    while True:
+        merged = sorted(set(_merge_once(current)), key=_rank)
+        if len(merged) == len(current):
+            return sorted(merged, key=_by_probability)
+        current = merged
+
+
+def keep_best(
+    frames_px: np.ndarray, probabilities: np.ndarray, same_iou: float = 0.5
+) -> np.ndarray:
+    """Non-maximum suppression: indices of the boxes that no better one covers.
+
+    Parameters
+    ----------
+    frames_px : ndarray, shape (n, 4)
+        x0, y0, x1, y1.
+    probabilities : ndarray, shape (n,)
+    same_iou : float
+        Intersection over union above which the less probable box goes.
+
+    Returns
+    -------
+    ndarray of int
+        Most probable first; equal probabilities are ordered by position.
+    """
+    frames = np.asarray(frames_px, dtype=np.float64).reshape(-1, 4)
+    scores = np.asarray(probabilities, dtype=np.float64)
+    order = np.lexsort((frames[:, 3], frames[:, 2], frames[:, 1], frames[:, 0], -scores))
+    areas = np.prod(np.maximum(frames[:, 2:] - frames[:, :2], 0.0), axis=1)
+    kept: list[int] = []
+    while order.size:
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        corner0 = np.maximum(frames[rest, :2], frames[best, :2])
+        corner1 = np.minimum(frames[rest, 2:], frames[best, 2:])
+        shared = np.prod(np.maximum(corner1 - corner0, 0.0), axis=1)
+        union = np.maximum(areas[rest] + areas[best] - shared, 1e-12)
+        order = rest[shared / union <= same_iou]
+    return np.array(kept, dtype=int)
+
+
+def mark_cut_sides(
+    box: Box, window: tuple[int, int, int, int], shape: tuple[int, int], near_px: float = 3.0
+) -> Box:
+    """Note at which sides the border of a window may have cut a box.
+
+    Parameters
+    ----------
+    box : Box
+        In pixels of the whole image.
+    window : tuple of int
+        x0, y0, x1, y1 of the window in the image (may reach beyond it where padded).
+    shape : tuple of int
+        (rows, cols) of the image; its own borders cut nothing that another window could show.
+    near_px : float
+        A box that ends this close to the border counts as cut.
+    """
+    x0, y0, x1, y1 = window
+    rows, cols = shape
+    sides = ""
+    if x0 > 0 and box.x0_px <= x0 + near_px:
+        sides += "l"
+    if y0 > 0 and box.y0_px <= y0 + near_px:
+        sides += "t"
+    if x1 < cols and box.x1_px >= x1 - near_px:
+        sides += "r"
+    if y1 < rows and box.y1_px >= y1 - near_px:
+        sides += "b"
+    return replace(box, cut_sides=sides)
+
+
+def _merge_once(ranked: Sequence[Box]) -> list[Box]:
+    left = list(ranked)
+    merged = []
+    while left:
+        leader = left.pop(0)
+        same = [box for box in left if same_lamella(leader, box)]
+        left = [box for box in left if not same_lamella(leader, box)]
+        merged.append(_joined(leader, same))
+    return merged
+
+
+def _joined(leader: Box, others: Sequence[Box]) -> Box:
+    if not others:
+        return leader
+    members = [leader, *others]
+    best = min(members, key=_by_probability)
+    named = replace(leader, category=best.category, probability=best.probability)
+    if not leader.cut_sides:
+        return named
+    # A side stays cut only if the member that reaches farthest there is cut there.
+    ends = {
+        "l": min(members, key=lambda b: b.x0_px),
+        "t": min(members, key=lambda b: b.y0_px),
+        "r": max(members, key=lambda b: b.x1_px),
+        "b": max(members, key=lambda b: b.y1_px),
+    }
+    sides = "".join(side for side, member in ends.items() if side in member.cut_sides)
+    return replace(
+        named,
+        x0_px=ends["l"].x0_px,
+        y0_px=ends["t"].y0_px,
+        x1_px=ends["r"].x1_px,
+        y1_px=ends["b"].y1_px,
+        cut_sides=sides,
+    )
+
+
+def _by_probability(box: Box) -> tuple:
+    return (
+        -box.probability,
+        box.x0_px,
+        box.y0_px,
+        box.x1_px,
+        box.y1_px,
+        box.category,
+        box.cut_sides,
+    )
+
+
+def _rank(box: Box) -> tuple:
+    worth = box.probability * (CUT_WORTH if box.cut_sides else 1.0)
+    return (-worth, *_by_probability(box))

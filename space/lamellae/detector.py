@@ -1,0 +1,282 @@
+"""Detection of lamellae in a map with a YOLO network (worker side: needs torch, ultralytics).
+
+The network is called directly and its raw output decoded here, so the threshold that was
+asked for is the one that is used, and nothing depends on torchvision.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.lamellae.boxes import (
+    Box,
+    keep_best,
+    mark_cut_sides,
+    merge_boxes,
+    overlap_px,
+    window_starts,
+)
+
+log = logging.getLogger("space.lamellae")
+
+#: Grey levels below and above these percentiles of the map become black and white.
+PERCENTILES = (0.5, 99.5)
+#: A box must be this large to be a lamella, in pixels of the detection scale.
+SMALLEST_BOX_PX = 3.0
+
+
+class DetectionConfig(Protocol):
+    """The part of the configuration that detection needs."""
+
+    detection_pixel_nm: float
+    detection_window_px: int
+
+
+def to_8_bit(image: np.ndarray) -> np.ndarray:
+    """Stretch an image of any kind to 0..255 between its percentiles.
+
+    Pixels without data (not finite) become the median. A flat image becomes mid-grey.
+    """
+    image = np.asarray(image)
+    finite = np.isfinite(image)
+    if not finite.any():
+        return np.full(image.shape, 128, np.uint8)
+    # A regular sample of about a million pixels settles a percentile well enough.
+    step = max(1, int(np.sqrt(image.size / 1e6)))
+    sample = image[::step, ::step][finite[::step, ::step]]
+    if sample.size == 0:
+        sample = image[finite]
+    low, middle, high = np.percentile(sample, (PERCENTILES[0], 50.0, PERCENTILES[1]))
+    if high <= low:
+        low, high = float(sample.min()), float(sample.max())
+    if high <= low:
+        return np.full(image.shape, 128, np.uint8)
+    values = image.astype(np.float32)
+    values[~finite] = middle
+    scaled = (values - np.float32(low)) * np.float32(255.0 / (high - low))
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def rescale_8_bit(image: np.ndarray, factor: float) -> np.ndarray:
+    """Resample a uint8 image by `factor`, averaging where it becomes smaller."""
+    from PIL import Image
+
+    rows, cols = (max(1, round(n * factor)) for n in image.shape)
+    if (rows, cols) == image.shape:
+        return image
+    return np.asarray(
+        Image.fromarray(image).resize((cols, rows), Image.Resampling.BILINEAR), dtype=np.uint8
+    )
+
+
+def cut_window(image: np.ndarray, row0: int, col0: int, size_px: int, fill: int) -> np.ndarray:
+    """Return a square window; parts beyond the image get the grey level `fill`."""
+    window = np.full((size_px, size_px), fill, np.uint8)
+    rows, cols = image.shape
+    r0, r1 = max(row0, 0), min(row0 + size_px, rows)
+    c0, c1 = max(col0, 0), min(col0 + size_px, cols)
+    if r1 > r0 and c1 > c0:
+        window[r0 - row0 : r1 - row0, c0 - col0 : c1 - col0] = image[r0:r1, c0:c1]
+    return window
+
+
+def decode(
+    output: np.ndarray, threshold: float, end_to_end: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn the raw output for one window into boxes.
+
+    Parameters
+    ----------
+    output : ndarray
+        ``(4 + classes, n)``: centre x, centre y, width, height and one probability per class
+        for each of n places (YOLOv8 to v12); or, with `end_to_end`, ``(n, 6)``: x0, y0, x1,
+        y1, probability, class.
+    threshold : float
+        Least probability (inclusive).
+
+    Returns
+    -------
+    frames_px : ndarray, shape (k, 4)
+        x0, y0, x1, y1 in window pixels.
+    probabilities : ndarray, shape (k,)
+    classes : ndarray of int, shape (k,)
+    """
+    if end_to_end:
+        wanted = output[:, 4] >= threshold
+        rows = output[wanted]
+        return rows[:, :4].astype(float), rows[:, 4].astype(float), rows[:, 5].astype(int)
+    probabilities = output[4:].max(axis=0)
+    wanted = probabilities >= threshold
+    x, y, width, height = output[:4, wanted].astype(float)
+    frames = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+    classes = output[4:, wanted].argmax(axis=0)
+    return frames, probabilities[wanted].astype(float), classes
+
+
+class Detector:
+    """Finds lamellae; the network is loaded once.
+
+    Parameters
+    ----------
+    weights : Path
+        A YOLO ``.pt`` file.
+    device : str
+        ``cpu`` or ``cuda:<n>``.
+
+    Raises
+    ------
+    SpaceError
+        If the weights are missing or no detection network.
+    """
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        self.weights = Path(weights)
+        self.device = device
+        self._network, self.names = _load_network(self.weights, device)
+        self._batch = 1 if device == "cpu" else 4
+
+    def detect(
+        self, image: np.ndarray, pixel_nm: float, threshold: float, config: DetectionConfig
+    ) -> list[Box]:
+        """Find lamellae in an image.
+
+        Parameters
+        ----------
+        image : ndarray, shape (rows, cols)
+            Any numeric kind.
+        pixel_nm : float
+            Its pixel size.
+        threshold : float
+            Least probability, 0..1; this value and no other is applied.
+        config : DetectionConfig
+            Pixel size and window size of the network.
+
+        Returns
+        -------
+        list of Box
+            In pixels of `image`, most probable first.
+        """
+        if not 0.0 <= threshold <= 1.0:
+            raise SpaceError(f"The detection threshold {threshold} is not between 0 and 1.")
+        if not pixel_nm > 0:
+            raise SpaceError(f"The pixel size {pixel_nm} nm is not positive.")
+        factor = pixel_nm / config.detection_pixel_nm
+        small = rescale_8_bit(to_8_bit(image), factor)
+        size_px = int(config.detection_window_px)
+        fill = int(np.median(small))
+        overlap = overlap_px(config.detection_pixel_nm, size_px)
+        places = [
+            (row0, col0)
+            for row0 in window_starts(small.shape[0], size_px, overlap)
+            for col0 in window_starts(small.shape[1], size_px, overlap)
+        ]
+        boxes: list[Box] = []
+        position = 0
+        while position < len(places):
+            group = places[position : position + self._batch]
+            windows = [cut_window(small, r, c, size_px, fill) for r, c in group]
+            outputs, end_to_end = self._forward(windows)
+            for (row0, col0), output in zip(group, outputs, strict=True):
+                boxes += self._boxes_of_window(
+                    output, end_to_end, threshold, row0, col0, size_px, small.shape
+                )
+            position += len(group)
+        scale_x = image.shape[1] / small.shape[1]
+        scale_y = image.shape[0] / small.shape[0]
+        return [
+            Box(
+                b.x0_px * scale_x,
+                b.y0_px * scale_y,
+                b.x1_px * scale_x,
+                b.y1_px * scale_y,
+                b.category,
+                b.probability,
+            )
+            for b in merge_boxes(boxes)
+        ]
+
+    def _boxes_of_window(
+        self,
+        output: np.ndarray,
+        end_to_end: bool,
+        threshold: float,
+        row0: int,
+        col0: int,
+        size_px: int,
+        shape: tuple[int, int],
+    ) -> list[Box]:
+        frames, probabilities, classes = decode(output, threshold, end_to_end)
+        window = (col0, row0, col0 + size_px, row0 + size_px)
+        boxes = []
+        for i in keep_best(frames, probabilities):
+            name = str(self.names.get(int(classes[i]), f"class {int(classes[i])}"))
+            box = Box(*(float(v) for v in frames[i]), name, float(probabilities[i]))
+            box = box.shifted(col0, row0).clipped(shape)
+            if min(box.x1_px - box.x0_px, box.y1_px - box.y0_px) >= SMALLEST_BOX_PX:
+                boxes.append(mark_cut_sides(box, window, shape))
+        return boxes
+
+    def _forward(self, windows: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
+        """Run the network; out of memory: one window at a time, then on the CPU."""
+        try:
+            return _run(self._network, windows, self.device)
+        except (RuntimeError, MemoryError) as error:
+            if self.device == "cpu":
+                raise
+            if len(windows) > 1 and "out of memory" in str(error).lower():
+                log.warning("GPU memory is short: detection goes on window by window.")
+                self._batch = 1
+                parts = [self._forward([window]) for window in windows]
+                return [part[0][0] for part in parts], parts[0][1]
+            log.warning("Detection on %s failed (%s): going on with the CPU.", self.device, error)
+            self.device, self._batch = "cpu", 1
+            self._network, _ = _load_network(self.weights, "cpu")
+            return _run(self._network, windows, "cpu")
+
+
+def _load_network(weights: Path, device: str) -> tuple[Any, dict[int, str]]:
+    if not weights.is_file():
+        raise SpaceError(
+            "The detection weights are missing.",
+            str(weights),
+            "Put the .pt file there, or correct detection_weights in SPACEtomo_config.py",
+        )
+    # A worker on an instrument network must neither phone nor install anything.
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    from ultralytics import YOLO
+
+    try:
+        model = YOLO(str(weights), task="detect")
+        network = model.model.float()
+    except Exception as error:  # whatever unpickling a foreign file may raise
+        raise SpaceError(
+            f"The detection weights cannot be loaded ({error}).",
+            str(weights),
+            "Use the weights of an ultralytics detection model",
+        ) from error
+    network = network.fuse(verbose=False).eval().to(device)
+    names = network.names
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    return network, {int(k): str(v) for k, v in pairs}
+
+
+def _run(network: Any, windows: Sequence[np.ndarray], device: str) -> tuple[list[np.ndarray], bool]:
+    import torch
+
+    batch = np.stack(windows).astype(np.float32)[:, None] / 255.0
+    channels = next(network.parameters()).shape[1]
+    with torch.inference_mode():
+        tensor = torch.from_numpy(batch).to(device).expand(-1, channels, -1, -1).contiguous()
+        output = network(tensor)
+        output = output[0] if isinstance(output, (tuple, list)) else output
+        array = output.float().cpu().numpy()
+    end_to_end = bool(getattr(network.model[-1], "end2end", False))
+    return list(array), end_to_end

@@ -1,0 +1,1 @@
+"""The microscope's hands: the only place that talks to SerialEM."""

@@ -1,0 +1,76 @@
+"""Grids in the autoloader: names and loading."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from space.errors import SpaceError
+from space.microscope.scope import close_valve
+from space.microscope.sem import sem_errors, serialem, words
+
+_LOADED_SLOT = "SPACE_LOADED_SLOT"
+"""SerialEM variable that lives as long as the program: the slot loaded by this script."""
+
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
+_LONGEST_NAME = 40
+_log = logging.getLogger("space.microscope")
+
+
+def folder_safe(name: str) -> str:
+    """Turn a grid's name into one that is safe in file names, notes and labels.
+
+    Letters, digits, '-' and '_' stay, everything else becomes '_'; '_tgts' is taken out
+    because targets files are recognised by it. The result may be empty.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
+    safe = re.sub(r"(?i)_tgt", "-tgt", safe)[:_LONGEST_NAME].rstrip("_-")
+    return f"{safe}_" if _RESERVED.fullmatch(safe) else safe
+
+
+def slot_name(slot: int) -> str:
+    """Return the name that the autoloader gives the grid in a slot, or an empty text.
+
+    Raises
+    ------
+    SpaceError
+        When the slot is empty or the autoloader cannot be asked.
+    """
+    try:
+        answer = serialem().ReportSlotStatus(int(slot))
+    except sem_errors() as error:
+        raise SpaceError(f"The autoloader does not answer: {words(error)}.", f"slot {slot}",
+                         'Correct grid_list; ["stage"] stands for the grid that is loaded.'
+                         ) from error
+    values = answer if isinstance(answer, tuple) else (answer,)
+    if int(values[0]) == 0:
+        raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
+    return values[-1].strip() if isinstance(values[-1], str) else ""
+
+
+def loaded_slot() -> int | None:
+    """Return the slot that this program loaded last since SerialEM started, if any."""
+    sem = serialem()
+    if not sem.IsVariableDefined(_LOADED_SLOT):
+        return None
+    return int(float(sem.GetVariable(_LOADED_SLOT)))
+
+
+def load(slot: int) -> None:
+    """Load the grid of a slot onto the stage, unless this program did so already."""
+    if loaded_slot() == slot:
+        _log.info("Slot %d is already on the stage: not loaded again.", slot)
+        return
+    _log.info("Loading the grid of slot %d...", slot)
+    sem = serialem()
+    close_valve()
+    try:
+        answer = sem.LoadCartridge(int(slot))
+    except sem_errors() as error:
+        raise SpaceError(f"The grid cannot be loaded: {words(error)}.", f"slot {slot}",
+                         "Look at the autoloader.") from error
+    code = int(answer[0] if isinstance(answer, tuple) else answer or 0)
+    if code:
+        raise SpaceError(f"The grid was not loaded (code {code}).", f"slot {slot}",
+                         "Look at the autoloader.")
+    sem.SetPersistentVar(_LOADED_SLOT, str(slot))

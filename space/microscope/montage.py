@@ -1,0 +1,178 @@
+"""Montages: collecting them, registering them as maps, loading them back."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from space.errors import SpaceError
+from space.geometry import MapFrame, montage_pieces
+from space.microscope import navigator
+from space.microscope.scope import Picture, read_buffer, stage_to_pixels
+from space.microscope.sem import serialem
+
+OVERVIEW_BUFFER = "B"
+"""Buffer that holds the overview after a montage was acquired or loaded."""
+
+_LOAD_BUFFER = "P"
+"""A buffer above the rolling range, so that loading disturbs nothing."""
+
+_LEAST_OVERLAP_PX = 16
+_MOST_PIECES = 30
+_MRC = 0
+_log = logging.getLogger("space.microscope")
+
+
+@dataclass(frozen=True)
+class MapImage:
+    """A map: its picture, where it lies, and its Navigator item.
+
+    `buffer` holds the picture in SerialEM as long as nothing else is loaded or taken.
+    """
+
+    picture: Picture
+    frame: MapFrame
+    index: int
+    buffer: str
+
+
+def close_files() -> None:
+    """Close all image files, so that names are free and montages can be set up."""
+    sem = serialem()
+    open_files = 0
+    while int(sem.ReportFileNumber()) > 0 and open_files < 100:
+        sem.CloseFile()
+        open_files += 1
+
+
+def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> MapImage:
+    """Collect a montage of the whole grid with the present imaging state.
+
+    Parameters
+    ----------
+    path : Path
+        Image file; replaced when it exists (a montage that was cut short).
+    overlap : float
+        Least overlap as a fraction of the frame.
+    note, label : str
+        For the Navigator item.
+    """
+    sem = serialem()
+    _prepare_file()
+    sem.SetupFullMontage(float(overlap), str(path))
+    sem.AllowFileOverwrite(0)
+    sem.SetMontPanelParams(1, 1, 1, -1)
+    return _acquire(note, label)
+
+
+def collect_here(path: Path, pieces: tuple[int, int], overlap: float, view: Picture,
+                 note: str, label: str) -> MapImage:
+    """Collect a View montage by stage moves around the present stage position.
+
+    Parameters
+    ----------
+    path : Path
+        Image file; replaced when it exists.
+    pieces : tuple of int
+        Number of pieces along x and y of the camera.
+    overlap : float
+        Overlap as a fraction of the frame.
+    view : Picture
+        A View picture; the pieces have its size and binning.
+    note, label : str
+        For the Navigator item.
+    """
+    sem = serialem()
+    rows, columns = view.data.shape
+    _prepare_file()
+    sem.ParamSetToUseForMontage(2)
+    sem.OpenNewMontage(int(pieces[0]), int(pieces[1]), str(path))
+    sem.AllowFileOverwrite(0)
+    sem.SetMontageParams(1, _overlap_px(columns, overlap), _overlap_px(rows, overlap),
+                         columns, rows, 0, round(view.binning))
+    sem.SetMontPanelParams(1, 1, 1, -1)
+    return _acquire(note, label)
+
+
+def _prepare_file() -> None:
+    sem = serialem()
+    close_files()
+    sem.SetNewFileType(_MRC, 1)
+    sem.AllowFileOverwrite(1)  # what has this name is a montage that was cut short
+
+
+def _overlap_px(length_px: int, overlap: float) -> int:
+    # An even number, since half of it belongs to either piece.
+    return max(_LEAST_OVERLAP_PX, 2 * round(length_px * overlap / 2))
+
+
+def pieces_for(size_um: tuple[float, float], view: Picture, overlap: float) -> tuple[int, int]:
+    """Return how many pieces along x and y cover a field: at least two, within reason.
+
+    Raises
+    ------
+    SpaceError
+        When the field would need more pieces along one side than any lamella does.
+    """
+    pieces = montage_pieces(size_um, view.field_um, overlap)
+    if max(pieces) > _MOST_PIECES:
+        raise SpaceError(f"A montage of {size_um[0]:.0f} x {size_um[1]:.0f} um would need "
+                         f"{pieces[0]} x {pieces[1]} pieces.", "View",
+                         "Lower MM_padding_factor, or check the View magnification.")
+    if pieces == (1, 1):  # a single piece would be no montage
+        wide = size_um[0] / view.field_um[0] >= size_um[1] / view.field_um[1]
+        return (2, 1) if wide else (1, 2)
+    return pieces
+
+
+def _acquire(note: str, label: str) -> MapImage:
+    sem = serialem()
+    sem.M()
+    index = int(sem.NewMap(0, note))
+    navigator.describe(index, label=label, note=note)
+    image = _map_image(index, OVERVIEW_BUFFER)
+    sem.CloseFile()
+    return image
+
+
+def load_map(index: int) -> MapImage:
+    """Load a map that the Navigator knows.
+
+    Raises
+    ------
+    SpaceError
+        When its file is missing (SerialEM would only show a message and go on).
+    """
+    saved = navigator.saved_item(index)
+    if saved is not None and not _file_of(saved.values.get("MapFile", "")).is_file():
+        raise SpaceError("The image file of a map is missing.",
+                         saved.values.get("MapFile", ""), "Put it back or delete the map item.")
+    serialem().LoadOtherMap(int(index), _LOAD_BUFFER)
+    return _map_image(index, _LOAD_BUFFER)
+
+
+def _file_of(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    return Path(str(serialem().ReportDirectory())) / name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _map_image(index: int, buffer: str) -> MapImage:
+    picture = read_buffer(buffer)
+    shape = (picture.data.shape[0], picture.data.shape[1])
+    saved = navigator.saved_item(index)
+    matrix = saved.stage_to_px(shape) if saved is not None else None
+    if matrix is None:
+        _log.warning("The Navigator file does not tell the map's scale; it is computed from the "
+                     "magnification's rotation and pixel size.")
+        matrix = stage_to_pixels(picture.pixel_nm / 1000)
+    frame = MapFrame(shape, matrix, navigator.item(index).stage_um)
+    return MapImage(picture, frame, index, buffer)
+
+
+def picture_frame(picture: Picture, center_stage_um: tuple[float, float]) -> MapFrame:
+    """Return the frame of a picture just taken at a Navigator position."""
+    shape = (picture.data.shape[0], picture.data.shape[1])
+    return MapFrame(shape, stage_to_pixels(picture.pixel_nm / 1000), center_stage_um)

@@ -1,0 +1,223 @@
+"""The Navigator: items as values, files, notes, Acquire at Items."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from space.errors import SpaceError
+from space.microscope.navfile import MAP, SavedItem, read_navigator_file
+from space.microscope.sem import sem_errors, serialem, words
+
+_log = logging.getLogger("space.microscope")
+
+_LONGEST_LABEL = 16
+
+
+@dataclass(frozen=True)
+class Item:
+    """A Navigator item.
+
+    Attributes
+    ----------
+    index : int
+        Position in the table, from 1; deleting an item moves those after it up.
+    label, note : str
+        As shown in the table.
+    stage_um : tuple of float
+        x, y of the item.
+    z_um : float
+        Its height.
+    kind : int
+        0 point, 1 polygon, 2 map.
+    """
+
+    index: int
+    label: str
+    note: str
+    stage_um: tuple[float, float]
+    z_um: float
+    kind: int
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a map."""
+        return self.kind == MAP
+
+
+# --- file ---------------------------------------------------------------------------------------
+
+
+def open_file(path: Path) -> None:
+    """Make `path` the Navigator's file: read it when it exists, else begin a new table.
+
+    What was open before is saved under its own name first.
+    """
+    sem = serialem()
+    status = int(sem.ReportIfNavOpen())
+    if status == 2 and _same_file(Path(str(sem.ReportNavFile())), path):
+        _log.info("%s is open already.", path.name)
+        return
+    if status == 2:
+        sem.SaveNavigator()
+    elif status == 1 and int(sem.ReportNumTableItems()) > 0:
+        backup = _free_name(path.with_name("before_SPACEtomo.nav"))
+        sem.SaveNavigator(str(backup))
+        _log.info("The unsaved Navigator table was kept as %s.", backup.name)
+    if status:
+        sem.CloseNavigator()
+    if path.is_file():
+        sem.ReadNavFile(str(path))
+        _log.info("%s was opened: going on with it.", path.name)
+        return
+    sem.OpenNavigator()
+    # An empty table is not written, but from here on saving knows the name.
+    sem.SaveNavigator(str(path))
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except OSError:
+        return one == other
+
+
+def _free_name(path: Path) -> Path:
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    return free
+
+
+def save() -> None:
+    """Save the table to its file."""
+    serialem().SaveNavigator()
+
+
+def saved_item(index: int) -> SavedItem | None:
+    """Return what the Navigator file tells about an item, after saving; None if it cannot be read.
+    """
+    sem = serialem()
+    sem.SaveNavigator()
+    try:
+        items = read_navigator_file(Path(str(sem.ReportNavFile())))
+    except (OSError, ValueError, *sem_errors()) as error:
+        _log.warning("The Navigator file cannot be read back: %s.", error)
+        return None
+    return items[index - 1] if index <= len(items) else None
+
+
+# --- items --------------------------------------------------------------------------------------
+
+
+def item(index: int) -> Item:
+    """Return one item."""
+    sem = serialem()
+    x, y, z, kind = (float(value) for value in sem.ReportOtherItem(int(index))[1:5])
+    return Item(int(index), str(sem.GetVariable("navLabel")), str(sem.GetVariable("navNote")),
+                (x, y), z, int(kind))
+
+
+def items() -> list[Item]:
+    """Return the whole table."""
+    return [item(index) for index in range(1, int(serialem().ReportNumTableItems()) + 1)]
+
+
+def with_note(note: str) -> Item | None:
+    """Return the first item with this note."""
+    index = int(serialem().NavIndexWithNote(note))
+    return item(index) if index else None
+
+
+def with_label(label: str) -> Item | None:
+    """Return the first item with this label."""
+    index = int(serialem().NavIndexWithLabel(label))
+    return item(index) if index else None
+
+
+def add_image_point(buffer: str, point_px: tuple[float, float], z_um: float) -> int:
+    """Add a point at (row, column) of the image in a buffer; return its index."""
+    row, column = point_px
+    return int(serialem().AddImagePosAsNavPoint(buffer, float(column), float(row), float(z_um)))
+
+
+def add_stage_point(x_um: float, y_um: float, z_um: float) -> int:
+    """Add a point at a stage position; return its index."""
+    return int(serialem().AddStagePosAsNavPoint(float(x_um), float(y_um), float(z_um)))
+
+
+def describe(index: int, label: str | None = None, note: str | None = None,
+             color: int | None = None) -> None:
+    """Set label, note and colour of an item."""
+    sem = serialem()
+    if label is not None:
+        sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
+    if note is not None:
+        sem.ChangeItemNote(int(index), note)
+    if color is not None:
+        sem.ChangeItemColor(int(index), int(color))
+
+
+def delete(indexes: list[int]) -> None:
+    """Delete items, from the end so that the other indexes stay right."""
+    for index in sorted(indexes, reverse=True):
+        serialem().DeleteNavigatorItem(int(index))
+
+
+def shift_all_um(x_um: float, y_um: float) -> None:
+    """Move all items of the present registration."""
+    try:
+        serialem().ShiftItemsByMicrons(float(x_um), float(y_um))
+    except sem_errors() as error:
+        raise SpaceError(f"The Navigator items cannot be shifted by ({x_um:.1f}, {y_um:.1f}) um: "
+                         f"{words(error)}.") from error
+
+
+def move_to(index: int) -> None:
+    """Move the stage to an item, its height included; image shift becomes zero."""
+    try:
+        serialem().MoveToNavItem(int(index))
+    except sem_errors() as error:
+        raise SpaceError(f"The stage cannot go there: {words(error)}.",
+                         f"Navigator item {index}") from error
+
+
+def take_height(index: int) -> None:
+    """Give an item the stage's present height."""
+    serialem().UpdateItemZ(int(index))
+
+
+# --- Acquire at Items -----------------------------------------------------------------------------
+
+
+def is_acquiring() -> bool:
+    """Return whether Acquire at Items is running."""
+    return bool(serialem().ReportIfNavAcquiring()[0])
+
+
+def left_to_acquire() -> int:
+    """Return how many items are set to be acquired (0 when the Navigator is closed)."""
+    return max(0, int(serialem().ReportNumNavAcquire()[0]))
+
+
+def set_acquire(index: int) -> bool:
+    """Turn Acquire on for an item; False when SerialEM refuses (inside a running range)."""
+    sem = serialem()
+    try:
+        sem.NoMessageBoxOnError(1)
+        sem.SetItemAcquire(int(index), 1)
+        return True
+    except sem_errors() as error:
+        _log.warning("Acquire cannot be turned on for item %d now: %s.", index, words(error))
+        return False
+    finally:
+        sem.NoMessageBoxOnError(0)
+
+
+def start_acquire_at_end() -> None:
+    """Start Acquire at Items, as the user set up its dialog for final data, after this script."""
+    sem = serialem()
+    sem.NavAcqAtEndUseParams("F")
+    sem.StartNavAcquireAtEnd()

@@ -1,0 +1,286 @@
+"""States, stage, low dose, apertures, valves and what the optics are."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
+from space.microscope.sem import sem_errors, serialem, words
+
+STAGE_LIMIT_UM = 990.0
+"""Reach of the stage from its centre along x and y (SerialEM's default limit)."""
+
+OBJECTIVE_APERTURE = 2
+"""SerialEM's number of the objective aperture."""
+
+_HIGHEST_MAG_INDEX = 50
+_log = logging.getLogger("space.microscope")
+
+_STATE_FAILURES = {
+    1: "no imaging state has this name",
+    2: "two or more imaging states begin with this text",
+    3: "there is no imaging state with this number",
+    4: "the state of a map is in force; SerialEM's Imaging States dialog must restore it first",
+    5: "the state belongs to a camera that is not active",
+    6: "a low dose state of another camera is in force",
+}
+
+
+def working_directory() -> Path:
+    """Return SerialEM's current directory, where the files of a session go."""
+    return Path(str(serialem().ReportDirectory()))
+
+
+def quiet_reports() -> None:
+    """Keep SerialEM from writing what each command reports into the log (until script end)."""
+    serialem().SuppressReports(1)
+
+
+# --- states and magnifications ----------------------------------------------------------------
+
+
+def go_to_imaging_state(state: int | str) -> None:
+    """Go to an imaging state by number or name.
+
+    Raises
+    ------
+    SpaceError
+        When SerialEM did not do so; it only tells when asked.
+    """
+    code = int(serialem().GoToImagingState(str(state)))
+    if code:
+        raise SpaceError(
+            f"The imaging state was not set: {_STATE_FAILURES.get(code, f'code {code}')}.",
+            f"imaging state {state!r}",
+            "Correct WG_image_state or MM_image_state, or the states in SerialEM.")
+
+
+def go_to_whole_grid_state(state: int | str) -> None:
+    """Go to the state for whole-grid montages and make sure that it is in low magnification."""
+    go_to_imaging_state(state)
+    magnification, low, *_ = serialem().ReportMag()
+    if not low:
+        raise SpaceError(f"The magnification is {magnification:g}, not a low one.",
+                         f"WG_image_state {state!r}",
+                         "Give the state for whole-grid montages.")
+
+
+def go_to_low_dose_state(state: int | str) -> None:
+    """Go to the low dose state for lamella montages, and to its View area."""
+    go_to_imaging_state(state)
+    try:
+        go_to_area("V")
+    except sem_errors() as error:
+        raise SpaceError(f"There is no View area: {words(error)}.", f"MM_image_state {state!r}",
+                         "Give a low dose state with View and Record set up.") from error
+    magnification, low, *_ = serialem().ReportMag()
+    if low:
+        raise SpaceError(f"View is at {magnification:g}x, a low magnification.",
+                         f"MM_image_state {state!r}",
+                         "Give the low dose state for lamella montages.")
+
+
+def go_to_area(letter: str) -> None:
+    """Go to a low dose area (V, F, T, R or S)."""
+    serialem().GoToLowDoseArea(letter)
+
+
+def set_magnification(value: int) -> None:
+    """Set a magnification; values below 50 are magnification indexes."""
+    sem = serialem()
+    try:
+        if value < _HIGHEST_MAG_INDEX:
+            sem.SetMagIndex(int(value))
+        else:
+            sem.SetMag(float(value))
+    except sem_errors() as error:
+        raise SpaceError(f"The magnification cannot be set: {words(error)}.",
+                         f"IM_mag_index {value}", "Give an index or a magnification that the "
+                         "microscope has.") from error
+
+
+# --- column -------------------------------------------------------------------------------------
+
+
+def open_valve() -> None:
+    """Open the column or gun valve."""
+    serialem().SetColumnOrGunValve(1)
+
+
+def close_valve() -> None:
+    """Close the column or gun valve."""
+    serialem().SetColumnOrGunValve(0)
+
+
+def retract_objective_aperture() -> None:
+    """Take the objective aperture out (low magnifications need the whole field)."""
+    serialem().SetApertureSize(OBJECTIVE_APERTURE, 0)
+
+
+def insert_objective_aperture(size_um: int) -> None:
+    """Put the objective aperture of this size in."""
+    serialem().SetApertureSize(OBJECTIVE_APERTURE, int(size_um))
+
+
+# --- stage --------------------------------------------------------------------------------------
+
+
+def stage_position_um() -> tuple[float, float, float]:
+    """Return the stage's reading x, y, z."""
+    x, y, z = serialem().ReportStageXYZ()
+    return float(x), float(y), float(z)
+
+
+def find_eucentric_height() -> None:
+    """Bring the specimen to eucentric height by tilting (coarse routine)."""
+    serialem().Eucentricity(1)
+
+
+def within_stage_limits(x_um: float, y_um: float, margin_um: float = 10.0) -> bool:
+    """Return whether the stage can centre this point; moves overshoot by the backlash."""
+    limit = STAGE_LIMIT_UM - margin_um
+    return abs(x_um) <= limit and abs(y_um) <= limit
+
+
+# --- image shift and matrices ---------------------------------------------------------------------
+
+
+def stage_to_specimen() -> tuple[float, ...]:
+    """Return the four values of the stage → specimen matrix."""
+    matrix = tuple(float(value) for value in serialem().StageToSpecimenMatrix(0))
+    if not any(matrix):
+        raise SpaceError("SerialEM has no relation between stage and specimen here.",
+                         "StageToSpecimenMatrix", "Calibrate the stage or the magnification.")
+    return matrix
+
+
+def stage_to_pixels(pixel_um: float) -> Matrix:
+    """Return stage µm → (column, row) for an image taken now with this image pixel.
+
+    Only the rotation comes from the camera matrix: on cameras with super-resolution its
+    scale counts other pixels than images have.
+    """
+    rotation = image_rotation_deg(serialem().CameraToSpecimenMatrix(0))
+    return stage_to_image_matrix(pixel_um, rotation, stage_to_specimen())
+
+
+def navigator_offset_um() -> tuple[float, float]:
+    """Return Navigator position minus stage reading at zero image shift (tilt-axis offset)."""
+    x, y = serialem().AdjustStagePosForNav(0.0, 0.0)
+    return float(x), float(y)
+
+
+def shift_image_um(x_um: float, y_um: float) -> None:
+    """Shift the image by specimen µm.
+
+    Raises
+    ------
+    SpaceError
+        When the shift would pass SerialEM's limit (which it tells by a number only).
+    """
+    if int(serialem().ImageShiftByMicrons(float(x_um), float(y_um))):
+        raise SpaceError(f"An image shift of {math.hypot(x_um, y_um):.1f} um is beyond the limit.",
+                         "ImageShiftByMicrons", "Lower image_shift_limit.")
+
+
+def reset_image_shift() -> None:
+    """Let the stage take over the image shift, so that the same point stays centred."""
+    serialem().ResetImageShift()
+
+
+@dataclass(frozen=True)
+class RecordOptics:
+    """What Record pictures and the beam cover.
+
+    Attributes
+    ----------
+    field_um : tuple of float
+        Width and height of the camera field.
+    rotation_deg : float
+        Image rotation at the Record magnification.
+    beam_diameter_um : float
+        Illuminated diameter.
+    """
+
+    field_um: tuple[float, float]
+    rotation_deg: float
+    beam_diameter_um: float
+
+
+def record_optics() -> RecordOptics:
+    """Ask for the optics of the Record area (goes there; takes no picture)."""
+    sem = serialem()
+    go_to_area("R")
+    width_px, height_px, _, _, pixel_nm, *_ = sem.CameraProperties()
+    field_um = (width_px * pixel_nm / 1000, height_px * pixel_nm / 1000)
+    if not field_um[0] or not field_um[1]:
+        raise SpaceError("The pixel size of Record is not known to SerialEM.", "CameraProperties",
+                         "Calibrate the pixel size of the Record magnification.")
+    diameter = 100.0 * float(sem.ReportIlluminatedArea())  # reported in units of 100 µm
+    if diameter <= 0:
+        diameter = math.hypot(*field_um)
+        _log.warning("The microscope does not tell its illuminated area; the beam is taken to be "
+                     "as wide as the camera's diagonal, %.2f um.", diameter)
+    rotation = image_rotation_deg(sem.CameraToSpecimenMatrix(0))
+    return RecordOptics(field_um, rotation, diameter)
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image out of a SerialEM buffer.
+
+    Attributes
+    ----------
+    data : ndarray, shape (rows, columns)
+        As displayed, first row on top.
+    pixel_nm : float
+        Size of its own pixel.
+    binning : float
+        Its binning.
+    """
+
+    data: np.ndarray
+    pixel_nm: float
+    binning: float
+
+    @property
+    def field_um(self) -> tuple[float, float]:
+        """Width and height of what it shows."""
+        rows, columns = self.data.shape
+        return columns * self.pixel_nm / 1000, rows * self.pixel_nm / 1000
+
+
+def read_buffer(letter: str = "A") -> Picture:
+    """Copy the image out of a buffer."""
+    sem = serialem()
+    _, _, binning, _, pixel_nm, *_ = sem.ImageProperties(letter)
+    if pixel_nm <= 0:
+        raise SpaceError("The pixel size of an image is not known to SerialEM.",
+                         f"buffer {letter}", "Calibrate the pixel size of this magnification.")
+    return Picture(np.array(sem.bufferImage(letter)), float(pixel_nm), float(binning))
+
+
+def take_record() -> Picture:
+    """Take a Record picture (outside low dose: with the Record set of the imaging state)."""
+    serialem().R()
+    return read_buffer("A")
+
+
+def take_view() -> Picture:
+    """Take a View picture."""
+    serialem().V()
+    return read_buffer("A")
+
+
+def mean_counts() -> float:
+    """Return the mean of the newest picture."""
+    return float(serialem().ReportMeanCounts("A"))

@@ -1,0 +1,91 @@
+"""Waiting with a way out: a time limit and the B key."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from space.errors import SpaceError
+from space.microscope.sem import serialem
+
+Result = TypeVar("Result")
+
+POLL_S = 2.0
+"""Pause between two looks, in SerialEM's time."""
+
+_SHORTEST_PAUSE_S = 0.05
+_REPORT_EVERY_S = 60.0
+_log = logging.getLogger("space.microscope")
+
+
+class StoppedByUserError(SpaceError):
+    """The user pressed B to stop waiting; what was waited for goes on by itself."""
+
+
+def pause(seconds: float = POLL_S) -> None:
+    """Let `seconds` pass in SerialEM (which stays responsive), and never none at all."""
+    start = time.monotonic()
+    serialem().Delay(float(seconds), "s")
+    # A simulated Delay may return at once; a poll without any pause would be a busy loop.
+    rest = _SHORTEST_PAUSE_S - (time.monotonic() - start)
+    if rest > 0:
+        time.sleep(rest)
+
+
+def key_pressed(key: str = "B") -> bool:
+    """Return whether `key` was pressed since the last question."""
+    return bool(serialem().KeyBreak(key))
+
+
+def wait_for(
+    look: Callable[[], Result | None],
+    what: str,
+    timeout_s: float,
+    status: Callable[[], str] | None = None,
+) -> Result:
+    """Look again and again until `look` returns something else than None.
+
+    Parameters
+    ----------
+    look : callable
+        Returns the result, or None while there is none. What it raises ends the waiting.
+    what : str
+        What is waited for, for messages.
+    timeout_s : float
+        Real seconds after which the waiting ends.
+    status : callable, optional
+        Returns a line about the progress.
+
+    Raises
+    ------
+    StoppedByUserError
+        When the user pressed B.
+    SpaceError
+        After `timeout_s`.
+    """
+    start = reported = time.monotonic()
+    result = look()
+    if result is not None:
+        return result
+    key_pressed("B")  # forget what was pressed earlier
+    _log.info("Waiting for %s. Press B to stop waiting.", what)
+    while result is None:
+        pause()
+        result = look()
+        if result is not None:
+            break
+        now = time.monotonic()
+        if key_pressed("B"):
+            raise StoppedByUserError(f"Waiting for {what} was stopped by the B key.",
+                                     do="Run the script again to go on.")
+        if now - start > timeout_s:
+            raise SpaceError(f"Gave up waiting for {what} after {timeout_s / 60:.0f} min.",
+                             do="See the logs of the jobs in the map folder, then run the "
+                                "script again to go on.")
+        if now - reported > _REPORT_EVERY_S:
+            reported = now
+            detail = f" ({status()})" if status else ""
+            _log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
+    return result

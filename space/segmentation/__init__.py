@@ -1,0 +1,1 @@
+"""One lamella map to a map of labels."""

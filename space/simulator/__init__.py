@@ -1,0 +1,155 @@
+"""A microscope without a microscope: the module `serialem`, a specimen, and the truth.
+
+Imports nothing else of this project, so that an error in one half cannot hide in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from space.simulator.host import ScriptResult
+    from space.simulator.policy import Policy
+    from space.simulator.session import Exposure, Session
+
+
+class Simulation:
+    """A session at the simulated microscope.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder in which the session starts; it is made if need be.
+    seed : int
+        Seed of specimen, stage errors and noise: the same seed and scripts, the same pictures.
+    grids : int or mapping
+        Number of grids in the slots from 1 on, or slot → grid.
+    lamellae : int
+        Lamellae on each grid that is made here.
+    grid_names : sequence of str, optional
+        Names in the autoloader.
+    time_scale : float
+        Real seconds slept per simulated second of a Delay.
+    policy : Policy, optional
+        Answers to dialogs.
+    progress : callable, optional
+        Called with each line of the log.
+    noise : bool
+        Whether pictures have noise.
+    loaded : int or None
+        Slot of the grid that is on the stage at the start; None = the stage is empty.
+    stage_error_um : float
+        Standard deviation of a stage move per axis.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        seed: int = 1,
+        grids: int | Mapping[int, object] = 1,
+        lamellae: int = 6,
+        grid_names: Sequence[str] | None = None,
+        time_scale: float = 0.02,
+        policy: Policy | None = None,
+        progress: Callable[[str], None] | None = None,
+        noise: bool = True,
+        loaded: int | None = 1,
+        stage_error_um: float = 0.35,
+    ) -> None:
+        from space.simulator.session import Session
+
+        directory = Path(directory).resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        slots = grids if isinstance(grids, Mapping) else _make(seed, grids, lamellae, grid_names)
+        self.session: Session = Session(
+            directory,
+            seed=seed,
+            grids=dict(slots),
+            time_scale=time_scale,
+            policy=policy,
+            progress=progress,
+            noise=noise,
+            loaded=loaded if loaded in slots else None,
+            stage_error_um=stage_error_um,
+        )
+
+    @property
+    def grids(self) -> dict[int, object]:
+        """Autoloader slot → grid: the truth about the specimen."""
+        return self.session.grids
+
+    @property
+    def scripts(self) -> dict:
+        """Script number → Script, as in SerialEM's script list."""
+        return self.session.scripts
+
+    @property
+    def exposures(self) -> list[Exposure]:
+        """The truth about every picture taken."""
+        return self.session.exposures
+
+    @property
+    def log(self) -> list[str]:
+        """Lines of the log."""
+        return self.session.log
+
+    def acquire_params(
+        self, primary: int = 0, after: int = 0, before: int = 0, action: int = 2
+    ) -> None:
+        """Set what a user chooses in the Acquire at Items dialog for final data."""
+        params = replace(
+            self.session.acquire.params["F"],
+            primary=primary,
+            after=after,
+            before=before,
+            action=action,
+        )
+        self.session.acquire.params["F"] = params
+
+    def run(self, text: str, name: str = "script") -> ScriptResult:
+        """Run a script as SerialEM does, then the acquisition that it asked for."""
+        from space.simulator.acquire import run_with_acquisitions
+        from space.simulator.commands import all_commands
+
+        return run_with_acquisitions(self.session, text, name, all_commands())
+
+    def run_acquire(self) -> ScriptResult:
+        """Press GO in the Acquire at Items dialog."""
+        from space.simulator.acquire import run_acquire
+        from space.simulator.commands import all_commands
+
+        return run_acquire(self.session, all_commands())
+
+
+def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> dict[int, object]:
+    from space.simulator.specimen import Grid
+
+    given = list(names or [])
+    return {
+        slot: Grid.make(
+            seed * 100 + slot,
+            lamellae,
+            name=given[slot - 1] if slot <= len(given) else f"G{slot}",
+        )
+        for slot in range(1, count + 1)
+    }
+
+
+def __getattr__(name: str) -> object:
+    """Make the public classes importable from here without loading them first."""
+    if name in ("Script", "Session", "Exposure"):
+        from space.simulator import session
+
+        return getattr(session, name)
+    if name in ("Policy", "Dialog"):
+        from space.simulator import policy
+
+        return getattr(policy, name)
+    if name == "ScriptResult":
+        from space.simulator.host import ScriptResult
+
+        return ScriptResult
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,74 @@
+"""Argument checks of the `serialem` module, by the table of commands that SerialEM exports."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("commands.tsv")
+
+
+@dataclass(frozen=True)
+class CommandRow:
+    """One command: S/s text, D/d real number, I/i integer; upper case required."""
+
+    name: str
+    keys: str
+
+
+@lru_cache(maxsize=1)
+def command_table() -> dict[str, CommandRow]:
+    """All commands of the Python module by name."""
+    rows = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+        if line.strip():
+            name, keys = (line.split("\t") + [""])[:2]
+            rows[name] = CommandRow(name, keys.strip())
+    return rows
+
+
+def _convert(name: str, position: int, key: str, value: object) -> object:
+    kind = key.upper()
+    if kind == "S":
+        if not isinstance(value, str):
+            raise TypeError(
+                f"{name}() argument {position} must be str, not {type(value).__name__}"
+            )
+        return str(value)
+    if kind == "D":
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"must be real number, not {type(value).__name__}")
+        return float(value)
+    number = operator.index(value)
+    if not -(2**31) <= number < 2**31:
+        raise OverflowError("Python int too large to convert to C int")
+    return number
+
+
+def check_arguments(row: CommandRow, args: tuple) -> list:
+    """Arguments as the command sees them.
+
+    Optional arguments that are an empty text become None, as SerialEM takes them for not given;
+    missing ones at the end are left out.
+
+    Raises
+    ------
+    TypeError
+        If there are too few or too many arguments or one is of the wrong type.
+    """
+    required = sum(key.isupper() for key in row.keys)
+    if not required <= len(args) <= len(row.keys):
+        wanted = f"{required}" if required == len(row.keys) else f"{required} to {len(row.keys)}"
+        raise TypeError(f"{row.name}() takes {wanted} arguments ({len(args)} given)")
+    values = [
+        _convert(row.name, position, key, value)
+        for position, (key, value) in enumerate(zip(row.keys, args, strict=False), start=1)
+    ]
+    for position, key in enumerate(row.keys[: len(values)]):
+        if key.islower() and values[position] == "":
+            values[position] = None
+    while values and values[-1] is None:
+        values.pop()
+    return values

@@ -1,0 +1,201 @@
+"""The camera: which piece of the specimen it sees, and the counts it gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from space.simulator.errors import SEMerror
+from space.simulator.images import CAMERA_SET_LETTERS
+from space.simulator.optics import Optics
+
+COUNTS_PER_ELECTRON = 8.0
+READOUT_NOISE_COUNTS = 3.0
+BINNINGS = (1, 2, 4, 8)
+AREA_FRACTIONS = {"F": (1.0, 1.0), "H": (0.5, 0.5), "Q": (0.25, 0.25), "WH": (1.0, 0.5),
+                  "WQ": (1.0, 0.25)}
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that decides which specimen point falls on which pixel.
+
+    Attributes
+    ----------
+    stage_um : tuple of float
+        True stage position.
+    shift_um : tuple of float
+        Image shift in specimen µm, the shift to the tilt axis not included.
+    height_um : float
+        Height of the specimen above the tilt axis at zero tilt.
+    axis_shift_um : float
+        Image shift along specimen Y that brings the tilt axis to the centre, 0 if unused.
+    """
+
+    mag_index: int
+    binning: float
+    shape: tuple[int, int]
+    stage_um: tuple[float, float]
+    shift_um: tuple[float, float] = (0.0, 0.0)
+    axis_shift_um: float = 0.0
+    tilt_deg: float = 0.0
+    height_um: float = 0.0
+
+
+def px_to_grid(optics: Optics, view: View) -> np.ndarray:
+    """Affine (2, 3) from pixel centres (col + 0.5, row + 0.5, 1) to grid µm.
+
+    A specimen point at y0 across and z0 above the tilt axis is seen at
+    y0 cos(tilt) - z0 sin(tilt); this is the inverse of it.
+    """
+    rows, cols = view.shape
+    to_camera_px = view.binning * np.array(
+        [[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]]
+    )
+    seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
+    seen[:, 2] += np.array([view.shift_um[0], view.shift_um[1] + view.axis_shift_um])
+    angle = math.radians(view.tilt_deg)
+    axis = optics.tilt_axis_offset_um
+    flat = seen.copy()
+    flat[1] = seen[1] / math.cos(angle)
+    flat[1, 2] = (seen[1, 2] - axis + view.height_um * math.sin(angle)) / math.cos(angle) + axis
+    grid = optics.specimen_to_stage() @ flat
+    grid[:, 2] += np.asarray(view.stage_um, dtype=float)
+    if optics.entry(view.mag_index).low_mag:
+        grid[:, 2] += np.asarray(optics.low_mag_offset_um)
+    return grid
+
+
+def center_um(optics: Optics, view: View) -> tuple[float, float]:
+    """Grid point in the centre of the image."""
+    rows, cols = view.shape
+    x, y = px_to_grid(optics, view) @ np.array([cols / 2.0, rows / 2.0, 1.0])
+    return float(x), float(y)
+
+
+def with_height(optics: Optics, view: View, grid, stage_z_um: float) -> View:
+    """View at the height that the specimen has in the image centre."""
+    current = replace(view, height_um=stage_z_um)
+    for _ in range(3 if abs(view.tilt_deg) > 0.01 else 1):
+        x, y = center_um(optics, current)
+        height = float(grid.height_um(x, y)) if grid is not None else 0.0
+        current = replace(current, height_um=stage_z_um + height)
+    return current
+
+
+def expose(
+    transmission: np.ndarray,
+    electrons_per_px: float,
+    rng: np.random.Generator | None,
+) -> np.ndarray:
+    """Counts (int16) for a transmission image; without noise when `rng` is None.
+
+    Shot noise is drawn as a normal deviate of the same variance, which is quick and, at the
+    doses of interest (tens of electrons per pixel), indistinguishable from a Poisson one.
+    """
+    electrons = np.maximum(np.asarray(transmission, dtype=np.float32), np.float32(0.0))
+    electrons *= np.float32(electrons_per_px)
+    gain = np.float32(COUNTS_PER_ELECTRON)
+    if electrons_per_px * COUNTS_PER_ELECTRON > 30000.0:
+        gain = np.float32(30000.0 / electrons_per_px)
+    counts = electrons * gain
+    if rng is not None:
+        sigma = np.sqrt(electrons, out=electrons)
+        sigma *= gain
+        sigma += np.float32(READOUT_NOISE_COUNTS)
+        sigma *= rng.standard_normal(counts.shape, dtype=np.float32)
+        counts += sigma
+    np.rint(counts, out=counts)
+    return np.clip(counts, -32768, 32767, out=counts).astype(np.int16)
+
+
+def disc(shape: tuple[int, int], radius_px: float) -> np.ndarray:
+    """1 inside a disc around the image centre, 0 outside, with an edge of one pixel."""
+    rows, cols = shape
+    x = np.arange(cols, dtype=np.float32)[None, :] + np.float32(0.5 - cols / 2.0)
+    y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - rows / 2.0)
+    return np.clip(np.float32(radius_px + 0.5) - np.sqrt(x * x + y * y), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class CameraSet:
+    """Parameters of one camera set; `window_px` = (left, right, top, bottom), unbinned."""
+
+    binning: int = 4
+    exposure_s: float = 1.0
+    drift_s: float = 0.3
+    window_px: tuple[int, int, int, int] | None = None
+
+
+class Camera:
+    """A camera of 5760 x 4092 pixels and its parameter sets.
+
+    Sets are named V F T R P S M as in scripts.
+    """
+
+    name = "simulated"
+    chip_pixel_um = 5.0
+
+    def __init__(self, size_px: tuple[int, int] = (5760, 4092)) -> None:
+        self.size_px = size_px
+        self.sets: dict[str, CameraSet] = {letter: CameraSet() for letter in CAMERA_SET_LETTERS}
+        self._changed: dict[str, CameraSet] = {}
+
+    def letter(self, text: str) -> str:
+        """Letter of a camera set given as letter or number text.
+
+        Raises
+        ------
+        SEMerror
+            If it names no set.
+        """
+        name = str(text).strip().upper()
+        if name.isdigit() and int(name) < len(CAMERA_SET_LETTERS):
+            return CAMERA_SET_LETTERS[int(name)]
+        if name[:1] in self.sets:
+            return name[:1]
+        raise SEMerror(f"{text!r} is not a camera parameter set")
+
+    def binning(self, set_letter: str) -> int:
+        """Binning of a set."""
+        return self.sets[self.letter(set_letter)].binning
+
+    def exposure_s(self, set_letter: str) -> float:
+        """Exposure time of a set."""
+        return self.sets[self.letter(set_letter)].exposure_s
+
+    def frame_px(self, set_letter: str, binning: float | None = None) -> tuple[int, int]:
+        """Binned frame size (cols, rows) of a set."""
+        camera_set = self.sets[self.letter(set_letter)]
+        factor = camera_set.binning if binning is None else binning
+        width, height = self.size_px
+        if camera_set.window_px is not None:
+            left, right, top, bottom = camera_set.window_px
+            width, height = right - left, bottom - top
+        return int(width // factor), int(height // factor)
+
+    def change(self, set_letter: str, **values) -> None:
+        """Change a set until it is restored."""
+        key = self.letter(set_letter)
+        self._changed.setdefault(key, self.sets[key])
+        self.sets[key] = replace(self.sets[key], **values)
+
+    def set_exposure(self, set_letter: str, exposure_s: float) -> None:
+        """Change the exposure of a set for good, as an imaging state does."""
+        key = self.letter(set_letter)
+        self._changed.pop(key, None)
+        self.sets[key] = replace(self.sets[key], exposure_s=exposure_s)
+
+    def restore(self, set_letter: str | None = None) -> bool:
+        """Undo changes of one set or all; False when there were none."""
+        keys = list(self._changed) if set_letter is None else [self.letter(set_letter)]
+        keys = [key for key in keys if key in self._changed]
+        for key in keys:
+            self.sets[key] = self._changed.pop(key)
+        return bool(keys)
+
+    def keep_changes(self) -> None:
+        """Make the changes made so far permanent."""
+        self._changed.clear()

@@ -1,0 +1,110 @@
+"""Acquire at Items: reports, preparing it, and steering it from scripts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from space.simulator.acquire_state import AcquireParams
+from space.simulator.errors import SEMerror
+
+STATE_SCRIPT_RUNNING = 7.0
+
+
+def report_if_nav_acquiring(session):
+    """Whether it acquires, and the Navigator's state."""
+    if not session.acquire.acquiring:
+        return (0.0, 0.0)
+    return (1.0, STATE_SCRIPT_RUNNING if session.acquire.script_running else 0.0)
+
+
+def report_num_nav_acquire(session):
+    """Items to acquire and items with a tilt series; -1 with the Navigator closed."""
+    navigator = session.navigator
+    if not navigator.is_open:
+        return (-1.0, -1.0)
+    count = sum(
+        item.acquire and item.registration == navigator.registration for item in navigator.items
+    )
+    return (float(count), 0.0)
+
+
+def _refuse_while_acquiring(session):
+    if session.acquire.acquiring:
+        raise SEMerror("This is not possible while the Navigator is acquiring")
+
+
+def start_nav_acquire_at_end(session):
+    """Start when this script has completed."""
+    _refuse_while_acquiring(session)
+    if not session.navigator.is_open:
+        raise SEMerror("The Navigator is not open")
+    session.acquire.start_at_end = True
+
+
+def nav_acq_at_end_use_params(session, kind, file_name=None):
+    """Temporary copy of the mapping (M) or final (F) parameters."""
+    _refuse_while_acquiring(session)
+    key = kind[:1].upper()
+    if key not in session.acquire.params:
+        raise SEMerror(f"{kind!r} is not a set of parameters: use M or F")
+    session.acquire.prepared = session.acquire.params[key]
+    session.acquire.prepared_kind = key
+
+
+def _changed(params: AcquireParams, name: str, number: float) -> AcquireParams:
+    value = int(number)
+    option = name.lower()
+    if option.startswith("prim"):
+        if not 0 <= value <= 4:
+            raise SEMerror(f"{value} is not a primary action")
+        return replace(params, action=value)
+    for prefix, field in (("scrp-p", "primary"), ("scrp-b", "before"), ("scrp-a", "after")):
+        if option.startswith(prefix):
+            return replace(params, **{field: value})
+    raise SEMerror(f"{name!r} is not an option of Acquire at Items")
+
+
+def set_nav_acq_at_end_params(session, *pairs):
+    """Options of the temporary copy: name, number, name, number…"""
+    prepared = session.acquire.prepared
+    if prepared is None:
+        raise SEMerror("NavAcqAtEndUseParams must be used first")
+    if len(pairs) % 2:
+        raise SEMerror("Each option needs a value")
+    for name, number in zip(pairs[::2], pairs[1::2], strict=True):
+        prepared = _changed(prepared, name, number)
+    session.acquire.prepared = prepared
+
+
+def run_script_after_nav_acquire(session, number):
+    """Script to run when the next acquisition has ended well."""
+    if number not in session.scripts:
+        raise SEMerror(f"There is no script number {number}")
+    session.acquire.script_after = number
+
+
+def end_acquire_at_items(session, option=None):
+    """End after this item."""
+    if not session.acquire.acquiring:
+        raise SEMerror("The Navigator is not acquiring")
+    session.acquire.end_requested = True
+    session.acquire.run_end_script = option == 2
+
+
+def skip_acquiring_nav_item(session):
+    """Skip the primary action of this item."""
+    if not session.acquire.acquiring:
+        raise SEMerror("The Navigator is not acquiring")
+    session.acquire.skip_item = True
+
+
+COMMANDS = {
+    "ReportIfNavAcquiring": report_if_nav_acquiring,
+    "ReportNumNavAcquire": report_num_nav_acquire,
+    "StartNavAcquireAtEnd": start_nav_acquire_at_end,
+    "NavAcqAtEndUseParams": nav_acq_at_end_use_params,
+    "SetNavAcqAtEndParams": set_nav_acq_at_end_params,
+    "RunScriptAfterNavAcquire": run_script_after_nav_acquire,
+    "EndAcquireAtItems": end_acquire_at_items,
+    "SkipAcquiringNavItem": skip_acquiring_nav_item,
+}

@@ -1,0 +1,178 @@
+"""Alignment of images, with the image shift that follows from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from space.simulator import alignment
+from space.simulator.errors import SEMerror
+
+NOT_FOUND = -1.0
+
+
+def limit_next_auto_align(session, limit_um):
+    """Limit of the next alignment only."""
+    session.options.align_limit_um = max(0.0, limit_um)
+
+
+def impose_shift(session, image, shift_px, reference=None, move_scope=True):
+    """Give A its alignment shift and move the image shift so that it is centred next time.
+
+    Raises
+    ------
+    SEMerror
+        If the image shift would pass its limit; then nothing is changed.
+    """
+    scope = session.scope
+    x, y = shift_px
+    if reference is not None:
+        factor = reference.binning / image.binning
+        x += reference.align_shift_px[0] * factor
+        y += reference.align_shift_px[1] * factor
+    camera = np.array([image.binning * x, -image.binning * y])
+    change = -(scope.optics.camera_to_is(image.mag_index) @ camera)
+    move = change - np.array(image.align_is_shift)
+    if move_scope and not image.processed:
+        dx, dy = scope.optics.convert_image_shift(move, image.mag_index, scope.mag_index)
+        present = scope.image_shift
+        if not scope.set_image_shift(present[0] + dx, present[1] + dy):
+            raise SEMerror("The shift of the alignment would exceed the image shift limit")
+    else:
+        change = np.zeros(2)
+    session.buffers.set(
+        "A",
+        replace(
+            image,
+            align_shift_px=(float(x), float(y)),
+            align_is_shift=(float(change[0]), float(change[1])),
+        ),
+    )
+
+
+def _scaled_pair(image, reference):
+    """Both images at a common pixel, quick to correlate, and that pixel over A's."""
+    factor = alignment.working_factor(image.data.shape, reference.data.shape)
+    ratio = reference.pixel_um / image.pixel_um
+    if abs(ratio - 1.0) < 0.002:
+        return (
+            alignment.bin_by(image.data, factor), alignment.bin_by(reference.data, factor), factor
+        )
+    common = max(ratio, 1.0) * factor
+    return (
+        alignment.rescale(image.data, common),
+        alignment.rescale(reference.data, common / ratio),
+        common,
+    )
+
+
+def align_to(
+    session, letter, no_shift=None, no_trim=None, periodic=None, show=None,
+    expected_x=None, expected_y=None, sigma=None, padding=None,
+):  # fmt: skip
+    """Align A to a buffer; -1 when there is no peak within the limit."""
+    image = session.buffers.require("A")
+    reference = session.buffers.require(letter)
+    limit_um = session.options.align_limit_um
+    session.options.align_limit_um = 0.0
+    moving, fixed, factor = _scaled_pair(image, reference)
+    found = alignment.correlate(
+        moving,
+        fixed,
+        expected_px=((expected_x or 0.0) / factor, (expected_y or 0.0) / factor),
+        limit_px=limit_um / (image.pixel_um * factor) if limit_um else None,
+    )
+    session.clock.advance(0.5)
+    if found is None:
+        if limit_um:
+            return NOT_FOUND
+        raise SEMerror("The images have nothing to correlate")
+    shift = (found.x_px * factor, found.y_px * factor)
+    impose_shift(session, image, shift, reference, move_scope=not no_shift)
+    return 0.0
+
+
+def auto_align(session):
+    """Align A to B."""
+    return align_to(session, "B")
+
+
+def align_between_mags(
+    session, letter, center_x, center_y, limit_um, scaling=None, rotation=None, no_shift=None
+):
+    """Align A to a place in a reference of lower magnification; scaling and rotation used."""
+    image = session.buffers.require("A")
+    reference = session.buffers.require(letter)
+    ratio = reference.pixel_um / image.pixel_um
+    if ratio < 1.5:
+        raise SEMerror("The reference must have a lower magnification than the image in A")
+    optics = session.scope.optics
+    turn = optics.entry(reference.mag_index).rotation_deg - image.rotation_deg
+    template = alignment.rescale(image.data, ratio, turn)
+    edge = max(1, round(0.02 * min(template.shape)))
+    template = template[edge:-edge, edge:-edge]
+    rows, cols = reference.data.shape
+    x = cols / 2.0 if center_x < 0 else center_x
+    y = rows / 2.0 if center_y < 0 else center_y
+    field_px = math.hypot(*template.shape) / 2.0
+    limit_px = limit_um / reference.pixel_um if limit_um > 0 else -limit_um * 2.0 * field_px
+    reach = int(math.ceil(limit_px)) + 2
+    half = [template.shape[axis] // 2 + reach for axis in (0, 1)]
+    top, left = max(0, int(y) - half[0]), max(0, int(x) - half[1])
+    bottom, right = min(rows, int(y) + half[0]), min(cols, int(x) + half[1])
+    region = reference.data[top:bottom, left:right]
+    found = None
+    if region.shape[0] > template.shape[0] and region.shape[1] > template.shape[1]:
+        found = alignment.find_template(template, region, limit_px)
+    if found is None:
+        raise SEMerror("The image was not found in the reference")
+    dx = found.x_px + (left + right) / 2.0 - x
+    dy = found.y_px + (top + bottom) / 2.0 - y
+    angle = math.radians(-turn)
+    along, up = dx * ratio, -dy * ratio
+    shift_x = math.cos(angle) * along - math.sin(angle) * up
+    shift_y = -(math.sin(angle) * along + math.cos(angle) * up)
+    impose_shift(session, image, (shift_x, shift_y), None, move_scope=not no_shift)
+    session.clock.advance(1.0)
+    return (1.0, turn)
+
+
+def report_align_shift(session):
+    """Unbinned pixels (Y up), nm along the image shift axes, nm on the specimen axes."""
+    image = session.buffers.get("A")
+    if image is None:
+        return None
+    optics = session.scope.optics
+    x, y = image.align_shift_px
+    camera = np.array([image.binning * x, -image.binning * y])
+    specimen = 1000.0 * (optics.camera_to_specimen(image.mag_index) @ camera)
+    shift = optics.camera_to_is(image.mag_index) @ camera
+    axes = np.hypot(*optics.is_to_specimen(image.mag_index))
+    along = 1000.0 * np.abs(shift) * axes
+    return (*camera, *along, *specimen)
+
+
+def clear_alignment(session, option=None):
+    """Take the alignment shift of A away, and the image shift that it made."""
+    image = session.buffers.require("A")
+    scope = session.scope
+    dx, dy = scope.optics.convert_image_shift(
+        image.align_is_shift, image.mag_index, scope.mag_index
+    )
+    scope.set_image_shift(scope.image_shift[0] - dx, scope.image_shift[1] - dy)
+    session.buffers.set(
+        "A", replace(image, align_shift_px=(0.0, 0.0), align_is_shift=(0.0, 0.0))
+    )
+
+
+COMMANDS = {
+    "AlignTo": align_to,
+    "AutoAlign": auto_align,
+    "A": auto_align,
+    "LimitNextAutoAlign": limit_next_auto_align,
+    "AlignBetweenMags": align_between_mags,
+    "ReportAlignShift": report_align_shift,
+    "ClearAlignment": clear_alignment,
+}

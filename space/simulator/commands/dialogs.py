@@ -1,0 +1,231 @@
+"""Dialogs, the log, status lines and the clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from space.simulator.atomic import write_text_atomic
+from space.simulator.errors import SEMerror
+
+COLOURS = 12
+STATUS_LINES = 6
+
+
+def yes_no_box(session, text):
+    """1 for Yes, 0 for No, by the policy."""
+    return float(session.answer_yes_no(text))
+
+
+def ok_box(session, text):
+    """A message that is acknowledged."""
+    session.note_dialog("ok", text, "ok")
+
+
+def pause(session, text=None):
+    """Ask whether to proceed; No stops the script."""
+    if not session.answer_yes_no(text or "Do you want to proceed with the script?", "pause"):
+        raise SEMerror("Script suspended by the user")
+    return 1.0
+
+
+def _entered(session, prompt, default, kind="enter"):
+    answer = session.policy.entered(prompt, default)
+    session.note_dialog(kind, prompt, "Cancel" if answer is None else answer)
+    if answer is None:
+        raise SEMerror("The dialog was cancelled by the user")
+    return answer
+
+
+def enter_string(session, variable, prompt):
+    """Set a variable to the text that the policy enters."""
+    session.variables.set(variable, _entered(session, prompt, ""))
+
+
+def enter_defaulted_number(session, default, decimals, prompt):
+    """Number that the policy enters, otherwise the default."""
+    text = _entered(session, prompt, repr(default))
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise SEMerror(f"{text!r} is not a number") from error
+    return float(round(number)) if decimals < 0 else number
+
+
+def enter_one_number(session, prompt):
+    """Number that the policy enters, otherwise 0."""
+    return enter_defaulted_number(session, 0.0, 6, prompt)
+
+
+def echo(session, text=None):
+    """A line in the log; line ends inside become blanks."""
+    session.write_log((text or "").replace("\r\n", "\n").replace("\n", "  "))
+
+
+def echo_break_lines(session, text=None):
+    """Text in the log, broken at line ends and at backslash-n."""
+    session.write_log((text or "").replace("\r\n", "\n").replace("\\n", "\n"))
+
+
+def set_next_log_output_style(session, style, red=None, green=None, blue=None):
+    """Style of the next output; only a colour out of range is noticed."""
+    if green is None and red is not None and not 0 <= red < COLOURS:
+        session.write_log(f"WARNING: log colour {red} is out of range")
+
+
+def _log_path(session, name):
+    path = session.resolve(name)
+    stem = path.name.rpartition(".")[0] or path.name
+    candidate = path.with_name(f"{stem}.log")
+    number = 0
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{stem}-{number}.log")
+    return candidate
+
+
+def _write_log_file(session, path: Path):
+    lines = session.log[session.log_start :]
+    try:
+        write_text_atomic(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise SEMerror(f"The log could not be saved: {error}") from error
+
+
+def save_log(session, mode=None, name=None):
+    """Save the log to its file or to the named one."""
+    if name:
+        session.log_file = session.resolve(name)
+    elif session.log_file is None:
+        answer = session.policy.entered("Save log as", "SerialEM.log")
+        session.note_dialog("file", "Save log as", answer or "Cancel")
+        if answer is None:
+            return
+        session.log_file = session.resolve(answer)
+    _write_log_file(session, session.log_file)
+
+
+def save_log_open_new(session, name=None):
+    """Save the log and begin a new one, with a name at once in a file of its own."""
+    if session.log_file is not None:
+        _write_log_file(session, session.log_file)
+    session.log_start = len(session.log)
+    session.log_file = None
+    session.write_log(f"Opened new log {session.clock.date_time()}")
+    if name:
+        session.log_file = _log_path(session, name)
+        _write_log_file(session, session.log_file)
+
+
+def close_log_open_new(session, discard=None):
+    """Save the log if it has a file and begin a new one."""
+    save_log_open_new(session)
+
+
+def suppress_reports(session, on=None):
+    """Reports are not printed in the simulator's log anyway; the flag is kept."""
+    session.options.suppress_reports = on is None or bool(on)
+
+
+def set_status_line(session, line, text):
+    """Show text in a status line; line 0 takes the first free one."""
+    if not 0 <= line <= STATUS_LINES:
+        raise SEMerror(f"Status line {line} is out of range")
+    if line:
+        session.status_lines[line - 1] = text
+        return None
+    for index, present in enumerate(session.status_lines):
+        if not present:
+            session.status_lines[index] = text
+            return (float(index + 1), 0.0)
+    return (0.0, 0.0)
+
+
+def clear_status_line(session, line):
+    """Clear one line or, with 0, all."""
+    if not 0 <= line <= STATUS_LINES:
+        raise SEMerror(f"Status line {line} is out of range")
+    for index in range(STATUS_LINES) if line == 0 else [line - 1]:
+        session.status_lines[index] = ""
+
+
+def program_time_stamps(session, full=None, options=None):
+    """Print the version."""
+    session.write_log(f"Simulated SerialEM 4.3.0 beta, {session.clock.date_time()}")
+
+
+def delay(session, amount, unit=None):
+    """Wait; real time passes scaled."""
+    name = (unit or "").lower()
+    factors = {"s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "min": 60.0}
+    if not name:
+        factor = 0.001 if amount > 60 else 1.0
+    elif name in factors:
+        factor = factors[name]
+    else:
+        raise SEMerror(f"{unit!r} is not a unit of time")
+    session.clock.wait(amount * factor)
+
+
+def key_break(session, key=None):
+    """1 if the key (B) was pressed since the last test."""
+    name = (key or "B")[0]
+    return float(session.keyboard.test(name, session.policy))
+
+
+def no_message_box_on_error(session, on=None):
+    """Errors give no message box."""
+    session.options.no_message_box = on is None or bool(on)
+
+
+def reset_clock(session):
+    """Restart the elapsed time."""
+    session.clock.reset()
+
+
+def report_clock(session):
+    """Simulated seconds since the reset."""
+    return session.clock.elapsed_s
+
+
+def report_date_time(session):
+    """Date as yyyymmdd and time as hhmm."""
+    now = session.clock.now
+    return (now.year * 10000.0 + now.month * 100 + now.day, now.hour * 100.0 + now.minute)
+
+
+def do_nothing(session, *args):
+    """A command without effect in the simulator."""
+
+
+COMMANDS = {
+    "YesNoBox": yes_no_box,
+    "OKBox": ok_box,
+    "Pause": pause,
+    "EnterString": enter_string,
+    "EnterDefaultedNumber": enter_defaulted_number,
+    "EnterOneNumber": enter_one_number,
+    "Echo": echo,
+    "EchoBreakLines": echo_break_lines,
+    "EchoReplaceLine": echo,
+    "EchoNoLineEnd": echo,
+    "SetNextLogOutputStyle": set_next_log_output_style,
+    "SaveLog": save_log,
+    "SaveLogOpenNew": save_log_open_new,
+    "CloseLogOpenNew": close_log_open_new,
+    "SuppressReports": suppress_reports,
+    "SetStatusLine": set_status_line,
+    "ClearStatusLine": clear_status_line,
+    "HighlightStatusLine": do_nothing,
+    "ProgramTimeStamps": program_time_stamps,
+    "Delay": delay,
+    "KeyBreak": key_break,
+    "NoMessageBoxOnError": no_message_box_on_error,
+    "StartTry": no_message_box_on_error,
+    "ErrorsToLog": do_nothing,
+    "DeferLogUpdates": do_nothing,
+    "NoLineWrapInMessageBox": do_nothing,
+    "Verbose": do_nothing,
+    "ResetClock": reset_clock,
+    "ReportClock": report_clock,
+    "ReportDateTime": report_date_time,
+}

@@ -1,0 +1,271 @@
+"""Commands for files and directories."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from space.simulator import files as file_table
+from space.simulator.errors import SEMerror
+from space.simulator.files import FileTableError, ImageFile, SaveContext
+from space.simulator.images import Image, buffer_letter
+from space.simulator.stored_images import (
+    LoadedMontage,
+    StoredImageError,
+    read_montage,
+    read_single,
+)
+
+
+def user_set_directory(session, prompt=None):
+    """Folder dialog: the policy's folder, else the present one."""
+    chosen = session.policy.folder
+    session.note_dialog("folder", prompt or "", chosen or str(session.directory))
+    if chosen == "Cancel":
+        return "Cancel"
+    if chosen:
+        set_directory(session, chosen)
+    return report_directory(session)
+
+
+def set_directory(session, name):
+    """Change the current directory."""
+    path = session.resolve(name)
+    if not path.is_dir():
+        raise SEMerror(f"Failed to set the directory to {name}")
+    session.directory = Path(os.path.abspath(path))
+    # Scripts open files with relative names, so the process follows.
+    os.chdir(session.directory)
+
+
+def report_directory(session):
+    """Current directory without a separator at its end."""
+    return str(session.directory)
+
+
+def does_file_exist(session, name):
+    """1 if the file is there."""
+    return float(session.resolve(name).exists())
+
+
+def allow_file_overwrite(session, flag):
+    """Let new files replace old ones until the script ends."""
+    session.files.overwrite = bool(flag)
+
+
+def set_new_file_type(session, kind, montage=None):
+    """Type of new files; only MRC is written."""
+    if int(kind) not in range(6):
+        raise SEMerror(f"{kind} is not a file type")
+    session.files.file_type = int(kind)
+
+
+def open_new_file(session, name):
+    """Make a new file for single images."""
+    _guard(session.files.open_new, session.resolve(name))
+    session.write_log(f"Opened new file {name}")
+
+
+def open_old_file(session, name):
+    """Open a file to append to it."""
+    _guard(session.files.open_old, session.resolve(name))
+    session.write_log(f"Opened {name}")
+
+
+def close_file(session, need_open=None):
+    """Close the current file; with any text it is an error when none is open."""
+    if not session.files.close() and need_open:
+        raise SEMerror("There is no open file to close")
+
+
+def save_to_file(session, buffer=None, number=None):
+    """Append the image of a buffer to the current file or another open one."""
+    letter = buffer_letter(buffer or "A")
+    image = session.buffers.require(letter)
+    file = session.files.current
+    if number is not None and int(number) > 0:
+        file = _guard(session.files.get, int(number))
+    if file is None:
+        raise SEMerror("There is no open file to save the image in")
+    session.buffers.set(letter, store(session, image, file))
+
+
+def store(session, image: Image, file: ImageFile, piece=None, montage_number: int = 0) -> Image:
+    """Append an image to a file and note where it went.
+
+    Raises
+    ------
+    SEMerror
+        If it does not fit.
+    """
+    section = _guard(file.save, image, save_context(session, image), piece, montage_number)
+    session.note_saved(image, str(file.path), section)
+    current = file is session.files.current
+    return file_table.saved(image, file, section if piece is None else montage_number, current)
+
+
+def save_context(session, image: Image) -> SaveContext:
+    """What the mdoc tells besides the image's own data."""
+    magnification = image.magnification
+    if not magnification and image.mag_index > 0:
+        magnification = session.scope.magnification(image.mag_index)
+    label = ""
+    if session.acquire.acquiring and 1 <= session.acquire.item_index:
+        label = session.navigator.label_of(session.acquire.item_index)
+    return SaveContext(
+        magnification, session.scope.target_defocus_um, label, None, session.clock.now
+    )
+
+
+def read_file(session, section, buffer=None):
+    """Read a section of the current file."""
+    file = session.files.current
+    if file is None:
+        raise SEMerror("There is no open file to read from")
+    load_into_buffer(session, file.path, int(section), buffer)
+
+
+def read_other_file(session, section, buffer, name):
+    """Read a section of any file."""
+    path = session.resolve(name)
+    if int(section) < 0:
+        raise SEMerror(f"Section {section} is negative")
+    if not path.is_file():
+        raise SEMerror(f"The file {name} does not exist")
+    letter = None if str(buffer).strip().startswith("-") else buffer
+    load_into_buffer(session, path, int(section), letter)
+
+
+def load_into_buffer(session, path: Path, section: int, buffer=None, change=None) -> None:
+    """Read an image, or a montage, into a buffer as a read or loaded one.
+
+    A single image goes to the buffer alone. For a montage the buffers roll by two, A gets the
+    centre, B the overview, and the buffer gets the overview as well.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    path : Path
+        Image file.
+    section : int
+        Section, or number of the montage.
+    buffer : str, optional
+        Letter; the read buffer when left out.
+    change : callable, optional
+        Applied to each image before it is put in a buffer.
+
+    Raises
+    ------
+    SEMerror
+        If there is no such image.
+    """
+    letter = buffer_letter(buffer or session.buffers.read_buffer)
+    current = session.files.is_current(path)
+    change = change or (lambda image: image)
+    try:
+        loaded = _read(session, path, section)
+    except StoredImageError as problem:
+        raise SEMerror(str(problem)) from problem
+    note = {"file": str(path), "section": section if current else -1,
+            "from_current_file": current}
+    if isinstance(loaded, LoadedMontage):
+        overview = change(replace(loaded.overview, **note))
+        session.buffers.roll(2)
+        session.buffers.set("A", replace(loaded.center, **note))
+        session.buffers.set("B", overview)
+        session.buffers.set(letter, overview)
+    else:
+        session.buffers.set(letter, change(replace(loaded, **note)))
+    session.buffers.displayed = letter
+
+
+def _read(session, path: Path, section: int) -> Image | LoadedMontage:
+    document = file_table.read_mdoc(path)
+    if document is not None and document.header.get("Montage", "0") == "1":
+        return read_montage(path, section, session.scope, session.montage.overview_binning)
+    return read_single(path, section, session.scope)
+
+
+def report_file_number(session):
+    """Number of the current file, -1 when none is open."""
+    return float(session.files.number)
+
+
+def report_file_z_size(session):
+    """Sections of the current file; for a montage also the number of montages."""
+    file = session.files.current
+    if file is None:
+        raise SEMerror("There is no open file")
+    if file.montage is not None:
+        return float(file.sections), float(file.montages)
+    return float(file.sections)
+
+
+def add_to_autodoc(session, key, value):
+    """Add an entry to the last section of the mdoc."""
+    if not key.strip() or any(sign in key for sign in "=[]\n"):
+        raise SEMerror(f"{key!r} cannot be the key of an mdoc entry")
+    _guard(_current_mdoc_file(session).add_to_mdoc, key.strip(), value)
+
+
+def write_autodoc(session):
+    """Write the mdoc of the current file."""
+    _guard(_current_mdoc_file(session).write_mdoc)
+
+
+def _current_mdoc_file(session) -> ImageFile:
+    file = session.files.current
+    if file is None:
+        raise SEMerror("There is no open file and so no mdoc")
+    return file
+
+
+def snapshot_to_file(session, zoom, scaling, skip, kind, compression, name):
+    """Save the displayed image as a picture with 8 bits, full size for zoom <= 0."""
+    import numpy as np
+    from PIL import Image as Picture
+
+    formats = {"TIF": "TIFF", "JPG": "JPEG", "CUR": "TIFF"}
+    if kind.upper() not in formats or compression.upper() not in (
+        "NONE", "LZW", "ZIP", "JPG", "CUR"
+    ):
+        raise SEMerror(f"Unknown type {kind} or compression {compression} of a snapshot")
+    data = session.buffers.require(session.buffers.displayed).data.astype(np.float32)
+    low, high = np.percentile(data[::4, ::4], (0.5, 99.5))
+    grey = np.clip((data - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
+    path = session.resolve(name)
+    if not path.parent.is_dir():
+        raise SEMerror(f"There is no folder {path.parent}")
+    with open(path, "wb") as stream:
+        Picture.fromarray(grey).save(stream, formats[kind.upper()])
+
+
+def _guard(function, *arguments):
+    """Call a function of the file table; its refusals become script errors."""
+    try:
+        return function(*arguments)
+    except FileTableError as problem:
+        raise SEMerror(str(problem)) from problem
+
+
+COMMANDS = {
+    "UserSetDirectory": user_set_directory,
+    "SetDirectory": set_directory,
+    "ReportDirectory": report_directory,
+    "DoesFileExist": does_file_exist,
+    "AllowFileOverwrite": allow_file_overwrite,
+    "SetNewFileType": set_new_file_type,
+    "OpenNewFile": open_new_file,
+    "OpenOldFile": open_old_file,
+    "CloseFile": close_file,
+    "S": save_to_file,
+    "ReadFile": read_file,
+    "ReadOtherFile": read_other_file,
+    "ReportFileNumber": report_file_number,
+    "ReportFileZsize": report_file_z_size,
+    "AddToAutodoc": add_to_autodoc,
+    "WriteAutodoc": write_autodoc,
+    "SnapshotToFile": snapshot_to_file,
+}

@@ -1,0 +1,169 @@
+"""Low dose areas, imaging states and magnification."""
+
+from __future__ import annotations
+
+import math
+
+from space.simulator.errors import SEMerror
+
+
+def go_to_low_dose_area(session, letter):
+    """Conditions of an area; only the first letter, upper case, counts."""
+    if letter[:1] not in ("V", "F", "T", "R", "S"):
+        raise SEMerror(f"{letter!r} is not a low dose area letter")
+    session.scope.go_to_area(letter[0])
+
+
+def set_low_dose_mode(session, on):
+    """Turn low dose on or off; reports how it was."""
+    before = session.scope.low_dose
+    session.scope.set_low_dose(bool(on))
+    return float(before)
+
+
+def report_low_dose(session):
+    """Whether low dose is on, and the number of the area (-1 none)."""
+    scope = session.scope
+    return (float(scope.low_dose), float("VFTRS".find(scope.area)) if scope.area else -1.0)
+
+
+def report_ld_defocus_offset(session, letter):
+    """Defocus offset of View or Search."""
+    scope = session.scope
+    if not scope.low_dose or letter[:1].upper() not in ("V", "S"):
+        raise SEMerror("Low dose must be on and the area View or Search")
+    return scope.areas[letter[0].upper()].defocus_offset_um
+
+
+def set_ld_defocus_offset(session, letter, offset_um):
+    """Set the defocus offset of View or Search."""
+    scope = session.scope
+    key = letter[:1].upper()
+    if key not in ("V", "S"):
+        raise SEMerror("Only View and Search have a defocus offset")
+    if scope.area == key:
+        scope.defocus_um += offset_um - scope.areas[key].defocus_offset_um
+    scope.store_area(key, defocus_offset_um=offset_um)
+
+
+def report_axis_position(session, letter):
+    """Position along the axis, its angle, and the offset on the camera."""
+    scope = session.scope
+    key = letter[:1].upper()
+    if not scope.low_dose or key not in ("F", "T"):
+        raise SEMerror("Low dose must be on and the area Focus or Trial")
+    area = scope.areas[key]
+    angle = scope.rotation_deg(area.mag_index)
+    pixels = area.axis_um / scope.pixel_um(area.mag_index)
+    x = pixels * math.cos(math.radians(angle))
+    y = pixels * math.sin(math.radians(angle))
+    return (area.axis_um, angle, x, y)
+
+
+def update_low_dose_params(session, letter, keep=None):
+    """Changes in the area count for the area until the script ends."""
+    key = letter[:1].upper()
+    session.scope.area_mag_index(key)
+    session.following_areas.add(key)
+    if not keep:
+        session.updated_areas.add(key)
+
+
+def restore_low_dose_params(session, letter=None):
+    """Changes do not count any more."""
+    keys = {letter[:1].upper()} if letter else set(session.following_areas)
+    session.following_areas -= keys
+
+
+def _follow(session):
+    scope = session.scope
+    if scope.area and scope.area in session.following_areas:
+        scope.store_area(scope.area, mag_index=scope.mag_index)
+
+
+def go_to_imaging_state(session, name):
+    """0 done, 1 unknown name, 2 ambiguous, 3 number out of range; does not raise."""
+    scope = session.scope
+    wanted = name.strip().lower()
+    exact = [state for state in scope.states if state.name.lower() == wanted]
+    starting = [state for state in scope.states if state.name.lower().startswith(wanted)]
+    if exact:
+        found = exact[0]
+    elif wanted.lstrip("-").isdigit():
+        if not 1 <= int(wanted) <= len(scope.states):
+            return 3.0
+        found = scope.states[int(wanted) - 1]
+    elif len(starting) == 1:
+        found = starting[0]
+    else:
+        return 2.0 if starting else 1.0
+    scope.apply_state(found)
+    for letter in "VR":
+        session.camera.set_exposure(letter, found.exposure_s)
+    session.clock.advance(10.0)
+    return 0.0
+
+
+def report_mag(session):
+    """Nominal magnification, whether it is low, and the mode."""
+    mag = session.scope.optics.entry(session.scope.mag_index)
+    return (mag.nominal, float(mag.low_mag), 0.0)
+
+
+def report_mag_index(session):
+    """Magnification index and whether it is low."""
+    mag = session.scope.optics.entry(session.scope.mag_index)
+    return (float(mag.index), float(mag.low_mag))
+
+
+def set_mag(session, magnification, probe=None):
+    """Nominal magnification."""
+    session.scope.set_mag_index(session.scope.optics.index_of(magnification))
+    _follow(session)
+
+
+def set_mag_index(session, mag_index):
+    """Magnification index."""
+    session.scope.set_mag_index(mag_index)
+    _follow(session)
+
+
+def change_mag(session, steps):
+    """Magnification index changed by steps."""
+    set_mag_index(session, session.scope.mag_index + steps)
+
+
+def report_illuminated_area(session):
+    """Diameter of the beam in units of 100 µm."""
+    return session.scope.beam_diameter_um / 100.0
+
+
+def report_spot_size(session):
+    """Spot size."""
+    return float(session.scope.spot_size)
+
+
+def report_percent_c2(session):
+    """Intensity in percent and as a fraction."""
+    return (100.0 * session.scope.intensity, session.scope.intensity)
+
+
+COMMANDS = {
+    "GoToLowDoseArea": go_to_low_dose_area,
+    "SetLowDoseMode": set_low_dose_mode,
+    "ReportLowDose": report_low_dose,
+    "ReportLDDefocusOffset": report_ld_defocus_offset,
+    "SetLDDefocusOffset": set_ld_defocus_offset,
+    "ReportAxisPosition": report_axis_position,
+    "UpdateLowDoseParams": update_low_dose_params,
+    "RestoreLowDoseParams": restore_low_dose_params,
+    "GoToImagingState": go_to_imaging_state,
+    "ReportMag": report_mag,
+    "ReportMagIndex": report_mag_index,
+    "SetMag": set_mag,
+    "SetMagIndex": set_mag_index,
+    "ChangeMag": change_mag,
+    "ReportIlluminatedArea": report_illuminated_area,
+    "ReportSpotSize": report_spot_size,
+    "ReportPercentC2": report_percent_c2,
+}

@@ -1,0 +1,228 @@
+"""Valves, beam tilt, filter, apertures, gun, dewars, autoloader and long operations."""
+
+from __future__ import annotations
+
+from space.simulator.errors import SEMerror
+
+CASSETTE_SLOTS = 12
+LONG_OPERATIONS = ("BU", "RE", "IN", "LO", "UN", "DA", "RS", "RT", "RB", "FF", "PA", "AV", "SM")
+COMA_PER_SHIFT = (-0.05, 0.004, -0.003, -0.048)
+
+
+def report_coma_vs_is_matrix(session):
+    """Beam tilt per image shift that removes coma."""
+    return COMA_PER_SHIFT
+
+
+def adjust_beam_tilt_for_is(session):
+    """Beam tilt for the present image shift; the original is remembered."""
+    scope = session.scope
+    if scope.saved_beam_tilt is None:
+        scope.saved_beam_tilt = scope.beam_tilt
+    x, y = scope.image_shift
+    a, b, c, d = COMA_PER_SHIFT
+    base = scope.saved_beam_tilt
+    scope.beam_tilt = (base[0] + a * x + b * y, base[1] + c * x + d * y)
+
+
+def restore_beam_tilt(session):
+    """Back to the remembered beam tilt."""
+    scope = session.scope
+    if scope.saved_beam_tilt is None:
+        raise SEMerror("There is no saved beam tilt to restore")
+    scope.beam_tilt = scope.saved_beam_tilt
+    scope.saved_beam_tilt = None
+
+
+def save_beam_tilt(session):
+    """Remember the beam tilt."""
+    session.scope.saved_beam_tilt = session.scope.beam_tilt
+
+
+def report_beam_tilt(session):
+    """Beam tilt."""
+    return session.scope.beam_tilt
+
+
+def set_column_or_gun_valve(session, is_open):
+    """Open or close the column valves."""
+    session.scope.valve_open = bool(is_open)
+    session.clock.advance(3.0)
+
+
+def report_column_or_gun_valve(session):
+    """1 open, 0 closed."""
+    return float(session.scope.valve_open)
+
+
+def refine_zlp(session, interval_min=None, *options):
+    """Centre the slit, unless that was done within the interval."""
+    scope = session.scope
+    now = session.clock.seconds
+    last = session.last_zlp_s
+    if interval_min is not None and last is not None and now - last < 60.0 * interval_min:
+        return None
+    session.last_zlp_s = now
+    scope.slit_in = True
+    session.clock.advance(15.0)
+    return 0.0
+
+
+def set_slit_in(session, on=None):
+    """Slit in or out."""
+    session.scope.slit_in = on is None or bool(on)
+
+
+def report_energy_filter(session):
+    """Slit width, energy loss, slit in."""
+    return (session.scope.slit_width_ev, 0.0, float(session.scope.slit_in))
+
+
+def set_aperture_size(session, index, size_um):
+    """Aperture: 0 takes it out, 1 brings it in again, otherwise a size in µm."""
+    scope = session.scope
+    if index not in scope.apertures_um:
+        raise SEMerror(f"There is no aperture number {index}")
+    if size_um < 0:
+        raise SEMerror(f"{size_um} is not an aperture size")
+    present = scope.apertures_um[index]
+    if present:
+        session.last_apertures[index] = present
+    scope.apertures_um[index] = session.last_apertures.get(index, 70) if size_um == 1 else size_um
+    session.clock.advance(20.0)
+
+
+def report_aperture_size(session, index):
+    """Size in µm, 0 when out."""
+    if index not in session.scope.apertures_um:
+        raise SEMerror(f"There is no aperture number {index}")
+    return float(session.scope.apertures_um[index])
+
+
+def remove_aperture(session, index):
+    """Take an aperture out."""
+    set_aperture_size(session, index, 0)
+
+
+def reinsert_aperture(session, index):
+    """Bring an aperture in again."""
+    set_aperture_size(session, index, 1)
+
+
+def is_feg_flashing_advised(session, kind):
+    """Never."""
+    return 0.0
+
+
+def are_dewars_filling(session):
+    """Never."""
+    return 0.0
+
+
+def load_cartridge(session, slot):
+    """Load a grid; valves are closed afterwards and the stage is at home.
+
+    Returns the end code of the operation (0 good) and 0.
+    """
+    if not 1 <= slot <= CASSETTE_SLOTS:
+        raise SEMerror(f"There is no slot {slot} in the cassette")
+    scope = session.scope
+    if slot == session.loaded_slot:
+        return (0.0, 0.0)
+    scope.valve_open = False
+    if slot not in session.grids:
+        session.clock.advance(60.0)
+        session.write_log(f"Slot {slot} is empty, nothing was loaded")
+        return (1.0, 0.0)
+    session.clock.advance(120.0)
+    session.loaded_slot = slot
+    scope.reset_stage()
+    scope.set_image_shift(0.0, 0.0)
+    return (0.0, 0.0)
+
+
+def unload_cartridge(session):
+    """Bring the grid back to the cassette."""
+    if session.loaded_slot is None:
+        raise SEMerror("There is no cartridge on the stage")
+    session.scope.valve_open = False
+    session.loaded_slot = None
+    session.scope.reset_stage()
+    session.clock.advance(90.0)
+    return (0.0, 0.0)
+
+
+def report_slot_status(session, slot):
+    """Status 1 occupied (or on the stage), 0 empty; and the name."""
+    if slot == 0:
+        lines = [f"{number} {grid.name}" for number, grid in sorted(session.grids.items())]
+        session.variables.set("autoloaderInfo", "\n".join(lines), persistent=True)
+        return None
+    if not 1 <= slot <= CASSETTE_SLOTS:
+        raise SEMerror(f"There is no slot {slot} in the cassette")
+    if slot not in session.grids:
+        return 0.0
+    name = session.slot_names.get(slot, session.grids[slot].name)
+    return (1.0, name) if name else 1.0
+
+
+def report_loaded_slot(session):
+    """Slot of the grid on the stage, 0 when there is none."""
+    return float(session.loaded_slot or 0)
+
+
+def long_operation(session, *pairs):
+    """Pairs of operation code and interval in hours, as text."""
+    given = [text for text in pairs if text]
+    if len(given) % 2:
+        raise SEMerror("Each long operation needs an interval")
+    hours = session.clock.seconds / 3600.0
+    for code, interval in zip(given[::2], given[1::2], strict=True):
+        name = code[:2].upper()
+        if name not in LONG_OPERATIONS:
+            raise SEMerror(f"{code} is not a long operation")
+        last = session.long_operations.get(name, -100.0)
+        if float(interval) < -1.5:
+            return (hours - last, 0.0)
+        if hours - last >= float(interval):
+            session.long_operations[name] = hours
+            session.clock.advance(60.0)
+    return (0.0, 0.0)
+
+
+def set_beam_blank(session, on):
+    """Blanking is automatic; nothing to see of it."""
+
+
+def normalize_lenses(session, which=None):
+    """Takes a few seconds."""
+    session.clock.advance(5.0)
+
+
+COMMANDS = {
+    "ReportComaVsISmatrix": report_coma_vs_is_matrix,
+    "AdjustBeamTiltforIS": adjust_beam_tilt_for_is,
+    "RestoreBeamTilt": restore_beam_tilt,
+    "SaveBeamTilt": save_beam_tilt,
+    "ReportBeamTilt": report_beam_tilt,
+    "SetColumnOrGunValve": set_column_or_gun_valve,
+    "ReportColumnOrGunValve": report_column_or_gun_valve,
+    "RefineZLP": refine_zlp,
+    "SetSlitIn": set_slit_in,
+    "ReportEnergyFilter": report_energy_filter,
+    "SetApertureSize": set_aperture_size,
+    "ReportApertureSize": report_aperture_size,
+    "RemoveAperture": remove_aperture,
+    "ReInsertAperture": reinsert_aperture,
+    "IsFEGFlashingAdvised": is_feg_flashing_advised,
+    "NextFEGFlashHighTemp": set_beam_blank,
+    "AreDewarsFilling": are_dewars_filling,
+    "LoadCartridge": load_cartridge,
+    "UnloadCartridge": unload_cartridge,
+    "ReportSlotStatus": report_slot_status,
+    "ReportLoadedSlot": report_loaded_slot,
+    "LongOperation": long_operation,
+    "SetBeamBlank": set_beam_blank,
+    "NormalizeLenses": normalize_lenses,
+    "NormalizeAllLenses": normalize_lenses,
+}

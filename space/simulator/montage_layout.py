@@ -1,0 +1,236 @@
+"""Where the pieces of a montage lie: on the stage, in the file and in the overview.
+
+Piece (ix, iy) counts from the lower left corner, as in the file (Y up). The overview is an
+image with row 0 on top. All pixel numbers are pixels of the (binned) pieces unless said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Matrix = tuple[tuple[float, float], tuple[float, float]]
+Piece = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Pieces of a montage.
+
+    Parameters
+    ----------
+    counts : tuple of int
+        Pieces in X and Y.
+    frame_px : tuple of int
+        Columns and rows of a piece.
+    overlap_px : tuple of int
+        Overlap of neighbours in X and Y.
+    skipped : frozenset of (ix, iy)
+        Pieces that are not taken.
+    """
+
+    counts: tuple[int, int]
+    frame_px: tuple[int, int]
+    overlap_px: tuple[int, int]
+    skipped: frozenset[Piece] = frozenset()
+
+    @property
+    def spacing_px(self) -> tuple[int, int]:
+        """Distance of neighbouring pieces."""
+        return tuple(f - o for f, o in zip(self.frame_px, self.overlap_px, strict=True))
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Columns and rows of the whole montage."""
+        return tuple(
+            (n - 1) * s + f
+            for n, s, f in zip(self.counts, self.spacing_px, self.frame_px, strict=True)
+        )
+
+    @property
+    def order(self) -> tuple[Piece, ...]:
+        """Pieces in the order of acquisition: column by column, turning at each end."""
+        found = []
+        for ix in range(self.counts[0]):
+            rows = range(self.counts[1])
+            for iy in rows if ix % 2 == 0 else reversed(rows):
+                if (ix, iy) not in self.skipped:
+                    found.append((ix, iy))
+        return tuple(found)
+
+    def coordinates_px(self, piece: Piece) -> tuple[int, int]:
+        """Piece coordinates X, Y as in the file: lower left corner, Y up."""
+        return piece[0] * self.spacing_px[0], piece[1] * self.spacing_px[1]
+
+    def corner_px(self, piece: Piece) -> tuple[int, int]:
+        """Column and row of the piece's upper left corner in the full-size overview."""
+        x, y = self.coordinates_px(piece)
+        return x, self.size_px[1] - y - self.frame_px[1]
+
+    def offset_px(self, piece: Piece) -> tuple[float, float]:
+        """Centre of the piece from the centre of the montage, X right and Y UP."""
+        return tuple(
+            (i - (n - 1) / 2) * s
+            for i, n, s in zip(piece, self.counts, self.spacing_px, strict=True)
+        )
+
+    def stage_um(
+        self, piece: Piece, center_um: tuple[float, float], stage_to_camera: Matrix, binning: float
+    ) -> tuple[float, float]:
+        """Stage position that centres a piece.
+
+        Parameters
+        ----------
+        piece : tuple of int
+            (ix, iy).
+        center_um : tuple of float
+            Stage position of the montage's centre.
+        stage_to_camera : matrix (2, 2)
+            Unbinned camera pixels (Y up) per stage µm.
+        binning : float
+            Binning of the pieces.
+        """
+        offset = np.asarray(self.offset_px(piece)) * binning
+        move = np.linalg.solve(np.asarray(stage_to_camera, float), offset)
+        return float(center_um[0] + move[0]), float(center_um[1] + move[1])
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What an overview image knows of its pieces.
+
+    Parameters
+    ----------
+    layout : Layout
+        Nominal places.
+    shifts_px : mapping (ix, iy) -> (dx, dy)
+        Where alignment put a piece, from its nominal place; columns and rows (Y DOWN).
+    overview_binning : int
+        Piece pixels per overview pixel.
+    piece_binning : float
+        Binning of the pieces.
+    move_stage : bool
+        Whether the stage was moved (else the image shift).
+    """
+
+    layout: Layout
+    shifts_px: Mapping[Piece, tuple[float, float]] = field(default_factory=dict)
+    overview_binning: int = 1
+    piece_binning: float = 1.0
+    move_stage: bool = True
+
+    def locate(self, column: float, row: float) -> tuple[int, tuple[float, float]] | None:
+        """Find the piece that shows a point of the overview.
+
+        Parameters
+        ----------
+        column, row : float
+            Overview pixels from the upper left corner.
+
+        Returns
+        -------
+        tuple or None
+            Number of the piece in file order and the point in the piece (X right, Y UP);
+            None where no piece was taken. Of several, the one with the nearest centre.
+        """
+        x, y = column * self.overview_binning, row * self.overview_binning
+        cols, rows = self.layout.frame_px
+        best = None
+        for number, piece in enumerate(self.layout.order):
+            left, top = self.layout.corner_px(piece)
+            dx, dy = self.shifts_px.get(piece, (0.0, 0.0))
+            in_x, in_y = x - left - dx, y - top - dy
+            if 0 <= in_x <= cols and 0 <= in_y <= rows:
+                distance = math.hypot(in_x - cols / 2, in_y - rows / 2)
+                if best is None or distance < best[0]:
+                    best = (distance, number, (in_x, rows - in_y))
+        return None if best is None else (best[1], best[2])
+
+    def shift_of(self, number: int) -> tuple[float, float]:
+        """Shift (columns, rows down) of a piece in OVERVIEW pixels."""
+        dx, dy = self.shifts_px.get(self.layout.order[number], (0.0, 0.0))
+        return dx / self.overview_binning, dy / self.overview_binning
+
+
+def octagon_um(limits_um: tuple[float, float, float, float]) -> np.ndarray:
+    """Regular octagon inside the stage limits, as SerialEM's full montage uses.
+
+    Parameters
+    ----------
+    limits_um : tuple of float
+        x0, x1, y0, y1.
+
+    Returns
+    -------
+    ndarray (8, 2)
+        Corners in stage coordinates.
+    """
+    x0, x1, y0, y1 = limits_um
+    center = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    half = np.array([abs(x1 - x0) / 2, abs(y1 - y0) / 2])
+    angles = np.deg2rad(22.5 + 45.0 * np.arange(8))
+    unit = np.column_stack([np.cos(angles), np.sin(angles)]) / math.cos(math.radians(22.5))
+    return center + unit * half
+
+
+def fit_to_polygon(
+    polygon_um: np.ndarray,
+    stage_to_camera: Matrix,
+    binning: float,
+    frame_px: tuple[int, int],
+    overlap_px: tuple[int, int],
+) -> tuple[Layout, tuple[float, float]]:
+    """Lay pieces over a convex polygon; those that do not touch it are skipped.
+
+    Parameters
+    ----------
+    polygon_um : ndarray (n, 2)
+        Corners in stage coordinates, in order.
+    stage_to_camera : matrix (2, 2)
+        Unbinned camera pixels (Y up) per stage µm.
+    binning : float
+        Binning of the pieces.
+    frame_px, overlap_px : tuple of int
+        Size of a piece and least overlap.
+
+    Returns
+    -------
+    layout : Layout
+        The pieces.
+    center_um : tuple of float
+        Stage position of the montage's centre.
+    """
+    matrix = np.asarray(stage_to_camera, float) / binning
+    corners_px = np.asarray(polygon_um, float) @ matrix.T
+    low, high = corners_px.min(axis=0), corners_px.max(axis=0)
+    middle = (low + high) / 2
+    counts = tuple(
+        max(1, math.ceil((extent - o) / (f - o)))
+        for extent, f, o in zip(high - low, frame_px, overlap_px, strict=True)
+    )
+    layout = Layout(counts, tuple(frame_px), tuple(overlap_px))
+    skipped = frozenset(
+        piece
+        for piece in layout.order
+        if not _touches(corners_px - middle, layout.offset_px(piece), frame_px)
+    )
+    center = np.linalg.solve(matrix, middle)
+    center = tuple(round(float(v), 6) + 0.0 for v in center)
+    return Layout(counts, tuple(frame_px), tuple(overlap_px), skipped), center
+
+
+def _touches(polygon: np.ndarray, center: tuple[float, float], size: tuple[int, int]) -> bool:
+    """Whether a rectangle and a convex polygon overlap (separating axes)."""
+    half = np.asarray(size) / 2
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    box = np.asarray(center) + signs * half
+    edges = np.roll(polygon, -1, axis=0) - polygon
+    axes = np.vstack([np.eye(2), np.column_stack([-edges[:, 1], edges[:, 0]])])
+    for axis in axes:
+        a, b = polygon @ axis, box @ axis
+        if a.max() <= b.min() or b.max() <= a.min():
+            return False
+    return True

@@ -1,0 +1,366 @@
+"""One session at the simulated microscope: what all commands act on."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from space.simulator import camera as camera_model
+from space.simulator.acquire_state import AcquireState
+from space.simulator.camera import Camera
+from space.simulator.clock import Clock
+from space.simulator.errors import SEMerror
+from space.simulator.images import CAMERA_SET_LETTERS, Buffers, Image
+from space.simulator.optics import make_optics
+from space.simulator.policy import Dialog, Keyboard, Policy
+from space.simulator.scope import OBJECTIVE_APERTURE, Microscope
+from space.simulator.variables import Variables
+
+# Low dose area that each camera set uses.
+AREA_OF_SET = {"V": "V", "F": "F", "T": "T", "R": "R", "P": "R", "S": "S", "M": "R"}
+LOW_MAG_APERTURE_RADIUS_UM = 120.0
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The truth about one picture.
+
+    Attributes
+    ----------
+    grid : str
+        Name of the grid in the microscope.
+    area : str
+        Low dose area letter (P for Preview), or "LM" / "M" outside low dose.
+    center_um : tuple of float
+        Specimen point in the image centre, grid frame.
+    radius_um : float
+        Radius of the illuminated disc.
+    """
+
+    index: int
+    grid: str
+    area: str
+    camera_set: int
+    center_um: tuple[float, float]
+    radius_um: float
+    tilt_deg: float
+    dose_e_A2: float
+    mag_index: int
+    file: str = ""
+    section: int = -1
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script in SerialEM's script list."""
+
+    name: str
+    text: str
+
+
+@dataclass
+class Options:
+    """What a script can change for its own run, and user settings."""
+
+    no_message_box: bool = False
+    suppress_reports: bool = False
+    user_settings: dict[str, float] = field(
+        default_factory=lambda: {
+            "DriftProtection": 0.0,
+            "ShiftToTiltAxis": 0.0,
+            "NavAutosave": 0.0,
+            "AutofocusBeamTilt": 5.0,
+        }
+    )
+    align_limit_um: float = 0.0
+    frame_base_name: str = ""
+    cumulative_dose: dict[int, float] = field(default_factory=dict)
+    dose_area: int = 0
+    accumulate_dose: bool = False
+    matrix_binning: float = 1.0
+    kept_settings: dict[str, float] = field(default_factory=dict)
+    keep_frame_name: bool = False
+
+
+@dataclass
+class Measurements:
+    """Results of the last focus and alignment routines."""
+
+    defocus_um: float = 0.0
+    defocus_status: float = 0.0
+    drift_nm_s: tuple[float, float] | None = None
+
+
+class Session:
+    """Microscope, camera, files, Navigator and the rest of the program's state.
+
+    Parameters
+    ----------
+    directory : Path
+        Current directory at the start.
+    seed : int
+        Seed of everything random.
+    grids : dict, optional
+        Autoloader slot → grid.
+    time_scale : float
+        Real seconds slept per simulated second of a delay.
+    progress : callable, optional
+        Called with each log line.
+    noise : bool
+        Whether images carry shot noise.
+    loaded : int or None
+        Slot of the grid on the stage at the start.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        seed: int = 1,
+        grids: dict[int, object] | None = None,
+        time_scale: float = 0.02,
+        policy: Policy | None = None,
+        progress: Callable[[str], None] | None = None,
+        noise: bool = True,
+        loaded: int | None = None,
+        stage_error_um: float = 0.35,
+    ) -> None:
+        from space.simulator.files import FileTable
+        from space.simulator.montage_settings import MontageSettings
+        from space.simulator.navigator import Navigator
+
+        self.directory = Path(directory)
+        self.seed = seed
+        self.clock = Clock(time_scale)
+        self.scope = Microscope(make_optics(seed), seed, stage_error_um, self.clock.advance)
+        self.camera = Camera()
+        self.buffers = Buffers()
+        self.variables = Variables()
+        self.policy = policy or Policy()
+        self.keyboard = Keyboard([key.upper() for key in self.policy.keys])
+        self.dialogs: list[Dialog] = []
+        self.log: list[str] = []
+        self.log_file: Path | None = None
+        self.log_start = 0
+        self.status_lines = [""] * 6
+        self.options = Options()
+        self.measured = Measurements()
+        self.scripts: dict[int, Script] = {}
+        self.acquire = AcquireState()
+        self.grids: dict[int, object] = dict(grids or {})
+        self.loaded_slot = loaded
+        self.exposures: list[Exposure] = []
+        self.noise = noise
+        self.reported: tuple = ()
+        self.last_error = ""
+        self.last_frame_file = ""
+        self.script_name = ""
+        self.updated_areas: set[str] = set()
+        self.following_areas: set[str] = set()
+        self.rough_eucentricity_failed = False
+        self.last_zlp_s: float | None = None
+        self.last_apertures: dict[int, int] = {}
+        self.long_operations: dict[str, float] = {}
+        self.slot_names: dict[int, str] = {}
+        self.navigator = Navigator(seed=seed)
+        self.files = FileTable()
+        self.montage = MontageSettings()
+        self.real_stdout: TextIO | None = None
+        self._progress = progress
+
+    # --- log and dialogs ---------------------------------------------------------------------
+
+    def write_log(self, text: str) -> None:
+        """Add lines to the log."""
+        for line in str(text).splitlines() or [""]:
+            self.log.append(line)
+            if self._progress is not None:
+                # While a script runs its prints go to this log: progress must not follow them.
+                with contextlib.redirect_stdout(self.real_stdout or sys.stdout):
+                    self._progress(line)
+
+    def answer_yes_no(self, text: str, kind: str = "yes/no") -> bool:
+        """Answer of the policy to a question."""
+        answer = self.policy.yes_no(text)
+        self.note_dialog(kind, text, "yes" if answer else "no")
+        return answer
+
+    def note_dialog(self, kind: str, text: str, answer: str) -> None:
+        """Keep a record of a dialog and write it to the log."""
+        self.dialogs.append(Dialog(kind, text, answer))
+        self.write_log(f"[{kind}] {text} -> {answer}")
+
+    def resolve(self, name: str) -> Path:
+        """Path of a file name, relative names against the current directory."""
+        path = Path(name)
+        return path if path.is_absolute() else self.directory / path
+
+    def random(self, purpose: int) -> np.random.Generator:
+        """Generator for a measurement, new at each exposure count."""
+        return np.random.default_rng([self.seed, purpose, len(self.exposures)])
+
+    # --- grid --------------------------------------------------------------------------------
+
+    @property
+    def grid(self):
+        """Grid on the stage, or None."""
+        return self.grids.get(self.loaded_slot) if self.loaded_slot is not None else None
+
+    def height_um(self) -> float:
+        """Height above the tilt axis of what stands in the centre of the present view."""
+        return self.geometry(1.0, (2, 2)).height_um
+
+    # --- pictures ----------------------------------------------------------------------------
+
+    def geometry(self, binning: float, shape: tuple[int, int]) -> camera_model.View:
+        """Where an image taken now would look."""
+        scope = self.scope
+        view = camera_model.View(
+            mag_index=scope.mag_index,
+            binning=binning,
+            shape=shape,
+            stage_um=scope.true_stage_um,
+            shift_um=scope.specimen_shift_um(),
+            axis_shift_um=scope.axis_offset_um,
+            tilt_deg=scope.tilt_deg,
+        )
+        return camera_model.with_height(scope.optics, view, self.grid, scope.stage_um[2])
+
+    def _transmission(self, view: camera_model.View) -> np.ndarray:
+        scope = self.scope
+        pixel_um = view.binning * scope.pixel_um(view.mag_index)
+        if self.grid is None:
+            passed = np.ones(view.shape, dtype=np.float32)
+        else:
+            affine = camera_model.px_to_grid(scope.optics, view)
+            passed = self.grid.transmission(affine, view.shape, pixel_um)
+            passed = np.clip(passed, 0.0, 1.0)
+            cosine = math.cos(math.radians(view.tilt_deg))
+            if cosine < 0.999:
+                passed = np.power(passed, np.float32(1.0 / cosine))
+        radius = scope.beam_diameter_um / 2.0
+        if scope.optics.entry(view.mag_index).low_mag and scope.apertures_um[OBJECTIVE_APERTURE]:
+            radius = min(radius, LOW_MAG_APERTURE_RADIUS_UM)
+        if radius / pixel_um < 0.5 * math.hypot(*view.shape):
+            passed = passed * camera_model.disc(view.shape, radius / pixel_um)
+        return passed
+
+    def acquire_image(
+        self,
+        set_letter: str,
+        *,
+        camera_set: int | None = None,
+        binning: float | None = None,
+        frame_px: tuple[int, int] | None = None,
+        exposure_s: float | None = None,
+    ) -> Image:
+        """Take a picture with a camera set; buffers stay as they are.
+
+        Parameters
+        ----------
+        set_letter : str
+            V F T R P S or M.
+        camera_set : int, optional
+            Set number to record in the image (8 for pieces of a montage).
+        binning, frame_px, exposure_s : optional
+            Replace those of the set; `frame_px` is (cols, rows), centred.
+        """
+        scope = self.scope
+        letter = self.camera.letter(set_letter)
+        if scope.low_dose:
+            scope.go_to_area(AREA_OF_SET[letter])
+        parameters = self.camera.sets[letter]
+        factor = float(parameters.binning if binning is None else binning)
+        cols, rows = frame_px or self.camera.frame_px(letter, factor)
+        if cols * factor > self.camera.size_px[0] or rows * factor > self.camera.size_px[1]:
+            raise SEMerror(f"A frame of {cols} x {rows} at binning {factor:g} exceeds the camera")
+        seconds = parameters.exposure_s if exposure_s is None else exposure_s
+        view = self.geometry(factor, (int(rows), int(cols)))
+        index = len(self.exposures)
+        data, dose = self._expose(view, seconds, index)
+        self.clock.advance(seconds + parameters.drift_s + 0.7)
+        image = self._describe(data, view, seconds, dose, index)
+        number = CAMERA_SET_LETTERS.index(letter) if camera_set is None else camera_set
+        self._note_exposure(image, view, letter, number)
+        return replace(image, camera_set=number)
+
+    def _expose(
+        self, view: camera_model.View, seconds: float, index: int
+    ) -> tuple[np.ndarray, float]:
+        rng = np.random.default_rng([self.seed, 29, index]) if self.noise else None
+        if not self.scope.valve_open:
+            dark = np.zeros(view.shape, dtype=np.float32)
+            return camera_model.expose(dark, 1.0, rng), 0.0
+        dose = self.scope.dose_rate_e_A2_s() * seconds
+        pixel_A = view.binning * self.scope.pixel_um(view.mag_index) * 1e4
+        return camera_model.expose(self._transmission(view), dose * pixel_A**2, rng), dose
+
+    def _describe(
+        self, data: np.ndarray, view: camera_model.View, seconds: float, dose: float, index: int
+    ) -> Image:
+        scope = self.scope
+        data.setflags(write=False)
+        x, y, z = scope.stage_um
+        (a, b), (c, d) = scope.optics.stage_to_image(view.mag_index, view.binning, view.tilt_deg)
+        return Image(
+            data=data,
+            binning=view.binning,
+            pixel_um=view.binning * scope.pixel_um(view.mag_index),
+            mag_index=view.mag_index,
+            magnification=scope.magnification(view.mag_index),
+            low_dose=scope.low_dose,
+            exposure_s=seconds,
+            stage_um=(x, y),
+            stage_z_um=z,
+            tilt_deg=scope.tilt_deg,
+            image_shift=scope.image_shift,
+            nav_xy_um=scope.adjust_stage_for_nav(x, y, *scope.image_shift),
+            stage_to_px=((float(a), float(b)), (float(c), float(d))),
+            rotation_deg=scope.rotation_deg(view.mag_index),
+            defocus_um=scope.defocus_um,
+            dose_e_A2=dose,
+            intensity=scope.intensity,
+            spot_size=scope.spot_size,
+            time=self.clock.date_time(),
+            exposure_index=index,
+        )
+
+    def _note_exposure(
+        self, image: Image, view: camera_model.View, letter: str, number: int
+    ) -> None:
+        scope = self.scope
+        low_mag = scope.optics.entry(view.mag_index).low_mag
+        outside = "LM" if low_mag else "M"
+        self.exposures.append(
+            Exposure(
+                index=image.exposure_index,
+                grid=getattr(self.grid, "name", ""),
+                area=letter if scope.low_dose else outside,
+                camera_set=number,
+                center_um=camera_model.center_um(scope.optics, view),
+                radius_um=scope.beam_diameter_um / 2.0,
+                tilt_deg=scope.tilt_deg,
+                dose_e_A2=image.dose_e_A2,
+                mag_index=view.mag_index,
+            )
+        )
+
+    def take(self, set_letter: str, **changes) -> Image:
+        """Take a picture into buffer A after rolling the buffers."""
+        image = self.acquire_image(set_letter, **changes)
+        self.buffers.push(image)
+        return image
+
+    def note_saved(self, image: Image, file_name: str, section: int) -> None:
+        """Fill file and section of the exposure that an image came from."""
+        index = image.exposure_index
+        if 0 <= index < len(self.exposures):
+            self.exposures[index] = replace(
+                self.exposures[index], file=str(file_name), section=int(section)
+            )

@@ -1,0 +1,228 @@
+"""Makes images of what lies in files: single sections and whole montages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from space.simulator import mdoc, montage, mrc
+from space.simulator.autodoc import Section
+from space.simulator.files import montage_of, read_mdoc
+from space.simulator.images import Image
+from space.simulator.mdoc import Mdoc
+from space.simulator.montage_layout import Layout, Piece, Pieces
+
+if TYPE_CHECKING:
+    from space.simulator.scope import Microscope
+
+
+class StoredImageError(ValueError):
+    """The file has no such image."""
+
+
+@dataclass(frozen=True)
+class LoadedMontage:
+    """A montage in memory: composite of the centre and overview, as for buffers A and B."""
+
+    center: Image
+    overview: Image
+
+
+def read_single(path: Path, section: int, scope: Microscope) -> Image:
+    """Read one section with all that header and mdoc tell of it.
+
+    Raises
+    ------
+    StoredImageError
+        If it cannot be read.
+    """
+    try:
+        data = mrc.read_section(path, section)
+        header = mrc.read_header(path)
+        info = mrc.read_info(path, section)
+    except (OSError, mrc.MrcError) as problem:
+        raise StoredImageError(f"cannot read section {section} of {path}: {problem}") from problem
+    data.setflags(write=False)
+    document = read_mdoc(path)
+    notes = document.image(section) if document is not None else None
+    pixel_um = header.pixel_A / 1e4
+    if notes is None:
+        return Image(data, 0.0, pixel_um, 0, stage_um=None, tilt_deg=info.tilt_deg,
+                     intensity=info.intensity)
+    return describe(data, notes, pixel_um, scope)
+
+
+def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscope) -> Image:
+    """Give an image from its pixels and its section in the mdoc."""
+    camera_set, low_dose = mdoc.camera_set_of(notes.integer("LowDoseConSet", 0))
+    if "LowDoseConSet" not in notes.values:
+        camera_set = -1
+    mag_index = notes.integer("MagIndex")
+    binning = notes.number("Binning")
+    tilt_deg = notes.number("TiltAngle")
+    shift = (notes.floats("ImageShift") + (0.0, 0.0))[:2]
+    stage_um = notes.floats("StagePosition")[:2] or None
+    nav_xy_um = (0.0, 0.0)
+    if stage_um is not None:
+        index = mag_index or scope.mag_index
+        nav_xy_um = scope.adjust_stage_for_nav(*stage_um, *shift, tilt_deg, index)
+    matrix = ((1.0, 0.0), (0.0, 1.0))
+    if mag_index > 0 and binning > 0:
+        found = scope.optics.stage_to_image(mag_index, binning, tilt_deg)
+        matrix = tuple(tuple(float(v) for v in row) for row in found)
+    return Image(
+        data=data,
+        binning=binning,
+        pixel_um=notes.number("PixelSpacing", pixel_um * 1e4) / 1e4,
+        mag_index=mag_index,
+        camera=notes.integer("CameraIndex"),
+        camera_set=camera_set,
+        low_dose=low_dose,
+        exposure_s=notes.number("ExposureTime"),
+        stage_um=stage_um,
+        stage_z_um=notes.number("StageZ"),
+        tilt_deg=tilt_deg,
+        image_shift=shift,
+        nav_xy_um=nav_xy_um,
+        stage_to_px=matrix,
+        rotation_deg=notes.number("RotationAngle"),
+        defocus_um=notes.number("Defocus"),
+        dose_e_A2=notes.number("ExposureDose"),
+        intensity=notes.number("Intensity"),
+        spot_size=notes.integer("SpotSize"),
+        time=notes.values.get("DateTime", ""),
+        magnification=notes.number("Magnification"),
+    )
+
+
+def assemble(
+    pieces: Mapping[Piece, Image],
+    layout: Layout,
+    shifts_px: Mapping[Piece, tuple[float, float]],
+    center_um: tuple[float, float],
+    overview_binning: int = 0,
+    move_stage: bool = True,
+) -> LoadedMontage:
+    """Put a montage together.
+
+    Parameters
+    ----------
+    pieces : mapping (ix, iy) -> Image
+        The pieces.
+    layout : Layout
+        Their nominal places.
+    shifts_px : mapping
+        Shifts from there, from alignment.
+    center_um : tuple of float
+        Raw stage position of the montage's centre.
+    overview_binning : int
+        Piece pixels per overview pixel; 0 = as few as the size limit allows.
+    move_stage : bool
+        Whether the stage was moved between pieces.
+    """
+    binning = overview_binning or montage.overview_binning(layout.size_px)
+    binning = max(binning, montage.overview_binning(layout.size_px))
+    data = {piece: image.data for piece, image in pieces.items()}
+    whole = montage.stitch(data, layout, shifts_px, binning)
+    middle = montage.center_composite(data, layout, shifts_px)
+    for array in (whole, middle):
+        array.setflags(write=False)
+    last = pieces[layout.order[-1]]
+    stage = last.stage_um or (0.0, 0.0)
+    # What turns a stage reading into a Navigator position is the same for all pieces.
+    nav = tuple(
+        round(c + (n - s), 9) for c, n, s in zip(center_um, last.nav_xy_um, stage, strict=True)
+    )
+    matrix = tuple(tuple(v / binning for v in row) for row in last.stage_to_px)
+    overview = replace(
+        last,
+        data=whole,
+        binning=last.binning * binning,
+        pixel_um=last.pixel_um * binning,
+        stage_um=tuple(center_um),
+        nav_xy_um=nav,
+        stage_to_px=matrix,
+        pieces=Pieces(layout, dict(shifts_px), binning, last.binning, move_stage),
+        exposure_index=-1,
+    )
+    return LoadedMontage(replace(last, data=middle, exposure_index=-1), overview)
+
+
+def read_montage(
+    path: Path, number: int, scope: Microscope, overview_binning: int = 0
+) -> LoadedMontage:
+    """Read the pieces of a montage and put them together as they were aligned.
+
+    Raises
+    ------
+    StoredImageError
+        If the file holds no such montage.
+    """
+    try:
+        document = read_mdoc(path)
+        params = montage_of(path, document)
+        if params is None or document is None:
+            raise StoredImageError(f"{path} holds no montage")
+        sections = {
+            _piece(path, section, params.layout): section
+            for section in range(mrc.read_header(path).sections)
+            if mrc.read_info(path, section).piece[2] == number
+        }
+    except (OSError, mrc.MrcError) as problem:
+        raise StoredImageError(f"cannot read the montage in {path}: {problem}") from problem
+    if not sections:
+        raise StoredImageError(f"{path} has no montage {number}")
+    layout = params.layout
+    if set(sections) != set(layout.order):
+        everything = set(replace(layout, skipped=frozenset()).order)
+        layout = replace(layout, skipped=frozenset(everything - set(sections)))
+    pieces = {piece: read_single(path, section, scope) for piece, section in sections.items()}
+    shifts = _stored_shifts(document, sections, layout)
+    center_um = _center(document, number, pieces, layout)
+    loaded = assemble(pieces, layout, shifts, center_um, overview_binning, params.move_stage)
+    return LoadedMontage(
+        replace(loaded.center, file=str(path), section=number),
+        replace(loaded.overview, file=str(path), section=number),
+    )
+
+
+def _piece(path: Path, section: int, layout: Layout) -> Piece:
+    x, y, _ = mrc.read_info(path, section).piece
+    return x // layout.spacing_px[0], y // layout.spacing_px[1]
+
+
+def _stored_shifts(
+    document: Mdoc, sections: Mapping[Piece, int], layout: Layout
+) -> dict[Piece, tuple[float, float]]:
+    """Shifts (columns, rows down) from the aligned piece coordinates, which have Y up."""
+    shifts = {}
+    for piece, section in sections.items():
+        notes = document.image(section)
+        aligned = notes.floats("AlignedPieceCoords") if notes is not None else ()
+        if not aligned and notes is not None:
+            aligned = notes.floats("AlignedPieceCoordsVS")
+        if len(aligned) >= 2:
+            x, y = layout.coordinates_px(piece)
+            shifts[piece] = (aligned[0] - x, y - aligned[1])
+    return shifts
+
+
+def _center(
+    document: Mdoc, number: int, pieces: Mapping[Piece, Image], layout: Layout
+) -> tuple[float, float]:
+    """Stage position of the centre: noted in the MontSection, else from the pieces."""
+    notes = document.montage(number)
+    position = notes.floats("StagePosition")[:2] if notes is not None else ()
+    if len(position) == 2:
+        return position
+    guesses = []
+    for piece, image in pieces.items():
+        matrix = np.asarray(image.stage_to_px) * ((1.0,), (-1.0,))
+        move = np.linalg.solve(matrix, np.asarray(layout.offset_px(piece)))
+        guesses.append(np.asarray(image.stage_um or (0.0, 0.0)) - move)
+    x, y = np.mean(guesses, axis=0)
+    return float(x), float(y)

@@ -1,0 +1,194 @@
+"""Level 2: a View montage of each lamella. Level 3: each one goes to segmentation at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+
+from space.errors import SpaceError
+from space.geometry import rotation_of
+from space.microscope import montage, navigator, scope
+from space.microscope.montage import MapImage
+from space.microscope.navigator import Item
+from space.microscope.scope import Picture
+from space.microscope.sem import sem_errors, words
+from space.microscope.virtual_map import view_conditions
+from space.microscope.waiting import StoppedByUserError, key_pressed, pause
+from space.steps import lamella_list
+from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
+from space.steps.pictures import save_for_model
+from space.steps.session import GridSession, lamella_number, map_label
+
+CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
+"""How long a person is waited for who shall bring a lamella into view."""
+
+_log = logging.getLogger("space.workflow")
+
+
+def collect_maps(session: GridSession, segment: bool) -> None:
+    """Collect a map of each lamella that has none; queue each for segmentation if wanted."""
+    todo = []
+    for item in lamella_list.to_visit(navigator.items()):
+        number = lamella_number(item.label) or 0
+        if _finished(session, number, segment):
+            _log.info("The map %s exists: montage skipped.", session.map_note(number))
+        else:
+            todo.append(number)
+    if not todo:
+        return
+    if session.settings.aperture_control:
+        scope.insert_objective_aperture(session.settings.objective_aperture)
+    scope.go_to_low_dose_state(session.settings.MM_image_state)
+    failed = []
+    for position, number in enumerate(todo):
+        try:
+            _collect(session, number, todo[position + 1:], segment)
+        except (SpaceError, *sem_errors()) as error:
+            text = str(error) if isinstance(error, SpaceError) else words(error)
+            _log.error("No map of lamella %d: %s. Going on with the next one.", number, text)
+            failed.append(number)
+    if failed and len(failed) == len(todo):
+        raise SpaceError("No lamella map could be collected.", session.grid,
+                         "See the messages above; run the script again to go on.")
+
+
+def map_item(session: GridSession, number: int) -> Item | None:
+    """Return the Navigator item of a lamella's map."""
+    item = navigator.with_note(session.map_note(number))
+    return item if item is not None and item.is_map else None
+
+
+def _finished(session: GridSession, number: int, segment: bool) -> bool:
+    """Whether a lamella's map is there; makes its picture if only that is missing."""
+    item = map_item(session, number)
+    if item is None or not (session.directory / session.map_note(number)).is_file():
+        return False
+    picture = session.map_png(number)
+    if not (picture.is_file() and picture.with_suffix(".json").is_file()):
+        _log.info("%s is saved from the map collected earlier.", picture.name)
+        _save(session, number, montage.load_map(item.index))
+    if segment:
+        submit_segmentation(session, picture, again=True)
+    return True
+
+
+def _item_of(number: int) -> Item | None:
+    return next((item for item in lamella_list.to_visit(navigator.items())
+                 if lamella_number(item.label) == number), None)
+
+
+def _collect(session: GridSession, number: int, later: list[int], segment: bool) -> None:
+    item = _item_of(number)
+    if item is None:
+        return
+    settings = session.settings
+    known = lamella_list.load(session.lamellae_file)
+    lamella = lamella_list.of_item(item, known)
+    _log.info("Lamella %d (%s): moving there...", number, lamella.category)
+    navigator.move_to(item.index)
+    view = _view_of_lamella(session, number)
+    scope.find_eucentric_height()
+    navigator.take_height(item.index)
+    for other in later:  # neighbours are about as high
+        other_item = _item_of(other)
+        if other_item is not None:
+            navigator.take_height(other_item.index)
+    frame = montage.picture_frame(view, item.stage_um)
+    wanted_um = tuple(side * settings.MM_padding_factor
+                      for side in frame.box_size_in_image_um(lamella.size_um))
+    pieces = montage.pieces_for(wanted_um, view, settings.MM_montage_overlap)
+    _drop_unfinished_item(session, number)
+    _log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)
+    collected = montage.collect_here(session.directory / session.map_note(number), pieces,
+                                     settings.MM_montage_overlap, view,
+                                     session.map_note(number), map_label(number))
+    navigator.take_height(collected.index)
+    navigator.save()
+    _save(session, number, collected, view)
+    if segment:
+        submit_segmentation(session, session.map_png(number), again=True)
+
+
+def _drop_unfinished_item(session: GridSession, number: int) -> None:
+    """Remove a map item whose file is gone, so that a note stands for one map."""
+    old = navigator.with_note(session.map_note(number))
+    if old is not None:
+        navigator.delete([old.index])
+
+
+def _view_of_lamella(session: GridSession, number: int) -> Picture:
+    """Take a View picture; when it is too dark, let a person bring the lamella there."""
+    threshold = session.settings.MM_mean_threshold
+    view = scope.take_view()
+    mean = scope.mean_counts()
+    if not threshold or mean >= threshold:
+        return view
+    _log.warning("Lamella %d: View has a mean of %.1f, below MM_mean_threshold = %g. Drag the "
+                 "lamella into the middle (right mouse button), then press B.", number, mean,
+                 threshold)
+    key_pressed("B")
+    start = time.monotonic()
+    while not key_pressed("B"):
+        pause(0.5)
+        if time.monotonic() - start > CENTRE_BY_HAND_TIMEOUT_S:
+            raise SpaceError(f"Nobody centred lamella {number} within "
+                             f"{CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
+                             do="Set MM_mean_threshold = 0 for sessions without a person.")
+    scope.reset_image_shift()
+    return scope.take_view()
+
+
+def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
+    """Save a map for the segmentation model, with what later steps need to know."""
+    saved = navigator.saved_item(image.index)
+    rotation = _rotation_deg(image)
+    about = {}
+    if saved is not None:
+        conditions = view_conditions(saved, image.picture.pixel_nm, rotation,
+                                     image.picture.pixel_nm / max(1.0, image.picture.binning))
+        about["view"] = asdict(conditions)
+    frame_px = _view_shape(session, number, view)
+    save_for_model(session.map_png(number), image.picture.data, image.picture.pixel_nm,
+                   session.config.segmentation_pixel_nm, image.frame, session.map_note(number),
+                   task="segment", grid=session.grid, lamella=number,
+                   view_shape_px=list(frame_px), **about)
+    _log.info("Saved %s.", session.map_png(number).name)
+
+
+def _rotation_deg(image: MapImage) -> float:
+    """Image rotation of a map from its own matrix, so that no magnification need be set."""
+    return rotation_of(image.frame.stage_to_px, scope.stage_to_specimen())
+
+
+def _view_shape(session: GridSession, number: int, view: Picture | None) -> tuple[int, int]:
+    """Return rows and columns of View pictures: those of the montage's pieces."""
+    if view is not None:
+        return view.data.shape[0], view.data.shape[1]
+    import mrcfile
+
+    with mrcfile.mmap(session.directory / session.map_note(number), permissive=True) as pieces:
+        return int(pieces.data.shape[-2]), int(pieces.data.shape[-1])
+
+
+def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
+    """Wait until every map is segmented or has failed; the B key ends the waiting."""
+    names = [session.map_png(lamella_number(item.label) or 0).name
+             for item in lamella_list.to_visit(navigator.items())]
+    names = [name for name in names if (session.map_dir / name).is_file()]
+    folder = job_folder(session)
+
+    def look() -> bool | None:
+        open_jobs = [name for name in names
+                     if folder.status(name, "segment").state in ("queued", "running")]
+        return None if open_jobs else True
+
+    try:
+        wait_for_jobs(session, folder, look, f"the segmentation of {len(names)} maps", timeout_s)
+    except StoppedByUserError as stopped:
+        _log.warning("%s", stopped)
+    for name in names:
+        status = folder.status(name, "segment")
+        if status.state == "failed":
+            _log.error("The segmentation of %s failed: %s. See %s.", name, status.reason,
+                       folder.log_path(name).name)

@@ -1,0 +1,126 @@
+"""Asking the models: jobs in the map folder, done by worker processes here or by a monitor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from space.jobs import pool
+from space.jobs.queue import JobFolder
+from space.errors import SpaceError
+from space.images import read_png
+from space.lamellae.boxes import Box
+from space.microscope.waiting import wait_for
+from space.steps.session import GridSession
+
+Result = TypeVar("Result")
+
+DETECTION_TIMEOUT_S = 30 * 60.0
+"""Longest wait for one detection (the first one loads the model)."""
+
+SEGMENTATION_TIMEOUT_S = 6 * 3600.0
+"""Longest wait for the next segmentation (a large map on a processor takes hours)."""
+
+_LOOK_AFTER_WORKERS_S = 10.0
+_SILENCE_S = 15 * 60.0
+_log = logging.getLogger("space.workflow")
+
+
+@dataclass
+class WorkerKeeper:
+    """Sees to it, at most every few seconds, that somebody works on the queue."""
+
+    session: GridSession
+    looked: float = float("-inf")
+
+    def look(self) -> None:
+        """Start a worker if one is needed and this computer is to run the models."""
+        now = time.monotonic()
+        if self.session.own_inference and now - self.looked >= _LOOK_AFTER_WORKERS_S:
+            self.looked = now
+            pool.ensure_worker(self.session.map_dir, self.session.space_dir)
+
+
+def job_folder(session: GridSession) -> JobFolder:
+    """Return the session's job folder (keep it while waiting: it notices silence)."""
+    return JobFolder(session.map_dir)
+
+
+def wait_for_jobs(session: GridSession, folder: JobFolder,
+                  look: Callable[[], Result | None], what: str, timeout_s: float) -> Result:
+    """Wait until `look` returns something, keeping workers alive meanwhile."""
+    keeper = WorkerKeeper(session)
+
+    def attended() -> Result | None:
+        result = look()
+        if result is None:
+            keeper.look()
+        return result
+
+    def status() -> str:
+        if not session.own_inference and folder.silent_s() > _SILENCE_S:
+            return (f"nothing has happened in {session.map_dir} for a quarter of an hour: is "
+                    "SPACEtomo_monitor.py running?")
+        return ""
+
+    return wait_for(attended, what, timeout_s, status)
+
+
+def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
+    """Have lamellae detected in a picture of the map folder, and wait for the answer.
+
+    Raises
+    ------
+    SpaceError
+        When the detection failed, took too long, or the user pressed B.
+    """
+    folder = job_folder(session)
+    # A detection that failed in an earlier run gets another chance, since it is asked again.
+    folder.submit(picture.name, task="detect", again=True, threshold=float(threshold))
+
+    def look() -> Path | None:
+        status = folder.status(picture.name, "detect")
+        if status.state == "failed":
+            raise SpaceError(f"Lamella detection failed: {status.reason}.",
+                             str(folder.log_path(picture.name)),
+                             "See this log; then run the script again.")
+        if status.state == "absent":  # somebody took it out of the queue
+            folder.submit(picture.name, task="detect", threshold=float(threshold))
+        return status.result if status.state == "done" else None
+
+    result = wait_for_jobs(session, folder, look, f"the detection in {picture.name}",
+                           DETECTION_TIMEOUT_S)
+    return read_boxes(result)
+
+
+def read_boxes(path: Path) -> list[Box]:
+    """Read the boxes that a detection wrote, in pixels of its picture."""
+    try:
+        return [Box.from_dict(values)
+                for values in json.loads(path.read_text(encoding="utf-8"))["boxes"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpaceError(f"A detection result cannot be read: {error!r}.", str(path),
+                         "Delete it and run the script again.") from None
+
+
+def submit_segmentation(session: GridSession, picture: Path, again: bool = False) -> None:
+    """Queue a lamella map and see to it that somebody works; does not wait."""
+    status = job_folder(session).submit(picture.name, task="segment", again=again)
+    if status.state == "done":
+        _log.info("%s is segmented already: skipped.", picture.name)
+        return
+    _log.info("%s is queued for segmentation.", picture.name)
+    if session.own_inference:
+        pool.ensure_worker(session.map_dir, session.space_dir)
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Read a finished segmentation (uint8 labels, rows × columns)."""
+    return read_png(path)[0]

@@ -1,0 +1,201 @@
+"""Level 1, second half: finding each lamella again at intermediate magnification.
+
+Between low and higher magnifications images are displaced by several µm, alike for the whole
+grid. The first lamella that is found again tells this shift, which moves all items; each one
+found then refines its own position.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+
+from space.lamellae.boxes import Box
+from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
+from space.microscope import montage, navigator, scope
+from space.microscope.navigator import Item
+from space.microscope.sem import sem_errors, words
+from space.steps import lamella_list
+from space.steps.find import CLOSEST_UM, lamella_of_box
+from space.steps.inference import detect
+from space.steps.lamella_list import LamellaList, labelled
+from space.steps.pictures import save_for_model
+from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession, lamella_number
+
+SEARCH_UM, USUAL_OFFSET_UM = 30.0, 15.0
+"""How far from its place a lamella is looked for, and the usual offset, before it is known."""
+
+SEARCH_REFINED_UM, USUAL_REFINED_UM = 15.0, 4.0
+"""The same once the common offset was applied."""
+
+_log = logging.getLogger("space.workflow")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A lamella seen in the picture that SerialEM still has in buffer A."""
+
+    point_px: tuple[float, float]
+    lamella: Lamella
+
+
+def refind_lamellae(session: GridSession) -> None:
+    """Correct the positions of all lamellae that still carry the first label."""
+    if not labelled(navigator.items(), FIRST_LABEL):
+        if labelled(navigator.items(), FINAL_LABEL):
+            _log.info("Positions were refined before: intermediate magnification skipped.")
+        return
+    known = lamella_list.load(session.lamellae_file) or LamellaList(())
+    _go_to_intermediate(session)
+    known, unseen = _visit_all(session, known, retry=False)
+    if unseen and known.offset_um is not None:
+        known, unseen = _visit_all(session, known, retry=True)
+    _judge_unseen(session, known)
+    _drop_close(known)
+    navigator.save()
+    count = len(labelled(navigator.items(), FINAL_LABEL))
+    if count:
+        _log.info("%d lamellae of grid %s have refined positions.", count, session.grid)
+    else:
+        _log.warning("None of the lamellae of grid %s was seen again.", session.grid)
+
+
+def _go_to_intermediate(session: GridSession) -> None:
+    if session.settings.aperture_control:
+        scope.retract_objective_aperture()
+    scope.go_to_whole_grid_state(session.settings.WG_image_state)
+    scope.set_magnification(session.settings.IM_mag_index)
+
+
+def _visit_all(session: GridSession, known: LamellaList, retry: bool
+               ) -> tuple[LamellaList, list[str]]:
+    """Visit every lamella with the first label; return those not seen, by label."""
+    unseen = []
+    for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
+        item = navigator.with_label(label)
+        if item is None:
+            continue
+        lamella = lamella_list.of_item(item, known)
+        try:
+            sighting = _look(session, item, lamella, known)
+        except sem_errors() as error:
+            _log.error("%s: no intermediate picture (%s).", label, words(error))
+            sighting = None
+        if sighting is None:
+            unseen.append(label)
+            _log.info("%s was not seen%s.", label, " again" if retry else
+                      f" within {_search(known)[0]:g} um of its place")
+            continue
+        known = _correct(session, item, sighting, known)
+    return known, unseen
+
+
+def _search(known: LamellaList) -> tuple[float, float]:
+    if known.offset_um is None:
+        return SEARCH_UM, USUAL_OFFSET_UM
+    return SEARCH_REFINED_UM, USUAL_REFINED_UM
+
+
+def _look(session: GridSession, item: Item, lamella: Lamella, known: LamellaList
+          ) -> Sighting | None:
+    """Take a picture at the lamella's place and find it there."""
+    navigator.move_to(item.index)
+    picture = scope.take_record()
+    frame = montage.picture_frame(picture, item.stage_um)
+    path = session.intermediate_png(lamella.number)
+    small = save_for_model(path, picture.data, picture.pixel_nm,
+                           session.config.detection_pixel_nm, frame, item.label,
+                           task="detect", grid=session.grid)
+    boxes = detect(session, path, session.settings.WG_detection_threshold)
+    seen = {lamella_of_box(box, small, number): box for number, box in enumerate(boxes, start=1)}
+    search_um, usual_um = _search(known)
+    match = best_match(lamella, list(seen), _neighbours(lamella, known), search_um, usual_um)
+    if match is None:
+        return None
+    return Sighting(_in_full_picture(seen[match.lamella], small.shape, frame.shape), match.lamella)
+
+
+def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:
+    """Return the other lamellae where they are expected now."""
+    dx, dy = known.offset_um or (0.0, 0.0)
+    everything = (*known.lamellae, *(replace(one, number=-1) for one in known.others))
+    return [replace(one, stage_um=(one.stage_um[0] + dx, one.stage_um[1] + dy))
+            for one in everything if one.number != lamella.number]
+
+
+def _in_full_picture(box: Box, small: tuple[int, int], full: tuple[int, int]
+                     ) -> tuple[float, float]:
+    row, column = box.center_px
+    return row * full[0] / small[0], column * full[1] / small[1]
+
+
+def _correct(session: GridSession, item: Item, sighting: Sighting, known: LamellaList
+             ) -> LamellaList:
+    """Put the lamella's item where it was seen; the first time, shift all items alike."""
+    index = navigator.add_image_point("A", sighting.point_px, item.z_um)
+    found_um = navigator.item(index).stage_um
+    shift = (found_um[0] - item.stage_um[0], found_um[1] - item.stage_um[1])
+    if known.offset_um is None:
+        # The new point is right already, so it must not be shifted with the others.
+        navigator.delete([index])
+        navigator.shift_all_um(*shift)
+        known = replace(known, offset_um=shift)
+        index = navigator.add_image_point("A", sighting.point_px, item.z_um)
+        _log.info("All items were shifted by (%.1f, %.1f) um.", *shift)
+    number = lamella_number(item.label) or 0
+    best = _more_certain(lamella_list.of_item(item, known), sighting.lamella)
+    refined = replace(best, number=number, stage_um=_unshifted(found_um, known.offset_um),
+                      size_um=sighting.lamella.size_um)
+    excluded = best.category in session.settings.exclude_lamella_classes
+    known = known.updated(refined)
+    if excluded:
+        _log.info("%s turned out to be %s: left out.", item.label, best.category)
+        navigator.delete([item.index, index])
+    else:
+        _log.info("%s was seen again %.1f um from its place (%s, %.0f%%).", item.label,
+                  math.hypot(*shift), best.category, 100 * best.probability)
+        navigator.describe(index, f"{FINAL_LABEL}{number}",
+                           lamella_list.note(best.category, best.probability),
+                           session.config.navigator_colors.get(best.category, 0))
+        navigator.delete([item.index])
+    navigator.save()
+    lamella_list.save(session.lamellae_file, known)
+    return known
+
+
+def _unshifted(found_um: tuple[float, float], offset_um: tuple[float, float] | None
+               ) -> tuple[float, float]:
+    """Positions in the list are those at low magnification."""
+    dx, dy = offset_um or (0.0, 0.0)
+    return found_um[0] - dx, found_um[1] - dy
+
+
+def _more_certain(before: Lamella, now: Lamella) -> Lamella:
+    return now if now.probability >= before.probability else before
+
+
+def _judge_unseen(session: GridSession, known: LamellaList) -> None:
+    """Keep lamellae that were not seen again only if they were certain from the start."""
+    for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
+        item = navigator.with_label(label)
+        if item is None:
+            continue
+        lamella = lamella_list.of_item(item, known)
+        if stays_unseen(lamella):
+            navigator.describe(item.index, label=f"{FINAL_LABEL}{lamella.number}")
+            _log.info("%s stays, since it was certain at low magnification (%.0f%%).", label,
+                      100 * lamella.probability)
+        else:
+            navigator.delete([item.index])
+            _log.info("%s goes (%.0f%% at low magnification).", label, 100 * lamella.probability)
+
+
+def _drop_close(known: LamellaList) -> None:
+    items = labelled(navigator.items(), FINAL_LABEL)
+    lamellae = {item.index: lamella_list.of_item(item, known) for item in items}
+    kept = {one.number for one in drop_close(lamellae.values(), CLOSEST_UM)}
+    close = [item for item in items if lamellae[item.index].number not in kept]
+    for item in close:
+        _log.info("%s goes: another lamella is closer than %g um.", item.label, CLOSEST_UM)
+    navigator.delete([item.index for item in close])

@@ -1,0 +1,124 @@
+"""What all steps of one grid know, and the names of its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from space import pacetomo
+from space.config import Config
+from space.settings import Settings
+
+FIRST_LABEL = "PL"
+"""Label of lamellae found on the whole-grid map, before their positions are refined."""
+
+FINAL_LABEL = "FL"
+"""Label of lamellae with refined positions."""
+
+_GRID_LABEL_LENGTH = 6
+
+
+@dataclass(frozen=True)
+class GridSession:
+    """One grid's session.
+
+    Attributes
+    ----------
+    settings, config :
+        What the user chose.
+    directory : Path
+        SerialEM's directory, where its files go.
+    map_dir : Path
+        Where inference finds its pictures; the same, or the shared folder.
+    grid : str
+        Name of the grid, safe in file names.
+    """
+
+    settings: Settings
+    config: Config
+    directory: Path
+    map_dir: Path
+    grid: str
+
+    @property
+    def space_dir(self) -> Path:
+        """Folder of this project."""
+        return Path(self.settings.SPACE_DIR)
+
+    @property
+    def own_inference(self) -> bool:
+        """Whether this computer runs the models (else a monitor does)."""
+        return not self.settings.external_map_dir
+
+    @property
+    def navigator_file(self) -> Path:
+        """The grid's Navigator file."""
+        return self.directory / f"{self.grid}.nav"
+
+    @property
+    def log_name(self) -> str:
+        """The grid's log file."""
+        return f"{self.grid}.log"
+
+    @property
+    def whole_grid_note(self) -> str:
+        """Note of the whole-grid map, which is its file name."""
+        return f"{self.grid}.mrc"
+
+    @property
+    def whole_grid_label(self) -> str:
+        """Label of the whole-grid map."""
+        return self.grid[:_GRID_LABEL_LENGTH]
+
+    @property
+    def whole_grid_png(self) -> Path:
+        """The whole-grid map as detection sees it."""
+        return self.map_dir / f"{self.grid}_wg.png"
+
+    @property
+    def lamellae_file(self) -> Path:
+        """What is known about each lamella beside its Navigator item."""
+        return self.directory / f"{self.grid}_lamellae.json"
+
+    @property
+    def detection_plot(self) -> Path:
+        """Picture of the grid with the detected lamellae."""
+        return self.directory / f"{self.grid}_lamella_detected.png"
+
+    def intermediate_png(self, number: int) -> Path:
+        """The intermediate-magnification picture of a lamella."""
+        return self.map_dir / f"{self.grid}_{FIRST_LABEL}{number:02d}_im.png"
+
+    def map_stem(self, number: int) -> str:
+        """Name of a lamella's map without extension."""
+        return f"{self.grid}_L{number:02d}"
+
+    def map_note(self, number: int) -> str:
+        """Note of a lamella's map, which is its file name."""
+        return f"{self.map_stem(number)}.mrc"
+
+    def map_png(self, number: int) -> Path:
+        """A lamella's map as segmentation sees it."""
+        return self.map_dir / f"{self.map_stem(number)}.png"
+
+    def map_number(self, note: str) -> int | None:
+        """Return the lamella's number from the note of its map; None for other notes."""
+        found = re.fullmatch(rf"{re.escape(self.grid)}_L(\d+)\.mrc", note)
+        return int(found.group(1)) if found else None
+
+    def targets_file(self, number: int, area: int = 1) -> Path:
+        """Targets file of an area; the Navigator note is its name."""
+        root = pacetomo.area_root(self.map_stem(number), area)
+        return self.directory / pacetomo.targets_file_name(root)
+
+
+def map_label(number: int) -> str:
+    """Label of a lamella's map."""
+    return f"L{number:02d}"
+
+
+def lamella_number(label: str) -> int | None:
+    """Return the number in a PL or FL label; None for other labels."""
+    found = re.fullmatch(rf"(?:{FIRST_LABEL}|{FINAL_LABEL})(\d+)", label)
+    return int(found.group(1)) if found else None

@@ -1,0 +1,273 @@
+"""Level 4: targets of one lamella, as files and Navigator items that PACEtomo runs from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from space import config as model_config
+from space import pacetomo, plots
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.geometry import MapFrame, field_rotation_deg, specimen_shift_um
+from space.images import read_json_beside, read_png
+from space.microscope import montage, navigator, scope, virtual_map
+from space.microscope.montage import MapImage
+from space.microscope.scope import RecordOptics
+from space.microscope.virtual_map import ViewConditions
+from space.steps.collect import map_item
+from space.steps.inference import read_labels
+from space.steps.session import GridSession, map_label
+from space.targeting import Area, Choice, Optics, TargetingOptions, select_targets, wanted_mask
+
+POINT_COLOR_GEOMETRY = 4
+"""Navigator colour of geometry points."""
+
+_STAGE_DIGITS = 4
+_log = logging.getLogger("space.workflow")
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What was noted beside a lamella map.
+
+    Attributes
+    ----------
+    frame : MapFrame
+        Frame of the picture that was segmented.
+    pixel_nm : float
+        Its pixel size.
+    view : ViewConditions
+        How View pictures were taken.
+    view_shape_px : tuple of int
+        Their rows and columns.
+    """
+
+    frame: MapFrame
+    pixel_nm: float
+    view: ViewConditions
+    view_shape_px: tuple[int, int]
+
+
+def read_facts(picture: Path) -> MapFacts:
+    """Read what was noted beside a lamella map.
+
+    Raises
+    ------
+    SpaceError
+        When it is missing or incomplete.
+    """
+    values = read_json_beside(picture)
+    try:
+        rows, columns = values["view_shape_px"]
+        return MapFacts(MapFrame.from_dict(values["frame"]), float(values["pixel_nm"]),
+                        ViewConditions(**values["view"]), (int(rows), int(columns)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpaceError(f"What belongs to a map cannot be read: {error!r}.",
+                         str(picture.with_suffix(".json")),
+                         "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves "
+                         "them anew.") from None
+
+
+def is_set_up(session: GridSession, number: int) -> bool:
+    """Whether the targets of a lamella were set up: a fact of files and Navigator notes.
+
+    An empty targets file means that there is no target; else the item with its name as note
+    must be there, which is written last.
+    """
+    path = session.targets_file(number)
+    if not path.is_file():
+        return False
+    if path.stat().st_size == 0:
+        return True
+    return navigator.with_note(path.name) is not None
+
+
+def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
+    """Choose the targets of a lamella and write all that PACEtomo needs.
+
+    Parameters
+    ----------
+    session : GridSession
+        The grid's session.
+    number : int
+        The lamella's number.
+    labels_path : Path
+        Its segmentation.
+
+    Returns
+    -------
+    int
+        Number of targets.
+    """
+    item = map_item(session, number)
+    if item is None:
+        raise SpaceError("The Navigator has no item for a lamella map.",
+                         session.map_note(number), "Delete its files and run the script again.")
+    facts = read_facts(session.map_png(number))
+    labels = read_labels(labels_path)
+    if labels.shape != facts.frame.shape:
+        raise SpaceError(f"The segmentation has {labels.shape} pixels and its map "
+                         f"{facts.frame.shape}.", str(labels_path), "Delete it and run the "
+                         "script again.")
+    record = scope.record_optics()
+    optics = optics_of(session, facts, record)
+    names = model_config.labels(session.config)
+    options = targeting_options(session)
+    _log.info("%s: choosing targets...", session.map_stem(number))
+    choice = select_targets(labels, names, options, optics)
+    _draw(session, number, labels, names, options, choice, optics)
+    if not choice.areas:
+        write_text_atomic(session.targets_file(number), "")
+        _log.warning("%s has no targets: an empty targets file was written.",
+                     session.map_stem(number))
+        return 0
+    navigator.move_to(item.index)  # new map items get the stage's height
+    loaded = montage.load_map(item.index)
+    _remove_remains(session, number)
+    tracking = [_write_area(session, number, area_number, area, facts, loaded)
+                for area_number, area in enumerate(choice.areas, start=1)]
+    # The note of the first area's item says that everything is there, so it comes last.
+    for index, path in reversed(tracking):
+        _mark_for_acquisition(index, path)
+    navigator.save()
+    _log.info("%s: %d targets in %d area(s).", session.map_stem(number), choice.n_targets,
+              len(choice.areas))
+    return choice.n_targets
+
+
+def targeting_options(session: GridSession) -> TargetingOptions:
+    """Return the settings that concern target selection."""
+    settings = session.settings
+    return TargetingOptions(
+        target_list=settings.target_list,
+        avoid_list=settings.avoid_list,
+        target_score_threshold=settings.target_score_threshold,
+        sparse=settings.sparse_targets,
+        target_edge=settings.target_edge,
+        penalty_weight=settings.penalty_weight,
+        max_iterations=settings.max_iterations,
+        extra_tracking=settings.extra_tracking,
+        tolerance=settings.tolerance,
+    )
+
+
+def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Optics:
+    """Return what beam and camera cover in a map."""
+    return Optics(
+        pixel_nm=facts.pixel_nm,
+        field_um=record.field_um,
+        beam_diameter_um=record.beam_diameter_um,
+        tilt_axis_deg=facts.frame.tilt_axis_deg(),
+        field_rotation_deg=field_rotation_deg(record.rotation_deg, facts.view.rotation_deg),
+        image_shift_limit_um=session.settings.image_shift_limit,
+        max_tilt_deg=session.settings.max_tilt,
+    )
+
+
+def _remove_remains(session: GridSession, number: int) -> None:
+    """Delete items of a set-up that was cut short; not while items are being acquired."""
+    if navigator.is_acquiring():
+        return
+    roots = (f"{session.map_stem(number)}_tgt", f"{session.map_stem(number)}_area",
+             f"{session.map_stem(number)}_geo")
+    navigator.delete([item.index for item in navigator.items() if item.note.startswith(roots)])
+
+
+def _write_area(session: GridSession, number: int, area_number: int, area: Area,
+                facts: MapFacts, loaded: MapImage) -> tuple[int, Path]:
+    """Write an area's files and items; return its tracking target's item and targets file."""
+    root = pacetomo.area_root(session.map_stem(number), area_number)
+    points_stage_um = facts.frame.to_stage(area.targets_map_px)
+    label = map_label(number) + (f"a{area_number}" if area_number > 1 else "")
+    indexes = []
+    for position, point in enumerate(points_stage_um, start=1):
+        name = pacetomo.view_file_name(root, position)
+        _write_view(session.directory / name, point, facts, loaded)
+        indexes.append(virtual_map.register(session.directory / name,
+                                            f"{label}_{position:03d}", name))
+    _add_geometry_items(root, label, facts.frame.to_stage(area.geometry_points_map_px))
+    path = session.directory / pacetomo.targets_file_name(root)
+    write_text_atomic(path, pacetomo.render(_targets(root, area, points_stage_um, facts.frame)))
+    return indexes[0], path
+
+
+def _mark_for_acquisition(index: int, path: Path) -> None:
+    acquired = navigator.set_acquire(index)
+    navigator.describe(index, note=path.name)
+    if not acquired:
+        _log.warning("%s is set up but not marked for acquisition; turn Acquire on for its item "
+                     "and start Acquire at Items again.", path.name)
+
+
+def _write_view(path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded: MapImage) -> None:
+    """Cut the View picture around a target out of the montage."""
+    enlarge = loaded.picture.pixel_nm / facts.view.pixel_nm
+    center = loaded.frame.to_map(point_stage_um[np.newaxis])[0]
+    cut = virtual_map.cut_out(loaded.picture.data, (center[0], center[1]), facts.view_shape_px,
+                              enlarge)
+    _, _, z_um = scope.stage_position_um()
+    raw = _stage_reading(point_stage_um)
+    virtual_map.write_view(path, cut, facts.view, (float(raw[0]), float(raw[1])), z_um)
+
+
+def _stage_reading(points_stage_um: np.ndarray) -> np.ndarray:
+    """Return the stage readings for Navigator positions."""
+    return points_stage_um - np.array(scope.navigator_offset_um())
+
+
+def _targets(root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
+             ) -> pacetomo.TargetsFile:
+    matrix = scope.stage_to_specimen()
+    origin = points_stage_um[0]
+    shifts = _rounded(specimen_shift_um(points_stage_um, origin, matrix))
+    readings = _rounded(_stage_reading(points_stage_um))
+    geometry = _rounded(specimen_shift_um(frame.to_stage(area.geometry_points_map_px), origin,
+                                          matrix))
+    return pacetomo.TargetsFile(
+        targets=tuple(
+            pacetomo.Target(
+                tsfile=pacetomo.tilt_series_name(root, position),
+                shift_um=shift,
+                stage_um=reading,
+                viewfile=pacetomo.view_file_name(root, position),
+                score=round(float(score), 4),
+            )
+            for position, (shift, reading, score) in enumerate(
+                zip(shifts, readings, area.scores, strict=True), start=1)
+        ),
+        geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),
+    )
+
+
+def _rounded(points: np.ndarray) -> list[tuple[float, float]]:
+    # Tenths of a nanometre; adding 0.0 turns a negative zero into a plain one.
+    return [(round(float(x), _STAGE_DIGITS) + 0.0, round(float(y), _STAGE_DIGITS) + 0.0)
+            for x, y in points]
+
+
+def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray) -> None:
+    _, _, z_um = scope.stage_position_um()
+    for position, (x_um, y_um) in enumerate(points_stage_um, start=1):
+        index = navigator.add_stage_point(x_um, y_um, z_um)
+        navigator.describe(index, f"{label}_geo{position}", f"{root}_geo", POINT_COLOR_GEOMETRY)
+
+
+def _draw(session: GridSession, number: int, labels: np.ndarray, names: dict[str, int],
+          options: TargetingOptions, choice: Choice, optics: Optics) -> None:
+    stem = session.map_stem(number)
+    path = session.directory / pacetomo.plot_name(stem, options.target_list)
+    try:
+        picture, _ = read_png(session.map_png(number))
+        wanted = wanted_mask(labels, names, options)
+        plots.plot_targets(path, picture, wanted, choice, optics,
+                           f"{stem}: {choice.n_targets} targets on "
+                           f"{', '.join(options.target_list)}")
+        if session.settings.save_plot and choice.score is not None:
+            plots.plot_score(session.directory / f"{stem}_score.png", choice.score.values,
+                             optics.pixel_nm * choice.score.factor)
+    except (SpaceError, OSError) as error:
+        _log.warning("The picture of the targets was not drawn: %s", error)

@@ -1,0 +1,221 @@
+"""Levels 1 to 5: what SPACEtomo.py and SPACEtomo_postAction.py start."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from space import settings as settings_module
+from space.config import Config, load_config
+from space.errors import SpaceError
+from space.microscope import navigator, scope
+from space.microscope.log import log_to_serialem
+from space.microscope.sem import sem_errors, serialem, words
+from space.settings import STAGE, Settings
+from space.steps import acquire, collect, find, prepare, refind
+from space.steps.inference import SEGMENTATION_TIMEOUT_S
+from space.steps.lamella_list import to_visit
+from space.steps.session import GridSession
+
+_log = logging.getLogger("space.workflow")
+
+# Levels of automation
+FIND, COLLECT, SEGMENT, TARGETS, ACQUIRE = 1, 2, 3, 4, 5
+
+
+# --- what the scripts call ----------------------------------------------------------------------
+
+
+def run_script(script_globals: Mapping[str, Any]) -> None:
+    """Run a session with the settings at the top of a script.
+
+    A problem that the user can mend ends the script with its message, without a traceback.
+    """
+    _require_serialem()
+    _with_messages(lambda: run(Settings.from_script(script_globals)))
+
+
+def run_post_action_script(space_dir: str) -> None:
+    """Run the post action; its problems must not end the acquisition, so they are only told."""
+    _require_serialem()
+    try:
+        run_post_action(Path(space_dir))
+    except SpaceError as error:
+        with log_to_serialem():
+            _log.error("Post action: %s", error)
+
+
+def _require_serialem() -> None:
+    try:
+        serialem()
+    except SpaceError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _with_messages(work) -> None:
+    try:
+        work()
+    except SpaceError as error:
+        text = str(error)
+        serialem().EchoBreakLines(f"SPACEtomo stopped: {text}")
+        # A negative code makes SerialEM count the script as failed: nothing starts after it.
+        serialem().Exit(-1, f"SPACEtomo stopped: {text}")
+
+
+# --- a session ----------------------------------------------------------------------------------
+
+
+def run(settings: Settings) -> None:
+    """Run all grids of a session up to `settings.automation_level`.
+
+    Raises
+    ------
+    SpaceError
+        With all problems of the settings before anything moves, or when every grid failed.
+    """
+    config = checked(settings)
+    with log_to_serialem():
+        scope.quiet_reports()
+        directory = scope.working_directory()
+        map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
+        for folder in {directory, map_dir}:
+            settings_module.save(settings, folder)
+        failures: list[str] = []
+        names: tuple[str, ...] = ()
+        for position, slot in enumerate(settings.grid_list):
+            try:
+                name = prepare.grid_name(slot, settings, names)
+                names = (*names, name)
+                session = GridSession(settings, config, directory, map_dir, name)
+                started = run_grid(session, slot)
+            except (SpaceError, *sem_errors()) as error:
+                text = str(error) if isinstance(error, SpaceError) else words(error)
+                failures.append(f"grid {slot}: {text}")
+                _log.error("Grid %s failed: %s", slot, text)
+                continue
+            rest = settings.grid_list[position + 1:]
+            if started and rest:
+                _log.warning("Grid %s is acquired first. Run the script again afterwards for "
+                             "grid(s) %s; what is done is skipped.", slot,
+                             ", ".join(str(other) for other in rest))
+                break
+        if len(failures) == len(settings.grid_list):
+            raise SpaceError(" ".join(failures), do="Mend this and run the script again; what is "
+                             "done is skipped.")
+        _log.info("SPACEtomo has finished level %d.", settings.automation_level)
+
+
+def checked(settings: Settings) -> Config:
+    """Return the model configuration when all settings are well.
+
+    Raises
+    ------
+    SpaceError
+        With every problem found, one per line.
+    """
+    problems: list[str] = []
+    config = None
+    if isinstance(settings.SPACE_DIR, str) and settings.SPACE_DIR:
+        try:
+            config = load_config(Path(settings.SPACE_DIR))
+        except SpaceError as error:
+            if (Path(settings.SPACE_DIR) / "SPACEtomo_config.py").is_file():
+                problems.append(str(error))
+    problems += settings_module.check(settings, config)
+    if problems or config is None:
+        count = f"{len(problems)} settings are wrong" if len(problems) > 1 else \
+            "A setting is wrong"
+        lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, start=1))
+        raise SpaceError(f"{count}; nothing was moved:\n{lines}\n", do="Correct the top of the "
+                         "script and run it again.")
+    return config
+
+
+def run_grid(session: GridSession, slot: int | str) -> bool:
+    """Run one grid up to the level asked for; return whether acquisition will start."""
+    level = session.settings.automation_level
+    if level >= ACQUIRE and slot != STAGE and acquire.is_acquired(session):
+        _log.info("Grid %s is acquired already: skipped.", session.grid)
+        return False
+    logged = prepare.open_grid(session, slot)
+    try:
+        return _run_levels(session)
+    finally:
+        if logged:
+            prepare.save_log()
+
+
+def _run_levels(session: GridSession) -> bool:
+    level = session.settings.automation_level
+    began = time.monotonic()
+
+    find.find_lamellae(session)
+    if session.settings.WG_offset_via_IM:
+        refind.refind_lamellae(session)
+    began = _tell_time(FIND, began)
+    if not to_visit(navigator.items()):
+        _log.warning("Grid %s has no lamella to go on with.", session.grid)
+        return False
+    if level < COLLECT:
+        return False
+
+    collect.collect_maps(session, segment=level >= SEGMENT)
+    began = _tell_time(COLLECT, began)
+    if level < SEGMENT:
+        return False
+
+    if level == SEGMENT:
+        collect.wait_for_segmentations(session, SEGMENTATION_TIMEOUT_S)
+        _tell_time(SEGMENT, began)
+        return False
+
+    scope.go_to_low_dose_state(session.settings.MM_image_state)
+    acquire.set_up_ready(session)
+    _tell_time(TARGETS, began)
+    if level < ACQUIRE:
+        return False
+    return acquire.start_acquisition(session)
+
+
+def _tell_time(level: int, began: float) -> float:
+    now = time.monotonic()
+    _log.info("Level %d: %.0f s", level, now - began)
+    return now
+
+
+# --- the post action ------------------------------------------------------------------------------
+
+
+def run_post_action(space_dir: Path) -> None:
+    """Set up targets of maps that were segmented meanwhile; called after each acquired item.
+
+    Waits only when nothing else is left to acquire and segmentations are still running.
+
+    Raises
+    ------
+    SpaceError
+        When the session's settings cannot be found.
+    """
+    with log_to_serialem():
+        scope.quiet_reports()
+        directory = scope.working_directory()
+        settings = settings_module.load(directory)
+        config = load_config(space_dir)
+        map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
+        session = GridSession(settings, config, directory, map_dir, _open_grid_name())
+        try:
+            acquire.set_up_ready(session)
+        except sem_errors() as error:
+            raise SpaceError(words(error), "post action") from error
+
+
+def _open_grid_name() -> str:
+    """Return the grid whose Navigator file is open."""
+    try:
+        return str(serialem().ReportNavFile(1)[3])
+    except sem_errors() as error:
+        raise SpaceError("The Navigator has no file.", "post action",
+                         "Open the grid's Navigator file.") from error

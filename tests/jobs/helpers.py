@@ -1,0 +1,88 @@
+"""Small maps, results and a worker script without models, for the tests of jobs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from space.images import fingerprint, write_json_beside, write_png
+from space.jobs.presence import Worker, beat_path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def make_map(folder: Path, name: str, seed: int = 0, shape=(20, 30), described=True) -> Path:
+    path = Path(folder) / name
+    array = np.random.default_rng(seed).integers(1, 256, shape).astype(np.uint8)
+    write_png(path, array, 16.0, "test")
+    if described:
+        write_json_beside(path, {"pixel_nm": 16.0})
+    return path
+
+
+def write_result(folder: Path, name: str, **text) -> Path:
+    path = Path(folder) / f"{Path(name).stem}_seg.png"
+    mark = fingerprint(Path(folder) / name)
+    write_png(path, np.zeros((20, 30), np.uint8), 16.0, name, map=mark, **text)
+    return path
+
+
+def beat(folder: Path, worker: Worker, count: int) -> None:
+    values = {"name": worker.name, "host": worker.host, "pid": worker.pid, "device": "cpu"}
+    text = json.dumps({**values, "beat": count})
+    beat_path(folder, worker.name).write_text(text, encoding="utf-8")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class FakeRunner:
+    """Writes an empty segmentation; may be told to fail."""
+
+    def __init__(self, error: Exception | None = None):
+        self.error = error
+        self.done: list[str] = []
+
+    def run(self, job, map_dir, say, may_write):
+        if self.error is not None:
+            raise self.error
+        self.done.append(job.map_name)
+        return write_result(map_dir, job.map_name)
+
+
+WORKER_SCRIPT = '''
+import os, sys, time
+from pathlib import Path
+sys.path[:0] = [{repository!r}, {tests!r}]
+{before}
+import helpers
+from space.jobs import worker
+
+class Runner(helpers.FakeRunner):
+    def run(self, job, map_dir, say, may_write):
+        {action}
+        with open(Path(map_dir) / "ran.txt", "a") as stream:
+            stream.write(f"{{job.map_name}} {{os.getpid()}}\\n")
+        return super().run(job, map_dir, say, may_write)
+
+worker.Engine = lambda *args: Runner()
+worker.POLL_SECONDS = 0.1
+worker.Timing.__init__.__defaults__ = (600.0, 0.1)
+sys.exit(worker.main(space_dir=Path(__file__).parent))
+'''
+
+
+def write_worker_script(space_dir: Path, before: str = "", action: str = "pass") -> None:
+    """Write a SPACEtomo_nnUNet.py whose worker needs no model."""
+    text = WORKER_SCRIPT.format(
+        repository=str(REPOSITORY), tests=str(REPOSITORY / "tests" / "jobs"),
+        before=before, action=action,
+    )
+    (Path(space_dir) / "SPACEtomo_nnUNet.py").write_text(text, encoding="utf-8")

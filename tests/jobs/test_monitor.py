@@ -1,0 +1,234 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from helpers import Clock, make_map, write_result, write_worker_script
+
+from space.errors import SpaceError
+from space.images import is_whole_png
+from space.jobs import monitor as monitor_module
+from space.jobs.monitor import MapWatch, Monitor, parse_devices, watch
+from space.jobs.presence import Worker, this_host
+from space.jobs.queue import JobFolder
+
+
+class FakeProcess:
+    def __init__(self, device, pid):
+        self.device = device
+        self.pid = pid
+        self.code = None
+
+    def poll(self):
+        return self.code
+
+    def terminate(self):
+        self.code = -15
+
+    def wait(self, timeout=None):
+        return self.code
+
+
+class Starts(list):
+    def __call__(self, map_dir, space_dir, device, idle_s):
+        process = FakeProcess(device, 2**30 + len(self))  # no such processes
+        self.append(process)
+        return process
+
+
+@pytest.fixture
+def starts():
+    return Starts()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def make_monitor(tmp_path, starts, clock, devices=("0",), runs_per_gpu=1):
+    return Monitor(tmp_path, tmp_path, devices, runs_per_gpu, starts, clock)
+
+
+def test_only_whole_and_steady_maps_are_queued(tmp_path):
+    maps = MapWatch()
+    path = make_map(tmp_path, "G_L01.png")
+    data = path.read_bytes()
+    path.write_bytes(data[:60])
+    write_result(tmp_path, "G_L07.png")
+    make_map(tmp_path, "G.png")
+    make_map(tmp_path, "G_L02_old.png")
+    assert maps.ready_maps(tmp_path) == [] and maps.unsettled
+    assert maps.ready_maps(tmp_path) == []
+    path.write_bytes(data)
+    assert maps.ready_maps(tmp_path) == []
+    assert maps.ready_maps(tmp_path) == [path]
+    assert maps.ready_maps(tmp_path) == [path] and not maps.unsettled
+
+
+def test_steady_map_is_not_read_again_at_each_look(tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        monitor_module, "is_whole_png", lambda p: reads.append(p) or is_whole_png(p)
+    )
+    make_map(tmp_path, "G_L01.png")
+    maps = MapWatch()
+    for _ in range(6):
+        maps.ready_maps(tmp_path)
+    assert len(reads) == 1
+
+
+def test_one_worker_per_gpu_and_run_as_needed(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock, ("0", "1"), 2)
+    assert [s.device for s in monitor.slots] == ["0", "1", "0", "1"]
+    monitor.tick()
+    assert starts == []
+    for i in range(3):
+        make_map(tmp_path, f"G_L0{i}.png", seed=i)
+    monitor.tick()
+    monitor.tick()
+    assert [p.device for p in starts] == ["0", "1", "0"]
+    monitor.tick()
+    assert len(starts) == 3
+
+
+def test_crashed_worker_frees_its_gpu_with_growing_pauses(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    waits = []
+    for count in range(1, 4):
+        assert len(starts) == count
+        starts[-1].code = 1
+        monitor.tick()
+        waited = 0
+        while len(starts) == count and waited < 1000:
+            clock.now += 1
+            waited += 1
+            monitor.tick()
+        waits.append(waited)
+    assert waits == [5, 10, 20]
+
+
+def test_worker_that_never_keeps_running_fails_the_jobs_instead_of_spinning(
+    tmp_path, starts, clock
+):
+    monitor = make_monitor(tmp_path, starts, clock, ("0", "1"))
+    (tmp_path / f"SPACE_worker_{this_host()}_0.log").write_text("ImportError: no torchlight\n")
+    make_map(tmp_path, "G_L01.png")
+    for _ in range(300):
+        monitor.tick()
+        for process in starts:
+            process.code = 1
+        clock.now += 10
+        if monitor.folder.status("G_L01.png").state == "failed":
+            break
+    status = monitor.folder.status("G_L01.png")
+    assert status.state == "failed" and "torchlight" in status.reason
+    count = len(starts)
+    assert count <= 10
+    for _ in range(50):
+        clock.now += 1000
+        monitor.tick()
+    assert len(starts) == count
+
+
+def test_worker_left_by_an_earlier_monitor_keeps_its_gpu(tmp_path, starts, clock):
+    from space.jobs.presence import Heartbeat
+
+    make_map(tmp_path, "G_L01.png")
+    with Heartbeat(tmp_path, Worker("old", this_host(), os.getpid(), "0")):
+        monitor = make_monitor(tmp_path, starts, clock)
+        monitor.tick()
+        monitor.tick()
+        assert monitor.folder.waiting() == 1 and starts == []
+    monitor.tick()
+    assert len(starts) == 1
+
+
+def test_failed_map_is_not_queued_for_ever(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    monitor.folder.fail_waiting("x")
+    monitor.tick()
+    assert monitor.folder.status("G_L01.png").state == "failed"
+
+
+def test_stopping_gives_jobs_back(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    starts[0].pid = os.getpid()
+    worker = Worker("mine", this_host(), os.getpid(), "0")
+    claim = monitor.folder.claim(worker)
+    monitor.close()
+    assert starts[0].code == -15
+    assert not monitor.folder.owns(claim)
+    assert monitor.folder.claim(worker).attempt == 1
+
+
+def test_loop_ends_on_stop_and_stop_file_and_when_finished(tmp_path, starts, clock):
+    event = threading.Event()
+    event.set()
+    assert watch(make_monitor(tmp_path, starts, clock), False, 0.01, event) == 0
+    assert watch(make_monitor(tmp_path, starts, clock), True, 0.01, threading.Event()) == 0
+    (tmp_path / "SPACE_stop.txt").touch()
+    assert watch(make_monitor(tmp_path, starts, clock), False, 0.01, threading.Event()) == 0
+
+
+def test_folder_gone_for_good_ends_the_single_pass(tmp_path, starts, clock, monkeypatch):
+    monitor = make_monitor(tmp_path, starts, clock)
+
+    def gone():
+        raise OSError("network")
+
+    monkeypatch.setattr(monitor, "tick", gone)
+    with pytest.raises(OSError, match="network"):
+        watch(monitor, True, 0.0001, threading.Event())
+
+
+@pytest.mark.parametrize("text", ["", "x", "0,0", "-1", "gpu0"])
+def test_devices_are_checked(text):
+    with pytest.raises(SpaceError):
+        parse_devices(text)
+
+
+def test_devices():
+    assert parse_devices("0, 1") == ("0", "1")
+    assert parse_devices("CPU") == ("cpu",)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signal")
+def test_monitor_process_stops_cleanly_in_the_middle_of_a_job(tmp_path):
+    space_dir, maps = tmp_path / "program", tmp_path / "maps"
+    space_dir.mkdir()
+    maps.mkdir()
+    write_worker_script(space_dir, action="time.sleep(60)")
+    make_map(maps, "G_L01.png")
+    code = (
+        "import sys; from pathlib import Path; from space.jobs import monitor; "
+        "monitor._runs_per_gpu = lambda d: 1; "
+        f"sys.exit(monitor.main(['--dir', {str(maps)!r}, '--gpu', 'cpu', '--interval', '0.1'], "
+        f"Path({str(space_dir)!r})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    folder = JobFolder(maps)
+    try:
+        end = time.monotonic() + 30
+        while folder.status("G_L01.png").state != "running" and time.monotonic() < end:
+            time.sleep(0.05)
+        assert folder.status("G_L01.png").state == "running"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert folder.status("G_L01.png").state == "queued"
+    assert folder.workers() == []

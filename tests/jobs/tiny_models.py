@@ -1,0 +1,143 @@
+"""Random-weight models of the real kinds, small enough to be made within a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+LABELS = {"background": 0, "white": 1, "cell": 2, "lamella": 3}
+
+
+def make_segmentation_model(
+    folder: Path,
+    folds: tuple[int, ...] = (0,),
+    patch_px: int = 32,
+    scheme: str = "ZScoreNormalization",
+    use_mask: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Write an nnU-Net v2 model folder with random weights."""
+    import torch
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
+    settings = {
+        "data_identifier": "nnUNetPlans_2d",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": [patch_px, patch_px],
+        "median_image_size_in_voxels": [64.0, 64.0],
+        "spacing": [1.0, 1.0],
+        "normalization_schemes": [scheme],
+        "use_mask_for_norm": [use_mask],
+        "resampling_fn_data": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        "resampling_fn_data_kwargs": resampling,
+        "resampling_fn_seg_kwargs": {**resampling, "is_seg": True, "order": 1},
+        "resampling_fn_probabilities_kwargs": {**resampling, "order": 1},
+        "architecture": {
+            "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+            "arch_kwargs": {
+                "n_stages": 3,
+                "features_per_stage": [4, 8, 8],
+                "conv_op": "torch.nn.modules.conv.Conv2d",
+                "kernel_sizes": [[3, 3]] * 3,
+                "strides": [[1, 1], [2, 2], [2, 2]],
+                "n_conv_per_stage": [1, 1, 1],
+                "n_conv_per_stage_decoder": [1, 1],
+                "conv_bias": True,
+                "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+                "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+                "dropout_op": None,
+                "dropout_op_kwargs": None,
+                "nonlin": "torch.nn.LeakyReLU",
+                "nonlin_kwargs": {"inplace": True},
+            },
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        },
+        "batch_dice": True,
+    }
+    plans = {
+        "dataset_name": "Dataset999_tiny",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": [999.0, 1.0, 1.0],
+        "original_median_shape_after_transp": [1, 64, 64],
+        "image_reader_writer": "NaturalImage2DIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"2d": settings},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {
+            "0": {
+                "max": 255.0, "mean": 90.0, "median": 90.0, "min": 0.0, "std": 40.0,
+                "percentile_00_5": 5.0, "percentile_99_5": 240.0,
+            }
+        },
+    }
+    dataset = {
+        "channel_names": {"0": "grey"}, "labels": LABELS, "numTraining": 1, "file_ending": ".png"
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    (folder / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
+    manager = PlansManager(plans)
+    for fold in folds:
+        torch.manual_seed(seed + fold)
+        network = nnUNetTrainer.build_network_architecture(
+            manager, manager.get_configuration("2d"), 1, len(LABELS), enable_deep_supervision=False
+        )
+        path = folder / f"fold_{fold}" / "checkpoint_final.pth"
+        path.parent.mkdir(exist_ok=True)
+        checkpoint = {
+            "network_weights": network.state_dict(),
+            "init_args": {"configuration": "2d", "fold": fold},
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": (0, 1),
+        }
+        torch.save(checkpoint, path)
+    return folder
+
+
+def make_detection_model(path: Path, names: tuple[str, ...] = ("broken", "good")) -> Path:
+    """Write a YOLOv8 detection model with random weights (nothing is downloaded)."""
+    import os
+
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    import torch
+    import yaml
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(0)
+    description = YOLO("yolov8n.yaml").model.yaml
+    description = {**description, "nc": len(names), "scale": "n"}
+    source = path.with_name("yolov8n.yaml")
+    source.write_text(yaml.safe_dump(description), encoding="utf-8")
+    model = YOLO(str(source), task="detect")
+    assert isinstance(model.model, DetectionModel)
+    model.model.names = dict(enumerate(names))
+    model.save(str(path))
+    return path
+
+
+CONFIG = """
+detection_weights = "models/lamella_detector/weights.pt"
+detection_pixel_nm = 400
+detection_window_px = {window}
+categories = ["broken", "good"]
+category_colors = {{"broken": "#EC8A29", "good": "#55963A"}}
+navigator_colors = {{"broken": 0, "good": 1}}
+segmentation_model = "models/lamella_segmentation"
+segmentation_folds = [0]
+segmentation_pixel_nm = 16
+runs_per_gpu = 1
+"""
+
+
+def write_config(space_dir: Path, window_px: int = 128) -> None:
+    """Write a SPACEtomo_config.py for the models of this module."""
+    text = CONFIG.format(window=window_px)
+    (space_dir / "SPACEtomo_config.py").write_text(text, encoding="utf-8")

@@ -1,0 +1,24 @@
+"""A module `serialem` of a few functions, for what the simulator would not do wrong."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+
+class SEMerror(Exception):
+    pass
+
+
+class SEMmoduleError(Exception):
+    pass
+
+
+def install(monkeypatch, **functions) -> ModuleType:
+    """Put a module with these functions in place of `serialem`."""
+    module = ModuleType("serialem")
+    module.SEMerror, module.SEMmoduleError = SEMerror, SEMmoduleError
+    for name, function in functions.items():
+        setattr(module, name, function)
+    monkeypatch.setitem(sys.modules, "serialem", module)
+    return module

@@ -1,0 +1,222 @@
+"""What SerialEM answers, and what becomes of it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import fake_serialem
+import pytest
+from fake_serialem import SEMerror
+from hypothesis import given
+from hypothesis import strategies as st
+
+from space.errors import SpaceError
+from space.microscope import autoloader, navigator, scope, waiting
+from space.microscope.log import log_to_serialem
+from space.microscope.sem import serialem, words
+
+
+def refuse(*_):
+    raise SEMerror("SCRIPT ERROR WITH THIS MESSAGE\n*****\nno way")
+
+
+def test_a_missing_module_says_how_to_simulate(monkeypatch):
+    monkeypatch.setitem(sys.modules, "serialem", None)
+    with pytest.raises(SpaceError, match="serialem") as caught:
+        serialem()
+    assert "spacetomo simulate" in str(caught.value)
+
+
+def test_an_empty_error_still_has_words():
+    assert words(SEMerror("")) != ""
+    assert "*" not in words(SEMerror("a\n****\nb"))
+
+
+@pytest.mark.parametrize(("code", "word"), [(1, "no imaging state"), (2, "two or more"),
+                                            (3, "number"), (5, "camera"), (9, "code 9")])
+def test_a_state_that_was_not_set_is_an_error(monkeypatch, code, word):
+    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: float(code))
+    with pytest.raises(SpaceError, match=word):
+        scope.go_to_imaging_state("WG")
+
+
+def test_states_are_given_as_text(monkeypatch):
+    given_text = []
+    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: given_text.append(text) or 0.0)
+    scope.go_to_imaging_state(2)
+    assert given_text == ["2"]
+
+
+def test_the_whole_grid_state_must_be_in_low_magnification(monkeypatch):
+    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0,
+                          ReportMag=lambda: (4800.0, 0.0, 0.0))
+    with pytest.raises(SpaceError, match="not a low one"):
+        scope.go_to_whole_grid_state(1)
+
+
+def test_the_lamella_state_must_be_low_dose_and_not_low_magnification(monkeypatch):
+    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0, GoToLowDoseArea=refuse)
+    with pytest.raises(SpaceError, match="View"):
+        scope.go_to_low_dose_state(2)
+    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0,
+                          GoToLowDoseArea=lambda area: None, ReportMag=lambda: (82.0, 1.0, 0.0))
+    with pytest.raises(SpaceError, match="low magnification"):
+        scope.go_to_low_dose_state(2)
+
+
+def test_image_shift_beyond_the_limit_is_an_error(monkeypatch):
+    fake_serialem.install(monkeypatch, ImageShiftByMicrons=lambda x, y: 1.0)
+    with pytest.raises(SpaceError, match="beyond the limit"):
+        scope.shift_image_um(16, 0)
+    fake_serialem.install(monkeypatch, ImageShiftByMicrons=lambda x, y: 0.0)
+    scope.shift_image_um(1, 0)
+
+
+def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
+    fake_serialem.install(
+        monkeypatch, GoToLowDoseArea=lambda area: None, ReportIlluminatedArea=lambda: 0.0,
+        CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
+        CameraToSpecimenMatrix=lambda mag: (0.0, 2e-4, -2e-4, 0.0))
+    optics = scope.record_optics()
+    assert optics.field_um == pytest.approx((0.8, 0.6))
+    assert optics.beam_diameter_um == pytest.approx(1.0)
+    assert optics.rotation_deg == pytest.approx(90)
+    assert "illuminated area" in caplog.text
+
+
+def test_the_illuminated_area_counts_in_hundred_micrometres(monkeypatch):
+    fake_serialem.install(
+        monkeypatch, GoToLowDoseArea=lambda area: None, ReportIlluminatedArea=lambda: 0.016,
+        CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
+        CameraToSpecimenMatrix=lambda mag: (2e-4, 0.0, 0.0, 2e-4))
+    assert scope.record_optics().beam_diameter_um == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(("answer", "name"), [
+    ((1.0, "Grid A"), "Grid A"), ((1.0, 3.0), ""), (1.0, ""), ((-1.0, " b "), "b"), (-2.0, "")])
+def test_slot_names_in_all_forms(monkeypatch, answer, name):
+    fake_serialem.install(monkeypatch, ReportSlotStatus=lambda slot: answer)
+    assert autoloader.slot_name(3) == name
+
+
+def test_an_empty_slot_and_a_silent_autoloader_are_told(monkeypatch):
+    fake_serialem.install(monkeypatch, ReportSlotStatus=lambda slot: 0.0)
+    with pytest.raises(SpaceError, match="empty"):
+        autoloader.slot_name(3)
+    fake_serialem.install(monkeypatch, ReportSlotStatus=refuse)
+    with pytest.raises(SpaceError, match="no way"):
+        autoloader.slot_name(3)
+
+
+def test_a_grid_is_not_loaded_twice_and_a_failure_is_told(monkeypatch):
+    variables, loads, code = {}, [], [0.0]
+    fake_serialem.install(
+        monkeypatch, SetColumnOrGunValve=lambda state: None,
+        IsVariableDefined=lambda name: float(name in variables),
+        GetVariable=lambda name: float(variables[name]),
+        SetPersistentVar=lambda name, value: variables.update({name: value}),
+        LoadCartridge=lambda slot: loads.append(slot) or (code[0], 0.0))
+    autoloader.load(2)
+    autoloader.load(2)
+    assert loads == [2]
+    code[0] = 4.0
+    with pytest.raises(SpaceError, match="code 4"):
+        autoloader.load(3)
+
+
+@pytest.mark.parametrize(("name", "safe"), [
+    ("Grid 1", "Grid_1"), ("a/b\\c:d", "a_b_c_d"), ("..", ""), ("yeast.3", "yeast_3"),
+    ("x_tgts_y", "x-tgts_y"), ("con", "con_"), ("é", ""), ("a" * 60, "a" * 40)])
+def test_names_are_made_safe(name, safe):
+    assert autoloader.folder_safe(name) == safe
+
+
+@given(st.text(max_size=60))
+def test_safe_names_stay_safe(name):
+    safe = autoloader.folder_safe(name)
+    assert autoloader.folder_safe(safe) == safe
+    assert all(letter.isascii() and (letter.isalnum() or letter in "_-") for letter in safe)
+    assert "_tgt" not in safe.lower()
+
+
+def test_acquire_inside_a_running_range_is_refused_without_an_error(monkeypatch):
+    boxes = []
+    fake_serialem.install(monkeypatch, NoMessageBoxOnError=boxes.append, SetItemAcquire=refuse)
+    assert navigator.set_acquire(3) is False
+    assert boxes == [1, 0]
+
+
+class Ticks:
+    """A clock that a Delay advances."""
+
+    def __init__(self, monkeypatch, key_at: float = 1e9) -> None:
+        self.now = 0.0
+        fake_serialem.install(monkeypatch, Delay=self.delay,
+                              KeyBreak=lambda key: float(key == "B" and self.now >= key_at))
+        monkeypatch.setattr(waiting.time, "monotonic", lambda: self.now)
+
+    def delay(self, seconds, unit):
+        assert unit == "s"
+        self.now += seconds
+
+
+def test_waiting_ends_with_the_result(monkeypatch):
+    ticks = Ticks(monkeypatch)
+    assert waiting.wait_for(lambda: "there" if ticks.now > 9 else None, "it", 100) == "there"
+    assert waiting.wait_for(lambda: 0, "it", 100) == 0  # None alone means not yet
+
+
+def test_waiting_ends_at_its_limit(monkeypatch):
+    ticks = Ticks(monkeypatch)
+    with pytest.raises(SpaceError, match="Gave up waiting for it"):
+        waiting.wait_for(lambda: None, "it", 100)
+    assert 100 < ticks.now < 110
+
+
+def test_waiting_ends_with_the_b_key(monkeypatch):
+    ticks = Ticks(monkeypatch, key_at=20)
+    with pytest.raises(SpaceError, match="B key"):
+        waiting.wait_for(lambda: None, "it", 100)
+    assert 20 <= ticks.now < 30
+
+
+def test_waiting_ends_with_what_looking_raises(monkeypatch):
+    Ticks(monkeypatch)
+
+    def look():
+        raise SpaceError("failed")
+
+    with pytest.raises(SpaceError, match="failed"):
+        waiting.wait_for(look, "it", 100)
+
+
+def test_long_waiting_says_so_now_and_then(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "space")
+    ticks = Ticks(monkeypatch)
+    waiting.wait_for(lambda: True if ticks.now > 200 else None, "it", 1000, lambda: "busy")
+    assert caplog.text.count("Still waiting for it") == 3
+    assert "(busy)" in caplog.text
+
+
+def test_a_delay_that_does_not_delay_is_no_busy_loop(monkeypatch):
+    slept = []
+    fake_serialem.install(monkeypatch, Delay=lambda seconds, unit: None)
+    monkeypatch.setattr(waiting.time, "sleep", slept.append)
+    waiting.pause(2)
+    assert slept and slept[0] > 0.01
+
+
+def test_messages_reach_serialems_log_and_a_closed_log_hurts_nobody(monkeypatch):
+    lines = []
+    fake_serialem.install(monkeypatch, EchoBreakLines=lines.append)
+    logger = logging.getLogger("space.test")
+    with log_to_serialem():
+        logger.info("hello %d", 1)
+        logger.warning("careful")
+        logger.debug("not this")
+    logger.warning("nor this")
+    assert lines == ["hello 1", "WARNING: careful"]
+    fake_serialem.install(monkeypatch, EchoBreakLines=refuse)
+    with log_to_serialem():
+        logger.warning("nobody hears")

@@ -1,0 +1,136 @@
+"""Alignments by real correlation move the microscope the right way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from space.simulator import alignment
+from space.simulator.commands import alignment as commands
+from space.simulator.commands import buffers, camera, image_shift
+from space.simulator.errors import SEMerror
+from tests.simulator.fakes import textured
+
+
+def test_correlate_finds_a_known_shift():
+    rng = np.random.default_rng(1)
+    scene = rng.normal(size=(300, 400))
+    from scipy.ndimage import gaussian_filter
+
+    scene = gaussian_filter(scene, 3)
+    image, reference = scene[40:240, 50:350], scene[33:233, 62:362]
+    found = alignment.correlate(image, reference)
+    assert (found.x_px, found.y_px) == pytest.approx((-12.0, 7.0), abs=0.3)
+    smaller = reference[11:190, 21:280]
+    moved = alignment.correlate(image, smaller)
+    # the centre of the smaller one lies at (150.5, 100.5) instead of (150, 100)
+    assert (moved.x_px, moved.y_px) == pytest.approx((-12.5, 6.5), abs=0.5)
+
+
+def test_limit_returns_none_beyond():
+    rng = np.random.default_rng(2)
+    from scipy.ndimage import gaussian_filter
+
+    scene = gaussian_filter(rng.normal(size=(300, 300)), 4)
+    assert alignment.correlate(scene[:200, :200], scene[50:250, :200], limit_px=60) is not None
+    found = alignment.correlate(scene[:200, :200], scene[50:250, :200], limit_px=20)
+    assert found is None or abs(found.y_px + 50) > 20
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session(textured(), noise=True)
+
+
+@pytest.mark.parametrize("shift_um", [(0.6, -0.3), (-0.4, 0.8)])
+def test_align_to_takes_an_image_shift_back(session, shift_um):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    image_shift.image_shift_by_microns(session, *shift_um)
+    camera.view(session)
+    before = session.scope.image_shift
+    assert commands.align_to(session, "O") == 0.0
+    assert session.scope.specimen_shift_um() == pytest.approx((0.0, 0.0), abs=0.01)
+    applied = image_shift.report_is_for_buffer_shift(session)
+    after = session.scope.image_shift
+    assert applied == pytest.approx(np.subtract(after, before))
+    report = commands.report_align_shift(session)
+    assert report[4:6] == pytest.approx(1000 * np.array(shift_um), abs=10)
+    camera.view(session)
+    assert image_shift.report_is_for_buffer_shift(session) == (0.0, 0.0)
+
+
+def test_align_to_follows_the_stage(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    center = session.exposures[-1].center_um
+    session.scope.move_stage(0.7, -0.9)
+    camera.view(session)
+    commands.align_to(session, "O")
+    camera.view(session)
+    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.02)
+
+
+def test_worked_example_signs(session):
+    image = session.take("V")
+    # content to the right and up by (83.25, 105.8) px lays it on the reference
+    commands.impose_shift(session, image, (83.2532, -105.8013))
+    camera_px = np.array([4 * 83.2532, 4 * 105.8013])
+    optics = session.scope.optics
+    expected = -(optics.camera_to_is(17) @ camera_px)
+    assert session.scope.image_shift == pytest.approx(tuple(expected))
+    report = commands.report_align_shift(session)
+    assert report[:2] == pytest.approx((333.0128, 423.2052), abs=0.01)
+    assert report[4:] == pytest.approx(1000 * optics.camera_to_specimen(17) @ camera_px)
+
+
+def test_align_to_raises_at_the_limit_and_shifts_nothing(session):
+    session.scope.properties["ImageShiftLimit"] = 0.5
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.move_stage(1.0, 0.0)
+    camera.view(session)
+    with pytest.raises(SEMerror, match="limit"):
+        commands.align_to(session, "O")
+    assert session.scope.image_shift == (0.0, 0.0)
+
+
+def test_no_scope_shift_when_asked_or_processed(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.move_stage(0.5, 0.0)
+    camera.view(session)
+    commands.align_to(session, "O", 1)
+    assert session.scope.image_shift == (0.0, 0.0)
+    assert abs(session.buffers.get("A").align_shift_px[1]) > 30
+    buffers.reduce_image(session, "A", 2.0)
+    commands.align_to(session, "O")
+    assert session.scope.image_shift == (0.0, 0.0)
+
+
+def test_limit_next_auto_align(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.move_stage(1.5, 0.0)
+    camera.view(session)
+    commands.limit_next_auto_align(session, 0.02)
+    before = session.scope.image_shift
+    result = commands.align_to(session, "O")
+    moved = np.hypot(*np.subtract(session.scope.image_shift, before))
+    assert result == -1.0 or moved < 0.03
+    assert commands.align_to(session, "O") == 0.0
+
+
+def test_align_between_mags(make_session):
+    session = make_session(textured(pixel_um=0.012))
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    center = session.exposures[-1].center_um
+    image_shift.image_shift_by_microns(session, 0.35, -0.25)
+    camera.preview(session)
+    result = commands.align_between_mags(session, "O", -1.0, -1.0, -1.0)
+    assert result[1] == pytest.approx(-94.2 + 95.3)
+    camera.preview(session)
+    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.03)
+    with pytest.raises(SEMerror):
+        commands.align_between_mags(session, "A", -1.0, -1.0, -1.0)

@@ -1,0 +1,184 @@
+"""The worked numbers of SerialEM's conventions: matrices, shifts and positions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from space.simulator.camera import View, px_to_grid
+from space.simulator.errors import SEMerror
+from space.simulator.optics import (
+    Magnification,
+    Optics,
+    make_optics,
+    tilted_height_um,
+    tilted_y_um,
+)
+from space.simulator.scope import Microscope
+
+EXAMPLE = Optics(
+    magnifications=(Magnification(1, 10000.0, 0.002, 30.0, False),),
+    is_to_specimen_rows=((0.8, 0.1), (-0.1, 0.9)),
+)
+FEATURE_UM = (100.5, -49.8)
+SHAPE = (1024, 2048)
+
+
+def scope_at(stage=(100.0, -50.0), shift=(0.0, 0.0), optics=EXAMPLE) -> Microscope:
+    scope = Microscope(optics, stage_error_um=0.0)
+    scope.mag_index = 1
+    scope.move_stage(*stage)
+    assert scope.set_image_shift(*shift)
+    return scope
+
+
+def pixel_of(scope: Microscope, point_um, tilt_deg=0.0, height_um=0.0):
+    view = View(
+        1, 2.0, SHAPE, scope.true_stage_um, scope.specimen_shift_um(), scope.axis_offset_um,
+        tilt_deg, height_um,
+    )
+    affine = px_to_grid(scope.optics, view)
+    return np.linalg.solve(affine[:, :2], np.asarray(point_um) - affine[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (EXAMPLE.camera_to_specimen(1), (0.00173205, 0.001, -0.001, 0.00173205)),
+        (EXAMPLE.specimen_to_camera(1), (433.0127, -250, 250, 433.0127)),
+        (EXAMPLE.stage_to_camera(1), (-433.0127, 250, -250, -433.0127)),
+        (EXAMPLE.specimen_to_is(1), (1.2328767, -0.1369863, 0.1369863, 1.0958904)),
+        (EXAMPLE.is_to_stage(1), (-0.8, -0.1, 0.1, -0.9)),
+        (EXAMPLE.stage_to_image(1, 2.0), (-216.50635, 125, 125, 216.50635)),
+    ],
+)
+def test_matrices_of_the_example(matrix, expected):
+    assert matrix.ravel() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stage", "shift", "expected"),
+    [
+        ((100.0, -50.0), (0.0, 0.0), (940.7468, 617.8013)),
+        ((100.3, -50.2), (0.0, 0.0), (1030.6987, 623.6025)),
+        ((100.0, -50.0), (0.2602740, -0.0821918), (884.9456, 621.1506)),
+        ((100.0, -50.0), (-0.5890411, -0.2876712), (1024.0, 512.0)),
+        ((100.5, -49.8), (0.0, 0.0), (1024.0, 512.0)),
+    ],
+)
+def test_pixel_of_the_feature(stage, shift, expected):
+    assert pixel_of(scope_at(stage, shift), FEATURE_UM) == pytest.approx(expected, abs=1e-3)
+
+
+def test_shift_by_specimen_microns():
+    scope = scope_at()
+    assert scope.shift_image_by_um(0.2, -0.1)
+    assert scope.image_shift == pytest.approx((0.2602740, -0.0821918), abs=1e-6)
+    assert scope.specimen_shift_um() == pytest.approx((0.2, -0.1))
+
+
+def test_navigator_position_of_a_shifted_image():
+    scope = scope_at()
+    found = scope.adjust_stage_for_nav(100, -50, 0.2602740, -0.0821918)
+    assert found == pytest.approx((99.8, -49.9), abs=1e-5)
+    tilted = scope.adjust_stage_for_nav(100, -50, 0.2602740, -0.0821918, tilt_deg=45.0)
+    assert tilted == pytest.approx((99.8, -50 + 0.1414214), abs=1e-5)
+
+
+def test_navigator_position_with_the_tilt_axis_offset():
+    optics = Optics(EXAMPLE.magnifications, is_to_specimen_rows=EXAMPLE.is_to_specimen_rows,
+                    tilt_axis_offset_um=1.5)
+    scope = scope_at(optics=optics)
+    scope.shift_to_tilt_axis = True
+    assert scope.adjust_stage_for_nav(100, -50) == pytest.approx((100, -51.5))
+    scope.move_stage(100.5, -48.3)
+    assert pixel_of(scope, FEATURE_UM) == pytest.approx((1024, 512), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tilt", "y", "height"), [(45.0, 1.06066, 1.76777), (-45.0, 1.76777, -1.06066)]
+)
+def test_tilt_formulas(tilt, y, height):
+    assert tilted_y_um(2.0, 0.5, tilt) == pytest.approx(y, abs=1e-5)
+    assert tilted_height_um(2.0, 0.5, tilt) == pytest.approx(height, abs=1e-5)
+
+
+def test_tilting_moves_the_feature_in_the_picture():
+    scope = scope_at()
+    # 2 um across the axis in specimen Y is -2 um in stage Y
+    point = (100.0, -52.0)
+    flat = pixel_of(scope, point, 0.0, 0.5)
+    tilted = pixel_of(scope, point, 45.0, 0.5)
+    assert tilted - flat == pytest.approx((117.4175, 203.3730), abs=1e-3)
+
+
+def test_stage_pixels_follow_matrix_a():
+    scope = scope_at()
+    before = pixel_of(scope, FEATURE_UM)
+    matrix = EXAMPLE.stage_to_image(1, 2.0)
+    other = pixel_of(scope, (FEATURE_UM[0] + 0.7, FEATURE_UM[1] - 0.4))
+    assert other - before == pytest.approx(matrix @ (0.7, -0.4))
+
+
+def test_low_mag_offset_is_8_to_15_um_and_only_in_low_mag():
+    optics = make_optics(5)
+    length = math.hypot(*optics.low_mag_offset_um)
+    assert 8.0 <= length <= 15.0
+    for index, expected in ((4, length), (10, 0.0), (26, 0.0)):
+        view = View(index, 4.0, (1023, 1440), (10.0, 20.0))
+        x, y = px_to_grid(optics, view) @ (720.0, 511.5, 1.0)
+        assert math.hypot(x - 10.0, y - 20.0) == pytest.approx(expected, abs=1e-9)
+
+
+def test_image_shift_keeps_its_point_across_the_low_mag_boundary():
+    scope = Microscope(make_optics(1), stage_error_um=0.0)
+    scope.set_mag_index(26)
+    scope.shift_image_by_um(2.0, -3.0)
+    units = scope.image_shift
+    scope.set_mag_index(17)
+    assert scope.image_shift == units
+    scope.set_mag_index(4)
+    assert scope.image_shift != units
+    assert scope.specimen_shift_um() == pytest.approx((2.0, -3.0))
+
+
+def test_image_shift_limit_refuses_without_change():
+    scope = scope_at()
+    assert not scope.shift_image_by_um(0.0, 15.001)
+    assert scope.image_shift == (0.0, 0.0)
+    assert scope.shift_image_by_um(0.0, 14.99)
+
+
+def test_stage_and_tilt_limits():
+    scope = scope_at()
+    with pytest.raises(SEMerror, match="outside"):
+        scope.move_stage(991.0, 0.0)
+    with pytest.raises(SEMerror, match="beyond"):
+        scope.tilt_to(70.0)
+    assert scope.stage_um[:2] == (100.0, -50.0)
+
+
+def test_stage_errors_are_new_at_each_move_and_repeatable():
+    first, second = Microscope(make_optics(1), seed=4), Microscope(make_optics(1), seed=4)
+    errors = []
+    for scope in (first, second):
+        for x in (100.0, 0.0) * 20:
+            scope.move_stage(x, -x)
+            errors.append((scope.true_stage_um[0] - x, scope.true_stage_um[1] + x))
+            assert scope.stage_um[0] == pytest.approx(x, abs=0.1)
+    assert errors[:40] == errors[40:]
+    assert 0.2 < np.std(errors) < 0.5
+
+
+@given(tilt=st.floats(-60, 60), x=st.floats(-9, 9), y=st.floats(-9, 9), z=st.floats(-5, 5))
+def test_a_centred_point_stays_centred_when_shifted_as_the_tilt_model_says(tilt, x, y, z):
+    optics = make_optics(2)
+    specimen = optics.stage_to_specimen() @ (x, y)
+    offset = optics.tilt_axis_offset_um
+    seen = tilted_y_um(specimen[1] - offset, z, tilt) + offset
+    view = View(26, 4.0, (100, 100), (0.0, 0.0), (float(specimen[0]), seen), 0.0, tilt, z)
+    assert px_to_grid(optics, view) @ (50, 50, 1) == pytest.approx((x, y), abs=1e-9)

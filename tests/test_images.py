@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from space import images
+from space.errors import SpaceError
+
+
+def picture(rows=37, cols=53, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (rows, cols)).astype(np.uint8)
+
+
+def test_round_trip_keeps_pixels_and_texts(tmp_path):
+    path = tmp_path / "G1_L01.png"
+    images.write_png(path, picture(), 15.96, "G1_L01.mrc", note="Grüße µm", map="ab-1")
+    array, info = images.read_png(path)
+    assert np.array_equal(array, picture())
+    assert info["pixel_nm"] == 15.96
+    assert info["source"] == "G1_L01.mrc"
+    assert info["note"] == "Grüße µm"
+    assert images.read_png_text(path)["map"] == "ab-1"
+    assert images.read_png_text(path)["note"] == "Grüße µm"
+    assert [p.name for p in tmp_path.iterdir()] == ["G1_L01.png"]  # no temporary file stays
+
+
+@settings(max_examples=60, deadline=None)
+@given(part=st.floats(0.0, 0.999), zeros=st.booleans())
+def test_half_copied_map_is_never_read_as_whole(tmp_path_factory, part, zeros):
+    folder = tmp_path_factory.mktemp("copy")
+    whole = folder / "whole.png"
+    images.write_png(whole, picture(), 10.0, "x")
+    data = whole.read_bytes()
+    end = int(len(data) * part)
+    copy = folder / "copy.png"
+    # Some programs give the file its final size first and fill it later.
+    copy.write_bytes(data[:end] + (bytes(len(data) - end) if zeros else b""))
+    assert not images.is_whole_png(copy)
+    assert images.read_png_text(copy) == {}
+    with pytest.raises(SpaceError):
+        images.read_png(copy)
+
+
+def test_damage_inside_is_noticed(tmp_path):
+    path = tmp_path / "a.png"
+    images.write_png(path, picture(), 10.0, "x")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+    assert not images.is_whole_png(path)
+
+
+def test_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    images.write_png(path, picture(), 10.0, "x")
+    states = iter([images.FileState(1, 1), images.FileState(2, 2)])
+    monkeypatch.setattr(images, "file_state", lambda p: next(states))
+    with pytest.raises(SpaceError, match="changed"):
+        images.read_png(path)
+
+
+def test_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
+    from PIL import Image
+
+    path = tmp_path / "a.png"
+    images.write_png(path, picture(), 10.0, "x")
+    before = path.read_bytes()
+
+    def broken(self, target, **kwargs):
+        target.write_bytes(b"\x89PNG half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", broken)
+    with pytest.raises(OSError, match="disk full"):
+        images.write_png(path, picture(seed=1), 10.0, "x")
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((3, 3), np.int16), np.zeros((2, 3, 3), np.uint8), np.zeros((0, 4), np.uint8)]
+)
+def test_only_grey_8_bit_is_written(tmp_path, array):
+    with pytest.raises(SpaceError):
+        images.write_png(tmp_path / "a.png", array, 10.0, "x")
+
+
+@pytest.mark.parametrize("pixel_nm", [0.0, -1.0, float("nan")])
+def test_pixel_size_must_be_positive(tmp_path, pixel_nm):
+    with pytest.raises(SpaceError):
+        images.write_png(tmp_path / "a.png", picture(), pixel_nm, "x")
+
+
+def test_pixel_size_from_json_beside(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.png"
+    Image.fromarray(picture()).save(path)
+    assert "pixel_nm" not in images.read_png(path)[1]
+    images.write_json_beside(path, {"pixel_nm": 2.283})
+    assert images.read_png(path)[1]["pixel_nm"] == 2.283
+    images.json_path(path).write_text('{"pixel_nm": 2.', encoding="utf-8")
+    assert images.read_json_beside(path) == {}
+
+
+def test_colour_becomes_grey_and_16_bit_is_refused(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.png"
+    Image.fromarray(np.dstack([picture()] * 3)).save(path)
+    assert np.array_equal(images.read_png(path)[0], picture())
+    Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(path)
+    with pytest.raises(SpaceError, match="8 bits"):
+        images.read_png(path)
+
+
+def test_fingerprint_follows_content(tmp_path):
+    a, b, c = (tmp_path / f"{n}.png" for n in "abc")
+    images.write_png(a, picture(seed=0), 10.0, "x")
+    images.write_png(b, picture(seed=0), 10.0, "x")
+    changed = picture(seed=0)
+    changed[3, 4] ^= 1
+    images.write_png(c, changed, 10.0, "x")
+    assert images.fingerprint(a) == images.fingerprint(b) != images.fingerprint(c)
+    assert images.fingerprint(tmp_path / "none.png") == ""
+
+
+def test_json_beside_is_whole(tmp_path):
+    path = tmp_path / "G1_L01.png"
+    images.write_json_beside(path, {"a": [1, 2]})
+    assert json.loads((tmp_path / "G1_L01.json").read_text(encoding="utf-8")) == {"a": [1, 2]}

@@ -1,0 +1,119 @@
+"""The project as a whole: what it asks for, and which way its arrows point."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "torchvision", "ultralytics", "nnunetv2"}
+ROOMS = {"microscope", "lamellae", "jobs", "segmentation", "targeting", "pacetomo", "plots"}
+# Rooms beside each other exchange plain values through the workflow. A worker is where the
+# models meet the queue, so `jobs` knows the two rooms whose models it runs.
+ALLOWED_BETWEEN_ROOMS = {("jobs", "lamellae"), ("jobs", "segmentation")}
+
+
+def python_files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def requirements() -> dict[str, list[str]]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        tomllib = pytest.importorskip("tomli")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {"base": project["dependencies"], **project["optional-dependencies"]}
+
+
+def test_conda_environment_and_pyproject_agree():
+    lines = (ROOT / "SPACEenvironment.yaml").read_text(encoding="utf-8").splitlines()
+    packages = [found[1] for line in lines if (found := re.match(r"\s{6}- (\S+)", line))]
+    needs = requirements()
+    assert packages == needs["base"] + needs["predict"]
+
+
+def test_constraints_pin_what_is_required():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
+    for group in requirements().values():
+        for requirement in group:
+            name = re.match(r"[\w-]+", requirement)[0].lower()
+            assert re.search(rf"^{re.escape(name)}==", text, re.MULTILINE), name
+
+
+def test_only_the_microscope_room_imports_serialem():
+    for path in python_files("space"):
+        if "serialem" in imports(path):
+            room = path.relative_to(ROOT / "space").parts[0]
+            assert room == "microscope", path
+
+
+def test_heavy_packages_are_never_imported_at_module_level():
+    for path in python_files("space") + sorted(ROOT.glob("SPACEtomo*.py")):
+        roots = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+        assert not roots & HEAVY, path
+
+
+def test_the_simulator_imports_nothing_else_of_the_project():
+    for path in python_files("space/simulator"):
+        for name in imports(path):
+            if name.split(".")[0] == "space":
+                assert name.startswith("space.simulator"), f"{path}: {name}"
+
+
+def test_only_the_simulation_commands_know_the_simulator():
+    allowed = {"cli.py", "simulate.py", "judge.py", "simulator"}
+    for path in python_files("space"):
+        if path.relative_to(ROOT / "space").parts[0] in allowed:
+            continue
+        assert not any(name.startswith("space.simulator") for name in imports(path)), path
+
+
+def test_rooms_do_not_import_each_other():
+    for path in python_files("space"):
+        own = path.relative_to(ROOT / "space").parts[0].removesuffix(".py")
+        if own not in ROOMS:
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "space" or len(parts) < 2 or parts[1] not in ROOMS - {own}:
+                continue
+            assert (own, parts[1]) in ALLOWED_BETWEEN_ROOMS, f"{path}: {name}"
+
+
+def test_text_files_are_opened_with_an_encoding():
+    for path in python_files("space"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "id", ""), getattr(node.func, "attr", "")
+            if called[0] != "open" and called[1] not in {"read_text", "write_text"}:
+                continue
+            given = {keyword.arg for keyword in node.keywords}
+            inside = [part for a in node.args for part in ast.walk(a)]
+            modes = [part.value for part in inside if isinstance(part, ast.Constant)]
+            modes += [k.value.value for k in node.keywords if k.arg == "mode"]
+            binary = any(isinstance(mode, str) and "b" in mode for mode in modes)
+            assert binary or "encoding" in given, f"{path}:{node.lineno}"
+
+
+def test_shipped_models_stay_small():
+    models = [path for path in (ROOT / "models").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in models) < 40e6

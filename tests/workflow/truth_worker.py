@@ -1,0 +1,109 @@
+"""A worker that answers jobs with the simulator's truth instead of with a model's opinion."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from space.files import write_text_atomic
+from space.geometry import MapFrame
+from space.images import fingerprint, read_json_beside, read_png, write_png
+from space.jobs.presence import Worker, this_host
+from space.jobs.queue import Claim, JobFolder
+from space.jobs.results import result_path
+
+
+@dataclass
+class TruthWorker:
+    """Stands in for `ensure_worker`: does every waiting job at once, in this process.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        Whose grids tell the truth.
+    held_back : set of str
+        Map names that it leaves waiting.
+    failing : dict of str to str
+        Map name → reason with which its job fails, every time.
+    unseen : set of str
+        Pictures in which it detects nothing.
+    done : list of str
+        Names of the maps answered, in order.
+    """
+
+    simulation: object
+    held_back: set[str] = field(default_factory=set)
+    failing: dict[str, str] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
+    probability: float = 0.9
+    done: list[str] = field(default_factory=list)
+
+    def __call__(self, map_dir: Path, space_dir: Path, devices=None) -> None:
+        """Do what waits."""
+        folder = JobFolder(map_dir)
+        worker = Worker(f"{this_host()}-{os.getpid()}-truth", this_host(), os.getpid())
+        skipped: list[Claim] = []
+        while (claim := folder.claim(worker)) is not None:
+            name = claim.job.map_name
+            if name in self.held_back:
+                skipped.append(claim)
+            elif name in self.failing:
+                folder.fail(claim, self.failing[name])
+            else:
+                getattr(self, f"_{claim.job.task}")(Path(map_dir) / name, claim)
+                assert folder.finish(claim), f"the result for {name} was not accepted"
+                self.done.append(name)
+        for claim in skipped:
+            folder.release(claim)
+
+    def _frame(self, picture: Path) -> MapFrame:
+        return MapFrame.from_dict(read_json_beside(picture)["frame"])
+
+    def _detect(self, picture: Path, claim: Claim) -> None:
+        session = self.simulation.session
+        frame = self._frame(picture)
+        if picture.stem.endswith("_im"):
+            center = session.exposures[-1].center_um
+        else:
+            offset = session.scope.optics.low_mag_offset_um
+            center = np.add(frame.center_stage_um, offset)
+        frame = frame.centered_at(center)
+        boxes = []
+        for lamella in session.grid.lamellae:
+            x0, y0, x1, y1 = lamella.box_um
+            corners = frame.to_map(np.array([[x0, y0], [x0, y1], [x1, y0], [x1, y1]]))
+            (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
+            row, column = (top + bottom) / 2, (left + right) / 2
+            inside = 0 < row < frame.shape[0] and 0 < column < frame.shape[1]
+            if inside and picture.name not in self.unseen:
+                boxes.append({"x0_px": left, "y0_px": top, "x1_px": right, "y1_px": bottom,
+                              "category": lamella.kind,
+                              "probability": self.probability - 0.01 * lamella.number})
+        target = result_path(picture.parent, picture.name, "detect")
+        write_text_atomic(target, json.dumps({
+            "boxes": boxes, "threshold": claim.job.params["threshold"],
+            "map": fingerprint(picture)}))
+
+    def _segment(self, picture: Path, claim: Claim) -> None:
+        session = self.simulation.session
+        frame = self._frame(picture)
+        # Pieces were displaced by stage errors; on average, by this much.
+        taken = [one.center_um for one in session.exposures
+                 if Path(one.file).name == f"{picture.stem}.mrc"]
+        if taken:
+            low, high = np.min(taken, axis=0), np.max(taken, axis=0)
+            frame = frame.centered_at((low + high) / 2)
+        array, info = read_png(picture)
+        labels = session.grid.label_map(_px_to_grid(frame), array.shape)
+        write_png(result_path(picture.parent, picture.name, "segment"), labels, info["pixel_nm"],
+                  picture.name, map=fingerprint(picture))
+
+
+def _px_to_grid(frame: MapFrame) -> np.ndarray:
+    """Return the (2, 3) map from (column, row, 1) to the grid."""
+    corner, right, down = frame.to_stage(np.array([[0, 0], [0, 1], [1, 0]]))
+    return np.column_stack([right - corner, down - corner, corner])
