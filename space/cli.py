@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +24,13 @@ def _parser() -> argparse.ArgumentParser:
         "real models in real worker processes, and compares the outcome with the truth.",
     )
     simulate.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
-    simulate.add_argument("--seed", type=int, default=1, help="of the specimen and the noise")
+    simulate.add_argument("--seed", type=int, default=900_001, help="of the specimen and the noise")
     simulate.add_argument("--level", type=int, default=5, choices=range(1, 6))
     simulate.add_argument("--grids", type=int, default=1)
     simulate.add_argument("--lamellae", type=int, default=6, help="on each grid")
+    simulate.add_argument(
+        "--kinds", type=_names, metavar="NAME,NAME", help="categories of these lamellae"
+    )
     simulate.add_argument("--script", type=Path, help="in place of SPACEtomo.py")
     simulate.add_argument("--primary", type=Path, help="in place of the PACEtomo stand-in")
     simulate.add_argument(
@@ -40,6 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--resume", action="store_true", help="go on with the session in --out")
     simulate.add_argument("--space-dir", type=Path, default=PROJECT, help="folder of the project")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:
@@ -61,7 +67,6 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     args = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING)
     from space.simulate import Plan, run
 
     try:
@@ -77,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings=_settings(args.set),
             tilt_step_deg=args.tilt_step,
             resume=args.resume,
+            kinds=args.kinds,
         )
         summary = run(plan, show=lambda line: print(line, flush=True))
     except SpaceError as error:

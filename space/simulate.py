@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from space import judge
-from space.config import labels, load_config
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
@@ -46,6 +45,8 @@ class Plan:
         Tilt step of the stand-in.
     resume : bool
         Go on in a folder that has a session already.
+    kinds : tuple of str or None
+        Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
     """
 
     out: Path
@@ -59,6 +60,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tilt_step_deg: float = 15.0
     resume: bool = False
+    kinds: tuple[str, ...] | None = None
 
 
 def with_settings(text: str, values: Mapping[str, Any]) -> str:
@@ -140,6 +142,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
     """
     from space.simulator import Script, Simulation
+    from space.simulator.specimen import Grid
 
     plan_dir = Path(plan.space_dir).resolve()
     out = Path(plan.out).resolve()
@@ -163,8 +166,15 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         watch.hear(line)
         show(line)
 
+    grids: Any = plan.grids
+    if plan.kinds:
+        n = len(plan.kinds)
+        grids = {
+            slot: Grid.make(plan.seed + slot - 1, n, name=f"G{slot}", kinds=plan.kinds)
+            for slot in range(1, plan.grids + 1)
+        }
     simulation = Simulation(
-        out, seed=plan.seed, grids=plan.grids, lamellae=plan.lamellae, progress=hear
+        out, seed=plan.seed, grids=grids, lamellae=plan.lamellae, progress=hear
     )
     simulation.scripts[PRIMARY_SCRIPT] = Script("acquisition", _primary_text(plan, plan_dir))
     simulation.scripts[AFTER_SCRIPT] = Script("SPACEtomo_postAction", after)
@@ -190,9 +200,8 @@ def _primary_text(plan: Plan, space_dir: Path) -> str:
 def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
     """Compare all grids of a simulation with their truth."""
     from space.simulator import navfile
+    from space.simulator.specimen import LABELS
 
-    config = load_config(Path(plan.space_dir))
-    names = list(labels(config))
     out = Path(plan.out).resolve()
     map_dir = Path(plan.settings.get("external_map_dir") or out)
     scope = simulation.session.scope
@@ -212,7 +221,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
         exposures = [e for e in simulation.exposures if e.grid == grid.name]
         verdicts.append(
             judge.judge_grid(
-                grid, out, map_dir, items, exposures, names,
+                grid, out, map_dir, items, exposures, LABELS,
                 list(plan.settings.get("target_list", ["mitos"])), optics,
                 scope.rotation_deg(scope.area_mag_index("R")),
             )  # fmt: skip

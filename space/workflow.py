@@ -78,7 +78,7 @@ def run(settings: Settings) -> None:
     """
     config = checked(settings)
     with log_to_serialem():
-        scope.quiet_reports()
+        scope.work_unattended()
         directory = scope.working_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         for folder in {directory, map_dir}:
@@ -200,7 +200,7 @@ def run_post_action(space_dir: Path) -> None:
         When the session's settings cannot be found.
     """
     with log_to_serialem():
-        scope.quiet_reports()
+        scope.work_unattended()
         directory = scope.working_directory()
         settings = settings_module.load(directory)
         config = load_config(space_dir)

@@ -204,16 +204,12 @@ def left_to_acquire() -> int:
 
 def set_acquire(index: int) -> bool:
     """Turn Acquire on for an item; False when SerialEM refuses (inside a running range)."""
-    sem = serialem()
     try:
-        sem.NoMessageBoxOnError(1)
-        sem.SetItemAcquire(int(index), 1)
+        serialem().SetItemAcquire(int(index), 1)
         return True
     except sem_errors() as error:
         _log.warning("Acquire cannot be turned on for item %d now: %s.", index, words(error))
         return False
-    finally:
-        sem.NoMessageBoxOnError(0)
 
 
 def start_acquire_at_end() -> None:

@@ -37,9 +37,15 @@ def working_directory() -> Path:
     return Path(str(serialem().ReportDirectory()))
 
 
-def quiet_reports() -> None:
-    """Keep SerialEM from writing what each command reports into the log (until script end)."""
-    serialem().SuppressReports(1)
+def work_unattended() -> None:
+    """Until the script ends: no message boxes on errors, no report lines in the log.
+
+    A message box would stop a session without a person, and an error within a running task
+    (camera, montage) would end the script instead of reaching it.
+    """
+    sem = serialem()
+    sem.NoMessageBoxOnError(1)
+    sem.SuppressReports(1)
 
 
 # --- states and magnifications ----------------------------------------------------------------

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from space.jobs import pool
-from space.jobs.queue import JobFolder
 from space.errors import SpaceError
 from space.images import read_png
+from space.jobs import pool
+from space.jobs.queue import JobFolder
 from space.lamellae.boxes import Box
 from space.microscope.waiting import wait_for
 from space.steps.session import GridSession

@@ -1,0 +1,111 @@
+"""A whole session, judged against the truth: the most valuable test of the project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from PIL import Image
+
+from space import pacetomo
+from space.simulate import run
+from space.simulator import mdoc, navfile
+
+pytestmark = [pytest.mark.session, pytest.mark.models]
+
+SUMMARY_KEYS = """lamellae_true lamellae_found recall precision class_accuracy
+position_error_um_median maps segmentations mean_dice targets targets_on_wanted beam_conflicts
+tilt_series seconds""".split()
+
+
+@pytest.fixture(scope="module")
+def session(plan, tmp_path_factory) -> tuple[Path, dict, list[str]]:
+    out = tmp_path_factory.mktemp("whole") / "session"
+    lines: list[str] = []
+    summary = run(plan(out, level=5), show=lines.append)
+    return out, summary, lines
+
+
+def targets_of(out: Path) -> list[pacetomo.TargetsFile]:
+    files = sorted(out.glob("G1_L*_tgts.txt"))
+    return [pacetomo.parse(path.read_text(encoding="utf-8")) for path in files]
+
+
+def test_the_session_ends_well_and_finds_what_is_there(session):
+    _, summary, lines = session
+    assert summary["ok"], "\n".join(lines[-30:])
+    assert summary["recall"] == 1.0 and summary["precision"] == 1.0
+    assert summary["position_error_um_median"] <= 1.5
+    assert summary["maps"] == summary["segmentations"] == 2
+
+
+def test_tilt_series_lie_on_what_was_asked_for(session):
+    _, summary, _ = session
+    assert summary["targets"] > 0
+    assert summary["targets_on_wanted"] / summary["targets"] >= 0.7
+    assert summary["beam_conflicts"] == 0
+    assert summary["tilt_series"] == summary["targets"]
+
+
+def test_the_summary_is_written_whole(session):
+    out, summary, _ = session
+    written = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert set(SUMMARY_KEYS) <= set(written)
+    assert written["targets"] == summary["targets"]
+    assert {"level_1", "level_2", "level_4", "level_5"} <= set(written["seconds"])
+
+
+def test_files_of_the_session_are_there(session):
+    out, _, _ = session
+    for name in ("G1.nav", "G1.log", "G1.mrc", "G1_lamella_detected.png", "SPACE_queue.txt",
+                 "SPACE_runs.txt", "SPACE_settings.json"):  # fmt: skip
+        assert (out / name).exists(), name
+    for stem in ("G1_L01", "G1_L02"):
+        for ending in (".mrc", ".png", "_seg.png", "_SPACE.log", "_tgts.txt",
+                       "_mitos_targets.png"):  # fmt: skip
+            assert (out / f"{stem}{ending}").exists(), stem + ending
+        labels = np.asarray(Image.open(out / f"{stem}_seg.png"))
+        assert labels.shape == np.asarray(Image.open(out / f"{stem}.png")).shape
+        assert labels.dtype == np.uint8
+
+
+def test_stacks_and_maps_are_valid_mrc_with_an_mdoc_section_for_each_image(session):
+    out, _, _ = session
+    stacks = sorted(out.glob("G1_L*_ts_*.mrc"))
+    names = {target.tsfile for file in targets_of(out) for target in file.targets}
+    assert {path.name for path in stacks} == names
+    for path in [*stacks, *out.glob("*_view.mrc"), out / "G1.mrc", out / "G1_L01.mrc"]:
+        assert mrcfile.validate(path), path
+    for path in stacks:
+        with mrcfile.open(path, permissive=False) as stack:
+            sections = mdoc.read(path.with_name(path.name + ".mdoc")).sections
+            n_images = 1 if stack.data.ndim == 2 else stack.data.shape[0]
+            assert len([s for s in sections if s.kind == "ZValue"]) == n_images == 5
+
+
+def test_pacetomo_finds_what_it_needs(session):
+    out, _, _ = session
+    items = navfile.read(out / "G1.nav").items
+    for path in sorted(out.glob("G1_L*_tgts.txt")):
+        targets = pacetomo.parse(path.read_text(encoding="utf-8")).targets
+        holders = [item for item in items if item.note == path.name]
+        assert len(holders) == 1
+        (item,) = holders
+        assert item.kind == 2 and item.integer("MapFramesXY") == 0
+        assert not item.acquire, "an acquired item is not acquired again"
+        assert targets[0].shift_um == (0.0, 0.0)
+        assert np.allclose(item.stage_um[:2], targets[0].stage_um, atol=0.02)
+        for target in targets:
+            assert (out / target.viewfile).exists()
+            # a specimen shift is minus the stage shift
+            stage = np.subtract(target.stage_um, targets[0].stage_um)
+            assert np.allclose(-stage, target.shift_um, atol=0.02)
+            assert np.hypot(*target.shift_um) <= 15
+
+
+def test_scripts_ran_without_a_file(session):
+    _, _, lines = session
+    assert not any("__file__" in line or "Traceback" in line for line in lines)

@@ -1,0 +1,143 @@
+"""What the steps decide without a microscope."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from space.errors import SpaceError
+from space.geometry import MapFrame
+from space.images import read_json_beside, read_png
+from space.lamellae.select import Lamella
+from space.microscope.navigator import Item
+from space.settings import Settings
+from space.steps import acquire, lamella_list, prepare
+from space.steps.pictures import save_for_model, to_8_bit
+from space.steps.session import GridSession, lamella_number
+
+
+@pytest.fixture
+def slots(monkeypatch):
+    """Names in the autoloader, by slot."""
+    names = {1: "Grid A", 2: "grid_a", 3: ""}
+    module = ModuleType("serialem")
+    module.SEMerror = type("SEMerror", (Exception,), {})
+    module.ReportSlotStatus = lambda slot: (1.0, names[slot]) if names[slot] else 1.0
+    monkeypatch.setitem(sys.modules, "serialem", module)
+    return names
+
+
+@pytest.mark.parametrize(("slot", "default", "grids", "taken", "name"), [
+    (1, "", (1,), (), "Grid_A"),
+    (2, "", (1, 2), ("Grid_A",), "grid_a_S02"),
+    (3, "", (3,), (), "G03"),
+    (3, "yeast", (3,), (), "yeast"),
+    (3, "yeast", (1, 3), (), "yeast_S03"),
+    ("stage", "", ("stage",), (), "grid"),
+    ("stage", "my grid", ("stage",), (), "my_grid"),
+])
+def test_grids_get_names_that_are_safe_and_their_own(slots, slot, default, grids, taken, name):
+    settings = Settings(grid_list=grids, grid_default_name=default)
+    assert prepare.grid_name(slot, settings, taken) == name
+
+
+@pytest.mark.parametrize(("label", "number"), [("PL1", 1), ("FL12", 12), ("L01", None),
+                                               ("PL", None), ("FL1a", None)])
+def test_labels_of_lamellae(label, number):
+    assert lamella_number(label) == number
+
+
+def test_map_notes_belong_to_their_own_grid():
+    session = GridSession(Settings(), None, Path(), Path(), "G1")
+    assert session.map_number("G1_L07.mrc") == 7
+    assert session.map_number("G11_L07.mrc") is None
+    assert session.map_number("G1_L07_tgts.txt") is None
+
+
+def test_the_list_of_lamellae_survives_saving_and_a_damaged_one_is_told(tmp_path):
+    path = tmp_path / "list.json"
+    assert lamella_list.load(path) is None
+    known = lamella_list.LamellaList((Lamella(1, (1.5, 2), (8, 9), "good", 0.9),),
+                                     (Lamella(0, (5, 5), (8, 9), "broken", 0.8),), (6.0, 7.5))
+    lamella_list.save(path, known)
+    assert lamella_list.load(path) == known
+    path.write_text("{}")
+    with pytest.raises(SpaceError, match="Delete this file"):
+        lamella_list.load(path)
+
+
+def test_a_point_added_by_hand_counts_with_what_its_note_tells():
+    item = Item(4, "FL9", "thick (45%)", (10.0, 20.0), 0.0, 0)
+    lamella = lamella_list.of_item(item, None)
+    assert (lamella.number, lamella.category, lamella.probability) == (9, "thick", 0.45)
+    assert lamella.stage_um == (10.0, 20.0)
+    assert lamella_list.of_item(replace(item, note=""), None).category == "good"
+
+
+def test_final_points_stand_before_first_ones():
+    items = [Item(n, label, "", (0.0, 0.0), 0.0, 0)
+             for n, label in enumerate(("PL2", "FL1", "PL1", "PL3", "map"), start=1)]
+    assert [item.label for item in lamella_list.to_visit(items)] == ["FL1", "PL2", "PL3"]
+
+
+def test_contrast_ignores_hot_pixels_and_survives_darkness():
+    data = np.random.default_rng(1).normal(500, 20, (300, 300)).astype(np.int16)
+    data[3, 3] = 32000
+    grey = to_8_bit(data)
+    assert 100 < grey.mean() < 155 and grey[3, 3] == 255
+    dark = np.zeros((300, 300), np.int16)
+    dark[5, 5] = 7
+    assert to_8_bit(dark)[5, 5] == 255 and to_8_bit(dark)[0, 0] == 0
+    assert not to_8_bit(np.full((4, 4), 9, np.uint16)).any()
+
+
+def test_a_picture_for_a_model_has_its_pixel_size_and_tells_where_it_lies(tmp_path):
+    data = np.zeros((100, 201), np.int16)
+    data[:, 100:] = 1000
+    frame = MapFrame((100, 201), ((100.0, 0.0), (0.0, -100.0)), (5.0, 6.0))
+    path = tmp_path / "G1_L01.png"
+    small = save_for_model(path, data, 10.0, 20.0, frame, "G1_L01.mrc", lamella=1)
+    picture, info = read_png(path)
+    assert picture.shape == small.shape == (50, 100)
+    assert info["pixel_nm"] == pytest.approx(20, rel=0.01)
+    facts = read_json_beside(path)
+    assert facts["lamella"] == 1 and facts["source"] == "G1_L01.mrc"
+    assert MapFrame.from_dict(facts["frame"]) == small
+    assert np.allclose(small.to_stage([[0, 0]]), frame.to_stage([[0, 0]]))
+    assert (picture[25, 10], picture[25, 90]) == (0, 255)
+
+
+NAV = """AdocVersion = 2.00
+
+[Item = FL1]
+Type = 0
+Note = good (90%)
+
+[Item = L01]
+Type = 2
+Note = G1_L01.mrc
+
+[Item = L01_001]
+Type = 2
+Note = G1_L01_tgts.txt
+"""
+
+
+def test_a_grid_is_acquired_when_its_files_say_so(tmp_path):
+    session = GridSession(Settings(), None, tmp_path, tmp_path, "G1")
+    assert not acquire.is_acquired(session)
+    session.navigator_file.write_text(NAV)
+    assert not acquire.is_acquired(session)
+    lamella_list.save(session.lamellae_file, lamella_list.LamellaList(()))
+    assert not acquire.is_acquired(session)
+    session.targets_file(1).write_text("_tgt = 001\n")
+    assert acquire.is_acquired(session)
+    session.navigator_file.write_text(NAV + "Acquire = 1\n")
+    assert not acquire.is_acquired(session)
+    session.navigator_file.write_text(NAV + "\n[Item = FL2]\nType = 0\n")
+    assert not acquire.is_acquired(session)
