@@ -211,7 +211,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     scope.go_to_area("R")
     optics = judge.Optics(
         (width * record_um, height * record_um),
-        scope.beam_diameter_um(),
+        scope.beam_diameter_um,
         float(plan.settings.get("max_tilt", 60)),
     )
     verdicts = []

@@ -59,9 +59,6 @@ def plan(data: Path) -> None:
         strides=[[1, 1]] + [[2, 2]] * (n - 1),
         n_conv_per_stage=[2] * n,
         n_conv_per_stage_decoder=[1] * (n - 1),
-        # Instance normalisation removes the mean of a patch, and with it what tells an
-        # all-white patch (vacuum) from an all-black one (bulk).
-        norm_op="torch.nn.modules.batchnorm.BatchNorm2d",
     )
     plans["configurations"] = {CONFIGURATION: small}
     (folder / f"{PLANS}.json").write_text(json.dumps(plans, indent=1), encoding="utf-8")

@@ -101,3 +101,14 @@ def test_unknown_kinds_and_too_many_sites_are_refused():
         Grid.make(1, 1, kinds=["nice"])
     with pytest.raises(ValueError, match="room for"):
         Grid.make(1, 90)
+
+
+def test_every_pixel_of_a_picture_inside_a_lamella_is_drawn(grid):
+    """Dark bulk must not count as 'nothing painted here'."""
+    shape, px = (900, 1200), 0.0076
+    x, y = grid.lamellae[0].center_um
+    for across in (-9.0, -5.0, 0.0, 5.0, 9.0):
+        seen = grid.transmission(view((x + across, y), px, shape, 6.0), shape, px)
+        assert seen.dtype == np.float32 and seen.min() >= 0.003 and seen.max() <= 1.0
+    raster = grid.lamellae[0]._rasters.painted(px)
+    assert raster.transmission.min() >= 0.003

@@ -121,3 +121,15 @@ def test_ten_wrong_settings_give_ten_messages_and_move_nothing(bench):
 
 def test_the_same_grid_is_made_once():
     assert cached_grid(KINDS, SEED) is cached_grid(KINDS, SEED)
+
+
+def test_two_grids_have_their_own_files(small):
+    small.simulation.session.grids[2] = cached_grid(KINDS, SEED, "G2")
+    result = small.run(1, grid_list=[1, 2])
+    assert result.ok, result.error
+    for name in ("G1.nav", "G2.nav", "G1.mrc", "G2.mrc", "G1.log", "G2.log",
+                 "G1_lamellae.json", "G2_lamellae.json"):
+        assert (small.directory / name).is_file(), name
+    assert small.simulation.session.loaded_slot == 2
+    assert labels(small) == ["FL1", "FL2"]
+    assert "G1.mrc" not in [item.note for item in small.items()]

@@ -264,7 +264,7 @@ class Grid:
         near = [lamella for lamella in self.lamellae if _near(lamella.site, m, shape)]
         inside = [lamella for lamella in near if _wholly_inside(lamella.site, m, shape)]
         if inside:
-            result = np.empty(shape, np.float32)
+            result = np.full(shape, 0.02, np.float32)
             self._draw_raster(inside[0], result, m, pixel_um)
         else:
             result = self.film.transmission(m, shape, pixel_um)

@@ -447,6 +447,5 @@ def paint(site: Site, pixel_um: float) -> Raster:
     canvas.labels[crack] = LABEL["crack"]
     canvas.labels[missing] = LABEL["white"]
     canvas.labels[outside] = np.where(around[outside] > 0.5, LABEL["white"], LABEL["black"])
-    return Raster(
-        transmission.astype(np.float32), canvas.labels, pixel_um, canvas.corner
-    )
+    seen = np.clip(transmission, 0.003, 1.0, dtype=np.float32)
+    return Raster(seen, canvas.labels, pixel_um, canvas.corner)

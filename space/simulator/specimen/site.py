@@ -104,7 +104,7 @@ class Site:
         along = self.slit_length_um / 2 - np.abs(s) + 0.8 * ragged
         slit = texture.smooth_step(np.minimum(across, along), edge)
 
-        bulk = np.float32(0.02) * (1 + 0.35 * ragged)
+        bulk = np.maximum(np.float32(0.02) * (1 + 0.35 * ragged), np.float32(0.003))
         clear = np.maximum(window, slit)
         transmission = bulk + (1 - bulk) * clear
 
