@@ -2,40 +2,40 @@
 # SPACEtomo: from a grid in the autoloader to tilt series.
 # Paste this into a SerialEM script window, set SPACE_DIR, press Run. See README.md.
 
-SPACE_DIR = "C:/SPACEtomo"              # folder of this project on this computer
-automation_level = 4                    # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
+SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
+automation_level = 4  # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
 
 # Grids
-grid_list = [1]                         # autoloader slots; "stage" = the loaded grid
-grid_default_name = ""                  # grid name when the autoloader gives none
-exclude_lamella_classes = ["broken"]    # lamella classes that get no montage
+grid_list = [1]  # autoloader slots; "stage" = the loaded grid
+grid_default_name = ""  # grid name when the autoloader gives none
+exclude_lamella_classes = ["broken"]  # lamella classes that get no montage
 
 # Targets
-target_list = ["mitos"]                 # classes to target; "lamella" first: all not avoided
-avoid_list = ["black", "white", "ice", "crack"] # classes to avoid
-target_score_threshold = 0.01           # minimum score of a target (1 = field full of target)
-sparse_targets = True                   # True: small scattered classes; False: dense pattern
-target_edge = False                     # aim at the boundary of the class instead of its inside
-penalty_weight = 0.3                    # weight of avoided classes against wanted ones
-max_iterations = 10                     # limit of placement refinement
-extra_tracking = False                  # extra tracking target that need not hold the wanted class
-max_tilt = 60                           # degrees; beams must not overlap up to this tilt
-tolerance = 0.1                         # beam overlap (fraction) that is resolved by moving targets
-save_plot = False                       # save plots of intermediate steps
+target_list = ["mitos"]  # classes to target; "lamella" first: all not avoided
+avoid_list = ["black", "white", "ice", "crack"]  # classes to avoid
+target_score_threshold = 0.01  # minimum score of a target (1 = field full of target)
+sparse_targets = True  # True: small scattered classes; False: dense pattern
+target_edge = False  # aim at the boundary of the class instead of its inside
+penalty_weight = 0.3  # weight of avoided classes against wanted ones
+max_iterations = 10  # limit of placement refinement
+extra_tracking = False  # extra tracking target that need not hold the wanted class
+max_tilt = 60  # degrees; beams must not overlap up to this tilt
+tolerance = 0.1  # beam overlap (fraction) that is resolved by moving targets
+save_plot = False  # save plots of intermediate steps
 
 # Microscope
-aperture_control = True                 # SerialEM can drive the apertures
-objective_aperture = 70                 # um, for lamella maps and tilt series
-WG_image_state = 1                      # imaging state of the whole-grid montage (number or name)
-MM_image_state = 2                      # low dose imaging state of lamella maps, tilt series
-WG_offset_via_IM = True                 # find lamellae again at an intermediate magnification
-IM_mag_index = 10                       # intermediate magnification (value < 50: its index)
-WG_montage_overlap = 0.15               # fraction of the frame
-MM_montage_overlap = 0.25               # fraction of the frame
-WG_detection_threshold = 0.1            # least confidence of a lamella
-MM_padding_factor = 1.2                 # size of a lamella map, relative to the detected box
-MM_mean_threshold = 0                   # counts below which a person must centre (0 = never)
-image_shift_limit = 15                  # um from the tracking target
+aperture_control = True  # SerialEM can drive the apertures
+objective_aperture = 70  # um, for lamella maps and tilt series
+WG_image_state = 1  # imaging state of the whole-grid montage (number or name)
+MM_image_state = 2  # low dose imaging state of lamella maps, tilt series
+WG_offset_via_IM = True  # find lamellae again at an intermediate magnification
+IM_mag_index = 10  # intermediate magnification (value < 50: its index)
+WG_montage_overlap = 0.15  # fraction of the frame
+MM_montage_overlap = 0.25  # fraction of the frame
+WG_detection_threshold = 0.1  # least confidence of a lamella
+MM_padding_factor = 1.2  # size of a lamella map, relative to the detected box
+MM_mean_threshold = 0  # counts below which a person must centre (0 = never)
+image_shift_limit = 15  # um from the tracking target
 
 # Inference on another computer: folder that SPACEtomo_monitor.py watches ("" = on this computer)
 external_map_dir = ""

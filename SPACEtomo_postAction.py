@@ -2,7 +2,7 @@
 # SPACEtomo post action: sets up targets of lamellae whose segmentation is finished by now.
 # In the Acquire at Items dialog, choose this as "Run Script after Action". See README.md.
 
-SPACE_DIR = "C:/SPACEtomo"                      # folder of this project on this computer
+SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
 
 # ----------------------------------------------------------------------------------------------
 import sys

@@ -65,13 +65,19 @@ def load_config(space_dir: Path) -> Config:
     """
     path = Path(space_dir) / CONFIG_FILE
     if not path.is_file():
-        raise SpaceError(f"There is no {CONFIG_FILE}.", str(space_dir),
-                         "SPACE_DIR must be the folder of this project.")
+        raise SpaceError(
+            f"There is no {CONFIG_FILE}.",
+            str(space_dir),
+            "SPACE_DIR must be the folder of this project.",
+        )
     try:
         values = runpy.run_path(str(path))
     except Exception as error:  # the file is the user's; any mistake in it is theirs to mend
-        raise SpaceError(f"{CONFIG_FILE} cannot be run: {type(error).__name__}: {error}.",
-                         str(path), "Correct it.") from error
+        raise SpaceError(
+            f"{CONFIG_FILE} cannot be run: {type(error).__name__}: {error}.",
+            str(path),
+            "Correct it.",
+        ) from error
     problems = _problems(values)
     if problems:
         raise SpaceError(" ".join(problems), str(path), "Correct it.")
@@ -102,15 +108,22 @@ def _problems(values: dict[str, Any]) -> list[str]:
     rules = {
         "detection_weights": (lambda v: isinstance(v, str) and bool(v), "a file name in quotes"),
         "detection_pixel_nm": (_is_positive, "a length in nm above 0"),
-        "detection_window_px": (lambda v: _is_whole(v, 32) and v % 32 == 0,
-                                "a whole number of pixels that 32 divides"),
+        "detection_window_px": (
+            lambda v: _is_whole(v, 32) and v % 32 == 0,
+            "a whole number of pixels that 32 divides",
+        ),
         "categories": (_is_names, "a list of names"),
         "category_colors": (_is_colors, 'a table of names and colours such as "#55963A"'),
         "navigator_colors": (_is_navigator_colors, "a table of names and numbers from 0 to 5"),
         "segmentation_model": (lambda v: isinstance(v, str) and bool(v), "a folder in quotes"),
         "segmentation_folds": (
-            lambda v: isinstance(v, (list, tuple)) and len(v) > 0
-            and all(_is_whole(fold, 0) for fold in v), "a list of fold numbers from 0"),
+            lambda v: (
+                isinstance(v, (list, tuple))
+                and len(v) > 0
+                and all(_is_whole(fold, 0) for fold in v)
+            ),
+            "a list of fold numbers from 0",
+        ),
         "segmentation_pixel_nm": (_is_positive, "a length in nm above 0"),
         "runs_per_gpu": (lambda v: _is_whole(v, 1), "a whole number from 1"),
     }
@@ -129,20 +142,25 @@ def _problems(values: dict[str, Any]) -> list[str]:
 
 
 def _is_names(value: object) -> bool:
-    return (isinstance(value, (list, tuple)) and len(value) > 0
-            and all(isinstance(name, str) and name for name in value)
-            and len(set(value)) == len(value))
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and all(isinstance(name, str) and name for name in value)
+        and len(set(value)) == len(value)
+    )
 
 
 def _is_colors(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
-        for color in value.values())
+        for color in value.values()
+    )
 
 
 def _is_navigator_colors(value: object) -> bool:
-    return isinstance(value, dict) and all(_is_whole(color, 0) and color <= 5
-                                           for color in value.values())
+    return isinstance(value, dict) and all(
+        _is_whole(color, 0) and color <= 5 for color in value.values()
+    )
 
 
 def labels(config: Config) -> dict[str, int]:
@@ -156,13 +174,21 @@ def labels(config: Config) -> dict[str, int]:
     path = config.segmentation_model / "dataset.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))["labels"]
-        return dict(sorted(((str(name), int(value)) for name, value in table.items()),
-                           key=lambda item: item[1]))
+        return dict(
+            sorted(
+                ((str(name), int(value)) for name, value in table.items()), key=lambda item: item[1]
+            )
+        )
     except FileNotFoundError:
-        raise SpaceError(f"The segmentation model {config.segmentation_model} is missing "
-                         "(no dataset.json).", str(path),
-                         "Install it, or correct segmentation_model in SPACEtomo_config.py, or "
-                         "use automation_level 1 or 2.") from None
+        raise SpaceError(
+            f"The segmentation model {config.segmentation_model} is missing (no dataset.json).",
+            str(path),
+            "Install it, or correct segmentation_model in SPACEtomo_config.py, or "
+            "use automation_level 1 or 2.",
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SpaceError(f"The class table of the segmentation model cannot be read: {error!r}.",
-                         str(path), "Install the model again.") from None
+        raise SpaceError(
+            f"The class table of the segmentation model cannot be read: {error!r}.",
+            str(path),
+            "Install the model again.",
+        ) from None

@@ -48,8 +48,9 @@ def image_rotation_deg(camera_to_specimen: Sequence[float]) -> float:
     return math.degrees(math.atan2(matrix[0, 1], matrix[0, 0]))
 
 
-def stage_to_image_matrix(pixel_um: float, rotation_deg: float,
-                          stage_to_specimen: Sequence[float]) -> Matrix:
+def stage_to_image_matrix(
+    pixel_um: float, rotation_deg: float, stage_to_specimen: Sequence[float]
+) -> Matrix:
     """Return A with (column, row) = A · stage + constant for an image at zero tilt.
 
     Parameters
@@ -62,8 +63,10 @@ def stage_to_image_matrix(pixel_um: float, rotation_deg: float,
         Matrix as SerialEM returns it.
     """
     angle = math.radians(rotation_deg)
-    specimen_to_camera = np.array([[math.cos(angle), -math.sin(angle)],
-                                   [math.sin(angle), math.cos(angle)]]) / pixel_um
+    specimen_to_camera = (
+        np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        / pixel_um
+    )
     camera = specimen_to_camera @ as_matrix(stage_to_specimen)
     return _frozen(np.diag([1.0, -1.0]) @ camera)
 
@@ -76,8 +79,12 @@ def rotation_of(stage_to_px: Matrix, stage_to_specimen: Sequence[float]) -> floa
     """
     camera = np.diag([1.0, -1.0]) @ np.array(stage_to_px)
     specimen_to_camera = camera @ np.linalg.inv(as_matrix(stage_to_specimen))
-    return math.degrees(math.atan2(specimen_to_camera[1, 0] - specimen_to_camera[0, 1],
-                                   specimen_to_camera[0, 0] + specimen_to_camera[1, 1]))
+    return math.degrees(
+        math.atan2(
+            specimen_to_camera[1, 0] - specimen_to_camera[0, 1],
+            specimen_to_camera[0, 0] + specimen_to_camera[1, 1],
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,11 @@ class MapFrame:
     def resized(self, shape: tuple[int, int]) -> MapFrame:
         """Return the frame of the same field drawn with another number of pixels."""
         scale = np.diag([shape[1] / self.shape[1], shape[0] / self.shape[0]])
-        return MapFrame((int(shape[0]), int(shape[1])),
-                        _frozen(scale @ np.array(self.stage_to_px)), self.center_stage_um)
+        return MapFrame(
+            (int(shape[0]), int(shape[1])),
+            _frozen(scale @ np.array(self.stage_to_px)),
+            self.center_stage_um,
+        )
 
     def rescaled(self, factor: float) -> MapFrame:
         """Return the frame of the image enlarged by `factor` to whole pixels."""
@@ -133,8 +143,9 @@ class MapFrame:
 
     def centered_at(self, center_stage_um: Sequence[float]) -> MapFrame:
         """Return the same frame for an image taken elsewhere."""
-        return MapFrame(self.shape, self.stage_to_px,
-                        (float(center_stage_um[0]), float(center_stage_um[1])))
+        return MapFrame(
+            self.shape, self.stage_to_px, (float(center_stage_um[0]), float(center_stage_um[1]))
+        )
 
     def box_size_on_stage_um(self, size_px: Sequence[float]) -> tuple[float, float]:
         """Return the extent along stage x, y of an upright box of (columns, rows) pixels."""
@@ -155,8 +166,11 @@ class MapFrame:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"shape": list(self.shape), "stage_to_px": [list(row) for row in self.stage_to_px],
-                "center_stage_um": list(self.center_stage_um)}
+        return {
+            "shape": list(self.shape),
+            "stage_to_px": [list(row) for row in self.stage_to_px],
+            "center_stage_um": list(self.center_stage_um),
+        }
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MapFrame:
@@ -164,8 +178,9 @@ class MapFrame:
         rows, columns = values["shape"]
         center_x, center_y = values["center_stage_um"]
         matrix = np.array(values["stage_to_px"], dtype=float).reshape(2, 2)
-        return MapFrame((int(rows), int(columns)), _frozen(matrix),
-                        (float(center_x), float(center_y)))
+        return MapFrame(
+            (int(rows), int(columns)), _frozen(matrix), (float(center_x), float(center_y))
+        )
 
     def _center_column_row(self) -> np.ndarray:
         return np.array([self.shape[1] / 2, self.shape[0] / 2])
@@ -186,8 +201,11 @@ def rescaled_shape(shape: Sequence[int], factor: float) -> tuple[int, int]:
     return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
 
 
-def specimen_shift_um(points_stage_um: np.ndarray, origin_stage_um: Sequence[float],
-                      stage_to_specimen: Sequence[float]) -> np.ndarray:
+def specimen_shift_um(
+    points_stage_um: np.ndarray,
+    origin_stage_um: Sequence[float],
+    stage_to_specimen: Sequence[float],
+) -> np.ndarray:
     """Return the image shift in specimen µm that centres each point seen from the origin.
 
     Parameters
@@ -208,12 +226,16 @@ def specimen_shift_um(points_stage_um: np.ndarray, origin_stage_um: Sequence[flo
     return (points - np.asarray(origin_stage_um, dtype=float)) @ as_matrix(stage_to_specimen).T
 
 
-def stage_shift_um(points_specimen_um: np.ndarray, origin_stage_um: Sequence[float],
-                   stage_to_specimen: Sequence[float]) -> np.ndarray:
+def stage_shift_um(
+    points_specimen_um: np.ndarray,
+    origin_stage_um: Sequence[float],
+    stage_to_specimen: Sequence[float],
+) -> np.ndarray:
     """Inverse of `specimen_shift_um`: specimen shifts to stage positions (n, 2)."""
     points = np.asarray(points_specimen_um, dtype=float).reshape(-1, 2)
-    return (points @ np.linalg.inv(as_matrix(stage_to_specimen)).T
-            + np.asarray(origin_stage_um, dtype=float))
+    return points @ np.linalg.inv(as_matrix(stage_to_specimen)).T + np.asarray(
+        origin_stage_um, dtype=float
+    )
 
 
 def field_rotation_deg(image_rotation: float, map_rotation: float) -> float:
@@ -236,12 +258,14 @@ def field_rotation_deg(image_rotation: float, map_rotation: float) -> float:
     return 180.0 - (180.0 - angle) % 360.0
 
 
-def montage_pieces(size_um: Sequence[float], frame_um: Sequence[float],
-                   overlap: float) -> tuple[int, int]:
+def montage_pieces(
+    size_um: Sequence[float], frame_um: Sequence[float], overlap: float
+) -> tuple[int, int]:
     """Return the number of pieces along x and y that cover a field.
 
     n pieces of length f with the fraction o in common cover f · (n − (n − 1) · o).
     """
+
     def along(size: float, frame: float) -> int:
         rest = size / frame - overlap
         return max(1, math.ceil(rest / (1.0 - overlap) - 1e-9))

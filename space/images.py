@@ -42,9 +42,7 @@ def file_state(path: Path) -> FileState | None:
     return FileState(stat.st_size, stat.st_mtime_ns)
 
 
-def write_png(
-    path: Path, array: np.ndarray, pixel_nm: float, source: str, **text: object
-) -> None:
+def write_png(path: Path, array: np.ndarray, pixel_nm: float, source: str, **text: object) -> None:
     """Write an 8-bit grey picture with its pixel size; the file appears whole.
 
     Parameters

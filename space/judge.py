@@ -259,9 +259,7 @@ def judge_grid(
                 error_um=round(error, 3),
                 map=f"{stem}.mrc" if (directory / f"{stem}.mrc").exists() else "",
                 segmentation=segmentation.name if has_segmentation else "",
-                dice=_dice(grid, segmentation, label_names)
-                if has_segmentation
-                else {},
+                dice=_dice(grid, segmentation, label_names) if has_segmentation else {},
                 targets=len(points),
                 on_wanted=on_wanted,
                 tilt_series=n_series,

@@ -97,7 +97,8 @@ def render(targets_file: TargetsFile) -> str:
         return ""
     if targets_file.targets[0].shift_um != (0, 0):
         raise SpaceError(
-            "The tracking target must have the offset (0, 0).", "targets file",
+            "The tracking target must have the offset (0, 0).",
+            "targets file",
             "Give all offsets from the first target.",
         )
     lines = []
@@ -216,7 +217,8 @@ def _shift_lines(shift_um: tuple[float, float]) -> list[str]:
 def _line(key: str, value: str) -> str:
     if not value or any(char.isspace() for char in value):
         raise SpaceError(
-            f"{key.split(' ')[0]} cannot be '{value}'.", "targets file",
+            f"{key.split(' ')[0]} cannot be '{value}'.",
+            "targets file",
             "PACEtomo reads no value that is empty or has a space in it: choose another name.",
         )
     return f"{key} = {value}"

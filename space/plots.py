@@ -59,8 +59,11 @@ def plot_detection(
         axes.annotate(
             f"{box.category} {box.probability:.0%}",
             ((box.x0_px + box.x1_px) / 2, box.y0_px if above else box.y1_px),
-            xytext=(0, 4 if above else -4), textcoords="offset points", ha="center",
-            va="bottom" if above else "top", fontsize=size,
+            xytext=(0, 4 if above else -4),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if above else "top",
+            fontsize=size,
             color="black" if _lightness(color) > LIGHT else "white",
             bbox={"boxstyle": "round,pad=0.15", "fc": color, "ec": "none", "alpha": 0.9},
         )
@@ -120,21 +123,42 @@ def plot_targets(
     for area_number, area in enumerate(areas, 1):
         for index, (row, column) in enumerate(area.targets_map_px):
             tracking = index == 0
-            axes.add_patch(Ellipse(
-                (column, row), beam_px, beam_px * optics.stretch, angle=optics.tilt_axis_deg,
-                fill=False, ec=YELLOW, lw=width * 0.8, zorder=3,
-            ))
-            axes.add_patch(Polygon(
-                corners + (column, row), closed=True, fill=False,
-                ec=RED if tracking else BLUE, lw=width * (1.5 if tracking else 1),
-                zorder=5 if tracking else 4,
-            ))
+            axes.add_patch(
+                Ellipse(
+                    (column, row),
+                    beam_px,
+                    beam_px * optics.stretch,
+                    angle=optics.tilt_axis_deg,
+                    fill=False,
+                    ec=YELLOW,
+                    lw=width * 0.8,
+                    zorder=3,
+                )
+            )
+            axes.add_patch(
+                Polygon(
+                    corners + (column, row),
+                    closed=True,
+                    fill=False,
+                    ec=RED if tracking else BLUE,
+                    lw=width * (1.5 if tracking else 1),
+                    zorder=5 if tracking else 4,
+                )
+            )
             number = f"{index + 1}" if len(areas) == 1 else f"{area_number}.{index + 1}"
             # Above the field's right corner, where it hides nothing that is to be seen.
             axes.annotate(
-                number, (column + reach_px[1], row - reach_px[0]), xytext=(1, -1),
-                textcoords="offset points", ha="left", va="bottom", fontsize=small,
-                color="white", zorder=6, clip_on=True, **_outlined(1 if small < 9 else 2),
+                number,
+                (column + reach_px[1], row - reach_px[0]),
+                xytext=(1, -1),
+                textcoords="offset points",
+                ha="left",
+                va="bottom",
+                fontsize=small,
+                color="white",
+                zorder=6,
+                clip_on=True,
+                **_outlined(1 if small < 9 else 2),
             )
         for row, column in area.geometry_points_map_px:
             axes.add_patch(Circle((column, row), beam_px / 2, fill=False, ec=ORANGE, lw=width))
@@ -193,7 +217,9 @@ def _canvas(image: np.ndarray, title: str, cmap: str = "gray", limits=None):
     aspect = min(3.0, max(1 / 3, rows / columns))
     wide = FIGURE_INCH if aspect <= 1 else FIGURE_INCH / aspect
     figure = Figure(
-        figsize=(max(wide, 5.0), max(wide * aspect, 2.0) + 0.9), dpi=DPI, facecolor="#202020",
+        figsize=(max(wide, 5.0), max(wide * aspect, 2.0) + 0.9),
+        dpi=DPI,
+        facecolor="#202020",
         layout="constrained",
     )
     FigureCanvasAgg(figure)
@@ -205,7 +231,11 @@ def _canvas(image: np.ndarray, title: str, cmap: str = "gray", limits=None):
         small = _shrink(np.asarray(image))
         low, high = limits or _grey_limits(small)
         axes.imshow(
-            small, cmap=cmap, vmin=low, vmax=high, extent=(0, columns, rows, 0),
+            small,
+            cmap=cmap,
+            vmin=low,
+            vmax=high,
+            extent=(0, columns, rows, 0),
             interpolation="antialiased",
         )
     axes.set_xlim(0, columns)
@@ -268,14 +298,19 @@ def _tilt_axis(axes, point_map_px, optics, shape) -> None:
     axes.plot(
         [column - reach * math.cos(angle), column + reach * math.cos(angle)],
         [row - reach * math.sin(angle), row + reach * math.sin(angle)],
-        color="white", ls=(0, (5, 4)), lw=1.2, scalex=False, scaley=False, zorder=2,
+        color="white",
+        ls=(0, (5, 4)),
+        lw=1.2,
+        scalex=False,
+        scaley=False,
+        zorder=2,
     )
 
 
 def _crop(axes, areas, optics, shape) -> None:
-    points = np.concatenate([
-        np.concatenate([area.targets_map_px, area.geometry_points_map_px]) for area in areas
-    ])
+    points = np.concatenate(
+        [np.concatenate([area.targets_map_px, area.geometry_points_map_px]) for area in areas]
+    )
     margin = optics.beam_diameter_um * optics.stretch + BEYOND_MARGIN_UM
     margin_px = margin / optics.pixel_um
     low = np.maximum(points.min(axis=0) - margin_px, 0)
@@ -302,8 +337,16 @@ def _scale_bar(axes, shape, pixel_nm: float) -> None:
     axes.add_patch(Rectangle((x, y - thick), length_px, thick, fc="white", ec="black", zorder=7))
     label = f"{length_um:g} µm" if length_um >= 1 else f"{length_um * 1000:g} nm"
     axes.annotate(
-        label, (x + length_px / 2, y - thick), xytext=(0, 3), textcoords="offset points",
-        ha="center", va="bottom", color="white", fontsize=11, zorder=7, **_outlined(),
+        label,
+        (x + length_px / 2, y - thick),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color="white",
+        fontsize=11,
+        zorder=7,
+        **_outlined(),
     )
 
 
@@ -324,8 +367,13 @@ def _lightness(color: str) -> float:
 def _legend(figure, handles) -> None:
     if handles:
         figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(6, len(handles)), fontsize=10,
-            facecolor="#303030", edgecolor="#606060", labelcolor="white",
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(6, len(handles)),
+            fontsize=10,
+            facecolor="#303030",
+            edgecolor="#606060",
+            labelcolor="white",
         )
 
 
@@ -337,6 +385,8 @@ def _save(figure, path: Path) -> None:
     with atomic_path(Path(path)) as temporary:
         # Noise hardly compresses: a low level is much quicker and nearly as small.
         figure.savefig(
-            temporary, format="png", facecolor=figure.get_facecolor(),
+            temporary,
+            format="png",
+            facecolor=figure.get_facecolor(),
             pil_kwargs={"compress_level": 2},
         )

@@ -73,8 +73,9 @@ class Settings:
         Values are taken as they are: `check` judges them, so that all problems can be
         told at once.
         """
-        return Settings.from_dict({name: script_globals[name] for name in _NAMES
-                                   if name in script_globals})
+        return Settings.from_dict(
+            {name: script_globals[name] for name in _NAMES if name in script_globals}
+        )
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Settings:
@@ -87,14 +88,18 @@ class Settings:
         """
         unknown = [name for name in values if name not in _NAMES]
         if unknown:
-            raise SpaceError(f"Not a setting: {', '.join(unknown)}.",
-                             do=_suggestion(unknown[0], _NAMES) or "Remove it.")
+            raise SpaceError(
+                f"Not a setting: {', '.join(unknown)}.",
+                do=_suggestion(unknown[0], _NAMES) or "Remove it.",
+            )
         return Settings(**{name: _frozen(value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value
-                for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
 
 _NAMES = tuple(field.name for field in fields(Settings))
@@ -125,14 +130,23 @@ def load(folder: Path) -> Settings:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpaceError("There are no saved settings here.", str(path),
-                         "Run SPACEtomo.py in this directory first.") from None
+        raise SpaceError(
+            "There are no saved settings here.",
+            str(path),
+            "Run SPACEtomo.py in this directory first.",
+        ) from None
     except ValueError as error:
-        raise SpaceError(f"The saved settings cannot be read: {error}.", str(path),
-                         "Run SPACEtomo.py again; it writes them anew.") from None
+        raise SpaceError(
+            f"The saved settings cannot be read: {error}.",
+            str(path),
+            "Run SPACEtomo.py again; it writes them anew.",
+        ) from None
     if not isinstance(values, dict):
-        raise SpaceError("The saved settings are not a table of names and values.", str(path),
-                         "Run SPACEtomo.py again; it writes them anew.")
+        raise SpaceError(
+            "The saved settings are not a table of names and values.",
+            str(path),
+            "Run SPACEtomo.py again; it writes them anew.",
+        )
     return Settings.from_dict(values)
 
 
@@ -186,8 +200,14 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "image_shift_limit": (False, 0, False, 20, True),
 }
 
-_FLAGS = ("sparse_targets", "target_edge", "extra_tracking", "save_plot", "aperture_control",
-          "WG_offset_via_IM")
+_FLAGS = (
+    "sparse_targets",
+    "target_edge",
+    "extra_tracking",
+    "save_plot",
+    "aperture_control",
+    "WG_offset_via_IM",
+)
 
 
 def _is_int(value: object) -> bool:
@@ -214,60 +234,88 @@ def _check_numbers(settings: Settings) -> list[str]:
         right_type = _is_int(value) if whole else _is_number(value)
         if not right_type:
             problems.append(f"{name} = {value!r} is not {kind}. Allowed: {allowed}.")
-        elif (value < low or value > high or (value == low and not low_in)
-              or (value == high and not high_in)):
+        elif (
+            value < low
+            or value > high
+            or (value == low and not low_in)
+            or (value == high and not high_in)
+        ):
             problems.append(f"{name} = {value!r} is out of range. Allowed: {allowed}.")
     return problems
 
 
 def _check_flags(settings: Settings) -> list[str]:
-    return [f"{name} = {getattr(settings, name)!r} is neither True nor False. Write one of these."
-            for name in _FLAGS if not isinstance(getattr(settings, name), bool)]
+    return [
+        f"{name} = {getattr(settings, name)!r} is neither True nor False. Write one of these."
+        for name in _FLAGS
+        if not isinstance(getattr(settings, name), bool)
+    ]
 
 
 def _check_folders(settings: Settings) -> list[str]:
     problems = []
     if not isinstance(settings.SPACE_DIR, str) or not settings.SPACE_DIR:
-        problems.append(f"SPACE_DIR = {settings.SPACE_DIR!r} is not a folder name. Give the folder "
-                        "of this project on this computer, in quotes.")
+        problems.append(
+            f"SPACE_DIR = {settings.SPACE_DIR!r} is not a folder name. Give the folder "
+            "of this project on this computer, in quotes."
+        )
     elif not (Path(settings.SPACE_DIR) / "SPACEtomo_config.py").is_file():
-        problems.append(f"SPACE_DIR = {settings.SPACE_DIR!r} holds no SPACEtomo_config.py. Give "
-                        "the folder of this project on this computer.")
+        problems.append(
+            f"SPACE_DIR = {settings.SPACE_DIR!r} holds no SPACEtomo_config.py. Give "
+            "the folder of this project on this computer."
+        )
     if not isinstance(settings.external_map_dir, str):
-        problems.append(f"external_map_dir = {settings.external_map_dir!r} is not a text. Give a "
-                        'shared folder in quotes, or "" for none.')
+        problems.append(
+            f"external_map_dir = {settings.external_map_dir!r} is not a text. Give a "
+            'shared folder in quotes, or "" for none.'
+        )
     elif settings.external_map_dir and not Path(settings.external_map_dir).is_dir():
-        problems.append(f"external_map_dir = {settings.external_map_dir!r} is not a folder that "
-                        'can be reached. Connect or create it, or set it to "" to run the '
-                        "models on this computer.")
+        problems.append(
+            f"external_map_dir = {settings.external_map_dir!r} is not a folder that "
+            'can be reached. Connect or create it, or set it to "" to run the '
+            "models on this computer."
+        )
     return problems
 
 
 def _check_grids(settings: Settings) -> list[str]:
     problems = []
     if not isinstance(settings.grid_default_name, str):
-        problems.append(f"grid_default_name = {settings.grid_default_name!r} is not a text. "
-                        'Put the name in quotes, or "" for none.')
+        problems.append(
+            f"grid_default_name = {settings.grid_default_name!r} is not a text. "
+            'Put the name in quotes, or "" for none.'
+        )
     grids = settings.grid_list
     if not isinstance(grids, tuple):
-        return [*problems, f"grid_list = {grids!r} is not a list. Give autoloader slots in square "
-                           f'brackets, such as [1, 2], or ["{STAGE}"].']
+        return [
+            *problems,
+            f"grid_list = {grids!r} is not a list. Give autoloader slots in square "
+            f'brackets, such as [1, 2], or ["{STAGE}"].',
+        ]
     if not grids:
-        return [*problems, "grid_list = [] is empty. Give at least one autoloader slot, or "
-                           f'["{STAGE}"] for the grid on the stage.']
+        return [
+            *problems,
+            "grid_list = [] is empty. Give at least one autoloader slot, or "
+            f'["{STAGE}"] for the grid on the stage.',
+        ]
     for slot in grids:
         if slot == STAGE and isinstance(slot, str):
             continue
         if not _is_int(slot) or not 1 <= slot <= _HIGHEST_SLOT:
-            problems.append(f"grid_list holds {slot!r}. Allowed: slot numbers from 1 to "
-                            f'{_HIGHEST_SLOT} and "{STAGE}".')
+            problems.append(
+                f"grid_list holds {slot!r}. Allowed: slot numbers from 1 to "
+                f'{_HIGHEST_SLOT} and "{STAGE}".'
+            )
     repeated = sorted({str(slot) for slot in grids if grids.count(slot) > 1})
     if repeated:
-        problems.append(f"grid_list names {', '.join(repeated)} more than once. Name each grid "
-                        "once.")
+        problems.append(
+            f"grid_list names {', '.join(repeated)} more than once. Name each grid once."
+        )
     if STAGE in grids[1:]:
-        problems.append(f'grid_list has "{STAGE}" after other grids, when it would no longer be '
-                        "on the stage. Put it first.")
+        problems.append(
+            f'grid_list has "{STAGE}" after other grids, when it would no longer be '
+            "on the stage. Put it first."
+        )
     return problems
 
 
@@ -276,25 +324,33 @@ def _check_states(settings: Settings) -> list[str]:
     for name in ("WG_image_state", "MM_image_state"):
         value = getattr(settings, name)
         if not ((_is_int(value) and value >= 1) or (isinstance(value, str) and value.strip())):
-            problems.append(f"{name} = {value!r} is not an imaging state. Give its number from 1 "
-                            "or its name in quotes.")
+            problems.append(
+                f"{name} = {value!r} is not an imaging state. Give its number from 1 "
+                "or its name in quotes."
+            )
     return problems
 
 
 def _check_lists(settings: Settings) -> list[str]:
     problems = []
-    for name, needed in (("exclude_lamella_classes", False), ("target_list", True),
-                         ("avoid_list", False)):
+    for name, needed in (
+        ("exclude_lamella_classes", False),
+        ("target_list", True),
+        ("avoid_list", False),
+    ):
         value = getattr(settings, name)
         if not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
-            problems.append(f"{name} = {_plain(value)!r} is not a list of class names. Give names "
-                            'in quotes in square brackets, such as ["mitos"].')
+            problems.append(
+                f"{name} = {_plain(value)!r} is not a list of class names. Give names "
+                'in quotes in square brackets, such as ["mitos"].'
+            )
         elif needed and not value:
             problems.append(f"{name} = [] is empty. Give at least one class.")
     both = _overlap(settings.target_list, settings.avoid_list)
     if both:
-        problems.append(f"{', '.join(both)} is in target_list and in avoid_list. Remove it from "
-                        "one of them.")
+        problems.append(
+            f"{', '.join(both)} is in target_list and in avoid_list. Remove it from one of them."
+        )
     return problems
 
 
@@ -320,15 +376,25 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
     problems = []
     for name in _strings(settings.exclude_lamella_classes):
         if name not in config.categories:
-            problems.append(" ".join(filter(None, (
-                f"exclude_lamella_classes holds {name!r}, which the detection model does not "
-                f"know. Allowed: {', '.join(config.categories)}.",
-                _suggestion(name, config.categories)))))
+            problems.append(
+                " ".join(
+                    filter(
+                        None,
+                        (
+                            f"exclude_lamella_classes holds {name!r}, which the detection model does "
+                            f"not know. Allowed: {', '.join(config.categories)}.",
+                            _suggestion(name, config.categories),
+                        ),
+                    )
+                )
+            )
     level = settings.automation_level if _is_int(settings.automation_level) else 5
     own_inference = not settings.external_map_dir
     if own_inference and not config.detection_weights.is_file():
-        problems.append(f"The lamella detection model {config.detection_weights} is missing. "
-                        "Install it or correct detection_weights in SPACEtomo_config.py.")
+        problems.append(
+            f"The lamella detection model {config.detection_weights} is missing. "
+            "Install it or correct detection_weights in SPACEtomo_config.py."
+        )
     if level < 3:
         return problems
     try:
@@ -339,7 +405,16 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
         for position, name in enumerate(_strings(getattr(settings, setting))):
             whole = name == WHOLE_LAMELLA and setting == "target_list" and position == 0
             if name not in known and not whole:
-                problems.append(" ".join(filter(None, (
-                    f"{setting} holds {name!r}, which the segmentation model does not know. "
-                    f"Allowed: {', '.join(known)}.", _suggestion(name, tuple(known))))))
+                problems.append(
+                    " ".join(
+                        filter(
+                            None,
+                            (
+                                f"{setting} holds {name!r}, which the segmentation model does "
+                                f"not know. Allowed: {', '.join(known)}.",
+                                _suggestion(name, tuple(known)),
+                            ),
+                        )
+                    )
+                )
     return problems

@@ -173,9 +173,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
             slot: Grid.make(plan.seed + slot - 1, n, name=f"G{slot}", kinds=plan.kinds)
             for slot in range(1, plan.grids + 1)
         }
-    simulation = Simulation(
-        out, seed=plan.seed, grids=grids, lamellae=plan.lamellae, progress=hear
-    )
+    simulation = Simulation(out, seed=plan.seed, grids=grids, lamellae=plan.lamellae, progress=hear)
     simulation.scripts[PRIMARY_SCRIPT] = Script("acquisition", _primary_text(plan, plan_dir))
     simulation.scripts[AFTER_SCRIPT] = Script("SPACEtomo_postAction", after)
     simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)
@@ -221,8 +219,14 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
         exposures = [e for e in simulation.exposures if e.grid == grid.name]
         verdicts.append(
             judge.judge_grid(
-                grid, out, map_dir, items, exposures, LABELS,
-                list(plan.settings.get("target_list", ["mitos"])), optics,
+                grid,
+                out,
+                map_dir,
+                items,
+                exposures,
+                LABELS,
+                list(plan.settings.get("target_list", ["mitos"])),
+                optics,
                 scope.rotation_deg(scope.area_mag_index("R")),
             )  # fmt: skip
         )

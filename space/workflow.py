@@ -96,15 +96,20 @@ def run(settings: Settings) -> None:
                 failures.append(f"grid {slot}: {text}")
                 _log.error("Grid %s failed: %s", slot, text)
                 continue
-            rest = settings.grid_list[position + 1:]
+            rest = settings.grid_list[position + 1 :]
             if started and rest:
-                _log.warning("Grid %s is acquired first. Run the script again afterwards for "
-                             "grid(s) %s; what is done is skipped.", slot,
-                             ", ".join(str(other) for other in rest))
+                _log.warning(
+                    "Grid %s is acquired first. Run the script again afterwards for "
+                    "grid(s) %s; what is done is skipped.",
+                    slot,
+                    ", ".join(str(other) for other in rest),
+                )
                 break
         if len(failures) == len(settings.grid_list):
-            raise SpaceError(" ".join(failures), do="Mend this and run the script again; what is "
-                             "done is skipped.")
+            raise SpaceError(
+                " ".join(failures),
+                do="Mend this and run the script again; what is done is skipped.",
+            )
         _log.info("SPACEtomo has finished level %d.", settings.automation_level)
 
 
@@ -126,11 +131,12 @@ def checked(settings: Settings) -> Config:
                 problems.append(str(error))
     problems += settings_module.check(settings, config)
     if problems or config is None:
-        count = f"{len(problems)} settings are wrong" if len(problems) > 1 else \
-            "A setting is wrong"
+        count = f"{len(problems)} settings are wrong" if len(problems) > 1 else "A setting is wrong"
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, start=1))
-        raise SpaceError(f"{count}; nothing was moved:\n{lines}\n", do="Correct the top of the "
-                         "script and run it again.")
+        raise SpaceError(
+            f"{count}; nothing was moved:\n{lines}\n",
+            do="Correct the top of the script and run it again.",
+        )
     return config
 
 
@@ -217,5 +223,6 @@ def _open_grid_name() -> str:
     try:
         return str(serialem().ReportNavFile(1)[3])
     except sem_errors() as error:
-        raise SpaceError("The Navigator has no file.", "post action",
-                         "Open the grid's Navigator file.") from error
+        raise SpaceError(
+            "The Navigator has no file.", "post action", "Open the grid's Navigator file."
+        ) from error

@@ -43,23 +43,26 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
     assert config.segmentation_pixel_nm == 2.283
 
 
-@pytest.mark.parametrize(("line", "name"), [
-    ("detection_weights = 3", "detection_weights"),
-    ("detection_pixel_nm = 0", "detection_pixel_nm"),
-    ("detection_window_px = 1000", "detection_window_px"),
-    ("detection_window_px = True", "detection_window_px"),
-    ("categories = []", "categories"),
-    ("categories = categories + ['new']", "category_colors"),
-    ("category_colors['good'] = 'green'", "category_colors"),
-    ("navigator_colors['good'] = 6", "navigator_colors"),
-    ("segmentation_folds = []", "segmentation_folds"),
-    ("segmentation_folds = [-1]", "segmentation_folds"),
-    ("segmentation_pixel_nm = '16'", "segmentation_pixel_nm"),
-    ("runs_per_gpu = 0", "runs_per_gpu"),
-    ("del runs_per_gpu", "runs_per_gpu is missing"),
-    ("this is no python", "SyntaxError"),
-    ("1 / 0", "ZeroDivisionError"),
-])
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("detection_weights = 3", "detection_weights"),
+        ("detection_pixel_nm = 0", "detection_pixel_nm"),
+        ("detection_window_px = 1000", "detection_window_px"),
+        ("detection_window_px = True", "detection_window_px"),
+        ("categories = []", "categories"),
+        ("categories = categories + ['new']", "category_colors"),
+        ("category_colors['good'] = 'green'", "category_colors"),
+        ("navigator_colors['good'] = 6", "navigator_colors"),
+        ("segmentation_folds = []", "segmentation_folds"),
+        ("segmentation_folds = [-1]", "segmentation_folds"),
+        ("segmentation_pixel_nm = '16'", "segmentation_pixel_nm"),
+        ("runs_per_gpu = 0", "runs_per_gpu"),
+        ("del runs_per_gpu", "runs_per_gpu is missing"),
+        ("this is no python", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
 def test_each_mistake_is_named(folder, line, name):
     change(folder, line)
     with pytest.raises(SpaceError, match=name):

@@ -29,8 +29,7 @@ FEATURE = (100.5, -49.8)
 
 def worked_frame(center=ORIGIN) -> MapFrame:
     rotation = image_rotation_deg(CAMERA_TO_SPECIMEN)
-    return MapFrame((1024, 2048), stage_to_image_matrix(0.004, rotation, STAGE_TO_SPECIMEN),
-                    center)
+    return MapFrame((1024, 2048), stage_to_image_matrix(0.004, rotation, STAGE_TO_SPECIMEN), center)
 
 
 def test_the_matrix_of_the_worked_example():
@@ -39,13 +38,16 @@ def test_the_matrix_of_the_worked_example():
     assert np.allclose(worked_frame().stage_to_px, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(("center", "point", "column", "row"), [
-    (ORIGIN, FEATURE, 940.7468, 617.8013),
-    ((100.3, -50.2), FEATURE, 1030.6987, 623.6025),
-    ((99.8, -49.9), FEATURE, 884.9456, 621.1506),
-    (ORIGIN, (98.76077, -49.74641), 1324, 412),
-    (FEATURE, FEATURE, 1024, 512),
-])
+@pytest.mark.parametrize(
+    ("center", "point", "column", "row"),
+    [
+        (ORIGIN, FEATURE, 940.7468, 617.8013),
+        ((100.3, -50.2), FEATURE, 1030.6987, 623.6025),
+        ((99.8, -49.9), FEATURE, 884.9456, 621.1506),
+        (ORIGIN, (98.76077, -49.74641), 1324, 412),
+        (FEATURE, FEATURE, 1024, 512),
+    ],
+)
 def test_a_stage_point_lies_where_it_was_worked_out(center, point, column, row):
     frame = worked_frame(center)
     assert np.allclose(frame.to_map(np.array([point])), [[row, column]], atol=2e-3)
@@ -86,13 +88,16 @@ def test_the_field_rotation_agrees_with_the_frames():
     assert field_rotation_deg(-95.6, -94.2) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("size", "frame", "overlap", "pieces"), [
-    ((10, 10), (11, 8), 0.25, (1, 2)),
-    ((11, 8), (11, 8), 0.25, (1, 1)),
-    ((19.25, 8), (11, 8), 0.25, (2, 1)),
-    ((19.3, 14.1), (11, 8), 0.25, (3, 3)),
-    ((0.1, 0.1), (11, 8), 0.25, (1, 1)),
-])
+@pytest.mark.parametrize(
+    ("size", "frame", "overlap", "pieces"),
+    [
+        ((10, 10), (11, 8), 0.25, (1, 2)),
+        ((11, 8), (11, 8), 0.25, (1, 1)),
+        ((19.25, 8), (11, 8), 0.25, (2, 1)),
+        ((19.3, 14.1), (11, 8), 0.25, (3, 3)),
+        ((0.1, 0.1), (11, 8), 0.25, (1, 1)),
+    ],
+)
 def test_pieces_cover_the_field(size, frame, overlap, pieces):
     assert montage_pieces(size, frame, overlap) == pieces
 
@@ -104,15 +109,20 @@ pixel = st.floats(0.0005, 1.0)
 
 @st.composite
 def frames(draw) -> MapFrame:
-    stage_to_specimen = (draw(st.sampled_from((-1.0, 1.0))), draw(st.floats(-0.05, 0.05)),
-                         draw(st.floats(-0.05, 0.05)), -1.0)
+    stage_to_specimen = (
+        draw(st.sampled_from((-1.0, 1.0))),
+        draw(st.floats(-0.05, 0.05)),
+        draw(st.floats(-0.05, 0.05)),
+        -1.0,
+    )
     matrix = stage_to_image_matrix(draw(pixel), draw(angle), stage_to_specimen)
     shape = (draw(st.integers(1, 5000)), draw(st.integers(1, 5000)))
     return MapFrame(shape, matrix, (draw(coordinate), draw(coordinate)))
 
 
 points = st.lists(st.tuples(coordinate, coordinate), min_size=0, max_size=5).map(
-    lambda values: np.array(values, dtype=float).reshape(-1, 2))
+    lambda values: np.array(values, dtype=float).reshape(-1, 2)
+)
 
 
 @given(frames(), points)

@@ -13,13 +13,21 @@ LIMIT_S = 2.0
 
 
 def run(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                          timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_the_workflow_imports_quickly_and_lightly():
-    code = ("import json, sys, time; start = time.process_time(); import space.workflow; "
-            "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))")
+    code = (
+        "import json, sys, time; start = time.process_time(); import space.workflow; "
+        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
+    )
     # Processor time: what else the machine does is not the program's fault. Best of two, since
     # the first import may have to compile.
     seconds, modules = min(json.loads(run(code).stdout) for _ in range(2))
@@ -45,8 +53,14 @@ def test_without_serialem_the_script_says_how_to_simulate(tmp_path):
     text = text.replace('"C:/SPACEtomo"', repr(str(ROOT)))
     path = tmp_path / "pasted.py"
     path.write_text(text, encoding="utf-8")
-    done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1
     assert "spacetomo simulate" in done.stderr
     assert "Traceback" not in done.stderr

@@ -22,17 +22,23 @@ from space.pacetomo import (
 numbers = st.floats(-2000, 2000, allow_nan=False)
 pairs = st.tuples(numbers, numbers)
 words = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.,-]{0,12}", fullmatch=True)
-other = st.lists(
-    st.tuples(st.from_regex(r"x[a-z]{1,6}", fullmatch=True), words), max_size=3
-).map(tuple)
+other = st.lists(st.tuples(st.from_regex(r"x[a-z]{1,6}", fullmatch=True), words), max_size=3).map(
+    tuple
+)
 branch = st.tuples(st.sampled_from(["_pbr", "_nbr"]), other)
 
 
 def targets(shift):
     return st.builds(
-        Target, tsfile=words, shift_um=shift, stage_um=st.none() | pairs,
-        viewfile=st.just("") | words, tgtfile=st.just("") | words, skip=st.booleans(),
-        score=st.none() | st.floats(-1, 1), other=other,
+        Target,
+        tsfile=words,
+        shift_um=shift,
+        stage_um=st.none() | pairs,
+        viewfile=st.just("") | words,
+        tgtfile=st.just("") | words,
+        skip=st.booleans(),
+        score=st.none() | st.floats(-1, 1),
+        other=other,
         branches=st.lists(branch, max_size=2).map(tuple),
     )
 
@@ -74,8 +80,9 @@ def test_the_file_looks_as_pacetomo_expects():
     text = render(
         TargetsFile(
             (
-                Target("G1_L01_ts_001.mrc", (0, 0), (12.5, -3.25), "G1_L01_tgt_001_view.mrc",
-                       score=0.5),
+                Target(
+                    "G1_L01_ts_001.mrc", (0, 0), (12.5, -3.25), "G1_L01_tgt_001_view.mrc", score=0.5
+                ),
                 Target("G1_L01_ts_002.mrc", (1.5, -0.00002), (14, -3), skip=True, score=0.25),
             ),
             (GeoPoint((-3, 2)),),

@@ -85,8 +85,10 @@ def test_large_map_is_drawn_small(tmp_path):
 
 
 def test_import_leaves_matplotlib_alone():
-    code = "import sys, space.plots, space.pacetomo, space.targeting; " \
-        "print([name for name in ('matplotlib', 'scipy.signal', 'scipy.spatial', 'torch') " \
+    code = (
+        "import sys, space.plots, space.pacetomo, space.targeting; "
+        "print([name for name in ('matplotlib', 'scipy.signal', 'scipy.spatial', 'torch') "
         "if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -54,39 +54,42 @@ def test_the_script_and_the_defaults_agree():
     assert missing == []
 
 
-@pytest.mark.parametrize(("name", "value", "word"), [
-    ("automation_level", 9, "at most 5"),
-    ("automation_level", True, "not a whole number"),
-    ("automation_level", 2.0, "not a whole number"),
-    ("automation_level", "4", "not a whole number"),
-    ("WG_montage_overlap", 2, "less than 0.5"),
-    ("MM_montage_overlap", 0, "more than 0"),
-    ("WG_detection_threshold", 1.0, "less than 1"),
-    ("max_tilt", 90, "at most 80"),
-    ("max_tilt", float("nan"), "not a number"),
-    ("penalty_weight", -0.1, "at least 0"),
-    ("image_shift_limit", None, "not a number"),
-    ("sparse_targets", 1, "neither True nor False"),
-    ("aperture_control", "yes", "neither True nor False"),
-    ("grid_list", (), "empty"),
-    ("grid_list", 1, "not a list"),
-    ("grid_list", (0,), "grid_list holds 0"),
-    ("grid_list", (True,), "grid_list holds True"),
-    ("grid_list", (1, 1), "more than once"),
-    ("grid_list", (1, "stage"), "Put it first"),
-    ("grid_default_name", 7, "not a text"),
-    ("target_list", (), "empty"),
-    ("target_list", "mitos", "not a list"),
-    ("target_list", ("mitso",), "'mitos'"),
-    ("avoid_list", ("snow",), "does not know"),
-    ("avoid_list", ("mitos",), "in avoid_list"),
-    ("exclude_lamella_classes", ("brokn",), "'broken'"),
-    ("WG_image_state", 0, "not an imaging state"),
-    ("MM_image_state", "", "not an imaging state"),
-    ("external_map_dir", "/nowhere/at/all", "not a folder"),
-    ("SPACE_DIR", "/nowhere/at/all", "holds no SPACEtomo_config.py"),
-    ("SPACE_DIR", None, "not a folder name"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("automation_level", 9, "at most 5"),
+        ("automation_level", True, "not a whole number"),
+        ("automation_level", 2.0, "not a whole number"),
+        ("automation_level", "4", "not a whole number"),
+        ("WG_montage_overlap", 2, "less than 0.5"),
+        ("MM_montage_overlap", 0, "more than 0"),
+        ("WG_detection_threshold", 1.0, "less than 1"),
+        ("max_tilt", 90, "at most 80"),
+        ("max_tilt", float("nan"), "not a number"),
+        ("penalty_weight", -0.1, "at least 0"),
+        ("image_shift_limit", None, "not a number"),
+        ("sparse_targets", 1, "neither True nor False"),
+        ("aperture_control", "yes", "neither True nor False"),
+        ("grid_list", (), "empty"),
+        ("grid_list", 1, "not a list"),
+        ("grid_list", (0,), "grid_list holds 0"),
+        ("grid_list", (True,), "grid_list holds True"),
+        ("grid_list", (1, 1), "more than once"),
+        ("grid_list", (1, "stage"), "Put it first"),
+        ("grid_default_name", 7, "not a text"),
+        ("target_list", (), "empty"),
+        ("target_list", "mitos", "not a list"),
+        ("target_list", ("mitso",), "'mitos'"),
+        ("avoid_list", ("snow",), "does not know"),
+        ("avoid_list", ("mitos",), "in avoid_list"),
+        ("exclude_lamella_classes", ("brokn",), "'broken'"),
+        ("WG_image_state", 0, "not an imaging state"),
+        ("MM_image_state", "", "not an imaging state"),
+        ("external_map_dir", "/nowhere/at/all", "not a folder"),
+        ("SPACE_DIR", "/nowhere/at/all", "holds no SPACEtomo_config.py"),
+        ("SPACE_DIR", None, "not a folder name"),
+    ],
+)
 def test_each_wrong_setting_is_named(good, config, name, value, word):
     problems = check(replace(good, **{name: value}), config)
     assert len(problems) == 1, problems
@@ -95,17 +98,29 @@ def test_each_wrong_setting_is_named(good, config, name, value, word):
 
 def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, config, project):
     path = project / "models/lamella_segmentation/dataset.json"
-    path.write_text(json.dumps({"labels": {"background": 0, "white": 1, "black": 2, "crack": 3,
-                                           "ice": 4, "mitos": 5}}))
+    path.write_text(
+        json.dumps(
+            {"labels": {"background": 0, "white": 1, "black": 2, "crack": 3, "ice": 4, "mitos": 5}}
+        )
+    )
     assert check(replace(good, target_list=("lamella", "mitos")), config) == []
     assert len(check(replace(good, target_list=("mitos", "lamella")), config)) == 1
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):
-    wrong = replace(good, automation_level=9, WG_montage_overlap=2, grid_list=(),
-                    target_list=("mitso",), avoid_list=("snow",), max_tilt=91,
-                    save_plot="no", IM_mag_index=0, external_map_dir="/nowhere/at/all",
-                    exclude_lamella_classes=("brokn",))
+    wrong = replace(
+        good,
+        automation_level=9,
+        WG_montage_overlap=2,
+        grid_list=(),
+        target_list=("mitso",),
+        avoid_list=("snow",),
+        max_tilt=91,
+        save_plot="no",
+        IM_mag_index=0,
+        external_map_dir="/nowhere/at/all",
+        exclude_lamella_classes=("brokn",),
+    )
     assert len(check(wrong, config)) == 10
 
 
@@ -117,16 +132,18 @@ def test_the_segmentation_model_is_needed_from_level_3(good, config, project, le
     assert all("segmentation model" in text for text in problems)
 
 
-def test_missing_detection_weights_matter_only_where_detection_runs(good, config, project,
-                                                                    tmp_path):
+def test_missing_detection_weights_matter_only_where_detection_runs(
+    good, config, project, tmp_path
+):
     (project / "models/lamella_detector/weights.pt").unlink()
     assert len(check(good, config)) == 1
     assert check(replace(good, external_map_dir=str(tmp_path)), config) == []
 
 
 def test_settings_survive_saving(good, tmp_path):
-    settings = replace(good, grid_list=("stage", 3), target_list=("lamella", "mitos"),
-                       grid_default_name="Größe")
+    settings = replace(
+        good, grid_list=("stage", 3), target_list=("lamella", "mitos"), grid_default_name="Größe"
+    )
     assert save(settings, tmp_path) == tmp_path / SETTINGS_FILE
     assert load(tmp_path) == settings
 

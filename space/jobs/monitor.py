@@ -184,9 +184,7 @@ class Monitor:
         mine = {slot.process.pid for slot in self.slots if _runs(slot.process)}
         # Workers that an earlier monitor left behind still use their device.
         others = Counter(
-            w.device
-            for w in self.folder.workers()
-            if w.host == this_host() and w.pid not in mine
+            w.device for w in self.folder.workers() if w.host == this_host() and w.pid not in mine
         )
         statuses = self.folder.statuses().values()
         names = {w.name for w in self.folder.workers() if w.pid in mine and w.host == this_host()}
@@ -271,7 +269,7 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
                 log.warning("The map folder does not answer: %s", error)
                 if once and troubles >= 10:
                     raise
-                stop.wait(min(60.0, interval_s * 2**min(troubles, 6)))
+                stop.wait(min(60.0, interval_s * 2 ** min(troubles, 6)))
                 continue
             if monitor.folder.stop_asked():
                 log.info("SPACE_stop.txt is there: ending. Remove it before the next start.")

@@ -31,9 +31,7 @@ RETRY_SECONDS = 5.0
 _LOG_BYTES = 5_000_000
 
 
-def ensure_worker(
-    map_dir: Path, space_dir: Path, devices: Sequence[str] | None = None
-) -> None:
+def ensure_worker(map_dir: Path, space_dir: Path, devices: Sequence[str] | None = None) -> None:
     """See to it that somebody works when something waits; returns at once.
 
     Does nothing if nothing waits or a worker of this machine lives. A worker that died is

@@ -39,9 +39,11 @@ def slot_name(slot: int) -> str:
     try:
         answer = serialem().ReportSlotStatus(int(slot))
     except sem_errors() as error:
-        raise SpaceError(f"The autoloader does not answer: {words(error)}.", f"slot {slot}",
-                         'Correct grid_list; ["stage"] stands for the grid that is loaded.'
-                         ) from error
+        raise SpaceError(
+            f"The autoloader does not answer: {words(error)}.",
+            f"slot {slot}",
+            'Correct grid_list; ["stage"] stands for the grid that is loaded.',
+        ) from error
     values = answer if isinstance(answer, tuple) else (answer,)
     if int(values[0]) == 0:
         raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
@@ -67,10 +69,12 @@ def load(slot: int) -> None:
     try:
         answer = sem.LoadCartridge(int(slot))
     except sem_errors() as error:
-        raise SpaceError(f"The grid cannot be loaded: {words(error)}.", f"slot {slot}",
-                         "Look at the autoloader.") from error
+        raise SpaceError(
+            f"The grid cannot be loaded: {words(error)}.", f"slot {slot}", "Look at the autoloader."
+        ) from error
     code = int(answer[0] if isinstance(answer, tuple) else answer or 0)
     if code:
-        raise SpaceError(f"The grid was not loaded (code {code}).", f"slot {slot}",
-                         "Look at the autoloader.")
+        raise SpaceError(
+            f"The grid was not loaded (code {code}).", f"slot {slot}", "Look at the autoloader."
+        )
     sem.SetPersistentVar(_LOADED_SLOT, str(slot))

@@ -66,8 +66,9 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
     return _acquire(note, label)
 
 
-def collect_here(path: Path, pieces: tuple[int, int], overlap: float, view: Picture,
-                 note: str, label: str) -> MapImage:
+def collect_here(
+    path: Path, pieces: tuple[int, int], overlap: float, view: Picture, note: str, label: str
+) -> MapImage:
     """Collect a View montage by stage moves around the present stage position.
 
     Parameters
@@ -89,8 +90,15 @@ def collect_here(path: Path, pieces: tuple[int, int], overlap: float, view: Pict
     sem.ParamSetToUseForMontage(2)
     sem.OpenNewMontage(int(pieces[0]), int(pieces[1]), str(path))
     sem.AllowFileOverwrite(0)
-    sem.SetMontageParams(1, _overlap_px(columns, overlap), _overlap_px(rows, overlap),
-                         columns, rows, 0, round(view.binning))
+    sem.SetMontageParams(
+        1,
+        _overlap_px(columns, overlap),
+        _overlap_px(rows, overlap),
+        columns,
+        rows,
+        0,
+        round(view.binning),
+    )
     sem.SetMontPanelParams(1, 1, 1, -1)
     return _acquire(note, label)
 
@@ -117,9 +125,12 @@ def pieces_for(size_um: tuple[float, float], view: Picture, overlap: float) -> t
     """
     pieces = montage_pieces(size_um, view.field_um, overlap)
     if max(pieces) > _MOST_PIECES:
-        raise SpaceError(f"A montage of {size_um[0]:.0f} x {size_um[1]:.0f} um would need "
-                         f"{pieces[0]} x {pieces[1]} pieces.", "View",
-                         "Lower MM_padding_factor, or check the View magnification.")
+        raise SpaceError(
+            f"A montage of {size_um[0]:.0f} x {size_um[1]:.0f} um would need "
+            f"{pieces[0]} x {pieces[1]} pieces.",
+            "View",
+            "Lower MM_padding_factor, or check the View magnification.",
+        )
     if pieces == (1, 1):  # a single piece would be no montage
         wide = size_um[0] / view.field_um[0] >= size_um[1] / view.field_um[1]
         return (2, 1) if wide else (1, 2)
@@ -146,8 +157,11 @@ def load_map(index: int) -> MapImage:
     """
     saved = navigator.saved_item(index)
     if saved is not None and not _file_of(saved.values.get("MapFile", "")).is_file():
-        raise SpaceError("The image file of a map is missing.",
-                         saved.values.get("MapFile", ""), "Put it back or delete the map item.")
+        raise SpaceError(
+            "The image file of a map is missing.",
+            saved.values.get("MapFile", ""),
+            "Put it back or delete the map item.",
+        )
     serialem().LoadOtherMap(int(index), _LOAD_BUFFER)
     return _map_image(index, _LOAD_BUFFER)
 
@@ -165,8 +179,10 @@ def _map_image(index: int, buffer: str) -> MapImage:
     saved = navigator.saved_item(index)
     matrix = saved.stage_to_px(shape) if saved is not None else None
     if matrix is None:
-        _log.warning("The Navigator file does not tell the map's scale; it is computed from the "
-                     "magnification's rotation and pixel size.")
+        _log.warning(
+            "The Navigator file does not tell the map's scale; it is computed from the "
+            "magnification's rotation and pixel size."
+        )
         matrix = stage_to_pixels(picture.pixel_nm / 1000)
     frame = MapFrame(shape, matrix, navigator.item(index).stage_um)
     return MapImage(picture, frame, index, buffer)

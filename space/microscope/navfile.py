@@ -92,4 +92,6 @@ def _read_xml(text: str) -> tuple[SavedItem, ...]:
         raise ValueError(str(error)) from error
     return tuple(
         SavedItem(node.get("name", ""), {child.tag: (child.text or "").strip() for child in node})
-        for node in root if node.tag == "Item")
+        for node in root
+        if node.tag == "Item"
+    )

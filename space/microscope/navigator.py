@@ -97,8 +97,7 @@ def save() -> None:
 
 
 def saved_item(index: int) -> SavedItem | None:
-    """Return what the Navigator file tells about an item, after saving; None if it cannot be read.
-    """
+    """Return what the saved Navigator file tells about an item; None if it cannot be read."""
     sem = serialem()
     sem.SaveNavigator()
     try:
@@ -116,8 +115,14 @@ def item(index: int) -> Item:
     """Return one item."""
     sem = serialem()
     x, y, z, kind = (float(value) for value in sem.ReportOtherItem(int(index))[1:5])
-    return Item(int(index), str(sem.GetVariable("navLabel")), str(sem.GetVariable("navNote")),
-                (x, y), z, int(kind))
+    return Item(
+        int(index),
+        str(sem.GetVariable("navLabel")),
+        str(sem.GetVariable("navNote")),
+        (x, y),
+        z,
+        int(kind),
+    )
 
 
 def items() -> list[Item]:
@@ -148,8 +153,9 @@ def add_stage_point(x_um: float, y_um: float, z_um: float) -> int:
     return int(serialem().AddStagePosAsNavPoint(float(x_um), float(y_um), float(z_um)))
 
 
-def describe(index: int, label: str | None = None, note: str | None = None,
-             color: int | None = None) -> None:
+def describe(
+    index: int, label: str | None = None, note: str | None = None, color: int | None = None
+) -> None:
     """Set label, note and colour of an item."""
     sem = serialem()
     if label is not None:
@@ -171,8 +177,9 @@ def shift_all_um(x_um: float, y_um: float) -> None:
     try:
         serialem().ShiftItemsByMicrons(float(x_um), float(y_um))
     except sem_errors() as error:
-        raise SpaceError(f"The Navigator items cannot be shifted by ({x_um:.1f}, {y_um:.1f}) um: "
-                         f"{words(error)}.") from error
+        raise SpaceError(
+            f"The Navigator items cannot be shifted by ({x_um:.1f}, {y_um:.1f}) um: {words(error)}."
+        ) from error
 
 
 def move_to(index: int) -> None:
@@ -180,8 +187,9 @@ def move_to(index: int) -> None:
     try:
         serialem().MoveToNavItem(int(index))
     except sem_errors() as error:
-        raise SpaceError(f"The stage cannot go there: {words(error)}.",
-                         f"Navigator item {index}") from error
+        raise SpaceError(
+            f"The stage cannot go there: {words(error)}.", f"Navigator item {index}"
+        ) from error
 
 
 def take_height(index: int) -> None:

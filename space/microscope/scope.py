@@ -64,7 +64,8 @@ def go_to_imaging_state(state: int | str) -> None:
         raise SpaceError(
             f"The imaging state was not set: {_STATE_FAILURES.get(code, f'code {code}')}.",
             f"imaging state {state!r}",
-            "Correct WG_image_state or MM_image_state, or the states in SerialEM.")
+            "Correct WG_image_state or MM_image_state, or the states in SerialEM.",
+        )
 
 
 def go_to_whole_grid_state(state: int | str) -> None:
@@ -72,9 +73,11 @@ def go_to_whole_grid_state(state: int | str) -> None:
     go_to_imaging_state(state)
     magnification, low, *_ = serialem().ReportMag()
     if not low:
-        raise SpaceError(f"The magnification is {magnification:g}, not a low one.",
-                         f"WG_image_state {state!r}",
-                         "Give the state for whole-grid montages.")
+        raise SpaceError(
+            f"The magnification is {magnification:g}, not a low one.",
+            f"WG_image_state {state!r}",
+            "Give the state for whole-grid montages.",
+        )
 
 
 def go_to_low_dose_state(state: int | str) -> None:
@@ -83,13 +86,18 @@ def go_to_low_dose_state(state: int | str) -> None:
     try:
         go_to_area("V")
     except sem_errors() as error:
-        raise SpaceError(f"There is no View area: {words(error)}.", f"MM_image_state {state!r}",
-                         "Give a low dose state with View and Record set up.") from error
+        raise SpaceError(
+            f"There is no View area: {words(error)}.",
+            f"MM_image_state {state!r}",
+            "Give a low dose state with View and Record set up.",
+        ) from error
     magnification, low, *_ = serialem().ReportMag()
     if low:
-        raise SpaceError(f"View is at {magnification:g}x, a low magnification.",
-                         f"MM_image_state {state!r}",
-                         "Give the low dose state for lamella montages.")
+        raise SpaceError(
+            f"View is at {magnification:g}x, a low magnification.",
+            f"MM_image_state {state!r}",
+            "Give the low dose state for lamella montages.",
+        )
 
 
 def go_to_area(letter: str) -> None:
@@ -106,9 +114,11 @@ def set_magnification(value: int) -> None:
         else:
             sem.SetMag(float(value))
     except sem_errors() as error:
-        raise SpaceError(f"The magnification cannot be set: {words(error)}.",
-                         f"IM_mag_index {value}", "Give an index or a magnification that the "
-                         "microscope has.") from error
+        raise SpaceError(
+            f"The magnification cannot be set: {words(error)}.",
+            f"IM_mag_index {value}",
+            "Give an index or a magnification that the microscope has.",
+        ) from error
 
 
 # --- column -------------------------------------------------------------------------------------
@@ -161,8 +171,11 @@ def stage_to_specimen() -> tuple[float, ...]:
     """Return the four values of the stage → specimen matrix."""
     matrix = tuple(float(value) for value in serialem().StageToSpecimenMatrix(0))
     if not any(matrix):
-        raise SpaceError("SerialEM has no relation between stage and specimen here.",
-                         "StageToSpecimenMatrix", "Calibrate the stage or the magnification.")
+        raise SpaceError(
+            "SerialEM has no relation between stage and specimen here.",
+            "StageToSpecimenMatrix",
+            "Calibrate the stage or the magnification.",
+        )
     return matrix
 
 
@@ -191,8 +204,11 @@ def shift_image_um(x_um: float, y_um: float) -> None:
         When the shift would pass SerialEM's limit (which it tells by a number only).
     """
     if int(serialem().ImageShiftByMicrons(float(x_um), float(y_um))):
-        raise SpaceError(f"An image shift of {math.hypot(x_um, y_um):.1f} um is beyond the limit.",
-                         "ImageShiftByMicrons", "Lower image_shift_limit.")
+        raise SpaceError(
+            f"An image shift of {math.hypot(x_um, y_um):.1f} um is beyond the limit.",
+            "ImageShiftByMicrons",
+            "Lower image_shift_limit.",
+        )
 
 
 def reset_image_shift() -> None:
@@ -226,13 +242,19 @@ def record_optics() -> RecordOptics:
     width_px, height_px, _, _, pixel_nm, *_ = sem.CameraProperties()
     field_um = (width_px * pixel_nm / 1000, height_px * pixel_nm / 1000)
     if not field_um[0] or not field_um[1]:
-        raise SpaceError("The pixel size of Record is not known to SerialEM.", "CameraProperties",
-                         "Calibrate the pixel size of the Record magnification.")
+        raise SpaceError(
+            "The pixel size of Record is not known to SerialEM.",
+            "CameraProperties",
+            "Calibrate the pixel size of the Record magnification.",
+        )
     diameter = 100.0 * float(sem.ReportIlluminatedArea())  # reported in units of 100 µm
     if diameter <= 0:
         diameter = math.hypot(*field_um)
-        _log.warning("The microscope does not tell its illuminated area; the beam is taken to be "
-                     "as wide as the camera's diagonal, %.2f um.", diameter)
+        _log.warning(
+            "The microscope does not tell its illuminated area; the beam is taken to be "
+            "as wide as the camera's diagonal, %.2f um.",
+            diameter,
+        )
     rotation = image_rotation_deg(sem.CameraToSpecimenMatrix(0))
     return RecordOptics(field_um, rotation, diameter)
 
@@ -270,8 +292,11 @@ def read_buffer(letter: str = "A") -> Picture:
     sem = serialem()
     _, _, binning, _, pixel_nm, *_ = sem.ImageProperties(letter)
     if pixel_nm <= 0:
-        raise SpaceError("The pixel size of an image is not known to SerialEM.",
-                         f"buffer {letter}", "Calibrate the pixel size of this magnification.")
+        raise SpaceError(
+            "The pixel size of an image is not known to SerialEM.",
+            f"buffer {letter}",
+            "Calibrate the pixel size of this magnification.",
+        )
     return Picture(np.array(sem.bufferImage(letter)), float(pixel_nm), float(binning))
 
 

@@ -49,8 +49,9 @@ class ViewConditions:
     intensity: float = 0.0
 
 
-def view_conditions(saved: SavedItem, pixel_nm: float, rotation_deg: float,
-                    camera_pixel_nm: float) -> ViewConditions:
+def view_conditions(
+    saved: SavedItem, pixel_nm: float, rotation_deg: float, camera_pixel_nm: float
+) -> ViewConditions:
     """Take the conditions out of a montage map's Navigator item.
 
     Parameters
@@ -64,6 +65,7 @@ def view_conditions(saved: SavedItem, pixel_nm: float, rotation_deg: float,
     camera_pixel_nm : float
         Unbinned pixel size of View, which tells the binning if the item does not.
     """
+
     def number(key: str, default: float = 0.0) -> float:
         values = saved.numbers(key)
         return values[0] if values else default
@@ -84,8 +86,9 @@ def view_conditions(saved: SavedItem, pixel_nm: float, rotation_deg: float,
     )
 
 
-def cut_out(data: np.ndarray, center_px: tuple[float, float], shape: tuple[int, int],
-            enlarge: float = 1.0) -> np.ndarray:
+def cut_out(
+    data: np.ndarray, center_px: tuple[float, float], shape: tuple[int, int], enlarge: float = 1.0
+) -> np.ndarray:
     """Cut a picture of `shape` around a point; beyond the map's edge lies its mean.
 
     Parameters
@@ -108,11 +111,11 @@ def cut_out(data: np.ndarray, center_px: tuple[float, float], shape: tuple[int, 
     columns = round(shape[1] / enlarge)
     top = round(center_px[0] - rows / 2)
     left = round(center_px[1] - columns / 2)
-    inside = data[max(0, top):max(0, top + rows), max(0, left):max(0, left + columns)]
+    inside = data[max(0, top) : max(0, top + rows), max(0, left) : max(0, left + columns)]
     fill = inside.mean() if inside.size else data.mean()
     cut = np.full((rows, columns), np.round(fill) if data.dtype.kind in "iu" else fill, data.dtype)
     row, column = max(0, -top), max(0, -left)
-    cut[row:row + inside.shape[0], column:column + inside.shape[1]] = inside
+    cut[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     if (rows, columns) == tuple(shape):
         return cut
     from PIL import Image
@@ -122,8 +125,13 @@ def cut_out(data: np.ndarray, center_px: tuple[float, float], shape: tuple[int, 
     return large.round().astype(data.dtype) if data.dtype.kind in "iu" else large
 
 
-def write_view(path: Path, data: np.ndarray, conditions: ViewConditions,
-               stage_reading_um: tuple[float, float], z_um: float) -> None:
+def write_view(
+    path: Path,
+    data: np.ndarray,
+    conditions: ViewConditions,
+    stage_reading_um: tuple[float, float],
+    z_um: float,
+) -> None:
     """Write a picture as an MRC file with the .mdoc that SerialEM reads its metadata from.
 
     Parameters
@@ -146,8 +154,10 @@ def write_view(path: Path, data: np.ndarray, conditions: ViewConditions,
         mrc.set_data(np.ascontiguousarray(data[::-1])[np.newaxis])
         mrc.set_image_stack()
         mrc.voxel_size = 10 * conditions.pixel_nm
-    write_text_atomic(path.with_name(path.name + ".mdoc"),
-                      _mdoc(path.name, data, conditions, stage_reading_um, z_um))
+    write_text_atomic(
+        path.with_name(path.name + ".mdoc"),
+        _mdoc(path.name, data, conditions, stage_reading_um, z_um),
+    )
 
 
 def _mrc_type(data: np.ndarray) -> np.ndarray:
@@ -162,13 +172,21 @@ def _mrc_type(data: np.ndarray) -> np.ndarray:
 _MODES = {"int16": 1, "uint16": 6, "float32": 2}
 
 
-def _mdoc(name: str, data: np.ndarray, view: ViewConditions,
-          stage_um: tuple[float, float], z_um: float) -> str:
+def _mdoc(
+    name: str, data: np.ndarray, view: ViewConditions, stage_um: tuple[float, float], z_um: float
+) -> str:
     rows, columns = data.shape
     spacing = f"{10 * view.pixel_nm:g}"
-    head = [f"PixelSpacing = {spacing}", f"ImageFile = {name}", f"ImageSize = {columns} {rows}",
-            f"DataMode = {_MODES[data.dtype.name]}", "",
-            "[T = SPACEtomo: View picture cut out of a montage]", "", "[ZValue = 0]"]
+    head = [
+        f"PixelSpacing = {spacing}",
+        f"ImageFile = {name}",
+        f"ImageSize = {columns} {rows}",
+        f"DataMode = {_MODES[data.dtype.name]}",
+        "",
+        "[T = SPACEtomo: View picture cut out of a montage]",
+        "",
+        "[ZValue = 0]",
+    ]
     section = {
         "MinMaxMean": f"{data.min():g} {data.max():g} {data.mean():g}",
         "TiltAngle": "0",

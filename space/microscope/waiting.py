@@ -78,12 +78,15 @@ def wait_for(
             break
         now = time.monotonic()
         if key_pressed("B"):
-            raise StoppedByUserError(f"Waiting for {what} was stopped by the B key.",
-                                     do="Run the script again to go on.")
+            raise StoppedByUserError(
+                f"Waiting for {what} was stopped by the B key.", do="Run the script again to go on."
+            )
         if now - start > timeout_s:
-            raise SpaceError(f"Gave up waiting for {what} after {timeout_s / 60:.0f} min.",
-                             do="See the logs of the jobs in the map folder, then run the "
-                                "script again to go on.")
+            raise SpaceError(
+                f"Gave up waiting for {what} after {timeout_s / 60:.0f} min.",
+                do="See the logs of the jobs in the map folder, then run the "
+                "script again to go on.",
+            )
         if now - reported > _REPORT_EVERY_S:
             reported = now
             detail = f" ({status()})" if status else ""

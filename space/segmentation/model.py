@@ -353,9 +353,7 @@ def _scheme(name: str) -> type:
     if hasattr(schemes, name):
         return getattr(schemes, name)
     folder = Path(nnunetv2.__path__[0]) / "preprocessing" / "normalization"
-    found = recursive_find_python_class(
-        str(folder), name, "nnunetv2.preprocessing.normalization"
-    )
+    found = recursive_find_python_class(str(folder), name, "nnunetv2.preprocessing.normalization")
     if found is None:
         raise SpaceError(f"The model's normalisation {name!r} is unknown.")
     return found

@@ -170,9 +170,7 @@ def working_factor(*shapes: tuple[int, int]) -> int:
     return max(1, math.ceil(longest / LARGEST_CORRELATED_PX))
 
 
-def find_template(
-    template: np.ndarray, region: np.ndarray, limit_px: float
-) -> Shift | None:
+def find_template(template: np.ndarray, region: np.ndarray, limit_px: float) -> Shift | None:
     """Where the centre of a small image lies from the centre of a larger one.
 
     Normalised correlation, so that bright places do not draw the peak.
@@ -189,9 +187,7 @@ def find_template(
     if smooth[0].std() <= 0 or smooth[1].std() <= 0:
         return None
     surface = match_template(smooth[1], smooth[0])
-    middle = [
-        (region.shape[axis] - template.shape[axis]) / 2.0 for axis in (0, 1)
-    ]
+    middle = [(region.shape[axis] - template.shape[axis]) / 2.0 for axis in (0, 1)]
     y = np.arange(surface.shape[0]) - middle[0]
     x = np.arange(surface.shape[1]) - middle[1]
     inside = y[:, None] ** 2 + x[None, :] ** 2 <= limit_px * limit_px

@@ -33,9 +33,7 @@ def _convert(name: str, position: int, key: str, value: object) -> object:
     kind = key.upper()
     if kind == "S":
         if not isinstance(value, str):
-            raise TypeError(
-                f"{name}() argument {position} must be str, not {type(value).__name__}"
-            )
+            raise TypeError(f"{name}() argument {position} must be str, not {type(value).__name__}")
         return str(value)
     if kind == "D":
         if isinstance(value, (str, bytes)):

@@ -14,8 +14,13 @@ from space.simulator.optics import Optics
 COUNTS_PER_ELECTRON = 8.0
 READOUT_NOISE_COUNTS = 3.0
 BINNINGS = (1, 2, 4, 8)
-AREA_FRACTIONS = {"F": (1.0, 1.0), "H": (0.5, 0.5), "Q": (0.25, 0.25), "WH": (1.0, 0.5),
-                  "WQ": (1.0, 0.25)}
+AREA_FRACTIONS = {
+    "F": (1.0, 1.0),
+    "H": (0.5, 0.5),
+    "Q": (0.25, 0.25),
+    "WH": (1.0, 0.5),
+    "WQ": (1.0, 0.25),
+}
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,7 @@ def px_to_grid(optics: Optics, view: View) -> np.ndarray:
     y0 cos(tilt) - z0 sin(tilt); this is the inverse of it.
     """
     rows, cols = view.shape
-    to_camera_px = view.binning * np.array(
-        [[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]]
-    )
+    to_camera_px = view.binning * np.array([[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]])
     seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
     seen[:, 2] += np.array([view.shift_um[0], view.shift_um[1] + view.axis_shift_um])
     angle = math.radians(view.tilt_deg)

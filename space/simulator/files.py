@@ -107,14 +107,20 @@ class ImageFile:
             If the image does not fit the file.
         """
         if (self.montage is None) != (piece is None):
-            raise FileTableError("single images cannot be saved in a montage file, nor pieces "
-                                 f"in another one ({self.path.name})")
+            raise FileTableError(
+                "single images cannot be saved in a montage file, nor pieces "
+                f"in another one ({self.path.name})"
+            )
         place = None
         if piece is not None:
             place = (*self.montage.layout.coordinates_px(piece), montage_number)
         info = mrc.SectionInfo(
-            image.tilt_deg, place or (0, 0, 0), image.stage_um or (0.0, 0.0),
-            context.magnification, image.intensity, image.dose_e_A2,
+            image.tilt_deg,
+            place or (0, 0, 0),
+            image.stage_um or (0.0, 0.0),
+            context.magnification,
+            image.intensity,
+            image.dose_e_A2,
         )
         try:
             if self.empty:
@@ -124,12 +130,14 @@ class ImageFile:
             raise FileTableError(str(problem)) from problem
         if self.document is not None:
             entries = mdoc.image_entries(
-                image, context.magnification, place, context.target_defocus_um,
-                context.navigator_label, context.extra,
+                image,
+                context.magnification,
+                place,
+                context.target_defocus_um,
+                context.navigator_label,
+                context.extra,
             )
-            self.document = self.document.with_section(
-                Section(mdoc.IMAGE, str(section), entries)
-            )
+            self.document = self.document.with_section(Section(mdoc.IMAGE, str(section), entries))
             self.write_mdoc()
         return section
 
@@ -175,14 +183,22 @@ class ImageFile:
         pixel_A = image.pixel_um * 1e4
         pieces = len(self.montage.layout.order) if self.montage else 1
         mrc.create(
-            self.path, image.data.shape, image.data.dtype, pixel_A, titles,
+            self.path,
+            image.data.shape,
+            image.data.dtype,
+            pixel_A,
+            titles,
             montage=self.montage is not None,
             max_sections=mrc.DEFAULT_MAX_SECTIONS * pieces,
         )
         if self.document is not None:
             fresh = mdoc.new(
-                self.path.name, image.data.shape, pixel_A, titles,
-                mrc.mode_of(image.data.dtype), self.montage is not None,
+                self.path.name,
+                image.data.shape,
+                pixel_A,
+                titles,
+                mrc.mode_of(image.data.dtype),
+                self.montage is not None,
             )
             for key, value in self.document.header.items():
                 fresh = fresh.with_added(key, value)
@@ -343,7 +359,9 @@ def montage_of(path: Path, document: Mdoc | None) -> MontageParams | None:
     present = {(x // steps[0], y // steps[1]) for x, y, z in places if z == 0}
     everything = {(ix, iy) for ix in range(counts[0]) for iy in range(counts[1])}
     layout = Layout(
-        counts, frame, (frame[0] - steps[0], frame[1] - steps[1]),
+        counts,
+        frame,
+        (frame[0] - steps[0], frame[1] - steps[1]),
         frozenset(everything - present),
     )
     first = document.image(0)

@@ -187,8 +187,8 @@ def _forget_users_of(module: types.ModuleType, before: set[str]) -> None:
     candidates = {
         name: found
         for name, found in list(sys.modules.items())
-        if isinstance(found, types.ModuleType) and (name not in before or "serialem" in vars(found)
-                                                    or "sem" in vars(found))
+        if isinstance(found, types.ModuleType)
+        and (name not in before or "serialem" in vars(found) or "sem" in vars(found))
     }
     stale: dict[str, types.ModuleType] = {}
     growing = True

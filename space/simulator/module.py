@@ -218,9 +218,7 @@ def _put_image(session) -> Callable:
     return PutImageInBuffer
 
 
-def build_module(
-    session, commands: dict[str, Callable]
-) -> tuple[types.ModuleType, Connection]:
+def build_module(session, commands: dict[str, Callable]) -> tuple[types.ModuleType, Connection]:
     """Make a fresh `serialem` module for one script.
 
     Parameters

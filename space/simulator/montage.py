@@ -15,8 +15,16 @@ from space.simulator.montage_layout import Layout, Piece, Pieces, fit_to_polygon
 from space.simulator.piece_alignment import align_pieces
 
 __all__ = [
-    "OVERVIEW_LIMIT_PX", "Layout", "Piece", "Pieces", "align_pieces", "center_composite",
-    "fit_to_polygon", "octagon_um", "overview_binning", "stitch",
+    "OVERVIEW_LIMIT_PX",
+    "Layout",
+    "Piece",
+    "Pieces",
+    "align_pieces",
+    "center_composite",
+    "fit_to_polygon",
+    "octagon_um",
+    "overview_binning",
+    "stitch",
 ]
 
 OVERVIEW_LIMIT_PX = 8192
@@ -82,8 +90,7 @@ def _composite(
         raise ValueError("a montage without pieces cannot be put together")
     first = next(iter(pieces.values()))
     fill = np.mean([piece.mean(dtype=np.float64) for piece in pieces.values()])
-    out = np.full((size[1], size[0]), fill if first.dtype.kind == "f" else round(fill),
-                  first.dtype)
+    out = np.full((size[1], size[0]), fill if first.dtype.kind == "f" else round(fill), first.dtype)
     places = {piece: _place(piece, layout, shifts) for piece in pieces}
     whole = (0, 0, *layout.frame_px)
     # Whole pieces first: where shifts open a gap at a corner, the rest of a piece shows.

@@ -29,8 +29,7 @@ MODES: dict[int, np.dtype] = {
 
 # What the extended header holds for each section, in the order in which it is written.
 TILT, PIECE, STAGE, MAGNIFICATION, INTENSITY, DOSE = 1, 2, 4, 8, 16, 32
-_FLAG_FORMATS = {TILT: "h", PIECE: "3H", STAGE: "2h", MAGNIFICATION: "h", INTENSITY: "h",
-                 DOSE: "f"}
+_FLAG_FORMATS = {TILT: "h", PIECE: "3H", STAGE: "2h", MAGNIFICATION: "h", INTENSITY: "h", DOSE: "f"}
 SINGLE_FLAGS = TILT | INTENSITY
 MONTAGE_FLAGS = TILT | PIECE | INTENSITY
 DEFAULT_MAX_SECTIONS = 360
@@ -161,8 +160,17 @@ def create(
     per_section = bytes_per_section(flags)
     blocks = -(-max_sections * per_section // HEADER_BYTES)
     header = Header(
-        (int(shape[0]), int(shape[1])), 0, mode_of(dtype), float(pixel_A),
-        blocks * HEADER_BYTES, per_section, flags, True, 0.0, 0.0, 0.0,
+        (int(shape[0]), int(shape[1])),
+        0,
+        mode_of(dtype),
+        float(pixel_A),
+        blocks * HEADER_BYTES,
+        per_section,
+        flags,
+        True,
+        0.0,
+        0.0,
+        0.0,
         tuple(t[:LABEL_BYTES] for t in titles)[:LABELS],
     )
     with open(path, "wb") as stream:
@@ -284,8 +292,9 @@ def _to_stored(data: np.ndarray, header: Header) -> np.ndarray:
         return data.astype("<f4")
     if header.mode == 0:
         clipped = np.clip(data, 0, 255).astype(np.int16)
-        return (clipped - (128 if header.signed_bytes else 0)).astype(np.uint8 if not
-                header.signed_bytes else np.int8)
+        return (clipped - (128 if header.signed_bytes else 0)).astype(
+            np.uint8 if not header.signed_bytes else np.int8
+        )
     limits = np.iinfo(MODES[header.mode])
     if data.dtype == header.dtype:
         return data.astype(MODES[header.mode])
@@ -300,8 +309,17 @@ def _with_section(header: Header, stored: np.ndarray) -> Header:
         low, high = min(low, header.minimum), max(high, header.maximum)
         mean = (header.mean * count + mean) / (count + 1)
     return Header(
-        header.shape, count + 1, header.mode, header.pixel_A, header.extended_bytes,
-        header.bytes_per_section, header.flags, header.signed_bytes, low, high, mean,
+        header.shape,
+        count + 1,
+        header.mode,
+        header.pixel_A,
+        header.extended_bytes,
+        header.bytes_per_section,
+        header.flags,
+        header.signed_bytes,
+        low,
+        high,
+        mean,
         header.titles,
     )
 
@@ -373,6 +391,16 @@ def _unpack(raw: bytes, path: Path) -> Header:
         for i in range(max(0, min(LABELS, used)))
     )
     return Header(
-        (rows, cols), count, mode, pixel_A, extended, per_section, flags, signed,
-        low, high, mean, titles,
+        (rows, cols),
+        count,
+        mode,
+        pixel_A,
+        extended,
+        per_section,
+        flags,
+        signed,
+        low,
+        high,
+        mean,
+        titles,
     )

@@ -186,8 +186,7 @@ def for_file(item: NavItem) -> NavItem:
         if key in item.values:
             words = item.values[key].split()
             values[key] = " ".join(
-                number_text(float(w), FILE_DIGITS) if _digits(w) > FILE_DIGITS else w
-                for w in words
+                number_text(float(w), FILE_DIGITS) if _digits(w) > FILE_DIGITS else w for w in words
             )
     return item.updated(values)
 

@@ -57,9 +57,7 @@ class NavItem:
     @property
     def points_um(self) -> tuple[tuple[float, float], ...]:
         """Point, vertices or map corners in stage coordinates."""
-        return tuple(
-            zip(self.section.floats("PtsX"), self.section.floats("PtsY"), strict=False)
-        )
+        return tuple(zip(self.section.floats("PtsX"), self.section.floats("PtsY"), strict=False))
 
     @property
     def kind(self) -> int:
@@ -230,8 +228,7 @@ def _to_xml(contents: NavFile) -> str:
     root = ElementTree.Element("navigator")
     _add_entries(ElementTree.SubElement(root, "PreData"), contents.header)
     for section in (*(item.section for item in contents.items), *contents.others):
-        _add_entries(ElementTree.SubElement(root, section.kind, name=section.name),
-                     section.values)
+        _add_entries(ElementTree.SubElement(root, section.kind, name=section.name), section.values)
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'

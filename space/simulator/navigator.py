@@ -113,8 +113,11 @@ class Navigator:
             raise NavigatorError("the Navigator has no file name yet")
         if not self.items:
             return False
-        header = {"AdocVersion": "2.00", **self._file.header,
-                  "LastSavedAs": os.path.abspath(self.path)}
+        header = {
+            "AdocVersion": "2.00",
+            **self._file.header,
+            "LastSavedAs": os.path.abspath(self.path),
+        }
         items = tuple(for_file(item) for item in self.items)
         contents = NavFile(header, items, self._file.others, self._file.newline, self._file.xml)
         navfile.write(self.path, contents)

@@ -118,8 +118,10 @@ def find_shift(
     reach_y, reach_x = (min(int(limit_px), n - 2) for n in (rows, cols))
     if reach_x < 1 or reach_y < 1:
         return None
-    size = tuple(fft.next_fast_len(n + r, real=True)
-                 for n, r in zip(a.shape, (reach_y + 1, reach_x + 1), strict=True))
+    size = tuple(
+        fft.next_fast_len(n + r, real=True)
+        for n, r in zip(a.shape, (reach_y + 1, reach_x + 1), strict=True)
+    )
     product = fft.irfft2(fft.rfft2(a, size) * np.conj(fft.rfft2(b, size)), size)
     shifts_y = np.arange(-reach_y, reach_y + 1)
     shifts_x = np.arange(-reach_x, reach_x + 1)
@@ -195,8 +197,12 @@ def _window_sums(
     table[1:, 1:] = values.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
     y0, y1 = _bounds(shifts_y * sign, rows)
     x0, x1 = _bounds(shifts_x * sign, cols)
-    return (table[np.ix_(y1, x1)] - table[np.ix_(y0, x1)]
-            - table[np.ix_(y1, x0)] + table[np.ix_(y0, x0)])
+    return (
+        table[np.ix_(y1, x1)]
+        - table[np.ix_(y0, x1)]
+        - table[np.ix_(y1, x0)]
+        + table[np.ix_(y0, x0)]
+    )
 
 
 def _bounds(shifts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,8 +51,9 @@ def read_single(path: Path, section: int, scope: Microscope) -> Image:
     notes = document.image(section) if document is not None else None
     pixel_um = header.pixel_A / 1e4
     if notes is None:
-        return Image(data, 0.0, pixel_um, 0, stage_um=None, tilt_deg=info.tilt_deg,
-                     intensity=info.intensity)
+        return Image(
+            data, 0.0, pixel_um, 0, stage_um=None, tilt_deg=info.tilt_deg, intensity=info.intensity
+        )
     return describe(data, notes, pixel_um, scope)
 
 

@@ -44,8 +44,12 @@ def standing(session: GridSession, settled: set[int] | frozenset[int] = frozense
     for item in lamella_list.to_visit(navigator.items()):
         number = lamella_number(item.label) or 0
         picture = session.map_png(number)
-        if (number in settled or not picture.is_file() or map_item(session, number) is None
-                or is_set_up(session, number)):
+        if (
+            number in settled
+            or not picture.is_file()
+            or map_item(session, number) is None
+            or is_set_up(session, number)
+        ):
             continue
         status = folder.status(picture.name, "segment")
         if status.state == "done" and status.result is not None:
@@ -72,8 +76,12 @@ def set_up_ready(session: GridSession) -> None:
         now = standing(session, settled)
         for number, reason in now.failed:
             settled.add(number)
-            _log.error("%s was not segmented: %s. It gets no targets; see its log, then run the "
-                       "script again.", session.map_png(number).name, reason)
+            _log.error(
+                "%s was not segmented: %s. It gets no targets; see its log, then run the "
+                "script again.",
+                session.map_png(number).name,
+                reason,
+            )
         for number, labels in now.ready:
             settled.add(number)
             _set_up_one(session, number, labels)
@@ -83,8 +91,11 @@ def set_up_ready(session: GridSession) -> None:
             return
         if navigator.left_to_acquire() > 0:
             WorkerKeeper(session).look()
-            _log.info("%d map(s) are still being segmented; the post action sets them up during "
-                      "acquisition.", len(now.pending))
+            _log.info(
+                "%d map(s) are still being segmented; the post action sets them up during "
+                "acquisition.",
+                len(now.pending),
+            )
             return
         try:
             _wait_for_change(session, now)
@@ -106,12 +117,19 @@ def _wait_for_change(session: GridSession, before: Standing) -> None:
     folder = job_folder(session)
 
     def look() -> bool | None:
-        states = [folder.status(session.map_png(number).name, "segment").state
-                  for number in before.pending]
+        states = [
+            folder.status(session.map_png(number).name, "segment").state
+            for number in before.pending
+        ]
         return True if any(state not in ("queued", "running") for state in states) else None
 
-    wait_for_jobs(session, folder, look, f"the next of {len(before.pending)} segmentations",
-                  SEGMENTATION_TIMEOUT_S)
+    wait_for_jobs(
+        session,
+        folder,
+        look,
+        f"the next of {len(before.pending)} segmentations",
+        SEGMENTATION_TIMEOUT_S,
+    )
 
 
 def start_acquisition(session: GridSession) -> bool:
@@ -125,9 +143,12 @@ def start_acquisition(session: GridSession) -> bool:
         return False
     navigator.save()
     navigator.start_acquire_at_end()
-    _log.info("Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
-              "(Final data), the primary action must be PACEtomo and the script after it "
-              "SPACEtomo_postAction.", count)
+    _log.info(
+        "Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
+        "(Final data), the primary action must be PACEtomo and the script after it "
+        "SPACEtomo_postAction.",
+        count,
+    )
     return True
 
 
@@ -148,10 +169,15 @@ def is_acquired(session: GridSession) -> bool:
         return False
     numbers = _numbers(items, FINAL_LABEL) or _numbers(items, FIRST_LABEL)
     notes = {item.note for item in items}
-    return all(session.map_note(number) in notes and session.targets_file(number).is_file()
-               for number in numbers)
+    return all(
+        session.map_note(number) in notes and session.targets_file(number).is_file()
+        for number in numbers
+    )
 
 
 def _numbers(items: tuple[SavedItem, ...], prefix: str) -> list[int]:
-    return [number for item in items if item.label.startswith(prefix)
-            and (number := lamella_number(item.label)) is not None]
+    return [
+        number
+        for item in items
+        if item.label.startswith(prefix) and (number := lamella_number(item.label)) is not None
+    ]

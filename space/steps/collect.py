@@ -43,14 +43,17 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     failed = []
     for position, number in enumerate(todo):
         try:
-            _collect(session, number, todo[position + 1:], segment)
+            _collect(session, number, todo[position + 1 :], segment)
         except (SpaceError, *sem_errors()) as error:
             text = str(error) if isinstance(error, SpaceError) else words(error)
             _log.error("No map of lamella %d: %s. Going on with the next one.", number, text)
             failed.append(number)
     if failed and len(failed) == len(todo):
-        raise SpaceError("No lamella map could be collected.", session.grid,
-                         "See the messages above; run the script again to go on.")
+        raise SpaceError(
+            "No lamella map could be collected.",
+            session.grid,
+            "See the messages above; run the script again to go on.",
+        )
 
 
 def map_item(session: GridSession, number: int) -> Item | None:
@@ -74,8 +77,14 @@ def _finished(session: GridSession, number: int, segment: bool) -> bool:
 
 
 def _item_of(number: int) -> Item | None:
-    return next((item for item in lamella_list.to_visit(navigator.items())
-                 if lamella_number(item.label) == number), None)
+    return next(
+        (
+            item
+            for item in lamella_list.to_visit(navigator.items())
+            if lamella_number(item.label) == number
+        ),
+        None,
+    )
 
 
 def _collect(session: GridSession, number: int, later: list[int], segment: bool) -> None:
@@ -95,14 +104,20 @@ def _collect(session: GridSession, number: int, later: list[int], segment: bool)
         if other_item is not None:
             navigator.take_height(other_item.index)
     frame = montage.picture_frame(view, item.stage_um)
-    wanted_um = tuple(side * settings.MM_padding_factor
-                      for side in frame.box_size_in_image_um(lamella.size_um))
+    wanted_um = tuple(
+        side * settings.MM_padding_factor for side in frame.box_size_in_image_um(lamella.size_um)
+    )
     pieces = montage.pieces_for(wanted_um, view, settings.MM_montage_overlap)
     _drop_unfinished_item(session, number)
     _log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)
-    collected = montage.collect_here(session.directory / session.map_note(number), pieces,
-                                     settings.MM_montage_overlap, view,
-                                     session.map_note(number), map_label(number))
+    collected = montage.collect_here(
+        session.directory / session.map_note(number),
+        pieces,
+        settings.MM_montage_overlap,
+        view,
+        session.map_note(number),
+        map_label(number),
+    )
     navigator.take_height(collected.index)
     navigator.save()
     _save(session, number, collected, view)
@@ -124,17 +139,22 @@ def _view_of_lamella(session: GridSession, number: int) -> Picture:
     mean = scope.mean_counts()
     if not threshold or mean >= threshold:
         return view
-    _log.warning("Lamella %d: View has a mean of %.1f, below MM_mean_threshold = %g. Drag the "
-                 "lamella into the middle (right mouse button), then press B.", number, mean,
-                 threshold)
+    _log.warning(
+        "Lamella %d: View has a mean of %.1f, below MM_mean_threshold = %g. Drag the "
+        "lamella into the middle (right mouse button), then press B.",
+        number,
+        mean,
+        threshold,
+    )
     key_pressed("B")
     start = time.monotonic()
     while not key_pressed("B"):
         pause(0.5)
         if time.monotonic() - start > CENTRE_BY_HAND_TIMEOUT_S:
-            raise SpaceError(f"Nobody centred lamella {number} within "
-                             f"{CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
-                             do="Set MM_mean_threshold = 0 for sessions without a person.")
+            raise SpaceError(
+                f"Nobody centred lamella {number} within {CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
+                do="Set MM_mean_threshold = 0 for sessions without a person.",
+            )
     scope.reset_image_shift()
     return scope.take_view()
 
@@ -145,14 +165,27 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
     rotation = _rotation_deg(image)
     about = {}
     if saved is not None:
-        conditions = view_conditions(saved, image.picture.pixel_nm, rotation,
-                                     image.picture.pixel_nm / max(1.0, image.picture.binning))
+        conditions = view_conditions(
+            saved,
+            image.picture.pixel_nm,
+            rotation,
+            image.picture.pixel_nm / max(1.0, image.picture.binning),
+        )
         about["view"] = asdict(conditions)
     frame_px = _view_shape(session, number, view)
-    save_for_model(session.map_png(number), image.picture.data, image.picture.pixel_nm,
-                   session.config.segmentation_pixel_nm, image.frame, session.map_note(number),
-                   task="segment", grid=session.grid, lamella=number,
-                   view_shape_px=list(frame_px), **about)
+    save_for_model(
+        session.map_png(number),
+        image.picture.data,
+        image.picture.pixel_nm,
+        session.config.segmentation_pixel_nm,
+        image.frame,
+        session.map_note(number),
+        task="segment",
+        grid=session.grid,
+        lamella=number,
+        view_shape_px=list(frame_px),
+        **about,
+    )
     _log.info("Saved %s.", session.map_png(number).name)
 
 
@@ -173,14 +206,17 @@ def _view_shape(session: GridSession, number: int, view: Picture | None) -> tupl
 
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     """Wait until every map is segmented or has failed; the B key ends the waiting."""
-    names = [session.map_png(lamella_number(item.label) or 0).name
-             for item in lamella_list.to_visit(navigator.items())]
+    names = [
+        session.map_png(lamella_number(item.label) or 0).name
+        for item in lamella_list.to_visit(navigator.items())
+    ]
     names = [name for name in names if (session.map_dir / name).is_file()]
     folder = job_folder(session)
 
     def look() -> bool | None:
-        open_jobs = [name for name in names
-                     if folder.status(name, "segment").state in ("queued", "running")]
+        open_jobs = [
+            name for name in names if folder.status(name, "segment").state in ("queued", "running")
+        ]
         return None if open_jobs else True
 
     try:
@@ -190,5 +226,9 @@ def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     for name in names:
         status = folder.status(name, "segment")
         if status.state == "failed":
-            _log.error("The segmentation of %s failed: %s. See %s.", name, status.reason,
-                       folder.log_path(name).name)
+            _log.error(
+                "The segmentation of %s failed: %s. See %s.",
+                name,
+                status.reason,
+                folder.log_path(name).name,
+            )

@@ -33,8 +33,11 @@ def find_lamellae(session: GridSession) -> None:
     known = lamella_list.load(session.lamellae_file)
     first, final = labelled(items, FIRST_LABEL), labelled(items, FINAL_LABEL)
     if final or (first and known is not None):
-        _log.info("%d lamellae of grid %s were found before: detection skipped.",
-                  len(lamella_list.to_visit(items)), session.grid)
+        _log.info(
+            "%d lamellae of grid %s were found before: detection skipped.",
+            len(lamella_list.to_visit(items)),
+            session.grid,
+        )
         return
     if first:
         _log.info("An earlier detection was cut short: its points are replaced.")
@@ -58,12 +61,16 @@ def whole_grid_map(session: GridSession) -> MapImage:
     scope.go_to_whole_grid_state(session.settings.WG_image_state)
     _log.info("Collecting the map of the whole grid %s...", session.grid)
     path = session.directory / session.whole_grid_note
-    collected = montage.collect_whole_grid(path, session.settings.WG_montage_overlap,
-                                           session.whole_grid_note, session.whole_grid_label)
+    collected = montage.collect_whole_grid(
+        path, session.settings.WG_montage_overlap, session.whole_grid_note, session.whole_grid_label
+    )
     if collected.picture.pixel_nm > session.config.detection_pixel_nm:
-        _log.warning("The whole-grid map has %.0f nm pixels, coarser than the %.0f nm that the "
-                     "detection model was made for: lamellae may be missed.",
-                     collected.picture.pixel_nm, session.config.detection_pixel_nm)
+        _log.warning(
+            "The whole-grid map has %.0f nm pixels, coarser than the %.0f nm that the "
+            "detection model was made for: lamellae may be missed.",
+            collected.picture.pixel_nm,
+            session.config.detection_pixel_nm,
+        )
     return collected
 
 
@@ -71,48 +78,74 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
     """Return the lamella that a box in a picture with this frame shows."""
     center = frame.to_stage(np.array([box.center_px]))[0]
     size_px = (box.x1_px - box.x0_px, box.y1_px - box.y0_px)
-    return Lamella(number, (float(center[0]), float(center[1])),
-                   frame.box_size_on_stage_um(size_px), box.category, box.probability)
+    return Lamella(
+        number,
+        (float(center[0]), float(center[1])),
+        frame.box_size_on_stage_um(size_px),
+        box.category,
+        box.probability,
+    )
 
 
-def _detect(session: GridSession, grid_map: MapImage
-            ) -> tuple[list[Lamella], list[Lamella], list[Box]]:
+def _detect(
+    session: GridSession, grid_map: MapImage
+) -> tuple[list[Lamella], list[Lamella], list[Box]]:
     settings = session.settings
-    frame = save_for_model(session.whole_grid_png, grid_map.picture.data,
-                           grid_map.picture.pixel_nm, session.config.detection_pixel_nm,
-                           grid_map.frame, session.whole_grid_note, task="detect",
-                           grid=session.grid)
+    frame = save_for_model(
+        session.whole_grid_png,
+        grid_map.picture.data,
+        grid_map.picture.pixel_nm,
+        session.config.detection_pixel_nm,
+        grid_map.frame,
+        session.whole_grid_note,
+        task="detect",
+        grid=session.grid,
+    )
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
     limit = scope.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
     everything = [lamella_of_box(box, frame) for box in boxes]
-    kept, dropped = choose(everything, settings.WG_detection_threshold,
-                           settings.exclude_lamella_classes, (-limit, limit, -limit, limit))
+    kept, dropped = choose(
+        everything,
+        settings.WG_detection_threshold,
+        settings.exclude_lamella_classes,
+        (-limit, limit, -limit, limit),
+    )
     apart = drop_close(kept, CLOSEST_UM)
     # The most certain one first: its offset at intermediate magnification moves all others.
     ordered = renumbered(sorted(apart, key=lambda one: (-one.probability, one.stage_um)))
-    others = [one for one in everything
-              if all(one.stage_um != taken.stage_um for taken in ordered)]
+    others = [one for one in everything if all(one.stage_um != taken.stage_um for taken in ordered)]
     _report(session, len(boxes), len(ordered), dropped, len(kept) - len(apart))
     return ordered, others, boxes
 
 
-def _report(session: GridSession, found: int, kept: int, dropped: dict[str, int],
-            close: int) -> None:
-    reasons = {"threshold": "below the threshold", "category": "of an excluded class",
-               "stage": "beyond the stage limits"}
-    left_out = [f"{count} {reasons.get(reason, reason)}" for reason, count in dropped.items()
-                if count]
+def _report(
+    session: GridSession, found: int, kept: int, dropped: dict[str, int], close: int
+) -> None:
+    reasons = {
+        "threshold": "below the threshold",
+        "category": "of an excluded class",
+        "stage": "beyond the stage limits",
+    }
+    left_out = [
+        f"{count} {reasons.get(reason, reason)}" for reason, count in dropped.items() if count
+    ]
     if close:
         left_out.append(f"{close} too close to another one")
     tail = f" (left out: {', '.join(left_out)})" if left_out else ""
     if kept:
         _log.info("%d lamellae found on grid %s%s.", kept, session.grid, tail)
     else:
-        _log.warning("No lamella was found on grid %s%s. Look at %s; lower "
-                     "WG_detection_threshold (%g), or add Navigator points labelled %s1, %s2... "
-                     "by hand and run the script again.", session.grid, tail or
-                     f" ({found} boxes)", session.whole_grid_png.name,
-                     session.settings.WG_detection_threshold, FINAL_LABEL, FINAL_LABEL)
+        _log.warning(
+            "No lamella was found on grid %s%s. Look at %s; lower "
+            "WG_detection_threshold (%g), or add Navigator points labelled %s1, %s2... "
+            "by hand and run the script again.",
+            session.grid,
+            tail or f" ({found} boxes)",
+            session.whole_grid_png.name,
+            session.settings.WG_detection_threshold,
+            FINAL_LABEL,
+            FINAL_LABEL,
+        )
 
 
 def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella]) -> None:
@@ -120,15 +153,24 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
     for lamella in lamellae:
         point = grid_map.frame.to_map(np.array([lamella.stage_um]))[0]
         index = navigator.add_image_point(grid_map.buffer, (point[0], point[1]), z_um)
-        navigator.describe(index, f"{FIRST_LABEL}{lamella.number}",
-                           lamella_list.note(lamella.category, lamella.probability),
-                           session.config.navigator_colors.get(lamella.category, 0))
+        navigator.describe(
+            index,
+            f"{FIRST_LABEL}{lamella.number}",
+            lamella_list.note(lamella.category, lamella.probability),
+            session.config.navigator_colors.get(lamella.category, 0),
+        )
 
 
 def _draw(session: GridSession, boxes: list[Box]) -> None:
     try:
         picture, info = read_png(session.whole_grid_png)
-        plot_detection(session.detection_plot, picture, boxes, session.config.category_colors,
-                       info["pixel_nm"], f"{session.grid}: {len(boxes)} lamellae detected")
+        plot_detection(
+            session.detection_plot,
+            picture,
+            boxes,
+            session.config.category_colors,
+            info["pixel_nm"],
+            f"{session.grid}: {len(boxes)} lamellae detected",
+        )
     except (SpaceError, OSError) as error:
         _log.warning("The picture of the grid was not drawn: %s", error)

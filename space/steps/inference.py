@@ -53,8 +53,13 @@ def job_folder(session: GridSession) -> JobFolder:
     return JobFolder(session.map_dir)
 
 
-def wait_for_jobs(session: GridSession, folder: JobFolder,
-                  look: Callable[[], Result | None], what: str, timeout_s: float) -> Result:
+def wait_for_jobs(
+    session: GridSession,
+    folder: JobFolder,
+    look: Callable[[], Result | None],
+    what: str,
+    timeout_s: float,
+) -> Result:
     """Wait until `look` returns something, keeping workers alive meanwhile."""
     keeper = WorkerKeeper(session)
 
@@ -66,8 +71,10 @@ def wait_for_jobs(session: GridSession, folder: JobFolder,
 
     def status() -> str:
         if not session.own_inference and folder.silent_s() > _SILENCE_S:
-            return (f"nothing has happened in {session.map_dir} for a quarter of an hour: is "
-                    "SPACEtomo_monitor.py running?")
+            return (
+                f"nothing has happened in {session.map_dir} for a quarter of an hour: is "
+                "SPACEtomo_monitor.py running?"
+            )
         return ""
 
     return wait_for(attended, what, timeout_s, status)
@@ -88,26 +95,34 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
     def look() -> Path | None:
         status = folder.status(picture.name, "detect")
         if status.state == "failed":
-            raise SpaceError(f"Lamella detection failed: {status.reason}.",
-                             str(folder.log_path(picture.name)),
-                             "See this log; then run the script again.")
+            raise SpaceError(
+                f"Lamella detection failed: {status.reason}.",
+                str(folder.log_path(picture.name)),
+                "See this log; then run the script again.",
+            )
         if status.state == "absent":  # somebody took it out of the queue
             folder.submit(picture.name, task="detect", threshold=float(threshold))
         return status.result if status.state == "done" else None
 
-    result = wait_for_jobs(session, folder, look, f"the detection in {picture.name}",
-                           DETECTION_TIMEOUT_S)
+    result = wait_for_jobs(
+        session, folder, look, f"the detection in {picture.name}", DETECTION_TIMEOUT_S
+    )
     return read_boxes(result)
 
 
 def read_boxes(path: Path) -> list[Box]:
     """Read the boxes that a detection wrote, in pixels of its picture."""
     try:
-        return [Box.from_dict(values)
-                for values in json.loads(path.read_text(encoding="utf-8"))["boxes"]]
+        return [
+            Box.from_dict(values)
+            for values in json.loads(path.read_text(encoding="utf-8"))["boxes"]
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpaceError(f"A detection result cannot be read: {error!r}.", str(path),
-                         "Delete it and run the script again.") from None
+        raise SpaceError(
+            f"A detection result cannot be read: {error!r}.",
+            str(path),
+            "Delete it and run the script again.",
+        ) from None
 
 
 def submit_segmentation(session: GridSession, picture: Path, again: bool = False) -> None:

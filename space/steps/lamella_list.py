@@ -70,21 +70,33 @@ def load(path: Path) -> LamellaList | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise SpaceError(f"The list of lamellae cannot be read: {error!r}.", str(path),
-                         "Delete this file; the lamellae are then detected again.") from None
+        raise SpaceError(
+            f"The list of lamellae cannot be read: {error!r}.",
+            str(path),
+            "Delete this file; the lamellae are then detected again.",
+        ) from None
 
 
 def _to_dict(lamella: Lamella) -> dict[str, object]:
-    return {"number": lamella.number, "stage_um": list(lamella.stage_um),
-            "size_um": list(lamella.size_um), "category": lamella.category,
-            "probability": lamella.probability}
+    return {
+        "number": lamella.number,
+        "stage_um": list(lamella.stage_um),
+        "size_um": list(lamella.size_um),
+        "category": lamella.category,
+        "probability": lamella.probability,
+    }
 
 
 def _from_dict(values: dict) -> Lamella:
     x, y = values["stage_um"]
     width, height = values["size_um"]
-    return Lamella(int(values["number"]), (float(x), float(y)), (float(width), float(height)),
-                   str(values["category"]), float(values["probability"]))
+    return Lamella(
+        int(values["number"]),
+        (float(x), float(y)),
+        (float(width), float(height)),
+        str(values["category"]),
+        float(values["probability"]),
+    )
 
 
 def note(category: str, probability: float) -> str:
@@ -109,8 +121,11 @@ def of_item(item: Item, known: LamellaList | None) -> Lamella:
 
 def labelled(items: list[Item], prefix: str) -> list[Item]:
     """Return the items PL<n> or FL<n>, by number."""
-    chosen = [item for item in items
-              if item.label.startswith(prefix) and lamella_number(item.label) is not None]
+    chosen = [
+        item
+        for item in items
+        if item.label.startswith(prefix) and lamella_number(item.label) is not None
+    ]
     return sorted(chosen, key=lambda item: (lamella_number(item.label), item.index))
 
 
@@ -118,6 +133,7 @@ def to_visit(items: list[Item]) -> list[Item]:
     """Return the items of lamellae for montages: FL, or PL where there is no FL of the number."""
     final = labelled(items, FINAL_LABEL)
     numbers = {lamella_number(item.label) for item in final}
-    first = [item for item in labelled(items, FIRST_LABEL)
-             if lamella_number(item.label) not in numbers]
+    first = [
+        item for item in labelled(items, FIRST_LABEL) if lamella_number(item.label) not in numbers
+    ]
     return sorted([*final, *first], key=lambda item: lamella_number(item.label) or 0)

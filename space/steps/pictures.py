@@ -12,8 +12,7 @@ from space.images import write_json_beside, write_png
 _SAMPLE_PX = 4_000_000
 
 
-def contrast_limits(data: np.ndarray, low: float = 0.1, high: float = 99.9
-                    ) -> tuple[float, float]:
+def contrast_limits(data: np.ndarray, low: float = 0.1, high: float = 99.9) -> tuple[float, float]:
     """Return the grey values that become black and white.
 
     Percentiles, so that hot pixels do not matter; where nearly all pixels are equal (a map
@@ -47,8 +46,15 @@ def resized(data: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-def save_for_model(path: Path, data: np.ndarray, pixel_nm: float, model_pixel_nm: float,
-                   frame: MapFrame, source: str, **about: object) -> MapFrame:
+def save_for_model(
+    path: Path,
+    data: np.ndarray,
+    pixel_nm: float,
+    model_pixel_nm: float,
+    frame: MapFrame,
+    source: str,
+    **about: object,
+) -> MapFrame:
     """Save an image at a model's pixel size as 8-bit PNG, with its frame in a JSON beside it.
 
     Parameters
@@ -78,7 +84,8 @@ def save_for_model(path: Path, data: np.ndarray, pixel_nm: float, model_pixel_nm
     new_frame = frame.resized(shape)
     new_pixel_nm = pixel_nm * float(np.sqrt(data.shape[0] * data.shape[1] / (shape[0] * shape[1])))
     # The picture comes last: whoever sees it can rely on what is told about it.
-    write_json_beside(path, {"pixel_nm": new_pixel_nm, "source": source,
-                             "frame": new_frame.to_dict(), **about})
+    write_json_beside(
+        path, {"pixel_nm": new_pixel_nm, "source": source, "frame": new_frame.to_dict(), **about}
+    )
     write_png(path, picture, new_pixel_nm, source)
     return new_frame

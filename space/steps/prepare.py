@@ -27,8 +27,11 @@ def grid_name(slot: int | str, settings: Settings, taken: tuple[str, ...] = ()) 
         named = autoloader.folder_safe(autoloader.slot_name(int(slot)))
         suffix = f"_S{int(slot):02d}"
         several = len(settings.grid_list) > 1
-        name = named or (f"{default}{suffix}" if default and several else default) \
+        name = (
+            named
+            or (f"{default}{suffix}" if default and several else default)
             or f"G{int(slot):02d}"
+        )
     return f"{name}{suffix}" if name.lower() in {other.lower() for other in taken} else name
 
 

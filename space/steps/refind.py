@@ -68,8 +68,9 @@ def _go_to_intermediate(session: GridSession) -> None:
     scope.set_magnification(session.settings.IM_mag_index)
 
 
-def _visit_all(session: GridSession, known: LamellaList, retry: bool
-               ) -> tuple[LamellaList, list[str]]:
+def _visit_all(
+    session: GridSession, known: LamellaList, retry: bool
+) -> tuple[LamellaList, list[str]]:
     """Visit every lamella with the first label; return those not seen, by label."""
     unseen = []
     for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
@@ -84,8 +85,11 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool
             sighting = None
         if sighting is None:
             unseen.append(label)
-            _log.info("%s was not seen%s.", label, " again" if retry else
-                      f" within {_search(known)[0]:g} um of its place")
+            _log.info(
+                "%s was not seen%s.",
+                label,
+                " again" if retry else f" within {_search(known)[0]:g} um of its place",
+            )
             continue
         known = _correct(session, item, sighting, known)
     return known, unseen
@@ -97,16 +101,24 @@ def _search(known: LamellaList) -> tuple[float, float]:
     return SEARCH_REFINED_UM, USUAL_REFINED_UM
 
 
-def _look(session: GridSession, item: Item, lamella: Lamella, known: LamellaList
-          ) -> Sighting | None:
+def _look(
+    session: GridSession, item: Item, lamella: Lamella, known: LamellaList
+) -> Sighting | None:
     """Take a picture at the lamella's place and find it there."""
     navigator.move_to(item.index)
     picture = scope.take_record()
     frame = montage.picture_frame(picture, item.stage_um)
     path = session.intermediate_png(lamella.number)
-    small = save_for_model(path, picture.data, picture.pixel_nm,
-                           session.config.detection_pixel_nm, frame, item.label,
-                           task="detect", grid=session.grid)
+    small = save_for_model(
+        path,
+        picture.data,
+        picture.pixel_nm,
+        session.config.detection_pixel_nm,
+        frame,
+        item.label,
+        task="detect",
+        grid=session.grid,
+    )
     boxes = detect(session, path, session.settings.WG_detection_threshold)
     seen = {lamella_of_box(box, small, number): box for number, box in enumerate(boxes, start=1)}
     search_um, usual_um = _search(known)
@@ -120,18 +132,23 @@ def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:
     """Return the other lamellae where they are expected now."""
     dx, dy = known.offset_um or (0.0, 0.0)
     everything = (*known.lamellae, *(replace(one, number=-1) for one in known.others))
-    return [replace(one, stage_um=(one.stage_um[0] + dx, one.stage_um[1] + dy))
-            for one in everything if one.number != lamella.number]
+    return [
+        replace(one, stage_um=(one.stage_um[0] + dx, one.stage_um[1] + dy))
+        for one in everything
+        if one.number != lamella.number
+    ]
 
 
-def _in_full_picture(box: Box, small: tuple[int, int], full: tuple[int, int]
-                     ) -> tuple[float, float]:
+def _in_full_picture(
+    box: Box, small: tuple[int, int], full: tuple[int, int]
+) -> tuple[float, float]:
     row, column = box.center_px
     return row * full[0] / small[0], column * full[1] / small[1]
 
 
-def _correct(session: GridSession, item: Item, sighting: Sighting, known: LamellaList
-             ) -> LamellaList:
+def _correct(
+    session: GridSession, item: Item, sighting: Sighting, known: LamellaList
+) -> LamellaList:
     """Put the lamella's item where it was seen; the first time, shift all items alike."""
     index = navigator.add_image_point("A", sighting.point_px, item.z_um)
     found_um = navigator.item(index).stage_um
@@ -145,27 +162,40 @@ def _correct(session: GridSession, item: Item, sighting: Sighting, known: Lamell
         _log.info("All items were shifted by (%.1f, %.1f) um.", *shift)
     number = lamella_number(item.label) or 0
     best = _more_certain(lamella_list.of_item(item, known), sighting.lamella)
-    refined = replace(best, number=number, stage_um=_unshifted(found_um, known.offset_um),
-                      size_um=sighting.lamella.size_um)
+    refined = replace(
+        best,
+        number=number,
+        stage_um=_unshifted(found_um, known.offset_um),
+        size_um=sighting.lamella.size_um,
+    )
     excluded = best.category in session.settings.exclude_lamella_classes
     known = known.updated(refined)
     if excluded:
         _log.info("%s turned out to be %s: left out.", item.label, best.category)
         navigator.delete([item.index, index])
     else:
-        _log.info("%s was seen again %.1f um from its place (%s, %.0f%%).", item.label,
-                  math.hypot(*shift), best.category, 100 * best.probability)
-        navigator.describe(index, f"{FINAL_LABEL}{number}",
-                           lamella_list.note(best.category, best.probability),
-                           session.config.navigator_colors.get(best.category, 0))
+        _log.info(
+            "%s was seen again %.1f um from its place (%s, %.0f%%).",
+            item.label,
+            math.hypot(*shift),
+            best.category,
+            100 * best.probability,
+        )
+        navigator.describe(
+            index,
+            f"{FINAL_LABEL}{number}",
+            lamella_list.note(best.category, best.probability),
+            session.config.navigator_colors.get(best.category, 0),
+        )
         navigator.delete([item.index])
     navigator.save()
     lamella_list.save(session.lamellae_file, known)
     return known
 
 
-def _unshifted(found_um: tuple[float, float], offset_um: tuple[float, float] | None
-               ) -> tuple[float, float]:
+def _unshifted(
+    found_um: tuple[float, float], offset_um: tuple[float, float] | None
+) -> tuple[float, float]:
     """Positions in the list are those at low magnification."""
     dx, dy = offset_um or (0.0, 0.0)
     return found_um[0] - dx, found_um[1] - dy
@@ -184,8 +214,11 @@ def _judge_unseen(session: GridSession, known: LamellaList) -> None:
         lamella = lamella_list.of_item(item, known)
         if stays_unseen(lamella):
             navigator.describe(item.index, label=f"{FINAL_LABEL}{lamella.number}")
-            _log.info("%s stays, since it was certain at low magnification (%.0f%%).", label,
-                      100 * lamella.probability)
+            _log.info(
+                "%s stays, since it was certain at low magnification (%.0f%%).",
+                label,
+                100 * lamella.probability,
+            )
         else:
             navigator.delete([item.index])
             _log.info("%s goes (%.0f%% at low magnification).", label, 100 * lamella.probability)

@@ -63,13 +63,18 @@ def read_facts(picture: Path) -> MapFacts:
     values = read_json_beside(picture)
     try:
         rows, columns = values["view_shape_px"]
-        return MapFacts(MapFrame.from_dict(values["frame"]), float(values["pixel_nm"]),
-                        ViewConditions(**values["view"]), (int(rows), int(columns)))
+        return MapFacts(
+            MapFrame.from_dict(values["frame"]),
+            float(values["pixel_nm"]),
+            ViewConditions(**values["view"]),
+            (int(rows), int(columns)),
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise SpaceError(f"What belongs to a map cannot be read: {error!r}.",
-                         str(picture.with_suffix(".json")),
-                         "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves "
-                         "them anew.") from None
+        raise SpaceError(
+            f"What belongs to a map cannot be read: {error!r}.",
+            str(picture.with_suffix(".json")),
+            "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves them anew.",
+        ) from None
 
 
 def is_set_up(session: GridSession, number: int) -> bool:
@@ -105,14 +110,19 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     """
     item = map_item(session, number)
     if item is None:
-        raise SpaceError("The Navigator has no item for a lamella map.",
-                         session.map_note(number), "Delete its files and run the script again.")
+        raise SpaceError(
+            "The Navigator has no item for a lamella map.",
+            session.map_note(number),
+            "Delete its files and run the script again.",
+        )
     facts = read_facts(session.map_png(number))
     labels = read_labels(labels_path)
     if labels.shape != facts.frame.shape:
-        raise SpaceError(f"The segmentation has {labels.shape} pixels and its map "
-                         f"{facts.frame.shape}.", str(labels_path), "Delete it and run the "
-                         "script again.")
+        raise SpaceError(
+            f"The segmentation has {labels.shape} pixels and its map {facts.frame.shape}.",
+            str(labels_path),
+            "Delete it and run the script again.",
+        )
     record = scope.record_optics()
     optics = optics_of(session, facts, record)
     names = model_config.labels(session.config)
@@ -122,20 +132,27 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     _draw(session, number, labels, names, options, choice, optics)
     if not choice.areas:
         write_text_atomic(session.targets_file(number), "")
-        _log.warning("%s has no targets: an empty targets file was written.",
-                     session.map_stem(number))
+        _log.warning(
+            "%s has no targets: an empty targets file was written.", session.map_stem(number)
+        )
         return 0
     navigator.move_to(item.index)  # new map items get the stage's height
     loaded = montage.load_map(item.index)
     _remove_remains(session, number)
-    tracking = [_write_area(session, number, area_number, area, facts, loaded)
-                for area_number, area in enumerate(choice.areas, start=1)]
+    tracking = [
+        _write_area(session, number, area_number, area, facts, loaded)
+        for area_number, area in enumerate(choice.areas, start=1)
+    ]
     # The note of the first area's item says that everything is there, so it comes last.
     for index, path in reversed(tracking):
         _mark_for_acquisition(index, path)
     navigator.save()
-    _log.info("%s: %d targets in %d area(s).", session.map_stem(number), choice.n_targets,
-              len(choice.areas))
+    _log.info(
+        "%s: %d targets in %d area(s).",
+        session.map_stem(number),
+        choice.n_targets,
+        len(choice.areas),
+    )
     return choice.n_targets
 
 
@@ -172,13 +189,22 @@ def _remove_remains(session: GridSession, number: int) -> None:
     """Delete items of a set-up that was cut short; not while items are being acquired."""
     if navigator.is_acquiring():
         return
-    roots = (f"{session.map_stem(number)}_tgt", f"{session.map_stem(number)}_area",
-             f"{session.map_stem(number)}_geo")
+    roots = (
+        f"{session.map_stem(number)}_tgt",
+        f"{session.map_stem(number)}_area",
+        f"{session.map_stem(number)}_geo",
+    )
     navigator.delete([item.index for item in navigator.items() if item.note.startswith(roots)])
 
 
-def _write_area(session: GridSession, number: int, area_number: int, area: Area,
-                facts: MapFacts, loaded: MapImage) -> tuple[int, Path]:
+def _write_area(
+    session: GridSession,
+    number: int,
+    area_number: int,
+    area: Area,
+    facts: MapFacts,
+    loaded: MapImage,
+) -> tuple[int, Path]:
     """Write an area's files and items; return its tracking target's item and targets file."""
     root = pacetomo.area_root(session.map_stem(number), area_number)
     points_stage_um = facts.frame.to_stage(area.targets_map_px)
@@ -187,8 +213,9 @@ def _write_area(session: GridSession, number: int, area_number: int, area: Area,
     for position, point in enumerate(points_stage_um, start=1):
         name = pacetomo.view_file_name(root, position)
         _write_view(session.directory / name, point, facts, loaded)
-        indexes.append(virtual_map.register(session.directory / name,
-                                            f"{label}_{position:03d}", name))
+        indexes.append(
+            virtual_map.register(session.directory / name, f"{label}_{position:03d}", name)
+        )
     _add_geometry_items(root, label, facts.frame.to_stage(area.geometry_points_map_px))
     path = session.directory / pacetomo.targets_file_name(root)
     write_text_atomic(path, pacetomo.render(_targets(root, area, points_stage_um, facts.frame)))
@@ -199,16 +226,20 @@ def _mark_for_acquisition(index: int, path: Path) -> None:
     acquired = navigator.set_acquire(index)
     navigator.describe(index, note=path.name)
     if not acquired:
-        _log.warning("%s is set up but not marked for acquisition; turn Acquire on for its item "
-                     "and start Acquire at Items again.", path.name)
+        _log.warning(
+            "%s is set up but not marked for acquisition; turn Acquire on for its item "
+            "and start Acquire at Items again.",
+            path.name,
+        )
 
 
 def _write_view(path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded: MapImage) -> None:
     """Cut the View picture around a target out of the montage."""
     enlarge = loaded.picture.pixel_nm / facts.view.pixel_nm
     center = loaded.frame.to_map(point_stage_um[np.newaxis])[0]
-    cut = virtual_map.cut_out(loaded.picture.data, (center[0], center[1]), facts.view_shape_px,
-                              enlarge)
+    cut = virtual_map.cut_out(
+        loaded.picture.data, (center[0], center[1]), facts.view_shape_px, enlarge
+    )
     _, _, z_um = scope.stage_position_um()
     raw = _stage_reading(point_stage_um)
     virtual_map.write_view(path, cut, facts.view, (float(raw[0]), float(raw[1])), z_um)
@@ -219,14 +250,16 @@ def _stage_reading(points_stage_um: np.ndarray) -> np.ndarray:
     return points_stage_um - np.array(scope.navigator_offset_um())
 
 
-def _targets(root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
-             ) -> pacetomo.TargetsFile:
+def _targets(
+    root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
+) -> pacetomo.TargetsFile:
     matrix = scope.stage_to_specimen()
     origin = points_stage_um[0]
     shifts = _rounded(specimen_shift_um(points_stage_um, origin, matrix))
     readings = _rounded(_stage_reading(points_stage_um))
-    geometry = _rounded(specimen_shift_um(frame.to_stage(area.geometry_points_map_px), origin,
-                                          matrix))
+    geometry = _rounded(
+        specimen_shift_um(frame.to_stage(area.geometry_points_map_px), origin, matrix)
+    )
     return pacetomo.TargetsFile(
         targets=tuple(
             pacetomo.Target(
@@ -237,7 +270,8 @@ def _targets(root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
                 score=round(float(score), 4),
             )
             for position, (shift, reading, score) in enumerate(
-                zip(shifts, readings, area.scores, strict=True), start=1)
+                zip(shifts, readings, area.scores, strict=True), start=1
+            )
         ),
         geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),
     )
@@ -245,8 +279,10 @@ def _targets(root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
 
 def _rounded(points: np.ndarray) -> list[tuple[float, float]]:
     # Tenths of a nanometre; adding 0.0 turns a negative zero into a plain one.
-    return [(round(float(x), _STAGE_DIGITS) + 0.0, round(float(y), _STAGE_DIGITS) + 0.0)
-            for x, y in points]
+    return [
+        (round(float(x), _STAGE_DIGITS) + 0.0, round(float(y), _STAGE_DIGITS) + 0.0)
+        for x, y in points
+    ]
 
 
 def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray) -> None:
@@ -256,18 +292,33 @@ def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray) -> N
         navigator.describe(index, f"{label}_geo{position}", f"{root}_geo", POINT_COLOR_GEOMETRY)
 
 
-def _draw(session: GridSession, number: int, labels: np.ndarray, names: dict[str, int],
-          options: TargetingOptions, choice: Choice, optics: Optics) -> None:
+def _draw(
+    session: GridSession,
+    number: int,
+    labels: np.ndarray,
+    names: dict[str, int],
+    options: TargetingOptions,
+    choice: Choice,
+    optics: Optics,
+) -> None:
     stem = session.map_stem(number)
     path = session.directory / pacetomo.plot_name(stem, options.target_list)
     try:
         picture, _ = read_png(session.map_png(number))
         wanted = wanted_mask(labels, names, options)
-        plots.plot_targets(path, picture, wanted, choice, optics,
-                           f"{stem}: {choice.n_targets} targets on "
-                           f"{', '.join(options.target_list)}")
+        plots.plot_targets(
+            path,
+            picture,
+            wanted,
+            choice,
+            optics,
+            f"{stem}: {choice.n_targets} targets on {', '.join(options.target_list)}",
+        )
         if session.settings.save_plot and choice.score is not None:
-            plots.plot_score(session.directory / f"{stem}_score.png", choice.score.values,
-                             optics.pixel_nm * choice.score.factor)
+            plots.plot_score(
+                session.directory / f"{stem}_score.png",
+                choice.score.values,
+                optics.pixel_nm * choice.score.factor,
+            )
     except (SpaceError, OSError) as error:
         _log.warning("The picture of the targets was not drawn: %s", error)

@@ -140,12 +140,11 @@ def select_targets(
 
     warnings: list[str] = []
     groups = split(points, optics.image_shift_limit_um / optics.pixel_um)
-    areas = [
-        _with_tracking(points[group], values[group], cover, optics) for group in groups
-    ]
+    areas = [_with_tracking(points[group], values[group], cover, optics) for group in groups]
     if options.extra_tracking:
-        areas = _with_extra_tracking(areas, labels, tables, cover, scores, options, optics,
-                                     warnings)
+        areas = _with_extra_tracking(
+            areas, labels, tables, cover, scores, options, optics, warnings
+        )
     taken = np.concatenate([area.targets_map_px for area in areas])
     areas = [_with_geometry(area, taken, cover, optics) for area in areas]
     for number, area in enumerate(areas, 1):
@@ -194,9 +193,7 @@ def _with_extra_tracking(
         place = place_extra_tracking(area.targets_map_px, blocked, cover, scores, optics)
         if place is None:
             where = f" in area {number}" if len(areas) > 1 else ""
-            warnings.append(
-                f"No room for an extra tracking target{where}: a usual target is used."
-            )
+            warnings.append(f"No room for an extra tracking target{where}: a usual target is used.")
             result.append(area)
             continue
         blocked = np.concatenate([blocked, [place]])

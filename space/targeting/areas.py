@@ -68,9 +68,7 @@ def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:
     return sorted((g for g in groups if len(g)), key=lambda g: (-len(g), int(g[0])))
 
 
-def tracking_index(
-    points_map_px: np.ndarray, cover: Coverage, optics: Optics
-) -> int:
+def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -> int:
     """Choose the tracking target of an area.
 
     Of the targets that reach all others and lie nearest the middle (a quarter of them, at least
@@ -146,10 +144,9 @@ def place_extra_tracking(
     # What changes within the field is what a tracking image can be aligned on.
     cost -= CONTRAST_WEIGHT * np.minimum(1, 4 * wanted * (1 - wanted))
     nearest = np.argsort(cost, kind="stable")[:50]
-    bad = np.array([
-        field_mean(cover.avoided, cover, places[index], optics, widened=True)
-        for index in nearest
-    ])
+    bad = np.array(
+        [field_mean(cover.avoided, cover, places[index], optics, widened=True) for index in nearest]
+    )
     best = nearest[int(np.argmin(cost[nearest] + BAD_WEIGHT * bad))]
     if clean[best] < 0.5:
         return None
@@ -244,6 +241,4 @@ def _cover(reach: np.ndarray, distance: np.ndarray) -> list[int]:
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first, second = (np.asarray(points, dtype=float) for points in (first, second))
-    return np.hypot(
-        first[:, None, 0] - second[None, :, 0], first[:, None, 1] - second[None, :, 1]
-    )
+    return np.hypot(first[:, None, 0] - second[None, :, 0], first[:, None, 1] - second[None, :, 1])

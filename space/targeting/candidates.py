@@ -82,10 +82,12 @@ def candidate_grid(
     corners_tilt_um = frame.from_map(np.array(corners, dtype=float) * scores.factor)
     low, high = corners_tilt_um.min(axis=0), corners_tilt_um.max(axis=0)
     finest_um = diameter_um / NODES_PER_BEAM
-    step = np.array([
-        min(finest_um, field_um / NODES_PER_FIELD),
-        min(finest_um, field_um / NODES_PER_FIELD / frame.stretch),
-    ])
+    step = np.array(
+        [
+            min(finest_um, field_um / NODES_PER_FIELD),
+            min(finest_um, field_um / NODES_PER_FIELD / frame.stretch),
+        ]
+    )
     step *= max(1.0, float(np.sqrt(np.prod((high - low) / step) / NODES_MAX)))
     shape = np.maximum(np.ceil((high - low) / step).astype(int) + 1, 1)
     # Centre the nodes on the area, so that a mirrored map has mirrored nodes.

@@ -96,9 +96,7 @@ def score_map(cover: Coverage, options: TargetingOptions, optics: Optics) -> Sco
     else:
         balance = cover.wanted - np.float32(options.penalty_weight) * cover.avoided
         values += _correlate(balance, plain)
-    rows, columns = (
-        (np.arange(count) + 0.5) * cover.factor for count in values.shape
-    )
+    rows, columns = ((np.arange(count) + 0.5) * cover.factor for count in values.shape)
     values[(rows < reach_px[0]) | (rows > cover.map_shape[0] - reach_px[0])] = 0
     values[:, (columns < reach_px[1]) | (columns > cover.map_shape[1] - reach_px[1])] = 0
     return scores

@@ -57,7 +57,7 @@ class FakeRunner:
         return write_result(map_dir, job.map_name)
 
 
-WORKER_SCRIPT = '''
+WORKER_SCRIPT = """
 import os, sys, time
 from pathlib import Path
 sys.path[:0] = [{repository!r}, {tests!r}]
@@ -76,13 +76,15 @@ worker.Engine = lambda *args: Runner()
 worker.POLL_SECONDS = 0.1
 worker.Timing.__init__.__defaults__ = (600.0, 0.1)
 sys.exit(worker.main(space_dir=Path(__file__).parent))
-'''
+"""
 
 
 def write_worker_script(space_dir: Path, before: str = "", action: str = "pass") -> None:
     """Write a SPACEtomo_nnUNet.py whose worker needs no model."""
     text = WORKER_SCRIPT.format(
-        repository=str(REPOSITORY), tests=str(REPOSITORY / "tests" / "jobs"),
-        before=before, action=action,
+        repository=str(REPOSITORY),
+        tests=str(REPOSITORY / "tests" / "jobs"),
+        before=before,
+        action=action,
     )
     (Path(space_dir) / "SPACEtomo_nnUNet.py").write_text(text, encoding="utf-8")

@@ -112,7 +112,8 @@ def test_failing_job_ends_as_failed_and_does_not_block_the_rest(folder, tmp_path
     status = folder.status("bad_L01.png")
     assert (status.state, status.reason, status.attempt) == ("failed", "ValueError: no luck", 3)
     assert "FAILED after 3 attempts: ValueError: no luck" in folder.log_path(
-        "bad_L01.png").read_text(encoding="utf-8")
+        "bad_L01.png"
+    ).read_text(encoding="utf-8")
     assert folder.submit("bad_L01.png").state == "failed"
     assert folder.submit("bad_L01.png", again=True).state == "queued"
     assert folder.claim(FAR).attempt == 1
@@ -320,8 +321,9 @@ def test_two_processes_never_get_the_same_job(folder, tmp_path):
         (tmp_path / name).write_bytes((tmp_path / names[0]).read_bytes())
     for name in names:
         folder.submit(name)
-    code = CLAIMER.format(repository=str(REPOSITORY), tests=str(REPOSITORY / "tests/jobs"),
-                          folder=str(tmp_path))
+    code = CLAIMER.format(
+        repository=str(REPOSITORY), tests=str(REPOSITORY / "tests/jobs"), folder=str(tmp_path)
+    )
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

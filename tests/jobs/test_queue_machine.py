@@ -85,8 +85,9 @@ class Queue(RuleBasedStateMachine):
         running = {c.job.map_name for c in self.claims.values()}
         for name in self.submitted:
             state = self.folder.status(name).state
-            assert state == "running" if name in running else state in (
-                "queued", "done", "failed"), (name, state)
+            assert (
+                state == "running" if name in running else state in ("queued", "done", "failed")
+            ), (name, state)
         for claim in self.claims.values():
             assert self.folder.owns(claim)
 

@@ -27,13 +27,28 @@ def test_monitor_on_a_machine_without_gpu_segments(tmp_path):
         shutil.copy(REPOSITORY / script, space_dir)
     make_map(maps, "G1_L01.png", shape=(70, 90))
     environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "",
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "CUDA_VISIBLE_DEVICES": "",
         "SPACETOMO_THREADS": "1",
     }
     finished = subprocess.run(
-        [sys.executable, str(space_dir / "SPACEtomo_monitor.py"), "--dir", str(maps),
-         "--gpu", "cpu", "--once", "--interval", "0.3"],
-        env=environment, capture_output=True, text=True, timeout=240, cwd=tmp_path,
+        [
+            sys.executable,
+            str(space_dir / "SPACEtomo_monitor.py"),
+            "--dir",
+            str(maps),
+            "--gpu",
+            "cpu",
+            "--once",
+            "--interval",
+            "0.3",
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "1 done" in finished.stdout

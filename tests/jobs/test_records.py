@@ -13,11 +13,18 @@ from space.jobs.records import (
     parse_runs,
 )
 
-names = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"],
-                  exclude_characters='/\\#"{:'),
-    min_size=1,
-).map(lambda t: f"{t}_L01.png").filter(lambda n: clean_map_name(n) == n)
+names = (
+    st.text(
+        st.characters(
+            codec="utf-8",
+            exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"],
+            exclude_characters='/\\#"{:',
+        ),
+        min_size=1,
+    )
+    .map(lambda t: f"{t}_L01.png")
+    .filter(lambda n: clean_map_name(n) == n)
+)
 params = st.dictionaries(st.text(), st.one_of(st.integers(), st.text(), st.booleans()), max_size=3)
 jobs = st.builds(Job, names, st.sampled_from(["segment", "detect"]), params)
 

@@ -23,8 +23,12 @@ from space.lamellae.boxes import Box
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)
 CONFIG = SimpleNamespace(
-    segmentation_model="models/seg", segmentation_folds=(0,), segmentation_pixel_nm=16.0,
-    detection_weights="models/w.pt", detection_pixel_nm=400.0, detection_window_px=128,
+    segmentation_model="models/seg",
+    segmentation_folds=(0,),
+    segmentation_pixel_nm=16.0,
+    detection_weights="models/w.pt",
+    detection_pixel_nm=400.0,
+    detection_window_px=128,
 )
 
 
@@ -148,7 +152,8 @@ def test_job_lost_to_another_worker_changes_nothing(tmp_path):
     folder.submit("G_L01.png")
     claim = folder.claim(Worker("far", "far", 1))
     outcome = worker_module.work_on(
-        folder, claim, FakeRunner(ClaimLost()), worker_module.StopSwitch())
+        folder, claim, FakeRunner(ClaimLost()), worker_module.StopSwitch()
+    )
     assert outcome.state == "lost"
     assert folder.status("G_L01.png").state == "running"
 
@@ -301,8 +306,17 @@ def test_terminated_process_gives_its_job_back(tmp_path):
     make_map(tmp_path, "G_L01.png")
     folder.submit("G_L01.png")
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "SPACEtomo_nnUNet.py"), "--worker", "--dir",
-         str(tmp_path), "--device", "cpu"], stdout=subprocess.DEVNULL)
+        [
+            sys.executable,
+            str(tmp_path / "SPACEtomo_nnUNet.py"),
+            "--worker",
+            "--dir",
+            str(tmp_path),
+            "--device",
+            "cpu",
+        ],
+        stdout=subprocess.DEVNULL,
+    )
     try:
         end = time.monotonic() + 30
         while folder.status("G_L01.png").state != "running" and time.monotonic() < end:

@@ -72,13 +72,21 @@ def make_segmentation_model(
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {
             "0": {
-                "max": 255.0, "mean": 90.0, "median": 90.0, "min": 0.0, "std": 40.0,
-                "percentile_00_5": 5.0, "percentile_99_5": 240.0,
+                "max": 255.0,
+                "mean": 90.0,
+                "median": 90.0,
+                "min": 0.0,
+                "std": 40.0,
+                "percentile_00_5": 5.0,
+                "percentile_99_5": 240.0,
             }
         },
     }
     dataset = {
-        "channel_names": {"0": "grey"}, "labels": LABELS, "numTraining": 1, "file_ending": ".png"
+        "channel_names": {"0": "grey"},
+        "labels": LABELS,
+        "numTraining": 1,
+        "file_ending": ".png",
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")

@@ -40,8 +40,11 @@ def test_dropping_does_not_depend_on_order(places, rng):
     assert drop_close(mixed) == kept
     for one in items:  # whatever goes has a better neighbour that stays
         if one not in kept:
-            near = [k for k in kept if np.hypot(k.stage_um[0] - one.stage_um[0],
-                                                k.stage_um[1] - one.stage_um[1]) < 10]
+            near = [
+                k
+                for k in kept
+                if np.hypot(k.stage_um[0] - one.stage_um[0], k.stage_um[1] - one.stage_um[1]) < 10
+            ]
             assert any(k.probability >= one.probability for k in near)
 
 

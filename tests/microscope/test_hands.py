@@ -33,8 +33,10 @@ def test_an_empty_error_still_has_words():
     assert "*" not in words(SEMerror("a\n****\nb"))
 
 
-@pytest.mark.parametrize(("code", "word"), [(1, "no imaging state"), (2, "two or more"),
-                                            (3, "number"), (5, "camera"), (9, "code 9")])
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [(1, "no imaging state"), (2, "two or more"), (3, "number"), (5, "camera"), (9, "code 9")],
+)
 def test_a_state_that_was_not_set_is_an_error(monkeypatch, code, word):
     fake_serialem.install(monkeypatch, GoToImagingState=lambda text: float(code))
     with pytest.raises(SpaceError, match=word):
@@ -49,8 +51,9 @@ def test_states_are_given_as_text(monkeypatch):
 
 
 def test_the_whole_grid_state_must_be_in_low_magnification(monkeypatch):
-    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0,
-                          ReportMag=lambda: (4800.0, 0.0, 0.0))
+    fake_serialem.install(
+        monkeypatch, GoToImagingState=lambda text: 0.0, ReportMag=lambda: (4800.0, 0.0, 0.0)
+    )
     with pytest.raises(SpaceError, match="not a low one"):
         scope.go_to_whole_grid_state(1)
 
@@ -59,8 +62,12 @@ def test_the_lamella_state_must_be_low_dose_and_not_low_magnification(monkeypatc
     fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0, GoToLowDoseArea=refuse)
     with pytest.raises(SpaceError, match="View"):
         scope.go_to_low_dose_state(2)
-    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0,
-                          GoToLowDoseArea=lambda area: None, ReportMag=lambda: (82.0, 1.0, 0.0))
+    fake_serialem.install(
+        monkeypatch,
+        GoToImagingState=lambda text: 0.0,
+        GoToLowDoseArea=lambda area: None,
+        ReportMag=lambda: (82.0, 1.0, 0.0),
+    )
     with pytest.raises(SpaceError, match="low magnification"):
         scope.go_to_low_dose_state(2)
 
@@ -75,9 +82,12 @@ def test_image_shift_beyond_the_limit_is_an_error(monkeypatch):
 
 def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
     fake_serialem.install(
-        monkeypatch, GoToLowDoseArea=lambda area: None, ReportIlluminatedArea=lambda: 0.0,
+        monkeypatch,
+        GoToLowDoseArea=lambda area: None,
+        ReportIlluminatedArea=lambda: 0.0,
         CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
-        CameraToSpecimenMatrix=lambda mag: (0.0, 2e-4, -2e-4, 0.0))
+        CameraToSpecimenMatrix=lambda mag: (0.0, 2e-4, -2e-4, 0.0),
+    )
     optics = scope.record_optics()
     assert optics.field_um == pytest.approx((0.8, 0.6))
     assert optics.beam_diameter_um == pytest.approx(1.0)
@@ -87,14 +97,19 @@ def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatc
 
 def test_the_illuminated_area_counts_in_hundred_micrometres(monkeypatch):
     fake_serialem.install(
-        monkeypatch, GoToLowDoseArea=lambda area: None, ReportIlluminatedArea=lambda: 0.016,
+        monkeypatch,
+        GoToLowDoseArea=lambda area: None,
+        ReportIlluminatedArea=lambda: 0.016,
         CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
-        CameraToSpecimenMatrix=lambda mag: (2e-4, 0.0, 0.0, 2e-4))
+        CameraToSpecimenMatrix=lambda mag: (2e-4, 0.0, 0.0, 2e-4),
+    )
     assert scope.record_optics().beam_diameter_um == pytest.approx(1.6)
 
 
-@pytest.mark.parametrize(("answer", "name"), [
-    ((1.0, "Grid A"), "Grid A"), ((1.0, 3.0), ""), (1.0, ""), ((-1.0, " b "), "b"), (-2.0, "")])
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [((1.0, "Grid A"), "Grid A"), ((1.0, 3.0), ""), (1.0, ""), ((-1.0, " b "), "b"), (-2.0, "")],
+)
 def test_slot_names_in_all_forms(monkeypatch, answer, name):
     fake_serialem.install(monkeypatch, ReportSlotStatus=lambda slot: answer)
     assert autoloader.slot_name(3) == name
@@ -112,11 +127,13 @@ def test_an_empty_slot_and_a_silent_autoloader_are_told(monkeypatch):
 def test_a_grid_is_not_loaded_twice_and_a_failure_is_told(monkeypatch):
     variables, loads, code = {}, [], [0.0]
     fake_serialem.install(
-        monkeypatch, SetColumnOrGunValve=lambda state: None,
+        monkeypatch,
+        SetColumnOrGunValve=lambda state: None,
         IsVariableDefined=lambda name: float(name in variables),
         GetVariable=lambda name: float(variables[name]),
         SetPersistentVar=lambda name, value: variables.update({name: value}),
-        LoadCartridge=lambda slot: loads.append(slot) or (code[0], 0.0))
+        LoadCartridge=lambda slot: loads.append(slot) or (code[0], 0.0),
+    )
     autoloader.load(2)
     autoloader.load(2)
     assert loads == [2]
@@ -125,9 +142,19 @@ def test_a_grid_is_not_loaded_twice_and_a_failure_is_told(monkeypatch):
         autoloader.load(3)
 
 
-@pytest.mark.parametrize(("name", "safe"), [
-    ("Grid 1", "Grid_1"), ("a/b\\c:d", "a_b_c_d"), ("..", ""), ("yeast.3", "yeast_3"),
-    ("x_tgts_y", "x-tgts_y"), ("con", "con_"), ("é", ""), ("a" * 60, "a" * 40)])
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("Grid 1", "Grid_1"),
+        ("a/b\\c:d", "a_b_c_d"),
+        ("..", ""),
+        ("yeast.3", "yeast_3"),
+        ("x_tgts_y", "x-tgts_y"),
+        ("con", "con_"),
+        ("é", ""),
+        ("a" * 60, "a" * 40),
+    ],
+)
 def test_names_are_made_safe(name, safe):
     assert autoloader.folder_safe(name) == safe
 
@@ -152,8 +179,11 @@ class Ticks:
 
     def __init__(self, monkeypatch, key_at: float = 1e9) -> None:
         self.now = 0.0
-        fake_serialem.install(monkeypatch, Delay=self.delay,
-                              KeyBreak=lambda key: float(key == "B" and self.now >= key_at))
+        fake_serialem.install(
+            monkeypatch,
+            Delay=self.delay,
+            KeyBreak=lambda key: float(key == "B" and self.now >= key_at),
+        )
         monkeypatch.setattr(waiting.time, "monotonic", lambda: self.now)
 
     def delay(self, seconds, unit):

@@ -57,7 +57,15 @@ def test_the_file_has_the_bottom_row_first_and_tells_how_it_was_taken(tmp_path, 
         assert np.array_equal(np.squeeze(mrc.data), data[::-1])
         assert float(mrc.voxel_size.x) == pytest.approx(76)
     lines = path.with_name(path.name + ".mdoc").read_text().splitlines()
-    for line in ("PixelSpacing = 76", "StagePosition = 1.2500 -2.5000", "StageZ = 3.7500",
-                 "Binning = 4", "CameraIndex = 2", "MagIndex = 17", "LowDoseConSet = 1",
-                 "[ZValue = 0]", "ImageSize = 4 3"):
+    for line in (
+        "PixelSpacing = 76",
+        "StagePosition = 1.2500 -2.5000",
+        "StageZ = 3.7500",
+        "Binning = 4",
+        "CameraIndex = 2",
+        "MagIndex = 17",
+        "LowDoseConSet = 1",
+        "[ZValue = 0]",
+        "ImageSize = 4 3",
+    ):
         assert line in lines, line

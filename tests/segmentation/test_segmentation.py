@@ -225,8 +225,13 @@ def test_other_normalisation_schemes_agree_with_nnunet(tiny):
     image = smooth_map(30, 30)
     intensities = {"mean": 90.0, "std": 40.0, "percentile_00_5": 50.0, "percentile_99_5": 200.0}
     whole = (slice(None), slice(None))
-    for name in ("ZScoreNormalization", "CTNormalization", "NoNormalization",
-                 "RescaleTo01Normalization", "RGBTo01Normalization"):
+    for name in (
+        "ZScoreNormalization",
+        "CTNormalization",
+        "NoNormalization",
+        "RescaleTo01Normalization",
+        "RGBTo01Normalization",
+    ):
         scheme = getattr(schemes, name)
         run = scheme(use_mask_for_norm=False, intensityproperties=intensities)
         expected = run.run(image.astype(np.float32), None)
@@ -255,5 +260,3 @@ def test_spoilt_checkpoint_is_told(tiny, tmp_path):
     (tmp_path / "model" / "fold_0" / "checkpoint_final.pth").write_bytes(b"half")
     with pytest.raises(SpaceError, match="cannot be loaded"):
         Segmenter(tmp_path / "model")
-
-

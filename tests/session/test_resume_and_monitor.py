@@ -44,9 +44,7 @@ def test_a_session_stopped_after_each_level_is_the_same_as_one_that_ran_through(
             assert not set(new_at[later]) & set(now), f"level {level} went too far"
         made = now
     assert summary["tilt_series"] == summary["targets"] > 0
-    again = run(
-        plan(out, level=5, resume=True, kinds=("good",), seed=900_302), show=lambda _: None
-    )
+    again = run(plan(out, level=5, resume=True, kinds=("good",), seed=900_302), show=lambda _: None)
     assert again["ok"]
     assert contents(out, *made) == made, "a finished session ran again"
 

@@ -50,7 +50,11 @@ class TextureGrid:
         matrix = np.array([[m[1, 1], m[1, 0]], [m[0, 1], m[0, 0]]])
         center = np.array([m[1, 2], m[0, 2]]) + 0.5 * matrix.sum(axis=1)
         return affine_transform(
-            self.texture, matrix, offset=center + half, output_shape=shape, order=1,
+            self.texture,
+            matrix,
+            offset=center + half,
+            output_shape=shape,
+            order=1,
             mode="mirror",
         )
 

@@ -13,7 +13,7 @@ for x in (10, 20, 30):
     i = sem.AddStagePosAsNavPoint(x, 2 * x, 0)
     sem.SetItemAcquire(int(i), 1)
 """
-NOTE = "sem.Echo(f\"item {sem.ReportNavItem()[0]:.0f} at {sem.ReportStageXYZ()[0]:.0f}\")\n"
+NOTE = 'sem.Echo(f"item {sem.ReportNavItem()[0]:.0f} at {sem.ReportStageXYZ()[0]:.0f}")\n'
 
 
 def start(simulation, primary=NOTE, after="", body=POINTS, end=""):
@@ -48,8 +48,11 @@ def test_items_in_order_then_turned_off(simulation):
 def test_nothing_starts_after_an_error_or_without_items(simulation):
     assert not start(simulation, end="sem.SetBinning('V', 3)\n").ok
     assert said(simulation, "item") == []
-    assert not start(simulation, body="sem.OpenNavigator() if not sem.ReportIfNavOpen() else 0\n"
-                     "for i in (3, 2, 1): sem.SetItemAcquire(i, 0)\n").ok
+    assert not start(
+        simulation,
+        body="sem.OpenNavigator() if not sem.ReportIfNavOpen() else 0\n"
+        "for i in (3, 2, 1): sem.SetItemAcquire(i, 0)\n",
+    ).ok
 
 
 def test_starts_after_exit(simulation):

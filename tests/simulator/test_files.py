@@ -23,8 +23,16 @@ def image(value=5, shape=(6, 8), dtype=np.int16, **changes):
     data = np.full(shape, value, dtype)
     data[0, 0] = value + 1
     fields = dict(
-        data=data, binning=4.0, pixel_um=0.0006, mag_index=26, camera_set=3, low_dose=True,
-        exposure_s=1.0, stage_um=(12.5, -7.25), tilt_deg=3.0, rotation_deg=-4.0,
+        data=data,
+        binning=4.0,
+        pixel_um=0.0006,
+        mag_index=26,
+        camera_set=3,
+        low_dose=True,
+        exposure_s=1.0,
+        stage_um=(12.5, -7.25),
+        tilt_deg=3.0,
+        rotation_deg=-4.0,
         time="03-Mar-25  09:00:00",
     )
     return Image(**(fields | changes))

@@ -178,8 +178,9 @@ assert twice(2) == 4
 
 
 def test_dialogs_follow_the_policy(make_simulation):
-    policy = Policy(answers=(("go on", False),), texts=(("Name", "G9"), ("Stop", "Cancel")),
-                    keys=("b",))
+    policy = Policy(
+        answers=(("go on", False),), texts=(("Name", "G9"), ("Stop", "Cancel")), keys=("b",)
+    )
     simulation = make_simulation(policy=policy)
     body = """
     assert sem.YesNoBox('Really go on?') == 0.0

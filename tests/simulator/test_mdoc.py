@@ -37,10 +37,23 @@ TiltAngle = 3.01
 
 def fake_image():
     return SimpleNamespace(
-        data=np.arange(12, dtype=np.int16).reshape(3, 4), binning=4, pixel_um=0.0006,
-        mag_index=26, camera=0, camera_set=3, low_dose=True, exposure_s=1.0,
-        stage_um=(100.5, -0.0), stage_z_um=5.25, tilt_deg=0.01, image_shift=(0.0, -0.25),
-        rotation_deg=-176.0, defocus_um=-5.0, dose_e_A2=3.2, intensity=0.1, spot_size=6,
+        data=np.arange(12, dtype=np.int16).reshape(3, 4),
+        binning=4,
+        pixel_um=0.0006,
+        mag_index=26,
+        camera=0,
+        camera_set=3,
+        low_dose=True,
+        exposure_s=1.0,
+        stage_um=(100.5, -0.0),
+        stage_z_um=5.25,
+        tilt_deg=0.01,
+        image_shift=(0.0, -0.25),
+        rotation_deg=-176.0,
+        defocus_um=-5.0,
+        dose_e_A2=3.2,
+        intensity=0.1,
+        spot_size=6,
         time="05-Feb-20  14:41:21",
     )
 
@@ -73,7 +86,10 @@ def test_add_to_last_image_or_global():
 
 def test_image_entries_order_and_codes():
     entries = mdoc.image_entries(
-        fake_image(), 53000.0, piece=(0, 767, 1), target_defocus_um=-5.0,
+        fake_image(),
+        53000.0,
+        piece=(0, 767, 1),
+        target_defocus_um=-5.0,
         extra={"SubFramePath": "X:\\a b.tif", "Mine": "1"},
     )
     keys = list(entries)
@@ -103,15 +119,20 @@ def test_continued_values():
     assert render(document) == text
 
 
-words = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="=[]"),
-                min_size=1, max_size=8)
+words = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="=[]"),
+    min_size=1,
+    max_size=8,
+)
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
 @settings(max_examples=50, deadline=None)
-@given(header=st.dictionaries(words, values, max_size=4),
-       entries=st.lists(st.dictionaries(words, values, max_size=4), max_size=4),
-       newline=st.sampled_from(["\n", "\r\n"]))
+@given(
+    header=st.dictionaries(words, values, max_size=4),
+    entries=st.lists(st.dictionaries(words, values, max_size=4), max_size=4),
+    newline=st.sampled_from(["\n", "\r\n"]),
+)
 def test_any_document_round_trips(header, entries, newline):
     document = Autodoc(
         header, tuple(Section("ZValue", str(i), e) for i, e in enumerate(entries)), newline

@@ -20,8 +20,12 @@ def session(make_session):
 
 def test_argument_types(session):
     seen = []
-    sem = build(session, ImageShiftByMicrons=lambda s, *a: seen.append(a),
-                MoveToNavItem=lambda s, *a: seen.append(a), YesNoBox=lambda s, *a: seen.append(a))
+    sem = build(
+        session,
+        ImageShiftByMicrons=lambda s, *a: seen.append(a),
+        MoveToNavItem=lambda s, *a: seen.append(a),
+        YesNoBox=lambda s, *a: seen.append(a),
+    )
     sem.ImageShiftByMicrons(1, np.float32(2.0))
     sem.MoveToNavItem(np.int64(3))
     sem.MoveToNavItem(True)
@@ -43,8 +47,9 @@ def test_argument_types(session):
 
 def test_empty_optional_text_is_not_given(session):
     seen = []
-    sem = build(session, NewMap=lambda s, *a: seen.append(a),
-                SetVariable=lambda s, *a: seen.append(a))
+    sem = build(
+        session, NewMap=lambda s, *a: seen.append(a), SetVariable=lambda s, *a: seen.append(a)
+    )
     sem.NewMap(0, "")
     sem.SetVariable("x", "")
     assert seen == [(0,), ("x", "")]

@@ -147,8 +147,13 @@ def test_points_are_traced_to_their_piece():
 
 
 @settings(max_examples=30, deadline=None)
-@given(nx=st.integers(1, 5), ny=st.integers(1, 5), fx=st.integers(32, 200),
-       fy=st.integers(32, 200), part=st.floats(0.05, 0.45))
+@given(
+    nx=st.integers(1, 5),
+    ny=st.integers(1, 5),
+    fx=st.integers(32, 200),
+    fy=st.integers(32, 200),
+    part=st.floats(0.05, 0.45),
+)
 def test_layout_is_symmetric_and_tight(nx, ny, fx, fy, part):
     layout = Layout((nx, ny), (fx, fy), (int(fx * part), int(fy * part)))
     offsets = np.array([layout.offset_px(p) for p in layout.order])

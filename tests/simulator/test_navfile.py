@@ -94,14 +94,19 @@ def test_other_files_are_refused():
         navfile.parse("<?xml version='1.0'?><navigator>")
 
 
-text = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="]"),
-               min_size=1, max_size=10)
+text = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="]"),
+    min_size=1,
+    max_size=10,
+)
 keys = st.from_regex(r"\A[A-Za-z]\w{0,8}\Z", fullmatch=True).filter(str.isascii)
 
 
 @settings(max_examples=50, deadline=None)
-@given(items=st.lists(st.tuples(text, st.dictionaries(keys, text, max_size=4)), max_size=4),
-       xml=st.booleans())
+@given(
+    items=st.lists(st.tuples(text, st.dictionaries(keys, text, max_size=4)), max_size=4),
+    xml=st.booleans(),
+)
 def test_any_items_round_trip(items, xml):
     contents = NavFile(
         {"AdocVersion": "2.00"}, tuple(NavItem(label, values) for label, values in items), xml=xml

@@ -63,8 +63,14 @@ def session(tmp_path, grid):
 def example_image(**changes):
     """The image of the worked example: pixel 4 nm, rotation 30 degrees, at (100, -50)."""
     fields = dict(
-        data=np.zeros((1024, 2048), np.int16), binning=2.0, pixel_um=0.004, mag_index=20,
-        stage_um=(100.0, -50.0), stage_z_um=7.5, nav_xy_um=(100.0, -50.0), map_id=77,
+        data=np.zeros((1024, 2048), np.int16),
+        binning=2.0,
+        pixel_um=0.004,
+        mag_index=20,
+        stage_um=(100.0, -50.0),
+        stage_z_um=7.5,
+        nav_xy_um=(100.0, -50.0),
+        map_id=77,
         stage_to_px=((-216.50635, 125.0), (125.0, 216.50635)),
     )
     return Image(**(fields | changes))
@@ -119,8 +125,14 @@ def test_notes_labels_colors(session):
 def test_closed_navigator_refuses(session):
     session.navigator.close()
     assert commands.report_if_nav_open(session) == 0.0
-    for name in ("ReportNavItem", "ReportNumTableItems", "SaveNavigator", "GetUniqueNavID",
-                 "CloseNavigator", "NewMap"):
+    for name in (
+        "ReportNavItem",
+        "ReportNumTableItems",
+        "SaveNavigator",
+        "GetUniqueNavID",
+        "CloseNavigator",
+        "NewMap",
+    ):
         with pytest.raises(SEMerror):
             commands.COMMANDS[name](session)
     commands.open_navigator(session, "new.nav")
@@ -210,7 +222,8 @@ def test_groups(session):
     session.buffers.set("A", example_image(nav_xy_um=(1.0, -1.0)))
     assert commands.get_nav_group_image_coords(session, 9, "A", "px", "py") == 2.0
     assert [float(v) for v in session.variables.get("px").split()] == pytest.approx(
-        [1024, 1024 - 216.50635 - 125], abs=0.01)
+        [1024, 1024 - 216.50635 - 125], abs=0.01
+    )
     with pytest.raises(SEMerror):
         commands.get_nav_group_stage_coords(session, 8, "gx", "gy")
     assert commands.report_group_status(session) == (-1.0, 0.0, 0.0, 0.0)
@@ -227,10 +240,13 @@ def test_polygon(session):
 # --- points on images -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pixel, expected", [
-    ((940.7468, 617.8013), (100.5, -49.8)),
-    ((1324, 412), (98.76077, -49.74641)),
-])
+@pytest.mark.parametrize(
+    "pixel, expected",
+    [
+        ((940.7468, 617.8013), (100.5, -49.8)),
+        ((1324, 412), (98.76077, -49.74641)),
+    ],
+)
 def test_image_positions_of_the_worked_example(session, pixel, expected):
     session.buffers.set("C", example_image())
     commands.add_image_pos_as_nav_point(session, "C", *pixel)
@@ -272,7 +288,8 @@ def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
     x, y, z = session.scope.stage_um
     assert session.scope.image_shift == (0.0, 0.0)
     assert commands.adjust_stage_pos_for_nav(session, x, y) == pytest.approx(
-        (100.5, -49.8), abs=0.05)
+        (100.5, -49.8), abs=0.05
+    )
     assert abs(y + 49.8) > 1.0 and z == 12.0
     commands.add_stage_pos_as_nav_point(session, 2000, 0, 0)
     with pytest.raises(SEMerror):
@@ -305,7 +322,8 @@ def test_single_map_survives_saving_and_loading(session, tmp_path):
     rows, cols = taken.data.shape
     corners = stage_to_image_px(taken, np.array(item.points_um))
     assert corners == pytest.approx(
-        np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)]), abs=0.02)
+        np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)]), abs=0.02
+    )
     file_commands.close_file(session)
     commands.save_navigator(session, "a.nav")
     commands.read_nav_file(session, "a.nav")
@@ -409,8 +427,13 @@ def test_montage_commands_refuse_nonsense(session):
     with pytest.raises(SEMerror):
         montage_commands.setup_full_montage(session, 0.5, "x.mrc")
     montage_commands.open_new_montage(session, 2, 2, "x.mrc")
-    for arguments in ((1, 8, 64), (1, 400, 64), (1, -1, -1, 100, 511), (1, -1, -1, 721, 511),
-                      (1, -1, -1, -1, -1, -1, 3)):
+    for arguments in (
+        (1, 8, 64),
+        (1, 400, 64),
+        (1, -1, -1, 100, 511),
+        (1, -1, -1, 721, 511),
+        (1, -1, -1, -1, -1, -1, 3),
+    ):
         with pytest.raises(SEMerror):
             montage_commands.set_montage_params(session, *arguments)
     montage_commands.set_montage_params(session, -1, -1, -1, -1, -1, -1, 4)
@@ -458,10 +481,12 @@ def test_realign_brings_the_item_to_the_centre(session):
 
 def test_reading_files(session, tmp_path):
     session.scope.set_low_dose(True)
-    for call in (lambda: file_commands.save_to_file(session),
-                 lambda: file_commands.read_file(session, 0),
-                 lambda: file_commands.report_file_z_size(session),
-                 lambda: file_commands.add_to_autodoc(session, "a", "b")):
+    for call in (
+        lambda: file_commands.save_to_file(session),
+        lambda: file_commands.read_file(session, 0),
+        lambda: file_commands.report_file_z_size(session),
+        lambda: file_commands.add_to_autodoc(session, "a", "b"),
+    ):
         with pytest.raises(SEMerror):
             call()
     file_commands.close_file(session)

@@ -38,8 +38,14 @@ def scope_at(stage=(100.0, -50.0), shift=(0.0, 0.0), optics=EXAMPLE) -> Microsco
 
 def pixel_of(scope: Microscope, point_um, tilt_deg=0.0, height_um=0.0):
     view = View(
-        1, 2.0, SHAPE, scope.true_stage_um, scope.specimen_shift_um(), scope.axis_offset_um,
-        tilt_deg, height_um,
+        1,
+        2.0,
+        SHAPE,
+        scope.true_stage_um,
+        scope.specimen_shift_um(),
+        scope.axis_offset_um,
+        tilt_deg,
+        height_um,
     )
     affine = px_to_grid(scope.optics, view)
     return np.linalg.solve(affine[:, :2], np.asarray(point_um) - affine[:, 2])
@@ -90,8 +96,11 @@ def test_navigator_position_of_a_shifted_image():
 
 
 def test_navigator_position_with_the_tilt_axis_offset():
-    optics = Optics(EXAMPLE.magnifications, is_to_specimen_rows=EXAMPLE.is_to_specimen_rows,
-                    tilt_axis_offset_um=1.5)
+    optics = Optics(
+        EXAMPLE.magnifications,
+        is_to_specimen_rows=EXAMPLE.is_to_specimen_rows,
+        tilt_axis_offset_um=1.5,
+    )
     scope = scope_at(optics=optics)
     scope.shift_to_tilt_axis = True
     assert scope.adjust_stage_for_nav(100, -50) == pytest.approx((100, -51.5))

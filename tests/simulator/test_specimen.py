@@ -32,8 +32,7 @@ def test_all_kinds_occur_in_six_sites_and_one_square_holds_one():
 def test_same_seed_same_grid_other_seed_other_grid():
     shape = (120, 160)
     seen = [
-        Grid.make(seed, 3).transmission(view((0, 0), 2.0, shape), shape, 2.0)
-        for seed in (5, 5, 6)
+        Grid.make(seed, 3).transmission(view((0, 0), 2.0, shape), shape, 2.0) for seed in (5, 5, 6)
     ]
     assert np.array_equal(seen[0], seen[1])
     assert not np.allclose(seen[0], seen[2], atol=0.05)

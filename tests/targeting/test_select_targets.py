@@ -13,7 +13,13 @@ from space.targeting.masks import class_tables
 from space.targeting.score import scores_at
 
 LABELS = {
-    "background": 0, "white": 1, "black": 2, "crack": 3, "cell": 4, "mitos": 5, "ice": 6,
+    "background": 0,
+    "white": 1,
+    "black": 2,
+    "crack": 3,
+    "cell": 4,
+    "mitos": 5,
+    "ice": 6,
     "lamella": 7,
 }
 NAMES = {number: name for name, number in LABELS.items()}
@@ -29,8 +35,11 @@ def make_map(seed: int, shape=(360, 420), n_mitos=25) -> np.ndarray:
     labels = np.full(shape, LABELS["black"], np.uint8)
     labels[shape[0] // 8 : -shape[0] // 8, shape[1] // 10 : -shape[1] // 10] = LABELS["lamella"]
     row, column = np.ogrid[: shape[0], : shape[1]]
-    for name, count, radii in (("cell", 4, (40, 60)), ("mitos", n_mitos, (4, 14)),
-                               ("ice", 8, (4, 12))):
+    for name, count, radii in (
+        ("cell", 4, (40, 60)),
+        ("mitos", n_mitos, (4, 14)),
+        ("ice", 8, (4, 12)),
+    ):
         for _ in range(count):
             center = rng.uniform((0, 0), shape)
             disc = (row - center[0]) ** 2 + (column - center[1]) ** 2 < rng.uniform(*radii) ** 2
@@ -40,8 +49,12 @@ def make_map(seed: int, shape=(360, 420), n_mitos=25) -> np.ndarray:
 
 def make_optics(**changes) -> Optics:
     values = {
-        "pixel_nm": 30.0, "field_um": (0.86, 0.61), "beam_diameter_um": 1.0,
-        "tilt_axis_deg": 84.0, "image_shift_limit_um": 5.0, "max_tilt_deg": 60.0,
+        "pixel_nm": 30.0,
+        "field_um": (0.86, 0.61),
+        "beam_diameter_um": 1.0,
+        "tilt_axis_deg": 84.0,
+        "image_shift_limit_um": 5.0,
+        "max_tilt_deg": 60.0,
     }
     return Optics(**{**values, **changes})
 
@@ -111,12 +124,20 @@ def test_no_choice_breaks_a_rule(
 ):
     labels = make_map(seed)
     optics = make_optics(
-        tilt_axis_deg=tilt_axis, field_rotation_deg=rotation, beam_diameter_um=beam,
-        image_shift_limit_um=limit, max_tilt_deg=max_tilt,
+        tilt_axis_deg=tilt_axis,
+        field_rotation_deg=rotation,
+        beam_diameter_um=beam,
+        image_shift_limit_um=limit,
+        max_tilt_deg=max_tilt,
     )
     options = TargetingOptions(
-        target_list=wanted, avoid_list=AVOID, sparse=sparse, target_edge=edge,
-        extra_tracking=extra, target_score_threshold=threshold, max_iterations=3,
+        target_list=wanted,
+        avoid_list=AVOID,
+        sparse=sparse,
+        target_edge=edge,
+        extra_tracking=extra,
+        target_score_threshold=threshold,
+        max_iterations=3,
     )
     choice = select_targets(labels, LABELS, options, optics)
     targets = all_targets(choice)
@@ -178,14 +199,16 @@ def test_turning_and_mirroring_the_map_keeps_the_total(seed, sparse):
 
 
 @pytest.mark.parametrize(
-    ("rotation", "edge", "pixel"), [(0, False, 16.0), (33, False, 16.0), (0, True, 16.0),
-                                    (90, True, 6.0), (-71, False, 6.0)]
+    ("rotation", "edge", "pixel"),
+    [(0, False, 16.0), (33, False, 16.0), (0, True, 16.0), (90, True, 6.0), (-71, False, 6.0)],
 )
 def test_score_is_that_of_the_definition(rotation, edge, pixel):
     labels = make_map(11, n_mitos=60)
     optics = make_optics(pixel_nm=pixel, field_rotation_deg=float(rotation))
     options = TargetingOptions(
-        target_list=("mitos", "cell"), avoid_list=AVOID, target_edge=edge,
+        target_list=("mitos", "cell"),
+        avoid_list=AVOID,
+        target_edge=edge,
     )
     from space.targeting.masks import coverage
     from space.targeting.score import cell_factor, score_map
@@ -224,8 +247,12 @@ def test_edge_mode_aims_at_the_boundary_from_either_side():
         if mirrored:
             labels = labels[:, ::-1]
         for edge, on_boundary in ((True, True), (False, False)):
-            options = TargetingOptions(target_list=("cell",), avoid_list=AVOID, target_edge=edge,
-                                       target_score_threshold=0.4)
+            options = TargetingOptions(
+                target_list=("cell",),
+                avoid_list=AVOID,
+                target_edge=edge,
+                target_score_threshold=0.4,
+            )
             targets = all_targets(select_targets(labels, LABELS, options, make_optics()))
             assert len(targets)
             best = targets[0, 1]
@@ -273,8 +300,11 @@ def test_total_is_near_the_exact_optimum():
         rows[np.arange(len(pairs)), pairs[:, 0]] = 1
         rows[np.arange(len(pairs)), pairs[:, 1]] = 1
         best = milp(
-            -weights, constraints=LinearConstraint(rows, ub=1), bounds=Bounds(0, 1),
-            integrality=np.ones(len(index)), options={"time_limit": 20},
+            -weights,
+            constraints=LinearConstraint(rows, ub=1),
+            bounds=Bounds(0, 1),
+            integrality=np.ones(len(index)),
+            options={"time_limit": 20},
         )
         assert total >= 0.97 * -best.fun
 
@@ -298,9 +328,7 @@ def test_tracking_target_avoids_what_tilting_brings_into_view():
         labels[140:160, column - 10 : column + 10] = LABELS["mitos"]
     # Just outside of the middle target's field, across the vertical tilt axis.
     labels[120:180, 367:380] = LABELS["ice"]
-    optics = make_optics(
-        field_um=(0.86, 0.86), tilt_axis_deg=90.0, image_shift_limit_um=10.0
-    )
+    optics = make_optics(field_um=(0.86, 0.86), tilt_axis_deg=90.0, image_shift_limit_um=10.0)
     options = TargetingOptions(avoid_list=AVOID)
     area = select_targets(labels, LABELS, options, optics).areas[0]
     assert len(area.targets_map_px) == 3

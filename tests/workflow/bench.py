@@ -34,13 +34,15 @@ def cached_grid(kinds: tuple[str, ...], seed: int, name: str = "G1") -> Grid:
 class Bench:
     """A simulated session with the truth as worker."""
 
-    def __init__(self, directory: Path, space_dir: Path, monkeypatch, grid: Grid,
-                 **simulation: object) -> None:
+    def __init__(
+        self, directory: Path, space_dir: Path, monkeypatch, grid: Grid, **simulation: object
+    ) -> None:
         self.directory = directory
         self.space_dir = space_dir
         simulation.setdefault("policy", Policy(key_after_polls=0))
-        self.simulation = Simulation(directory, seed=5, grids={1: grid}, noise=False,
-                                     time_scale=0.0, **simulation)
+        self.simulation = Simulation(
+            directory, seed=5, grids={1: grid}, noise=False, time_scale=0.0, **simulation
+        )
         self.grid = grid
         self.worker = TruthWorker(self.simulation)
         monkeypatch.setattr(pool, "ensure_worker", self.worker)
@@ -65,15 +67,24 @@ class Bench:
         known = []
         for lamella in self.grid.lamellae:
             x, y = lamella.center_um
-            lines += [f"i = int(sem.AddStagePosAsNavPoint({x}, {y}, 0))",
-                      f"sem.ChangeItemLabel(i, 'FL{lamella.number}')",
-                      f"sem.ChangeItemNote(i, '{lamella.kind} (90%)')"]
-            known.append({"number": lamella.number, "stage_um": [x, y],
-                          "size_um": [size_um, size_um], "category": lamella.kind,
-                          "probability": 0.9})
+            lines += [
+                f"i = int(sem.AddStagePosAsNavPoint({x}, {y}, 0))",
+                f"sem.ChangeItemLabel(i, 'FL{lamella.number}')",
+                f"sem.ChangeItemNote(i, '{lamella.kind} (90%)')",
+            ]
+            known.append(
+                {
+                    "number": lamella.number,
+                    "stage_um": [x, y],
+                    "size_um": [size_um, size_um],
+                    "category": lamella.kind,
+                    "probability": 0.9,
+                }
+            )
         self.do(*lines, f"sem.SaveNavigator({str(self.directory / 'G1.nav')!r})")
-        (self.directory / "G1_lamellae.json").write_text(json.dumps(
-            {"offset_um": [0, 0], "lamellae": known, "others": []}), encoding="utf-8")
+        (self.directory / "G1_lamellae.json").write_text(
+            json.dumps({"offset_um": [0, 0], "lamellae": known, "others": []}), encoding="utf-8"
+        )
 
     def names(self, pattern: str) -> list[str]:
         """Return the sorted names of files that match."""

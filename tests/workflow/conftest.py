@@ -21,7 +21,8 @@ def space_dir(tmp_path_factory) -> Path:
     (folder / "models/lamella_segmentation").mkdir()
     (folder / "models/lamella_detector/weights.pt").write_bytes(b"")
     (folder / "models/lamella_segmentation/dataset.json").write_text(
-        json.dumps({"labels": LABEL}), encoding="utf-8")
+        json.dumps({"labels": LABEL}), encoding="utf-8"
+    )
     return folder
 
 
@@ -30,7 +31,12 @@ def bench(tmp_path, space_dir, monkeypatch):
     """Return a function that makes a bench with lamellae of the given kinds."""
 
     def make(kinds=("good",), seed: int = 11, **simulation: object) -> Bench:
-        return Bench(tmp_path / "session", space_dir, monkeypatch,
-                     cached_grid(tuple(kinds), seed), **simulation)
+        return Bench(
+            tmp_path / "session",
+            space_dir,
+            monkeypatch,
+            cached_grid(tuple(kinds), seed),
+            **simulation,
+        )
 
     return make

@@ -21,8 +21,9 @@ def holds_wanted(grid, point_um, label="mitos") -> bool:
     """Whether the truth holds a class within a Record field around a point."""
     pixel = 0.02
     shape = tuple(round(2 * half / pixel) for half in RECORD_HALF_UM[::-1])
-    px_to_grid = np.array([[pixel, 0, point_um[0] - RECORD_HALF_UM[0]],
-                           [0, pixel, point_um[1] - RECORD_HALF_UM[1]]])
+    px_to_grid = np.array(
+        [[pixel, 0, point_um[0] - RECORD_HALF_UM[0]], [0, pixel, point_um[1] - RECORD_HALF_UM[1]]]
+    )
     return bool((grid.label_map(px_to_grid, shape) == LABEL[label]).any())
 
 
@@ -46,8 +47,15 @@ def test_level_4_sets_targets_on_the_wanted_class(bench):
             assert mrc.data.shape[-2:] == (1023, 1440)
             assert abs(float(mrc.voxel_size.x) - 76) < 0.1
         assert path.with_name(path.name + ".mdoc").is_file()
-    for name in ("G1_L01.mrc", "G1_L01.png", "G1_L01.json", "G1_L01_seg.png",
-                 "G1_L01_mitos_targets.png", "SPACE_settings.json", "G1.log"):
+    for name in (
+        "G1_L01.mrc",
+        "G1_L01.png",
+        "G1_L01.json",
+        "G1_L01_seg.png",
+        "G1_L01_mitos_targets.png",
+        "SPACE_settings.json",
+        "G1.log",
+    ):
         assert (session.directory / name).is_file(), name
 
 
@@ -115,8 +123,11 @@ def test_a_set_up_that_was_cut_short_is_done_again(bench):
     assert session.run(4).ok
     before = [item.note for item in session.items()]
     # As after a crash before the last step: the note that marks completion is missing.
-    session.do("i = int(sem.NavIndexWithNote('G1_L01_tgts.txt'))",
-               "sem.ChangeItemNote(i, 'G1_L01_tgt_001_view.mrc')", "sem.SetItemAcquire(i, 0)")
+    session.do(
+        "i = int(sem.NavIndexWithNote('G1_L01_tgts.txt'))",
+        "sem.ChangeItemNote(i, 'G1_L01_tgt_001_view.mrc')",
+        "sem.SetItemAcquire(i, 0)",
+    )
     assert session.run(4).ok
     assert [item.note for item in session.items()] == before
     assert sum(bool(item.acquire) for item in session.items()) == 1
@@ -163,12 +174,15 @@ def test_the_post_action_sets_up_what_was_segmented_during_acquisition(bench):
     session = bench(("good", "good"))
     session.place_lamellae(6.0)
     session.worker.held_back.add("G1_L02.png")
-    release = ("#!Python\nimport serialem as sem\n"
-               "sem.ReportNavItem()\n"
-               "sem.EchoBreakLines('ACQUIRED ' + sem.GetVariable('navNote'))\n")
+    release = (
+        "#!Python\nimport serialem as sem\n"
+        "sem.ReportNavItem()\n"
+        "sem.EchoBreakLines('ACQUIRED ' + sem.GetVariable('navNote'))\n"
+    )
     session.simulation.scripts[2] = Script("stand-in", release)
     session.simulation.scripts[3] = Script(
-        "post", script_text("SPACEtomo_postAction.py", SPACE_DIR=str(session.space_dir)))
+        "post", script_text("SPACEtomo_postAction.py", SPACE_DIR=str(session.space_dir))
+    )
     session.simulation.acquire_params(primary=2, after=3)
 
     seen = []

@@ -31,8 +31,11 @@ def place(session, label):
 
 def nearest_um(session, label) -> float:
     point = place(session, label)
-    return min(float(np.hypot(*(point - lamella.center_um))) for lamella in session.grid.lamellae
-               if lamella.kind == "good")
+    return min(
+        float(np.hypot(*(point - lamella.center_um)))
+        for lamella in session.grid.lamellae
+        if lamella.kind == "good"
+    )
 
 
 def test_level_1_finds_the_lamellae_and_corrects_their_positions(small):
@@ -106,9 +109,18 @@ def test_an_empty_slot_is_told_and_the_next_grid_goes_on(bench):
 def test_ten_wrong_settings_give_ten_messages_and_move_nothing(bench):
     session = bench(("good",))
     before = session.simulation.session.scope.stage_um
-    result = session.run(9, WG_montage_overlap=2, grid_list=[], target_list=["mitso"],
-                         avoid_list=["snow"], max_tilt=91, save_plot="no", IM_mag_index=0,
-                         external_map_dir="/nowhere/at/all", exclude_lamella_classes=["brokn"])
+    result = session.run(
+        9,
+        WG_montage_overlap=2,
+        grid_list=[],
+        target_list=["mitso"],
+        avoid_list=["snow"],
+        max_tilt=91,
+        save_plot="no",
+        IM_mag_index=0,
+        external_map_dir="/nowhere/at/all",
+        exclude_lamella_classes=["brokn"],
+    )
     assert not result.ok
     for number in range(1, 11):
         assert f"{number}. " in result.error
@@ -127,8 +139,16 @@ def test_two_grids_have_their_own_files(small):
     small.simulation.session.grids[2] = cached_grid(KINDS, SEED, "G2")
     result = small.run(1, grid_list=[1, 2])
     assert result.ok, result.error
-    for name in ("G1.nav", "G2.nav", "G1.mrc", "G2.mrc", "G1.log", "G2.log",
-                 "G1_lamellae.json", "G2_lamellae.json"):
+    for name in (
+        "G1.nav",
+        "G2.nav",
+        "G1.mrc",
+        "G2.mrc",
+        "G1.log",
+        "G2.log",
+        "G1_lamellae.json",
+        "G2_lamellae.json",
+    ):
         assert (small.directory / name).is_file(), name
     assert small.simulation.session.loaded_slot == 2
     assert labels(small) == ["FL1", "FL2"]

@@ -32,22 +32,26 @@ def slots(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize(("slot", "default", "grids", "taken", "name"), [
-    (1, "", (1,), (), "Grid_A"),
-    (2, "", (1, 2), ("Grid_A",), "grid_a_S02"),
-    (3, "", (3,), (), "G03"),
-    (3, "yeast", (3,), (), "yeast"),
-    (3, "yeast", (1, 3), (), "yeast_S03"),
-    ("stage", "", ("stage",), (), "grid"),
-    ("stage", "my grid", ("stage",), (), "my_grid"),
-])
+@pytest.mark.parametrize(
+    ("slot", "default", "grids", "taken", "name"),
+    [
+        (1, "", (1,), (), "Grid_A"),
+        (2, "", (1, 2), ("Grid_A",), "grid_a_S02"),
+        (3, "", (3,), (), "G03"),
+        (3, "yeast", (3,), (), "yeast"),
+        (3, "yeast", (1, 3), (), "yeast_S03"),
+        ("stage", "", ("stage",), (), "grid"),
+        ("stage", "my grid", ("stage",), (), "my_grid"),
+    ],
+)
 def test_grids_get_names_that_are_safe_and_their_own(slots, slot, default, grids, taken, name):
     settings = Settings(grid_list=grids, grid_default_name=default)
     assert prepare.grid_name(slot, settings, taken) == name
 
 
-@pytest.mark.parametrize(("label", "number"), [("PL1", 1), ("FL12", 12), ("L01", None),
-                                               ("PL", None), ("FL1a", None)])
+@pytest.mark.parametrize(
+    ("label", "number"), [("PL1", 1), ("FL12", 12), ("L01", None), ("PL", None), ("FL1a", None)]
+)
 def test_labels_of_lamellae(label, number):
     assert lamella_number(label) == number
 
@@ -62,8 +66,11 @@ def test_map_notes_belong_to_their_own_grid():
 def test_the_list_of_lamellae_survives_saving_and_a_damaged_one_is_told(tmp_path):
     path = tmp_path / "list.json"
     assert lamella_list.load(path) is None
-    known = lamella_list.LamellaList((Lamella(1, (1.5, 2), (8, 9), "good", 0.9),),
-                                     (Lamella(0, (5, 5), (8, 9), "broken", 0.8),), (6.0, 7.5))
+    known = lamella_list.LamellaList(
+        (Lamella(1, (1.5, 2), (8, 9), "good", 0.9),),
+        (Lamella(0, (5, 5), (8, 9), "broken", 0.8),),
+        (6.0, 7.5),
+    )
     lamella_list.save(path, known)
     assert lamella_list.load(path) == known
     path.write_text("{}")
@@ -80,8 +87,10 @@ def test_a_point_added_by_hand_counts_with_what_its_note_tells():
 
 
 def test_final_points_stand_before_first_ones():
-    items = [Item(n, label, "", (0.0, 0.0), 0.0, 0)
-             for n, label in enumerate(("PL2", "FL1", "PL1", "PL3", "map"), start=1)]
+    items = [
+        Item(n, label, "", (0.0, 0.0), 0.0, 0)
+        for n, label in enumerate(("PL2", "FL1", "PL1", "PL3", "map"), start=1)
+    ]
     assert [item.label for item in lamella_list.to_visit(items)] == ["FL1", "PL2", "PL3"]
 
 

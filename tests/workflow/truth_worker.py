@@ -80,27 +80,49 @@ class TruthWorker:
             row, column = (top + bottom) / 2, (left + right) / 2
             inside = 0 < row < frame.shape[0] and 0 < column < frame.shape[1]
             if inside and picture.name not in self.unseen:
-                boxes.append({"x0_px": left, "y0_px": top, "x1_px": right, "y1_px": bottom,
-                              "category": lamella.kind,
-                              "probability": self.probability - 0.01 * lamella.number})
+                boxes.append(
+                    {
+                        "x0_px": left,
+                        "y0_px": top,
+                        "x1_px": right,
+                        "y1_px": bottom,
+                        "category": lamella.kind,
+                        "probability": self.probability - 0.01 * lamella.number,
+                    }
+                )
         target = result_path(picture.parent, picture.name, "detect")
-        write_text_atomic(target, json.dumps({
-            "boxes": boxes, "threshold": claim.job.params["threshold"],
-            "map": fingerprint(picture)}))
+        write_text_atomic(
+            target,
+            json.dumps(
+                {
+                    "boxes": boxes,
+                    "threshold": claim.job.params["threshold"],
+                    "map": fingerprint(picture),
+                }
+            ),
+        )
 
     def _segment(self, picture: Path, claim: Claim) -> None:
         session = self.simulation.session
         frame = self._frame(picture)
         # Pieces were displaced by stage errors; on average, by this much.
-        taken = [one.center_um for one in session.exposures
-                 if Path(one.file).name == f"{picture.stem}.mrc"]
+        taken = [
+            one.center_um
+            for one in session.exposures
+            if Path(one.file).name == f"{picture.stem}.mrc"
+        ]
         if taken:
             low, high = np.min(taken, axis=0), np.max(taken, axis=0)
             frame = frame.centered_at((low + high) / 2)
         array, info = read_png(picture)
         labels = session.grid.label_map(_px_to_grid(frame), array.shape)
-        write_png(result_path(picture.parent, picture.name, "segment"), labels, info["pixel_nm"],
-                  picture.name, map=fingerprint(picture))
+        write_png(
+            result_path(picture.parent, picture.name, "segment"),
+            labels,
+            info["pixel_nm"],
+            picture.name,
+            map=fingerprint(picture),
+        )
 
 
 def _px_to_grid(frame: MapFrame) -> np.ndarray:

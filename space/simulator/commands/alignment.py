@@ -58,7 +58,9 @@ def _scaled_pair(image, reference):
     ratio = reference.pixel_um / image.pixel_um
     if abs(ratio - 1.0) < 0.002:
         return (
-            alignment.bin_by(image.data, factor), alignment.bin_by(reference.data, factor), factor
+            alignment.bin_by(image.data, factor),
+            alignment.bin_by(reference.data, factor),
+            factor,
         )
     common = max(ratio, 1.0) * factor
     return (
@@ -162,9 +164,7 @@ def clear_alignment(session, option=None):
         image.align_is_shift, image.mag_index, scope.mag_index
     )
     scope.set_image_shift(scope.image_shift[0] - dx, scope.image_shift[1] - dy)
-    session.buffers.set(
-        "A", replace(image, align_shift_px=(0.0, 0.0), align_is_shift=(0.0, 0.0))
-    )
+    session.buffers.set("A", replace(image, align_shift_px=(0.0, 0.0), align_is_shift=(0.0, 0.0)))
 
 
 COMMANDS = {

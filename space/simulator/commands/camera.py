@@ -87,8 +87,12 @@ def set_camera_area(session, set_letter, size, right=None, top=None, bottom=None
     if name in AREA_FRACTIONS:
         part_x, part_y = AREA_FRACTIONS[name]
         half_x, half_y = int(width * part_x) // 2, int(height * part_y) // 2
-        window = (width // 2 - half_x, width // 2 + half_x,
-                  height // 2 - half_y, height // 2 + half_y)
+        window = (
+            width // 2 - half_x,
+            width // 2 + half_x,
+            height // 2 - half_y,
+            height // 2 + half_y,
+        )
     else:
         try:
             window = (int(float(name)), right, top, bottom)
@@ -194,7 +198,6 @@ def report_frame_saving_path(session):
 def report_last_frame_file(session):
     """No frames are saved."""
     raise SEMerror("No frames have been saved")
-
 
 
 COMMANDS = {

@@ -168,8 +168,7 @@ def load_into_buffer(session, path: Path, section: int, buffer=None, change=None
         loaded = _read(session, path, section)
     except StoredImageError as problem:
         raise SEMerror(str(problem)) from problem
-    note = {"file": str(path), "section": section if current else -1,
-            "from_current_file": current}
+    note = {"file": str(path), "section": section if current else -1, "from_current_file": current}
     if isinstance(loaded, LoadedMontage):
         overview = change(replace(loaded.overview, **note))
         session.buffers.roll(2)
@@ -229,7 +228,11 @@ def snapshot_to_file(session, zoom, scaling, skip, kind, compression, name):
 
     formats = {"TIF": "TIFF", "JPG": "JPEG", "CUR": "TIFF"}
     if kind.upper() not in formats or compression.upper() not in (
-        "NONE", "LZW", "ZIP", "JPG", "CUR"
+        "NONE",
+        "LZW",
+        "ZIP",
+        "JPG",
+        "CUR",
     ):
         raise SEMerror(f"Unknown type {kind} or compression {compression} of a snapshot")
     data = session.buffers.require(session.buffers.displayed).data.astype(np.float32)

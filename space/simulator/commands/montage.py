@@ -72,9 +72,18 @@ def setup_full_montage(session, fraction, name):
     scope.move_stage(*center)
 
 
-def set_montage_params(session, stage, overlap_x=None, overlap_y=None, frame_x=None,
-                       frame_y=None, skip_correlation=None, binning=None, block_um=None,
-                       flexible=None):
+def set_montage_params(
+    session,
+    stage,
+    overlap_x=None,
+    overlap_y=None,
+    frame_x=None,
+    frame_y=None,
+    skip_correlation=None,
+    binning=None,
+    block_um=None,
+    flexible=None,
+):
     """Change the montage of the current file; -1 leaves a value as it is."""
     file = _montage_file(session)
     params = file.montage
@@ -100,8 +109,13 @@ def set_montage_params(session, stage, overlap_x=None, overlap_y=None, frame_x=N
     correlate = params.correlate
     if skip_correlation is not None and skip_correlation >= 0:
         correlate = not skip_correlation
-    file.montage = replace(params, layout=changed, binning=float(new_binning),
-                           move_stage=move_stage, correlate=correlate)
+    file.montage = replace(
+        params,
+        layout=changed,
+        binning=float(new_binning),
+        move_stage=move_stage,
+        correlate=correlate,
+    )
     _remember(session, file.montage)
 
 
@@ -152,12 +166,15 @@ def acquire_montage(session):
         for piece in layout.order:
             _go_to_piece(session, params, piece, center, shift)
             image = session.acquire_image(
-                letter, camera_set=_set_number(session, letter), binning=params.binning,
+                letter,
+                camera_set=_set_number(session, letter),
+                binning=params.binning,
                 frame_px=layout.frame_px,
             )
             if not params.move_stage:
-                image = replace(image, image_shift=shift, nav_xy_um=scope.adjust_stage_for_nav(
-                    *start, *shift))
+                image = replace(
+                    image, image_shift=shift, nav_xy_um=scope.adjust_stage_for_nav(*start, *shift)
+                )
             sections[piece] = file.sections
             image = store(session, image, file, piece, number)
             session.buffers.push(image)
@@ -168,8 +185,9 @@ def acquire_montage(session):
             scope.move_stage(*start)
     shifts = _shifts(session, params, pieces)
     _note_montage(session, file, pieces, sections, shifts, number, center, letter)
-    made = assemble(pieces, layout, shifts, center, session.montage.overview_binning,
-                    params.move_stage)
+    made = assemble(
+        pieces, layout, shifts, center, session.montage.overview_binning, params.move_stage
+    )
     note = {"file": str(file.path), "section": number, "from_current_file": True}
     session.buffers.set("A", replace(made.center, **note))
     session.buffers.set("B", replace(made.overview, **note))
@@ -198,8 +216,9 @@ def _shifts(session, params: MontageParams, pieces) -> dict[Piece, tuple[float, 
     return montage.align_pieces(data, params.layout, trusted_um / pixel_um)
 
 
-def _note_montage(session, file: ImageFile, pieces, sections, shifts, number, center,
-                  letter) -> None:
+def _note_montage(
+    session, file: ImageFile, pieces, sections, shifts, number, center, letter
+) -> None:
     """Write aligned piece coordinates and the section about the whole montage."""
     if file.document is None:
         return
@@ -212,8 +231,14 @@ def _note_montage(session, file: ImageFile, pieces, sections, shifts, number, ce
         file.set_section(notes.updated({f"AlignedPieceCoords{suffix}": text}))
     last = layout.order[-1]
     values = dict(file.document.image(sections[last]).values)
-    for key in ("PieceCoordinates", "NominalStageXY", "MinMaxMean", "UncroppedSize",
-                "AlignedPieceCoords", "AlignedPieceCoordsVS"):
+    for key in (
+        "PieceCoordinates",
+        "NominalStageXY",
+        "MinMaxMean",
+        "UncroppedSize",
+        "AlignedPieceCoords",
+        "AlignedPieceCoordsVS",
+    ):
         values.pop(key, None)
     values |= {
         "StagePosition": number_text(center),
@@ -281,8 +306,12 @@ def _open(session, name: str, params: MontageParams) -> None:
 def _remember(session, params: MontageParams) -> None:
     layout = params.layout
     session.montage = replace(
-        session.montage, counts=layout.counts, frame_px=layout.frame_px,
-        overlap_px=layout.overlap_px, binning=params.binning, move_stage=params.move_stage,
+        session.montage,
+        counts=layout.counts,
+        frame_px=layout.frame_px,
+        overlap_px=layout.overlap_px,
+        binning=params.binning,
+        move_stage=params.move_stage,
     )
 
 

@@ -130,8 +130,9 @@ def _defocus_offset_um(session, image: Image) -> float:
 # --- finding a place again --------------------------------------------------------------------
 
 
-def realign_to_other_item(session, index, restore, continuous=None, threshold=None, resets=None,
-                          leave_zero=None):
+def realign_to_other_item(
+    session, index, restore, continuous=None, threshold=None, resets=None, leave_zero=None
+):
     """Move to an item and correct the stage error with the map that shows it.
 
     Images are taken as the map was and compared with the part of the map around the item. A

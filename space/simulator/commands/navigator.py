@@ -192,8 +192,12 @@ def add_image_pos_as_nav_point(session, buffer, x, y, z=None, group=None, no_dra
     stage = image_to_stage_um(image, np.array([[column, row]]))[0]
     height = image.stage_z_um if z is None or z < NO_Z_UM else z
     item = point_item(
-        (*stage, height), navigator.registration, int(group or 0), not no_draw,
-        image.map_id, piece,
+        (*stage, height),
+        navigator.registration,
+        int(group or 0),
+        not no_draw,
+        image.map_id,
+        piece,
     )
     return float(navigator.add(item))
 

@@ -108,7 +108,12 @@ def report_tilt_axis_offset(session):
     stage = -(optics.specimen_to_stage() @ offset)
     shift = optics.specimen_to_is(session.scope.mag_index) @ offset
     return (
-        offset[1], stage[0], stage[1], shift[0], shift[1], float(session.scope.shift_to_tilt_axis)
+        offset[1],
+        stage[0],
+        stage[1],
+        shift[0],
+        shift[1],
+        float(session.scope.shift_to_tilt_axis),
     )
 
 

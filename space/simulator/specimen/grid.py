@@ -356,5 +356,3 @@ def _squares(rng: np.random.Generator, film: Film, n: int) -> list[tuple[int, in
         raise ValueError(f"{n} lamellae asked for, a grid has room for {len(places)}")
     chosen = rng.permutation(len(places))[:n]
     return [places[k] for k in chosen]
-
-

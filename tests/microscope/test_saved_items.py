@@ -44,10 +44,18 @@ def test_both_formats_tell_the_same(tmp_path, text):
     path = tmp_path / "G1.nav"
     path.write_bytes(text.encode())
     point, lamella_map = read_navigator_file(path)
-    assert (point.label, point.note, point.is_map, point.acquire) == \
-        ("FL1", "good (90%) = nice", False, False)
-    assert (lamella_map.label, lamella_map.note, lamella_map.is_map, lamella_map.acquire) == \
-        ("L01", "G1_L01.mrc", True, True)
+    assert (point.label, point.note, point.is_map, point.acquire) == (
+        "FL1",
+        "good (90%) = nice",
+        False,
+        False,
+    )
+    assert (lamella_map.label, lamella_map.note, lamella_map.is_map, lamella_map.acquire) == (
+        "L01",
+        "G1_L01.mrc",
+        True,
+        True,
+    )
     assert lamella_map.stage_to_px((1020, 1440)) == ((10, -130), (-131, -9.5))
     assert lamella_map.stage_to_px((510, 720)) == ((5, -65), (-65.5, -4.75))
     assert point.stage_to_px((10, 10)) is None
