@@ -76,6 +76,7 @@ def track(reference, tilt):
 
 
 sem.SuppressReports()
+sem.SetProperty("ImageShiftLimit", 20)  # room for tracking beyond the targets' own shifts
 sem.AllowFileOverwrite(1)
 item = int(sem.ReportNavItem()[0])
 targets = read_targets(os.path.join(sem.ReportDirectory(), sem.GetVariable("navNote")))

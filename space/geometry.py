@@ -191,8 +191,25 @@ def _line_angle(angle_deg: float) -> float:
     return 90.0 - (90.0 - angle_deg) % 180.0
 
 
+_NEARLY_PARALLEL_DEG = 15.0
+
+
 def _extent(matrix: np.ndarray, size: Sequence[float]) -> tuple[float, float]:
-    extent = np.abs(matrix) @ np.abs(np.asarray(size, dtype=float))
+    """Size of an upright box after a map that turns and scales.
+
+    The upright box around something inclined is larger than the thing; taking it over into
+    each further frame by its corners would let it grow with every small rotation. Where the
+    frames' axes are nearly parallel (or crossed) the sides are therefore taken over as they are.
+    """
+    sides = np.abs(np.asarray(size, dtype=float))
+    scale = math.sqrt(abs(float(np.linalg.det(matrix))))
+    angle = math.degrees(math.atan2(matrix[1, 0], matrix[0, 0])) % 90.0
+    if min(angle, 90.0 - angle) > _NEARLY_PARALLEL_DEG:
+        extent = np.abs(matrix) @ sides
+    elif abs(matrix[0, 0]) >= abs(matrix[0, 1]):
+        extent = scale * sides
+    else:
+        extent = scale * sides[::-1]
     return float(extent[0]), float(extent[1])
 
 

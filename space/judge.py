@@ -43,6 +43,9 @@ class LamellaVerdict:
     dice : dict
         Dice coefficient by class, for classes present in the truth.
     targets, on_wanted, tilt_series : int
+    target_spread_um : float or None
+        How far the imaged points lie from where they were planned, at most, once the shift common
+        to all of them (the map's own position error) is taken off.
     """
 
     number: int
@@ -56,6 +59,7 @@ class LamellaVerdict:
     targets: int = 0
     on_wanted: int = 0
     tilt_series: int = 0
+    target_spread_um: float | None = None
 
 
 @dataclass(frozen=True)
@@ -245,7 +249,7 @@ def judge_grid(
             continue
         number, error = pairs[i]
         stem = f"{grid.name}_L{number:02d}"
-        points, n_series = _target_points(directory, stem, imaged)
+        planned, points, n_series = _target_points(directory, stem, imaged)
         conflicts += beam_conflicts(points, optics)
         on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
         segmentation = map_dir / f"{stem}_seg.png"
@@ -263,6 +267,7 @@ def judge_grid(
                 targets=len(points),
                 on_wanted=on_wanted,
                 tilt_series=n_series,
+                target_spread_um=_spread(planned, points) if n_series else None,
             )
         )
     errors = tuple(v.error_um for v in verdicts if v.error_um is not None)
@@ -286,17 +291,25 @@ def _imaged_points(exposures: Sequence[Any]) -> dict[str, tuple[float, float]]:
     return result
 
 
-def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, int]:
-    """Where the targets of a lamella are: as imaged, else as planned; and how many series."""
-    points, series = [], 0
+def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, list, int]:
+    """Planned points of a lamella's targets, where they were imaged, and how many series.
+
+    A target without a tilt series counts where it was planned.
+    """
+    planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
         for target in pacetomo.parse(path.read_text(encoding="utf-8")).targets:
-            if target.tsfile in imaged:
-                series += 1
-                points.append(imaged[target.tsfile])
-            elif target.stage_um is not None:
-                points.append(target.stage_um)
-    return points, series
+            if target.stage_um is None:
+                continue
+            planned.append(target.stage_um)
+            points.append(imaged.get(target.tsfile, target.stage_um))
+            series += target.tsfile in imaged
+    return planned, points, series
+
+
+def _spread(planned: list, points: list) -> float:
+    away = np.subtract(points, planned)
+    return round(float(np.linalg.norm(away - np.median(away, axis=0), axis=1).max()), 3)
 
 
 def _dice(grid, segmentation: Path, label_names) -> dict[str, float]:

@@ -381,8 +381,8 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
                     filter(
                         None,
                         (
-                            f"exclude_lamella_classes holds {name!r}, which the detection model does "
-                            f"not know. Allowed: {', '.join(config.categories)}.",
+                            f"exclude_lamella_classes holds {name!r}, which the detection model "
+                            f"does not know. Allowed: {', '.join(config.categories)}.",
                             _suggestion(name, config.categories),
                         ),
                     )
