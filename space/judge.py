@@ -23,6 +23,7 @@ FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""
 
 _REGISTER_WITHIN_UM = 2.0
+_TOUCH_UM = 0.01  # finer than the edge of any beam
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,22 @@ class GridVerdict:
 
 @dataclass(frozen=True)
 class Optics:
-    """What a tilt series is judged with: Record field (µm), beam diameter, highest tilt."""
+    """What a tilt series is judged with.
+
+    Attributes
+    ----------
+    field_um : (width, height) of the Record field
+    beam_um : float
+        Diameter of the illuminated area.
+    max_tilt_deg : float
+    stage_to_specimen : 2 x 2
+        A stage's micrometre is not quite a specimen's.
+    """
 
     field_um: tuple[float, float]
     beam_um: float
     max_tilt_deg: float
+    stage_to_specimen: tuple = ((-1.0, 0.0), (0.0, -1.0))
 
 
 def positions(nav_items: Sequence[Any]) -> dict[int, tuple[np.ndarray, str]]:
@@ -194,13 +206,14 @@ def holds_wanted(
     return bool(np.isin(grid.label_map(m, (n, n)), list(wanted)).any())
 
 
-def beam_conflicts(centers_um: np.ndarray, optics: Optics) -> int:
-    """Pairs of points (n, 2) whose beams overlap at the highest tilt; the axis is stage X."""
-    squeezed = np.asarray(centers_um, float).reshape(-1, 2).copy()
+def beam_conflicts(points_stage_um: np.ndarray, optics: Optics) -> int:
+    """Pairs of points (n, 2) whose beams overlap at the highest tilt by more than 10 nm."""
+    squeezed = np.asarray(points_stage_um, float).reshape(-1, 2)
+    squeezed = squeezed @ np.asarray(optics.stage_to_specimen).T
     squeezed[:, 1] *= cos(radians(optics.max_tilt_deg))
     distance = np.linalg.norm(squeezed[:, None] - squeezed[None], axis=-1)
     upper = np.triu(np.ones(distance.shape, bool), 1)
-    return int((upper & (distance < optics.beam_um)).sum())
+    return int((upper & (distance < optics.beam_um - _TOUCH_UM)).sum())
 
 
 def judge_grid(

@@ -211,6 +211,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
         (width * record_um, height * record_um),
         scope.beam_diameter_um,
         float(plan.settings.get("max_tilt", 60)),
+        tuple(map(tuple, scope.optics.stage_to_specimen())),
     )
     verdicts = []
     for grid in simulation.grids.values():

@@ -213,6 +213,9 @@ def run_post_action(space_dir: Path) -> None:
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         session = GridSession(settings, config, directory, map_dir, _open_grid_name())
         try:
+            # SerialEM has just turned Acquire off for the item that was done; on disk, that is
+            # what keeps a later session from acquiring it again.
+            navigator.save()
             acquire.set_up_ready(session)
         except sem_errors() as error:
             raise SpaceError(words(error), "post action") from error

@@ -40,6 +40,7 @@ def test_each_position_is_matched_once():
     "points, conflicts",
     [
         ([(0, 0), (1.5, 0)], 1),
+        ([(0, 0), (1.595, 0)], 0),  # touching
         ([(0, 0), (1.7, 0)], 0),
         ([(0, 0), (0, 3.1)], 1),  # perpendicular to the axis the beam is twice as long
         ([(0, 0), (0, 3.3)], 0),
@@ -56,6 +57,12 @@ def test_dice_counts_classes_that_are_there_and_ignores_what_has_no_picture():
     predicted = np.array([[1, 2, 2, 2, 2, 1]])
     dice = judge.dice_by_class(predicted, truth, ["background", "a", "b", "c"], min_px=1)
     assert dice == {"a": pytest.approx(2 / 3), "b": pytest.approx(4 / 5)}
+
+
+def test_beams_are_compared_in_specimen_micrometres():
+    optics = judge.Optics((1, 1), 1.6, 0.0, ((-1.1, 0.0), (0.0, -1.0)))
+    assert judge.beam_conflicts([(0, 0), (1.5, 0)], optics) == 0
+    assert judge.beam_conflicts([(0, 0), (0, 1.5)], optics) == 1
 
 
 @pytest.fixture(scope="module")
