@@ -8,11 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from space.simulator.chance import Chance
 from space.simulator.errors import SEMerror
 from space.simulator.optics import Optics, tilt_cosine
 from space.simulator.states import Area, ImagingState, standard_areas, standard_states
 
 OBJECTIVE_APERTURE = 2
+
+# What random numbers are drawn for
+_FOCUS, _STAGE, _TILT = 13, 14, 15
 
 
 def standard_properties() -> dict[str, float]:
@@ -73,10 +77,10 @@ class Microscope:
         self.apertures_um: dict[int, int] = {1: 50, OBJECTIVE_APERTURE: 0, 3: 100, 4: 0}
         self.slit_in = True
         self.slit_width_ev = 20.0
-        self._rng = np.random.default_rng([seed, 13])
+        self._chance = Chance(seed)
         self._elapse = elapse
         # Readout at which an object at the height of the tilt axis is in focus.
-        self.focus_zero_um = float(self._rng.uniform(-1.5, 1.5))
+        self.focus_zero_um = float(self._chance.at(_FOCUS).uniform(-1.5, 1.5))
         self.defocus_um = 0.0
         self._reported = np.zeros(2)
         self._true = np.zeros(2)
@@ -117,7 +121,7 @@ class Microscope:
         distance = float(np.hypot(*(target - self._reported)))
         if distance > 0.005:
             small = min(1.0, distance / 5.0)
-            error = self._rng.normal(0.0, 1.0, 4)
+            error = self._chance.at(_STAGE, *target).normal(0.0, 1.0, 4)
             self._true = target + self.stage_error_um * math.sqrt(small) * error[:2]
             self._reported = target + (0.01 if self.stage_error_um > 0 else 0.0) * error[2:]
         if z_um is not None:
@@ -143,9 +147,10 @@ class Microscope:
         if abs(angle_deg) > limit + 0.05:
             raise SEMerror(f"Attempt to tilt to {angle_deg:.1f}, beyond the limit of {limit:.1f}")
         change = abs(angle_deg - self._tilt_deg)
+        chance = self._chance.at(_TILT, angle_deg, *self._reported).normal(0.0, 1.0, 3)
         if change > 0.05:
-            self._true = self._true + self._rng.normal(0.0, 1.0, 2) * self.tilt_error_um
-        noise = 0.005 * float(self._rng.normal()) if self.tilt_error_um > 0 else 0.0
+            self._true = self._true + chance[:2] * self.tilt_error_um
+        noise = 0.005 * float(chance[2]) if self.tilt_error_um > 0 else 0.0
         self._tilt_deg = float(angle_deg) + noise
         self._elapse(1.0 + change / 5.0)
 

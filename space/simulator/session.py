@@ -15,6 +15,7 @@ import numpy as np
 from space.simulator import camera as camera_model
 from space.simulator.acquire_state import AcquireState
 from space.simulator.camera import Camera
+from space.simulator.chance import Chance
 from space.simulator.clock import Clock
 from space.simulator.errors import SEMerror
 from space.simulator.images import CAMERA_SET_LETTERS, Buffers, Image
@@ -26,6 +27,7 @@ from space.simulator.variables import Variables
 # Low dose area that each camera set uses.
 AREA_OF_SET = {"V": "V", "F": "F", "T": "T", "R": "R", "P": "R", "S": "S", "M": "R"}
 LOW_MAG_APERTURE_RADIUS_UM = 120.0
+_NOISE = 29  # what random numbers are drawn for
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class Session:
 
         self.directory = Path(directory)
         self.seed = seed
+        self._chance = Chance(seed)
         self.clock = Clock(time_scale)
         self.scope = Microscope(make_optics(seed), seed, stage_error_um, self.clock.advance)
         self.camera = Camera()
@@ -202,8 +205,8 @@ class Session:
         return path if path.is_absolute() else self.directory / path
 
     def random(self, purpose: int) -> np.random.Generator:
-        """Generator for a measurement, new at each exposure count."""
-        return np.random.default_rng([self.seed, purpose, len(self.exposures)])
+        """Generator for a measurement at the present place of the stage."""
+        return self._chance.at(purpose, *self.scope.stage_um, *self.scope.image_shift)
 
     # --- grid --------------------------------------------------------------------------------
 
@@ -283,17 +286,18 @@ class Session:
         seconds = parameters.exposure_s if exposure_s is None else exposure_s
         view = self.geometry(factor, (int(rows), int(cols)))
         index = len(self.exposures)
-        data, dose = self._expose(view, seconds, index)
+        data, dose = self._expose(view, seconds)
         self.clock.advance(seconds + parameters.drift_s + 0.7)
         image = self._describe(data, view, seconds, dose, index)
         number = CAMERA_SET_LETTERS.index(letter) if camera_set is None else camera_set
         self._note_exposure(image, view, letter, number)
         return replace(image, camera_set=number)
 
-    def _expose(
-        self, view: camera_model.View, seconds: float, index: int
-    ) -> tuple[np.ndarray, float]:
-        rng = np.random.default_rng([self.seed, 29, index]) if self.noise else None
+    def _expose(self, view: camera_model.View, seconds: float) -> tuple[np.ndarray, float]:
+        rng = None
+        if self.noise:
+            center = camera_model.center_um(self.scope.optics, view)
+            rng = self._chance.at(_NOISE, *center, view.tilt_deg, view.mag_index)
         if not self.scope.valve_open:
             dark = np.zeros(view.shape, dtype=np.float32)
             return camera_model.expose(dark, 1.0, rng), 0.0

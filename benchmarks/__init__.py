@@ -1,0 +1,1 @@
+"""Numbers that the project states, measured; run as ``python -m benchmarks.<name>``."""
