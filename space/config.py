@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from space.errors import SpaceError
 
 CONFIG_FILE = "SPACEtomo_config.py"
+CHECKPOINT = "checkpoint_final.pth"
 
 
 @dataclass(frozen=True)
@@ -164,31 +166,57 @@ def _is_navigator_colors(value: object) -> bool:
 
 
 def labels(config: Config) -> dict[str, int]:
-    """Return class name → label of the segmentation model, from its dataset.json.
+    """Return class name → label of the segmentation model (see `read_labels`)."""
+    return read_labels(config.segmentation_model)
+
+
+def read_labels(model_folder: Path) -> dict[str, int]:
+    """Return the label of each class of an nnU-Net model, in the order of labels.
 
     Raises
     ------
     SpaceError
-        When the model folder is missing or its dataset.json cannot be understood.
+        If its dataset.json is missing, cannot be read, or its classes are not single labels
+        0..255.
     """
-    path = config.segmentation_model / "dataset.json"
+    path = Path(model_folder) / "dataset.json"
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))["labels"]
-        return dict(
-            sorted(
-                ((str(name), int(value)) for name, value in table.items()), key=lambda item: item[1]
-            )
-        )
+        items = list(json.loads(path.read_text(encoding="utf-8-sig"))["labels"].items())
     except FileNotFoundError:
         raise SpaceError(
-            f"The segmentation model {config.segmentation_model} is missing (no dataset.json).",
+            f"The segmentation model {model_folder} is missing (no dataset.json).",
             str(path),
             "Install it, or correct segmentation_model in SPACEtomo_config.py, or "
             "use automation_level 1 or 2.",
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SpaceError(
             f"The class table of the segmentation model cannot be read: {error!r}.",
             str(path),
             "Install the model again.",
         ) from None
+    if items and all(str(key).isdigit() and isinstance(value, str) for key, value in items):
+        items = [(value, int(key)) for key, value in items]  # the older way around
+    table: dict[str, int] = {}
+    for name, label in items:
+        if name == "ignore":  # marks pixels in training, is never predicted
+            continue
+        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label <= 255:
+            raise SpaceError(
+                f"In the class table of the segmentation model, {name!r} has {label!r} where a "
+                "label 0 to 255 is needed.",
+                str(path),
+                "Use a model with one label per class (no regions).",
+            )
+        table[str(name)] = label
+    if len(set(table.values())) != len(table):
+        raise SpaceError(
+            "In the class table of the segmentation model two classes share a label.", str(path)
+        )
+    return dict(sorted(table.items(), key=lambda item: item[1]))
+
+
+def missing_model_files(model_folder: Path, folds: Sequence[int | str]) -> list[str]:
+    """Return the files that an nnU-Net model folder lacks for prediction with these folds."""
+    needed = ["plans.json", *(f"fold_{fold}/{CHECKPOINT}" for fold in folds)]
+    return [name for name in needed if not (Path(model_folder) / name).is_file()]

@@ -137,16 +137,6 @@ class MapFrame:
             self.center_stage_um,
         )
 
-    def rescaled(self, factor: float) -> MapFrame:
-        """Return the frame of the image enlarged by `factor` to whole pixels."""
-        return self.resized(rescaled_shape(self.shape, factor))
-
-    def centered_at(self, center_stage_um: Sequence[float]) -> MapFrame:
-        """Return the same frame for an image taken elsewhere."""
-        return MapFrame(
-            self.shape, self.stage_to_px, (float(center_stage_um[0]), float(center_stage_um[1]))
-        )
-
     def box_size_on_stage_um(self, size_px: Sequence[float]) -> tuple[float, float]:
         """Return the extent along stage x, y of an upright box of (columns, rows) pixels."""
         return _extent(np.linalg.inv(np.array(self.stage_to_px)), size_px)
@@ -241,18 +231,6 @@ def specimen_shift_um(
     """
     points = np.asarray(points_stage_um, dtype=float).reshape(-1, 2)
     return (points - np.asarray(origin_stage_um, dtype=float)) @ as_matrix(stage_to_specimen).T
-
-
-def stage_shift_um(
-    points_specimen_um: np.ndarray,
-    origin_stage_um: Sequence[float],
-    stage_to_specimen: Sequence[float],
-) -> np.ndarray:
-    """Inverse of `specimen_shift_um`: specimen shifts to stage positions (n, 2)."""
-    points = np.asarray(points_specimen_um, dtype=float).reshape(-1, 2)
-    return points @ np.linalg.inv(as_matrix(stage_to_specimen)).T + np.asarray(
-        origin_stage_um, dtype=float
-    )
 
 
 def field_rotation_deg(image_rotation: float, map_rotation: float) -> float:

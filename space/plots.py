@@ -76,7 +76,7 @@ def plot_detection(
     ]
     _legend(figure, handles)
     _scale_bar(axes, image.shape, pixel_nm)
-    _save(figure, path)
+    _save(figure, axes, path, pixel_nm)
 
 
 def plot_targets(
@@ -176,7 +176,7 @@ def plot_targets(
     if crop and count:
         _crop(axes, areas, optics, map_image.shape)
     _scale_bar(axes, map_image.shape, optics.pixel_nm)
-    _save(figure, path)
+    _save(figure, axes, path, optics.pixel_nm)
 
 
 def plot_score(
@@ -205,7 +205,7 @@ def plot_score(
         points = np.asarray(points_px)
         axes.plot(points[:, 1], points[:, 0], "o", mfc="none", mec="white", ms=7)
     _scale_bar(axes, values.shape, pixel_nm)
-    _save(figure, path)
+    _save(figure, axes, path, pixel_nm)
 
 
 def _canvas(image: np.ndarray, title: str, cmap: str = "gray", limits=None):
@@ -381,12 +381,20 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number or 'no'} {word}s"
 
 
-def _save(figure, path: Path) -> None:
+def _save(figure, axes, path: Path, pixel_nm: float) -> None:
+    """Write the picture; its PNG text tells the drawn pixel size and what it shows."""
+    to_dots = axes.transData.transform([(0.0, 0.0), (1.0, 0.0)])
+    dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
+    about = {
+        "pixel_nm": f"{pixel_nm / dots_per_px:.3f}",
+        "source": axes.get_title() or path.stem,
+    }
     with atomic_path(Path(path)) as temporary:
         # Noise hardly compresses: a low level is much quicker and nearly as small.
         figure.savefig(
             temporary,
             format="png",
             facecolor=figure.get_facecolor(),
+            metadata=about,
             pil_kwargs={"compress_level": 2},
         )

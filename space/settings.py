@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from space.config import Config, labels
+from space.config import Config, labels, missing_model_files
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
@@ -22,6 +22,9 @@ WHOLE_LAMELLA = "lamella"
 
 STAGE = "stage"
 """Entry of grid_list for a grid that is already on the stage."""
+
+LARGEST_SHIFT_UM = 19.5
+"""PACEtomo leaves out targets that are farther from the tracking target than this."""
 
 _HIGHEST_SLOT = 12
 
@@ -111,6 +114,20 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
+    """Return a message for each name in a script that looks like a setting that it lacks.
+
+    Without it, the default would silently stand in for a setting whose name has a slip.
+    """
+    others = [name for name in script_globals if name not in _NAMES and not name.startswith("_")]
+    problems = []
+    for name in _NAMES:
+        near = [] if name in script_globals else get_close_matches(name, others, n=1, cutoff=0.85)
+        if near:
+            problems.append(f"{near[0]} is not a setting. Did you mean {name!r}?")
+    return problems
+
+
 def save(settings: Settings, folder: Path) -> Path:
     """Write `SPACE_settings.json` into `folder` and return its path."""
     path = Path(folder) / SETTINGS_FILE
@@ -197,7 +214,7 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "WG_detection_threshold": (False, 0, False, 1, False),
     "MM_padding_factor": (False, 1, True, 5, True),
     "MM_mean_threshold": (False, 0, True, math.inf, False),
-    "image_shift_limit": (False, 0, False, 20, True),
+    "image_shift_limit": (False, 0, False, LARGEST_SHIFT_UM, True),
 }
 
 _FLAGS = (
@@ -401,6 +418,12 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
         known = labels(config)
     except SpaceError as error:
         return [*problems, str(error)]
+    missing = missing_model_files(config.segmentation_model, config.segmentation_folds)
+    if own_inference and missing:
+        problems.append(
+            f"The segmentation model {config.segmentation_model} lacks {', '.join(missing)}. "
+            "Install it, or correct segmentation_folds in SPACEtomo_config.py."
+        )
     for setting in ("target_list", "avoid_list"):
         for position, name in enumerate(_strings(getattr(settings, setting))):
             whole = name == WHOLE_LAMELLA and setting == "target_list" and position == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from space.config import Config, load_config
 from space.errors import SpaceError
 from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import reason, sem_errors, serialem
 from space.settings import STAGE, Settings
 from space.steps import acquire, collect, find, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
@@ -35,7 +35,8 @@ def run_script(script_globals: Mapping[str, Any]) -> None:
     A problem that the user can mend ends the script with its message, without a traceback.
     """
     _require_serialem()
-    _with_messages(lambda: run(Settings.from_script(script_globals)))
+    misspelt = settings_module.misspelt(script_globals)
+    _with_messages(lambda: run(Settings.from_script(script_globals), misspelt))
 
 
 def run_post_action_script(space_dir: str) -> None:
@@ -43,9 +44,9 @@ def run_post_action_script(space_dir: str) -> None:
     _require_serialem()
     try:
         run_post_action(Path(space_dir))
-    except SpaceError as error:
+    except Exception as error:  # a script that fails here would end the acquisition
         with log_to_serialem():
-            _log.error("Post action: %s", error)
+            _log.error("Post action: %s", reason(error))
 
 
 def _require_serialem() -> None:
@@ -58,8 +59,8 @@ def _require_serialem() -> None:
 def _with_messages(work) -> None:
     try:
         work()
-    except SpaceError as error:
-        text = str(error)
+    except (SpaceError, OSError) as error:
+        text = reason(error)
         serialem().EchoBreakLines(f"SPACEtomo stopped: {text}")
         # A negative code makes SerialEM count the script as failed: nothing starts after it.
         serialem().Exit(-1, f"SPACEtomo stopped: {text}")
@@ -68,15 +69,17 @@ def _with_messages(work) -> None:
 # --- a session ----------------------------------------------------------------------------------
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, problems: Sequence[str] = ()) -> None:
     """Run all grids of a session up to `settings.automation_level`.
+
+    `problems` are mistakes in the script that are known already.
 
     Raises
     ------
     SpaceError
         With all problems of the settings before anything moves, or when every grid failed.
     """
-    config = checked(settings)
+    config = checked(settings, problems)
     with log_to_serialem():
         scope.work_unattended()
         directory = scope.working_directory()
@@ -87,12 +90,13 @@ def run(settings: Settings) -> None:
         names: tuple[str, ...] = ()
         for position, slot in enumerate(settings.grid_list):
             try:
-                name = prepare.grid_name(slot, settings, names)
+                name = prepare.grid_name(slot, settings, names, prepare.earlier_names(directory))
                 names = (*names, name)
+                prepare.note_name(directory, slot, name)
                 session = GridSession(settings, config, directory, map_dir, name)
                 started = run_grid(session, slot)
-            except (SpaceError, *sem_errors()) as error:
-                text = str(error) if isinstance(error, SpaceError) else words(error)
+            except Exception as error:  # whatever it is, the next grid can still be done
+                text = reason(error)
                 failures.append(f"grid {slot}: {text}")
                 _log.error("Grid %s failed: %s", slot, text)
                 continue
@@ -113,7 +117,7 @@ def run(settings: Settings) -> None:
         _log.info("SPACEtomo has finished level %d.", settings.automation_level)
 
 
-def checked(settings: Settings) -> Config:
+def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
     """Return the model configuration when all settings are well.
 
     Raises
@@ -121,7 +125,7 @@ def checked(settings: Settings) -> Config:
     SpaceError
         With every problem found, one per line.
     """
-    problems: list[str] = []
+    problems = list(known_problems)
     config = None
     if isinstance(settings.SPACE_DIR, str) and settings.SPACE_DIR:
         try:
@@ -178,8 +182,13 @@ def _run_levels(session: GridSession) -> bool:
         _tell_time(SEGMENT, began)
         return False
 
-    scope.go_to_low_dose_state(session.settings.MM_image_state)
-    acquire.set_up_ready(session)
+    collect.go_to_lamella_conditions(session)
+    try:
+        acquire.set_up_ready(session)
+    except Exception as error:
+        if level < ACQUIRE or navigator.left_to_acquire() == 0:
+            raise
+        _log.error("Not all targets were set up: %s. What is set up is acquired.", reason(error))
     _tell_time(TARGETS, began)
     if level < ACQUIRE:
         return False
@@ -212,13 +221,10 @@ def run_post_action(space_dir: Path) -> None:
         config = load_config(space_dir)
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         session = GridSession(settings, config, directory, map_dir, _open_grid_name())
-        try:
-            # SerialEM has just turned Acquire off for the item that was done; on disk, that is
-            # what keeps a later session from acquiring it again.
-            navigator.save()
-            acquire.set_up_ready(session)
-        except sem_errors() as error:
-            raise SpaceError(words(error), "post action") from error
+        # SerialEM has just turned Acquire off for the item that was done; on disk, that is
+        # what keeps a later session from acquiring it again.
+        navigator.save()
+        acquire.set_up_ready(session)
 
 
 def _open_grid_name() -> str:

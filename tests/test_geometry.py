@@ -16,7 +16,6 @@ from space.geometry import (
     montage_pieces,
     rotation_of,
     specimen_shift_um,
-    stage_shift_um,
     stage_to_image_matrix,
 )
 
@@ -143,13 +142,6 @@ def test_a_resized_frame_keeps_its_corners_and_centre(frame, rows, columns):
     before = frame.to_stage(ends * frame.shape)
     after = other.to_stage(ends * other.shape)
     assert np.allclose(before, after, atol=1e-6)
-
-
-@given(points, coordinate, coordinate, st.floats(-0.1, 0.1))
-def test_specimen_and_stage_shifts_are_inverse(stage_um, x, y, skew):
-    matrix = (-1.0, skew, -skew, -1.0)
-    shift = specimen_shift_um(stage_um, (x, y), matrix)
-    assert np.allclose(stage_shift_um(shift, (x, y), matrix), stage_um, atol=1e-6)
 
 
 @given(pixel, angle, st.sampled_from((-1.0, 1.0)))

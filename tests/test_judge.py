@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,7 +74,7 @@ def session(tmp_path_factory):
     center = grid.lamellae[0].center_um
     px = 0.064
     frame = MapFrame((300, 420), ((0.0, 1 / px), (1 / px, 0.0)), center)
-    away = frame.centered_at((center[0] + 0.6, center[1] - 0.5))
+    away = replace(frame, center_stage_um=(center[0] + 0.6, center[1] - 0.5))
     labels = grid.label_map(judge._to_grid(away), away.shape)
     Image.fromarray(labels).save(folder / "G1_L01_seg.png")
     about = {"frame": frame.to_dict()}

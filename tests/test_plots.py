@@ -92,3 +92,14 @@ def test_import_leaves_matplotlib_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_picture_tells_its_pixel_size_and_what_it_shows(tmp_path):
+    path = tmp_path / "grid.png"
+    image = np.zeros((400, 600), np.uint8)
+    plot_detection(path, image, [], {}, 400.0, "G1: 0 lamellae detected")
+    drawn = Image.open(path)
+    assert drawn.info["source"] == "G1: 0 lamellae detected"
+    # 600 px of 400 nm fill no more than the picture's width
+    assert 600 * 400.0 / float(drawn.info["pixel_nm"]) <= drawn.width
+    assert float(drawn.info["pixel_nm"]) < 2000

@@ -10,7 +10,7 @@ import pytest
 
 from space.config import load_config
 from space.errors import SpaceError
-from space.settings import SETTINGS_FILE, Settings, check, load, save
+from space.settings import SETTINGS_FILE, Settings, check, load, misspelt, save
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("background", "white", "black", "crack", "mitos", "ice", "lamella")
@@ -25,6 +25,9 @@ def project(tmp_path):
     (folder / "models/lamella_detector/weights.pt").write_bytes(b"")
     table = {"labels": {name: value for value, name in enumerate(CLASSES)}}
     (folder / "models/lamella_segmentation/dataset.json").write_text(json.dumps(table))
+    (folder / "models/lamella_segmentation/plans.json").write_text("{}")
+    (folder / "models/lamella_segmentation/fold_0").mkdir()
+    (folder / "models/lamella_segmentation/fold_0/checkpoint_final.pth").write_bytes(b"")
     text = (ROOT / "SPACEtomo_config.py").read_text(encoding="utf-8")
     (folder / "SPACEtomo_config.py").write_text(text, encoding="utf-8")
     return folder
@@ -68,6 +71,7 @@ def test_the_script_and_the_defaults_agree():
         ("max_tilt", float("nan"), "not a number"),
         ("penalty_weight", -0.1, "at least 0"),
         ("image_shift_limit", None, "not a number"),
+        ("image_shift_limit", 20, "at most 19.5"),  # PACEtomo would leave the targets out
         ("sparse_targets", 1, "neither True nor False"),
         ("aperture_control", "yes", "neither True nor False"),
         ("grid_list", (), "empty"),
@@ -138,6 +142,28 @@ def test_missing_detection_weights_matter_only_where_detection_runs(
     (project / "models/lamella_detector/weights.pt").unlink()
     assert len(check(good, config)) == 1
     assert check(replace(good, external_map_dir=str(tmp_path)), config) == []
+
+
+def test_missing_segmentation_weights_are_told_before_anything_moves(
+    good, config, project, tmp_path
+):
+    (project / "models/lamella_segmentation/fold_0/checkpoint_final.pth").unlink()
+    (problem,) = check(good, config)
+    assert "fold_0/checkpoint_final.pth" in problem
+    assert check(replace(good, automation_level=2), config) == []
+    assert check(replace(good, external_map_dir=str(tmp_path)), config) == []
+
+
+def test_a_slip_in_a_settings_name_is_told_instead_of_taking_the_default():
+    text = (ROOT / "SPACEtomo.py").read_text(encoding="utf-8")
+    names = {line.split(" = ")[0]: 0 for line in text.splitlines() if " = " in line}
+    assert misspelt(names) == []
+    assert misspelt({"sys": 1, "serialem": 2, "SEMflush": 3}) == []  # an older, shorter script
+    names["automation_levl"] = names.pop("automation_level")
+    names["WG_image_State"] = names.pop("WG_image_state")
+    first, second = misspelt(names)
+    assert "automation_levl" in first and "'automation_level'" in first
+    assert "WG_image_State" in second
 
 
 def test_settings_survive_saving(good, tmp_path):

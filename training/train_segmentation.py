@@ -88,22 +88,25 @@ def train(data: Path, epochs: int, steps: int, device: str, go_on: bool) -> Path
         trainer.network.parameters(), lr=2e-3, weight_decay=1e-4, eps=1e-5
     )
     trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, 2e-3, epochs)
-    latest = Path(trainer.output_folder) / "checkpoint_latest.pth"
-    if go_on and latest.exists():
-        trainer.load_checkpoint(str(latest))
+    if go_on:
+        trainer.load_checkpoint(str(newest_checkpoint(Path(trainer.output_folder))))
     trainer.run_training()
     return Path(trainer.output_folder)
+
+
+def newest_checkpoint(output: Path) -> Path:
+    """Checkpoint to go on from or to ship: a run's last one, or the final one of a finished run."""
+    for name in ("checkpoint_latest.pth", "checkpoint_final.pth"):
+        if (output / name).exists():
+            return output / name
+    sys.exit(f"no checkpoint in {output}")
 
 
 def ship(output: Path, target: Path) -> None:
     """Copy the model folder in nnU-Net's format, without what only training needs."""
     import torch
 
-    source = next(
-        path
-        for name in ("checkpoint_final.pth", "checkpoint_latest.pth")
-        if (path := output / name).exists()
-    )
+    source = newest_checkpoint(output)
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     for key in ("optimizer_state", "grad_scaler_state", "logging"):
         checkpoint[key] = None

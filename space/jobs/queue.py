@@ -63,6 +63,10 @@ _LOCK_NAME = "SPACE_queue.lock"
 _LOCK_SECONDS = 30.0
 
 
+class QueueLockedError(SpaceError):
+    """Another program has held the queue's lock for too long."""
+
+
 @dataclass(frozen=True)
 class JobStatus:
     """How a map stands. `state`: ``absent queued running done failed``."""
@@ -439,7 +443,7 @@ class JobFolder:
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise SpaceError(
+            raise QueueLockedError(
                 f"The queue has been locked for more than {_LOCK_SECONDS:.0f} s.",
                 str(self.map_dir / _LOCK_NAME),
                 "See which program holds it; if none runs, delete the file",

@@ -45,7 +45,8 @@ def slot_name(slot: int) -> str:
             'Correct grid_list; ["stage"] stands for the grid that is loaded.',
         ) from error
     values = answer if isinstance(answer, tuple) else (answer,)
-    if int(values[0]) == 0:
+    # The slot of the grid that is on the stage may count as empty.
+    if int(values[0]) == 0 and loaded_slot() != slot:
         raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
     return values[-1].strip() if isinstance(values[-1], str) else ""
 

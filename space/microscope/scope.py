@@ -20,6 +20,7 @@ OBJECTIVE_APERTURE = 2
 """SerialEM's number of the objective aperture."""
 
 _HIGHEST_MAG_INDEX = 50
+_SAME_MAGNIFICATION = 0.2
 _log = logging.getLogger("space.microscope")
 
 _STATE_FAILURES = {
@@ -119,6 +120,18 @@ def set_magnification(value: int) -> None:
             f"IM_mag_index {value}",
             "Give an index or a magnification that the microscope has.",
         ) from error
+    if value < _HIGHEST_MAG_INDEX:
+        now = sem.ReportMagIndex()
+        is_set = int(now[0] if isinstance(now, tuple) else now) == value
+    else:
+        now = sem.ReportMag()[0]
+        is_set = abs(now / value - 1) < _SAME_MAGNIFICATION
+    if not is_set:
+        raise SpaceError(
+            f"The magnification was not set; the microscope tells {now}.",
+            f"IM_mag_index {value}",
+            "Look whether the microscope lets SerialEM change the magnification.",
+        )
 
 
 # --- column -------------------------------------------------------------------------------------
@@ -158,12 +171,6 @@ def find_eucentric_height() -> None:
     serialem().Eucentricity(1)
 
 
-def within_stage_limits(x_um: float, y_um: float, margin_um: float = 10.0) -> bool:
-    """Return whether the stage can centre this point; moves overshoot by the backlash."""
-    limit = STAGE_LIMIT_UM - margin_um
-    return abs(x_um) <= limit and abs(y_um) <= limit
-
-
 # --- image shift and matrices ---------------------------------------------------------------------
 
 
@@ -193,22 +200,6 @@ def navigator_offset_um() -> tuple[float, float]:
     """Return Navigator position minus stage reading at zero image shift (tilt-axis offset)."""
     x, y = serialem().AdjustStagePosForNav(0.0, 0.0)
     return float(x), float(y)
-
-
-def shift_image_um(x_um: float, y_um: float) -> None:
-    """Shift the image by specimen µm.
-
-    Raises
-    ------
-    SpaceError
-        When the shift would pass SerialEM's limit (which it tells by a number only).
-    """
-    if int(serialem().ImageShiftByMicrons(float(x_um), float(y_um))):
-        raise SpaceError(
-            f"An image shift of {math.hypot(x_um, y_um):.1f} um is beyond the limit.",
-            "ImageShiftByMicrons",
-            "Lower image_shift_limit.",
-        )
 
 
 def reset_image_shift() -> None:

@@ -21,15 +21,14 @@ from typing import Any
 
 import numpy as np
 
+from space.config import CHECKPOINT, missing_model_files, read_labels
 from space.errors import SpaceError
-from space.segmentation.classes import read_labels
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import normalisation
 
 log = logging.getLogger("space.segmentation")
 
 TILE_STEP = 0.75
-CHECKPOINT = "checkpoint_final.pth"
 
 
 @dataclass(frozen=True)
@@ -289,14 +288,10 @@ class Segmenter:
     def _check_folds(self, folds: Sequence[int | str]) -> None:
         if not folds:
             raise SpaceError("No fold is named.", "segmentation_folds in SPACEtomo_config.py")
-        missing = [
-            str(path)
-            for path in (self.model_folder / f"fold_{fold}" / CHECKPOINT for fold in folds)
-            if not path.is_file()
-        ]
+        missing = missing_model_files(self.model_folder, folds)
         if missing:
             raise SpaceError(
-                f"Weights of the segmentation model are missing: {', '.join(missing)}.",
+                f"Files of the segmentation model are missing: {', '.join(missing)}.",
                 str(self.model_folder),
                 "Put the files there, or correct segmentation_folds in SPACEtomo_config.py",
             )

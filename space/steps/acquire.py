@@ -9,7 +9,7 @@ from pathlib import Path
 from space.errors import SpaceError
 from space.microscope import navigator
 from space.microscope.navfile import SavedItem, read_navigator_file
-from space.microscope.sem import sem_errors, words
+from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.steps import lamella_list
 from space.steps.collect import map_item
@@ -74,13 +74,13 @@ def set_up_ready(session: GridSession) -> None:
     settled: set[int] = set()  # each map is dealt with once, however that ended
     while True:
         now = standing(session, settled)
-        for number, reason in now.failed:
+        for number, why in now.failed:
             settled.add(number)
             _log.error(
                 "%s was not segmented: %s. It gets no targets; see its log, then run the "
                 "script again.",
                 session.map_png(number).name,
-                reason,
+                why,
             )
         for number, labels in now.ready:
             settled.add(number)
@@ -107,9 +107,8 @@ def set_up_ready(session: GridSession) -> None:
 def _set_up_one(session: GridSession, number: int, labels: Path) -> None:
     try:
         set_up_targets(session, number, labels)
-    except (SpaceError, *sem_errors()) as error:
-        text = str(error) if isinstance(error, SpaceError) else words(error)
-        _log.error("%s: no targets were set up: %s", session.map_stem(number), text)
+    except Exception as error:  # the other lamellae can still get targets
+        _log.error("%s: no targets were set up: %s", session.map_stem(number), reason(error))
 
 
 def _wait_for_change(session: GridSession, before: Standing) -> None:

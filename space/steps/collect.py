@@ -12,7 +12,7 @@ from space.microscope import montage, navigator, scope
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
-from space.microscope.sem import sem_errors, words
+from space.microscope.sem import reason
 from space.microscope.virtual_map import view_conditions
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
@@ -26,34 +26,61 @@ CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
 _log = logging.getLogger("space.workflow")
 
 
+class NobodyThereError(SpaceError):
+    """A person was needed and did not come."""
+
+
 def collect_maps(session: GridSession, segment: bool) -> None:
     """Collect a map of each lamella that has none; queue each for segmentation if wanted."""
     todo = []
     for item in lamella_list.to_visit(navigator.items()):
         number = lamella_number(item.label) or 0
-        if _finished(session, number, segment):
+        try:
+            finished = _finished(session, number, segment)
+        except Exception as error:
+            _log.error("%s is of no use: %s", session.map_note(number), reason(error))
+            continue
+        if finished:
             _log.info("The map %s exists: montage skipped.", session.map_note(number))
         else:
             todo.append(number)
     if not todo:
         return
-    if session.settings.aperture_control:
-        scope.insert_objective_aperture(session.settings.objective_aperture)
-    scope.go_to_low_dose_state(session.settings.MM_image_state)
+    go_to_lamella_conditions(session)
     failed = []
+    somebody_there = True
     for position, number in enumerate(todo):
         try:
-            _collect(session, number, todo[position + 1 :], segment)
-        except (SpaceError, *sem_errors()) as error:
-            text = str(error) if isinstance(error, SpaceError) else words(error)
-            _log.error("No map of lamella %d: %s. Going on with the next one.", number, text)
+            _collect(session, number, todo[position + 1 :], segment, somebody_there)
+        except Exception as error:
+            somebody_there = somebody_there and not isinstance(error, NobodyThereError)
+            _log.error(
+                "No map of lamella %d: %s. Going on with the next one.", number, reason(error)
+            )
             failed.append(number)
+    failed = [number for number in failed if not _mended(session, number, segment)]
     if failed and len(failed) == len(todo):
         raise SpaceError(
             "No lamella map could be collected.",
             session.grid,
             "See the messages above; run the script again to go on.",
         )
+
+
+def go_to_lamella_conditions(session: GridSession) -> None:
+    """Set aperture, imaging state and View area for lamella maps and tilt series."""
+    if session.settings.aperture_control:
+        scope.insert_objective_aperture(session.settings.objective_aperture)
+    scope.go_to_low_dose_state(session.settings.MM_image_state)
+
+
+def _mended(session: GridSession, number: int, segment: bool) -> bool:
+    """Whether only saving or queueing a map had failed, and works now."""
+    try:
+        return _finished(session, number, segment)
+    except Exception as error:
+        _log.error("Lamella %d: %s", number, reason(error))
+        return False
 
 
 def map_item(session: GridSession, number: int) -> Item | None:
@@ -87,7 +114,9 @@ def _item_of(number: int) -> Item | None:
     )
 
 
-def _collect(session: GridSession, number: int, later: list[int], segment: bool) -> None:
+def _collect(
+    session: GridSession, number: int, later: list[int], segment: bool, somebody_there: bool
+) -> None:
     item = _item_of(number)
     if item is None:
         return
@@ -96,7 +125,7 @@ def _collect(session: GridSession, number: int, later: list[int], segment: bool)
     lamella = lamella_list.of_item(item, known)
     _log.info("Lamella %d (%s): moving there...", number, lamella.category)
     navigator.move_to(item.index)
-    view = _view_of_lamella(session, number)
+    view = _view_of_lamella(session, number, somebody_there)
     scope.find_eucentric_height()
     navigator.take_height(item.index)
     for other in later:  # neighbours are about as high
@@ -132,13 +161,25 @@ def _drop_unfinished_item(session: GridSession, number: int) -> None:
         navigator.delete([old.index])
 
 
-def _view_of_lamella(session: GridSession, number: int) -> Picture:
-    """Take a View picture; when it is too dark, let a person bring the lamella there."""
+def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) -> Picture:
+    """Take a View picture; when it is too dark, let a person bring the lamella there.
+
+    Raises
+    ------
+    NobodyThereError
+        When nobody did, or `somebody_there` says that nobody will: a night is too short to
+        wait for each lamella.
+    """
     threshold = session.settings.MM_mean_threshold
     view = scope.take_view()
     mean = scope.mean_counts()
     if not threshold or mean >= threshold:
         return view
+    if not somebody_there:
+        raise NobodyThereError(
+            f"View is too dark (mean {mean:.1f}) and nobody is there to centre lamella {number}.",
+            do="Run the script again with a person, or set MM_mean_threshold = 0.",
+        )
     _log.warning(
         "Lamella %d: View has a mean of %.1f, below MM_mean_threshold = %g. Drag the "
         "lamella into the middle (right mouse button), then press B.",
@@ -151,7 +192,7 @@ def _view_of_lamella(session: GridSession, number: int) -> Picture:
     while not key_pressed("B"):
         pause(0.5)
         if time.monotonic() - start > CENTRE_BY_HAND_TIMEOUT_S:
-            raise SpaceError(
+            raise NobodyThereError(
                 f"Nobody centred lamella {number} within {CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
                 do="Set MM_mean_threshold = 0 for sessions without a person.",
             )

@@ -15,7 +15,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.images import read_png
 from space.jobs import pool
-from space.jobs.queue import JobFolder
+from space.jobs.queue import JobFolder, QueueLockedError
 from space.lamellae.boxes import Box
 from space.microscope.waiting import wait_for
 from space.steps.session import GridSession
@@ -30,6 +30,7 @@ SEGMENTATION_TIMEOUT_S = 6 * 3600.0
 
 _LOOK_AFTER_WORKERS_S = 10.0
 _SILENCE_S = 15 * 60.0
+_TELL_TROUBLE_S = 60.0
 _log = logging.getLogger("space.workflow")
 
 
@@ -60,14 +61,27 @@ def wait_for_jobs(
     what: str,
     timeout_s: float,
 ) -> Result:
-    """Wait until `look` returns something, keeping workers alive meanwhile."""
+    """Wait until `look` returns something, keeping workers alive meanwhile.
+
+    A map folder that does not answer for a while only lengthens the waiting.
+    """
     keeper = WorkerKeeper(session)
+    troubled = float("-inf")
 
     def attended() -> Result | None:
-        result = look()
-        if result is None:
-            keeper.look()
-        return result
+        nonlocal troubled
+        try:
+            result = look()
+            if result is None:
+                keeper.look()
+            return result
+        except (OSError, QueueLockedError) as error:
+            # A network folder that is away for a while must not end a night.
+            now = time.monotonic()
+            if now - troubled >= _TELL_TROUBLE_S:
+                troubled = now
+                _log.warning("%s does not answer (%s): waiting on.", session.map_dir, error)
+            return None
 
     def status() -> str:
         if not session.own_inference and folder.silent_s() > _SILENCE_S:
@@ -89,10 +103,14 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
         When the detection failed, took too long, or the user pressed B.
     """
     folder = job_folder(session)
-    # A detection that failed in an earlier run gets another chance, since it is asked again.
-    folder.submit(picture.name, task="detect", again=True, threshold=float(threshold))
+    asked = False
 
     def look() -> Path | None:
+        nonlocal asked
+        if not asked:
+            # One that failed in an earlier run gets another chance, since it is asked again.
+            folder.submit(picture.name, task="detect", again=True, threshold=float(threshold))
+            asked = True
         status = folder.status(picture.name, "detect")
         if status.state == "failed":
             raise SpaceError(
@@ -136,6 +154,18 @@ def submit_segmentation(session: GridSession, picture: Path, again: bool = False
         pool.ensure_worker(session.map_dir, session.space_dir)
 
 
-def read_labels(path: Path) -> np.ndarray:
-    """Read a finished segmentation (uint8 labels, rows × columns)."""
-    return read_png(path)[0]
+def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:
+    """Read a finished segmentation.
+
+    Returns
+    -------
+    labels : ndarray of uint8, shape (rows, columns)
+    names : dict of str to int
+        The classes as the model that made it numbers them; empty when it does not tell.
+    """
+    labels, info = read_png(path)
+    try:
+        names = {str(k): int(v) for k, v in json.loads(info.get("labels", "{}")).items()}
+    except (ValueError, TypeError, AttributeError):
+        names = {}
+    return labels, names

@@ -130,10 +130,8 @@ def labelled(items: list[Item], prefix: str) -> list[Item]:
 
 
 def to_visit(items: list[Item]) -> list[Item]:
-    """Return the items of lamellae for montages: FL, or PL where there is no FL of the number."""
-    final = labelled(items, FINAL_LABEL)
-    numbers = {lamella_number(item.label) for item in final}
-    first = [
-        item for item in labelled(items, FIRST_LABEL) if lamella_number(item.label) not in numbers
-    ]
-    return sorted([*final, *first], key=lambda item: lamella_number(item.label) or 0)
+    """Return the items of lamellae for montages, one of each number: FL, or PL without an FL."""
+    chosen: dict[int, Item] = {}
+    for item in (*labelled(items, FINAL_LABEL), *labelled(items, FIRST_LABEL)):
+        chosen.setdefault(lamella_number(item.label) or 0, item)
+    return [chosen[number] for number in sorted(chosen)]

@@ -2,37 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 
+from space.files import write_text_atomic
 from space.microscope import autoloader, montage, navigator, scope
 from space.microscope.sem import sem_errors, serialem, words
 from space.settings import STAGE, Settings
 from space.steps.session import GridSession
 
+NAMES_FILE = "SPACE_grids.json"
+"""The names of a directory's grids, by autoloader slot."""
+
 _log = logging.getLogger("space.workflow")
 
 
-def grid_name(slot: int | str, settings: Settings, taken: tuple[str, ...] = ()) -> str:
+def grid_name(
+    slot: int | str,
+    settings: Settings,
+    taken: tuple[str, ...] = (),
+    earlier: Mapping[str, str] | None = None,
+) -> str:
     """Return the folder-safe name of a grid.
 
     The autoloader's name; else `grid_default_name`, with the slot number when there are
-    several grids; else a name made of the slot. A name that another grid of this run has
-    gets the slot number too.
+    several grids; else a name made of the slot. A name that another grid has gets the slot
+    number too, and a grid keeps the name that it had in an earlier run: under another name
+    everything would be done again, under another grid's name it would go on with that one.
+
+    Parameters
+    ----------
+    slot : int or str
+        Autoloader slot, or "stage".
+    settings : Settings
+        What the user chose.
+    taken : tuple of str
+        Names of the grids of this run before this one.
+    earlier : mapping of str to str
+        Names of earlier runs in this directory, by slot.
     """
+    earlier = earlier or {}
+    before = earlier.get(str(slot), "")
     default = autoloader.folder_safe(settings.grid_default_name)
     if slot == STAGE:
-        name = default or "grid"
-        suffix = "_stage"
+        suffix, named = "_stage", ""
+        base = default or "grid"
+        several = False
     else:
-        named = autoloader.folder_safe(autoloader.slot_name(int(slot)))
         suffix = f"_S{int(slot):02d}"
+        named = autoloader.folder_safe(autoloader.slot_name(int(slot)))
+        if not named and before and autoloader.loaded_slot() == slot:
+            return before
         several = len(settings.grid_list) > 1
-        name = (
-            named
-            or (f"{default}{suffix}" if default and several else default)
-            or f"G{int(slot):02d}"
-        )
-    return f"{name}{suffix}" if name.lower() in {other.lower() for other in taken} else name
+        base = named or default or f"G{int(slot):02d}"
+    used = {name.lower() for name in taken}
+    used |= {name.lower() for other, name in earlier.items() if other != str(slot)}
+    if before in (base, f"{base}{suffix}") and before.lower() not in used:
+        return before
+    numbered = base.lower() in used or (several and bool(default) and not named)
+    return f"{base}{suffix}" if numbered else base
+
+
+def earlier_names(directory: Path) -> dict[str, str]:
+    """Return the names of the grids of earlier runs in a directory, by slot."""
+    try:
+        values = json.loads((directory / NAMES_FILE).read_text(encoding="utf-8"))
+        return {str(slot): str(name) for slot, name in values.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def note_name(directory: Path, slot: int | str, name: str) -> None:
+    """Remember a grid's name for later runs."""
+    names = {**earlier_names(directory), str(slot): name}
+    write_text_atomic(directory / NAMES_FILE, json.dumps(names, indent=1) + "\n")
 
 
 def open_grid(session: GridSession, slot: int | str) -> bool:

@@ -10,12 +10,17 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from space.errors import SpaceError
+from space.images import read_png
 from space.lamellae.boxes import Box
 from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
 from space.microscope import montage, navigator, scope
 from space.microscope.navigator import Item
-from space.microscope.sem import sem_errors, words
+from space.microscope.sem import reason
+from space.microscope.waiting import StoppedByUserError
+from space.plots import plot_detection
 from space.steps import lamella_list
 from space.steps.find import CLOSEST_UM, lamella_of_box
 from space.steps.inference import detect
@@ -40,18 +45,48 @@ class Sighting:
     lamella: Lamella
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What came of visiting the lamellae with the first label.
+
+    Attributes
+    ----------
+    known : LamellaList
+        With what was learnt.
+    unseen : tuple of str
+        Labels of those that are not in their picture.
+    troubled : tuple of str
+        Labels of those of which there is no picture or no answer: nothing is known about them.
+    trouble : str
+        The last reason for that.
+    """
+
+    known: LamellaList
+    unseen: tuple[str, ...] = ()
+    troubled: tuple[str, ...] = ()
+    trouble: str = ""
+
+
 def refind_lamellae(session: GridSession) -> None:
     """Correct the positions of all lamellae that still carry the first label."""
+    _drop_replaced()
     if not labelled(navigator.items(), FIRST_LABEL):
         if labelled(navigator.items(), FINAL_LABEL):
             _log.info("Positions were refined before: intermediate magnification skipped.")
         return
     known = lamella_list.load(session.lamellae_file) or LamellaList(())
     _go_to_intermediate(session)
-    known, unseen = _visit_all(session, known, retry=False)
-    if unseen and known.offset_um is not None:
-        known, unseen = _visit_all(session, known, retry=True)
-    _judge_unseen(session, known)
+    visit = _visit_all(session, known, retry=False)
+    if (visit.unseen or visit.troubled) and visit.known.offset_um is not None:
+        visit = _visit_all(session, visit.known, retry=True)
+    known = visit.known
+    if visit.troubled and known.offset_um is None and not visit.unseen:
+        raise SpaceError(
+            f"No lamella could be looked at: {visit.trouble}.",
+            "intermediate magnification",
+            "Mend this and run the script again.",
+        )
+    _judge_unseen(visit)
     _drop_close(known)
     navigator.save()
     count = len(labelled(navigator.items(), FINAL_LABEL))
@@ -68,11 +103,20 @@ def _go_to_intermediate(session: GridSession) -> None:
     scope.set_magnification(session.settings.IM_mag_index)
 
 
-def _visit_all(
-    session: GridSession, known: LamellaList, retry: bool
-) -> tuple[LamellaList, list[str]]:
-    """Visit every lamella with the first label; return those not seen, by label."""
-    unseen = []
+def _drop_replaced() -> None:
+    """Delete first points of lamellae that have a refined one, left by a run that was cut off."""
+    items = navigator.items()
+    refined = {lamella_number(item.label) for item in labelled(items, FINAL_LABEL)}
+    navigator.delete(
+        [i.index for i in labelled(items, FIRST_LABEL) if lamella_number(i.label) in refined]
+    )
+
+
+def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Visit:
+    """Visit every lamella with the first label."""
+    unseen: list[str] = []
+    troubled: list[str] = []
+    trouble = ""
     for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
         item = navigator.with_label(label)
         if item is None:
@@ -80,9 +124,13 @@ def _visit_all(
         lamella = lamella_list.of_item(item, known)
         try:
             sighting = _look(session, item, lamella, known)
-        except sem_errors() as error:
-            _log.error("%s: no intermediate picture (%s).", label, words(error))
-            sighting = None
+        except StoppedByUserError:
+            raise
+        except Exception as error:  # the others can still be looked at
+            trouble = reason(error)
+            troubled.append(label)
+            _log.error("%s could not be looked at: %s", label, trouble)
+            continue
         if sighting is None:
             unseen.append(label)
             _log.info(
@@ -92,7 +140,7 @@ def _visit_all(
             )
             continue
         known = _correct(session, item, sighting, known)
-    return known, unseen
+    return Visit(known, tuple(unseen), tuple(troubled), trouble)
 
 
 def _search(known: LamellaList) -> tuple[float, float]:
@@ -120,12 +168,29 @@ def _look(
         grid=session.grid,
     )
     boxes = detect(session, path, session.settings.WG_detection_threshold)
+    if session.settings.save_plot:
+        _draw(session, item.label, path, boxes)
     seen = {lamella_of_box(box, small, number): box for number, box in enumerate(boxes, start=1)}
     search_um, usual_um = _search(known)
     match = best_match(lamella, list(seen), _neighbours(lamella, known), search_um, usual_um)
     if match is None:
         return None
     return Sighting(_in_full_picture(seen[match.lamella], small.shape, frame.shape), match.lamella)
+
+
+def _draw(session: GridSession, label: str, path: Path, boxes: list[Box]) -> None:
+    try:
+        picture, info = read_png(path)
+        plot_detection(
+            session.directory / f"{path.stem}_detected.png",
+            picture,
+            boxes,
+            session.config.category_colors,
+            info["pixel_nm"],
+            f"{session.grid}: {label} at intermediate magnification",
+        )
+    except (SpaceError, OSError) as error:
+        _log.warning("The picture of %s was not drawn: %s", label, error)
 
 
 def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:
@@ -205,13 +270,16 @@ def _more_certain(before: Lamella, now: Lamella) -> Lamella:
     return now if now.probability >= before.probability else before
 
 
-def _judge_unseen(session: GridSession, known: LamellaList) -> None:
-    """Keep lamellae that were not seen again only if they were certain from the start."""
-    for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
+def _judge_unseen(visit: Visit) -> None:
+    """Keep lamellae that were not seen again only if they were certain from the start.
+
+    Those that could not be looked at keep their first label: the next run looks again.
+    """
+    for label in visit.unseen:
         item = navigator.with_label(label)
         if item is None:
             continue
-        lamella = lamella_list.of_item(item, known)
+        lamella = lamella_list.of_item(item, visit.known)
         if stays_unseen(lamella):
             navigator.describe(item.index, label=f"{FINAL_LABEL}{lamella.number}")
             _log.info(

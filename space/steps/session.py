@@ -102,11 +102,6 @@ class GridSession:
         """A lamella's map as segmentation sees it."""
         return self.map_dir / f"{self.map_stem(number)}.png"
 
-    def map_number(self, note: str) -> int | None:
-        """Return the lamella's number from the note of its map; None for other notes."""
-        found = re.fullmatch(rf"{re.escape(self.grid)}_L(\d+)\.mrc", note)
-        return int(found.group(1)) if found else None
-
     def targets_file(self, number: int, area: int = 1) -> Path:
         """Targets file of an area; the Navigator note is its name."""
         root = pacetomo.area_root(self.map_stem(number), area)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from space.microscope import montage, navigator, scope, virtual_map
 from space.microscope.montage import MapImage
 from space.microscope.scope import RecordOptics
 from space.microscope.virtual_map import ViewConditions
+from space.settings import LARGEST_SHIFT_UM
 from space.steps.collect import map_item
-from space.steps.inference import read_labels
+from space.steps.inference import read_segmentation
 from space.steps.session import GridSession, map_label
 from space.targeting import Area, Choice, Optics, TargetingOptions, select_targets, wanted_mask
 
@@ -116,7 +118,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
             "Delete its files and run the script again.",
         )
     facts = read_facts(session.map_png(number))
-    labels = read_labels(labels_path)
+    labels, told_names = read_segmentation(labels_path)
     if labels.shape != facts.frame.shape:
         raise SpaceError(
             f"The segmentation has {labels.shape} pixels and its map {facts.frame.shape}.",
@@ -125,7 +127,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         )
     record = scope.record_optics()
     optics = optics_of(session, facts, record)
-    names = model_config.labels(session.config)
+    names = _names_of(session, told_names, labels_path)
     options = targeting_options(session)
     _log.info("%s: choosing targets...", session.map_stem(number))
     choice = select_targets(labels, names, options, optics)
@@ -154,6 +156,20 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         len(choice.areas),
     )
     return choice.n_targets
+
+
+def _names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> dict[str, int]:
+    """Return the classes of a segmentation: as it tells itself, else as the model here has them.
+
+    A monitor may run another model than the one that is configured here.
+    """
+    own = model_config.labels(session.config)
+    if told and told != own:
+        _log.warning(
+            "%s was made with other classes than those of the model here: its own are used.",
+            labels_path.name,
+        )
+    return told or own
 
 
 def targeting_options(session: GridSession) -> TargetingOptions:
@@ -256,6 +272,7 @@ def _targets(
     matrix = scope.stage_to_specimen()
     origin = points_stage_um[0]
     shifts = _rounded(specimen_shift_um(points_stage_um, origin, matrix))
+    _warn_of_far_targets(root, shifts)
     readings = _rounded(_stage_reading(points_stage_um))
     geometry = _rounded(
         specimen_shift_um(frame.to_stage(area.geometry_points_map_px), origin, matrix)
@@ -275,6 +292,18 @@ def _targets(
         ),
         geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),
     )
+
+
+def _warn_of_far_targets(root: str, shifts_um: list[tuple[float, float]]) -> None:
+    far = [n for n, shift in enumerate(shifts_um, start=1) if math.hypot(*shift) > LARGEST_SHIFT_UM]
+    if far:
+        _log.warning(
+            "%s: PACEtomo will skip target(s) %s, more than %g um from the tracking target. "
+            "Lower image_shift_limit.",
+            root,
+            ", ".join(map(str, far)),
+            LARGEST_SHIFT_UM,
+        )
 
 
 def _rounded(points: np.ndarray) -> list[tuple[float, float]]:

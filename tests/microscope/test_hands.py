@@ -72,14 +72,6 @@ def test_the_lamella_state_must_be_low_dose_and_not_low_magnification(monkeypatc
         scope.go_to_low_dose_state(2)
 
 
-def test_image_shift_beyond_the_limit_is_an_error(monkeypatch):
-    fake_serialem.install(monkeypatch, ImageShiftByMicrons=lambda x, y: 1.0)
-    with pytest.raises(SpaceError, match="beyond the limit"):
-        scope.shift_image_um(16, 0)
-    fake_serialem.install(monkeypatch, ImageShiftByMicrons=lambda x, y: 0.0)
-    scope.shift_image_um(1, 0)
-
-
 def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
     fake_serialem.install(
         monkeypatch,
@@ -116,7 +108,9 @@ def test_slot_names_in_all_forms(monkeypatch, answer, name):
 
 
 def test_an_empty_slot_and_a_silent_autoloader_are_told(monkeypatch):
-    fake_serialem.install(monkeypatch, ReportSlotStatus=lambda slot: 0.0)
+    fake_serialem.install(
+        monkeypatch, ReportSlotStatus=lambda slot: 0.0, IsVariableDefined=lambda name: 0.0
+    )
     with pytest.raises(SpaceError, match="empty"):
         autoloader.slot_name(3)
     fake_serialem.install(monkeypatch, ReportSlotStatus=refuse)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from space.config import read_labels
 from space.errors import SpaceError
-from space.segmentation.classes import label_names, read_labels
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.model import (
     Plan,
@@ -30,7 +30,6 @@ def write_dataset(folder, labels):
 def test_labels_are_read_in_order_of_label(tmp_path):
     write_dataset(tmp_path, {"background": 0, "lamella": 2, "ice": 1, "ignore": 3})
     assert list(read_labels(tmp_path).items()) == [("background", 0), ("ice", 1), ("lamella", 2)]
-    assert label_names(read_labels(tmp_path))[2] == "lamella"
     write_dataset(tmp_path, {"0": "background", "1": "mitos"})
     assert read_labels(tmp_path) == {"background": 0, "mitos": 1}
 

@@ -23,6 +23,9 @@ def space_dir(tmp_path_factory) -> Path:
     (folder / "models/lamella_segmentation/dataset.json").write_text(
         json.dumps({"labels": LABEL}), encoding="utf-8"
     )
+    (folder / "models/lamella_segmentation/plans.json").write_text("{}", encoding="utf-8")
+    (folder / "models/lamella_segmentation/fold_0").mkdir()
+    (folder / "models/lamella_segmentation/fold_0/checkpoint_final.pth").write_bytes(b"")
     return folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -28,6 +27,7 @@ def slots(monkeypatch):
     module = ModuleType("serialem")
     module.SEMerror = type("SEMerror", (Exception,), {})
     module.ReportSlotStatus = lambda slot: (1.0, names[slot]) if names[slot] else 1.0
+    module.IsVariableDefined = lambda name: float(hasattr(module, "GetVariable"))
     monkeypatch.setitem(sys.modules, "serialem", module)
     return names
 
@@ -49,18 +49,42 @@ def test_grids_get_names_that_are_safe_and_their_own(slots, slot, default, grids
     assert prepare.grid_name(slot, settings, taken) == name
 
 
+def test_a_grid_keeps_its_name_in_later_runs_and_never_gets_anothers(slots, tmp_path):
+    def name(slot, grids, default="yeast"):
+        settings = Settings(grid_list=grids, grid_default_name=default)
+        found = prepare.grid_name(slot, settings, (), prepare.earlier_names(tmp_path))
+        prepare.note_name(tmp_path, slot, found)
+        return found
+
+    slots[4] = slots[5] = ""
+    assert name(3, (3,)) == "yeast"
+    assert name(4, (4,)) == "yeast_S04"  # not the files of the grid before
+    assert name(3, (3, 4)) == "yeast"  # another list of grids changes nothing
+    assert name(5, (3, 4, 5)) == "yeast_S05"
+    assert name(5, (5,)) == "yeast_S05"
+    assert name("stage", ("stage",)) == "yeast_stage"
+    assert name(1, (1,)) == "Grid_A" and name(2, (2,)) == "grid_a_S02"
+    slots[1] = "Other"  # another cassette
+    assert name(1, (1,)) == "Other"
+    (tmp_path / prepare.NAMES_FILE).write_text("[")
+    assert name(3, (3,)) == "yeast"
+
+
+def test_a_grid_on_the_stage_keeps_its_name_when_its_slot_counts_as_empty(slots):
+    module = sys.modules["serialem"]
+    module.ReportSlotStatus = lambda slot: 0.0
+    module.GetVariable = lambda name: 7.0
+    settings = Settings(grid_list=(7,))
+    assert prepare.grid_name(7, settings, (), {"7": "Grid_A"}) == "Grid_A"
+    with pytest.raises(SpaceError, match="empty"):
+        prepare.grid_name(6, settings, (), {})
+
+
 @pytest.mark.parametrize(
     ("label", "number"), [("PL1", 1), ("FL12", 12), ("L01", None), ("PL", None), ("FL1a", None)]
 )
 def test_labels_of_lamellae(label, number):
     assert lamella_number(label) == number
-
-
-def test_map_notes_belong_to_their_own_grid():
-    session = GridSession(Settings(), None, Path(), Path(), "G1")
-    assert session.map_number("G1_L07.mrc") == 7
-    assert session.map_number("G11_L07.mrc") is None
-    assert session.map_number("G1_L07_tgts.txt") is None
 
 
 def test_the_list_of_lamellae_survives_saving_and_a_damaged_one_is_told(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ class TruthWorker:
         else:
             offset = session.scope.optics.low_mag_offset_um
             center = np.add(frame.center_stage_um, offset)
-        frame = frame.centered_at(center)
+        frame = replace(frame, center_stage_um=tuple(center))
         boxes = []
         for lamella in session.grid.lamellae:
             x0, y0, x1, y1 = lamella.box_um
@@ -113,7 +113,7 @@ class TruthWorker:
         ]
         if taken:
             low, high = np.min(taken, axis=0), np.max(taken, axis=0)
-            frame = frame.centered_at((low + high) / 2)
+            frame = replace(frame, center_stage_um=tuple((low + high) / 2))
         array, info = read_png(picture)
         labels = session.grid.label_map(_px_to_grid(frame), array.shape)
         write_png(
