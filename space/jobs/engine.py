@@ -14,14 +14,15 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_png, write_png
 from space.jobs.claims import read_json
 from space.jobs.records import Job
 from space.jobs.results import result_path
+from space.settings import SETTINGS_FILE
 
 log = logging.getLogger("space.jobs")
 
-SETTINGS_NAME = "SPACE_settings.json"
 DEFAULT_THRESHOLD = 0.1
 #: Pixel sizes this close (as a fraction) are the same.
 SAME_PIXEL = 0.02
@@ -124,7 +125,7 @@ class Engine:
             say(f"The map does not say its pixel size; {model_nm:g} nm is assumed.")
         scaled = image
         if abs(pixel_nm / model_nm - 1.0) > SAME_PIXEL:
-            scaled = _resized(image, _scaled_shape(image.shape, pixel_nm / model_nm), smooth=True)
+            scaled = _resized(image, rescaled_shape(image.shape, pixel_nm / model_nm), smooth=True)
             say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
         labels = segmenter.segment(scaled)
@@ -203,7 +204,7 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
     SpaceError
         If it is no number between 0 and 1.
     """
-    saved = read_json(Path(map_dir) / SETTINGS_NAME)
+    saved = read_json(Path(map_dir) / SETTINGS_FILE)
     value = params.get("threshold", saved.get("WG_detection_threshold", DEFAULT_THRESHOLD))
     if (
         isinstance(value, bool)
@@ -253,10 +254,6 @@ def _wait_until_whole(map_path: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
     while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end:
         time.sleep(min(1.0, max(0.01, seconds / 10)))
-
-
-def _scaled_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
 
 
 def _resized(image: np.ndarray, shape: tuple[int, ...], smooth: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def find_lamellae(session: GridSession) -> None:
     _add_points(session, grid_map, lamellae)
     navigator.save()
     lamella_list.save(session.lamellae_file, LamellaList(tuple(lamellae), tuple(others)))
-    _draw(session, boxes)
+    title = f"{session.grid}: {len(boxes)} lamellae detected"
+    draw_detection(session, session.whole_grid_png, session.detection_plot, boxes, title)
 
 
 def whole_grid_map(session: GridSession) -> MapImage:
@@ -161,16 +163,12 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
         )
 
 
-def _draw(session: GridSession, boxes: list[Box]) -> None:
+def draw_detection(
+    session: GridSession, picture: Path, plot: Path, boxes: list[Box], title: str
+) -> None:
+    """Draw the boxes that were found in a picture; a plot that fails is no reason to stop."""
     try:
-        picture, info = read_png(session.whole_grid_png)
-        plot_detection(
-            session.detection_plot,
-            picture,
-            boxes,
-            session.config.category_colors,
-            info["pixel_nm"],
-            f"{session.grid}: {len(boxes)} lamellae detected",
-        )
+        data, info = read_png(picture)
+        plot_detection(plot, data, boxes, session.config.category_colors, info["pixel_nm"], title)
     except (SpaceError, OSError) as error:
-        _log.warning("The picture of the grid was not drawn: %s", error)
+        _log.warning("%s was not drawn: %s", plot.name, error)

@@ -10,19 +10,16 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from space.errors import SpaceError
-from space.images import read_png
 from space.lamellae.boxes import Box
 from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
 from space.microscope import montage, navigator, scope
 from space.microscope.navigator import Item
 from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
-from space.plots import plot_detection
 from space.steps import lamella_list
-from space.steps.find import CLOSEST_UM, lamella_of_box
+from space.steps.find import CLOSEST_UM, draw_detection, lamella_of_box
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
 from space.steps.pictures import save_for_model
@@ -169,28 +166,15 @@ def _look(
     )
     boxes = detect(session, path, session.settings.WG_detection_threshold)
     if session.settings.save_plot:
-        _draw(session, item.label, path, boxes)
+        plot = session.directory / f"{path.stem}_detected.png"
+        title = f"{session.grid}: {item.label} at intermediate magnification"
+        draw_detection(session, path, plot, boxes, title)
     seen = {lamella_of_box(box, small, number): box for number, box in enumerate(boxes, start=1)}
     search_um, usual_um = _search(known)
     match = best_match(lamella, list(seen), _neighbours(lamella, known), search_um, usual_um)
     if match is None:
         return None
     return Sighting(_in_full_picture(seen[match.lamella], small.shape, frame.shape), match.lamella)
-
-
-def _draw(session: GridSession, label: str, path: Path, boxes: list[Box]) -> None:
-    try:
-        picture, info = read_png(path)
-        plot_detection(
-            session.directory / f"{path.stem}_detected.png",
-            picture,
-            boxes,
-            session.config.category_colors,
-            info["pixel_nm"],
-            f"{session.grid}: {label} at intermediate magnification",
-        )
-    except (SpaceError, OSError) as error:
-        _log.warning("The picture of %s was not drawn: %s", label, error)
 
 
 def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:

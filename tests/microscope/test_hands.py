@@ -72,6 +72,21 @@ def test_the_lamella_state_must_be_low_dose_and_not_low_magnification(monkeypatc
         scope.go_to_low_dose_state(2)
 
 
+def test_a_magnification_that_was_not_really_set_is_an_error(monkeypatch):
+    functions = {
+        "SetMagIndex": lambda index: None,
+        "SetMag": lambda magnification: None,
+        "ReportMagIndex": lambda: (10.0, 0.0),
+        "ReportMag": lambda: (580.0, 0.0, 0.0),
+    }
+    fake_serialem.install(monkeypatch, **functions)
+    scope.set_magnification(10)
+    scope.set_magnification(580)
+    for wrong in (11, 4800):
+        with pytest.raises(SpaceError, match="not set"):
+            scope.set_magnification(wrong)
+
+
 def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
     fake_serialem.install(
         monkeypatch,

@@ -193,7 +193,7 @@ def test_going_on_at_level_4_puts_the_aperture_back(bench):
     assert session.run(3).ok
     session.do("sem.SetApertureSize(2, 0)")  # as a whole-grid map of another grid does
     assert session.run(4).ok
-    assert session.simulation.session.scope.apertures[2] == 70
+    assert session.simulation.session.scope.apertures_um[2] == 70
 
 
 def test_levels_1_and_2_need_no_segmentation_model(tmp_path, space_dir, monkeypatch):
