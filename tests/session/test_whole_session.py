@@ -81,9 +81,8 @@ def test_stacks_and_maps_are_valid_mrc_with_an_mdoc_section_for_each_image(sessi
         assert mrcfile.validate(path), path
     for path in stacks:
         with mrcfile.open(path, permissive=False) as stack:
-            sections = mdoc.read(path.with_name(path.name + ".mdoc")).sections
-            n_images = 1 if stack.data.ndim == 2 else stack.data.shape[0]
-            assert len([s for s in sections if s.kind == "ZValue"]) == n_images == 5
+            sections = mdoc.read(path.with_name(path.name + ".mdoc")).images
+            assert len(sections) == stack.data.shape[0] == 5
 
 
 def test_pacetomo_finds_what_it_needs(session):
@@ -100,9 +99,9 @@ def test_pacetomo_finds_what_it_needs(session):
         assert np.allclose(item.stage_um[:2], targets[0].stage_um, atol=0.02)
         for target in targets:
             assert (out / target.viewfile).exists()
-            # a specimen shift is minus the stage shift
+            # A specimen shift is minus the stage shift, but for the calibration's half percent.
             stage = np.subtract(target.stage_um, targets[0].stage_um)
-            assert np.allclose(-stage, target.shift_um, atol=0.02)
+            assert np.allclose(-stage, target.shift_um, rtol=0.006, atol=0.002)
             assert np.hypot(*target.shift_um) <= 15
 
 
