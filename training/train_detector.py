@@ -9,7 +9,6 @@ windows of 1024 px afterwards.
 from __future__ import annotations
 
 import argparse
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -79,6 +78,20 @@ def make_data(root: Path, grids: int, processes: int) -> Path:
     return description
 
 
+def ship(best: Path, target: Path) -> None:
+    """Copy the weights without the folders of the machine that trained them."""
+    import torch
+
+    checkpoint = torch.load(best, map_location="cpu", weights_only=False)
+    places = {"data": "lamellae.yaml", "project": None, "save_dir": None}
+    checkpoint["train_args"] = {**checkpoint["train_args"], **places}
+    checkpoint["model"].args = {**dict(checkpoint["model"].args), **places}
+    checkpoint["git"] = {}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(checkpoint, target)
+    print(f"{best.name} -> {target}")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,7 +101,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--ship", type=Path, help="copy the best weights to this file")
+    parser.add_argument("--only-ship", action="store_true", help="do not train any more")
     args = parser.parse_args()
+    if args.only_ship:
+        ship(args.data / "runs" / "detector" / "weights" / "best.pt", args.ship)
+        return
     description = args.data / "lamellae.yaml"
     if not description.exists():
         description = make_data(args.data, args.grids, args.processes)
@@ -123,10 +140,8 @@ def main() -> None:
         flipud=0.5,
         scale=0.15,
     )
-    best = args.data / "runs" / "detector" / "weights" / "best.pt"
     if args.ship:
-        args.ship.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(best, args.ship)
+        ship(args.data / "runs" / "detector" / "weights" / "best.pt", args.ship)
 
 
 if __name__ == "__main__":
