@@ -38,7 +38,8 @@ class LamellaVerdict:
     category : str
         What detection called it.
     error_um : float or None
-        Distance of the last Navigator position from the true centre.
+        Distance of the last Navigator position from the true centre; None for a lamella that was
+        left out for its class.
     map, segmentation : str
         File names, empty when there is none.
     dice : dict
@@ -115,6 +116,21 @@ def positions(nav_items: Sequence[Any]) -> dict[int, tuple[np.ndarray, str]]:
                 xy = np.array(item.stage_um[:2])
                 result[int(item.label[2:])] = (xy, category)
     return result
+
+
+def excluded(path: Path) -> dict[int, tuple[np.ndarray, str]]:
+    """Lamellae that were found and left out for their class, under negative numbers.
+
+    They have no Navigator item; their place is that at low magnification with the offset taken off.
+    """
+    if not path.exists():
+        return {}
+    known = json.loads(path.read_text(encoding="utf-8"))
+    offset = np.array(known["offset_um"] or (0.0, 0.0))
+    return {
+        -count: (np.array(one["stage_um"]) + offset, one["category"])
+        for count, one in enumerate(known["others"], 1)
+    }
 
 
 def match(
@@ -247,7 +263,7 @@ def judge_grid(
     rotation_deg : float
         Direction of the Record image's columns on the stage.
     """
-    known = positions(nav_items)
+    known = positions(nav_items) | excluded(directory / f"{grid.name}_lamellae.json")
     numbers = sorted(known)
     truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
     found_um = np.array([known[n][0] for n in numbers]).reshape(-1, 2)
@@ -261,6 +277,10 @@ def judge_grid(
             verdicts.append(LamellaVerdict(lamella.number, lamella.kind))
             continue
         number, error = pairs[i]
+        if number < 0:
+            category = known[number][1]
+            verdicts.append(LamellaVerdict(lamella.number, lamella.kind, True, category))
+            continue
         stem = f"{grid.name}_L{number:02d}"
         planned, points, n_series = _target_points(directory, stem, imaged)
         conflicts += beam_conflicts(points, optics)

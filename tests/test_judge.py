@@ -29,6 +29,19 @@ def test_a_refined_position_takes_the_place_of_the_first_one():
     assert list(known) == [1]
 
 
+def test_a_lamella_left_out_for_its_class_was_found(tmp_path):
+    grid = Grid.make(900_202, 1, name="G1", kinds=["broken"])
+    x, y = grid.lamellae[0].center_um
+    other = {"stage_um": [x - 9.0, y + 4.0], "category": "broken"}
+    path = tmp_path / "G1_lamellae.json"
+    for offset, found in (([9.0, -4.0], True), (None, True), ([90.0, -4.0], False)):
+        path.write_text(json.dumps({"offset_um": offset, "others": [other]}), encoding="utf-8")
+        verdict = judge.judge_grid(grid, tmp_path, tmp_path, [], [], LABELS, ["mitos"], OPTICS, 0.0)
+        assert verdict.lamellae[0].found is found
+        assert verdict.false_positions == (0 if found else 1)
+    assert verdict.errors_um == ()
+
+
 def test_each_position_is_matched_once():
     truth = np.array([[0.0, 0.0], [10.0, 0.0]])
     found = np.array([[1.0, 0.0], [2.0, 0.0]])
