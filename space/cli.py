@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--kinds", type=_names, metavar="NAME,NAME", help="categories of these lamellae"
     )
+    simulate.add_argument(
+        "--within", type=float, metavar="UM", help="use only this middle part of the grid (quicker)"
+    )
     simulate.add_argument("--script", type=Path, help="in place of SPACEtomo.py")
     simulate.add_argument("--primary", type=Path, help="in place of the PACEtomo stand-in")
     simulate.add_argument(
@@ -83,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tilt_step_deg=args.tilt_step,
             resume=args.resume,
             kinds=args.kinds,
+            within_um=args.within,
         )
         summary = run(plan, show=lambda line: print(line, flush=True))
     except SpaceError as error:

@@ -21,6 +21,7 @@ MARKER = "SPACE_simulation.json"
 
 SUMMARY = "summary.json"
 PRIMARY_SCRIPT, AFTER_SCRIPT = 2, 3
+GRID_REACH_UM, STAGE_MARGIN_UM, STAGE_LIMIT_UM = 720.0, 110.0, 990.0
 
 log = logging.getLogger("space.simulate")
 
@@ -47,6 +48,8 @@ class Plan:
         Go on in a folder that has a session already.
     kinds : tuple of str or None
         Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
+    within_um : float or None
+        Use only the part of the grid within this distance of its centre, which is quicker.
     """
 
     out: Path
@@ -61,6 +64,7 @@ class Plan:
     tilt_step_deg: float = 15.0
     resume: bool = False
     kinds: tuple[str, ...] | None = None
+    within_um: float | None = None
 
 
 def with_settings(text: str, values: Mapping[str, Any]) -> str:
@@ -166,14 +170,21 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         watch.hear(line)
         show(line)
 
-    grids: Any = plan.grids
-    if plan.kinds:
-        n = len(plan.kinds)
-        grids = {
-            slot: Grid.make(plan.seed + slot - 1, n, name=f"G{slot}", kinds=plan.kinds)
-            for slot in range(1, plan.grids + 1)
-        }
-    simulation = Simulation(out, seed=plan.seed, grids=grids, lamellae=plan.lamellae, progress=hear)
+    reach_um = plan.within_um or GRID_REACH_UM
+    grids = {
+        slot: Grid.make(
+            plan.seed * 100 + slot,
+            plan.lamellae,
+            name=f"G{slot}",
+            kinds=plan.kinds,
+            within_um=reach_um,
+        )
+        for slot in range(1, plan.grids + 1)
+    }
+    limit_um = plan.within_um + STAGE_MARGIN_UM if plan.within_um else STAGE_LIMIT_UM
+    simulation = Simulation(
+        out, seed=plan.seed, grids=grids, progress=hear, stage_limit_um=limit_um
+    )
     simulation.scripts[PRIMARY_SCRIPT] = Script("acquisition", _primary_text(plan, plan_dir))
     simulation.scripts[AFTER_SCRIPT] = Script("SPACEtomo_postAction", after)
     simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)

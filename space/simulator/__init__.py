@@ -43,6 +43,8 @@ class Simulation:
         Slot of the grid that is on the stage at the start; None = the stage is empty.
     stage_error_um : float
         Standard deviation of a stage move per axis.
+    stage_limit_um : float
+        How far the stage goes from the centre along each axis; full-grid montages fill it.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Simulation:
         noise: bool = True,
         loaded: int | None = 1,
         stage_error_um: float = 0.35,
+        stage_limit_um: float = 990.0,
     ) -> None:
         from space.simulator.session import Session
 
@@ -75,6 +78,8 @@ class Simulation:
             loaded=loaded if loaded in slots else None,
             stage_error_um=stage_error_um,
         )
+        limit = float(stage_limit_um)
+        self.session.scope.stage_limits_um = (-limit, limit, -limit, limit)
 
     @property
     def grids(self) -> dict[int, object]:

@@ -22,6 +22,7 @@ def plan():
             "seed": 900_301,
             "kinds": ("good", "good"),
             "tilt_step_deg": 30.0,
+            "within_um": 260.0,
             **changes,
             # Fewer targets than with the default, to save time.
             "settings": {"target_score_threshold": 0.1, **changes.get("settings", {})},

@@ -192,6 +192,7 @@ class Grid:
         name: str = "G1",
         milled: bool = True,
         kinds: Sequence[str] | None = None,
+        within_um: float = 720.0,
     ) -> Grid:
         """Draw a grid; the same seed gives the same grid.
 
@@ -205,6 +206,8 @@ class Grid:
             False gives a clean grid as for plunge-frozen particles.
         kinds : sequence of str, optional
             Categories of the lamellae; by default all six occur in turn.
+        within_um : float
+            Lamellae lie in squares whose centres are this near the centre of the grid.
         """
         rng = np.random.default_rng([3, seed])
         film = make_film(rng, milled)
@@ -221,7 +224,7 @@ class Grid:
         if kinds is None:
             rng.shuffle(chosen)
         milling_deg = 96 + rng.normal(0, 4)
-        squares = _squares(rng, film, len(chosen))
+        squares = _squares(rng, film, len(chosen), within_um)
         lamellae = []
         for number, (kind, (i, j)) in enumerate(zip(chosen, squares, strict=True), 1):
             x, y = film.square_center_um(i, j)
@@ -343,14 +346,16 @@ def _wholly_inside(site: Site, m: np.ndarray, shape: tuple[int, int]) -> bool:
     )
 
 
-def _squares(rng: np.random.Generator, film: Film, n: int) -> list[tuple[int, int]]:
+def _squares(
+    rng: np.random.Generator, film: Film, n: int, within_um: float
+) -> list[tuple[int, int]]:
     """Squares for the lamellae: in a few rows across the centre, off the dark corner."""
     cx, cy, radius = film.dark_corner_um
     places = []
     for i in range(-5, 6):
         for j in range(-2, 3):
             x, y = film.square_center_um(i, j)
-            if np.hypot(x, y) < 720 and np.hypot(x - cx, y - cy) > radius + 90:
+            if np.hypot(x, y) < within_um and np.hypot(x - cx, y - cy) > radius + 90:
                 places.append((i, j))
     if n > len(places):
         raise ValueError(f"{n} lamellae asked for, a grid has room for {len(places)}")
