@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from space import judge
+from space import judge, settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
@@ -203,7 +203,19 @@ def _primary_text(plan: Plan, space_dir: Path) -> str:
     if plan.primary is not None:
         return plan.primary.read_text(encoding="utf-8")
     stand_in = space_dir / "examples" / "parallel_tilt_series.py"
-    return with_settings(stand_in.read_text(encoding="utf-8"), {"step": plan.tilt_step_deg})
+    values = {"step": plan.tilt_step_deg}
+    if "max_tilt" in plan.settings:
+        values["max_tilt"] = plan.settings["max_tilt"]
+    return with_settings(stand_in.read_text(encoding="utf-8"), values)
+
+
+def columns_on_stage_deg(rotation_deg: float) -> float:
+    """Direction on the stage of the line along an image's columns.
+
+    One camera pixel to the right is (cos a, -sin a) on the specimen, and the stage is turned by
+    180 degrees against that, which leaves a line as it is.
+    """
+    return -rotation_deg
 
 
 def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
@@ -212,7 +224,8 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     from space.simulator.specimen import LABELS
 
     out = Path(plan.out).resolve()
-    map_dir = Path(plan.settings.get("external_map_dir") or out)
+    used = settings.load(out) if (out / settings.SETTINGS_FILE).exists() else settings.Settings()
+    map_dir = Path(used.external_map_dir or out)
     scope = simulation.session.scope
     record_um = scope.pixel_um(scope.area_mag_index("R"))
     width, height = simulation.session.camera.size_px
@@ -221,7 +234,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     optics = judge.Optics(
         (width * record_um, height * record_um),
         scope.beam_diameter_um,
-        float(plan.settings.get("max_tilt", 60)),
+        float(used.max_tilt),
         tuple(map(tuple, scope.optics.stage_to_specimen())),
     )
     verdicts = []
@@ -237,9 +250,9 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 items,
                 exposures,
                 LABELS,
-                list(plan.settings.get("target_list", ["mitos"])),
+                used.target_list,
                 optics,
-                scope.rotation_deg(scope.area_mag_index("R")),
+                columns_on_stage_deg(scope.rotation_deg(scope.area_mag_index("R"))),
             )  # fmt: skip
         )
     return judge.summary(verdicts, seconds)

@@ -101,10 +101,6 @@ class Watch:
             return 0.0
         return now - last[1]
 
-    def forget(self, key: str) -> None:
-        """Start anew with `key`."""
-        self._seen.pop(key, None)
-
 
 def is_alive(
     map_dir: Path,

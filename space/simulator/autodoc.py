@@ -25,10 +25,6 @@ class Section:
     name: str
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def with_values(self, **values: str | None) -> Section:
-        """Give a copy with entries replaced or appended; None removes an entry."""
-        return self.updated(values)
-
     def updated(self, values: Mapping[str, str | None]) -> Section:
         """Give a copy with entries replaced or appended; None removes an entry."""
         merged = {**self.values, **values}

@@ -302,7 +302,6 @@ def run_script(session, text: str, name: str, commands: dict) -> ScriptResult:
         session.write_log(message)
         return ScriptResult(False, message)
     module, connection = build_module(session, commands)
-    session.script_name = name
     with _temporary_settings(session):
         result = _execute(session, code, module, connection)
     if not result.ok:

@@ -162,8 +162,6 @@ class Session:
         self.noise = noise
         self.reported: tuple = ()
         self.last_error = ""
-        self.last_frame_file = ""
-        self.script_name = ""
         self.updated_areas: set[str] = set()
         self.following_areas: set[str] = set()
         self.rough_eucentricity_failed = False
