@@ -9,6 +9,11 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 FIRST_TEST_SEED = 900_000
+CONDITIONS = {
+    "noise": "noise",
+    "magnification": "true over nominal pixel size",
+    "rotation_deg": "rotation (degrees)",
+}
 
 
 def parser(description: str, n: int) -> argparse.ArgumentParser:
@@ -20,12 +25,27 @@ def parser(description: str, n: int) -> argparse.ArgumentParser:
     return result
 
 
+def model_parser(description: str, n: int) -> argparse.ArgumentParser:
+    """The same with the options of benchmarks of a model."""
+    result = parser(description, n)
+    result.add_argument("--model", type=Path, help="weights or model folder; default: as shipped")
+    for name, what in CONDITIONS.items():
+        result.add_argument(f"--{name.replace('_', '-')}", type=float, help=f"{what} of all maps")
+    return result
+
+
+def fixed_conditions(args: argparse.Namespace) -> dict[str, float]:
+    """Conditions that the command line gives instead of leaving them to chance."""
+    given = {name: getattr(args, name) for name in CONDITIONS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def report(result: dict[str, Any], path: Path | None) -> None:
     """Print the numbers as a table and write them as JSON if asked for."""
     for name, value in result.items():
         if isinstance(value, dict):
             for key, part in value.items():
-                print(f"{name}.{key:28s} {part}")
+                print(f"{name}.{key:20s} {part}")
         else:
             print(f"{name:32s} {value}")
     if path:

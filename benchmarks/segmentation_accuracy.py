@@ -1,49 +1,119 @@
-"""Accuracy of the shipped segmentation model on simulated lamellae it has never seen."""
+"""Accuracy of the segmentation model on simulated lamellae that it has never seen.
+
+Maps are taken in conditions drawn over the range of `training.lamella_maps` (or as asked for).
+Dice and boundaries are counted over all maps together. Targets are chosen on the predicted map
+as in a session and judged by the truth: a hit holds the wanted class in the middle of its
+field (half as wide and high), one to avoid has some avoided class anywhere in it.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable
 
 import numpy as np
 
 from space.config import load_config
-from space.judge import dice_by_class
 from space.segmentation.model import Segmenter
-from space.simulator.specimen import LABELS
-from training.pictures import lamella_picture
+from space.simulator.specimen import LABEL, LABELS
+from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting.masks import class_tables
+from training.lamella_maps import lamella_map
 
-from .common import PROJECT, parser, report
+from .common import PROJECT, fixed_conditions, model_parser, report
+from .scores import boundary_counts, boundary_f1, confusion, dice, field_holds
+
+#: Record field (µm) and beam of the simulated microscope's default.
+FIELD_UM = (1.27, 0.87)
+BEAM_UM = 1.7
+AIMS = {
+    "mitos": TargetingOptions(target_list=("mitos",)),
+    "nucleus": TargetingOptions(target_list=("nucleus",)),
+    "lamella": TargetingOptions(target_list=("lamella",), sparse=False),
+}
+
+
+def judge_targets(
+    predicted: np.ndarray, truth: np.ndarray, options: TargetingOptions, pixel_nm: float
+) -> np.ndarray:
+    """Targets chosen on a predicted map: how many, how many hit, how many to avoid."""
+    optics = Optics(pixel_nm, FIELD_UM, BEAM_UM, tilt_axis_deg=90.0)
+    choice = select_targets(predicted, LABEL, options, optics)
+    tables = class_tables(LABEL, options)
+    wanted, avoided = (np.flatnonzero(table) for table in (tables.wanted, tables.avoided))
+    field_px = np.array(FIELD_UM[::-1]) / optics.pixel_um
+    points = [point for area in choice.areas for point in area.targets_map_px]
+    hits = sum(field_holds(truth, point, field_px / 2, wanted) for point in points)
+    spoilt = sum(field_holds(truth, point, field_px, avoided) for point in points)
+    return np.array([len(points), hits, spoilt])
+
+
+def measure(
+    segmenter: Segmenter, pixel_nm: float, seeds: Iterable[int], fixed: dict
+) -> dict[str, object]:
+    """Segment and judge a map for each seed."""
+    n = len(LABELS)
+    table = np.zeros((n, n), np.int64)
+    edges = np.zeros((n, 4), np.int64)
+    targets = {aim: np.zeros(3, int) for aim in AIMS}
+    seconds, means = [], []
+    to_ours = np.zeros(256, np.uint8)
+    for name, value in segmenter.labels.items():
+        to_ours[value] = LABEL.get(name, 0)
+    for seed in seeds:
+        picture, truth = lamella_map(seed, pixel_nm, **fixed)
+        start = time.perf_counter()
+        predicted = to_ours[segmenter.segment(picture)]
+        seconds.append((time.perf_counter() - start) / (picture.size / 1e6))
+        own = confusion(truth, predicted, n)
+        table += own
+        means.append(np.mean(list(dice(own).values())))
+        for value in range(1, n):
+            edges[value] += boundary_counts(truth, predicted, value)
+        for aim, options in AIMS.items():
+            targets[aim] += judge_targets(predicted, truth, options, pixel_nm)
+    by_class = dice(table)
+    total = sum(targets.values())
+    return {
+        "mean_dice": round(float(np.mean(list(by_class.values()))), 4),
+        "mean_dice_of_single_maps": round(float(np.mean(means)), 4),
+        "dice": {LABELS[k]: round(v, 4) for k, v in by_class.items()},
+        "boundary_f1": round(float(np.mean([boundary_f1(edges[k]) for k in by_class])), 4),
+        "boundary_f1_by_class": {LABELS[k]: round(boundary_f1(edges[k]), 4) for k in by_class},
+        "target_hit_rate": _share(total[1], total[0]),
+        "target_avoid_rate": _share(total[2], total[0]),
+        "targets": {
+            aim: {"n": int(c[0]), "hit": _share(c[1], c[0]), "avoid": _share(c[2], c[0])}
+            for aim, c in targets.items()
+        },
+        "taken_for": {
+            LABELS[k]: {
+                LABELS[other]: round(float(table[k, other] / table[k].sum()), 3)
+                for other in np.argsort(-table[k])[:4]
+                if table[k, other] > 0.01 * table[k].sum()
+            }
+            for k in by_class
+        },
+        "seconds_per_megapixel": round(float(np.median(seconds)), 2),
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(float(part / whole), 4) if whole else None
 
 
 def main() -> None:
     """Command line."""
-    args = parser(__doc__, n=8).parse_args()
+    args = model_parser(__doc__.splitlines()[0], n=20).parse_args()
     config = load_config(PROJECT)
-    segmenter = Segmenter(config.segmentation_model, config.segmentation_folds)
-    by_class: dict[str, list[float]] = {}
-    means, seconds = [], []
-    for seed in range(args.seed_start, args.seed_start + args.n):
-        picture, truth = lamella_picture(seed)
-        start = time.perf_counter()
-        predicted = segmenter.segment(picture)
-        seconds.append((time.perf_counter() - start) / (picture.size / 1e6))
-        dice = dice_by_class(predicted, truth, LABELS)
-        means.append(float(np.mean(list(dice.values()))))
-        for name, value in dice.items():
-            by_class.setdefault(name, []).append(value)
-    report(
-        {
-            "maps": args.n,
-            "mean_dice": round(float(np.mean(means)), 4),
-            "dice": {
-                name: round(float(np.mean(by_class[name])), 4)
-                for name in LABELS
-                if name in by_class
-            },
-            "seconds_per_megapixel": round(float(np.median(seconds)), 1),
-        },
-        args.json,
-    )
+    folder = args.model or config.segmentation_model
+    description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    pixel_nm = float(description.get("pixel_size_nm", config.segmentation_pixel_nm))
+    segmenter = Segmenter(folder, config.segmentation_folds)
+    seeds = range(args.seed_start, args.seed_start + args.n)
+    result = measure(segmenter, pixel_nm, seeds, fixed_conditions(args))
+    report({"maps": args.n, "pixel_nm": pixel_nm, **result}, args.json)
 
 
 if __name__ == "__main__":

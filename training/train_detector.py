@@ -1,147 +1,154 @@
-"""Train the shipped lamella detector (YOLOv8 nano) on simulated grids.
+"""Train the lamella detector (YOLOv8 nano) with ultralytics.
 
-python -m training.train_detector --data DATA --grids 60 --epochs 40 [--device cpu]
+python -m training.make_data --what grids --n 120 --seed-start 20000 --out DATA
+python -m training.make_data --what grids --n 12 --seed-start 120000 --out DATA
+python -m training.train_detector --data DATA --epochs 60 [--device 0]
+python -m training.train_detector --data DATA --only-ship --ship models/lamella_detector/weights.pt
 
 Training pictures are crops of 320 px at 400 nm/px; the network is convolutional, so it serves
-windows of 1024 px afterwards.
+windows of 1024 px afterwards. A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
+import csv
+import shutil
+import sys
+import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from . import formats
+from .grid_maps import CROP_PX, MODEL_PIXEL_NM
+from .records import read_record, versions, write_record
+from .seeds import parts_for_training
 
-from space.simulator.specimen import KINDS, Grid
-
-from .pictures import grid_picture
-
-CROP_PX = 320
-SEED_OFFSET = 20_000
-PER_GRID = 26
+ARCHITECTURE = "yolov8n.yaml"
 
 
-def write_grid(root: Path, part: str, seed: int) -> int:
-    """Write crops around the lamellae of one grid and around other places of it."""
-    rng = np.random.default_rng([202, seed])
-    grid = Grid.make(seed, int(rng.integers(8, 13)), milled=bool(rng.random() > 0.05))
-    reach = 0.42 * CROP_PX * 0.4
-    centers = [
-        np.asarray(lamella.center_um) + rng.uniform(-reach, reach, 2)
-        for lamella in grid.lamellae
-        for _ in range(2)
-    ]
-    while len(centers) < PER_GRID:
-        centers.append(rng.uniform(-1000, 1000, 2))
-    for k, center in enumerate(centers):
-        picture, boxes = grid_picture(seed, rng, center, grid, CROP_PX)
-        lines = [line for box in boxes if (line := _yolo_line(box))]
-        name = f"grid_{seed:06d}_{k:02d}"
-        Image.fromarray(picture).convert("RGB").save(root / "images" / part / f"{name}.png")
-        (root / "labels" / part / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
-    return len(centers)
+def run_folder(data: Path) -> Path:
+    """Where ultralytics keeps weights and results."""
+    return data / "runs" / "detector"
 
 
-def _yolo_line(box) -> str | None:
-    """A line of a YOLO label file, or None for a box of which less than half is visible."""
-    category, x0, y0, x1, y1 = box
-    cx0, cy0 = max(x0, 0), max(y0, 0)
-    cx1, cy1 = min(x1, CROP_PX), min(y1, CROP_PX)
-    if cx1 <= cx0 or cy1 <= cy0:
-        return None
-    if (cx1 - cx0) * (cy1 - cy0) < 0.5 * (x1 - x0) * (y1 - y0):
-        return None
-    mid = ((cx0 + cx1) / 2, (cy0 + cy1) / 2, cx1 - cx0, cy1 - cy0)
-    return " ".join([str(category), *(f"{v / CROP_PX:.6f}" for v in mid)])
+def train(data: Path, epochs: int, device: str, start_from: Path | None) -> Path:
+    """Train or go on; returns the best weights."""
+    from ultralytics import YOLO
 
-
-def make_data(root: Path, grids: int, processes: int) -> Path:
-    """Write training and validation crops and the description file; returns its path."""
-    for kind in ("images", "labels"):
-        for part in ("train", "val"):
-            (root / kind / part).mkdir(parents=True, exist_ok=True)
-    seeds = range(SEED_OFFSET, SEED_OFFSET + grids)
-    parts = ["val" if k % 10 == 9 else "train" for k in range(grids)]
-    with ProcessPoolExecutor(processes) as pool:
-        n = sum(pool.map(write_grid, [root] * grids, parts, seeds))
-    print(f"{n} crops from {grids} grids")
-    names = "\n".join(f"  {k}: {name}" for k, name in enumerate(KINDS))
-    description = root / "lamellae.yaml"
-    description.write_text(
-        f"path: {root.resolve().as_posix()}\ntrain: images/train\nval: images/val\n"
-        f"names:\n{names}\n",
-        encoding="utf-8",
+    training, validation = parts_for_training(formats.crop_seeds(data))
+    if not training or not validation:
+        sys.exit(
+            f"{data} needs grids for training (seeds below 100000) and for validation (from there "
+            "on); run training.make_data first"
+        )
+    description = formats.write_yolo_description(data)
+    folder = run_folder(data)
+    last = folder / "weights" / "last.pt"
+    going_on = last.exists()
+    model = YOLO(str(last) if going_on else ARCHITECTURE)
+    if start_from and not going_on:
+        model.load(str(start_from))
+    begun = time.time()
+    model.train(
+        data=str(description.resolve()),
+        imgsz=CROP_PX,
+        epochs=epochs,
+        batch=16,
+        device=device,
+        workers=0,
+        project=str(folder.parent.resolve()),
+        name=folder.name,
+        exist_ok=True,
+        resume=going_on,
+        pretrained=bool(start_from),
+        seed=0,
+        amp=device != "cpu",
+        plots=False,
+        optimizer="AdamW",
+        lr0=0.001 if start_from else 0.002,
+        cos_lr=True,
+        warmup_epochs=1,
+        close_mosaic=max(1, epochs // 5),
+        hsv_h=0.0,
+        hsv_s=0.0,
+        hsv_v=0.3,
+        degrees=10,
+        flipud=0.5,
+        scale=0.15,
     )
-    return description
+    _write_record(data, epochs, (training, validation), start_from, time.time() - begun)
+    return folder / "weights" / "best.pt"
 
 
-def ship(best: Path, target: Path) -> None:
+def _write_record(data, epochs, parts, start_from, seconds) -> None:
+    folder = run_folder(data)
+    path = folder / "weights" / "record.json"
+    runs = read_record(path).get("runs", [])
+    runs.append({"hours": round(seconds / 3600, 2)})
+    with open(folder / "results.csv", encoding="utf-8", newline="") as stream:
+        rows = [{k.strip(): v.strip() for k, v in row.items()} for row in csv.DictReader(stream)]
+    metrics = {
+        key.removeprefix("metrics/").removesuffix("(B)"): float(value)
+        for key, value in rows[-1].items()
+        if key.startswith("metrics/")
+    }
+    crops = {
+        part: sum(1 for _ in (data / "images" / part).glob("*.png")) for part in ("train", "val")
+    }
+    write_record(
+        path,
+        {
+            "model": "lamella detector",
+            "pixel_nm": MODEL_PIXEL_NM,
+            "architecture": ARCHITECTURE.removesuffix(".yaml"),
+            "training_seeds": formats.as_ranges(parts[0]),
+            "validation_seeds": formats.as_ranges(parts[1]),
+            "crops": crops,
+            "started_from": start_from.parent.name if start_from else None,
+            "epochs": epochs,
+            "runs": runs,
+            "validation": metrics,
+            "versions": versions("torch", "ultralytics", "numpy", "scipy"),
+        },
+    )
+
+
+def ship(data: Path, target: Path) -> None:
     """Copy the weights without the folders of the machine that trained them."""
     import torch
 
+    weights = run_folder(data) / "weights"
+    best = weights / "best.pt"
+    if not best.exists():
+        sys.exit(f"no weights in {weights}")
     checkpoint = torch.load(best, map_location="cpu", weights_only=False)
-    places = {"data": "lamellae.yaml", "project": None, "save_dir": None}
+    places = {"data": "lamellae.yaml", "project": None, "save_dir": None, "model": ARCHITECTURE}
     checkpoint["train_args"] = {**checkpoint["train_args"], **places}
-    checkpoint["model"].args = {**dict(checkpoint["model"].args), **places}
-    checkpoint["git"] = {}
+    network = checkpoint["ema"] or checkpoint["model"]  # of a run that goes on, the averaged one
+    network = network.half()
+    network.args = {**dict(network.args), **places}
+    checkpoint.update(model=network, ema=None, optimizer=None, updates=None, git={})
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(checkpoint, target)
+    if (weights / "record.json").exists():
+        shutil.copyfile(weights / "record.json", target.with_name("record.json"))
     print(f"{best.name} -> {target}")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--grids", type=int, default=60)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--start-from", type=Path, help="weights to begin with")
     parser.add_argument("--ship", type=Path, help="copy the best weights to this file")
     parser.add_argument("--only-ship", action="store_true", help="do not train any more")
     args = parser.parse_args()
-    if args.only_ship:
-        ship(args.data / "runs" / "detector" / "weights" / "best.pt", args.ship)
-        return
-    description = args.data / "lamellae.yaml"
-    if not description.exists():
-        description = make_data(args.data, args.grids, args.processes)
-
-    from ultralytics import YOLO
-
-    last = args.data / "runs" / "detector" / "weights" / "last.pt"
-    going_on = last.exists()
-    model = YOLO(str(last) if going_on else "yolov8n.yaml")
-    model.train(
-        data=str(description),
-        imgsz=CROP_PX,
-        epochs=args.epochs,
-        batch=16,
-        device=args.device,
-        workers=0,
-        project=str(args.data / "runs"),
-        name="detector",
-        exist_ok=True,
-        resume=going_on,
-        pretrained=False,
-        amp=False,
-        plots=False,
-        optimizer="AdamW",
-        lr0=0.002,
-        cos_lr=True,
-        warmup_epochs=1,
-        close_mosaic=8,
-        hsv_h=0.0,
-        hsv_s=0.0,
-        degrees=10,
-        flipud=0.5,
-        scale=0.15,
-    )
+    if not args.only_ship:
+        train(args.data, args.epochs, args.device, args.start_from)
     if args.ship:
-        ship(args.data / "runs" / "detector" / "weights" / "best.pt", args.ship)
+        ship(args.data, args.ship)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Train the shipped segmentation model with nnU-Net's planner, preprocessing and trainer.
+"""Train the segmentation model with nnU-Net's planner, preprocessing and trainer.
 
-python -m training.segmentation_data --raw DATA/raw --n 80
-python -m training.train_segmentation --data DATA --epochs 40 [--continue] [--device cpu]
+python -m training.make_data --what lamellae --n 300 --seed-start 0 --out DATA
+python -m training.make_data --what lamellae --n 12 --seed-start 100000 --out DATA
+python -m training.train_segmentation --data DATA --epochs 150 [--device cuda]
+python -m training.train_segmentation --data DATA --only-ship --ship models/lamella_segmentation
 
-A small plan replaces the default one: it has to run on two CPU cores. Epochs are short (60
-steps), so that a checkpoint is never more than a few minutes old; stop the run at any time and
-go on with ``--continue``.
+The small plan fits two CPU cores; ``--plan default`` leaves nnU-Net's own for a GPU. A run that
+was stopped goes on where it was; maps that were added meanwhile are taken in. Validation maps
+are those with seeds from 100 000 on.
 """
 
 from __future__ import annotations
@@ -15,98 +17,276 @@ import json
 import os
 import shutil
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .segmentation_data import DATASET, write_description
+from . import formats
+from .records import read_record, versions, write_record
+from .seeds import parts_for_training
 
-PLANS = "smallPlans"
 CONFIGURATION = "2d"
-FEATURES = [16, 32, 64, 128, 128]
-PATCH_PX = 256
-BATCH = 4
+TRAINER = "nnUNetTrainer"
+FEATURES = (16, 32, 64, 128, 128, 128)
+PATCH_PX = 320
+BATCH = 3
+NORMALISATION = "torch.nn.modules.instancenorm.InstanceNorm2d"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train and how fast.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        An epoch is as long as one wants to wait for a checkpoint.
+    rate : float
+        Learning rate of AdamW at the start; it falls to 0 at the last epoch.
+    """
+
+    epochs: int
+    steps: int
+    rate: float
+
+
+def plans_name(small: bool) -> str:
+    """Name of the plans file."""
+    return "smallPlans" if small else "nnUNetPlans"
 
 
 def set_folders(data: Path) -> None:
     """Tell nnU-Net its folders; it reads them when it is imported."""
     for name, folder in (("raw", "raw"), ("preprocessed", "pre"), ("results", "results")):
         os.environ[f"nnUNet_{name}"] = str(data / folder)
-    os.environ.setdefault("nnUNet_n_proc_DA", "1")
 
 
-def plan(data: Path) -> None:
-    """Fingerprint, plan and preprocess; the plan is made small."""
+def small_plan(plans: dict[str, Any]) -> dict[str, Any]:
+    """nnU-Net's plans with a network that two CPU cores can run.
+
+    Most of the cost lies at full resolution, so a sixth level doubles what the network sees at
+    once for a few per cent more.
+    """
+    name = plans_name(small=True)
+    small = dict(plans["configurations"][CONFIGURATION])
+    n = len(FEATURES)
+    small.update(
+        data_identifier=f"{name}_{CONFIGURATION}",
+        patch_size=[PATCH_PX, PATCH_PX],
+        batch_size=BATCH,
+        batch_dice=True,
+    )
+    architecture = dict(small["architecture"])
+    architecture["arch_kwargs"] = {
+        **architecture["arch_kwargs"],
+        "n_stages": n,
+        "features_per_stage": list(FEATURES),
+        "kernel_sizes": [[3, 3]] * n,
+        "strides": [[1, 1]] + [[2, 2]] * (n - 1),
+        "n_conv_per_stage": [2] * n,
+        "n_conv_per_stage_decoder": [1] * (n - 1),
+        "norm_op": NORMALISATION,
+    }
+    small["architecture"] = architecture
+    return {**plans, "plans_name": name, "configurations": {CONFIGURATION: small}}
+
+
+def plan(data: Path, small: bool) -> None:
+    """Let nnU-Net look at the maps and plan."""
     from nnunetv2.experiment_planning.plan_and_preprocess_api import (
         extract_fingerprints,
         plan_experiments,
-        preprocess,
     )
 
-    extract_fingerprints([1], num_processes=2)
+    extract_fingerprints([1], num_processes=1, clean=False, show_progress_bar=False)
     identifier = plan_experiments([1])
-    folder = data / "pre" / DATASET
-    plans = json.loads((folder / f"{identifier}.json").read_text(encoding="utf-8"))
-    plans["plans_name"] = PLANS
-    small = plans["configurations"][CONFIGURATION]
-    n = len(FEATURES)
-    small["data_identifier"] = f"{PLANS}_2d"
-    small["patch_size"] = [PATCH_PX, PATCH_PX]
-    small["batch_size"] = BATCH
-    small["batch_dice"] = True
-    small["architecture"]["arch_kwargs"].update(
-        n_stages=n,
-        features_per_stage=FEATURES,
-        kernel_sizes=[[3, 3]] * n,
-        strides=[[1, 1]] + [[2, 2]] * (n - 1),
-        n_conv_per_stage=[2] * n,
-        n_conv_per_stage_decoder=[1] * (n - 1),
-    )
-    plans["configurations"] = {CONFIGURATION: small}
-    (folder / f"{PLANS}.json").write_text(json.dumps(plans, indent=1), encoding="utf-8")
-    preprocess([1], PLANS, configurations=(CONFIGURATION,), num_processes=(2,))
+    folder = data / "pre" / formats.DATASET
+    if small:
+        plans = json.loads((folder / f"{identifier}.json").read_text(encoding="utf-8"))
+        path = folder / f"{plans_name(small)}.json"
+        formats.write_text(path, json.dumps(small_plan(plans), indent=1))
 
 
-def train(data: Path, epochs: int, steps: int, device: str, go_on: bool) -> Path:
+def preprocess(data: Path, plans: dict[str, Any], description: dict[str, Any]) -> list[int]:
+    """Run nnU-Net's preprocessing on the maps that have not been yet; returns all seeds."""
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    manager = PlansManager(plans)
+    configuration = manager.get_configuration(CONFIGURATION)
+    run = configuration.preprocessor_class(verbose=False)
+    folder = data / "pre" / formats.DATASET / configuration.data_identifier
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = formats.training_seeds(data)
+    for seed in seeds:
+        target = folder / formats.case_name(seed)
+        if target.with_suffix(".pkl").exists():  # written last
+            continue
+        for left in folder.glob(f"{target.name}*"):
+            left.unlink()
+        picture, labels = formats.case_paths(data, seed)
+        run.run_case_save(
+            str(target), [str(picture)], str(labels), manager, configuration, description
+        )
+        print(f"preprocessed {target.name}", flush=True)
+    return seeds
+
+
+def write_split(data: Path, training: list[int], validation: list[int]) -> None:
+    """Tell nnU-Net which maps train and which validate."""
+    names = {
+        "train": [formats.case_name(seed) for seed in training],
+        "val": [formats.case_name(seed) for seed in validation],
+    }
+    path = data / "pre" / formats.DATASET / "splits_final.json"
+    formats.write_text(path, json.dumps([names], indent=1))
+
+
+def transferred(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Weights for a network from one with fewer or as many levels.
+
+    Levels are matched from full resolution on; the decoder numbers them from the coarsest.
+    What has no counterpart of equal shape keeps its value.
+
+    Parameters
+    ----------
+    old, new : state dictionaries of nnU-Net's plain U-Net
+    """
+
+    def levels(state: dict[str, Any]) -> int:
+        return 1 + max(int(k.split(".")[2]) for k in state if k.startswith("decoder.seg_layers."))
+
+    deeper = levels(new) - levels(old)
+    result = {}
+    for key, value in new.items():
+        parts = key.split(".")
+        if parts[0] == "decoder" and parts[1] in ("stages", "transpconvs", "seg_layers"):
+            parts[2] = str(int(parts[2]) - deeper)
+        source = old.get(".".join(parts))
+        fits = source is not None and source.shape == value.shape
+        result[key] = source if fits else value
+    return result
+
+
+def output_folder(data: Path, small: bool) -> Path:
+    """Where nnU-Net keeps checkpoints."""
+    run = f"{TRAINER}__{plans_name(small)}__{CONFIGURATION}"
+    return data / "results" / formats.DATASET / run / "fold_0"
+
+
+def newest_checkpoint(output: Path) -> Path | None:
+    """Checkpoint to go on from or to ship: a run's last one, or that of a finished run."""
+    for name in ("checkpoint_latest.pth", "checkpoint_final.pth"):
+        if (output / name).exists():
+            return output / name
+    return None
+
+
+def train(
+    data: Path, small: bool, schedule: Schedule, device: str, start_from: Path | None
+) -> Path:
     """Run nnU-Net's own trainer; returns its output folder.
 
-    Adam takes the place of SGD because the whole run has a few thousand steps only.
+    AdamW takes the place of SGD because the whole run has a few thousand steps only, and two
+    patches of three are centred on some class so that rare ones are seen often.
     """
     import torch
     from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-    folder = data / "pre" / DATASET
-    plans = json.loads((folder / f"{PLANS}.json").read_text(encoding="utf-8"))
-    plans["continue_training"] = go_on
-    description = json.loads((data / "raw" / DATASET / "dataset.json").read_text(encoding="utf-8"))
+    folder = data / "pre" / formats.DATASET
+    plans_path = folder / f"{plans_name(small)}.json"
+    description = formats.read_dataset_json(data)
+    plans = json.loads(plans_path.read_text(encoding="utf-8"))
+    training, validation = parts_for_training(preprocess(data, plans, description))
+    write_split(data, training, validation)
+    if device == "cpu":  # the one process that computes also draws the patches
+        os.environ.setdefault("nnUNet_n_proc_DA", "0")
+    output = output_folder(data, small)
+    checkpoint = newest_checkpoint(output)
+    plans["continue_training"] = checkpoint is not None
     trainer = nnUNetTrainer(plans, CONFIGURATION, 0, description, torch.device(device))
-    trainer.num_epochs = epochs
-    trainer.num_iterations_per_epoch = steps
-    trainer.num_val_iterations_per_epoch = 6
+    trainer.num_epochs = schedule.epochs
+    trainer.num_iterations_per_epoch = schedule.steps
+    trainer.num_val_iterations_per_epoch = max(8, schedule.steps // 10)
+    trainer.oversample_foreground_percent = 0.67
     trainer.save_every = 1
+    torch.manual_seed(0)
     trainer.initialize()
     trainer.optimizer = torch.optim.AdamW(
-        trainer.network.parameters(), lr=2e-3, weight_decay=1e-4, eps=1e-5
+        trainer.network.parameters(), lr=schedule.rate, weight_decay=1e-4, eps=1e-5
     )
-    trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, 2e-3, epochs)
-    if go_on:
-        trainer.load_checkpoint(str(newest_checkpoint(Path(trainer.output_folder))))
+    trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, schedule.rate, schedule.epochs)
+    if checkpoint:
+        trainer.load_checkpoint(str(checkpoint))
+    elif start_from:
+        weights = torch.load(
+            start_from / "fold_0" / "checkpoint_final.pth", map_location="cpu", weights_only=False
+        )["network_weights"]
+        network = trainer.network
+        network.load_state_dict(transferred(weights, network.state_dict()))
+    begun = {"epoch": trainer.current_epoch, "time": time.time()}
     trainer.run_training()
-    return Path(trainer.output_folder)
+    _write_record(data, output, small, schedule, (training, validation), start_from, begun)
+    return output
 
 
-def newest_checkpoint(output: Path) -> Path:
-    """Checkpoint to go on from or to ship: a run's last one, or the final one of a finished run."""
-    for name in ("checkpoint_latest.pth", "checkpoint_final.pth"):
-        if (output / name).exists():
-            return output / name
-    sys.exit(f"no checkpoint in {output}")
+def _write_record(data, output, small, schedule, parts, start_from, begun) -> None:
+    """Add this run to the record beside the weights."""
+    description = formats.read_dataset_json(data)
+    path = output / "record.json"
+    runs = read_record(path).get("runs", [])
+    runs.append(
+        {
+            "from_epoch": begun["epoch"],
+            "to_epoch": schedule.epochs,
+            "learning_rate": schedule.rate,
+            "training_maps": len(parts[0]),
+            "started_from": start_from.name if start_from and begun["epoch"] == 0 else None,
+            "hours": round((time.time() - begun["time"]) / 3600, 2),
+        }
+    )
+    write_record(
+        path,
+        {
+            "model": "lamella segmentation",
+            "pixel_nm": description["pixel_size_nm"],
+            "plan": plans_name(small),
+            "training_seeds": formats.as_ranges(parts[0]),
+            "validation_seeds": formats.as_ranges(parts[1]),
+            "steps_per_epoch": schedule.steps,
+            "runs": runs,
+            "validation": _validation_dice(newest_checkpoint(output)),
+            "versions": versions("torch", "nnunetv2", "numpy", "scipy"),
+        },
+    )
 
 
-def ship(output: Path, target: Path) -> None:
+def _validation_dice(checkpoint: Path | None) -> dict[str, float]:
+    """Dice by class on validation patches, averaged over the last five epochs."""
+    import numpy as np
+    import torch
+
+    from space.simulator.specimen import LABELS
+
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    logging = saved["logging"] or {}
+    logging = logging.get("local_logger", logging)
+    history = logging.get("dice_per_class_or_region") or []
+    if not history:
+        return {}
+    means = np.nanmean(np.asarray(history[-5:], dtype=float), axis=0)
+    return {name: round(float(v), 4) for name, v in zip(LABELS[1:], means, strict=True)}
+
+
+def ship(data: Path, small: bool, target: Path) -> None:
     """Copy the model folder in nnU-Net's format, without what only training needs."""
     import torch
 
+    output = output_folder(data, small)
     source = newest_checkpoint(output)
+    if source is None:
+        sys.exit(f"no checkpoint in {output}")
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     for key in ("optimizer_state", "grad_scaler_state", "logging"):
         checkpoint[key] = None
@@ -115,33 +295,43 @@ def ship(output: Path, target: Path) -> None:
     torch.save(checkpoint, fold / "checkpoint_final.pth")
     for name in ("plans.json", "dataset.json"):
         shutil.copyfile(output.parent / name, target / name)
+    if (output / "record.json").exists():
+        shutil.copyfile(output / "record.json", target / "record.json")
     print(f"{source.name} after epoch {checkpoint['current_epoch']} -> {target}")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--plan", choices=("small", "default"), default="small")
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--steps", type=int, default=60, help="steps in an epoch")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at the start")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--continue", dest="go_on", action="store_true")
-    parser.add_argument("--ship", type=Path, help="only copy the newest checkpoint to this folder")
+    parser.add_argument("--start-from", type=Path, help="model folder whose weights to begin with")
+    parser.add_argument("--ship", type=Path, help="copy the newest checkpoint to this folder")
+    parser.add_argument("--only-ship", action="store_true", help="do not train any more")
     args = parser.parse_args()
+    small = args.plan == "small"
     set_folders(args.data)
-    output = args.data / "results" / DATASET / f"nnUNetTrainer__{PLANS}__{CONFIGURATION}" / "fold_0"
+    if not args.only_ship:
+        try:
+            training, validation = parts_for_training(formats.training_seeds(args.data))
+        except ValueError as error:
+            sys.exit(str(error))
+        if not training or not validation:
+            sys.exit(
+                f"{args.data} needs maps for training (seeds below 100000) and for validation "
+                "(from there on); run training.make_data first"
+            )
+        formats.write_dataset_json(args.data, formats.read_dataset_json(args.data)["pixel_size_nm"])
+        if not (args.data / "pre" / formats.DATASET / f"{plans_name(small)}.json").exists():
+            plan(args.data, small)
+        schedule = Schedule(args.epochs, args.steps, args.rate)
+        train(args.data, small, schedule, args.device, args.start_from)
     if args.ship:
-        ship(output, args.ship)
-        return
-    raw = args.data / "raw" / DATASET
-    if not (raw / "dataset.json").exists():
-        seeds = sorted(int(path.stem.split("_")[1]) for path in (raw / "labelsTr").glob("*.png"))
-        if not seeds:
-            sys.exit(f"no pictures in {raw}; run training.segmentation_data first")
-        write_description(raw, range(seeds[0], seeds[-1] + 1))
-    if not (args.data / "pre" / DATASET / f"{PLANS}.json").exists():
-        plan(args.data)
-    train(args.data, args.epochs, args.steps, args.device, args.go_on)
+        ship(args.data, small, args.ship)
 
 
 if __name__ == "__main__":

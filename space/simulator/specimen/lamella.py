@@ -63,6 +63,13 @@ class _Canvas:
         m[0] /= stretch
         return texture.sample(m, self.shape, scale_um, seed)
 
+    def noise_in(self, at, scale_um: float, seed: int) -> np.ndarray:
+        """The same texture in a window only."""
+        m = self.px_to_site.copy()
+        m[:, 2] += m[:, :2] @ (at[1].start, at[0].start)
+        size = (at[0].stop - at[0].start, at[1].stop - at[1].start)
+        return texture.sample(m, size, scale_um, seed)
+
     def window(self, s: float, t: float, radius: float):
         """Slices around a point with coordinates relative to it, or None outside."""
         c0 = int((s - radius - self.corner[0]) / self.px)
@@ -163,8 +170,15 @@ def _mitochondrion(canvas, rng, s, t) -> None:
     canvas.put(at, (d < half) & (d > half - 0.03), 1.12, None)
 
 
-def _organelles(canvas, rng, cell: _Ellipse) -> None:
+def _number(rng, low: int, high: int, abundance: float) -> int:
+    """How many of a thing: low..high-1 in nature, `abundance` times as many where it is set."""
+    n = int(rng.integers(low, high))
+    return n if abundance == 1 else max(n, int(rng.integers(1, 1 + round(high * abundance))))
+
+
+def _organelles(canvas, rng, cell: _Ellipse, textures, abundance: float) -> None:
     taken: list = []
+    granules, chromatin = textures
     if rng.random() < 0.75:
         radius = min(rng.uniform(0.8, 1.05), 0.42 * min(cell.a, cell.b) + 0.2)
         where = _place_inside(rng, cell, 0.5, taken, radius)
@@ -172,7 +186,9 @@ def _organelles(canvas, rng, cell: _Ellipse) -> None:
             shape = _ellipse(rng, *where, radius, radius * rng.uniform(0.85, 1.0))
             at, ds, dt = canvas.window(*where, 1.3 * radius)
             r = shape.radius(ds, dt)
-            canvas.put(at, r < 1, 0.94, "nucleus")
+            # Smoother than the cytoplasm at the scale of ribosomes, mottled at that of chromatin.
+            inside = 0.94 * (1 + 0.035 * chromatin[at]) / (1 + 0.04 * granules[at])
+            canvas.put(at, r < 1, inside, "nucleus")
             canvas.put(at, (r < 1) & (r > 1 - 0.05 / radius), 1.2, None)
     for _ in range(rng.integers(0, 3)):
         radius = rng.uniform(0.5, 1.2)
@@ -181,9 +197,9 @@ def _organelles(canvas, rng, cell: _Ellipse) -> None:
             shape = _ellipse(rng, *where, radius, radius * rng.uniform(0.85, 1.0), 0.02)
             at, ds, dt = canvas.window(*where, 1.3 * radius)
             r = shape.radius(ds, dt)
-            canvas.put(at, r < 1, rng.uniform(0.82, 0.88), "vacuole")
+            canvas.put(at, r < 1, rng.uniform(0.82, 0.88) / (1 + 0.045 * granules[at]), "vacuole")
             canvas.put(at, (r < 1) & (r > 1 - 0.03 / radius), 1.25, None)
-    for _ in range(rng.integers(3, 9)):
+    for _ in range(rng.integers(3, 9) if abundance == 1 else rng.integers(1, 6)):
         where = _place_inside(rng, cell, 0.15, taken, 0.45)
         if where:
             _mitochondrion(canvas, rng, *where)
@@ -193,7 +209,7 @@ def _organelles(canvas, rng, cell: _Ellipse) -> None:
         if where:
             at, ds, dt = canvas.window(*where, radius)
             canvas.put(at, np.hypot(ds, dt) < radius, rng.uniform(1.55, 1.85), "lipiddroplets")
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(_number(rng, 0, 3, abundance)):
         radius = rng.uniform(0.18, 0.3)
         where = _place_inside(rng, cell, 0.15, taken, radius)
         if where:
@@ -205,7 +221,7 @@ def _organelles(canvas, rng, cell: _Ellipse) -> None:
                 p = rng.uniform(-0.6, 0.6, 2) * radius
                 inner = np.hypot(ds - p[0], dt - p[1])
                 canvas.put(at, (inner < 0.05) & (r < radius), 1.4, None)
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(_number(rng, 0, 3, abundance)):
         where = _place_inside(rng, cell, 0.15, taken, 0.3)
         if where:
             n = rng.integers(5, 14)
@@ -217,8 +233,8 @@ def _organelles(canvas, rng, cell: _Ellipse) -> None:
                 at, ds, dt = found
                 r = np.hypot(ds, dt)
                 canvas.put(at, r < radius, 1.22, "vesicles")
-    for _ in range(rng.integers(0, 3)):
-        where = _place_inside(rng, cell, 0.15, taken, 0.5)
+    for _ in range(_number(rng, 0, 3, abundance)):
+        where = _place_inside(rng, cell, 0.15, taken, 0.3)
         if where:
             spine = _bent(rng, rng.uniform(0.6, 1.4), rng.uniform(-0.25, 0.25), 7)
             half = rng.uniform(0.06, 0.13)
@@ -244,6 +260,7 @@ def _cells(canvas, rng, site: Site) -> None:
             continue
         cells.append(_ellipse(rng, s, t, a, b))
     granules = canvas.noise(0.045, site.seed + 11)
+    chromatin = canvas.noise(0.14, site.seed + 12)
     for cell in cells:
         reach = 1.15 * max(cell.a, cell.b)
         found = canvas.window(cell.s, cell.t, reach)
@@ -254,7 +271,7 @@ def _cells(canvas, rng, site: Site) -> None:
         wall = rng.uniform(0.18, 0.28) / min(cell.a, cell.b)
         body = rng.uniform(1.05, 1.10) * (1 + 0.05 * granules[at])
         canvas.put(at, r < 1 - wall, body, "cell")
-        _organelles(canvas, rng, _shrunk(cell, 1 - wall))
+        _organelles(canvas, rng, _shrunk(cell, 1 - wall), (granules, chromatin), site.abundance)
         ring = (r < 1) & (r >= 1 - wall)
         canvas.put(at, ring, rng.uniform(1.16, 1.26), "cellwall")
         canvas.put(at, ring & (r < 1 - 0.75 * wall), 1.18, None)
@@ -284,7 +301,28 @@ def _optical_depth(canvas, rng, site: Site) -> np.ndarray:
     curtains = 0.035 * canvas.noise(0.25, site.seed + 21, stretch=60)
     curtains += 0.04 * canvas.noise(1.2, site.seed + 22, stretch=25)
     curtains += 0.02 * canvas.noise(4.0, site.seed + 23)
-    return (tau * (1 + curtains)).astype(np.float32)
+    tau = (tau * (1 + curtains)).astype(np.float32)
+    _steps(canvas, np.random.default_rng([18, site.seed]), site, tau)
+    return tau
+
+
+def _steps(canvas, rng, site: Site, tau: np.ndarray) -> None:
+    """Bands with sharp sides that start somewhere and run on to the back, and folded sheets."""
+    for _ in range(rng.integers(0, 6)):
+        t0 = rng.uniform(-0.5, 0.5) * site.width_um
+        wide = rng.uniform(0.15, 1.2)
+        start = rng.uniform(-0.7, 0.4) * site.length_um
+        fan = rng.normal(0, 0.006)
+        across = np.abs(canvas.t - t0 - fan * (canvas.s - start))
+        band = texture.smooth_step(wide / 2 - across, 0.06) * (canvas.s > start)
+        tau *= 1 + np.float32(rng.uniform(-0.08, 0.14)) * band
+    if rng.random() < 0.25:
+        ragged = canvas.noise(1.6, site.seed + 24)
+        angle = rng.normal(0, 0.5)
+        s0 = rng.uniform(-0.45, -0.2) * site.length_um
+        ahead = (canvas.s - s0) * np.float32(np.cos(angle)) + canvas.t * np.float32(np.sin(angle))
+        sheet = (ahead + 0.7 * ragged < 0) & (ahead > -rng.uniform(2.0, 5.0))
+        tau[sheet] *= np.float32(rng.uniform(1.12, 1.35))
 
 
 def _ice(canvas, rng, site: Site, tau: np.ndarray) -> None:
@@ -311,12 +349,36 @@ def _ice(canvas, rng, site: Site, tau: np.ndarray) -> None:
         mask = r < 1
         thick = rng.uniform(0.7, 1.6) * (0.5 + min(radius, 1.0))
         tau[at][mask] += (thick * np.sqrt(np.clip(1.1 - r[mask] ** 2, 0, 1))).astype(np.float32)
-        canvas.labels[at][mask] = LABEL["ice"]
+        # On something opaque it cannot be told.
+        canvas.labels[at][mask & (canvas.labels[at] != LABEL["dynabeads"])] = LABEL["ice"]
+
+
+def _wall_ice(canvas, rng, site: Site, transmission: np.ndarray) -> np.ndarray:
+    """Chains of ice on the walls of the milled windows; returns where it can be seen."""
+    seen = np.zeros(canvas.shape, bool)
+    for _ in range(rng.integers(0, 6)):
+        s = rng.uniform(canvas.s[0, 0], canvas.s[0, -1])
+        side = rng.choice([-1.0, 1.0])
+        for _ in range(rng.integers(1, 8)):
+            radius = float(np.clip(rng.lognormal(np.log(0.25), 0.5), 0.1, 1.1))
+            s += rng.normal(0, 2 * radius)
+            t = side * (site.width_um / 2 - rng.uniform(-0.2, 0.9) * radius)
+            found = canvas.window(s, t, 1.2 * radius)
+            if found is None:
+                continue
+            at, ds, dt = found
+            r = _ellipse(rng, s, t, radius, radius * rng.uniform(0.85, 1.0)).radius(ds, dt)
+            inside = (r < 1) & (transmission[at] > 0.1)
+            thick = rng.uniform(1.2, 2.2) * (0.6 + min(radius, 1.0))
+            lens = np.sqrt(np.clip(1.05 - r[inside] ** 2, 0, 1))
+            transmission[at][inside] *= np.exp(-thick * lens)
+            seen[at] |= inside
+    return seen
 
 
 def _crystals(canvas, rng, site: Site, tau: np.ndarray) -> None:
     half_s, half_t = site.length_um / 2, site.width_um / 2
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(_number(rng, 0, 3, site.abundance)):
         s, t = rng.uniform(-half_s, half_s), rng.uniform(-half_t, half_t)
         radius = rng.uniform(0.5, 1.3)
         found = canvas.window(s, t, 1.5 * radius)
@@ -332,14 +394,17 @@ def _crystals(canvas, rng, site: Site, tau: np.ndarray) -> None:
             )
             inside = side if inside is None else np.minimum(inside, side)
         mask = inside > 0
-        tau[at][mask] += np.float32(rng.uniform(1.0, 1.8))
+        # Bands of a bent lattice run through it; the lens shape of ice does not.
+        along = ds * np.float32(np.cos(turn + 0.6)) + dt * np.float32(np.sin(turn + 0.6))
+        bands = 1 + 0.3 * np.cos(along * np.float32(2 * np.pi / 0.28))
+        tau[at][mask] += (np.float32(rng.uniform(1.0, 1.8)) * bands)[mask]
         canvas.labels[at][mask] = LABEL["cryst"]
 
 
 def _beads(canvas, rng, site: Site, tau: np.ndarray) -> None:
-    if rng.random() > 0.35:
+    if rng.random() > 0.35 * site.abundance:
         return
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(_number(rng, 1, 4, site.abundance)):
         radius = rng.uniform(0.5, 0.75)
         s = rng.uniform(-site.length_um / 2, site.length_um / 2)
         t = rng.uniform(-site.width_um / 2, site.width_um / 2)
@@ -349,8 +414,9 @@ def _beads(canvas, rng, site: Site, tau: np.ndarray) -> None:
         at, ds, dt = found
         r = np.hypot(ds, dt) / np.float32(radius)
         mask = r < 1
-        grain = 1 + 0.2 * np.sign(np.sin(ds * 40) * np.sin(dt * 40))
-        tau[at][mask] += (1.5 * grain * np.sqrt(1.02 - np.minimum(r, 1) ** 2))[mask]
+        # Iron oxide in polymer: almost opaque, grainy, with a steep rim.
+        grain = 1 + 0.15 * canvas.noise_in(at, 0.05, site.seed + 15)
+        tau[at][mask] += (2.6 * grain * (1.02 - np.minimum(r, 1) ** 2) ** 0.25)[mask]
         canvas.labels[at][mask] = LABEL["dynabeads"]
 
 
@@ -378,6 +444,7 @@ def _holes(canvas, rng, site: Site) -> tuple[np.ndarray, np.ndarray]:
         at, ds, dt = found
         half = rng.uniform(0.12, 0.3)
         crack[at] |= _segment_distance(ds, dt, spine) < half * (1 + 0.4 * ragged[at])
+    _combs(canvas, np.random.default_rng([19, site.seed]), site, crack)
     if site.kind == "broken":
         s0 = rng.uniform(-0.25, 0.25) * site.length_um
         t0 = rng.choice([-1, 1]) * rng.uniform(0.0, 0.5) * site.width_um
@@ -389,6 +456,24 @@ def _holes(canvas, rng, site: Site) -> tuple[np.ndarray, np.ndarray]:
         )
         missing |= edge > 0.4 + 0.5 * coarse
     return crack & ~missing, missing
+
+
+def _combs(canvas, rng, site: Site, crack: np.ndarray) -> None:
+    """Rows of slits where the thin front is torn, drawn out along the milling direction."""
+    if rng.random() > 0.4 * site.abundance:
+        return
+    for _ in range(rng.integers(1, 4)):
+        s = -site.length_um / 2 + rng.uniform(2.0, 7.0)
+        t = rng.uniform(-0.45, 0.45) * site.width_um
+        reach = rng.uniform(0.8, 2.2)
+        found = canvas.window(s, t, reach)
+        if found is None:
+            continue
+        at, ds, dt = found
+        wave = canvas.noise_in(at, 0.35, site.seed + 33)
+        slits = np.abs(np.sin(np.pi * (dt + 0.08 * wave) / np.float32(rng.uniform(0.25, 0.5))))
+        inside = np.hypot(ds, dt) / np.float32(reach) < 0.75 + 0.2 * wave
+        crack[at] |= inside & (slits > 0.82) & (wave > -0.4)
 
 
 def _coating(canvas, rng, site: Site, tau: np.ndarray, missing: np.ndarray) -> None:
@@ -428,6 +513,8 @@ def paint(site: Site, pixel_um: float) -> Raster:
     tau = _optical_depth(canvas, rng, site)
     _cells(canvas, np.random.default_rng([12, site.seed]), site)
     crack, missing = _holes(canvas, np.random.default_rng([13, site.seed]), site)
+    if site.contrast != 1:
+        canvas.density += np.float32(1 - site.contrast) * (1 - canvas.density)
     canvas.density *= 1 + 0.02 * canvas.noise(0.06, site.seed + 51)
     _crystals(canvas, np.random.default_rng([14, site.seed]), site, tau)
     _beads(canvas, np.random.default_rng([15, site.seed]), site, tau)
@@ -444,8 +531,10 @@ def paint(site: Site, pixel_um: float) -> Raster:
     outside = np.abs(canvas.t) > site.width_um / 2
     outside = np.broadcast_to(outside, canvas.shape) | (missing & (around < 0.5))
     transmission[outside] = around[outside]
+    wall_ice = _wall_ice(canvas, np.random.default_rng([20, site.seed]), site, transmission)
     canvas.labels[crack] = LABEL["crack"]
     canvas.labels[missing] = LABEL["white"]
     canvas.labels[outside] = np.where(around[outside] > 0.5, LABEL["white"], LABEL["black"])
+    canvas.labels[wall_ice] = LABEL["ice"]
     seen = np.clip(transmission, 0.003, 1.0, dtype=np.float32)
     return Raster(seen, canvas.labels, pixel_um, canvas.corner)

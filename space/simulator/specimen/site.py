@@ -37,6 +37,10 @@ class Site:
         Length of the milled windows before and behind the lamella.
     slit_gap_um, slit_width_um, slit_length_um : float
         Stress-relief slits on both sides.
+    abundance : float
+        Factor on how often rare things occur in the lamella; 1 is what pictures show.
+    contrast : float
+        Factor on how much what is in the lamella differs from its surroundings.
     """
 
     number: int
@@ -51,6 +55,8 @@ class Site:
     slit_gap_um: float
     slit_width_um: float
     slit_length_um: float
+    abundance: float = 1.0
+    contrast: float = 1.0
 
     @property
     def site_from_grid(self) -> np.ndarray:

@@ -1,0 +1,208 @@
+"""Maps of simulated lamellae with the class of every pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from space.simulator.specimen import LABEL, Grid, Lamella, Site
+
+from .recording import (
+    NOISE_NM,
+    assembled,
+    draw_tiles,
+    exposed,
+    scattered,
+    to_bytes,
+    uneven_light,
+    view,
+    with_tile_faults,
+)
+from .seeds import part_of
+
+MODEL_PIXEL_NM = 12.0
+#: Rare classes are this much more frequent in training and validation maps.
+TRAINING_ABUNDANCE = 3.0
+_LONGEST_UM = 36.0
+KIND_SHARES = {
+    "good": 0.45, "wedge": 0.22, "contaminated": 0.15, "broken": 0.09, "thick": 0.07, "gone": 0.02,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a map was recorded.
+
+    Attributes
+    ----------
+    noise : float
+        Factor on the usual noise, 0.5..3.
+    magnification : float
+        True over nominal pixel size, 0.9..1.1.
+    rotation_deg : float
+        Direction of the columns against the milling direction.
+    mirrored : bool
+    native_nm : float
+        Pixel size of the camera picture; one coarser than the map's is enlarged.
+    blur_px, sharpen : float
+        Focus: width of the point spread in camera pixels, strength of the fringes.
+    tile_um : (rows, columns)
+        Field of a montage piece.
+    faulty : bool
+        Stitching and charging faults.
+    haze : float
+        Share of inelastically scattered electrons that no filter removed.
+    """
+
+    noise: float = 1.0
+    magnification: float = 1.0
+    rotation_deg: float = 0.0
+    mirrored: bool = False
+    native_nm: float = 2.3
+    blur_px: float = 0.0
+    sharpen: float = 0.0
+    tile_um: tuple[float, float] = (9.0, 13.0)
+    faulty: bool = False
+    haze: float = 0.0
+
+
+def draw_conditions(rng) -> Conditions:
+    """Draw conditions over the whole stated range."""
+    turned = rng.choice([0.0, 90.0, 180.0, 270.0], p=[0.35, 0.15, 0.35, 0.15]) + rng.normal(0, 6)
+    any_way = rng.uniform(0, 360)
+    coarse = np.exp(rng.uniform(np.log(12), np.log(40)))
+    fine = np.exp(rng.uniform(np.log(2), np.log(10)))
+    return Conditions(
+        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(3.0)))),
+        magnification=float(rng.uniform(0.9, 1.1)),
+        rotation_deg=float(any_way if rng.random() < 0.35 else turned),
+        mirrored=bool(rng.random() < 0.5),
+        native_nm=float(coarse if rng.random() < 0.2 else fine),
+        blur_px=float(rng.choice([0.0, rng.uniform(0.3, 1.3)], p=[0.4, 0.6])),
+        sharpen=float(rng.choice([0.0, rng.uniform(0.1, 0.8)], p=[0.7, 0.3])),
+        tile_um=(float(rng.uniform(6, 16)), float(rng.uniform(8, 22))),
+        faulty=bool(rng.random() < 0.25),
+        haze=float(rng.choice([0.0, rng.uniform(0.02, 0.2)], p=[0.6, 0.4])),
+    )
+
+
+def lamella_map(
+    seed: int, pixel_nm: float = MODEL_PIXEL_NM, **fixed
+) -> tuple[np.ndarray, np.ndarray]:
+    """A map of one lamella.
+
+    Parameters
+    ----------
+    seed : int
+        Decides specimen and conditions; below 900 000 rare things are more frequent.
+    pixel_nm : float
+        Of the map.
+    **fixed
+        Fields of `Conditions` that are given instead of drawn.
+
+    Returns
+    -------
+    picture, labels : (rows, columns) uint8 arrays
+    """
+    rng = np.random.default_rng([101, seed])
+    kind = str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
+    grid = Grid.make(seed, 1, kinds=[kind])
+    site = _drawn_site(rng, grid, seed)
+    grid = replace(grid, lamellae=(Lamella.at(site),))
+    conditions = replace(draw_conditions(rng), **fixed)
+
+    margin = rng.uniform((3.0, 2.5), (13.0, 11.0))
+    a = np.deg2rad(conditions.rotation_deg)
+    long, wide = site.length_um + margin[0], site.width_um + margin[1]
+    extent_um = (
+        abs(np.sin(a)) * long + abs(np.cos(a)) * wide,
+        abs(np.cos(a)) * long + abs(np.sin(a)) * wide,
+    )
+    extent_um = tuple(min(extent, _LONGEST_UM) for extent in extent_um)
+    center = np.asarray(site.center_um) + rng.uniform(-2, 2, 2)
+    angle = site.angle_deg + conditions.rotation_deg
+    return _recorded(rng, grid, center, angle, extent_um, pixel_nm, conditions)
+
+
+def _drawn_site(rng, grid: Grid, seed: int) -> Site:
+    """The site of the only lamella, with rare things added unless it is for a test."""
+    site = replace(grid.lamellae[0].site, contrast=float(rng.uniform(0.65, 1.1)))
+    if part_of(seed) == "test":
+        return site
+    return replace(site, abundance=float(rng.choice([1.0, TRAINING_ABUNDANCE], p=[0.25, 0.75])))
+
+
+def _recorded(rng, grid, center, angle, extent_um, pixel_nm, c: Conditions):
+    """Picture and labels of a part of a grid at `pixel_nm`."""
+    true_um = pixel_nm * 1e-3 * c.magnification
+    shape = tuple(int(np.ceil(extent / true_um)) for extent in extent_um)
+    taken_nm = max(pixel_nm, c.native_nm)
+    ratio = pixel_nm / taken_nm
+    taken_shape = tuple(max(16, round(n * ratio)) for n in shape)
+    tile_px = tuple(max(32, round(t * 1e3 / taken_nm)) for t in c.tile_um)
+    tiles = draw_tiles(rng, taken_shape, tile_px, c.faulty)
+    step_um = true_um * np.divide(shape, taken_shape)  # rows, columns
+
+    def placed(size, rows_um, cols_um):
+        m = view((0, 0), 1.0, size, angle, c.mirrored)[:, :2] * (cols_um, rows_um)
+        return np.column_stack([m, center - m @ (size[1] / 2, size[0] / 2)])
+
+    m = placed(taken_shape, *step_um)
+    seen = assembled(
+        tiles, m, taken_shape, lambda part, size: grid.transmission(part, size, step_um.mean())
+    )
+    seen = _focused(seen, c)
+    seen = scattered(seen, c.haze, 1500 / taken_nm)
+    seen = with_tile_faults(seen, tiles)
+    if c.faulty:
+        seen *= uneven_light(rng, taken_shape, 0.06)
+    missing = np.isnan(seen)
+    seen = exposed(rng, np.nan_to_num(seen), c.noise * NOISE_NM / taken_nm)
+    if missing.any():
+        seen[missing] = rng.choice([0.0, np.median(seen)])
+    picture = to_bytes(seen)
+    if taken_shape != shape:
+        picture = np.asarray(
+            Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BILINEAR)
+        )
+    # The same tiles on the map's own pixels.
+    scale = np.divide(shape, taken_shape)
+    same = [
+        replace(
+            tile,
+            rows=tuple(round(v * scale[0]) for v in tile.rows),
+            cols=tuple(round(v * scale[1]) for v in tile.cols),
+            shift_px=(tile.shift_px[0] * scale[1], tile.shift_px[1] * scale[0]),
+        )
+        for tile in tiles
+    ]
+    labels = assembled(same, placed(shape, true_um, true_um), shape, grid.label_map)
+    for tile in same:
+        if tile.missing:
+            labels[slice(*tile.rows), slice(*tile.cols)] = LABEL["background"]
+    return (picture, labels) if rng.random() < 0.7 else _framed(rng, picture, labels)
+
+
+def _focused(seen: np.ndarray, c: Conditions) -> np.ndarray:
+    if c.blur_px > 0:
+        seen = ndimage.gaussian_filter(seen, c.blur_px)
+    if c.sharpen > 0:
+        seen = seen + np.float32(c.sharpen) * (seen - ndimage.gaussian_filter(seen, 1.5))
+    return np.maximum(seen, 0.0)
+
+
+def _framed(rng, picture, labels):
+    """A montage overview is a rectangle; where no piece lies it holds one grey value."""
+    fill = int(rng.choice([picture.min(), 0, int(picture.mean())]))
+    for axis in (0, 1):
+        width = int(rng.uniform(0, 0.12) * picture.shape[axis])
+        if width:
+            at = [slice(None), slice(None)]
+            at[axis] = slice(None, width) if rng.random() < 0.5 else slice(-width, None)
+            picture = picture.copy()
+            picture[tuple(at)] = fill
+            labels[tuple(at)] = LABEL["background"]
+    return picture, labels
