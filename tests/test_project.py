@@ -47,7 +47,9 @@ def test_conda_environment_and_pyproject_agree():
     lines = (ROOT / "SPACEenvironment.yaml").read_text(encoding="utf-8").splitlines()
     packages = [found[1] for line in lines if (found := re.match(r"\s{6}- (\S+)", line))]
     needs = requirements()
-    assert packages == needs["base"] + needs["predict"]
+    # The environment has Python 3.11: what stands in for its library on older ones is not needed.
+    wanted = [name for name in needs["base"] + needs["predict"] if "python_version <" not in name]
+    assert packages == wanted
 
 
 def test_constraints_pin_what_is_required():

@@ -9,11 +9,9 @@ import numpy as np
 
 from space.simulator.errors import SEMerror
 from space.simulator.images import CAMERA_SET_LETTERS
+from space.simulator.instrument import CameraModel, CameraSet
 from space.simulator.optics import Optics
 
-COUNTS_PER_ELECTRON = 8.0
-READOUT_NOISE_COUNTS = 3.0
-BINNINGS = (1, 2, 4, 8)
 AREA_FRACTIONS = {
     "F": (1.0, 1.0),
     "H": (0.5, 0.5),
@@ -32,7 +30,7 @@ class View:
     stage_um : tuple of float
         True stage position.
     shift_um : tuple of float
-        Image shift in specimen µm, the shift to the tilt axis not included.
+        Image shift in specimen µm from neutral, the shift to the tilt axis not included.
     height_um : float
         Height of the specimen above the tilt axis at zero tilt.
     axis_shift_um : float
@@ -58,7 +56,9 @@ def px_to_grid(optics: Optics, view: View) -> np.ndarray:
     rows, cols = view.shape
     to_camera_px = view.binning * np.array([[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]])
     seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
-    seen[:, 2] += np.array([view.shift_um[0], view.shift_um[1] + view.axis_shift_um])
+    aside = optics.entry(view.mag_index).center_um
+    seen[0, 2] += view.shift_um[0] + aside[0]
+    seen[1, 2] += view.shift_um[1] + aside[1] + view.axis_shift_um
     angle = math.radians(view.tilt_deg)
     axis = optics.tilt_axis_offset_um
     flat = seen.copy()
@@ -92,6 +92,7 @@ def expose(
     transmission: np.ndarray,
     electrons_per_px: float,
     rng: np.random.Generator | None,
+    model: CameraModel,
 ) -> np.ndarray:
     """Counts (int16) for a transmission image; without noise when `rng` is None.
 
@@ -100,51 +101,46 @@ def expose(
     """
     electrons = np.maximum(np.asarray(transmission, dtype=np.float32), np.float32(0.0))
     electrons *= np.float32(electrons_per_px)
-    gain = np.float32(COUNTS_PER_ELECTRON)
-    if electrons_per_px * COUNTS_PER_ELECTRON > 30000.0:
-        gain = np.float32(30000.0 / electrons_per_px)
+    gain = np.float32(model.counts_per_electron)
+    if electrons_per_px * model.counts_per_electron > model.saturation_counts:
+        gain = np.float32(model.saturation_counts / electrons_per_px)
     counts = electrons * gain
     if rng is not None:
         sigma = np.sqrt(electrons, out=electrons)
         sigma *= gain
-        sigma += np.float32(READOUT_NOISE_COUNTS)
+        sigma += np.float32(model.readout_noise_counts)
         sigma *= rng.standard_normal(counts.shape, dtype=np.float32)
         counts += sigma
     np.rint(counts, out=counts)
     return np.clip(counts, -32768, 32767, out=counts).astype(np.int16)
 
 
-def disc(shape: tuple[int, int], radius_px: float) -> np.ndarray:
-    """1 inside a disc around the image centre, 0 outside, with an edge of one pixel."""
-    rows, cols = shape
-    x = np.arange(cols, dtype=np.float32)[None, :] + np.float32(0.5 - cols / 2.0)
-    y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - rows / 2.0)
-    return np.clip(np.float32(radius_px + 0.5) - np.sqrt(x * x + y * y), 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class CameraSet:
-    """Parameters of one camera set; `window_px` = (left, right, top, bottom), unbinned."""
-
-    binning: int = 4
-    exposure_s: float = 1.0
-    drift_s: float = 0.3
-    window_px: tuple[int, int, int, int] | None = None
-
-
 class Camera:
-    """A camera of 5760 x 4092 pixels and its parameter sets.
+    """A camera and its parameter sets, named V F T R P S M as in scripts."""
 
-    Sets are named V F T R P S M as in scripts.
-    """
-
-    name = "simulated"
-    chip_pixel_um = 5.0
-
-    def __init__(self, size_px: tuple[int, int] = (5760, 4092)) -> None:
-        self.size_px = size_px
-        self.sets: dict[str, CameraSet] = {letter: CameraSet() for letter in CAMERA_SET_LETTERS}
+    def __init__(self, model: CameraModel) -> None:
+        self.model = model
+        self.sets: dict[str, CameraSet] = dict(model.sets)
         self._changed: dict[str, CameraSet] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the camera."""
+        return self.model.name
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Columns and rows of the chip, unbinned."""
+        return self.model.size_px
+
+    @property
+    def counted_per_px(self) -> float:
+        """Unbinned pixels as SerialEM counts them, per real pixel: 2 with super-resolution.
+
+        Image shifts in pixels and matrices with a camera side are in the former; sizes, binnings
+        and pixel sizes that scripts see are in real pixels.
+        """
+        return 2.0 if self.model.super_resolution else 1.0
 
     def letter(self, text: str) -> str:
         """Letter of a camera set given as letter or number text.
@@ -199,6 +195,7 @@ class Camera:
             self.sets[key] = self._changed.pop(key)
         return bool(keys)
 
-    def keep_changes(self) -> None:
-        """Make the changes made so far permanent."""
-        self._changed.clear()
+    def keep_changes(self, set_letter: str | None = None) -> None:
+        """Make the changes made so far to one set or all permanent."""
+        for key in list(self._changed) if set_letter is None else [self.letter(set_letter)]:
+            self._changed.pop(key, None)

@@ -14,19 +14,30 @@ import numpy as np
 
 from space.simulator.errors import SEMerror
 
+Matrix = tuple[tuple[float, float], tuple[float, float]]
+
 TILT_ADJUST_MIN_DEG = 1.0
 """SerialEM corrects stage positions for tilt only above this angle."""
 
 
 @dataclass(frozen=True)
 class Magnification:
-    """One entry of the magnification table."""
+    """One entry of the magnification table.
+
+    Attributes
+    ----------
+    rotation_deg : float
+        From camera X to the tilt axis (specimen X), counter-clockwise.
+    center_um : tuple of float
+        Specimen point that stands in the centre without image shift, as seen in the picture.
+    """
 
     index: int
     nominal: float
     pixel_um: float
     rotation_deg: float
     low_mag: bool
+    center_um: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,8 @@ class Optics:
     ----------
     magnifications : tuple of Magnification
         Ordered by index, from 1 without gaps.
-    specimen_to_stage_rows, is_to_specimen_rows, is_to_specimen_low_mag_rows : tuple
-        Matrices as nested tuples; one image shift matrix above and one in low magnification.
+    specimen_to_stage_rows, is_to_specimen_rows, is_to_specimen_low_mag_rows : Matrix
+        Matrices; one image shift matrix above and one in low magnification.
     low_mag_offset_um : tuple of float
         What stands in the centre in low magnification is this vector (stage µm) away from
         what stands there at higher magnifications.
@@ -47,9 +58,9 @@ class Optics:
     """
 
     magnifications: tuple[Magnification, ...]
-    specimen_to_stage_rows: tuple = ((-1.0, 0.0), (0.0, -1.0))
-    is_to_specimen_rows: tuple = ((0.93, 0.11), (-0.13, 0.96))
-    is_to_specimen_low_mag_rows: tuple = ((1.21, -0.34), (0.36, 1.18))
+    specimen_to_stage_rows: Matrix
+    is_to_specimen_rows: Matrix
+    is_to_specimen_low_mag_rows: Matrix
     low_mag_offset_um: tuple[float, float] = (0.0, 0.0)
     tilt_axis_offset_um: float = 0.0
 
@@ -163,59 +174,3 @@ def tilted_height_um(y0_um: float, z0_um: float, tilt_deg: float) -> float:
     """Height of a point at (y0, z0) from the axis, after tilting."""
     angle = math.radians(tilt_deg)
     return y0_um * math.sin(angle) + z0_um * math.cos(angle)
-
-
-# nominal magnification, pixel (nm), rotation (deg), low magnification range
-_TABLE = (
-    (42, 184.5, 2.9, True),
-    (52, 149.0, 3.0, True),
-    (64, 121.1, 3.2, True),
-    (82, 94.5, 3.3, True),
-    (105, 73.8, 3.3, True),
-    (135, 57.4, 3.4, True),
-    (175, 44.3, 3.4, True),
-    (220, 35.2, 3.5, True),
-    (350, 22.1, 3.6, True),
-    (580, 13.4, -88.0, False),
-    (740, 10.5, -88.1, False),
-    (940, 8.27, -88.2, False),
-    (1200, 6.48, -88.2, False),
-    (1500, 5.18, -88.3, False),
-    (2250, 3.46, -93.6, False),
-    (3600, 2.53, -94.0, False),
-    (4800, 1.90, -94.2, False),
-    (6500, 1.24, -94.3, False),
-    (8700, 0.925, -94.5, False),
-    (11500, 0.700, -94.6, False),
-    (15000, 0.537, -94.8, False),
-    (19500, 0.413, -94.9, False),
-    (26000, 0.310, -95.0, False),
-    (33000, 0.244, -95.1, False),
-    (42000, 0.192, -95.2, False),
-    (53000, 0.150, -95.3, False),
-    (64000, 0.124, -95.4, False),
-    (81000, 0.0982, -95.6, False),
-    (105000, 0.0757, -95.8, False),
-    (130000, 0.0612, -96.0, False),
-    (165000, 0.0482, -96.1, False),
-)
-
-LM_WHOLE_GRID = 4
-VIEW = 17
-RECORD = 26
-
-
-def make_optics(seed: int = 1) -> Optics:
-    """Calibrations of the standard microscope; the seed sets the low magnification offset."""
-    rng = np.random.default_rng([seed, 71])
-    length, angle = rng.uniform(8.0, 15.0), rng.uniform(0.0, 2.0 * math.pi)
-    return Optics(
-        magnifications=tuple(
-            Magnification(index, float(nominal), pixel_nm / 1000.0, rotation, low_mag)
-            for index, (nominal, pixel_nm, rotation, low_mag) in enumerate(_TABLE, start=1)
-        ),
-        # A real stage's micrometre and the camera's differ by some tenths of a percent.
-        specimen_to_stage_rows=((-0.997, 0.0), (0.0, -1.004)),
-        low_mag_offset_um=(length * math.cos(angle), length * math.sin(angle)),
-        tilt_axis_offset_um=1.5,
-    )

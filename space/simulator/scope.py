@@ -9,23 +9,28 @@ from dataclasses import replace
 import numpy as np
 
 from space.simulator.chance import Chance
-from space.simulator.errors import SEMerror
-from space.simulator.optics import Optics, tilt_cosine
-from space.simulator.states import Area, ImagingState, standard_areas, standard_states
+from space.simulator.drift import Drift
+from space.simulator.errors import SEMerror, TaskError
+from space.simulator.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
+from space.simulator.instrument import Instrument
+from space.simulator.optics import tilt_cosine
+from space.simulator.states import Area, ImagingState
 
-OBJECTIVE_APERTURE = 2
+SMALLEST_SPREAD = 1e-4
 
 # What random numbers are drawn for
 _FOCUS, _STAGE, _TILT = 13, 14, 15
 
 
-def standard_properties() -> dict[str, float]:
+def starting_properties(instrument: Instrument) -> dict[str, float]:
     """Program properties that scripts read or set."""
     return {
-        "ImageShiftLimit": 15.0,
-        "LowMagShiftLimit": 150.0,
-        "MaximumTiltAngle": 69.9,
+        "ImageShiftLimit": instrument.image_shift_limit_um,
+        "LowMagShiftLimit": instrument.low_mag_image_shift_limit_um,
+        "MaximumTiltAngle": instrument.stage.max_tilt_deg,
+        "InvertStageXAxis": float(instrument.stage.invert_x),
         "DummyInstance": 0.0,
+        "EnableExternalPython": 1.0,
         "NoScope": 0.0,
     }
 
@@ -34,56 +39,69 @@ class Microscope:
     """State of the column and the stage.
 
     The stage has two positions: the one it reports and the true one, which differs by an
-    error that is new at each move. Pictures show the true one.
+    error that is new at each move and by the play of its mechanics. Pictures show the true one.
 
     Parameters
     ----------
-    optics : Optics
-        Calibrations.
+    instrument : Instrument
+        What the microscope is made of.
     seed : int
-        Seed of stage errors.
-    stage_error_um : float
-        Standard deviation per axis of the error of a move.
+        Seed of stage errors and of the low magnification offset.
+    stage_error_um : float, optional
+        Standard deviation per axis of the error of a move, in place of the instrument's; 0 makes
+        an ideal stage without play.
     elapse : callable
         Called with the seconds that an operation takes.
     """
 
     def __init__(
         self,
-        optics: Optics,
+        instrument: Instrument,
         seed: int = 1,
-        stage_error_um: float = 0.35,
+        stage_error_um: float | None = None,
         elapse: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        self.optics = optics
-        self.properties = standard_properties()
-        self.stage_limits_um = (-990.0, 990.0, -990.0, 990.0)
-        self.stage_z_limit_um = 375.0
-        self.stage_error_um = stage_error_um
-        self.tilt_error_um = 0.03 if stage_error_um > 0 else 0.0
-        self.areas: dict[str, Area] = {area.letter: area for area in standard_areas()}
-        self.states: tuple[ImagingState, ...] = standard_states()
+        self.instrument = instrument
+        self.optics = instrument.optics(seed)
+        self.faults = Faults()
+        self.drift = Drift()
+        self.properties = starting_properties(instrument)
+        model = instrument.stage
+        self.stage_limits_um = model.limits_um
+        self.stage_error_um = model.error_um if stage_error_um is None else stage_error_um
+        ideal = self.stage_error_um == 0
+        self.tilt_error_um = 0.0 if ideal else model.tilt_error_um
+        self.play_um = 0.0 if ideal else model.play_um
+        self.areas: dict[str, Area] = {area.letter: area for area in instrument.areas}
+        self.states: tuple[ImagingState, ...] = instrument.states
         self.shift_to_tilt_axis = False
+        self.tilt_axis_offset_um = model.tilt_axis_offset_um
         self.low_dose = False
-        self.area = ""
         self.mag_index = self.states[0].mag_index
         self.spot_size = self.states[0].spot_size
         self.intensity = self.states[0].intensity
         self.image_shift = (0.0, 0.0)
         self.target_defocus_um = -4.0
         self.beam_tilt = (0.0, 0.0)
+        self.beam_shift = (0.0, 0.0)
         self.saved_beam_tilt: tuple[float, float] | None = None
         self.valve_open = True
-        self.apertures_um: dict[int, int] = {1: 50, OBJECTIVE_APERTURE: 0, 3: 100, 4: 0}
-        self.slit_in = True
-        self.slit_width_ev = 20.0
+        self.screen_down = False
+        self.apertures_um = {part.number: part.size_um for part in instrument.apertures}
+        self.slit_in = instrument.energy_filter
+        self.slit_width_ev = instrument.slit_width_eV
         self._chance = Chance(seed)
         self._elapse = elapse
+        # Area whose conditions were set last, and what outside low dose counts as the usual beam.
+        self._applied: Area | None = None
+        self._free_beam = (self.spot_size, self.intensity)
         # Readout at which an object at the height of the tilt axis is in focus.
-        self.focus_zero_um = float(self._chance.at(_FOCUS).uniform(-1.5, 1.5))
+        spread_um = instrument.beam.focus_spread_um
+        self.focus_zero_um = float(self._chance.at(_FOCUS).uniform(-spread_um, spread_um))
         self.defocus_um = 0.0
         self._reported = np.zeros(2)
         self._true = np.zeros(2)
+        self._slack = -0.5 * self.play_um * np.sign(model.backlash_um)
         self._z_um = 0.0
         self._tilt_deg = 0.0
 
@@ -104,8 +122,23 @@ class Microscope:
         """Tilt angle."""
         return self._tilt_deg
 
-    def move_stage(self, x_um: float, y_um: float, z_um: float | None = None) -> None:
+    def move_stage(
+        self,
+        x_um: float,
+        y_um: float,
+        z_um: float | None = None,
+        *,
+        backlash: bool = False,
+        speed: float = 1.0,
+    ) -> None:
         """Drive the stage to raw coordinates and wait for it.
+
+        Parameters
+        ----------
+        backlash : bool
+            Whether to arrive with the leg that takes the play out, as the Navigator does.
+        speed : float
+            Fraction of the usual speed.
 
         Raises
         ------
@@ -115,23 +148,52 @@ class Microscope:
         x0, x1, y0, y1 = self.stage_limits_um
         if not (x0 <= x_um <= x1 and y0 <= y_um <= y1):
             raise SEMerror(f"Stage position {x_um:.1f}, {y_um:.1f} is outside the stage limits")
-        if z_um is not None and abs(z_um) > self.stage_z_limit_um:
+        model = self.instrument.stage
+        if z_um is not None and abs(z_um) > model.z_limit_um:
             raise SEMerror(f"Stage Z {z_um:.1f} is outside the stage limits")
         target = np.array([x_um, y_um], dtype=float)
+        if self.faults.strikes("stage-failure"):
+            half = (target - self._reported) / 2.0
+            self._reported, self._true = self._reported + half, self._true + half
+            raise TaskError(STAGE_FAILED)
+        if self.faults.strikes("stage-off"):
+            target = target + STAGE_OFF_UM
         distance = float(np.hypot(*(target - self._reported)))
+        lag_before = self._lag_um()
+        if distance > 0.005 or backlash:
+            self._take_up_play(target, backlash)
+        self._true = self._true + self._lag_um() - lag_before
         if distance > 0.005:
             small = min(1.0, distance / 5.0)
             error = self._chance.at(_STAGE, *target).normal(0.0, 1.0, 4)
-            self._true = target + self.stage_error_um * math.sqrt(small) * error[:2]
-            self._reported = target + (0.01 if self.stage_error_um > 0 else 0.0) * error[2:]
+            error_um = self.stage_error_um * math.sqrt(small) * error[:2]
+            self._true = target + error_um + self._lag_um()
+            readout_um = model.readout_error_um if self.stage_error_um > 0 else 0.0
+            self._reported = target + readout_um * error[2:]
         if z_um is not None:
             self._z_um = float(z_um)
-        self._elapse(1.5 + distance / 100.0)
+        way_um = distance + (2.0 * math.hypot(*model.backlash_um) if backlash else 0.0)
+        self._elapse(model.settle_s + way_um / (speed * model.speed_um_s))
+        self.drift.moved(distance, *target)
+
+    def _take_up_play(self, target: np.ndarray, backlash: bool) -> None:
+        """Drive to a target; the table lags by up to half the play on the side it comes from."""
+        half = 0.5 * self.play_um
+        place = self._reported
+        leg = np.array(self.instrument.stage.backlash_um)
+        for goal in (target - leg, target) if backlash else (target,):
+            self._slack = np.clip(self._slack - (goal - place), -half, half)
+            place = goal
+
+    def _lag_um(self) -> np.ndarray:
+        """Lag of the table; arriving with the backlash leg, as when calibrating, is none."""
+        return self._slack + 0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
 
     def reset_stage(self) -> None:
         """Bring the stage home, as an exchange of the grid does."""
         self._reported = np.zeros(2)
         self._true = np.zeros(2)
+        self._slack = -0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
         self._z_um = 0.0
         self._tilt_deg = 0.0
 
@@ -147,19 +209,25 @@ class Microscope:
         if abs(angle_deg) > limit + 0.05:
             raise SEMerror(f"Attempt to tilt to {angle_deg:.1f}, beyond the limit of {limit:.1f}")
         change = abs(angle_deg - self._tilt_deg)
+        if self.faults.strikes("stage-failure"):
+            self._tilt_deg += (float(angle_deg) - self._tilt_deg) / 2.0
+            raise TaskError(STAGE_FAILED)
         chance = self._chance.at(_TILT, angle_deg, *self._reported).normal(0.0, 1.0, 3)
         if change > 0.05:
             self._true = self._true + chance[:2] * self.tilt_error_um
-        noise = 0.005 * float(chance[2]) if self.tilt_error_um > 0 else 0.0
+        model = self.instrument.stage
+        readout_deg = model.tilt_readout_error_deg if self.tilt_error_um > 0 else 0.0
+        noise = readout_deg * float(chance[2])
         self._tilt_deg = float(angle_deg) + noise
-        self._elapse(1.0 + change / 5.0)
+        self._elapse(model.tilt_settle_s + change / model.tilt_speed_deg_s)
+        self.drift.tilted(change, angle_deg, *self._reported)
 
     # --- image shift ------------------------------------------------------------------------
 
     @property
     def axis_offset_um(self) -> float:
         """Tilt axis offset in force: 0 unless images are shifted to the tilt axis."""
-        return self.optics.tilt_axis_offset_um if self.shift_to_tilt_axis else 0.0
+        return self.tilt_axis_offset_um if self.shift_to_tilt_axis else 0.0
 
     @property
     def image_shift_limit_um(self) -> float:
@@ -168,25 +236,44 @@ class Microscope:
         return self.properties["LowMagShiftLimit" if low_mag else "ImageShiftLimit"]
 
     def specimen_shift_um(self) -> tuple[float, float]:
-        """Image shift in specimen µm."""
+        """Image shift in specimen µm, relative to the low dose area."""
         x, y = self.optics.is_to_specimen(self.mag_index) @ np.array(self.image_shift)
         return float(x), float(y)
 
+    def total_shift_um(self) -> tuple[float, float]:
+        """Image shift in specimen µm with that of the low dose area: from neutral."""
+        x, y = self.specimen_shift_um()
+        own_x, own_y = self._applied.shift_um if self._applied else (0.0, 0.0)
+        return x + own_x, y + own_y
+
     def set_image_shift(self, is_x: float, is_y: float) -> bool:
-        """Set the image shift relative to the area; False (nothing done) at the limit."""
+        """Set the image shift relative to the area; False (nothing done) at the limit.
+
+        The limit holds for the shift as given, without that of the low dose area.
+        """
         shift = self.optics.is_to_specimen(self.mag_index) @ np.array([is_x, is_y])
-        if float(np.hypot(*shift)) >= self.image_shift_limit_um:
-            return False
-        self.image_shift = (float(is_x), float(is_y))
-        self._elapse(0.3)
-        return True
+        return self._shift_image(is_x, is_y, shift)
+
+    def shift_image_by(self, is_x: float, is_y: float) -> bool:
+        """Change the image shift by units; False (nothing done) at the limit.
+
+        The limit holds for the sum, with the shift of the low dose area.
+        """
+        change = self.optics.is_to_specimen(self.mag_index) @ np.array([is_x, is_y])
+        total = np.array(self.total_shift_um()) + change
+        return self._shift_image(self.image_shift[0] + is_x, self.image_shift[1] + is_y, total)
 
     def shift_image_by_um(self, x_um: float, y_um: float) -> bool:
         """Change the image shift by specimen µm; False (nothing done) at the limit."""
         change = self.optics.specimen_to_is(self.mag_index) @ np.array([x_um, y_um])
-        return self.set_image_shift(
-            self.image_shift[0] + float(change[0]), self.image_shift[1] + float(change[1])
-        )
+        return self.shift_image_by(float(change[0]), float(change[1]))
+
+    def _shift_image(self, is_x: float, is_y: float, checked_um: np.ndarray) -> bool:
+        if float(np.hypot(*checked_um)) >= self.image_shift_limit_um:
+            return False
+        self.image_shift = (float(is_x), float(is_y))
+        self._elapse(0.3)
+        return True
 
     def adjust_stage_for_nav(
         self,
@@ -236,6 +323,11 @@ class Microscope:
             self._elapse(2.0)
         self.mag_index = mag_index
 
+    @property
+    def area(self) -> str:
+        """Letter of the low dose area, empty outside low dose."""
+        return self._applied.letter if self._applied else ""
+
     def area_mag_index(self, letter: str) -> int:
         """Stored magnification index of a low dose area."""
         return self._stored_area(letter).mag_index
@@ -247,7 +339,7 @@ class Microscope:
         return self.areas[key]
 
     def _defocus_offset(self) -> float:
-        return self.areas[self.area].defocus_offset_um if self.area else 0.0
+        return self._applied.defocus_offset_um if self._applied else 0.0
 
     def set_low_dose(self, on: bool) -> None:
         """Turn low dose mode on (arrives in Record) or off."""
@@ -257,10 +349,11 @@ class Microscope:
         elif not on and self.low_dose:
             self.defocus_um -= self._defocus_offset()
             self.low_dose = False
-            self.area = ""
+            self._applied = None
+            self._free_beam = (self.spot_size, self.intensity)
 
     def go_to_area(self, letter: str) -> None:
-        """Set the conditions of a low dose area.
+        """Set the conditions of a low dose area; in it already, what was changed since stays.
 
         Raises
         ------
@@ -270,8 +363,10 @@ class Microscope:
         if not self.low_dose:
             raise SEMerror("You cannot go to a low dose area: low dose mode is off")
         area = self._stored_area(letter)
+        if area is self._applied:
+            return
         self.defocus_um += area.defocus_offset_um - self._defocus_offset()
-        self.area = area.letter
+        self._applied = area
         self.set_mag_index(area.mag_index)
         self.spot_size = area.spot_size
         self.intensity = area.intensity
@@ -280,36 +375,88 @@ class Microscope:
         """Go to an imaging state; a low dose one is used when an area is next visited."""
         if state.low_dose:
             for area in state.areas:
-                self.areas[area.letter] = area
+                self.areas[area.letter] = replace(area)
             self.set_low_dose(True)
             return
         self.set_low_dose(False)
         self.set_mag_index(state.mag_index)
         self.spot_size = state.spot_size
         self.intensity = state.intensity
+        self._free_beam = (self.spot_size, self.intensity)
 
     def store_area(self, letter: str, **changes) -> None:
-        """Change stored parameters of an area."""
-        area = self._stored_area(letter)
-        self.areas[area.letter] = replace(area, **changes)
+        """Change stored parameters of an area; its defocus offset changes at once when in it."""
+        area = replace(self._stored_area(letter), **changes)
+        self.areas[area.letter] = area
+        if area.letter == self.area:
+            self.defocus_um += area.defocus_offset_um - self._defocus_offset()
+            self._applied = area
+
+    def store_present(self, letter: str) -> None:
+        """Make the present magnification and beam those of an area."""
+        self.store_area(
+            letter,
+            mag_index=self.mag_index,
+            spot_size=self.spot_size,
+            intensity=self.intensity,
+            beam_um=self.beam_diameter_um,
+            dose_rate_e_A2_s=self.dose_rate_e_A2_s(),
+        )
 
     # --- beam and focus ---------------------------------------------------------------------
 
     @property
     def beam_diameter_um(self) -> float:
         """Diameter of the illuminated area."""
-        if self.area:
-            return self.areas[self.area].beam_um
-        return 12000.0 * self.pixel_um(self.mag_index)
+        usual = self._usual_beam()
+        spread = self._spread(self.spot_size, self.intensity)
+        return usual.beam_um * (spread / self._spread(usual.spot_size, usual.intensity))
 
     def dose_rate_e_A2_s(self) -> float:
-        """Electrons per Å² and second that reach the specimen."""
-        if self.area:
-            return self.areas[self.area].dose_rate_e_A2_s
-        mag = self.optics.entry(self.mag_index)
-        # Outside low dose the beam is spread so that the camera gets about the same counts.
-        per_pixel = 1250.0 if mag.low_mag else 200.0
-        return per_pixel / (mag.pixel_um * 1e4) ** 2
+        """Electrons per Å² and second that reach the specimen: beam current over its area."""
+        usual = self._usual_beam()
+        currents = self.instrument.beam.currents_nA
+        brighter = currents[self.spot_size - 1] / currents[usual.spot_size - 1]
+        narrower = usual.beam_um / self.beam_diameter_um
+        return usual.dose_rate_e_A2_s * (brighter * narrower**2)
+
+    def set_beam_diameter(self, diameter_um: float) -> None:
+        """Set the intensity that makes the beam this wide, on its side of the crossover.
+
+        Raises
+        ------
+        SEMerror
+            If the lens does not reach that far.
+        """
+        usual = self._usual_beam()
+        crossover = self.instrument.beam.crossover
+        usual_way = usual.intensity - crossover[usual.spot_size - 1]
+        way = usual_way * diameter_um / usual.beam_um
+        intensity = crossover[self.spot_size - 1] + way
+        if not (diameter_um > 0.0 and 0.0 < intensity < 1.0):
+            raise SEMerror(f"The beam cannot be made {diameter_um:g} um wide")
+        self.intensity = intensity
+
+    def _usual_beam(self) -> Area:
+        """Conditions at which diameter and dose rate of the beam are known."""
+        if self._applied is not None:
+            return self._applied
+        beam, mag = self.instrument.beam, self.optics.entry(self.mag_index)
+        spot_size, intensity = self._free_beam
+        # The beam is spread with the field, so that the camera gets about the same counts.
+        per_px_s = beam.free_low_mag_rate_e_px_s if mag.low_mag else beam.free_rate_e_px_s
+        return Area(
+            "",
+            mag.index,
+            beam.free_diameter_px * mag.pixel_um,
+            per_px_s / (mag.pixel_um * 1e4) ** 2,
+            spot_size=spot_size,
+            intensity=intensity,
+        )
+
+    def _spread(self, spot_size: int, intensity: float) -> float:
+        """Distance of the intensity from the crossover; the beam's diameter goes with it."""
+        return max(SMALLEST_SPREAD, abs(intensity - self.instrument.beam.crossover[spot_size - 1]))
 
     def true_defocus_um(self, height_um: float) -> float:
         """Real defocus of an object at a height above the tilt axis; under focus negative."""

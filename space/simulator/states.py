@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from space.simulator import optics
-
 
 @dataclass(frozen=True)
 class Area:
@@ -14,13 +12,16 @@ class Area:
     Attributes
     ----------
     beam_um : float
-        Diameter of the illuminated area on the specimen.
+        Diameter of the illuminated area on the specimen at the spot size and intensity here.
     dose_rate_e_A2_s : float
-        Electrons per square ångström and second, without a specimen.
+        Electrons per square ångström and second there, without a specimen.
     defocus_offset_um : float
         Added to the defocus while in the area (View and Search only).
     axis_um : float
         Distance along the tilt axis from the Record area (Focus and Trial only).
+    image_shift_um : tuple of float
+        Calibrated image shift (specimen µm) that centres what Record has in its centre (View and
+        Search only).
     """
 
     letter: str
@@ -31,6 +32,12 @@ class Area:
     spot_size: int = 7
     intensity: float = 0.45
     axis_um: float = 0.0
+    image_shift_um: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def shift_um(self) -> tuple[float, float]:
+        """Image shift of the area itself in specimen µm."""
+        return self.image_shift_um[0] + self.axis_um, self.image_shift_um[1]
 
 
 @dataclass(frozen=True)
@@ -44,22 +51,3 @@ class ImagingState:
     spot_size: int = 5
     intensity: float = 0.6
     areas: tuple[Area, ...] = ()
-
-
-def standard_areas() -> tuple[Area, ...]:
-    """Areas of the standard session: View at 4800x, the rest at the Record magnification."""
-    return (
-        Area("V", optics.VIEW, 20.0, 0.027, defocus_offset_um=-60.0, spot_size=8, intensity=0.51),
-        Area("F", optics.RECORD, 1.6, 3.0),
-        Area("T", optics.RECORD, 1.6, 3.0),
-        Area("R", optics.RECORD, 1.6, 3.0),
-        Area("S", 15, 40.0, 0.01, defocus_offset_um=-120.0, spot_size=8, intensity=0.55),
-    )
-
-
-def standard_states() -> tuple[ImagingState, ...]:
-    """State 1 whole grid in low magnification, state 2 low dose for montages of lamellae."""
-    return (
-        ImagingState("WG", False, optics.LM_WHOLE_GRID, 1.0),
-        ImagingState("MM", True, optics.VIEW, 1.0, areas=standard_areas()),
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.camera import COUNTS_PER_ELECTRON, expose
+from space.simulator.camera import expose
+from space.simulator.instrument import load_instrument
 from tests.simulator.fakes import SpotGrid, brightest
 
 SPOT = (100.4, -49.7)
@@ -107,7 +108,7 @@ def test_shift_to_tilt_axis_centres_the_axis(make_session):
 def test_noise_is_of_the_dose_and_repeats_with_the_seed(make_session):
     session = make_session(SpotGrid(((900.0, 900.0),)), noise=True)
     first = session.take("V").data.astype(float)
-    electrons = first.mean() / COUNTS_PER_ELECTRON
+    electrons = first.mean() / session.camera.model.counts_per_electron
     assert 0.8 < first.std() / first.mean() * np.sqrt(electrons) < 1.4
     assert not np.array_equal(first, session.take("V").data)
     again = make_session(SpotGrid(((900.0, 900.0),)), noise=True)
@@ -117,7 +118,8 @@ def test_noise_is_of_the_dose_and_repeats_with_the_seed(make_session):
 def test_noise_levels_in_vacuum():
     rng = np.random.default_rng(0)
     electrons = 0.027 * 76.0**2
-    data = expose(np.ones((200, 200), np.float32), electrons, rng).astype(float)
+    camera = load_instrument().camera
+    data = expose(np.ones((200, 200), np.float32), electrons, rng, camera).astype(float)
     assert data.dtype == float and 0.07 < data.std() / data.mean() < 0.09
 
 
@@ -145,7 +147,7 @@ def test_exposures_tell_the_truth(make_session):
     assert truth.area == "R" and truth.camera_set == 3 and truth.mag_index == 26
     assert truth.radius_um == pytest.approx(0.8)
     shift = session.scope.optics.specimen_to_stage() @ (3.0, 1.0)
-    true = np.array(session.scope.true_stage_um) + shift
+    true = np.array(session.scope.true_stage_um) + truth.drift_um + shift
     assert truth.center_um == pytest.approx(tuple(true))
     assert image.nav_xy_um == pytest.approx((200.0 + shift[0], 100.0 + shift[1]), abs=0.05)
     session.note_saved(image, "x.mrc", 4)

@@ -7,6 +7,7 @@ import pytest
 
 from space.simulator.commands import (
     acquire_items,
+    beam,
     camera,
     dialogs,
     focus,
@@ -59,7 +60,7 @@ def test_magnification(session):
 
 def test_illuminated_area_of_record(session):
     low_dose.go_to_low_dose_area(session, "R")
-    assert low_dose.report_illuminated_area(session) == pytest.approx(0.016)
+    assert beam.report_illuminated_area(session) == pytest.approx(0.016)
 
 
 def test_camera_sets(session):
@@ -127,12 +128,12 @@ def test_reset_image_shift_keeps_the_point(session):
 def test_eucentricity_keeps_the_point_centred_under_tilt(make_session, mode):
     session = make_session(textured(height=-14.0), time_scale=0.0)
     exposures = len(session.exposures)
-    stage.eucentricity(session, mode)
+    focus.eucentricity(session, mode)
     assert len(session.exposures) > exposures
     assert session.scope.stage_um[2] == pytest.approx(14.0, abs=0.6)
     assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
     with pytest.raises(SEMerror):
-        stage.eucentricity(session, 0)
+        focus.eucentricity(session, 0)
 
 
 def test_tilt_commands(session):
@@ -143,13 +144,20 @@ def test_tilt_commands(session):
         stage.tilt_to(session, 70.0)
 
 
-def test_autofocus_reaches_the_target(make_session):
-    session = make_session(SpotGrid(height=-5.0))
+@pytest.fixture
+def fine_texture():
+    """Detail of 15 nm and more, for pictures at the Record magnification."""
+    return textured(pixel_um=0.01, height=-5.0)
+
+
+def test_autofocus_reaches_the_target(make_session, fine_texture):
+    session = make_session(fine_texture, noise=True)
     focus.set_target_defocus(session, -4.0)
     focus.autofocus(session)
+    before = session.exposures[-1].defocus_um
+    assert focus.report_auto_focus(session) == pytest.approx((before, 0.0), abs=0.15)
     low_dose.go_to_low_dose_area(session, "R")
     assert session.scope.true_defocus_um(session.height_um()) == pytest.approx(-4.0, abs=0.15)
-    assert focus.report_auto_focus(session) == pytest.approx((-4.0, 0.0), abs=0.15)
     camera.record(session)
     assert focus.ctfplotter(session, "A", -1.0, -9.0)[0] == pytest.approx(-4.0, abs=0.2)
     assert len(focus.ctf_find(session, "A", -1.0, -9.0)) == 6
@@ -157,8 +165,8 @@ def test_autofocus_reaches_the_target(make_session):
         focus.ctfplotter(session, "A", 1.0, 9.0)
 
 
-def test_focus_measures_the_height_of_tilted_points(make_session):
-    session = make_session(SpotGrid())
+def test_focus_measures_the_height_of_tilted_points(make_session, fine_texture):
+    session = make_session(fine_texture, noise=True)
     low_dose.go_to_low_dose_area(session, "R")
     stage.tilt_to(session, 45.0)
     focus.autofocus(session, -1)
@@ -215,9 +223,9 @@ def test_apertures_valves_beam_tilt(session):
         scope.restore_beam_tilt(session)
     session.scope.shift_image_by_um(3.0, 0.0)
     scope.adjust_beam_tilt_for_is(session)
-    assert scope.report_beam_tilt(session) != (0.0, 0.0)
+    assert beam.report_beam_tilt(session) != (0.0, 0.0)
     scope.restore_beam_tilt(session)
-    assert scope.report_beam_tilt(session) == (0.0, 0.0)
+    assert beam.report_beam_tilt(session) == (0.0, 0.0)
     assert scope.refine_zlp(session, 30.0) == 0.0
     assert scope.refine_zlp(session, 30.0) is None
     assert scope.long_operation(session, "RS", "0", "FF", "0") == (0.0, 0.0)

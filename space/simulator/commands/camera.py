@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from space.simulator.camera import AREA_FRACTIONS, BINNINGS
+import os
+from pathlib import Path
+
+from space.simulator import frames
+from space.simulator.camera import AREA_FRACTIONS
 from space.simulator.errors import SEMerror
+from space.simulator.exposure_notes import frame_folder
 from space.simulator.images import CAMERA_SET_LETTERS
 
 # Sets that stand in for those of which no single picture is taken.
@@ -55,12 +60,14 @@ def acquire_to_match_buffer(session, letter):
     set_letter = MATCHING_SET.get(number)
     if set_letter is None:
         set_letter = CAMERA_SET_LETTERS[number] if number < len(CAMERA_SET_LETTERS) else "R"
-    binning = max(b for b in BINNINGS if b <= image.binning) if image.binning >= 1 else 1
+    binning = max(b for b in session.camera.model.binnings if b <= max(1, image.binning))
     rows, cols = image.data.shape
     width, height = session.camera.size_px
     frame = (min(cols, int(width // binning)), min(rows, int(height // binning)))
     exposure = image.exposure_s if image.exposure_s > 0 else None
-    session.take(set_letter, binning=binning, frame_px=frame, exposure_s=exposure)
+    session.take(
+        set_letter, binning=binning, frame_px=frame, exposure_s=exposure, save_frames=False
+    )
 
 
 def set_exposure(session, set_letter, exposure_s, drift_s=None):
@@ -75,7 +82,7 @@ def set_exposure(session, set_letter, exposure_s, drift_s=None):
 
 def set_binning(session, set_letter, binning):
     """Binning until the script ends or the set is restored."""
-    if binning not in BINNINGS:
+    if binning not in session.camera.model.binnings:
         raise SEMerror(f"{binning:g} is not an available binning")
     session.camera.change(set_letter, binning=int(binning))
 
@@ -113,7 +120,7 @@ def restore_camera_set(session, set_letter=None):
 
 def keep_camera_set_changes(session, set_letter=None):
     """Keep the changes after the script."""
-    session.camera.keep_changes()
+    session.camera.keep_changes(set_letter)
 
 
 def report_exposure(session, set_letter):
@@ -133,21 +140,46 @@ def camera_properties(session, camera=None, mag_index=None):
         raise SEMerror(f"Camera number {camera} is out of range")
     index = mag_index if mag_index else session.scope.mag_index
     width, height = session.camera.size_px
-    session.variables.set("numberOfCameras", 1.0)
+    session.variables.report("numberOfCameras", 1.0)
     pixel_nm = session.scope.pixel_um(index) * 1000.0
-    return (float(width), float(height), 0.0, session.camera.chip_pixel_um, pixel_nm, 1.0)
+    model = session.camera.model
+    turned = float(model.rotation_and_flip)
+    return (float(width), float(height), turned, model.chip_pixel_um, pixel_nm, 1.0)
+
+
+def select_camera(session, number):
+    """There is one camera, which is number 1."""
+    if number != 1:
+        raise SEMerror(f"Camera number {number} is out of range")
+
+
+def report_camera_name(session, number):
+    """Name of a camera; 0 for the current one."""
+    if number not in (0, 1):
+        raise SEMerror(f"Camera number {number} is out of range")
+    return session.camera.name
+
+
+def set_exposure_for_mean(session, mean, unused=None):
+    """Record exposure with which the picture in A would have had this mean, temporarily."""
+    present = float(session.buffers.require("A").data.mean())
+    if mean <= 0.0 or present <= 0.0:
+        raise SEMerror("The mean wanted and that of the image in A must be above 0")
+    exposure_s = session.camera.exposure_s("R") * mean / present
+    set_exposure(session, "R", max(exposure_s, session.camera.model.min_exposure_s))
 
 
 def report_camera_property(session, camera, name):
-    """Property of the camera; it is none of the types with frames."""
+    """Property of the camera."""
     if camera not in (0, 1):
         raise SEMerror(f"Camera number {camera} is out of range")
+    model = session.camera.model
     properties = {
-        "K2TYPE": 0.0,
-        "CAMERASIZEX": float(session.camera.size_px[0]),
-        "CAMERASIZEY": float(session.camera.size_px[1]),
-        "ROTATIONANDFLIP": 0.0,
-        "MINIMUMEXPOSURE": 0.05,
+        "K2TYPE": float(model.k2_type),
+        "CAMERASIZEX": float(model.size_px[0]),
+        "CAMERASIZEY": float(model.size_px[1]),
+        "ROTATIONANDFLIP": float(model.rotation_and_flip),
+        "MINIMUMEXPOSURE": model.min_exposure_s,
     }
     if name.upper() not in properties:
         raise SEMerror(f"{name} is not a recognized camera property")
@@ -181,23 +213,32 @@ def accumulate_record_dose(session, dose):
 
 
 def set_frame_base_name(session, keep, in_file, in_folder, name):
-    """Base name of frame files; no frames are saved."""
-    session.options.frame_base_name = name
+    """Base name of frame files, in names of files and of folders (1, 0, -1 as before)."""
+    session.options.frames = session.options.frames.with_base(name, in_file, in_folder)
     session.options.keep_frame_name = bool(keep)
 
 
 def set_frame_name_format(session, keep, mode, bits):
-    """Format of frame names; no frames are saved."""
+    """Parts of frame names: bits to set (1), to clear (0), or all of them (-1)."""
+    if not 0 <= bits <= frames.ALL_BITS:
+        raise SEMerror(f"{bits} is not a sum of the bits of frame names")
+    session.options.frames = session.options.frames.with_format(mode, bits)
+    session.options.keep_frame_name = bool(keep)
 
 
 def report_frame_saving_path(session):
-    """This camera does not save frames."""
-    raise SEMerror("The current camera does not save frames")
+    """Folder of the frames, or NONE; only for cameras of the kinds that have frames."""
+    if session.camera.model.k2_type == 0:
+        raise SEMerror("The current camera does not save frames")
+    return str(frame_folder(session) or "NONE")
 
 
 def report_last_frame_file(session):
-    """No frames are saved."""
-    raise SEMerror("No frames have been saved")
+    """Path of the latest frame file, its folder and its name."""
+    last = session.options.frames.last
+    if not last:
+        raise SEMerror("No frames have been saved")
+    return (last, str(Path(last).parent) + os.sep, Path(last).name)
 
 
 COMMANDS = {
@@ -221,6 +262,9 @@ COMMANDS = {
     "ReportExposure": report_exposure,
     "ReportBinning": report_binning,
     "CameraProperties": camera_properties,
+    "SelectCamera": select_camera,
+    "ReportCameraName": report_camera_name,
+    "SetExposureForMean": set_exposure_for_mean,
     "ReportCameraProperty": report_camera_property,
     "ReportCurrentPixelSize": report_current_pixel_size,
     "AreaForCumulRecordDose": area_for_cumul_record_dose,

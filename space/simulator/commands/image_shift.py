@@ -13,43 +13,61 @@ def report_image_shift(session):
     """Units X, Y; shift of the content in unbinned pixels; stage move that would replace it."""
     scope = session.scope
     shift = np.array(scope.image_shift)
-    content = -(scope.optics.is_to_camera(scope.mag_index) @ shift)
+    content = -(scope.optics.is_to_camera(scope.mag_index) @ shift) * session.camera.counted_per_px
     stage = scope.optics.is_to_stage(scope.mag_index) @ shift
     return (*shift, *content, stage[0], stage[1] / tilt_cosine(scope.tilt_deg))
 
 
 def set_image_shift(session, x, y, delay=None, beam_tilt=None):
     """Absolute, in units; 1 when it would exceed the limit."""
-    return DONE if session.scope.set_image_shift(x, y) else REFUSED
+    before = session.scope.image_shift
+    if not session.scope.set_image_shift(x, y):
+        return REFUSED
+    return _tilt_beam_with(session, before, beam_tilt)
 
 
-def _shift_by(session, change):
-    x, y = session.scope.image_shift
-    return set_image_shift(session, x + float(change[0]), y + float(change[1]))
+def _shift_by(session, change, beam_tilt):
+    before = session.scope.image_shift
+    if not session.scope.shift_image_by(float(change[0]), float(change[1])):
+        return REFUSED
+    return _tilt_beam_with(session, before, beam_tilt)
+
+
+def _tilt_beam_with(session, before, wanted):
+    """Adjust the beam tilt for a changed image shift, if wanted."""
+    scope = session.scope
+    if wanted:
+        change = np.array(scope.image_shift) - before
+        x, y = scope.beam_tilt + np.array(session.instrument.beam.coma_rows) @ change
+        scope.beam_tilt = (float(x), float(y))
+    return DONE
 
 
 def image_shift_by_units(session, x, y, delay=None, beam_tilt=None):
     """Change in units."""
-    return _shift_by(session, (x, y))
+    return _shift_by(session, (x, y), beam_tilt)
 
 
 def image_shift_by_microns(session, x, y, delay=None, beam_tilt=None):
     """Change in specimen µm."""
     scope = session.scope
-    return _shift_by(session, scope.optics.specimen_to_is(scope.mag_index) @ np.array([x, y]))
+    change = scope.optics.specimen_to_is(scope.mag_index) @ np.array([x, y])
+    return _shift_by(session, change, beam_tilt)
 
 
 def image_shift_by_pixels(session, x, y, delay=None, beam_tilt=None):
     """Change in whole unbinned camera pixels."""
     scope = session.scope
     pixels = np.array([round(x), round(y)], dtype=float)
-    return _shift_by(session, scope.optics.camera_to_is(scope.mag_index) @ pixels)
+    pixels = pixels / session.camera.counted_per_px
+    return _shift_by(session, scope.optics.camera_to_is(scope.mag_index) @ pixels, beam_tilt)
 
 
 def image_shift_by_stage_diff(session, x, y, delay=None, beam_tilt=None):
-    """Change that corresponds to a stage difference in µm."""
+    """Change that corresponds to a stage difference in µm, at the present tilt."""
     scope = session.scope
-    return _shift_by(session, scope.optics.stage_to_is(scope.mag_index) @ np.array([x, y]))
+    flat = np.array([x, y * tilt_cosine(scope.tilt_deg)])
+    return _shift_by(session, scope.optics.stage_to_is(scope.mag_index) @ flat, beam_tilt)
 
 
 def report_specimen_shift(session):

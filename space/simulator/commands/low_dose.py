@@ -41,8 +41,6 @@ def set_ld_defocus_offset(session, letter, offset_um):
     key = letter[:1].upper()
     if key not in ("V", "S"):
         raise SEMerror("Only View and Search have a defocus offset")
-    if scope.area == key:
-        scope.defocus_um += offset_um - scope.areas[key].defocus_offset_um
     scope.store_area(key, defocus_offset_um=offset_um)
 
 
@@ -66,19 +64,45 @@ def update_low_dose_params(session, letter, keep=None):
     session.scope.area_mag_index(key)
     session.following_areas.add(key)
     if not keep:
-        session.updated_areas.add(key)
+        session.updated_areas.setdefault(key, session.scope.areas[key])
 
 
 def restore_low_dose_params(session, letter=None):
-    """Changes do not count any more."""
-    keys = {letter[:1].upper()} if letter else set(session.following_areas)
+    """An area, or all, as before UpdateLowDoseParams; changes do not count any more."""
+    keys = {letter[:1].upper()} if letter else session.following_areas | set(session.updated_areas)
+    for key in keys & set(session.updated_areas):
+        session.scope.areas[key] = session.updated_areas.pop(key)
     session.following_areas -= keys
 
 
-def _follow(session):
+def current_settings_to_ld_area(session, letter):
+    """Make the present magnification and beam those of an area, without going there."""
+    scope = session.scope
+    scope.area_mag_index(letter)
+    scope.store_present(letter)
+
+
+def copy_low_dose_area(session, letter, other):
+    """Give an area the magnification and beam of another; its own shift and offset stay."""
+    areas = session.scope.areas
+    for one in (letter, other):
+        session.scope.area_mag_index(one)
+    source = areas[letter[0].upper()]
+    session.scope.store_area(
+        other,
+        mag_index=source.mag_index,
+        spot_size=source.spot_size,
+        intensity=source.intensity,
+        beam_um=source.beam_um,
+        dose_rate_e_A2_s=source.dose_rate_e_A2_s,
+    )
+
+
+def follow(session):
+    """Tell the area of a change in its conditions, if that was asked for."""
     scope = session.scope
     if scope.area and scope.area in session.following_areas:
-        scope.store_area(scope.area, mag_index=scope.mag_index)
+        scope.store_present(scope.area)
 
 
 def go_to_imaging_state(session, name):
@@ -119,33 +143,18 @@ def report_mag_index(session):
 def set_mag(session, magnification, probe=None):
     """Nominal magnification."""
     session.scope.set_mag_index(session.scope.optics.index_of(magnification))
-    _follow(session)
+    follow(session)
 
 
 def set_mag_index(session, mag_index):
     """Magnification index."""
     session.scope.set_mag_index(mag_index)
-    _follow(session)
+    follow(session)
 
 
 def change_mag(session, steps):
     """Magnification index changed by steps."""
     set_mag_index(session, session.scope.mag_index + steps)
-
-
-def report_illuminated_area(session):
-    """Diameter of the beam in units of 100 µm."""
-    return session.scope.beam_diameter_um / 100.0
-
-
-def report_spot_size(session):
-    """Spot size."""
-    return float(session.scope.spot_size)
-
-
-def report_percent_c2(session):
-    """Intensity in percent and as a fraction."""
-    return (100.0 * session.scope.intensity, session.scope.intensity)
 
 
 COMMANDS = {
@@ -155,6 +164,8 @@ COMMANDS = {
     "ReportLDDefocusOffset": report_ld_defocus_offset,
     "SetLDDefocusOffset": set_ld_defocus_offset,
     "ReportAxisPosition": report_axis_position,
+    "CurrentSettingsToLDArea": current_settings_to_ld_area,
+    "CopyLowDoseArea": copy_low_dose_area,
     "UpdateLowDoseParams": update_low_dose_params,
     "RestoreLowDoseParams": restore_low_dose_params,
     "GoToImagingState": go_to_imaging_state,
@@ -163,7 +174,4 @@ COMMANDS = {
     "SetMag": set_mag,
     "SetMagIndex": set_mag_index,
     "ChangeMag": change_mag,
-    "ReportIlluminatedArea": report_illuminated_area,
-    "ReportSpotSize": report_spot_size,
-    "ReportPercentC2": report_percent_c2,
 }

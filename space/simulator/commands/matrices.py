@@ -1,4 +1,8 @@
-"""Calibration matrices, row by row; all zero is not a case here, everything is calibrated."""
+"""Calibration matrices, row by row; all zero is not a case here, everything is calibrated.
+
+Matrices with a camera side count unbinned pixels, which are half pixels with super-resolution,
+or those of a binning that a script gives.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,27 @@ from collections.abc import Callable
 
 import numpy as np
 
+from space.simulator.errors import SEMerror
 from space.simulator.optics import Optics
 
 
 def _command(method: Callable, power_of_binning: int = 0) -> Callable:
     def report(session, mag_index):
-        index = mag_index if mag_index > 0 else session.scope.mag_index
+        index = mag_index if mag_index != 0 else session.scope.mag_index
+        session.scope.optics.entry(index)
         matrix = np.asarray(method(session.scope.optics, index), dtype=float)
-        binning = session.options.matrix_binning
-        return tuple(float(value) for value in (matrix * binning**power_of_binning).ravel())
+        pixel = session.options.matrix_binning or 1.0 / session.camera.counted_per_px
+        return tuple(float(value) for value in (matrix * pixel**power_of_binning).ravel())
 
     report.__doc__ = f"{method.__name__} as xpx, xpy, ypx, ypy."
     return report
 
 
 def binning_for_camera_matrix(session, binning):
-    """Binning of the pixels in matrices with a camera side."""
-    session.options.matrix_binning = max(1.0, binning)
+    """Binning of the pixels in matrices with a camera side; 0 for unbinned ones."""
+    if binning < 0:
+        raise SEMerror(f"A binning of {binning:g} is not possible")
+    session.options.matrix_binning = binning
 
 
 COMMANDS = {

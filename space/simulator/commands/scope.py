@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from space.simulator import faults
 from space.simulator.errors import SEMerror
 
-CASSETTE_SLOTS = 12
 LONG_OPERATIONS = ("BU", "RE", "IN", "LO", "UN", "DA", "RS", "RT", "RB", "FF", "PA", "AV", "SM")
-COMA_PER_SHIFT = (-0.05, 0.004, -0.003, -0.048)
 
 
 def report_coma_vs_is_matrix(session):
     """Beam tilt per image shift that removes coma."""
-    return COMA_PER_SHIFT
+    (a, b), (c, d) = session.instrument.beam.coma_rows
+    return (a, b, c, d)
 
 
 def adjust_beam_tilt_for_is(session):
@@ -19,10 +21,9 @@ def adjust_beam_tilt_for_is(session):
     scope = session.scope
     if scope.saved_beam_tilt is None:
         scope.saved_beam_tilt = scope.beam_tilt
-    x, y = scope.image_shift
-    a, b, c, d = COMA_PER_SHIFT
-    base = scope.saved_beam_tilt
-    scope.beam_tilt = (base[0] + a * x + b * y, base[1] + c * x + d * y)
+    change = np.array(session.instrument.beam.coma_rows) @ np.array(scope.image_shift)
+    x, y = np.array(scope.saved_beam_tilt) + change
+    scope.beam_tilt = (float(x), float(y))
 
 
 def restore_beam_tilt(session):
@@ -39,11 +40,6 @@ def save_beam_tilt(session):
     session.scope.saved_beam_tilt = session.scope.beam_tilt
 
 
-def report_beam_tilt(session):
-    """Beam tilt."""
-    return session.scope.beam_tilt
-
-
 def set_column_or_gun_valve(session, is_open):
     """Open or close the column valves."""
     session.scope.valve_open = bool(is_open)
@@ -57,6 +53,7 @@ def report_column_or_gun_valve(session):
 
 def refine_zlp(session, interval_min=None, *options):
     """Centre the slit, unless that was done within the interval."""
+    _require_filter(session)
     scope = session.scope
     now = session.clock.seconds
     last = session.last_zlp_s
@@ -68,13 +65,20 @@ def refine_zlp(session, interval_min=None, *options):
     return 0.0
 
 
+def _require_filter(session):
+    if not session.instrument.energy_filter:
+        raise SEMerror("This microscope has no energy filter")
+
+
 def set_slit_in(session, on=None):
     """Slit in or out."""
+    _require_filter(session)
     session.scope.slit_in = on is None or bool(on)
 
 
 def report_energy_filter(session):
     """Slit width, energy loss, slit in."""
+    _require_filter(session)
     return (session.scope.slit_width_ev, 0.0, float(session.scope.slit_in))
 
 
@@ -115,8 +119,15 @@ def is_feg_flashing_advised(session, kind):
 
 
 def are_dewars_filling(session):
-    """Never."""
-    return 0.0
+    """1 while they are."""
+    return float(faults.dewars_filling(session))
+
+
+def _require_slot(session, slot):
+    if session.instrument.autoloader_slots == 0:
+        raise SEMerror("This microscope has no autoloader")
+    if not 1 <= slot <= session.instrument.autoloader_slots:
+        raise SEMerror(f"There is no slot {slot} in the cassette")
 
 
 def load_cartridge(session, slot):
@@ -124,12 +135,14 @@ def load_cartridge(session, slot):
 
     Returns the end code of the operation (0 good) and 0.
     """
-    if not 1 <= slot <= CASSETTE_SLOTS:
-        raise SEMerror(f"There is no slot {slot} in the cassette")
+    _require_slot(session, slot)
     scope = session.scope
     if slot == session.loaded_slot:
         return (0.0, 0.0)
     scope.valve_open = False
+    if session.faults.strikes("autoloader-failure"):
+        session.clock.advance(60.0)
+        return (faults.LOAD_FAILED_CODE, 0.0)
     if slot not in session.grids:
         session.clock.advance(60.0)
         session.write_log(f"Slot {slot} is empty, nothing was loaded")
@@ -158,8 +171,7 @@ def report_slot_status(session, slot):
         lines = [f"{number} {grid.name}" for number, grid in sorted(session.grids.items())]
         session.variables.set("autoloaderInfo", "\n".join(lines), persistent=True)
         return None
-    if not 1 <= slot <= CASSETTE_SLOTS:
-        raise SEMerror(f"There is no slot {slot} in the cassette")
+    _require_slot(session, slot)
     if slot not in session.grids:
         return 0.0
     name = session.slot_names.get(slot, session.grids[slot].name)
@@ -190,8 +202,17 @@ def long_operation(session, *pairs):
     return (0.0, 0.0)
 
 
+def report_high_voltage(session):
+    """High tension in kV."""
+    return session.instrument.voltage_kV
+
+
 def set_beam_blank(session, on):
     """Blanking is automatic; nothing to see of it."""
+
+
+def next_feg_flash_high_temp(session, on=None):
+    """Kind of the next flashing of the gun; flashing is never needed here."""
 
 
 def normalize_lenses(session, which=None):
@@ -204,7 +225,6 @@ COMMANDS = {
     "AdjustBeamTiltforIS": adjust_beam_tilt_for_is,
     "RestoreBeamTilt": restore_beam_tilt,
     "SaveBeamTilt": save_beam_tilt,
-    "ReportBeamTilt": report_beam_tilt,
     "SetColumnOrGunValve": set_column_or_gun_valve,
     "ReportColumnOrGunValve": report_column_or_gun_valve,
     "RefineZLP": refine_zlp,
@@ -215,13 +235,14 @@ COMMANDS = {
     "RemoveAperture": remove_aperture,
     "ReInsertAperture": reinsert_aperture,
     "IsFEGFlashingAdvised": is_feg_flashing_advised,
-    "NextFEGFlashHighTemp": set_beam_blank,
+    "NextFEGFlashHighTemp": next_feg_flash_high_temp,
     "AreDewarsFilling": are_dewars_filling,
     "LoadCartridge": load_cartridge,
     "UnloadCartridge": unload_cartridge,
     "ReportSlotStatus": report_slot_status,
     "ReportLoadedSlot": report_loaded_slot,
     "LongOperation": long_operation,
+    "ReportHighVoltage": report_high_voltage,
     "SetBeamBlank": set_beam_blank,
     "NormalizeLenses": normalize_lenses,
     "NormalizeAllLenses": normalize_lenses,

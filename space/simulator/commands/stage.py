@@ -1,17 +1,8 @@
-"""Stage, tilt and eucentric height."""
+"""Stage and tilt."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-
-from space.simulator.errors import SEMerror
-
-ROUGH_ERROR_UM = 0.15
-FINE_ERROR_UM = 0.03
-LARGEST_ROUGH_Z_UM = 250.0
-SMALL_SHIFT_UM = 0.1
 
 
 def move_stage_to(session, x, y, z=None):
@@ -50,61 +41,25 @@ def report_tilt_angle(session):
     return session.scope.tilt_deg
 
 
-def reset_image_shift(session, option=None, backlash=None):
-    """Zero image shift; the stage moves so that the same point stays in the centre."""
+def reset_image_shift(session, option=None, relax_um=None):
+    """Zero image shift; the stage moves so that the same point stays in the centre.
+
+    With an option above 0 it arrives with its backlash taken out.
+    """
     scope = session.scope
     x, y, _ = scope.stage_um
     new = scope.adjust_stage_for_nav(x, y, *scope.image_shift)
     zero = scope.adjust_stage_for_nav(x, y)
     if new != zero:
-        scope.move_stage(x + new[0] - zero[0], y + new[1] - zero[1])
+        dx, dy = new[0] - zero[0], new[1] - zero[1]
+        scope.move_stage(x + dx, y + dy, backlash=bool(option and option > 0))
     scope.set_image_shift(0.0, 0.0)
-
-
-def _eucentric_pictures(session):
-    scope = session.scope
-    letter = "V" if scope.low_dose else "T"
-    for angle in (-5.0, 10.0):
-        scope.tilt_to(angle)
-        session.take(letter)
-    scope.tilt_to(0.0)
-
-
-def eucentricity(session, mode=None, unused=None):
-    """Bring what stands in the centre to the height of the tilt axis; ends at zero tilt.
-
-    The height comes from the specimen, with the error that measuring it would have.
-    """
-    mode = 2 if mode is None else mode
-    if mode == 0:
-        raise SEMerror("Eucentricity needs at least one of its modes")
-    scope = session.scope
-    if math.hypot(*scope.specimen_shift_um()) > SMALL_SHIFT_UM:
-        reset_image_shift(session)
-    session.rough_eucentricity_failed = False
-    scope.tilt_to(0.0)
-    _eucentric_pictures(session)
-    session.clock.advance(60.0 if mode != 1 else 30.0)
-    error_um = ROUGH_ERROR_UM if mode == 1 else FINE_ERROR_UM
-    error = error_um * float(session.random(41).normal())
-    x, y, z = scope.stage_um
-    target = z - session.height_um() + error
-    if abs(target) > LARGEST_ROUGH_Z_UM:
-        session.rough_eucentricity_failed = True
-        session.write_log("WARNING: eucentricity would exceed the limit in Z, Z not changed")
-        return
-    scope.move_stage(x, y, target)
-
-
-def report_rough_eucen_failed(session):
-    """Whether the last rough eucentricity gave up."""
-    return float(session.rough_eucentricity_failed)
 
 
 def report_tilt_axis_offset(session):
     """Offset, as stage and image shift movements, and whether it is in force."""
     optics = session.scope.optics
-    offset = np.array([0.0, optics.tilt_axis_offset_um])
+    offset = np.array([0.0, session.scope.tilt_axis_offset_um])
     stage = -(optics.specimen_to_stage() @ offset)
     shift = optics.specimen_to_is(session.scope.mag_index) @ offset
     return (
@@ -117,6 +72,11 @@ def report_tilt_axis_offset(session):
     )
 
 
+def set_tilt_axis_offset(session, offset_um):
+    """Calibrated distance of the tilt axis from the optical axis."""
+    session.scope.tilt_axis_offset_um = offset_um
+
+
 COMMANDS = {
     "MoveStageTo": move_stage_to,
     "MoveStage": move_stage,
@@ -126,7 +86,6 @@ COMMANDS = {
     "TiltBy": tilt_by,
     "ReportTiltAngle": report_tilt_angle,
     "ResetImageShift": reset_image_shift,
-    "Eucentricity": eucentricity,
-    "ReportRoughEucenFailed": report_rough_eucen_failed,
     "ReportTiltAxisOffset": report_tilt_axis_offset,
+    "SetTiltAxisOffset": set_tilt_axis_offset,
 }

@@ -1,0 +1,186 @@
+"""The beam: shift, tilt, spot size, intensity and what follows from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from space.simulator.commands.image_measures import beam_circle
+from space.simulator.commands.low_dose import follow
+from space.simulator.errors import SEMerror
+from space.simulator.instrument import SPOT_SIZES
+
+
+def set_beam_shift(session, x, y):
+    """Absolute beam shift in units of the microscope."""
+    session.scope.beam_shift = (x, y)
+
+
+def report_beam_shift(session):
+    """Beam shift in units of the microscope."""
+    return session.scope.beam_shift
+
+
+def _move_beam(session, camera_um):
+    scope = session.scope
+    to_camera = scope.optics.specimen_to_camera(scope.mag_index) * scope.pixel_um(scope.mag_index)
+    per_unit = to_camera @ np.array(session.instrument.beam.shift_rows)
+    change = np.linalg.solve(per_unit, np.array(camera_um))
+    x, y = np.array(scope.beam_shift) + change
+    scope.beam_shift = (float(x), float(y))
+
+
+def move_beam_by_microns(session, x, y):
+    """Move the beam by µm on the specimen along the axes of the camera (Y upwards)."""
+    _move_beam(session, (x, y))
+
+
+def move_beam_by_field_fraction(session, x, y):
+    """Move the beam by fractions of the camera's width and height."""
+    pixel_um = session.scope.pixel_um(session.scope.mag_index)
+    columns, rows = session.camera.size_px
+    _move_beam(session, (x * columns * pixel_um, y * rows * pixel_um))
+
+
+def center_beam_from_image(session, centroid=None, limit_um=None):
+    """Move the beam whose edge is seen in A to the centre, if that is not farther than a limit."""
+    image = session.buffers.require("A")
+    circle = beam_circle(image.data)
+    if circle is None:
+        raise SEMerror("There is no edge of the beam in the image")
+    rows, cols = image.data.shape
+    um = image.pixel_um * np.array([cols / 2.0 - circle[0], circle[1] - rows / 2.0])
+    if limit_um and np.hypot(*um) > limit_um:
+        session.write_log(f"The beam is {np.hypot(*um):.2f} um off the centre and stays there")
+        return
+    _move_beam(session, um)
+
+
+def auto_center_beam(session, limit_um=None, unused=None):
+    """Take a Trial picture and move the beam whose edge is seen there to the centre."""
+    session.take("T")
+    center_beam_from_image(session, None, limit_um)
+
+
+def set_beam_tilt(session, x, y):
+    """Absolute beam tilt in milliradians."""
+    session.scope.beam_tilt = (x, y)
+
+
+def report_beam_tilt(session):
+    """Beam tilt in milliradians."""
+    return session.scope.beam_tilt
+
+
+def set_spot_size(session, number):
+    """Spot size; a larger one has less current."""
+    if not 1 <= number <= SPOT_SIZES:
+        raise SEMerror(f"Spot size {number} is not between 1 and {SPOT_SIZES}")
+    session.scope.spot_size = number
+    follow(session)
+
+
+def report_spot_size(session):
+    """Spot size."""
+    return float(session.scope.spot_size)
+
+
+def set_percent_c2(session, percent):
+    """Intensity in percent."""
+    if not 0.0 < percent < 100.0:
+        raise SEMerror(f"An intensity of {percent:g} percent is out of range")
+    session.scope.intensity = percent / 100.0
+    follow(session)
+
+
+def inc_percent_c2(session, change):
+    """Change the intensity by percent of its range."""
+    set_percent_c2(session, 100.0 * session.scope.intensity + change)
+
+
+def report_percent_c2(session):
+    """Intensity in percent and as a fraction."""
+    return (100.0 * session.scope.intensity, session.scope.intensity)
+
+
+def report_crossover_percent_c2(session):
+    """Intensity in percent at which the beam of this spot size is smallest."""
+    return 100.0 * session.instrument.beam.crossover[session.scope.spot_size - 1]
+
+
+def set_beam_size(session, diameter_um):
+    """Make the beam this wide by its intensity."""
+    session.scope.set_beam_diameter(diameter_um)
+    follow(session)
+
+
+def report_beam_size_from_calib(session):
+    """Diameter of the beam in µm."""
+    return session.scope.beam_diameter_um
+
+
+def change_intensity_by(session, factor):
+    """Make the beam brighter (above 1) or darker by a factor, with its diameter."""
+    if factor <= 0.0:
+        raise SEMerror(f"The intensity cannot be changed by a factor of {factor:g}")
+    set_beam_size(session, session.scope.beam_diameter_um / factor**0.5)
+
+
+def set_intensity_for_mean(session, mean):
+    """Change the intensity so that the picture in A would have had this mean."""
+    present = float(session.buffers.require("A").data.mean())
+    if mean <= 0.0 or present <= 0.0:
+        raise SEMerror("The mean wanted and that of the image in A must be above 0")
+    change_intensity_by(session, mean / present)
+
+
+def set_dose_rate(session, rate_e_px_s, unused=None):
+    """Change the intensity so that the picture in A would have had this dose rate.
+
+    The rate is in electrons per unbinned pixel and second at the camera.
+    """
+    image = session.buffers.require("A")
+    if image.exposure_s <= 0.0:
+        raise SEMerror("The exposure time of the image in A is unknown")
+    gain = session.camera.model.counts_per_electron
+    per_rate = gain * image.binning**2 * image.exposure_s
+    set_intensity_for_mean(session, rate_e_px_s * per_rate)
+
+
+def report_illuminated_area(session):
+    """Diameter of the beam in units of 100 µm; 0 where the microscope cannot tell it."""
+    if session.instrument.beam.condensers < 3:
+        session.write_log("The illuminated area cannot be read on this microscope")
+        return 0.0
+    return session.scope.beam_diameter_um / 100.0
+
+
+def set_illuminated_area(session, area):
+    """Make the beam as wide as this many times 100 µm."""
+    if session.instrument.beam.condensers < 3:
+        raise SEMerror("The illuminated area cannot be set on this microscope")
+    set_beam_size(session, 100.0 * area)
+
+
+COMMANDS = {
+    "SetBeamShift": set_beam_shift,
+    "ReportBeamShift": report_beam_shift,
+    "MoveBeamByMicrons": move_beam_by_microns,
+    "MoveBeamByFieldFraction": move_beam_by_field_fraction,
+    "CenterBeamFromImage": center_beam_from_image,
+    "AutoCenterBeam": auto_center_beam,
+    "SetBeamTilt": set_beam_tilt,
+    "ReportBeamTilt": report_beam_tilt,
+    "SetSpotSize": set_spot_size,
+    "ReportSpotSize": report_spot_size,
+    "SetPercentC2": set_percent_c2,
+    "IncPercentC2": inc_percent_c2,
+    "ReportPercentC2": report_percent_c2,
+    "ReportCrossoverPercentC2": report_crossover_percent_c2,
+    "SetBeamSize": set_beam_size,
+    "ReportBeamSizeFromCalib": report_beam_size_from_calib,
+    "ChangeIntensityBy": change_intensity_by,
+    "SetIntensityForMean": set_intensity_for_mean,
+    "SetDoseRate": set_dose_rate,
+    "ReportIlluminatedArea": report_illuminated_area,
+    "SetIlluminatedArea": set_illuminated_area,
+}

@@ -1,0 +1,184 @@
+"""Instrument files: what is shipped, what they are made of, and errors that a user can mend."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import sys
+
+import pytest
+
+from space.simulator import Simulation
+from space.simulator.instrument import FOLDER, InstrumentError, load_instrument, shipped
+from tests.simulator.fakes import SpotGrid
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KRIOS_TEXT = (FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Read the standard microscope's file with a part of its text replaced."""
+
+    def changed(old, new):
+        assert KRIOS_TEXT.count(old) >= 1
+        path = tmp_path / "mine.toml"
+        path.write_text(KRIOS_TEXT.replace(old, new, 1), encoding="utf-8")
+        return load_instrument(path)
+
+    return changed
+
+
+def test_two_microscopes_are_shipped():
+    assert shipped() == ["krios_300kv", "talos_200kv"]
+
+
+def test_the_standard_microscope():
+    krios = load_instrument()
+    assert (krios.voltage_kV, krios.cs_mm, krios.camera.size_px) == (300.0, 2.7, (5760, 4092))
+    assert [mag.index for mag in krios.magnifications] == list(range(1, 32))
+    assert [krios.mag_index(nominal) for nominal in (82, 580, 4800, 53000)] == [4, 10, 17, 26]
+    view = krios.magnifications[16]
+    assert (view.pixel_um, view.rotation_deg, view.low_mag) == (0.0019, -94.2, False)
+    optics = krios.optics(1)
+    assert optics.specimen_to_stage_rows == ((-0.997, 0.0), (0.0, -1.004))
+    assert optics.low_mag_offset_um == pytest.approx((-8.0296, 8.2167), abs=1e-4)
+    assert {area.letter: area.beam_um for area in krios.areas} == {
+        "V": 20.0, "F": 1.6, "T": 1.6, "R": 1.6, "S": 40.0
+    }  # fmt: skip
+
+
+def test_the_second_microscope_differs_where_it_matters():
+    krios, talos = load_instrument("krios_300kv"), load_instrument("talos_200kv")
+    assert (talos.voltage_kV, talos.beam.condensers, talos.camera.size_px) == (200, 2, (4096,) * 2)
+    assert talos.optics().specimen_to_stage()[0, 0] > 0 > talos.optics().specimen_to_stage()[1, 1]
+    assert talos.stage.max_tilt_deg == 79.9
+    turned = {round(mag.rotation_deg) for mag in talos.magnifications}
+    assert turned.isdisjoint({round(mag.rotation_deg) for mag in krios.magnifications})
+    assert abs(talos.optics().is_to_specimen(20) - krios.optics().is_to_specimen(20)).max() > 0.3
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_simulations_are_made_of_the_instrument(name, tmp_path):
+    session = Simulation(tmp_path, grids={1: SpotGrid()}, instrument=name).session
+    model = load_instrument(name)
+    assert session.instrument == model == session.scope.instrument
+    assert session.camera.size_px == model.camera.size_px
+    assert session.scope.properties["MaximumTiltAngle"] == model.stage.max_tilt_deg
+    assert session.scope.properties["InvertStageXAxis"] == float(model.stage.invert_x)
+    assert session.scope.stage_error_um == model.stage.error_um
+    assert session.scope.stage_limits_um == model.stage.limits_um
+
+
+def test_a_simulation_can_do_without_errors_and_go_less_far(tmp_path):
+    session = Simulation(
+        tmp_path,
+        grids={1: SpotGrid()},
+        instrument="talos_200kv",
+        stage_error_um=0.0,
+        stage_limit_um=400.0,
+    ).session
+    assert session.scope.stage_limits_um == (-400.0, 400.0, -400.0, 400.0)
+    session.scope.move_stage(50.0, -20.0)
+    session.scope.tilt_to(30.0)
+    assert session.scope.true_stage_um == (50.0, -20.0)
+
+
+def test_a_file_of_ones_own(load):
+    mine = load("voltage_kV = 300.0", "voltage_kV = 120")
+    assert mine.voltage_kV == 120.0 and mine.source.endswith("mine.toml")
+    assert load_instrument(mine) is mine
+    assert load_instrument(mine.source) == mine
+
+
+def test_instruments_can_be_kept():
+    talos = load_instrument("talos_200kv")
+    assert pickle.loads(pickle.dumps(talos)) == talos == copy.deepcopy(talos)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("cs_mm = 2.7", "Cs_mm = 2.7", r"mine\.toml: cs_mm: is missing\. Add it: a number"),
+        ("cs_mm = 2.7", "cs_mm = 2.7\ncolour = 3", r"mine\.toml: colour: is not a known key\. Del"),
+        ("invert_x = false", "invert_x = 0", r"mine\.toml: \[stage\] invert_x: 0 is not true or f"),
+        ("scale = [0.997, 1.004]", "scale = [0.997]", r"\[stage\] scale: .* list of 2 numbers"),
+        ("scale = [0.997, 1.004]", "scale = [-1, 1]", r"\[stage\] scale: .*invert_x instead"),
+        ("cs_mm = 2.7", "cs_mm = true", r"cs_mm: True is not a number above 0\. Give a number"),
+        ("cs_mm = 2.7", "cs_mm = -1.0", r"cs_mm: -1\.0 is not a number above 0"),
+        ('name = "Krios 300 kV"', "name = 5", r"name: 5 is not a text in quotes"),
+        ("condensers = 3", "condensers = 4", r"\[beam\] condensers: 4 .* from 2 to 3"),
+        ("[42, 184.5, 2.9],", "[42, 184.5],", r"\[magnifications\] low: the row .* 3 numbers"),
+        ("[42, 184.5, 2.9],", "[52, 184.5, 2.9],", r"\[magnifications\] low: 52x is there twice"),
+        ("[42, 184.5, 2.9],", "[42, 0, 2.9],", r"low: .* must be above 0"),
+        ("magnification = 4800", "magnification = 4801", r"\[low_dose\.V\] magnification: 4801 is"),
+        ("[low_dose.S]", "[low_dose.X]", r"\[low_dose\] S: is missing"),
+        ("binnings = [1, 2, 4, 8]", "binnings = [1, 2]", r"\[camera\.sets\.V\] binning: 4 is not"),
+        ("size_px = [5760, 4092]", "size_px = [5760.5, 4092]", r"\[camera\] size_px: must be"),
+        ("[[0.93, 0.11], [-0.13, 0.96]]", "[[1, 2], [2, 4]]", r"\[image_shift\] matrix: .* inver"),
+        ("number = 2\n", 'number = "2"\n', r"\[apertures\.holders 2\] number: '2' is not a whole"),
+        ("limits_um = [-990.0, 990.0", "limits_um = [990.0, -990.0", r"limits_um: is empty\."),
+        ("tilt_direction_deg = 20.0", "tilt_direction_deg = nan", r"tilt_direction_deg: nan is"),
+        ("intensity = 0.51", "intensity = 0.43", r"\[low_dose\.V\] intensity: 0\.43 .*crossover"),
+        ("intensity = 0.6", "intensity = 60", r"\[states 1\] intensity: 60 is no intensity"),
+        ("number = 2\n", "number = 5\n", r"\[apertures\] holders: there is no number 2\. Add the"),
+        ("cs_mm = 2.7", "cs_mm = ", r"mine\.toml: is not a TOML file: .*Correct that line"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_file_the_key_and_what_to_do(load, old, new, told):
+    with pytest.raises(InstrumentError, match=told):
+        load(old, new)
+
+
+def test_every_key_is_needed(load):
+    def keys(table, prefix=()):
+        for key, value in table.items():
+            yield (*prefix, key)
+            if isinstance(value, dict):
+                yield from keys(value, (*prefix, key))
+
+    values = tomllib.loads(KRIOS_TEXT)
+    from space.simulator.instrument import _instrument, _Table
+
+    for path in keys(values):
+        less = copy.deepcopy(values)
+        inner = less
+        for key in path[:-1]:
+            inner = inner[key]
+        del inner[path[-1]]
+        with pytest.raises(InstrumentError, match=rf"{path[-1]}: .*(missing|Add it)"):
+            _instrument(_Table("less.toml", "", less), "less.toml")
+
+
+def test_files_of_any_editor_are_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + KRIOS_TEXT.replace("\n", "\r\n").encode("utf-8"))
+    assert load_instrument(path).magnifications == load_instrument().magnifications
+
+
+def test_unknown_names_and_files(tmp_path):
+    with pytest.raises(InstrumentError, match="no instrument 'titan'.*krios_300kv, talos_200kv"):
+        load_instrument("titan")
+    with pytest.raises(InstrumentError, match="nothing.toml: cannot be read .*Give the path"):
+        load_instrument(tmp_path / "nothing.toml")
+
+
+def test_the_two_condenser_beam_follows_one_law():
+    talos = load_instrument("talos_200kv")
+    currents, crossover = talos.beam.currents_nA, talos.beam.crossover
+    for area in talos.areas:
+        spread = (area.intensity - crossover[area.spot_size - 1]) / area.beam_um
+        current = currents[area.spot_size - 1] / (area.beam_um**2 * area.dose_rate_e_A2_s)
+        record = talos.areas[3]
+        assert spread == pytest.approx(
+            (record.intensity - crossover[record.spot_size - 1]) / record.beam_um, rel=0.01
+        )
+        reference = currents[record.spot_size - 1]
+        reference /= record.beam_um**2 * record.dose_rate_e_A2_s
+        assert current == pytest.approx(reference, rel=0.01)
+        assert not math.isclose(spread, 0.0)
