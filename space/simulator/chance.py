@@ -8,6 +8,7 @@ for the place, a session is the same for the same seed whatever its timing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,11 +16,18 @@ _STEPS_PER_UNIT = 1000  # places differ when they differ by a nanometre or a tho
 
 
 class Chance:
-    """Generators by purpose and place; coming back to a place gives new numbers."""
+    """Generators by purpose and place; coming back to a place gives new numbers.
+
+    Attributes
+    ----------
+    visits : list of tuple of int
+        Purposes and places drawn for so far, which is all that a session kept on disk needs.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._visits: Counter[tuple[int, ...]] = Counter()
+        self.visits: list[tuple[int, ...]] = []
+        self._counts: Counter[tuple[int, ...]] = Counter()
 
     def at(self, purpose: int, *place: float) -> np.random.Generator:
         """Generator for the next event of this purpose at this place.
@@ -32,7 +40,18 @@ class Chance:
             Coordinates (µm, degrees, indexes).
         """
         key = (purpose, *(round(value * _STEPS_PER_UNIT) for value in place))
-        self._visits[key] += 1
+        self.revisit([key])
         return np.random.default_rng(
-            [self._seed, self._visits[key], *(part % 2**32 for part in key)]
+            [self._seed, self._counts[key], *(part % 2**32 for part in key)]
         )
+
+    def forget(self) -> None:
+        """Forget all visits."""
+        self.visits.clear()
+        self._counts.clear()
+
+    def revisit(self, visits: Iterable[tuple[int, ...]]) -> None:
+        """Count visits without drawing."""
+        for key in visits:
+            self.visits.append(key)
+            self._counts[key] += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,46 +16,23 @@ from space.simulator.acquire_state import AcquireState
 from space.simulator.camera import Camera
 from space.simulator.chance import Chance
 from space.simulator.clock import Clock
+from space.simulator.drift import Drift
 from space.simulator.errors import SEMerror
+from space.simulator.exposure_notes import exposure_entries
+from space.simulator.faults import Faults, before_picture
+from space.simulator.frames import FrameNaming
 from space.simulator.images import CAMERA_SET_LETTERS, Buffers, Image
-from space.simulator.optics import make_optics
-from space.simulator.policy import Dialog, Keyboard, Policy
-from space.simulator.scope import OBJECTIVE_APERTURE, Microscope
+from space.simulator.instrument import Instrument, load_instrument
+from space.simulator.pictures import Darkroom, Exposure, Sight, footprint, intensity, look
+from space.simulator.policy import Dialog, Keyboard, Policy, ask_yes_no
+from space.simulator.scope import Microscope
+from space.simulator.states import Area
 from space.simulator.variables import Variables
+from space.simulator.workbench import Workbench
 
 # Low dose area that each camera set uses.
 AREA_OF_SET = {"V": "V", "F": "F", "T": "T", "R": "R", "P": "R", "S": "S", "M": "R"}
-LOW_MAG_APERTURE_RADIUS_UM = 120.0
 _NOISE = 29  # what random numbers are drawn for
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """The truth about one picture.
-
-    Attributes
-    ----------
-    grid : str
-        Name of the grid in the microscope.
-    area : str
-        Low dose area letter (P for Preview), or "LM" / "M" outside low dose.
-    center_um : tuple of float
-        Specimen point in the image centre, grid frame.
-    radius_um : float
-        Radius of the illuminated disc.
-    """
-
-    index: int
-    grid: str
-    area: str
-    camera_set: int
-    center_um: tuple[float, float]
-    radius_um: float
-    tilt_deg: float
-    dose_e_A2: float
-    mag_index: int
-    file: str = ""
-    section: int = -1
 
 
 @dataclass(frozen=True)
@@ -72,6 +48,8 @@ class Options:
     """What a script can change for its own run, and user settings."""
 
     no_message_box: bool = False
+    try_level: int = 0
+    python_include_path: str = ""
     suppress_reports: bool = False
     user_settings: dict[str, float] = field(
         default_factory=lambda: {
@@ -82,11 +60,11 @@ class Options:
         }
     )
     align_limit_um: float = 0.0
-    frame_base_name: str = ""
+    frames: FrameNaming = FrameNaming()
     cumulative_dose: dict[int, float] = field(default_factory=dict)
     dose_area: int = 0
     accumulate_dose: bool = False
-    matrix_binning: float = 1.0
+    matrix_binning: float = 0.0
     kept_settings: dict[str, float] = field(default_factory=dict)
     keep_frame_name: bool = False
 
@@ -98,6 +76,8 @@ class Measurements:
     defocus_um: float = 0.0
     defocus_status: float = 0.0
     drift_nm_s: tuple[float, float] | None = None
+    rough_limit_um: float | None = None  # of the next rough eucentricity
+    focus_change_limits_um: tuple[float, float] | None = None
 
 
 class Session:
@@ -119,6 +99,12 @@ class Session:
         Whether images carry shot noise.
     loaded : int or None
         Slot of the grid on the stage at the start.
+    stage_error_um : float, optional
+        Standard deviation of a stage move per axis, in place of the instrument's.
+    instrument : Instrument, optional
+        Scope, stage and camera; the standard 300 kV microscope otherwise.
+    faults : Faults, optional
+        What goes wrong.
     """
 
     def __init__(
@@ -131,7 +117,9 @@ class Session:
         progress: Callable[[str], None] | None = None,
         noise: bool = True,
         loaded: int | None = None,
-        stage_error_um: float = 0.35,
+        stage_error_um: float | None = None,
+        instrument: Instrument | None = None,
+        faults: Faults | None = None,
     ) -> None:
         from space.simulator.files import FileTable
         from space.simulator.montage_settings import MontageSettings
@@ -141,8 +129,14 @@ class Session:
         self.seed = seed
         self._chance = Chance(seed)
         self.clock = Clock(time_scale)
-        self.scope = Microscope(make_optics(seed), seed, stage_error_um, self.clock.advance)
-        self.camera = Camera()
+        self.instrument = instrument or load_instrument()
+        self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock.advance)
+        self.faults = self.scope.faults = Faults() if faults is None else faults
+        self.keeper = None  # writes the session down, where it is kept on disk
+        self.dewars_full_at_s = 0.0
+        ideal = self.scope.stage_error_um == 0
+        self.scope.drift = Drift(self.clock, seed, scale=0.0 if ideal else 1.0)
+        self.camera = Camera(self.instrument.camera)
         self.buffers = Buffers()
         self.variables = Variables()
         self.policy = policy or Policy()
@@ -151,6 +145,7 @@ class Session:
         self.log: list[str] = []
         self.log_file: Path | None = None
         self.log_start = 0
+        self.log_styles: dict[int, tuple[int, ...]] = {}
         self.status_lines = [""] * 6
         self.options = Options()
         self.measured = Measurements()
@@ -162,7 +157,8 @@ class Session:
         self.noise = noise
         self.reported: tuple = ()
         self.last_error = ""
-        self.updated_areas: set[str] = set()
+        self.call_depth = 0  # scripts that have called the one that runs
+        self.updated_areas: dict[str, Area] = {}
         self.following_areas: set[str] = set()
         self.rough_eucentricity_failed = False
         self.last_zlp_s: float | None = None
@@ -172,6 +168,8 @@ class Session:
         self.navigator = Navigator(seed=seed)
         self.files = FileTable()
         self.montage = MontageSettings()
+        self.workbench = Workbench()
+        self.darkroom = Darkroom()
         self.real_stdout: TextIO | None = None
         self._progress = progress
 
@@ -188,9 +186,7 @@ class Session:
 
     def answer_yes_no(self, text: str, kind: str = "yes/no") -> bool:
         """Answer of the policy to a question."""
-        answer = self.policy.yes_no(text)
-        self.note_dialog(kind, text, "yes" if answer else "no")
-        return answer
+        return ask_yes_no(self, text, kind)
 
     def note_dialog(self, kind: str, text: str, answer: str) -> None:
         """Keep a record of a dialog and write it to the log."""
@@ -221,36 +217,11 @@ class Session:
 
     def geometry(self, binning: float, shape: tuple[int, int]) -> camera_model.View:
         """Where an image taken now would look."""
-        scope = self.scope
-        view = camera_model.View(
-            mag_index=scope.mag_index,
-            binning=binning,
-            shape=shape,
-            stage_um=scope.true_stage_um,
-            shift_um=scope.specimen_shift_um(),
-            axis_shift_um=scope.axis_offset_um,
-            tilt_deg=scope.tilt_deg,
-        )
-        return camera_model.with_height(scope.optics, view, self.grid, scope.stage_um[2])
+        return look(self, binning, shape).view
 
-    def _transmission(self, view: camera_model.View) -> np.ndarray:
-        scope = self.scope
-        pixel_um = view.binning * scope.pixel_um(view.mag_index)
-        if self.grid is None:
-            passed = np.ones(view.shape, dtype=np.float32)
-        else:
-            affine = camera_model.px_to_grid(scope.optics, view)
-            passed = self.grid.transmission(affine, view.shape, pixel_um)
-            passed = np.clip(passed, 0.0, 1.0)
-            cosine = math.cos(math.radians(view.tilt_deg))
-            if cosine < 0.999:
-                passed = np.power(passed, np.float32(1.0 / cosine))
-        radius = scope.beam_diameter_um / 2.0
-        if scope.optics.entry(view.mag_index).low_mag and scope.apertures_um[OBJECTIVE_APERTURE]:
-            radius = min(radius, LOW_MAG_APERTURE_RADIUS_UM)
-        if radius / pixel_um < 0.5 * math.hypot(*view.shape):
-            passed = passed * camera_model.disc(view.shape, radius / pixel_um)
-        return passed
+    def true_defocus_um(self) -> float:
+        """Real defocus of what stands in the centre of the present view; negative is under."""
+        return look(self, 1.0, (2, 2)).defocus_um
 
     def acquire_image(
         self,
@@ -260,6 +231,7 @@ class Session:
         binning: float | None = None,
         frame_px: tuple[int, int] | None = None,
         exposure_s: float | None = None,
+        save_frames: bool = True,
     ) -> Image:
         """Take a picture with a camera set; buffers stay as they are.
 
@@ -271,8 +243,12 @@ class Session:
             Set number to record in the image (8 for pieces of a montage).
         binning, frame_px, exposure_s : optional
             Replace those of the set; `frame_px` is (cols, rows), centred.
+        save_frames : bool
+            Whether frames are saved if the set says so.
         """
         scope = self.scope
+        before_picture(self)
+        scope.screen_down = False
         letter = self.camera.letter(set_letter)
         if scope.low_dose:
             scope.go_to_area(AREA_OF_SET[letter])
@@ -282,26 +258,33 @@ class Session:
         if cols * factor > self.camera.size_px[0] or rows * factor > self.camera.size_px[1]:
             raise SEMerror(f"A frame of {cols} x {rows} at binning {factor:g} exceeds the camera")
         seconds = parameters.exposure_s if exposure_s is None else exposure_s
-        view = self.geometry(factor, (int(rows), int(cols)))
+        begin_s = self.clock.seconds + parameters.drift_s
+        sight = look(self, factor, (int(rows), int(cols)), begin_s + seconds / 2.0)
+        before, after = (self.scope.drift.displacement_um(begin_s + t) for t in (0.0, seconds))
+        motion_um = (after[0] - before[0], after[1] - before[1])
         index = len(self.exposures)
-        data, dose = self._expose(view, seconds)
+        data, dose = self._expose(sight, seconds, motion_um)
         self.clock.advance(seconds + parameters.drift_s + 0.7)
-        image = self._describe(data, view, seconds, dose, index)
+        image = self._describe(data, sight.view, seconds, dose, index)
         number = CAMERA_SET_LETTERS.index(letter) if camera_set is None else camera_set
-        self._note_exposure(image, view, letter, number)
-        return replace(image, camera_set=number)
+        self._note_exposure(image, sight, motion_um, letter, number)
+        entries = exposure_entries(self, letter, image, save_frames)
+        return replace(image, camera_set=number, entries=entries)
 
-    def _expose(self, view: camera_model.View, seconds: float) -> tuple[np.ndarray, float]:
-        rng = None
+    def _expose(
+        self, sight: Sight, seconds: float, motion_um: tuple[float, float]
+    ) -> tuple[np.ndarray, float]:
+        view, rng = sight.view, None
         if self.noise:
             center = camera_model.center_um(self.scope.optics, view)
             rng = self._chance.at(_NOISE, *center, view.tilt_deg, view.mag_index)
         if not self.scope.valve_open:
             dark = np.zeros(view.shape, dtype=np.float32)
-            return camera_model.expose(dark, 1.0, rng), 0.0
+            return camera_model.expose(dark, 1.0, rng, self.camera.model), 0.0
         dose = self.scope.dose_rate_e_A2_s() * seconds
         pixel_A = view.binning * self.scope.pixel_um(view.mag_index) * 1e4
-        return camera_model.expose(self._transmission(view), dose * pixel_A**2, rng), dose
+        seen = intensity(self, sight, motion_um)
+        return camera_model.expose(seen, dose * pixel_A**2, rng, self.camera.model), dose
 
     def _describe(
         self, data: np.ndarray, view: camera_model.View, seconds: float, dose: float, index: int
@@ -334,11 +317,17 @@ class Session:
         )
 
     def _note_exposure(
-        self, image: Image, view: camera_model.View, letter: str, number: int
+        self,
+        image: Image,
+        sight: Sight,
+        motion_um: tuple[float, float],
+        letter: str,
+        number: int,
     ) -> None:
-        scope = self.scope
+        scope, view = self.scope, sight.view
         low_mag = scope.optics.entry(view.mag_index).low_mag
         outside = "LM" if low_mag else "M"
+        beam_center_um, beam_axes_um = footprint(self, sight)
         self.exposures.append(
             Exposure(
                 index=image.exposure_index,
@@ -350,8 +339,25 @@ class Session:
                 tilt_deg=scope.tilt_deg,
                 dose_e_A2=image.dose_e_A2,
                 mag_index=view.mag_index,
+                defocus_um=sight.defocus_um,
+                height_um=sight.height_um,
+                beam_center_um=beam_center_um,
+                beam_axes_um=beam_axes_um,
+                drift_um=sight.drift_um,
+                drift_nm_s=tuple(1e3 * part / max(image.exposure_s, 1e-6) for part in motion_um),
+                beam_tilt_mrad=scope.beam_tilt,
+                true_stage_um=scope.true_stage_um,
             )
         )
+        if self.keeper is not None:
+            self.keeper.note(self)
+
+    def between_commands(self) -> None:
+        """Let happen what happens when a command has been carried out."""
+        if self.keeper is not None:
+            self.keeper.note(self)
+        if self.faults.strikes("serialem-death"):
+            self.faults.die()
 
     def take(self, set_letter: str, **changes) -> Image:
         """Take a picture into buffer A after rolling the buffers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.specimen import KINDS, LABEL, LABELS, Grid
+from space.simulator.specimen import KINDS, LABEL, LABELS, Grid, rasters
 
 
 def view(center_um, pixel_um, shape, angle_deg=0.0, flip=False):
@@ -109,5 +109,16 @@ def test_every_pixel_of_a_picture_inside_a_lamella_is_drawn(grid):
     for across in (-9.0, -5.0, 0.0, 5.0, 9.0):
         seen = grid.transmission(view((x + across, y), px, shape, 6.0), shape, px)
         assert seen.dtype == np.float32 and seen.min() >= 0.003 and seen.max() <= 1.0
-    raster = grid.lamellae[0]._rasters.painted(px)
+    raster = rasters.painted(grid.lamellae[0].site, px)
     assert raster.transmission.min() >= 0.003
+
+
+def test_a_forgotten_lamella_is_painted_again_the_same(grid):
+    site = grid.lamellae[0].site
+    first = rasters.painted(site, rasters.COARSE_UM)
+    assert rasters.painted(site, rasters.COARSE_UM) is first
+    rasters.forget()
+    again = rasters.painted(site, rasters.COARSE_UM)
+    assert again is not first
+    assert np.array_equal(again.transmission, first.transmission)
+    assert np.array_equal(again.labels, first.labels)

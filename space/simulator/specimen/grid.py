@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from . import texture
+from . import rasters, texture
 from .film import NORMAL, Film, make_film
 from .labels import KINDS, LABEL
-from .lamella import Raster, paint
 from .site import Site, make_site
 
-FINE_UM = 0.010
-COARSE_UM = 0.080
+FINEST_UM = 0.002  # pitch of the finest texture: closer pixels are interpolated
+FILM_UM = 0.030  # the same for what is outside of lamellae
 _ORDER = (
     "good", "broken", "wedge", "contaminated", "thick", "gone",
     "good", "wedge", "good", "broken", "thick", "good",
 )  # fmt: skip
-_THRESHOLD_WHITE = 0.5
+_THRESHOLD_WHITE = 0.2  # between film with cells on it and the thickest ice in its holes
 
 
 def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
@@ -35,38 +34,6 @@ def _pixel_index_map(px_to_plane: np.ndarray) -> np.ndarray:
     return m
 
 
-class _Rasters:
-    """Painted lamellae and their averaged-down copies, made when first asked for."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._painted: dict[float, Raster] = {}
-        self._reduced: dict[tuple[float, int], np.ndarray] = {}
-
-    def painted(self, pixel_um: float) -> Raster:
-        base = COARSE_UM if pixel_um >= COARSE_UM else FINE_UM
-        if base not in self._painted:
-            self._painted[base] = paint(self._site, base)
-        return self._painted[base]
-
-    def transmission(self, pixel_um: float) -> tuple[np.ndarray, float, tuple[float, float]]:
-        """The coarsest copy that is at least as fine as `pixel_um`: array, pixel, corner."""
-        raster = self.painted(pixel_um)
-        factor = 1
-        while raster.pixel_um * factor * 2 <= pixel_um * 1.01:
-            factor *= 2
-        key = (raster.pixel_um, factor)
-        if key not in self._reduced:
-            array = raster.transmission
-            if factor > 1:
-                rows = array.shape[0] // factor * factor
-                cols = array.shape[1] // factor * factor
-                blocks = array[:rows, :cols].reshape(rows // factor, factor, cols // factor, factor)
-                array = blocks.mean(axis=(1, 3), dtype=np.float32)
-            self._reduced[key] = array
-        return self._reduced[key], raster.pixel_um * factor, raster.corner_um
-
-
 @dataclass(frozen=True)
 class Lamella:
     """A lamella as the truth knows it.
@@ -77,7 +44,11 @@ class Lamella:
     """
 
     site: Site
-    _rasters: _Rasters = field(repr=False, compare=False)
+
+    @classmethod
+    def at(cls, site: Site) -> Lamella:
+        """The lamella on a site; it is painted when first looked at."""
+        return cls(site)
 
     @property
     def number(self) -> int:
@@ -120,7 +91,7 @@ class Lamella:
         """
         result = np.zeros(shape, np.uint8)
         pixel_um = float(np.sqrt(abs(np.linalg.det(np.asarray(px_to_grid)[:, :2]))))
-        raster = self._rasters.painted(pixel_um)
+        raster = rasters.painted(self.site, pixel_um)
         m = _compose(self.site.site_from_grid, _pixel_index_map(px_to_grid))
         found = _region(m, raster.corner_um, raster.pixel_um, raster.labels.shape, shape)
         if found is None:
@@ -193,6 +164,7 @@ class Grid:
         milled: bool = True,
         kinds: Sequence[str] | None = None,
         within_um: float = 720.0,
+        film: Film | None = None,
     ) -> Grid:
         """Draw a grid; the same seed gives the same grid.
 
@@ -208,9 +180,11 @@ class Grid:
             Categories of the lamellae; by default all six occur in turn.
         within_um : float
             Lamellae lie in squares whose centres are this near the centre of the grid.
+        film : Film, optional
+            Mesh and film to mill; by default drawn at random too.
         """
         rng = np.random.default_rng([3, seed])
-        film = make_film(rng, milled)
+        film = film or make_film(rng, milled)
         slope = tuple(rng.normal(0, 0.004, 2))
         bumps = tuple(
             (rng.uniform(1.5, 4.0), *rng.uniform(-0.012, 0.012, 2), rng.uniform(0, 6.28))
@@ -231,7 +205,7 @@ class Grid:
             center = (x + rng.uniform(-12, 12), y + rng.uniform(-12, 12))
             angle = milling_deg + rng.normal(0, 1.0)
             site = make_site(rng, number, kind, center, angle, grid.height_um(*center))
-            lamellae.append(Lamella(site, _Rasters(site)))
+            lamellae.append(Lamella.at(site))
         for i, j in squares:
             film.states[i + film.half, j + film.half] = NORMAL
         return cls(name, seed, film, tuple(lamellae), slope, bumps)
@@ -263,20 +237,33 @@ class Grid:
         -------
         (rows, columns) float32 array, 0..1
         """
-        m = _pixel_index_map(px_to_grid)
+
+        def seen(m: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            return self._seen(m, size, pixel_um)
+
+        result = _interpolated(seen, _pixel_index_map(px_to_grid), shape, pixel_um, FINEST_UM)
+        return np.clip(result, 0.003, 1.0, out=result)
+
+    def _seen(self, m: np.ndarray, shape: tuple[int, int], pixel_um: float) -> np.ndarray:
         near = [lamella for lamella in self.lamellae if _near(lamella.site, m, shape)]
         inside = [lamella for lamella in near if _wholly_inside(lamella.site, m, shape)]
+
+        def around(m: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            result = self.film.transmission(m, size, pixel_um)
+            for lamella in near:
+                self._draw_surroundings(lamella.site, result, m, pixel_um)
+            return result
+
         if inside:
             result = np.full(shape, 0.02, np.float32)
             self._draw_raster(inside[0], result, m, pixel_um)
         else:
-            result = self.film.transmission(m, shape, pixel_um)
+            result = _interpolated(around, m, shape, pixel_um, FILM_UM)
             for lamella in near:
-                self._draw_surroundings(lamella.site, result, m, pixel_um)
                 self._draw_raster(lamella, result, m, pixel_um)
         if pixel_um < 0.02:
             self._draw_grain(result, m, shape, pixel_um)
-        return np.clip(result, 0.003, 1.0, out=result)
+        return result
 
     def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Labels (rows, columns) uint8; outside of lamellae 'white' or 'black'."""
@@ -300,7 +287,7 @@ class Grid:
         result[at] += (around - result[at]) * weight
 
     def _draw_raster(self, lamella: Lamella, result, m, pixel_um) -> None:
-        array, px, corner = lamella._rasters.transmission(pixel_um)
+        array, px, corner = rasters.transmission(lamella.site, pixel_um)
         found = _region(_compose(lamella.site.site_from_grid, m), corner, px, array.shape,
                         result.shape)  # fmt: skip
         if found is None:
@@ -319,6 +306,16 @@ class Grid:
         # Proportional to -ln T: vacuum stays empty.
         weight = np.clip(1.1 * (1 - result), 0, 1)
         result *= np.clip(1 + grain * weight, 0, 2)
+
+
+def _interpolated(draw, m, shape, pixel_um: float, pitch_um: float) -> np.ndarray:
+    """What `draw(map, shape)` draws, from a lattice no coarser than `pitch_um`."""
+    step = int(pitch_um / pixel_um)
+    if step < 2:
+        return draw(m, shape)
+    wide = m.copy()
+    wide[:, :2] *= step
+    return texture.enlarge(draw(wide, texture.lattice_shape(shape, step)), step, shape)
 
 
 def _seen_square(m, center_um, half_um, shape):

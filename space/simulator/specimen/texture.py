@@ -54,11 +54,17 @@ def sample(
     # affine_transform maps output (row, column) to input (row, column) = plane (y, x).
     matrix = gain * step * np.array([[m[1, 1], m[1, 0]], [m[0, 1], m[0, 0]]])
     offset = gain * np.array([m[1, 2], m[0, 2]]) + origin
-    lattice = tuple((n - 1) // step + 2 for n in shape) if step > 1 else shape
+    lattice = lattice_shape(shape, step) if step > 1 else shape
     field = ndimage.affine_transform(
         _tile(), matrix, offset, output_shape=lattice, order=1, mode="grid-wrap"
     )
     return enlarge(field, step, shape) if step > 1 else field
+
+
+def lattice_shape(shape: tuple[int, int], step: int) -> tuple[int, int]:
+    """Size of the lattice from which `enlarge` makes a picture."""
+    rows, cols = ((n - 1) // step + 2 for n in shape)
+    return rows, cols
 
 
 def enlarge(field: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
