@@ -9,6 +9,8 @@ import serialem as sem
 
 max_tilt = 60  # degrees
 step = 3  # degrees
+defocus = -4  # um
+most_drift = 2  # nm/s; a series is not begun with more
 track_limit = 0.25  # um; a tracking shift beyond this is not believed
 
 # ---------------------------------------------------------------------------------------------
@@ -39,13 +41,70 @@ def dose_symmetric(highest, by):
     return tilts
 
 
+def undisturbed():
+    """Wait while dewars are being filled and open valves that are closed; whether they were."""
+    for _ in range(120):
+        if not sem.AreDewarsFilling():
+            break
+        sem.Delay(60, "s")
+    closed = sem.ReportColumnOrGunValve() == 0
+    if closed:
+        sem.Echo("The column valves are opened again")
+        sem.SetColumnOrGunValve(1)
+    return closed
+
+
+def picture(take_one):
+    """A picture; another one if the valves closed under it."""
+    undisturbed()
+    take_one()
+    if undisturbed():
+        take_one()
+
+
+def drift():
+    """Drift in nm/s, from two View pictures, which cost hardly any dose."""
+    picture(sem.V)
+    sem.Copy("A", "P")
+    began = sem.ReportClock()
+    sem.Delay(5, "s")
+    picture(sem.V)
+    sem.AlignTo("P", 1, 0, 0, 0)
+    x, y = sem.ReportAlignShift()[4:6]
+    return math.hypot(x, y) / (sem.ReportClock() - began)
+
+
+def come_to_rest():
+    """Wait until the specimen drifts no more; whether that was needed."""
+    for attempt in range(10):
+        try:
+            rate = drift()
+        except sem.SEMerror:
+            sem.Echo("The drift cannot be measured; going on without")
+            return False
+        if rate <= most_drift:
+            return attempt > 0
+        sem.Echo(f"The specimen drifts by {rate:.1f} nm/s: waiting for a minute")
+        sem.Delay(60, "s")
+    sem.Echo("WARNING: The specimen still drifts; the series is taken nevertheless")
+    return True
+
+
+def focus():
+    """Autofocus at the target."""
+    sem.SetTargetDefocus(defocus)
+    picture(sem.G)
+    if sem.ReportAutoFocus()[1] != 0:
+        sem.Echo("WARNING: Autofocus failed; the series is taken with the focus as it was")
+
+
 def realign(target):
     """Find the tracking target again by its View picture; the stage takes the shift over."""
     if "viewfile" not in target:
         return
     for attempt in range(2):
         sem.ReadOtherFile(0, "O", target["viewfile"])
-        sem.V()
+        picture(sem.V)
         sem.AlignTo("O", 0, 0, 0, 0)
         if attempt == 0:
             sem.ResetImageShift()
@@ -53,7 +112,7 @@ def realign(target):
 
 def take(target, first):
     """Record into the target's own stack."""
-    sem.R()
+    picture(sem.R)
     if first:
         sem.OpenNewFile(target["tsfile"])
     else:
@@ -90,9 +149,12 @@ sem.Eucentricity(1)
 sem.UpdateItemZ(item)
 sem.MoveStageTo(float(targets[0]["stageX"]), float(targets[0]["stageY"]))
 realign(targets[0])
+if come_to_rest():
+    realign(targets[0])
+focus()
 sem.GoToLowDoseArea("R")
 start_x, start_y, *_ = sem.ReportImageShift()
-focus = sem.ReportDefocus()
+focused = sem.ReportDefocus()
 
 skipped = set()
 tilts = dose_symmetric(max_tilt, step)
@@ -110,6 +172,8 @@ for count, tilt in enumerate(tilts):
             continue
         x, y = float(target["SSX"]), float(target["SSY"]) * scale
         sem.GoToLowDoseArea("R")
+        # The stage tilts what lies beside the tilt axis out of focus.
+        sem.SetDefocus(focused - float(target["SSY"]) * math.sin(math.radians(real_tilt)))
         sem.SetImageShift(start_x, start_y)
         if sem.ImageShiftByMicrons(x + shift_x, y + shift_y) != 0:
             sem.Echo(f"Target {number} is beyond the image-shift limit and is skipped")
@@ -126,6 +190,6 @@ for count, tilt in enumerate(tilts):
                     sem.Copy("A", buffer)
 
 sem.TiltTo(0)
-sem.SetDefocus(focus)
+sem.SetDefocus(focused)
 sem.SetImageShift(0, 0)
 sem.Echo(f"Tilt series at {len(targets) - len(skipped)} targets done")

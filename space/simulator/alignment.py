@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from space.simulator.images import Image
+from space.simulator.optics import Optics
+
 LARGEST_CORRELATED_PX = 800
+SMALLEST_STRETCH = 0.01
+SMALLEST_OVERLAP = 0.3  # below this part of a side, a shift is not measured again
+REFINED_PX = 6
+MOST_PEAKS = 10  # among which one within a limit must be
 TAPER_FRACTION = 0.08
+PADDING = 0.25
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Shift (x, y) in pixels, Y down, to apply to an image to lie on the reference."""
+    """Shift (x, y) in pixels, Y down, to apply to an image to lie on the reference.
+
+    Attributes
+    ----------
+    peak : float
+        Height of the peak, 1 for equal images.
+    prominence : float
+        Height of the peak over the spread of the correlation; noise stays below about 5.
+    """
 
     x_px: float
     y_px: float
     peak: float
+    prominence: float = 0.0
 
 
 def _taper(length: int) -> np.ndarray:
@@ -68,6 +85,8 @@ def correlate(
     reference: np.ndarray,
     expected_px: tuple[float, float] = (0.0, 0.0),
     limit_px: float | None = None,
+    sigma_px: float | None = None,
+    padding: float = PADDING,
     low: float = 0.006,
     high: float = 0.12,
 ) -> Shift | None:
@@ -81,6 +100,10 @@ def correlate(
         Where the peak is expected, (x, y).
     limit_px : float, optional
         Only peaks this near to the expected one count.
+    sigma_px : float, optional
+        Peaks count less with their distance from the expected one, as a Gaussian of this width.
+    padding : float
+        Part of the larger size that is added around the images.
     low, high : float
         Band in cycles per pixel.
 
@@ -91,40 +114,136 @@ def correlate(
     """
     from scipy import fft
 
-    rows = max(image.shape[0], reference.shape[0])
-    cols = max(image.shape[1], reference.shape[1])
-    reach = 1.25
-    shape = (fft.next_fast_len(int(rows * reach)), fft.next_fast_len(int(cols * reach)))
+    reach = 1.0 + max(0.0, padding)
+    ny, nx = (
+        fft.next_fast_len(int(reach * max(sizes)), real=True)
+        for sizes in zip(image.shape, reference.shape, strict=True)
+    )
+    surface, norm, (left, top) = _surface(image, reference, (ny, nx), low, high)
+    y = (np.arange(ny) + ny // 2) % ny - ny // 2
+    x = (np.arange(nx) + nx // 2) % nx - nx // 2
+    search = surface
+    if limit_px is not None or sigma_px:
+        squared = (x[None, :] - expected_px[0]) ** 2 + (y[:, None] - expected_px[1]) ** 2
+        if sigma_px:
+            search = search * np.exp(-squared / (2.0 * sigma_px * sigma_px))
+        if limit_px is not None:
+            search = np.where(squared <= limit_px * limit_px, search, -np.inf)
+    row, col = np.unravel_index(int(np.argmax(search)), surface.shape)
+    if not math.isfinite(search[row, col]) or search[row, col] <= 0:
+        return None
+    peak = float(surface[row, col])
+    around = surface.take([row - 1, row, row + 1], axis=0, mode="wrap")
+    around = around.take([col - 1, col, col + 1], axis=1, mode="wrap")
+    if limit_px is not None and not _stands_out(surface, peak, float(around.max())):
+        return None
+    found = Shift(
+        float(x[col]) + _subpixel(*around[1]) + left,
+        float(y[row]) + _subpixel(*around[:, 1]) + top,
+        peak / max(norm, 1e-12),
+        peak / max(float(surface.std()), 1e-12),
+    )
+    return _refined(image, reference, found, low, high)
+
+
+def _stands_out(surface: np.ndarray, peak: float, highest_around: float) -> bool:
+    """Whether a place is a peak, not the slope of one, and one of the few highest."""
+    from scipy import ndimage
+
+    if highest_around > peak:
+        return False
+    if peak == float(surface.max()):
+        return True
+    higher = surface > peak
+    tops = higher & (surface == ndimage.maximum_filter(surface, 5, mode="wrap"))
+    return int(tops.sum()) < MOST_PEAKS
+
+
+def _surface(
+    image: np.ndarray, reference: np.ndarray, shape: tuple[int, int], low: float, high: float
+) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """Cross-correlation in a frame of a given shape, for shifts from 0 on and, wrapped, below.
+
+    Returns
+    -------
+    surface : ndarray
+    norm : float
+        What the peak of equal images would be.
+    rest : (x, y)
+        To add to shifts, since odd and even sizes do not share a centre in the frame.
+    """
+    from scipy import fft
+
     spectra, centers = [], []
     for data in (image, reference):
         padded = np.zeros(shape, dtype=np.float32)
         top, left = (shape[0] - data.shape[0]) // 2, (shape[1] - data.shape[1]) // 2
         padded[top : top + data.shape[0], left : left + data.shape[1]] = prepare(data)
         spectra.append(fft.rfft2(padded))
-        centers.append((top + data.shape[0] / 2.0, left + data.shape[1] / 2.0))
+        centers.append((left + data.shape[1] / 2.0, top + data.shape[0] / 2.0))
     product = spectra[1] * np.conj(spectra[0]) * _band_pass(shape, low, high)
-    surface = fft.irfft2(product, s=shape)
-    y = (np.arange(shape[0]) + shape[0] // 2) % shape[0] - shape[0] // 2
-    x = (np.arange(shape[1]) + shape[1] // 2) % shape[1] - shape[1] // 2
-    search = surface
-    if limit_px is not None:
-        distance = (x[None, :] - expected_px[0]) ** 2 + (y[:, None] - expected_px[1]) ** 2
-        search = np.where(distance <= limit_px * limit_px, surface, -np.inf)
-    row, col = np.unravel_index(int(np.argmax(search)), shape)
-    peak = float(search[row, col])
-    if not math.isfinite(peak) or peak <= 0:
-        return None
-    neighbours = surface.take([row - 1, row, row + 1], axis=0, mode="wrap")
-    if float(neighbours.take([col - 1, col, col + 1], axis=1, mode="wrap").max()) > peak:
-        return None  # the slope of a peak that lies outside the limit
-    ny, nx = shape
-    dy = _subpixel(surface[row - 1, col], surface[row, col], surface[(row + 1) % ny, col])
-    dx = _subpixel(surface[row, col - 1], surface[row, col], surface[row, (col + 1) % nx])
     norm = float(np.sqrt((np.abs(spectra[0]) ** 2).sum() * (np.abs(spectra[1]) ** 2).sum()))
-    # Odd and even sizes do not share a centre in the padded frame.
-    x_px = float(x[col]) + dx + centers[0][1] - centers[1][1]
-    y_px = float(y[row]) + dy + centers[0][0] - centers[1][0]
-    return Shift(x_px, y_px, peak / max(norm, 1e-12))
+    rest = (centers[0][0] - centers[1][0], centers[0][1] - centers[1][1])
+    return fft.irfft2(product, s=shape), norm, rest
+
+
+def _refined(
+    image: np.ndarray, reference: np.ndarray, found: Shift, low: float, high: float
+) -> Shift:
+    """Measure a shift again in what both images show.
+
+    Where pictures overlap only in part, a peak is drawn towards no shift, the more the broader
+    it is. Between the parts that show the same, next to no shift is left and nothing is drawn.
+    """
+    from scipy import fft
+
+    shift_px = (found.y_px, found.x_px)
+    parts_image, parts_reference, offsets = [], [], []
+    for length, other, shift in zip(image.shape, reference.shape, shift_px, strict=True):
+        offset = round((other - length) / 2.0 + shift)
+        start, stop = max(0, -offset), min(length, other - offset)
+        if stop - start < SMALLEST_OVERLAP * min(length, other):
+            return found
+        parts_image.append(slice(start, stop))
+        parts_reference.append(slice(start + offset, stop + offset))
+        offsets.append(offset - (other - length) / 2.0)
+    one, two = image[tuple(parts_image)], reference[tuple(parts_reference)]
+    shape = tuple(fft.next_fast_len(n + 2 * REFINED_PX, real=True) for n in one.shape)
+    surface, _, _ = _surface(one, two, shape, low, high)
+    near = np.roll(surface, (REFINED_PX, REFINED_PX), (0, 1))
+    near = near[: 2 * REFINED_PX + 1, : 2 * REFINED_PX + 1]
+    row, col = np.unravel_index(int(np.argmax(near)), near.shape)
+    if not (0 < row < 2 * REFINED_PX and 0 < col < 2 * REFINED_PX):
+        return found
+    y = row - REFINED_PX + _subpixel(*near[row - 1 : row + 2, col])
+    x = col - REFINED_PX + _subpixel(*near[row, col - 1 : col + 2])
+    return replace(found, x_px=float(offsets[1] + x), y_px=float(offsets[0] + y))
+
+
+def stretch(data: np.ndarray, factor: float, direction: tuple[float, float]) -> np.ndarray:
+    """Draw an image out about its centre along one direction.
+
+    Parameters
+    ----------
+    factor : float
+        Distances along the direction become this much longer.
+    direction : tuple of float
+        Unit vector (x, y), Y down.
+    """
+    from scipy import ndimage
+
+    across = np.array([direction[1], direction[0]])  # rows first
+    matrix = np.eye(2) + (1.0 / factor - 1.0) * np.outer(across, across)
+    center = (np.array(data.shape) - 1.0) / 2.0
+    values = data.astype(np.float32)
+    return ndimage.affine_transform(
+        values,
+        matrix,
+        offset=center - matrix @ center,
+        order=1,
+        mode="constant",
+        cval=float(values.mean()),
+    )
 
 
 def rescale(data: np.ndarray, factor: float, rotation_deg: float = 0.0) -> np.ndarray:
@@ -168,6 +287,110 @@ def working_factor(*shapes: tuple[int, int]) -> int:
     """Whole binning that keeps correlations quick."""
     longest = max(max(shape) for shape in shapes)
     return max(1, math.ceil(longest / LARGEST_CORRELATED_PX))
+
+
+def _scaled_pair(image: Image, reference: Image) -> tuple[np.ndarray, np.ndarray, float]:
+    """Both images at a common pixel, quick to correlate, and that pixel over A's."""
+    factor = working_factor(image.data.shape, reference.data.shape)
+    ratio = reference.pixel_um / image.pixel_um
+    if abs(ratio - 1.0) < 0.002:
+        return (
+            bin_by(image.data, factor),
+            bin_by(reference.data, factor),
+            float(factor),
+        )
+    common = max(ratio, 1.0) * factor
+    return (
+        rescale(image.data, common),
+        rescale(reference.data, common / ratio),
+        common,
+    )
+
+
+def _at_the_lower_tilt(
+    optics: Optics, image: Image, reference: Image, moving: np.ndarray, fixed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both images as if taken at the lower of their tilts.
+
+    What lies across the tilt axis is foreshortened more in the image of the higher tilt, which
+    is drawn out.
+
+    Returns
+    -------
+    moving, fixed : ndarray
+    undo : (2, 2) array
+        Takes a shift of the drawn out image to one of the image itself.
+    """
+    cosines = [math.cos(math.radians(one.tilt_deg)) for one in (image, reference)]
+    factor = cosines[1] / cosines[0]
+    if abs(factor - 1.0) < SMALLEST_STRETCH:
+        return moving, fixed, np.eye(2)
+    across = optics.specimen_to_camera(image.mag_index)[:, 1] * (1.0, -1.0)
+    across = across / np.hypot(*across)
+    if factor < 1.0:
+        return moving, stretch(fixed, 1.0 / factor, tuple(across)), np.eye(2)
+    undo = np.eye(2) + (1.0 / factor - 1.0) * np.outer(across, across)
+    return stretch(moving, factor, tuple(across)), fixed, undo
+
+
+def shift_between(
+    optics: Optics,
+    image: Image,
+    reference: Image,
+    limit_um: float = 0.0,
+    expected_px: tuple[float, float] = (0.0, 0.0),
+    sigma_um: float | None = None,
+    padding: float = PADDING,
+) -> Shift | None:
+    """Correlate two images that may differ in binning, magnification and tilt.
+
+    Parameters
+    ----------
+    optics : Optics
+    image, reference : Image
+    limit_um : float
+        Only peaks this near to the expected one count; 0 for no limit.
+    expected_px : tuple of float
+        Expected shift in pixels of `image`, Y down.
+    sigma_um, padding : float
+        As for `correlate`.
+
+    Returns
+    -------
+    Shift or None
+        In pixels of `image`.
+    """
+    moving, fixed, factor = _scaled_pair(image, reference)
+    moving, fixed, undo = _at_the_lower_tilt(optics, image, reference, moving, fixed)
+    pixel_um = image.pixel_um * factor
+    found = correlate(
+        moving,
+        fixed,
+        expected_px=tuple(np.linalg.solve(undo, expected_px) / factor),
+        limit_px=limit_um / pixel_um if limit_um else None,
+        sigma_px=sigma_um / pixel_um if sigma_um else None,
+        padding=padding,
+    )
+    if found is None:
+        return None
+    x, y = undo @ (found.x_px * factor, found.y_px * factor)
+    return replace(found, x_px=float(x), y_px=float(y))
+
+
+def movement_um(
+    optics: Optics, image: Image, before: Image, least_prominence: float
+) -> np.ndarray | None:
+    """How far the specimen moved between two pictures, in specimen coordinates (x, y).
+
+    What image shift did between the two does not count. None when the peak is not prominent.
+    """
+    found = shift_between(optics, image, before)
+    if found is None or found.prominence < least_prominence:
+        return None
+    content_px = image.binning * np.array([-found.x_px, found.y_px])
+    shift = np.subtract(image.image_shift, before.image_shift)
+    in_picture = optics.camera_to_specimen(image.mag_index) @ content_px
+    return in_picture + optics.is_to_specimen(image.mag_index) @ shift
 
 
 def find_template(template: np.ndarray, region: np.ndarray, limit_px: float) -> Shift | None:

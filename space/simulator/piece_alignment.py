@@ -52,6 +52,13 @@ def align_pieces(
     dict (ix, iy) -> (dx, dy)
         Shifts in columns and rows (down), with mean zero.
     """
+    return solve(sorted(pieces), match_neighbours(pieces, layout, limit_px))
+
+
+def match_neighbours(
+    pieces: Mapping[Piece, np.ndarray], layout: Layout, limit_px: float
+) -> list[Match]:
+    """Compare all neighbours; pairs without a clear match are left out."""
     matches = []
     for ix, iy in pieces:
         for neighbour in ((ix + 1, iy), (ix, iy + 1)):
@@ -59,7 +66,7 @@ def align_pieces(
                 match = compare((ix, iy), neighbour, pieces, layout, limit_px)
                 if match is not None:
                     matches.append(match)
-    return _solve(sorted(pieces), matches)
+    return matches
 
 
 def compare(
@@ -227,7 +234,7 @@ def _vertex(values: np.ndarray, index: int) -> float:
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
 
-def _solve(names: list[Piece], matches: list[Match]) -> dict[Piece, tuple[float, float]]:
+def solve(names: list[Piece], matches: list[Match]) -> dict[Piece, tuple[float, float]]:
     """Fit one shift per piece; pairs that contradict the rest are dropped one by one."""
     index = {name: number for number, name in enumerate(names)}
     shifts = np.zeros((len(names), 2))

@@ -113,12 +113,17 @@ def test_limit_next_auto_align(session):
     buffers.copy(session, "A", "O")
     session.scope.move_stage(1.5, 0.0)
     camera.view(session)
-    commands.limit_next_auto_align(session, 0.02)
-    before = session.scope.image_shift
-    result = commands.align_to(session, "O")
-    moved = np.hypot(*np.subtract(session.scope.image_shift, before))
-    assert result == -1.0 or moved < 0.03
-    assert commands.align_to(session, "O") == 0.0
+    commands.limit_next_auto_align(session, 0.3)
+    assert commands.align_to(session, "O") == -1.0
+    assert session.scope.image_shift == (0.0, 0.0)
+    assert session.buffers.get("A").align_shift_px == (0.0, 0.0)
+    # The limit was for one alignment; a larger one lets the shift pass.
+    for limit_um in (0.0, 2.0):
+        session.scope.set_image_shift(0.0, 0.0)
+        camera.view(session)
+        commands.limit_next_auto_align(session, limit_um)
+        assert commands.align_to(session, "O") == 0.0
+        assert np.hypot(*session.scope.specimen_shift_um()) == pytest.approx(1.5, abs=0.03)
 
 
 def test_align_between_mags(make_session):
@@ -134,3 +139,107 @@ def test_align_between_mags(make_session):
     assert session.exposures[-1].center_um == pytest.approx(center, abs=0.03)
     with pytest.raises(SEMerror):
         commands.align_between_mags(session, "A", -1.0, -1.0, -1.0)
+
+
+@pytest.mark.parametrize("tilts", [(35.0, 58.0), (58.0, 35.0), (-20.0, -60.0)])
+def test_pictures_of_different_tilts(session, tilts):
+    session.scope.tilt_to(tilts[0])
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    center = session.exposures[-1].center_um
+    session.scope.tilt_to(tilts[1])
+    session.scope.move_stage(0.9, -1.1)
+    camera.view(session)
+    assert commands.align_to(session, "O") == 0.0
+    camera.view(session)
+    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.01)
+
+
+def test_reference_of_another_binning(session):
+    session.camera.change("V", binning=8)
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.camera.restore("V")
+    center = session.exposures[-1].center_um
+    session.scope.move_stage(-0.8, 0.5)
+    camera.view(session)
+    commands.align_to(session, "O")
+    camera.view(session)
+    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.02)
+
+
+def test_shift_of_the_reference_counts(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    center = session.exposures[-1].center_um
+    image_shift.image_shift_by_microns(session, 0.3, 0.2)
+    camera.view(session)
+    commands.align_to(session, "O", 1)  # this picture is off, and knows by how much
+    buffers.copy(session, "A", "P")
+    image_shift.image_shift_by_microns(session, -0.5, 0.4)
+    camera.view(session)
+    commands.align_to(session, "P")
+    camera.view(session)
+    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.01)
+
+
+def test_clear_alignment_takes_the_shift_back_or_leaves_it(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.move_stage(0.4, 0.4)
+    for keep in (None, 1):
+        session.scope.set_image_shift(0.0, 0.0)
+        camera.view(session)
+        commands.align_to(session, "O")
+        found = session.scope.image_shift
+        assert found != (0.0, 0.0)
+        commands.clear_alignment(session, keep)
+        assert session.scope.image_shift == pytest.approx(found if keep else (0.0, 0.0), abs=1e-9)
+        assert image_shift.report_is_for_buffer_shift(session) == (0.0, 0.0)
+
+
+def test_peaks_count_less_with_their_distance_from_the_expected_one():
+    from scipy.ndimage import gaussian_filter
+
+    scene = gaussian_filter(np.random.default_rng(4).normal(size=(200, 300)), 3)
+    two = np.roll(scene, 40, 1) + 0.6 * np.roll(scene, -30, 1)
+    assert alignment.correlate(scene, two).x_px == pytest.approx(40.0, abs=0.5)
+    near = alignment.correlate(scene, two, expected_px=(-30.0, 0.0), sigma_px=20.0)
+    assert near.x_px == pytest.approx(-30.0, abs=0.5)
+
+
+@pytest.mark.parametrize("shift", [(61, -38), (-90, 12), (3, 2)])
+def test_smooth_pictures_are_not_drawn_towards_no_shift(shift):
+    from scipy.ndimage import gaussian_filter
+
+    scene = gaussian_filter(np.random.default_rng(7).normal(size=(700, 800)), 14)
+    x, y = shift
+    image, reference = scene[150:550, 150:650], scene[150 - y : 550 - y, 150 - x : 650 - x]
+    found = alignment.correlate(image, reference)
+    assert (found.x_px, found.y_px) == pytest.approx(shift, abs=0.15)
+
+
+def test_noise_has_no_prominent_peak():
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        found = alignment.correlate(rng.normal(size=(511, 720)), rng.normal(size=(511, 720)))
+        assert found.prominence < 6.5
+    scene = rng.normal(size=(530, 740))
+    found = alignment.correlate(scene[:511, :720], scene[19:, 20:])
+    assert found.prominence > 20.0
+
+
+def test_alignment_is_quick(session):
+    import time
+
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.move_stage(0.4, -0.4)
+    camera.view(session)
+    assert session.buffers.get("A").data.shape == (1023, 1440)
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        commands.align_to(session, "O")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.15

@@ -37,8 +37,7 @@ def impose_shift(session, image, shift_px, reference=None, move_scope=True):
     move = change - np.array(image.align_is_shift)
     if move_scope and not image.processed:
         dx, dy = scope.optics.convert_image_shift(move, image.mag_index, scope.mag_index)
-        present = scope.image_shift
-        if not scope.set_image_shift(present[0] + dx, present[1] + dy):
+        if not scope.shift_image_by(dx, dy):
             raise SEMerror("The shift of the alignment would exceed the image shift limit")
     else:
         change = np.zeros(2)
@@ -52,46 +51,35 @@ def impose_shift(session, image, shift_px, reference=None, move_scope=True):
     )
 
 
-def _scaled_pair(image, reference):
-    """Both images at a common pixel, quick to correlate, and that pixel over A's."""
-    factor = alignment.working_factor(image.data.shape, reference.data.shape)
-    ratio = reference.pixel_um / image.pixel_um
-    if abs(ratio - 1.0) < 0.002:
-        return (
-            alignment.bin_by(image.data, factor),
-            alignment.bin_by(reference.data, factor),
-            factor,
-        )
-    common = max(ratio, 1.0) * factor
-    return (
-        alignment.rescale(image.data, common),
-        alignment.rescale(reference.data, common / ratio),
-        common,
-    )
-
-
 def align_to(
     session, letter, no_shift=None, no_trim=None, periodic=None, show=None,
-    expected_x=None, expected_y=None, sigma=None, padding=None,
+    expected_x=None, expected_y=None, sigma_um=None, padding_percent=None,
 ):  # fmt: skip
-    """Align A to a buffer; -1 when there is no peak within the limit."""
+    """Align A to a buffer; -1 when there is no peak within the limit.
+
+    Borders are not trimmed and periodic peaks not removed, as with SerialEM's settings for both
+    switched off. The units of the last two arguments are inferred.
+    """
     image = session.buffers.require("A")
     reference = session.buffers.require(letter)
     limit_um = session.options.align_limit_um
     session.options.align_limit_um = 0.0
-    moving, fixed, factor = _scaled_pair(image, reference)
-    found = alignment.correlate(
-        moving,
-        fixed,
-        expected_px=((expected_x or 0.0) / factor, (expected_y or 0.0) / factor),
-        limit_px=limit_um / (image.pixel_um * factor) if limit_um else None,
+    options = {} if padding_percent is None else {"padding": padding_percent / 100.0}
+    found = alignment.shift_between(
+        session.scope.optics,
+        image,
+        reference,
+        limit_um,
+        (expected_x or 0.0, expected_y or 0.0),
+        sigma_um=sigma_um,
+        **options,
     )
     session.clock.advance(0.5)
     if found is None:
         if limit_um:
             return NOT_FOUND
         raise SEMerror("The images have nothing to correlate")
-    shift = (found.x_px * factor, found.y_px * factor)
+    shift = (found.x_px, found.y_px)
     impose_shift(session, image, shift, reference, move_scope=not no_shift)
     return 0.0
 
@@ -153,17 +141,18 @@ def report_align_shift(session):
     shift = optics.camera_to_is(image.mag_index) @ camera
     axes = np.hypot(*optics.is_to_specimen(image.mag_index))
     along = 1000.0 * np.abs(shift) * axes
-    return (*camera, *along, *specimen)
+    return (*(camera * session.camera.counted_per_px), *along, *specimen)
 
 
-def clear_alignment(session, option=None):
-    """Take the alignment shift of A away, and the image shift that it made."""
+def clear_alignment(session, keep_scope=None):
+    """Take the alignment shift of A away, and the image shift that it made unless told not to."""
     image = session.buffers.require("A")
     scope = session.scope
-    dx, dy = scope.optics.convert_image_shift(
-        image.align_is_shift, image.mag_index, scope.mag_index
-    )
-    scope.set_image_shift(scope.image_shift[0] - dx, scope.image_shift[1] - dy)
+    if not keep_scope:
+        dx, dy = scope.optics.convert_image_shift(
+            image.align_is_shift, image.mag_index, scope.mag_index
+        )
+        scope.set_image_shift(scope.image_shift[0] - dx, scope.image_shift[1] - dy)
     session.buffers.set("A", replace(image, align_shift_px=(0.0, 0.0), align_is_shift=(0.0, 0.0)))
 
 

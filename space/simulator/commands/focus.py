@@ -1,14 +1,24 @@
-"""Focus: the readout, autofocus and fits of the contrast transfer function.
+"""Focus and eucentric height: autofocus, fits of the contrast transfer function, tilting.
 
-Measurements come from the true height and defocus with a small error, not from pictures.
+All that is measured is measured in pictures.
 """
 
 from __future__ import annotations
 
+import math
+
+from space.simulator import ctf_fit, focusing
+from space.simulator import eucentricity as routines
+from space.simulator.commands.stage import reset_image_shift
 from space.simulator.errors import SEMerror
 
-FOCUS_ERROR_UM = 0.03
-CTF_ERROR_UM = 0.02
+SMALL_SHIFT_UM = 0.1
+REFOCUS_UM = 5.0
+MOST_ROUNDS = 3
+FAILED = -1.0
+BEYOND_LIMITS = 3.0  # a positive code tells why autofocus was given up; this value is inferred
+CTFPLOTTER_STATUS = 1.0
+AREA_SETS = {0: "F", 1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}
 
 
 def set_target_defocus(session, defocus_um):
@@ -42,44 +52,59 @@ def report_defocus(session):
     return session.scope.defocus_um
 
 
-def _true_defocus(session):
-    return session.scope.true_defocus_um(_height_in_view(session))
-
-
-def _height_in_view(session):
-    from space.simulator.camera import center_um
-    from space.simulator.optics import tilted_height_um
-
-    scope = session.scope
-    view = session.geometry(1.0, (2, 2))
-    optics = scope.optics
-    point = center_um(optics, view)
-    low_mag = optics.entry(scope.mag_index).low_mag
-    offset = optics.low_mag_offset_um if low_mag else (0.0, 0.0)
-    stage = [point[i] - scope.true_stage_um[i] - offset[i] for i in range(2)]
-    y0 = float((optics.stage_to_specimen() @ stage)[1]) - optics.tilt_axis_offset_um
-    return tilted_height_um(y0, view.height_um, scope.tilt_deg)
+def change_limits(session, lowest_um, highest_um):
+    """Largest changes of focus downwards and upwards that autofocus may make in this script."""
+    if lowest_um >= highest_um:
+        raise SEMerror("The lower limit of the focus change must be below the upper one")
+    session.measured.focus_change_limits_um = (lowest_um, highest_um)
 
 
 def autofocus(session, mode=None, area=None):
-    """Measure the defocus in the Focus area and, by default, bring it to the target."""
+    """Measure the defocus with tilted beams and, by default, bring it to the target.
+
+    1 change focus, -1 only measure, -2 only measure drift. Area: Focus by default, 1 or 2 View,
+    3 or 4 Search, -1 Record, -2 Preview; in View and Search their defocus offset is taken off, so
+    that the target is that of Record. After a change of more than REFOCUS_UM it is measured
+    again, MOST_ROUNDS times in all.
+    """
     mode = 1 if mode is None else mode
-    letter = {1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}.get(area or 0, "F")
-    session.take(letter)
-    session.take(letter)
-    random = session.random(43)
-    session.clock.advance(5.0)
-    session.measured.drift_nm_s = (float(random.normal(0, 0.2)), float(random.normal(0, 0.2)))
-    if mode == -2:
+    letter = AREA_SETS.get(area or 0)
+    if letter is None:
+        raise SEMerror(f"{area} is not an area for autofocus")
+    scope, measured = session.scope, session.measured
+    with_drift = mode == -2 or bool(session.options.user_settings["DriftProtection"])
+    if scope.low_dose:
+        scope.go_to_area("R" if letter == "P" else letter)
+    if scope.optics.entry(scope.mag_index).low_mag and mode != -2:
+        if mode != 1:
+            raise SEMerror("Autofocus is not calibrated at this magnification")
+        scope.defocus_um = scope.focus_zero_um
         return
-    measured = _true_defocus(session) + FOCUS_ERROR_UM * float(random.normal())
-    session.measured.defocus_um = measured
-    session.measured.defocus_status = 0.0
-    if mode != -1:
-        session.scope.defocus_um += session.scope.target_defocus_um - measured
-        session.measured.defocus_um = session.scope.target_defocus_um + FOCUS_ERROR_UM * float(
-            random.normal()
-        )
+    measured.drift_nm_s = None
+    for _ in range(MOST_ROUNDS):
+        found = focusing.measure(session, letter, with_drift)
+        if found is None:
+            measured.defocus_status = FAILED
+            session.write_log("WARNING: Autofocus failed, the pictures could not be correlated")
+            return
+        measured.drift_nm_s = found.drift_nm_s
+        if mode == -2:
+            return
+        measured.defocus_um = found.defocus_um
+        if scope.low_dose and letter in "VS":
+            measured.defocus_um -= scope.areas[letter].defocus_offset_um
+        measured.defocus_status = 0.0
+        if mode != 1:
+            return
+        change_um = scope.target_defocus_um - measured.defocus_um
+        limits_um = measured.focus_change_limits_um
+        if limits_um is not None and not limits_um[0] <= change_um <= limits_um[1]:
+            measured.defocus_status = BEYOND_LIMITS
+            session.write_log(f"WARNING: Autofocus would change focus by {change_um:.2f} um")
+            return
+        scope.defocus_um += change_um
+        if abs(change_um) <= REFOCUS_UM:
+            return
 
 
 def report_auto_focus(session):
@@ -95,21 +120,100 @@ def report_focus_drift(session):
 
 
 def _fitted(session, letter, low, high):
-    session.buffers.require(letter)
-    if low >= 0 or high >= 0:
-        raise SEMerror("The limits of the defocus must be negative")
-    value = _true_defocus(session) + CTF_ERROR_UM * float(session.random(47).normal())
-    return min(max(value, min(low, high)), max(low, high))
+    """Fit to the power spectrum of a picture; None where it shows no rings."""
+    image = session.buffers.require(letter)
+    if low >= 0 or high >= 0 or low == high:
+        raise SEMerror("The limits of the defocus must be negative and differ")
+    if image.pixel_um <= 0:
+        raise SEMerror("The pixel size of the image in the buffer is unknown")
+    instrument = session.instrument
+    aberrations = ctf_fit.Aberrations(
+        instrument.voltage_kV, instrument.cs_mm, instrument.amplitude_contrast
+    )
+    spectrum = ctf_fit.rotational_spectrum(image.data, 1e3 * image.pixel_um)
+    session.clock.advance(2.0)
+    return ctf_fit.fit_defocus(spectrum, low, high, aberrations)
 
 
 def ctf_find(session, letter, low, high, *options):
-    """Defocus, astigmatism, angle, phase, score, resolution in Å."""
-    return (_fitted(session, letter, low, high), 0.05, 20.0, 0.0, 0.12, 7.5)
+    """Defocus, astigmatism, angle, phase, score, resolution in Å; the optics are not astigmatic."""
+    found = _fitted(session, letter, low, high)
+    if found is None:
+        raise SEMerror("CtfFind failed: no rings were found in the power spectrum")
+    return (found.defocus_um, 0.0, 0.0, 0.0, found.score, 10.0 / found.fitted_to_per_nm)
 
 
 def ctfplotter(session, letter, low, high, *options):
-    """Defocus, astigmatism, angle, phase, fit frequency, score."""
-    return (_fitted(session, letter, low, high), 0.05, 20.0, 0.0, 0.3, 0.9)
+    """Defocus, astigmatism, angle, phase, fit frequency (1/nm), score.
+
+    Where the power spectrum shows no rings, the program that makes the fit ends with a status
+    other than zero.
+    """
+    found = _fitted(session, letter, low, high)
+    if found is None:
+        session.write_log("WARNING: Ctfplotter found no rings in the power spectrum")
+        return (1.0, CTFPLOTTER_STATUS)
+    return (found.defocus_um, 0.0, 0.0, 0.0, found.fitted_to_per_nm, found.score)
+
+
+def eucentricity(session, mode=None, unused=None):
+    """Bring what stands in the centre to the height of the tilt axis; ends at zero tilt.
+
+    1 rough, 2 fine (default), 3 both, negative by focus. Where there is nothing to correlate, or
+    the height found is beyond the limit, Z is put back.
+    """
+    mode = 2 if mode is None else mode
+    if mode == 0:
+        raise SEMerror("Eucentricity needs at least one of its modes")
+    if math.hypot(*session.scope.specimen_shift_um()) > SMALL_SHIFT_UM:
+        reset_image_shift(session)
+    session.rough_eucentricity_failed = False
+    limit_um, session.measured.rough_limit_um = session.measured.rough_limit_um, None
+    if mode < 0:
+        _tell(session, _height_by_focus(session))
+        return
+    if mode & 1:
+        outcome = routines.rough(session, limit_um)
+        _tell(session, outcome)
+        session.rough_eucentricity_failed = outcome.beyond_limit
+        if outcome.z_um is None:
+            return
+    if mode & 2:
+        _tell(session, routines.fine(session))
+
+
+def _height_by_focus(session):
+    """Height from the defocus that autofocus measures, against the calibrated focus."""
+    scope = session.scope
+    scope.tilt_to(0.0)
+    autofocus(session, -1)
+    if session.measured.defocus_status != 0.0:
+        return routines.Outcome(None)
+    x, y, z_um = scope.stage_um
+    height_um = session.measured.defocus_um - scope.true_defocus_um(0.0)
+    if abs(z_um - height_um) > routines.LARGEST_Z_UM:
+        return routines.Outcome(None, beyond_limit=True)
+    scope.move_stage(x, y, z_um - height_um)
+    return routines.Outcome(z_um - height_um)
+
+
+def _tell(session, outcome):
+    if outcome.z_um is not None:
+        session.write_log(f"Eucentricity: Z is {outcome.z_um:.2f} um now")
+    elif outcome.beyond_limit:
+        session.write_log("WARNING: Eucentricity would exceed the limit in Z; Z is as before")
+    else:
+        session.write_log("WARNING: Eucentricity had nothing to correlate; Z is as before")
+
+
+def limit_next_rough_eucen(session, limit_um):
+    """Largest change of Z that the next rough routine may make."""
+    session.measured.rough_limit_um = limit_um
+
+
+def report_rough_eucen_failed(session):
+    """Whether the last rough routine gave up because Z would have passed a limit."""
+    return float(session.rough_eucentricity_failed)
 
 
 COMMANDS = {
@@ -118,10 +222,14 @@ COMMANDS = {
     "SetDefocus": set_defocus,
     "ChangeFocus": change_focus,
     "ReportDefocus": report_defocus,
+    "FocusChangeLimits": change_limits,
     "G": autofocus,
     "AutoFocus": autofocus,
     "ReportAutoFocus": report_auto_focus,
     "ReportFocusDrift": report_focus_drift,
     "CtfFind": ctf_find,
     "Ctfplotter": ctfplotter,
+    "Eucentricity": eucentricity,
+    "LimitNextRoughEucen": limit_next_rough_eucen,
+    "ReportRoughEucenFailed": report_rough_eucen_failed,
 }
