@@ -36,7 +36,7 @@ def _convert(name: str, position: int, key: str, value: object) -> object:
             raise TypeError(f"{name}() argument {position} must be str, not {type(value).__name__}")
         return str(value)
     if kind == "D":
-        if isinstance(value, (str, bytes)):
+        if isinstance(value, (str, bytes, bytearray)):
             raise TypeError(f"must be real number, not {type(value).__name__}")
         return float(value)
     number = operator.index(value)

@@ -2,30 +2,100 @@
 
 from __future__ import annotations
 
-import sys
 import types
 from collections.abc import Callable
-from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
 from space.simulator.argkeys import CommandRow, check_arguments, command_table
-from space.simulator.errors import SEMerror, SEMexited, SEMmoduleError
-from space.simulator.images import LETTERS
+from space.simulator.errors import (
+    ScriptStopped,
+    SEMerror,
+    SEMexited,
+    SEMmoduleError,
+    TaskError,
+)
+from space.simulator.python_images import buffer_image_type, put_image_in_buffer
 
-PYTHON_BUFFERS = LETTERS[:20]
-IMAGE_TYPES = (np.uint8, np.int16, np.uint16, np.float32)
+MOST_VALUES = 6
+MODULE_COMMANDS = ("Exit", "Return")
+"""Simulated commands that act on the connection and so are made here."""
 ERROR_HEADING = "SCRIPT ERROR WITH THIS MESSAGE\n" + "*" * 30 + "\n"
+
+# Commands whose values SerialEM keeps as 32-bit floats, which they show.
+SINGLE_PRECISION = frozenset(
+    {
+        *(name for name in command_table() if name.lower().endswith("matrix")),
+        "CameraProperties",
+        "ImageProperties",
+        "ReportCurrentPixelSize",
+        "ReportNavItem",
+        "ReportNextNavAcqItem",
+        "ReportOtherItem",
+    }
+)
 
 
 class Connection:
-    """Whether the script still has the program's ear, and how results are given."""
+    """The line between a script's process and the program.
+
+    Attributes
+    ----------
+    ended : bool
+        The script has ended on the program's side; nobody listens any more.
+    failed : bool
+        It ended as after an exception.
+    exit_text : str
+        Text given to Exit.
+    returned : bool
+        It ended by Return: a script that called it goes on.
+    refused : bool
+        The last command was refused.
+    stopped : str
+        Why the process was ended, "" while it was not.
+    all_tuples : bool
+        Whether single numbers are given as tuples.
+    """
 
     def __init__(self) -> None:
         self.ended = False
         self.failed = False
         self.exit_text = ""
+        self.returned = False
+        self.refused = False
+        self.stopped = ""
         self.all_tuples = False
+
+    def listen(self) -> None:
+        """Get ready for a command.
+
+        Raises
+        ------
+        SEMmoduleError
+            When the script has ended.
+        ScriptStopped
+            When its process should have ended: blocks that clean up give no commands either.
+        """
+        if self.stopped:
+            raise ScriptStopped(self.stopped)
+        if self.ended:
+            raise SEMmoduleError("The script has ended; SerialEM does not listen any more")
+
+    def stop(self, text: str) -> NoReturn:
+        """End the script's process, as the STOP button does.
+
+        Raises
+        ------
+        ScriptStopped
+            Always; no handler in the script sees it.
+        """
+        self.stopped = text
+        raise ScriptStopped(text)
+
+    def end(self, text: str = "", failed: bool = False) -> None:
+        """End the script on the program's side."""
+        self.ended, self.exit_text, self.failed = True, text, failed
 
 
 def as_python_result(value: object, all_tuples: bool = False) -> object:
@@ -33,12 +103,21 @@ def as_python_result(value: object, all_tuples: bool = False) -> object:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (tuple, list, np.ndarray)):
+        if len(value) > MOST_VALUES:
+            raise ValueError(f"A command reports at most {MOST_VALUES} values, not {len(value)}")
         values = tuple(item if isinstance(item, str) else float(item) for item in value)
         if len(values) == 1:
             return as_python_result(values[0], all_tuples)
         return values or None
     number = float(value)
     return (number,) if all_tuples else number
+
+
+def _single(value: object) -> object:
+    """Numbers as they come out of 32-bit floats."""
+    if isinstance(value, tuple):
+        return tuple(_single(item) for item in value)
+    return float(np.float32(value)) if isinstance(value, float) else value
 
 
 def _remember_reported(session, value: object) -> None:
@@ -50,7 +129,7 @@ def _remember_reported(session, value: object) -> None:
         session.reported = (value,)
 
 
-def raise_error(session, text: str) -> None:
+def raise_error(session, text: str) -> NoReturn:
     """Log an error and raise it as scripts see it.
 
     The text is in the exception only when no message box was shown before.
@@ -62,29 +141,51 @@ def raise_error(session, text: str) -> None:
     """
     session.last_error = text
     session.write_log(f"SCRIPT ERROR: {text}")
-    if session.options.no_message_box:
-        raise SEMerror(ERROR_HEADING + text)
+    if session.options.no_message_box or session.options.try_level:
+        raise SEMerror(ERROR_HEADING + text) from None
     session.note_dialog("error", text, "ok")
-    raise SEMerror("")
+    raise SEMerror("") from None
+
+
+def _task_failed(session, connection: Connection, text: str) -> NoReturn:
+    """Raise an error of a task or, after its message box, end the script; StartTry is no help."""
+    if session.options.no_message_box:
+        raise_error(session, text)
+    session.last_error = text
+    session.write_log(f"SCRIPT STOPPED: {text}")
+    session.note_dialog("error", text, "ok")
+    connection.stop(text)
 
 
 def _command(session, connection: Connection, row: CommandRow, function) -> Callable:
     def call(*args):
         values = check_arguments(row, args)
-        if connection.ended:
-            raise SEMmoduleError("The script has ended; SerialEM does not listen any more")
+        connection.listen()
         if row.name != "GetVariable":
             session.reported = ()
+        connection.refused = True
         if function is None:
             raise_error(session, f"{row.name}: not simulated")
         try:
+            session.faults.command_begins(row.name, session.acquire.script_running)
             result = as_python_result(function(session, *values))
-        except SEMerror as error:
+        except TaskError as error:
+            _task_failed(session, connection, str(error))
+        except (SEMerror, OSError) as error:
             raise_error(session, str(error))
+        except SEMexited:
+            connection.end()
+            raise
+        except ScriptStopped as stopped:
+            connection.stop(str(stopped))
+        connection.refused = False
+        if row.name in SINGLE_PRECISION:
+            result = _single(result)
         _remember_reported(session, result)
+        session.between_commands()
         return as_python_result(result, connection.all_tuples)
 
-    call.__name__ = call.__qualname__ = row.name
+    call.__name__ = row.name
     call.__doc__ = f"{row.name}({row.keys})"
     return call
 
@@ -92,133 +193,73 @@ def _command(session, connection: Connection, row: CommandRow, function) -> Call
 def _exit(session, connection: Connection) -> Callable:
     row = command_table()["Exit"]
 
-    def exit_script(*args):
+    def Exit(*args):
         values = check_arguments(row, args)
-        if connection.ended:
-            raise SEMmoduleError("The script has ended; SerialEM does not listen any more")
+        connection.listen()
         code = values[0] if values and values[0] is not None else 0.0
         text = values[1] if len(values) > 1 and values[1] is not None else ""
-        connection.ended = True
-        connection.exit_text = text
         if text:
             session.write_log(text)
+        if code < 0:
+            session.last_error = text
+        connection.refused = False
+        connection.end(text, failed=code < 0)
         if code == 0:
             raise SEMexited("Normal exit")
-        connection.failed = code < 0
-        if connection.failed:
-            session.last_error = text
-        return None
 
-    exit_script.__name__ = exit_script.__qualname__ = "Exit"
-    return exit_script
+    return Exit
 
 
-def _buffer_array(session, name: str) -> np.ndarray:
-    """Read-only, contiguous copy of a buffer.
+def _return(session, connection: Connection) -> Callable:
+    row = command_table()["Return"]
 
-    Raises
-    ------
-    SystemError
-        Caused by SEMmoduleError, as the interpreter makes of it, for a bad or empty buffer.
-    """
-    try:
-        if len(name) != 1 or name not in PYTHON_BUFFERS:
-            raise SEMmoduleError(f"Bad buffer letter {name!r}")
-        image = session.buffers.get(name)
-        if image is None:
-            raise SEMmoduleError(f"There is no image in buffer {name}")
-    except SEMmoduleError as error:
-        raise SystemError("bufferImage returned a result with an exception set") from error
-    data = np.ascontiguousarray(image.data)
-    if data.dtype.type not in IMAGE_TYPES:
-        data = data.astype(np.float32)
-    snapshot = data.copy()
-    snapshot.setflags(write=False)
-    return snapshot
+    def Return(*args):
+        values = check_arguments(row, args)
+        connection.listen()
+        if values:
+            connection.refused = True
+            raise_error(session, "Return: values for the calling script are not simulated")
+        connection.refused = False
+        connection.end()
+        connection.returned = True
+        raise SEMexited("Normal exit")
+
+    return Return
 
 
-def buffer_image_type(session) -> type:
-    """The type `bufferImage`: a snapshot of a buffer that arrays can be made of.
+def _module_functions(connection: Connection) -> dict[str, Callable]:
+    """Functions of the module that are no commands of the program."""
 
-    From Python 3.12 on it has the buffer protocol as the real one; before, a class written in
-    Python cannot have it and `numpy.asarray` is the way to read it.
-    """
+    def connect_to_sem(*args):
+        # The simulated program stands for that of any address.
+        check_arguments(CommandRow("ConnectToSEM", "is"), args)
 
-    class bufferImage:
-        __slots__ = ("_data",)
+    def script_is_initialized(*args):
+        check_arguments(CommandRow("ScriptIsInitialized", ""), args)
 
-        def __init__(self, buffer, /):
-            if not isinstance(buffer, str):
-                raise TypeError(f"argument 1 must be str, not {type(buffer).__name__}")
-            self._data = _buffer_array(session, buffer)
+    def return_all_values_as_tuples(*args):
+        values = check_arguments(CommandRow("ReturnAllValuesAsTuples", "i"), args)
+        connection.all_tuples = bool(values[0]) if values else True
 
-        if sys.version_info >= (3, 12):
+    def set_buffer_image_timeout(*args):
+        check_arguments(CommandRow("SetBufferImageTimeout", "D"), args)
 
-            def __buffer__(self, flags, /):
-                return memoryview(self._data)
+    def report_num_module_funcs(*args):
+        check_arguments(CommandRow("ReportNumModuleFuncs", ""), args)
+        return len(command_table())
 
-        else:
-
-            def __array__(self, dtype=None, copy=None):
-                if dtype is None or np.dtype(dtype) == self._data.dtype:
-                    return self._data.copy() if copy else self._data
-                return self._data.astype(dtype)
-
-    bufferImage.__module__ = "serialem"
-    bufferImage.__qualname__ = "bufferImage"
-    return bufferImage
+    return {
+        "ConnectToSEM": connect_to_sem,
+        "ScriptIsInitialized": script_is_initialized,
+        "ReturnAllValuesAsTuples": return_all_values_as_tuples,
+        "SetBufferImageTimeout": set_buffer_image_timeout,
+        "ReportNumModuleFuncs": report_num_module_funcs,
+    }
 
 
-def _put_image(session) -> Callable:
-    def PutImageInBuffer(obj, toBuf, sizeX=0, sizeY=0, baseBuf="", moreBinning=1, capFlag=0, /):
-        if not isinstance(toBuf, str) or not isinstance(baseBuf, str):
-            raise TypeError("buffers are named by str")
-        try:
-            view = memoryview(obj)
-        except TypeError as error:
-            raise SEMmoduleError("The object has no buffer interface") from error
-        if not view.c_contiguous:
-            raise SEMmoduleError("The image is not contiguous in memory")
-        data = np.asarray(view)
-        if data.dtype.type not in IMAGE_TYPES:
-            raise SEMmoduleError(f"Images of type {data.dtype} cannot be put in a buffer")
-        size_x, size_y = int(sizeX), int(sizeY)
-        if size_x <= 0 or size_y <= 0:
-            raise SEMmoduleError("The sizes in X and Y are needed for this object")
-        if size_x * size_y != data.size:
-            raise SEMmoduleError(f"Sizes {size_x} x {size_y} do not fit {data.size} pixels")
-        base_name = baseBuf or toBuf
-        for name in (toBuf, base_name):
-            if len(name) != 1 or name not in PYTHON_BUFFERS:
-                raise SEMmoduleError(f"Bad buffer letter {name!r}")
-        base = session.buffers.get(base_name)
-        if base is None:
-            raise SEMmoduleError(f"There is no image in buffer {base_name}")
-        pixels = data.reshape(size_y, size_x).copy()
-        pixels.setflags(write=False)
-        (a, b), (c, d) = base.stage_to_px
-        more = float(moreBinning)
-        image = replace(
-            base,
-            data=pixels,
-            binning=base.binning * more,
-            pixel_um=base.pixel_um * more,
-            stage_to_px=((a / more, b / more), (c / more, d / more)),
-            map_id=0,
-            pieces=None,
-            processed=True,
-            from_current_file=False,
-            exposure_index=-1,
-        )
-        if toBuf == "A":
-            session.buffers.push(image)
-        else:
-            session.buffers.set(toBuf, image)
-
-    return PutImageInBuffer
-
-
-def build_module(session, commands: dict[str, Callable]) -> tuple[types.ModuleType, Connection]:
+def build_module(
+    session, commands: dict[str, Callable], connection: Connection | None = None
+) -> tuple[types.ModuleType, Connection]:
     """Make a fresh `serialem` module for one script.
 
     Parameters
@@ -228,34 +269,23 @@ def build_module(session, commands: dict[str, Callable]) -> tuple[types.ModuleTy
     commands : dict
         Command name → function(session, *arguments). Commands of the table that are not in it
         raise SEMerror when called.
+    connection : Connection, optional
+        The line to the program; a new one otherwise.
     """
-    connection = Connection()
+    connection = connection or Connection()
     module = types.ModuleType("serialem", "Simulated SerialEM")
     module.SEMerror = SEMerror
     module.SEMexited = SEMexited
     module.SEMmoduleError = SEMmoduleError
-    for row in command_table().values():
-        function = _command(session, connection, row, commands.get(row.name))
-        setattr(module, row.name, function)
-    module.Exit = _exit(session, connection)
-
-    def connect_to_sem(port=0, ip="", /):
-        return None
-
-    def script_is_initialized():
-        return None
-
-    def return_all_values_as_tuples(on=1, /):
-        connection.all_tuples = bool(on)
-
-    def set_buffer_image_timeout(seconds, /):
-        float(seconds)
-
-    module.ConnectToSEM = connect_to_sem
-    module.ScriptIsInitialized = script_is_initialized
-    module.ReturnAllValuesAsTuples = return_all_values_as_tuples
-    module.SetBufferImageTimeout = set_buffer_image_timeout
-    module.ReportNumModuleFuncs = lambda: len(command_table())
-    module.PutImageInBuffer = _put_image(session)
+    functions = {
+        row.name: _command(session, connection, row, commands.get(row.name))
+        for row in command_table().values()
+    }
+    functions |= {"Exit": _exit(session, connection), "Return": _return(session, connection)}
+    functions |= _module_functions(connection)
+    functions["PutImageInBuffer"] = put_image_in_buffer(session)
+    for name, function in functions.items():
+        function.__module__, function.__qualname__ = module.__name__, name
+        setattr(module, name, function)
     module.bufferImage = buffer_image_type(session)
     return module, connection

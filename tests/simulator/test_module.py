@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,44 +121,127 @@ def test_exceptions_are_direct_children():
         assert kind.__bases__ == (Exception,)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
-def test_buffer_image(session, dtype):
+def put(session, letter, data):
+    session.buffers.set(letter, replace(session.take("V", frame_px=(30, 20)), data=data))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "code"), [(np.uint8, "B"), (np.int16, "h"), (np.uint16, "H"), (np.float32, "f")]
+)
+def test_buffer_image_has_the_buffer_protocol(session, dtype, code):
     sem = build(session)
-    image = session.take("V", frame_px=(30, 20))
     data = np.arange(600).reshape(20, 30).astype(dtype)
-    session.buffers.set("B", type(image)(**{**vars(image), "data": data}))
-    array = np.asarray(sem.bufferImage("B"))
+    put(session, "O", data)
+    image = sem.bufferImage("O")
+    array, view = np.asarray(image), memoryview(image)
     assert array.shape == (20, 30) and array.dtype == dtype
     assert not array.flags.writeable and array.flags.c_contiguous
     assert np.array_equal(array, data)
+    assert (view.format, view.shape, view.readonly) == (code, (20, 30), True)
+    assert view.tobytes() == data.tobytes()
 
 
-@pytest.mark.parametrize("name", ["b", "C", "U", "AF", ""])
+def test_buffer_image_is_a_snapshot_and_nothing_else(session):
+    sem = build(session)
+    put(session, "O", np.zeros((20, 30), np.int16))
+    image = sem.bufferImage("O")
+    put(session, "O", np.ones((20, 30), np.int16))
+    assert np.asarray(image).max() == 0
+    assert isinstance(sem.bufferImage, type)
+    for wrong in (lambda: len(image), lambda: image[0], lambda: image.shape):
+        with pytest.raises((TypeError, AttributeError)):
+            wrong()
+
+
+def test_buffer_image_of_other_numbers_is_float(session):
+    put(session, "O", np.ones((20, 30)))
+    assert np.asarray(build(session).bufferImage("O")).dtype == np.float32
+
+
+def test_buffer_image_of_a_power_spectrum(session):
+    put(session, "O", np.ones((20, 30), np.uint8))
+    session.workbench.fft.push(session.buffers.get("O"))
+    assert np.asarray(build(session).bufferImage("AF")).shape == (20, 30)
+
+
+@pytest.mark.parametrize("name", ["b", "C", "U", "AF", "IF", "aF", "AA", ""])
 def test_buffer_image_refuses(session, name):
     sem = build(session)
     session.take("V", frame_px=(30, 20))
     with pytest.raises(SystemError) as caught:
         sem.bufferImage(name)
     assert isinstance(caught.value.__cause__, SEMmoduleError)
-    with pytest.raises(TypeError):
-        sem.bufferImage(buffer="A")
+    for wrong in (lambda: sem.bufferImage(buffer="A"), lambda: sem.bufferImage(1)):
+        with pytest.raises(TypeError):
+            wrong()
 
 
 def test_put_image_in_buffer(session):
     sem = build(session)
-    session.take("V", frame_px=(40, 20))
+    before = session.take("V", frame_px=(40, 20))
     small = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    sem.PutImageInBuffer(small, "O", 20, 10, "A", 2)
+    assert sem.PutImageInBuffer(small, "O", 20, 10, "A", 2) is None
     image = session.buffers.get("O")
-    assert image.processed and image.binning == 8.0
+    assert image.processed and image.binning == 2 * before.binning
+    assert image.stage_um == before.stage_um and image.mag_index == before.mag_index
     assert np.array_equal(image.data, small)
-    for bad in (
-        (small, "O"),
-        (small.astype(float), "O", 20, 10, "A"),
-        (small[:, ::2], "O", 10, 10, "A"),
-        (small, "O", 20, 10, "K"),
-        ([1, 2], "O", 2, 1, "A"),
-    ):
-        with pytest.raises(SEMmoduleError):
-            sem.PutImageInBuffer(*bad)
     assert not hasattr(sem, "putImageInBuffer")
+
+
+def test_an_image_put_in_a_rolls_the_buffers(session):
+    sem = build(session)
+    session.take("V", frame_px=(40, 20))
+    old = session.buffers.get("A")
+    sem.PutImageInBuffer(np.ones((20, 40), np.float32), "A", 40, 20)
+    assert session.buffers.get("B") is old and session.buffers.get("A").data.max() == 1
+    sem.PutImageInBuffer(np.zeros((20, 40), np.float32), "B", 40, 20, "A")
+    assert session.buffers.get("A").data.max() == 1 and session.buffers.get("C") is None
+
+
+def test_exporters_that_show_their_shape_need_no_sizes(session):
+    sem = build(session)
+    session.take("V", frame_px=(40, 20))
+    sem.PutImageInBuffer(sem.bufferImage("A"), "O", 0, 0, "A")
+    assert np.array_equal(session.buffers.get("O").data, session.buffers.get("A").data)
+    array = ((ctypes.c_int16 * 40) * 20)()
+    array[3][5] = 7
+    sem.PutImageInBuffer(array, "O")
+    assert session.buffers.get("O").data[3, 5] == 7
+
+
+SMALL = np.zeros((10, 20), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (SMALL, "O"),
+        (SMALL, "O", 20, 11, "A"),
+        (SMALL.astype(float), "O", 20, 10, "A"),
+        (SMALL.astype(bool), "O", 20, 10, "A"),
+        (SMALL.astype(np.int32), "O", 20, 10, "A"),
+        (SMALL[:, ::2], "O", 10, 10, "A"),
+        (SMALL, "O", 20, 10, "K"),
+        (SMALL, "o", 20, 10, "A"),
+        (SMALL, "U", 20, 10, "A"),
+        ([1, 2], "O", 2, 1, "A"),
+    ],
+)
+def test_images_that_cannot_be_put_in_a_buffer(session, arguments):
+    session.take("V", frame_px=(40, 20))
+    with pytest.raises(SEMmoduleError):
+        build(session).PutImageInBuffer(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(SMALL, 1), (SMALL, "O", 20.0, 10), (SMALL, "O", "20", 10), (SMALL,)]
+)
+def test_wrong_types_for_images(session, arguments):
+    with pytest.raises(TypeError):
+        build(session).PutImageInBuffer(*arguments)
+
+
+def test_a_command_that_reports_too_much_is_a_mistake(session):
+    sem = build(session, ReportMag=lambda s: tuple(range(7)))
+    with pytest.raises(ValueError, match="at most 6"):
+        sem.ReportMag()

@@ -22,10 +22,9 @@ def report_num_nav_acquire(session):
     navigator = session.navigator
     if not navigator.is_open:
         return (-1.0, -1.0)
-    count = sum(
-        item.acquire and item.registration == navigator.registration for item in navigator.items
-    )
-    return (float(count), 0.0)
+    here = [item for item in navigator.items if item.registration == navigator.registration]
+    series = sum("TSparamIndex" in item.values for item in here)
+    return (float(sum(item.acquire for item in here)), float(series))
 
 
 def _refuse_while_acquiring(session):
@@ -45,10 +44,11 @@ def nav_acq_at_end_use_params(session, kind, file_name=None):
     """Temporary copy of the mapping (M) or final (F) parameters."""
     _refuse_while_acquiring(session)
     key = kind[:1].upper()
+    if key == "R":
+        raise SEMerror("Reading Acquire at Items parameters from a file is not simulated")
     if key not in session.acquire.params:
         raise SEMerror(f"{kind!r} is not a set of parameters: use M or F")
     session.acquire.prepared = session.acquire.params[key]
-    session.acquire.prepared_kind = key
 
 
 def _changed(params: AcquireParams, name: str, number: float) -> AcquireParams:
@@ -77,7 +77,9 @@ def set_nav_acq_at_end_params(session, *pairs):
 
 
 def run_script_after_nav_acquire(session, number):
-    """Script to run when the next acquisition has ended well."""
+    """Script to run when the next acquisition has ended well; -1 is the last one."""
+    if number == -1:
+        number = max(session.scripts, default=0)
     if number not in session.scripts:
         raise SEMerror(f"There is no script number {number}")
     session.acquire.script_after = number
@@ -88,6 +90,7 @@ def end_acquire_at_items(session, option=None):
     if not session.acquire.acquiring:
         raise SEMerror("The Navigator is not acquiring")
     session.acquire.end_requested = True
+    session.acquire.quiet_end = option == 1
     session.acquire.run_end_script = option == 2
 
 
@@ -98,6 +101,18 @@ def skip_acquiring_nav_item(session):
     session.acquire.skip_item = True
 
 
+def skip_acquiring_group(session, group=None, unused=None):
+    """Acquire no more items of a group, by default that of this item; their Acquire stays on."""
+    state = session.acquire
+    if not state.acquiring:
+        raise SEMerror("The Navigator is not acquiring")
+    if group is None:
+        group = session.navigator.item(state.item_index).integer("GroupID")
+    if not group:
+        raise SEMerror("The item is in no group")
+    state.skipped_groups.add(int(group))
+
+
 COMMANDS = {
     "ReportIfNavAcquiring": report_if_nav_acquiring,
     "ReportNumNavAcquire": report_num_nav_acquire,
@@ -106,5 +121,6 @@ COMMANDS = {
     "SetNavAcqAtEndParams": set_nav_acq_at_end_params,
     "RunScriptAfterNavAcquire": run_script_after_nav_acquire,
     "EndAcquireAtItems": end_acquire_at_items,
+    "SkipAcquiringGroup": skip_acquiring_group,
     "SkipAcquiringNavItem": skip_acquiring_nav_item,
 }

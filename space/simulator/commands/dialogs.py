@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from space.simulator.atomic import write_text_atomic
 from space.simulator.errors import SEMerror
+from space.simulator.policy import ask_text
 
 COLOURS = 12
 STATUS_LINES = 6
+LOG_DIALOG = "Save log as"
+DELAY_WARNING = "WARNING: a delay without a unit counts seconds up to 60, else milliseconds"
 
 
 def yes_no_box(session, text):
@@ -18,6 +22,7 @@ def yes_no_box(session, text):
 
 def ok_box(session, text):
     """A message that is acknowledged."""
+    session.policy.answer("ok", text)  # the user may do something before
     session.note_dialog("ok", text, "ok")
 
 
@@ -28,9 +33,8 @@ def pause(session, text=None):
     return 1.0
 
 
-def _entered(session, prompt, default, kind="enter"):
-    answer = session.policy.entered(prompt, default)
-    session.note_dialog(kind, prompt, "Cancel" if answer is None else answer)
+def _entered(session, prompt, default):
+    answer = ask_text(session, prompt, default)
     if answer is None:
         raise SEMerror("The dialog was cancelled by the user")
     return answer
@@ -57,8 +61,8 @@ def enter_one_number(session, prompt):
 
 
 def echo(session, text=None):
-    """A line in the log; line ends inside become blanks."""
-    session.write_log((text or "").replace("\r\n", "\n").replace("\n", "  "))
+    """Text in the log; line ends inside that are not CR-LF become two blanks."""
+    session.write_log(re.sub(r"(?<!\r)\n", "  ", text or ""))
 
 
 def echo_break_lines(session, text=None):
@@ -66,10 +70,23 @@ def echo_break_lines(session, text=None):
     session.write_log((text or "").replace("\r\n", "\n").replace("\\n", "\n"))
 
 
+def echo_replace_line(session, text=None):
+    """Text in place of the log's last line."""
+    if len(session.log) > session.log_start:
+        session.log.pop()
+    echo(session, text)
+
+
 def set_next_log_output_style(session, style, red=None, green=None, blue=None):
-    """Style of the next output; only a colour out of range is noticed."""
+    """Style of the next output; only a colour out of range is noticed.
+
+    It is kept in `session.log_styles` under the number of the line that comes next.
+    """
     if green is None and red is not None and not 0 <= red < COLOURS:
         session.write_log(f"WARNING: log colour {red} is out of range")
+        return
+    colours = tuple(value for value in (red, green, blue) if value is not None)
+    session.log_styles[len(session.log)] = (style, *colours)
 
 
 def _log_path(session, name):
@@ -84,6 +101,7 @@ def _log_path(session, name):
 
 
 def _write_log_file(session, path: Path):
+    session.faults.check_disk(path)
     lines = session.log[session.log_start :]
     try:
         write_text_atomic(path, "\n".join(lines) + "\n")
@@ -96,8 +114,7 @@ def save_log(session, mode=None, name=None):
     if name:
         session.log_file = session.resolve(name)
     elif session.log_file is None:
-        answer = session.policy.entered("Save log as", "SerialEM.log")
-        session.note_dialog("file", "Save log as", answer or "Cancel")
+        answer = ask_text(session, LOG_DIALOG, "SerialEM.log", "file")
         if answer is None:
             return
         session.log_file = session.resolve(answer)
@@ -105,20 +122,35 @@ def save_log(session, mode=None, name=None):
 
 
 def save_log_open_new(session, name=None):
-    """Save the log and begin a new one, with a name at once in a file of its own."""
+    """Save the log and begin a new one, with a name at once in a file of its own.
+
+    A log without a file is saved if the policy names one when asked.
+    """
+    if session.log_file is None and len(session.log) > session.log_start:
+        answer = ask_text(session, LOG_DIALOG, "", "file")
+        if answer is None:
+            raise SEMerror("Saving the log was cancelled by the user")
+        session.log_file = session.resolve(answer) if answer else None
     if session.log_file is not None:
         _write_log_file(session, session.log_file)
-    session.log_start = len(session.log)
-    session.log_file = None
-    session.write_log(f"Opened new log {session.clock.date_time()}")
+    _open_new_log(session)
     if name:
         session.log_file = _log_path(session, name)
         _write_log_file(session, session.log_file)
 
 
+def _open_new_log(session):
+    session.log_start = len(session.log)
+    session.log_file = None
+    session.write_log(f"Opened new log {session.clock.date_time()}")
+
+
 def close_log_open_new(session, discard=None):
     """Save the log if it has a file and begin a new one."""
-    save_log_open_new(session)
+    if discard and session.log_file is None:
+        _open_new_log(session)
+    else:
+        save_log_open_new(session)
 
 
 def suppress_reports(session, on=None):
@@ -149,8 +181,9 @@ def clear_status_line(session, line):
 
 
 def program_time_stamps(session, full=None, options=None):
-    """Print the version."""
-    session.write_log(f"Simulated SerialEM 4.3.0 beta, {session.clock.date_time()}")
+    """Print version and time; with a negative flag only the time."""
+    version = "" if full is not None and full < 0 else "Simulated SerialEM 4.3.0 beta, "
+    session.write_log(version + session.clock.date_time())
 
 
 def delay(session, amount, unit=None):
@@ -159,6 +192,8 @@ def delay(session, amount, unit=None):
     factors = {"s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "min": 60.0}
     if not name:
         factor = 0.001 if amount > 60 else 1.0
+        if DELAY_WARNING not in session.log:
+            session.write_log(DELAY_WARNING)
     elif name in factors:
         factor = factors[name]
     else:
@@ -169,12 +204,26 @@ def delay(session, amount, unit=None):
 def key_break(session, key=None):
     """1 if the key (B) was pressed since the last test."""
     name = (key or "B")[0]
+    if session.policy.respond is not None and session.policy.respond("key", name):
+        session.keyboard.press(name)
     return float(session.keyboard.test(name, session.policy))
 
 
 def no_message_box_on_error(session, on=None):
-    """Errors give no message box."""
+    """Errors give no message box, and those of tasks reach the script."""
     session.options.no_message_box = on is None or bool(on)
+
+
+def start_try(session, level=None):
+    """Errors of commands give no message box until EndTry; those of tasks still do."""
+    session.options.try_level += 1
+
+
+def end_try(session):
+    """End what the last StartTry began."""
+    if session.options.try_level == 0:
+        raise SEMerror("EndTry without a StartTry before it")
+    session.options.try_level -= 1
 
 
 def reset_clock(session):
@@ -206,7 +255,7 @@ COMMANDS = {
     "EnterOneNumber": enter_one_number,
     "Echo": echo,
     "EchoBreakLines": echo_break_lines,
-    "EchoReplaceLine": echo,
+    "EchoReplaceLine": echo_replace_line,
     "EchoNoLineEnd": echo,
     "SetNextLogOutputStyle": set_next_log_output_style,
     "SaveLog": save_log,
@@ -220,7 +269,8 @@ COMMANDS = {
     "Delay": delay,
     "KeyBreak": key_break,
     "NoMessageBoxOnError": no_message_box_on_error,
-    "StartTry": no_message_box_on_error,
+    "StartTry": start_try,
+    "EndTry": end_try,
     "ErrorsToLog": do_nothing,
     "DeferLogUpdates": do_nothing,
     "NoLineWrapInMessageBox": do_nothing,

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from space.simulator.errors import SEMerror
+from space.simulator import wrapper
+from space.simulator.commands import all_commands
+from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
+from space.simulator.host import run_process
+from space.simulator.session import Script
+from space.simulator.variables import PERSISTENT
 
+DEEPEST_CALL = 10
 VERSION = 40300
 BUILD_DATE = 20260101
 
@@ -41,6 +47,83 @@ def set_float_variable(session, name, value, persistent=None):
 def clear_persistent_vars(session):
     """Forget persistent variables."""
     session.variables.clear_persistent()
+
+
+def clear_nonpersistent_vars(session):
+    """Forget all other variables."""
+    session.variables.clear_nonpersistent()
+
+
+def make_var_persistent(session, name, flag=None):
+    """Let a variable outlive the script, or with 0 not."""
+    session.variables.make_persistent(name, flag is None or bool(flag))
+
+
+def list_vars(session, kind=None):
+    """Print variables and their values."""
+    for name in session.variables.names(kind):
+        session.write_log(f"{name} = {session.variables.get(name)}")
+
+
+def list_persistent_vars(session):
+    """Print the persistent variables and their values."""
+    list_vars(session, PERSISTENT)
+
+
+# --- other scripts ------------------------------------------------------------------------------
+
+
+def call(session, name):
+    """Run the script of a name, then go on."""
+    script = wrapper.script_named(session.scripts, name)
+    if script is None:
+        raise SEMerror(f"There is no script named {name}")
+    _run(session, script.text, wrapper.script_name(script))
+
+
+def call_script(session, number):
+    """Run the script of a number, then go on."""
+    script = session.scripts.get(number)
+    if script is None:
+        raise SEMerror(f"There is no script number {number}")
+    _run(session, script.text, wrapper.script_name(script))
+
+
+def call_function(session, name, *arguments):
+    """Functions are a thing of SerialEM's own language."""
+    raise SEMerror(f"{name}: functions of scripts in SerialEM's own language are not simulated")
+
+
+def call_string_array(session, variable, flag=None):
+    """Run the lines in a variable as a script, then go on."""
+    _run(session, str(session.variables.get(variable)), variable)
+
+
+def string_array_to_script(session, variable, number):
+    """Make the lines in a variable the script of a number."""
+    if number < 1:
+        raise SEMerror(f"{number} is not the number of a script")
+    session.scripts[number] = Script(variable, str(session.variables.get(variable)))
+
+
+def _run(session, text, name):
+    """Run a script in a process of its own; its end by Exit or an error is that of its caller."""
+    if session.call_depth >= DEEPEST_CALL:
+        raise SEMerror(f"{name}: scripts call one another too deeply")
+    session.call_depth += 1
+    try:
+        result = run_process(session, text, name, all_commands())
+    finally:
+        session.call_depth -= 1
+    if result.stopped:
+        raise ScriptStopped(result.error)
+    if not result.ok:
+        raise SEMerror(result.error)
+    if result.exited and not result.returned:
+        raise SEMexited("Normal exit")
+
+
+# --- properties and settings --------------------------------------------------------------------
 
 
 def is_version_at_least(session, version, date=None):
@@ -99,6 +182,16 @@ COMMANDS = {
     "SetPersistentVar": set_persistent_var,
     "SetFloatVariable": set_float_variable,
     "ClearPersistentVars": clear_persistent_vars,
+    "ClearNonPersistentVars": clear_nonpersistent_vars,
+    "MakeVarPersistent": make_var_persistent,
+    "ListVars": list_vars,
+    "ListPersistentVars": list_persistent_vars,
+    "Call": call,
+    "CallScript": call_script,
+    "CallMacro": call_script,
+    "CallFunction": call_function,
+    "CallStringArray": call_string_array,
+    "StringArrayToScript": string_array_to_script,
     "IsVersionAtLeast": is_version_at_least,
     "SetProperty": set_property,
     "ReportProperty": report_property,

@@ -1,0 +1,179 @@
+"""pytest plugin: a fresh simulated microscope for each test.
+
+Fixtures
+--------
+sem
+    The module `serialem`, connected to the test's own microscope, for calling commands from the
+    test and for code under test that imports `serialem`.
+simulation
+    The `Simulation` behind it: specimen, scripts, log, Acquire at Items, and the truth.
+sem_session
+    Its session: stage, optics, buffers, Navigator, dialogs, exposures.
+run_script
+    Function that runs a whole script, given as text or as the path of a file, as SerialEM does.
+
+A test chooses its microscope with a marker, which takes the arguments of `Simulation` and
+`answers`, a `Policy` or the path of a file with answers to dialogs::
+
+    @pytest.mark.sem(instrument="talos_200kv", seed=3, lamellae=2)
+
+Defaults for all tests are set by the ini options ``sem_instrument``, ``sem_seed``,
+``sem_lamellae`` and ``sem_answers``. Files are looked for beside the test, those of ini options
+beside the ini file. The log goes to standard output, which pytest shows for
+tests that fail.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+INI_OPTIONS = {
+    "sem_instrument": "simulated microscope: name of a shipped one or path of a TOML file",
+    "sem_seed": "seed of the simulated specimen, stage and noise",
+    "sem_lamellae": "lamellae on the simulated grid",
+    "sem_answers": "TOML file with answers to dialogs",
+}
+LAMELLAE = 2
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds `serialem` where it is not installed, so that tests can import what uses it."""
+
+    def __init__(self) -> None:
+        self.made = None
+
+    def find_spec(self, fullname, path=None, target=None):
+        """Find nothing but `serialem`."""
+        return importlib.util.spec_from_loader(fullname, self) if fullname == "serialem" else None
+
+    def create_module(self, spec):
+        """Make the module that commands go on from to the microscope of the test."""
+        from space.simulator.stand_in import StandIn
+
+        self.made = StandIn()
+        return self.made
+
+    def exec_module(self, module):
+        """The module is complete when it has been made."""
+
+
+def pytest_addoption(parser):
+    """Add the ini options."""
+    for name, words in INI_OPTIONS.items():
+        parser.addini(name, words, default="")
+
+
+def pytest_configure(config):
+    """Register the marker, and make `serialem` importable."""
+    config.addinivalue_line(
+        "markers",
+        "sem(**options): the simulated microscope of a test, e.g. instrument, seed, lamellae",
+    )
+    finder = _Finder()
+    # Last: where there is a real module, it is the one that is found.
+    sys.meta_path.append(finder)
+    config.add_cleanup(lambda: _remove(finder))
+
+
+def _remove(finder):
+    if finder in sys.meta_path:
+        sys.meta_path.remove(finder)
+    if finder.made is not None and sys.modules.get("serialem") is finder.made:
+        del sys.modules["serialem"]
+
+
+def _options(request):
+    """Arguments of `Simulation` for a test: ini options, then markers from the outside in."""
+    options = {"seed": 1, "lamellae": LAMELLAE, "time_scale": 0.0, "progress": print}
+    options.update(_from_ini(request.config))
+    for marker in reversed(list(request.node.iter_markers("sem"))):
+        if marker.args:
+            raise pytest.UsageError("The marker sem takes named options only")
+        options.update(_with_files(marker.kwargs, request.path.parent))
+    answers = options.pop("answers", None)
+    if answers is not None:
+        from space.simulator.policy import Policy
+
+        made = isinstance(answers, Policy)
+        options["policy"] = answers if made else Policy.from_file(Path(answers))
+    return options
+
+
+def _from_ini(config):
+    given = {name: config.getini(f"sem_{name}") for name in ("instrument", "answers")}
+    numbers = {name: config.getini(f"sem_{name}") for name in ("seed", "lamellae")}
+    options = {name: text for name, text in given.items() if text}
+    options |= {name: int(text) for name, text in numbers.items() if text}
+    return _with_files(options, config.rootpath)
+
+
+def _with_files(options, folder):
+    """Options whose names of files are paths; they are looked for in the folder first."""
+    paths = {
+        name: Path(folder, value)
+        for name, value in options.items()
+        if name in ("instrument", "answers") and isinstance(value, (str, Path))
+    }
+    return {**options, **{name: path for name, path in paths.items() if path.is_file()}}
+
+
+@pytest.fixture
+def simulation(request, tmp_path):
+    """Return a simulated microscope of the test's own, with its files in `tmp_path`."""
+    from space.simulator import Simulation
+
+    try:
+        return Simulation(tmp_path, **_options(request))
+    except TypeError as error:
+        raise pytest.UsageError(f"The marker sem: {error}") from error
+
+
+@pytest.fixture
+def sem_session(simulation):
+    """Return what all commands act on, and the truth about it."""
+    return simulation.session
+
+
+@pytest.fixture
+def _external(simulation, monkeypatch):
+    """Control from outside: the stand-in module and the connection."""
+    from space.simulator.commands import all_commands
+    from space.simulator.external import external_python
+
+    monkeypatch.chdir(simulation.session.directory)
+    with external_python(simulation.session, all_commands()) as control:
+        yield control
+
+
+@pytest.fixture
+def sem(_external):
+    """Return the module `serialem`, connected to the test's microscope."""
+    return _external[0]
+
+
+@pytest.fixture
+def run_script(request, simulation):
+    """Return a function that runs a script: ``run_script(path_or_text)`` gives a ScriptResult."""
+
+    def run(script, name=None):
+        if "_external" in request.fixturenames:
+            # SerialEM runs a script of its own only when nobody else controls it.
+            request.getfixturevalue("_external")[1].release()
+        path = _as_path(script)
+        if path is None:
+            return simulation.run(str(script), name or "script")
+        return simulation.run(path.read_text(encoding="utf-8-sig"), name or path.stem)
+
+    return run
+
+
+def _as_path(script):
+    """The script's path, None when it is the text itself."""
+    if isinstance(script, Path):
+        return script
+    return None if "\n" in script or script.startswith("#") else Path(script)
