@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from space.simulator.faults import Faults
     from space.simulator.host import ScriptResult
+    from space.simulator.instrument import Instrument
     from space.simulator.policy import Policy
     from space.simulator.session import Exposure, Session
 
@@ -41,10 +43,16 @@ class Simulation:
         Whether pictures have noise.
     loaded : int or None
         Slot of the grid that is on the stage at the start; None = the stage is empty.
-    stage_error_um : float
-        Standard deviation of a stage move per axis.
-    stage_limit_um : float
-        How far the stage goes from the centre along each axis; full-grid montages fill it.
+    stage_error_um : float, optional
+        Standard deviation of a stage move per axis, in place of the instrument's.
+    stage_limit_um : float, optional
+        How far the stage goes from the centre along each axis, in place of the instrument's
+        limits; full-grid montages fill it.
+    instrument : str, Path or Instrument
+        Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``) or a
+        file like theirs.
+    faults : Faults or sequence of str
+        What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.faults`.
     """
 
     def __init__(
@@ -59,9 +67,13 @@ class Simulation:
         progress: Callable[[str], None] | None = None,
         noise: bool = True,
         loaded: int | None = 1,
-        stage_error_um: float = 0.35,
-        stage_limit_um: float = 990.0,
+        stage_error_um: float | None = None,
+        stage_limit_um: float | None = None,
+        instrument: str | Path | Instrument = "krios_300kv",
+        faults: Faults | Sequence[str] = (),
     ) -> None:
+        from space.simulator.faults import Faults
+        from space.simulator.instrument import load_instrument
         from space.simulator.session import Session
 
         directory = Path(directory).resolve()
@@ -77,9 +89,12 @@ class Simulation:
             noise=noise,
             loaded=loaded if loaded in slots else None,
             stage_error_um=stage_error_um,
+            instrument=load_instrument(instrument),
+            faults=faults if isinstance(faults, Faults) else Faults(faults, seed),
         )
-        limit = float(stage_limit_um)
-        self.session.scope.stage_limits_um = (-limit, limit, -limit, limit)
+        if stage_limit_um is not None:
+            limit = float(stage_limit_um)
+            self.session.scope.stage_limits_um = (-limit, limit, -limit, limit)
 
     @property
     def grids(self) -> dict[int, object]:
@@ -102,15 +117,22 @@ class Simulation:
         return self.session.log
 
     def acquire_params(
-        self, primary: int = 0, after: int = 0, before: int = 0, action: int = 2
+        self, primary: int = 0, after: int = 0, before: int = 0, action: int = 2, **choices
     ) -> None:
-        """Set what a user chooses in the Acquire at Items dialog for final data."""
+        """Set what a user chooses in the Acquire at Items dialog for final data.
+
+        Parameters
+        ----------
+        primary, after, before, action, **choices
+            As in `space.simulator.acquire_state.AcquireParams`.
+        """
         params = replace(
             self.session.acquire.params["F"],
             primary=primary,
             after=after,
             before=before,
             action=action,
+            **choices,
         )
         self.session.acquire.params["F"] = params
 

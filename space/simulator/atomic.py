@@ -1,4 +1,4 @@
-"""Small text files that appear whole or not at all.
+"""Files that appear whole or not at all.
 
 The simulator shares no code with the product, so it has this helper of its own.
 """
@@ -6,15 +6,20 @@ The simulator shares no code with the product, so it has this helper of its own.
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 PATIENCE_S = 5.0
 
 
-def write_text_atomic(target: Path, text: str, newline: str = "\n") -> None:
-    """Write `text` as UTF-8 with the given line ending, whole or not at all.
+def write_text_atomic(
+    target: Path, text: str, newline: str = "\n", encoding: str = "utf-8"
+) -> None:
+    """Write `text` with the given line ending, whole or not at all.
 
     Parameters
     ----------
@@ -24,12 +29,24 @@ def write_text_atomic(target: Path, text: str, newline: str = "\n") -> None:
         Text with LF line ends.
     newline : str
         Line ending of the file.
+    encoding : str
+        Encoding of the file.
+    """
+    with whole_file(target) as temporary:
+        with open(temporary, "w", encoding=encoding, newline=newline) as stream:
+            stream.write(text)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target` that takes its place when the block ends well.
+
+    Readers see the old file until the new one is complete; after an error the old one stays.
     """
     target = Path(target)
     temporary = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
-        with open(temporary, "w", encoding="utf-8", newline=newline) as stream:
-            stream.write(text)
+        yield temporary
         replace_patiently(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -58,4 +75,18 @@ def keep_backup(path: Path) -> None:
     """Rename an existing file to its backup name (`name~`), as SerialEM does."""
     path = Path(path)
     if path.exists():
-        replace_patiently(path, path.with_name(path.name + "~"))
+        replace_patiently(path, backup_of(path))
+
+
+def copy_backup(path: Path) -> None:
+    """Copy an existing file to its backup name; the file itself is there all the time."""
+    path = Path(path)
+    if path.exists():
+        with whole_file(backup_of(path)) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+def backup_of(path: Path) -> Path:
+    """Give the name of the backup of a file."""
+    path = Path(path)
+    return path.with_name(path.name + "~")

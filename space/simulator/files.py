@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from space.simulator import mdoc, mrc
-from space.simulator.atomic import keep_backup
+from space.simulator.atomic import keep_backup, whole_file
 from space.simulator.autodoc import Section
 from space.simulator.mdoc import Mdoc
 from space.simulator.montage_layout import Layout, Piece
@@ -28,13 +28,33 @@ class FileTableError(ValueError):
 
 @dataclass(frozen=True)
 class SaveContext:
-    """What a file notes besides the image itself."""
+    """What a file notes besides the image itself.
+
+    Parameters
+    ----------
+    magnification : float
+        Nominal magnification of the image.
+    target_defocus_um : float or None
+        Target defocus of the session.
+    navigator_label : str
+        Label of the item that is being acquired.
+    extra : mapping, optional
+        Further entries of the mdoc.
+    now : datetime, optional
+        Simulated time.
+    voltage_kV : float
+        High tension.
+    invert_stage_x : bool
+        Whether stage X runs the other way, which turns the tilt axis around.
+    """
 
     magnification: float = 0.0
     target_defocus_um: float | None = None
     navigator_label: str = ""
     extra: Mapping[str, str] | None = None
     now: datetime | None = None
+    voltage_kV: float = 300.0
+    invert_stage_x: bool = False
 
 
 class ImageFile:
@@ -124,8 +144,9 @@ class ImageFile:
         )
         try:
             if self.empty:
-                self._create(image, context)
-            section = mrc.append(self.path, image.data, info)
+                section = self._save_first(image, info, context)
+            else:
+                section = mrc.append(self.path, image.data, info)
         except (mrc.MrcError, OSError) as problem:
             raise FileTableError(str(problem)) from problem
         if self.document is not None:
@@ -163,34 +184,34 @@ class ImageFile:
         Raises
         ------
         FileTableError
-            If the file has no mdoc.
+            If the file has no mdoc or it cannot be written.
         """
         self._require_mdoc()
-        mdoc.write(mdoc.path_for(self.path), self.document)
+        try:
+            mdoc.write(mdoc.path_for(self.path), self.document)
+        except OSError as problem:
+            raise FileTableError(f"cannot write the mdoc of {self.path}: {problem}") from problem
 
     def _require_mdoc(self) -> None:
         if self.document is None:
             raise FileTableError(f"there is no mdoc file for {self.path.name}")
 
-    def _create(self, image: Image, context: SaveContext) -> None:
-        moment = mdoc.date_time(context.now or datetime.now())
-        axis_deg = (image.rotation_deg - 90.0 + 180.0) % 360.0 - 180.0
-        titles = (
-            f"SerialEM: {TITLE:<40}{moment}",
-            f"    Tilt axis angle = {axis_deg:.1f}, binning = {image.binning:g}  "
-            f"spot = {image.spot_size}  camera = {image.camera}",
-        )
+    def _save_first(self, image: Image, info: mrc.SectionInfo, context: SaveContext) -> int:
+        """Write the file with its first image, which other programs see complete."""
+        titles = self._titles(image, context)
         pixel_A = image.pixel_um * 1e4
         pieces = len(self.montage.layout.order) if self.montage else 1
-        mrc.create(
-            self.path,
-            image.data.shape,
-            image.data.dtype,
-            pixel_A,
-            titles,
-            montage=self.montage is not None,
-            max_sections=mrc.DEFAULT_MAX_SECTIONS * pieces,
-        )
+        with whole_file(self.path) as temporary:
+            mrc.create(
+                temporary,
+                image.data.shape,
+                image.data.dtype,
+                pixel_A,
+                titles,
+                montage=self.montage is not None,
+                max_sections=mrc.DEFAULT_MAX_SECTIONS * pieces,
+            )
+            section = mrc.append(temporary, image.data, info)
         if self.document is not None:
             fresh = mdoc.new(
                 self.path.name,
@@ -199,10 +220,22 @@ class ImageFile:
                 titles,
                 mrc.mode_of(image.data.dtype),
                 self.montage is not None,
+                context.voltage_kV,
             )
             for key, value in self.document.header.items():
                 fresh = fresh.with_added(key, value)
             self.document = fresh
+        return section
+
+    def _titles(self, image: Image, context: SaveContext) -> tuple[str, str]:
+        moment = mdoc.date_time(context.now or datetime.now())
+        axis_deg = image.rotation_deg - 90.0 + (180.0 if context.invert_stage_x else 0.0)
+        axis_deg = (axis_deg + 180.0) % 360.0 - 180.0
+        return (
+            f"SerialEM: {TITLE:<40}{moment}",
+            f"    Tilt axis angle = {axis_deg:.1f}, binning = {image.binning:g}  "
+            f"spot = {image.spot_size}  camera = {image.camera}",
+        )
 
 
 class FileTable:
@@ -250,6 +283,11 @@ class FileTable:
         if not 1 <= number <= len(self._files):
             raise FileTableError(f"there is no open file number {number}")
         return self._files[number - 1]
+
+    def switch_to(self, number: int) -> None:
+        """Make the open file of a number from 1 current; errors as `get`."""
+        self.get(number)
+        self._current = number - 1
 
     def find(self, path: Path) -> ImageFile | None:
         """Find an open file by its path."""

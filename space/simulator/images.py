@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,8 +39,12 @@ class Image:
         Shift (x, y) that alignment gave this image, binned pixels, Y down.
     processed : bool
         True when alignments of it may not shift the microscope.
+    off_center : bool
+        True for a part of a picture that is not its middle: no positions can be picked on it.
     exposure_index : int
         Number of the exposure in the session's list, -1 for images not taken in it.
+    entries : mapping
+        Further entries for the mdoc, such as the names of frames.
     """
 
     data: np.ndarray
@@ -70,9 +75,11 @@ class Image:
     align_is_shift: tuple[float, float] = (0.0, 0.0)
     processed: bool = False
     cropped: bool = False
+    off_center: bool = False
     pieces: object | None = None
     exposure_index: int = -1
     magnification: float = 0.0
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 def buffer_letter(text: str) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TITLE, IMAGE, MONTAGE = "T", "ZValue", "MontSection"
+# Numbers of the camera sets, by their letters.
+SET_NUMBERS = {"V": 0, "F": 1, "T": 2, "R": 3, "P": 4, "S": 5, "M": 6}
 
 # Order in which entries of an image are written.
 KEY_ORDER = (
@@ -56,9 +58,28 @@ KEY_ORDER = (
     "NavigatorLabel",
     "FilterSlitAndLoss",
     "ChannelName",
+    "MultishotHoleAndPosition",
+    "CameraPixelSize",
+    "Voltage",
     "UncroppedSize",
+    "CenteredCrop",
     "RotationAndFlip",
     "TimeStamp",
+    "FlashCounter",
+    "FEGCurrent",
+    "EDMPercent",
+    "ConvergenceAngle",
+    "ScanRotation",
+)
+
+# Entries that follow from an image, or from its place in a file; they are not kept as such.
+NOT_KEPT = frozenset(
+    """
+    PieceCoordinates SuperMontCoords NominalStageXY MinMaxMean TiltAngle StagePosition StageZ
+    Magnification Intensity ExposureDose PixelSpacing SpotSize ProbeMode Defocus ImageShift
+    RotationAngle ExposureTime Binning CameraIndex DividedBy2 MagIndex LowDoseConSet TargetDefocus
+    DateTime NavigatorLabel UncroppedSize
+    """.split()
 )
 
 
@@ -199,6 +220,9 @@ def image_entries(
 ) -> dict[str, str]:
     """Give the entries of an image's section, in SerialEM's order.
 
+    What is not known of the image, such as the magnification of one that another program
+    made, is left out.
+
     Parameters
     ----------
     image : Image
@@ -221,27 +245,9 @@ def image_entries(
         "MinMaxMean": number_text((float(low), float(high), float(mean))),
         "TiltAngle": number_text(image.tilt_deg),
         **_stage_entries(image),
-        "Magnification": number_text(float(magnification)),
-        "Intensity": number_text(image.intensity),
-        "ExposureDose": number_text(image.dose_e_A2),
-        "PixelSpacing": number_text(image.pixel_um * 1e4),
-        "SpotSize": str(int(image.spot_size)),
-        "ProbeMode": "1",
-        "Defocus": number_text(image.defocus_um),
-        "ImageShift": number_text(image.image_shift),
-        "RotationAngle": number_text(image.rotation_deg),
-        "ExposureTime": number_text(image.exposure_s),
-        "Binning": number_text(image.binning),
-        "CameraIndex": str(image.camera),
-        "DividedBy2": "0",
-        "OperatingMode": "1",
-        "UsingCDS": "0",
-        "MagIndex": str(image.mag_index),
-        "LowDoseConSet": str(low_dose_code(image.camera_set, image.low_dose)),
-        "DateTime": image.time or date_time(datetime.now()),
-        "FilterSlitAndLoss": "0 0",
+        **_optics_entries(image, magnification),
         "UncroppedSize": f"-{cols} -{rows}",
-        "RotationAndFlip": "0",
+        **image.entries,
     }
     if piece is not None:
         values["PieceCoordinates"] = number_text(piece)
@@ -253,6 +259,32 @@ def image_entries(
     return in_order(values)
 
 
+def _optics_entries(image: Image, magnification: float) -> dict[str, str]:
+    values = {"PixelSpacing": number_text(image.pixel_um * 1e4)} if image.pixel_um > 0 else {}
+    if image.time:
+        values["DateTime"] = image.time
+    if image.binning > 0:
+        values["Binning"] = number_text(image.binning)
+    if image.camera_set >= 0:
+        values["LowDoseConSet"] = str(low_dose_code(image.camera_set, image.low_dose))
+    if image.mag_index <= 0:
+        return values
+    return values | {
+        "Magnification": number_text(float(magnification)),
+        "Intensity": number_text(image.intensity),
+        "ExposureDose": number_text(image.dose_e_A2),
+        "SpotSize": str(int(image.spot_size)),
+        "ProbeMode": "1",
+        "Defocus": number_text(image.defocus_um),
+        "ImageShift": number_text(image.image_shift),
+        "RotationAngle": number_text(image.rotation_deg),
+        "ExposureTime": number_text(image.exposure_s),
+        "CameraIndex": str(image.camera),
+        "DividedBy2": "0",
+        "MagIndex": str(image.mag_index),
+    }
+
+
 def _stage_entries(image: Image) -> dict[str, str]:
     if image.stage_um is None:
         return {}
@@ -260,6 +292,14 @@ def _stage_entries(image: Image) -> dict[str, str]:
         "StagePosition": number_text(image.stage_um),
         "StageZ": number_text(image.stage_z_um),
     }
+
+
+def kept_entries(notes: Section) -> dict[str, str]:
+    """Give the entries of an image read from a file that go with it into another one."""
+    kept = {k: v for k, v in notes.values.items() if k in KEY_ORDER and k not in NOT_KEPT}
+    if notes.number("UncroppedSize") > 0:  # it was cropped: the size cannot be seen any more
+        kept["UncroppedSize"] = notes.values["UncroppedSize"]
+    return kept
 
 
 def in_order(values: Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,10 @@ class Layout:
                     found.append((ix, iy))
         return tuple(found)
 
+    def number(self, piece: Piece) -> int:
+        """Number of a piece as Navigator items tell it: column by column, always upwards."""
+        return piece[0] * self.counts[1] + piece[1]
+
     def coordinates_px(self, piece: Piece) -> tuple[int, int]:
         """Piece coordinates X, Y as in the file: lower left corner, Y up."""
         return piece[0] * self.spacing_px[0], piece[1] * self.spacing_px[1]
@@ -93,9 +97,82 @@ class Layout:
         binning : float
             Binning of the pieces.
         """
-        offset = np.asarray(self.offset_px(piece)) * binning
+        return self.stage_of_offset_um(self.offset_px(piece), center_um, stage_to_camera, binning)
+
+    @staticmethod
+    def stage_of_offset_um(
+        offset_px: tuple[float, float],
+        center_um: tuple[float, float],
+        stage_to_camera: Matrix,
+        binning: float,
+        tilt_cosine: float = 1.0,
+    ) -> tuple[float, float]:
+        """Stage position that centres a point away from the montage's centre.
+
+        Parameters
+        ----------
+        offset_px : tuple of float
+            The point in pixels of the pieces, Y up.
+        center_um, stage_to_camera, binning
+            As for `stage_um`.
+        tilt_cosine : float
+            Cosine of the tilt angle: the stage moves farther along Y than it seems.
+        """
+        offset = np.asarray(offset_px) * binning
         move = np.linalg.solve(np.asarray(stage_to_camera, float), offset)
-        return float(center_um[0] + move[0]), float(center_um[1] + move[1])
+        return float(center_um[0] + move[0]), float(center_um[1] + move[1] / tilt_cosine)
+
+
+def blocks_of(layout: Layout, reach_px: float) -> tuple[tuple[Piece, ...], ...]:
+    """Divide a montage into blocks of neighbouring pieces, in the order of acquisition.
+
+    Parameters
+    ----------
+    layout : Layout
+        The montage.
+    reach_px : float
+        Largest distance of a piece's centre from the middle of its block.
+
+    Returns
+    -------
+    tuple of tuple of (ix, iy)
+        Blocks of about equal size, column by column and turning at each end, as the pieces in
+        them; skipped pieces are left out, and blocks that have no others.
+    """
+    size = [1, 1]
+    while True:
+        larger = [
+            (math.hypot(*((n - 1) / 2 * s for n, s in zip(trial, layout.spacing_px, strict=True))))
+            for trial in ((size[0] + 1, size[1]), (size[0], size[1] + 1))
+        ]
+        fits = [
+            (reach, axis)
+            for axis, reach in enumerate(larger)
+            if reach <= reach_px and size[axis] < layout.counts[axis]
+        ]
+        if not fits:
+            break
+        size[min(fits)[1]] += 1
+    starts = [_even_parts(layout.counts[axis], size[axis]) for axis in (0, 1)]
+    blocks = []
+    for column, (x0, x1) in enumerate(starts[0]):
+        for y0, y1 in starts[1] if column % 2 == 0 else reversed(starts[1]):
+            inside = [
+                (ix, iy)
+                for ix in range(x0, x1)
+                for iy in (range(y0, y1) if (ix - x0) % 2 == 0 else reversed(range(y0, y1)))
+                if (ix, iy) not in layout.skipped
+            ]
+            if inside:
+                blocks.append(tuple(inside))
+    return tuple(blocks)
+
+
+def _even_parts(count: int, largest: int) -> list[tuple[int, int]]:
+    """Divide a range into as few parts as possible, of about equal lengths."""
+    parts = -(-count // largest)
+    bounds = [round(number * count / parts) for number in range(parts + 1)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
 @dataclass(frozen=True)
@@ -114,6 +191,8 @@ class Pieces:
         Binning of the pieces.
     move_stage : bool
         Whether the stage was moved (else the image shift).
+    polygon_id : int
+        Map ID of the item that the montage was fitted to, 0 = none.
     """
 
     layout: Layout
@@ -121,6 +200,7 @@ class Pieces:
     overview_binning: int = 1
     piece_binning: float = 1.0
     move_stage: bool = True
+    polygon_id: int = 0
 
     def locate(self, column: float, row: float) -> tuple[int, tuple[float, float]] | None:
         """Find the piece that shows a point of the overview.
@@ -133,25 +213,26 @@ class Pieces:
         Returns
         -------
         tuple or None
-            Number of the piece in file order and the point in the piece (X right, Y UP);
-            None where no piece was taken. Of several, the one with the nearest centre.
+            Number of the piece and the point in the piece (X right, Y UP); None where no
+            piece was taken. Of several, the one with the nearest centre.
         """
         x, y = column * self.overview_binning, row * self.overview_binning
         cols, rows = self.layout.frame_px
         best = None
-        for number, piece in enumerate(self.layout.order):
+        for piece in self.layout.order:
             left, top = self.layout.corner_px(piece)
             dx, dy = self.shifts_px.get(piece, (0.0, 0.0))
             in_x, in_y = x - left - dx, y - top - dy
             if 0 <= in_x <= cols and 0 <= in_y <= rows:
                 distance = math.hypot(in_x - cols / 2, in_y - rows / 2)
                 if best is None or distance < best[0]:
-                    best = (distance, number, (in_x, rows - in_y))
+                    best = (distance, self.layout.number(piece), (in_x, rows - in_y))
         return None if best is None else (best[1], best[2])
 
     def shift_of(self, number: int) -> tuple[float, float]:
         """Shift (columns, rows down) of a piece in OVERVIEW pixels."""
-        dx, dy = self.shifts_px.get(self.layout.order[number], (0.0, 0.0))
+        piece = divmod(number, self.layout.counts[1])
+        dx, dy = self.shifts_px.get(piece, (0.0, 0.0))
         return dx / self.overview_binning, dy / self.overview_binning
 
 
@@ -212,14 +293,20 @@ def fit_to_polygon(
         for extent, f, o in zip(high - low, frame_px, overlap_px, strict=True)
     )
     layout = Layout(counts, tuple(frame_px), tuple(overlap_px))
-    skipped = frozenset(
-        piece
-        for piece in layout.order
-        if not _touches(corners_px - middle, layout.offset_px(piece), frame_px)
-    )
+    skipped = pieces_outside(layout, corners_px - middle)
     center = np.linalg.solve(matrix, middle)
     center = tuple(round(float(v), 6) + 0.0 for v in center)
     return Layout(counts, tuple(frame_px), tuple(overlap_px), skipped), center
+
+
+def pieces_outside(layout: Layout, polygon_px: np.ndarray) -> frozenset[Piece]:
+    """Pieces that do not touch a convex polygon (n, 2) around the montage's centre, Y up."""
+    whole = Layout(layout.counts, layout.frame_px, layout.overlap_px)
+    return frozenset(
+        piece
+        for piece in whole.order
+        if not _touches(polygon_px, whole.offset_px(piece), whole.frame_px)
+    )
 
 
 def _touches(polygon: np.ndarray, center: tuple[float, float], size: tuple[int, int]) -> bool:

@@ -61,6 +61,10 @@ class MontageParams:
         Fixed stage position of the centre; None = where the stage stands at the start.
     correlate : bool
         Whether pieces may be aligned with their neighbours.
+    block_um : float
+        Largest image shift within blocks of pieces between which the stage moves; 0 = no blocks.
+    polygon_id : int
+        Map ID of the Navigator item that the montage was fitted to, 0 = none.
     """
 
     layout: Layout
@@ -68,3 +72,5 @@ class MontageParams:
     move_stage: bool = True
     center_um: tuple[float, float] | None = None
     correlate: bool = True
+    block_um: float = 0.0
+    polygon_id: int = 0

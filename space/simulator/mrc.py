@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +179,11 @@ def create(
 
 
 def append(path: Path, data: np.ndarray, info: SectionInfo | None = None) -> int:
-    """Append a section; the header is changed last, so a crash loses this section only.
+    """Append a section.
+
+    The header is changed last: after a crash, and for another program that reads meanwhile,
+    the file has the sections of before, complete. What the header of another program's file
+    says besides stays.
 
     Parameters
     ----------
@@ -201,7 +205,8 @@ def append(path: Path, data: np.ndarray, info: SectionInfo | None = None) -> int
         If size or type do not fit the file, or it is full.
     """
     with open(path, "r+b") as stream:
-        header = _unpack(stream.read(HEADER_BYTES), path)
+        raw = stream.read(HEADER_BYTES)
+        header = _unpack(raw, path)
         section = header.sections
         if tuple(data.shape) != header.shape:
             raise MrcError(
@@ -220,7 +225,7 @@ def append(path: Path, data: np.ndarray, info: SectionInfo | None = None) -> int
             stream.write(_pack_info(info or SectionInfo(), header))
         stream.flush()
         stream.seek(0)
-        stream.write(_pack(_with_section(header, stored)))
+        stream.write(_patched(raw, _with_section(header, stored)))
     return section
 
 
@@ -308,20 +313,29 @@ def _with_section(header: Header, stored: np.ndarray) -> Header:
     if count:
         low, high = min(low, header.minimum), max(high, header.maximum)
         mean = (header.mean * count + mean) / (count + 1)
-    return Header(
-        header.shape,
-        count + 1,
-        header.mode,
-        header.pixel_A,
-        header.extended_bytes,
-        header.bytes_per_section,
-        header.flags,
-        header.signed_bytes,
-        low,
-        high,
-        mean,
-        header.titles,
-    )
+    return replace(header, sections=count + 1, minimum=low, maximum=high, mean=mean)
+
+
+def _patched(raw: bytes, header: Header) -> bytes:
+    """Give a header that counts one more section than before, else unchanged."""
+    changed = bytearray(raw)
+    struct.pack_into("<i", changed, 8, header.sections)
+    struct.pack_into("<i", changed, 36, header.sections)
+    struct.pack_into("<f", changed, 48, header.sections * header.pixel_A)
+    struct.pack_into("<3f", changed, 76, header.minimum, header.maximum, header.mean)
+    return bytes(changed)
+
+
+def _is_own_extended_header(kind: bytes, extended: int, per_section: int, flags: int) -> bool:
+    """Whether an extended header is of SerialEM's kind; files from before 2014 do not name it."""
+    if kind == b"SERI":
+        return extended > 0 or per_section < 0
+    unnamed = kind == bytes(4) and extended > 0 and 0 < flags < 2 * DOSE
+    return unnamed and per_section == bytes_per_section(flags)
+
+
+def _label(title: str) -> bytes:
+    return title.encode("ascii", "replace")[:LABEL_BYTES].ljust(LABEL_BYTES)
 
 
 def _pack_info(info: SectionInfo, header: Header) -> bytes:
@@ -362,8 +376,7 @@ def _pack(header: Header) -> bytes:
     struct.pack_into("<f", raw, 216, -1.0)  # no RMS was computed
     struct.pack_into("<i", raw, 220, len(header.titles))
     for number, title in enumerate(header.titles):
-        text = title.encode("ascii", "replace").ljust(LABEL_BYTES)
-        raw[224 + number * LABEL_BYTES : 224 + (number + 1) * LABEL_BYTES] = text
+        raw[224 + number * LABEL_BYTES : 224 + (number + 1) * LABEL_BYTES] = _label(title)
     return bytes(raw)
 
 
@@ -381,10 +394,12 @@ def _unpack(raw: bytes, path: Path) -> Header:
     low, high, mean = struct.unpack_from("<3f", raw, 76)
     extended = struct.unpack_from("<i", raw, 92)[0]
     per_section, flags = struct.unpack_from("<2h", raw, 128)
-    if raw[104:108] != b"SERI":
+    if not _is_own_extended_header(raw[104:108], extended, per_section, flags):
         per_section = flags = 0
     stamp, imod_flags = struct.unpack_from("<2i", raw, 152)
     signed = bool(imod_flags & SIGNED_BYTES) if stamp == IMOD_STAMP else True
+    if per_section < 0 or extended < 0 or min(cols, rows) <= 0 or count < 0:
+        raise MrcError(f"{path} has a header with sizes that cannot be")
     used = struct.unpack_from("<i", raw, 220)[0]
     titles = tuple(
         raw[224 + i * LABEL_BYTES : 224 + (i + 1) * LABEL_BYTES].decode("latin-1").rstrip()

@@ -17,7 +17,6 @@ COLORS = {POINT: "0", POLYGON: "1", MAP: "2"}
 # Items keep positions as 32-bit floats; this many digits tell those apart.
 DIGITS = 9
 FILE_DIGITS = 6
-BACKLASH_UM = "10 -10"
 
 
 def point_item(
@@ -68,9 +67,13 @@ def polygon_item(
     registration: int = 1,
     drawn: bool = True,
 ) -> NavItem:
-    """Give a polygon; its position is the middle of its bounding box."""
+    """Give a polygon; its position is the mean of its corners.
+
+    The first corner may be repeated at the end, as drawn polygons have it; it counts once.
+    """
     points = np.asarray(points_stage_um, float)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    closed = len(points) > 1 and np.array_equal(points[0], points[-1])
+    middle = points[:-1].mean(axis=0) if closed else points.mean(axis=0)
     values = {
         "Color": COLORS[POLYGON],
         "StageXYZ": _floats((*middle, z_um)),
@@ -90,6 +93,7 @@ def map_item(
     note: str,
     registration: int = 1,
     defocus_offset_um: float = 0.0,
+    backlash_um: tuple[float, float] = (0.0, 0.0),
 ) -> NavItem:
     """Give a map of a saved image or montage overview.
 
@@ -105,6 +109,8 @@ def map_item(
         Registration number.
     defocus_offset_um : float
         Offset of a View or Search image taken in low dose.
+    backlash_um : tuple of float
+        Leg of the stage with which it came to the map.
     """
     rows, cols = image.data.shape
     corners = np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)], float)
@@ -112,6 +118,8 @@ def map_item(
     pieces = image.pieces
     montage = pieces is not None
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
+    # The width is 0 while the slit is out.
+    slit_ev = float(image.entries.get("FilterSlitAndLoss", "0").split()[0])
     frames = pieces.layout.counts if montage else (0, 0)
     values = {
         "Color": COLORS[MAP],
@@ -120,9 +128,10 @@ def map_item(
         "Regis": str(registration),
         "Type": str(MAP),
         "Note": note,
-        "BklshXY": BACKLASH_UM,
+        "BklshXY": number_text(backlash_um) if any(backlash_um) else None,
         "RawStageXY": _floats(image.stage_um),
         "MapFile": image.file,
+        "FitToPolygonID": str(pieces.polygon_id) if montage and pieces.polygon_id else None,
         "MapMontage": "1" if montage else "0",
         "MapSection": str(image.section),
         "MapBinning": f"{image.binning:g}",
@@ -138,8 +147,8 @@ def map_item(
         "ShutterMode": "0",
         "MapSpotSize": str(image.spot_size),
         "MapIntensity": number_text(image.intensity),
-        "MapSlitIn": "0",
-        "MapSlitWidth": "0",
+        "MapSlitIn": str(int(slit_ev > 0)),
+        "MapSlitWidth": number_text(slit_ev),
         "ImageType": "0",
         "MontUseStage": str(int(pieces.move_stage)) if montage else "-1",
         "DefocusOffset": number_text(defocus_offset_um) if defocus_offset_um else None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from space.simulator import autodoc
-from space.simulator.atomic import keep_backup, write_text_atomic
-from space.simulator.autodoc import Autodoc, Section, number_text
+from space.simulator.atomic import copy_backup
+from space.simulator.autodoc import WINDOWS, Autodoc, Section, number_text
 
 ITEM = "Item"
 POINT, POLYGON, MAP = 0, 1, 2
@@ -26,10 +27,27 @@ KEY_ORDER = tuple(
     K2ReadMode NetViewShiftXY MapAlpha ViewBeamShiftXY ViewBeamTiltXY MapProbeMode MapLDConSet
     MapTiltAngle FocusAxisPos LDAxisAngle FocusOffsets TSstartEndAngles TSbidirAngle TargetDefocus
     HoleArray SkipHoles HoleISXspacing HoleISYspacing HoleSizeSpacing MarkerShift ShiftCohortID
-    ShiftInImage PtsX PtsY IStargets TargetMag EDMPercent ObjectiveAperture CondenserAperture
-    JeolC1Aperture
+    ShiftInImage UserValue1 UserValue2 UserValue3 UserValue4 UserValue5 UserValue6 UserValue7
+    UserValue8 UserValue9 UserValue10 TSparamIndex ParallelTSIndex MontParamIndex FilePropIndex
+    FileToOpen StateIndex PtsX PtsY IStargets TargetMag EDMPercent ObjectiveAperture
+    CondenserAperture JeolC1Aperture
     """.split()
 )
+
+# What an item cannot be without, and how many numbers these entries have.
+REQUIRED = ("StageXYZ", "NumPts", "Regis", "Type", "PtsX", "PtsY")
+COUNTS = {
+    "StageXYZ": 3,
+    "RawStageXY": 2,
+    "MapScaleMat": 4,
+    "MapWidthHeight": 2,
+    "MapFramesXY": 2,
+    "XYinPc": 2,
+}
+REQUIRED_OF_MAPS = ("MapFile", "MapID", "MapScaleMat", "MapWidthHeight", "MapMagInd")
+
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>\s*")
+_XML_NAME = re.compile(r"^[A-Za-z_][\w.-]*$")
 
 
 class NavFileError(ValueError):
@@ -129,13 +147,16 @@ class NavFile:
         Line ending of the file.
     xml : bool
         Whether it is the XML form.
+    encoding : str
+        Encoding of the text form; XML is written as UTF-8.
     """
 
     header: Mapping[str, str] = field(default_factory=dict)
     items: tuple[NavItem, ...] = ()
     others: tuple[Section, ...] = ()
-    newline: str = "\n"
+    newline: str = WINDOWS
     xml: bool = False
+    encoding: str = "utf-8"
 
 
 def in_order(values: Mapping[str, str]) -> dict[str, str]:
@@ -149,20 +170,53 @@ def in_order(values: Mapping[str, str]) -> dict[str, str]:
     return {key: values[key] for key in sorted(values, key=lambda k: (places[k], k not in rank))}
 
 
-def parse(text: str) -> NavFile:
+def parse(text: str, strict: bool = False) -> NavFile:
     """Read the text of a Navigator file of either form.
+
+    Parameters
+    ----------
+    text : str
+        The text with any line ends.
+    strict : bool
+        Whether to refuse what SerialEM would not write. Otherwise files of other programs, or
+        changed by hand, are taken as they are, as long as they hold items at all.
 
     Raises
     ------
     NavFileError
         If it is something else.
     """
-    if text.lstrip("\ufeff \r\n").startswith("<?xml"):
-        return _from_xml(text)
-    document = autodoc.parse(text)
-    if "AdocVersion" not in document.header:
+    if _XML_DECLARATION.match(text.lstrip("\ufeff")) or text.lstrip().startswith("<navigator"):
+        contents = _from_xml(text)
+    else:
+        try:
+            document = autodoc.parse(text, strict)
+        except autodoc.AutodocError as problem:
+            raise NavFileError(str(problem)) from problem
+        contents = _from_document(document)
+    if "AdocVersion" not in contents.header and (strict or not contents.items):
         raise NavFileError("this is not a Navigator file: it has no AdocVersion")
-    return _from_document(document)
+    found = problems(contents) if strict else ()
+    if found:
+        raise NavFileError("; ".join(found))
+    return contents
+
+
+def problems(contents: NavFile) -> tuple[str, ...]:
+    """Tell what is wrong with items: entries that are missing or do not hold their numbers."""
+    found = []
+    for index, item in enumerate(contents.items, start=1):
+        needed = REQUIRED + (REQUIRED_OF_MAPS if item.kind == MAP else ())
+        lacking = [key for key in needed if key not in item.values]
+        wrong = [k for k, n in COUNTS.items() if k in item.values and len(item.floats(k)) != n]
+        points = {len(item.floats(key)) for key in ("PtsX", "PtsY") if key in item.values}
+        if "NumPts" in item.values and points - {item.integer("NumPts", -1)}:
+            wrong.append("NumPts")
+        if lacking:
+            found.append(f"item {index} ({item.label}) has no {', '.join(lacking)}")
+        if wrong:
+            found.append(f"item {index} ({item.label}) has a wrong {', '.join(wrong)}")
+    return tuple(found)
 
 
 def render(contents: NavFile) -> str:
@@ -173,8 +227,8 @@ def render(contents: NavFile) -> str:
     return autodoc.render(Autodoc(contents.header, sections))
 
 
-def read(path: Path) -> NavFile:
-    """Read a Navigator file.
+def read(path: Path, strict: bool = False) -> NavFile:
+    """Read a Navigator file; `strict` as for `parse`.
 
     Raises
     ------
@@ -183,20 +237,20 @@ def read(path: Path) -> NavFile:
     NavFileError
         If it is not a Navigator file.
     """
-    data = Path(path).read_bytes()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return parse(text)
+    text, encoding = autodoc.decoded(Path(path).read_bytes())
+    return replace(parse(text, strict), encoding=encoding)
 
 
 def write(path: Path, contents: NavFile) -> None:
-    """Write the file whole; the one that was there is kept with a `~` after its name."""
+    """Write the file whole; the one that was there is kept with a `~` after its name.
+
+    Somebody who reads the file meanwhile finds the old or the new one, never none.
+    """
     path = Path(path)
     text = render(contents)
-    keep_backup(path)
-    write_text_atomic(path, text, contents.newline)
+    copy_backup(path)
+    encoding = "utf-8" if contents.xml else contents.encoding
+    autodoc.write_encoded(path, text, contents.newline, encoding)
 
 
 def _from_document(document: Autodoc, xml: bool = False) -> NavFile:
@@ -206,9 +260,11 @@ def _from_document(document: Autodoc, xml: bool = False) -> NavFile:
 
 
 def _from_xml(text: str) -> NavFile:
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = WINDOWS if WINDOWS in text else "\n"
+    # The text is decoded already: what the declaration says of its encoding is of no use.
+    body = _XML_DECLARATION.sub("", text.lstrip("\ufeff"))
     try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff \r\n").encode("utf-8"))
+        root = ElementTree.fromstring(body)
     except ElementTree.ParseError as problem:
         raise NavFileError(f"the XML of this Navigator file is damaged: {problem}") from problem
     if root.tag != "navigator":
@@ -216,12 +272,18 @@ def _from_xml(text: str) -> NavFile:
     header: dict[str, str] = {}
     sections = []
     for element in root:
-        values = {child.tag: (child.text or "").strip("\r\n") for child in element}
+        values = {child.tag: _xml_text(child) for child in element}
         if element.tag == "PreData":
             header.update(values)
         else:
             sections.append(Section(element.tag, element.get("name", ""), values))
     return _from_document(Autodoc(header, tuple(sections), newline), xml=True)
+
+
+def _xml_text(element: ElementTree.Element) -> str:
+    """Give the value; other programs may put it on lines of its own."""
+    text = element.text or ""
+    return text.strip() if "\n" in text else text
 
 
 def _to_xml(contents: NavFile) -> str:
@@ -236,4 +298,5 @@ def _to_xml(contents: NavFile) -> str:
 
 def _add_entries(element: ElementTree.Element, values: Mapping[str, str]) -> None:
     for key, value in values.items():
-        ElementTree.SubElement(element, key).text = value
+        if _XML_NAME.match(key):  # comments and the like have no place in this form
+            ElementTree.SubElement(element, key).text = value

@@ -6,6 +6,7 @@ import os
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from space.simulator import navfile
@@ -53,14 +54,15 @@ class Navigator:
         self._random = random.Random(seed)
         self._next_label = 1
         self._file = NavFile()
+        self._used_ids: set[int] = set()
 
     def open(self, path: Path | None = None) -> None:
         """Open the window, with the contents of a file if it is there."""
-        self.is_open = True
         if path is not None:
             if Path(path).exists():
                 self.load(path)
             self.path = Path(path)
+        self.is_open = True
 
     def close(self) -> None:
         """Close the window and forget the table."""
@@ -74,20 +76,40 @@ class Navigator:
         Raises
         ------
         NavigatorError
-            If the file is missing or no Navigator file.
+            If the file is missing or no Navigator file; the table stays as it is.
         """
-        try:
-            contents = navfile.read(path)
-        except (OSError, navfile.NavFileError) as problem:
-            raise NavigatorError(f"cannot read the Navigator file {path}: {problem}") from problem
+        contents = _read(path)
         self._clear()
         self.is_open = True
         self._file = contents
-        self.items = list(contents.items)
         self.path = Path(path)
+        self._take_in(contents.items)
         self.selected = 1 if self.items else 0
-        numbers = [_leading_number(item.label) for item in self.items]
-        self._next_label = max([0, *numbers]) + 1
+
+    def merge(self, path: Path) -> int:
+        """Append the items of another file; those that are in the table already are left out.
+
+        Returns
+        -------
+        int
+            Number of items added.
+
+        Raises
+        ------
+        NavigatorError
+            If the file is missing or no Navigator file.
+        """
+        known = {item.map_id for item in self.items} - {0}
+        fresh = [item for item in _read(path).items if item.map_id not in known]
+        self._take_in(fresh)
+        self.changed = self.changed or bool(fresh)
+        return len(fresh)
+
+    def _take_in(self, items) -> None:
+        self.items += items
+        self._used_ids.update(item.map_id for item in items)
+        numbers = [_leading_number(item.label) for item in items]
+        self._next_label = max([self._next_label - 1, *numbers]) + 1
 
     def save(self, path: Path | None = None) -> bool:
         """Write the table; the old file is kept with `~` after its name.
@@ -105,7 +127,7 @@ class Navigator:
         Raises
         ------
         NavigatorError
-            If there has never been a file name.
+            If there has never been a file name, or it cannot be written.
         """
         if path is not None:
             self.path = Path(path)
@@ -119,17 +141,19 @@ class Navigator:
             "LastSavedAs": os.path.abspath(self.path),
         }
         items = tuple(for_file(item) for item in self.items)
-        contents = NavFile(header, items, self._file.others, self._file.newline, self._file.xml)
-        navfile.write(self.path, contents)
+        try:
+            navfile.write(self.path, replace(self._file, header=header, items=items))
+        except OSError as problem:
+            raise NavigatorError(f"cannot write the Navigator file: {problem}") from problem
         self.changed = False
         return True
 
     def unique_id(self) -> int:
-        """Give a map ID that no item has."""
-        used = {item.map_id for item in self.items}
+        """Give a map ID that no item has or had."""
         while True:
             number = self._random.randint(1, HIGHEST_ID)
-            if number not in used:
+            if number not in self._used_ids:
+                self._used_ids.add(number)
                 return number
 
     def add(self, item: NavItem, label: str = "") -> int:
@@ -263,7 +287,15 @@ class Navigator:
         self.selected = 0
         self.changed = False
         self._file = NavFile()
+        self._used_ids = set()
         self._next_label = 1
+
+
+def _read(path: Path) -> NavFile:
+    try:
+        return navfile.read(path)
+    except (OSError, navfile.NavFileError) as problem:
+        raise NavigatorError(f"cannot read the Navigator file {path}: {problem}") from problem
 
 
 def _leading_number(label: str) -> int:

@@ -97,6 +97,7 @@ def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscop
         spot_size=notes.integer("SpotSize"),
         time=notes.values.get("DateTime", ""),
         magnification=notes.number("Magnification"),
+        entries=mdoc.kept_entries(notes),
     )
 
 
@@ -104,9 +105,12 @@ def assemble(
     pieces: Mapping[Piece, Image],
     layout: Layout,
     shifts_px: Mapping[Piece, tuple[float, float]],
-    center_um: tuple[float, float],
+    center_um: tuple[float, float] | None,
+    nav_xy_um: tuple[float, float] = (0.0, 0.0),
+    image_shift: tuple[float, float] = (0.0, 0.0),
     overview_binning: int = 0,
     move_stage: bool = True,
+    polygon_id: int = 0,
 ) -> LoadedMontage:
     """Put a montage together.
 
@@ -118,12 +122,18 @@ def assemble(
         Their nominal places.
     shifts_px : mapping
         Shifts from there, from alignment.
-    center_um : tuple of float
-        Raw stage position of the montage's centre.
+    center_um : tuple of float or None
+        Raw stage position of the montage's centre; None when it is not known.
+    nav_xy_um : tuple of float
+        Its Navigator position.
+    image_shift : tuple of float
+        Image shift at the centre, scope units.
     overview_binning : int
         Piece pixels per overview pixel; 0 = as few as the size limit allows.
     move_stage : bool
         Whether the stage was moved between pieces.
+    polygon_id : int
+        Map ID of the item that the montage was fitted to, 0 = none.
     """
     binning = overview_binning or montage.overview_binning(layout.size_px)
     binning = max(binning, montage.overview_binning(layout.size_px))
@@ -132,22 +142,18 @@ def assemble(
     middle = montage.center_composite(data, layout, shifts_px)
     for array in (whole, middle):
         array.setflags(write=False)
-    last = pieces[layout.order[-1]]
-    stage = last.stage_um or (0.0, 0.0)
-    # What turns a stage reading into a Navigator position is the same for all pieces.
-    nav = tuple(
-        round(c + (n - s), 9) for c, n, s in zip(center_um, last.nav_xy_um, stage, strict=True)
-    )
+    last = pieces[list(pieces)[-1]]
     matrix = tuple(tuple(v / binning for v in row) for row in last.stage_to_px)
     overview = replace(
         last,
         data=whole,
         binning=last.binning * binning,
         pixel_um=last.pixel_um * binning,
-        stage_um=tuple(center_um),
-        nav_xy_um=nav,
+        stage_um=tuple(center_um) if center_um is not None else None,
+        nav_xy_um=tuple(nav_xy_um),
+        image_shift=tuple(image_shift),
         stage_to_px=matrix,
-        pieces=Pieces(layout, dict(shifts_px), binning, last.binning, move_stage),
+        pieces=Pieces(layout, dict(shifts_px), binning, last.binning, move_stage, polygon_id),
         exposure_index=-1,
     )
     return LoadedMontage(replace(last, data=middle, exposure_index=-1), overview)
@@ -184,7 +190,21 @@ def read_montage(
     pieces = {piece: read_single(path, section, scope) for piece, section in sections.items()}
     shifts = _stored_shifts(document, sections, layout)
     center_um = _center(document, number, pieces, layout)
-    loaded = assemble(pieces, layout, shifts, center_um, overview_binning, params.move_stage)
+    whole = document.montage(number) or Section(mdoc.MONTAGE, str(number))
+    shift = (whole.floats("ImageShift") + (0.0, 0.0))[:2]
+    last = next(reversed(pieces.values()))
+    index = last.mag_index or scope.mag_index
+    loaded = assemble(
+        pieces,
+        layout,
+        shifts,
+        center_um,
+        scope.adjust_stage_for_nav(*center_um, *shift, last.tilt_deg, index),
+        shift,
+        overview_binning,
+        bool(whole.integer("MoveStage", int(params.move_stage))),
+        whole.integer("FitToPolyID"),
+    )
     return LoadedMontage(
         replace(loaded.center, file=str(path), section=number),
         replace(loaded.overview, file=str(path), section=number),

@@ -142,3 +142,16 @@ def test_montage_file_is_recognised_again(tmp_path):
     assert table.open_old(tmp_path / "m.mrc").montage == found
     with pytest.raises(FileTableError):
         table.current.save(replace(image(), camera_set=3), CONTEXT)
+
+
+def test_full_file_takes_no_more_images(tmp_path):
+    path = tmp_path / "a.mrc"
+    mrc.create(path, (6, 8), np.int16, 24.0, flags=63, max_sections=1)
+    file = FileTable().open_old(path)
+    room = mrc.read_header(path).capacity
+    for _ in range(room):
+        mrc.append(path, image().data)
+    before = path.read_bytes()
+    with pytest.raises(FileTableError, match="room"):
+        file.save(image(), CONTEXT)
+    assert path.read_bytes() == before and file.sections == room

@@ -138,7 +138,7 @@ def test_points_are_traced_to_their_piece():
     layout = Layout((2, 2), (100, 80), (20, 20))
     pieces = Pieces(layout, {(1, 1): (4.0, -6.0)}, overview_binning=2)
     number, (x, y) = pieces.locate(70, 10)
-    assert layout.order[number] == (1, 1)
+    assert number == layout.number((1, 1)) == 3
     left, top = layout.corner_px((1, 1))
     assert (x, y) == (140 - left - 4, 80 - (20 - top + 6))
     assert pieces.shift_of(number) == (2.0, -3.0)

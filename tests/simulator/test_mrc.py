@@ -127,3 +127,54 @@ def test_montage_info_round_trip(tmp_path_factory, tilt, x, y):
     info = mrc.read_info(path, 0)
     assert info.piece == (x, y, 0)
     assert info.tilt_deg == pytest.approx(tilt, abs=0.0051)
+
+
+def test_header_of_another_program_is_kept_when_images_are_added(tmp_path):
+    path = make(tmp_path / "a.mrc")
+    image = images(np.int16, 1)[0]
+    mrc.append(path, image)
+    raw = bytearray(path.read_bytes())
+    struct.pack_into("<3f", raw, 196, 1.5, -2.5, 3.5)  # origin
+    raw[160:168] = b"\x07" * 8
+    path.write_bytes(raw)
+    mrc.append(path, image)
+    after = path.read_bytes()
+    changed = {n for n in range(1024) if after[n] != raw[n]}
+    counts_and_statistics = {*range(8, 12), *range(36, 40), *range(48, 52), *range(76, 88)}
+    assert changed and changed <= counts_and_statistics
+    assert mrcfile.validate(path, print_file=io.StringIO())
+
+
+@pytest.mark.parametrize("place, value", [(0, 0), (4, -5), (8, -1), (92, -4), (12, 101)])
+def test_sizes_that_cannot_be_are_refused(tmp_path, place, value):
+    path = make(tmp_path / "a.mrc")
+    raw = bytearray(path.read_bytes())
+    struct.pack_into("<i", raw, place, value)
+    path.write_bytes(raw)
+    with pytest.raises(mrc.MrcError):
+        mrc.read_header(path)
+
+
+@pytest.mark.parametrize("flags", [1, 2, 3, 17, 19, 32, 36, 63])
+def test_reserved_space_is_for_the_sections_asked_for(tmp_path, flags):
+    path = make(tmp_path / "a.mrc", flags=flags, max_sections=300)
+    header = mrc.read_header(path)
+    assert header.extended_bytes % 1024 == 0
+    assert 300 <= header.capacity < 300 + 1024 // header.bytes_per_section + 1
+    mrc.append(path, images(np.int16, 1)[0])
+    assert mrcfile.validate(path, print_file=io.StringIO())
+
+
+def test_extended_header_of_an_old_file_is_understood(tmp_path):
+    path = make(tmp_path / "a.mrc", montage=True)
+    info = mrc.SectionInfo(-3.25, (100, 200, 0), intensity=0.5)
+    mrc.append(path, images(np.int16, 1)[0], info)
+    raw = bytearray(path.read_bytes())
+    raw[104:108] = bytes(4)  # before the kind was named there
+    path.write_bytes(raw)
+    assert mrc.read_info(path, 0) == info
+    assert mrc.append(path, images(np.int16, 1)[0], info) == 1
+    assert mrc.read_info(path, 1) == info
+    raw[104:108] = b"FEI1"
+    path.write_bytes(raw)
+    assert mrc.read_info(path, 0) == mrc.SectionInfo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,5 +129,11 @@ def test_real_files_round_trip(tmp_path):
         copy = tmp_path / path.name
         navfile.write(copy, contents)
         assert navfile.read(copy) == contents
+        assert navfile.problems(contents) == ()
+        for one, again in zip(contents.items, navfile.read(copy).items, strict=True):
+            assert list(one.values.items()) == list(again.values.items())
         if not contents.xml:
             assert copy.read_bytes().rstrip() == path.read_bytes().rstrip(), path.name
+        other = replace(contents, xml=not contents.xml)
+        navfile.write(copy, other)
+        assert replace(navfile.read(copy), encoding=other.encoding) == other, path.name

@@ -4,6 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import ModuleType
+
+
+@lru_cache(maxsize=1)
+def command_groups() -> tuple[ModuleType, ...]:
+    """Modules that define commands; the first line of a module's text is its title."""
+    from space.simulator.commands import (
+        aberrations,
+        acquire_items,
+        alignment,
+        beam,
+        buffers,
+        camera,
+        camera_modes,
+        column,
+        dialogs,
+        display,
+        files,
+        focus,
+        holes,
+        image_files,
+        image_math,
+        image_measures,
+        image_places,
+        image_shift,
+        low_dose,
+        matrices,
+        montage,
+        nav_items,
+        nav_montage,
+        navigator,
+        program,
+        scope,
+        stage,
+        text_files,
+        tilting,
+        waiting,
+    )
+
+    return (
+        aberrations, acquire_items, alignment, beam, buffers, camera, camera_modes, column, dialogs,
+        display, files, focus, holes, image_files, image_math, image_measures, image_places,
+        image_shift, low_dose, matrices, montage, nav_items, nav_montage, navigator, program, scope,
+        stage, text_files, tilting, waiting,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -15,30 +60,8 @@ def all_commands() -> dict[str, Callable]:
     ValueError
         If two groups define the same command.
     """
-    from space.simulator.commands import (
-        acquire_items,
-        alignment,
-        buffers,
-        camera,
-        dialogs,
-        files,
-        focus,
-        image_shift,
-        low_dose,
-        matrices,
-        montage,
-        navigator,
-        program,
-        scope,
-        stage,
-    )
-
-    groups = (
-        acquire_items, alignment, buffers, camera, dialogs, files, focus, image_shift, low_dose,
-        matrices, montage, navigator, program, scope, stage,
-    )  # fmt: skip
     united: dict[str, Callable] = {}
-    for group in groups:
+    for group in command_groups():
         double = united.keys() & group.COMMANDS.keys()
         if double:
             raise ValueError(f"Commands defined twice: {sorted(double)}")

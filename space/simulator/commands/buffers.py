@@ -24,7 +24,7 @@ def _read_only(data: np.ndarray) -> np.ndarray:
     return data
 
 
-def _derived(session, image: Image, data: np.ndarray, factor: float = 1.0) -> Image:
+def derived(session, image: Image, data: np.ndarray, factor: float = 1.0) -> Image:
     """What a processed image keeps: position, magnification, camera, tilt.
 
     Its relation to the stage follows from magnification and the ROUNDED binning, and the image
@@ -62,7 +62,7 @@ def crop_center_to_size(session, letter, nx, ny):
         raise SEMerror(f"A size of {nx} x {ny} does not fit in an image of {cols} x {rows}")
     top, left = (rows - ny) // 2, (cols - nx) // 2
     shifted = image.align_shift_px != (0.0, 0.0)
-    result = _derived(session, image, image.data[top : top + ny, left : left + nx].copy())
+    result = derived(session, image, image.data[top : top + ny, left : left + nx].copy())
     result = replace(result, cropped=True, processed=image.processed or shifted)
     session.buffers.push(result)
 
@@ -105,7 +105,7 @@ def reduce_image(session, letter, factor):
     small = min(2 * math.floor(cols / (2.0 * factor)), math.floor(rows / factor)) if factor else 0
     if factor <= 1.0 or small < SMALLEST_REDUCED_PX:
         raise SEMerror(f"A reduction by {factor:g} is not possible for this image")
-    result = _derived(session, image, reduce_array(image.data, factor), factor)
+    result = derived(session, image, reduce_array(image.data, factor), factor)
     session.buffers.push(replace(result, processed=True))
 
 
@@ -125,7 +125,7 @@ def image_properties(session, letter=None):
     """Size, binning, exposure, pixel in nm and camera set."""
     image = session.buffers.require(letter or "A")
     rows, cols = image.data.shape
-    session.variables.set("imageTickTime", session.clock.seconds)
+    session.variables.report("imageTickTime", session.clock.seconds)
     elsewhere = bool(image.file) and not image.from_current_file
     return (
         float(cols),

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from space.simulator import files as file_table
+from space.simulator.atomic import whole_file
 from space.simulator.errors import SEMerror
+from space.simulator.exposure_notes import navigator_label
 from space.simulator.files import FileTableError, ImageFile, SaveContext
 from space.simulator.images import Image, buffer_letter
 from space.simulator.stored_images import (
@@ -99,6 +101,7 @@ def store(session, image: Image, file: ImageFile, piece=None, montage_number: in
     SEMerror
         If it does not fit.
     """
+    session.faults.check_disk(file.path)
     section = _guard(file.save, image, save_context(session, image), piece, montage_number)
     session.note_saved(image, str(file.path), section)
     current = file is session.files.current
@@ -110,11 +113,13 @@ def save_context(session, image: Image) -> SaveContext:
     magnification = image.magnification
     if not magnification and image.mag_index > 0:
         magnification = session.scope.magnification(image.mag_index)
-    label = ""
-    if session.acquire.acquiring and 1 <= session.acquire.item_index:
-        label = session.navigator.label_of(session.acquire.item_index)
     return SaveContext(
-        magnification, session.scope.target_defocus_um, label, None, session.clock.now
+        magnification,
+        session.scope.target_defocus_um,
+        navigator_label(session),
+        now=session.clock.now,
+        voltage_kV=session.instrument.voltage_kV,
+        invert_stage_x=session.instrument.stage.invert_x,
     )
 
 
@@ -241,8 +246,8 @@ def snapshot_to_file(session, zoom, scaling, skip, kind, compression, name):
     path = session.resolve(name)
     if not path.parent.is_dir():
         raise SEMerror(f"There is no folder {path.parent}")
-    with open(path, "wb") as stream:
-        Picture.fromarray(grey).save(stream, formats[kind.upper()])
+    with whole_file(path) as temporary:
+        Picture.fromarray(grey).save(temporary, formats[kind.upper()])
 
 
 def _guard(function, *arguments):

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from space.simulator import mdoc, montage
-from space.simulator.autodoc import Section, number_text
-from space.simulator.commands.files import store
+from space.simulator.commands import montage_pieces
 from space.simulator.errors import SEMerror
 from space.simulator.files import FileTableError, ImageFile
-from space.simulator.images import Image
-from space.simulator.montage_layout import Layout, Piece, fit_to_polygon, octagon_um
+from space.simulator.mdoc import SET_NUMBERS
+from space.simulator.montage_layout import Layout, fit_to_polygon, octagon_um
 from space.simulator.montage_settings import MontageParams
-from space.simulator.stored_images import assemble
 
 LEAST_OVERLAP_PX = 16
 MONTAGE_SET = 8
-BINNINGS = (1, 2, 4, 8)
-# How far pieces may be from where they should be, against their neighbours.
-TRUSTED_SHIFT_UM = 2.0
-SLOPPY_SHIFT_UM = 4.0
+# What the stage does in a montage, as SetMontageParams counts.
+STAGE_NOT_MOVED, STAGE_TO_PIECES, STAGE_TO_BLOCKS = 0, 1, 2
+DEFAULT_BLOCK_UM = 10.0
 # A low dose area serves a full montage if its pixels are that much larger than Record's.
 MUCH_LARGER_PIXEL = 5.0
 SET_CHOICES = {1: "M", 2: "V", 3: "S"}
-SET_NUMBERS = {"V": 0, "F": 1, "T": 2, "R": 3, "P": 4, "S": 5, "M": 6}
 
 
 def open_new_montage(session, nx, ny, name):
@@ -47,6 +40,14 @@ def open_new_montage(session, nx, ny, name):
 
 def setup_full_montage(session, fraction, name):
     """Open a stage montage over everything the stage reaches, and go to its centre."""
+    open_fitted_montage(session, octagon_um(session.scope.stage_limits_um), fraction, name)
+
+
+def open_fitted_montage(session, outline_um, fraction, name, polygon_id=0):
+    """Open a stage montage over a convex outline (stage µm), and go to its centre.
+
+    `polygon_id` is the map ID of the Navigator item of that outline, 0 for none.
+    """
     if not 0 <= fraction < 0.5:
         raise SEMerror(f"The overlap fraction {fraction:g} is not between 0 and 0.5")
     scope = session.scope
@@ -61,11 +62,9 @@ def setup_full_montage(session, fraction, name):
     frame = tuple(session.camera.frame_px(letter))
     overlap = _overlap_px(frame, fraction or previous.overlap_fraction)
     matrix = scope.stage_to_camera(_mag_index(session, letter))
-    layout, center = fit_to_polygon(
-        octagon_um(scope.stage_limits_um), matrix, binning, frame, overlap
-    )
+    layout, center = fit_to_polygon(outline_um, matrix, binning, frame, overlap)
     try:
-        _open(session, name, MontageParams(layout, binning, True, center))
+        _open(session, name, MontageParams(layout, binning, True, center, polygon_id=polygon_id))
     except SEMerror:
         session.montage = previous
         raise
@@ -89,10 +88,12 @@ def set_montage_params(
     params = file.montage
     layout = params.layout
     wanted = [_given(v) for v in (overlap_x, overlap_y, frame_x, frame_y)]
-    if not file.empty and (any(wanted) or _given(binning) or _given(block_um)):
+    blocks_um = _blocks_um(params, stage, block_um)
+    sizes = (*wanted, _given(binning), block_um is not None and block_um > 0)
+    if not file.empty and (any(sizes) or blocks_um != params.block_um):
         raise SEMerror("The montage file is not empty: its sizes cannot be changed")
     new_binning = _given(binning) or params.binning
-    if new_binning not in BINNINGS:
+    if new_binning not in session.camera.model.binnings:
         raise SEMerror(f"{new_binning:g} is not an available binning")
     factor = params.binning / new_binning
     frame = [wanted[2 + i] or int(layout.frame_px[i] * factor) for i in (0, 1)]
@@ -115,6 +116,7 @@ def set_montage_params(
         binning=float(new_binning),
         move_stage=move_stage,
         correlate=correlate,
+        block_um=blocks_um,
     )
     _remember(session, file.montage)
 
@@ -151,113 +153,15 @@ def param_set_to_use_for_montage(session, choice, for_next=None):
 def acquire_montage(session):
     """Acquire a montage into the current file."""
     file = _montage_file(session)
-    params, layout = file.montage, file.montage.layout
     number = file.montages
     letter = camera_letter(session)
-    scope = session.scope
-    if scope.low_dose:
-        scope.go_to_area(letter)
-    start = scope.stage_um[:2]
-    shift = scope.image_shift
-    center = params.center_um or start
-    pieces: dict[Piece, Image] = {}
-    sections: dict[Piece, int] = {}
-    try:
-        for piece in layout.order:
-            _go_to_piece(session, params, piece, center, shift)
-            image = session.acquire_image(
-                letter,
-                camera_set=_set_number(session, letter),
-                binning=params.binning,
-                frame_px=layout.frame_px,
-            )
-            if not params.move_stage:
-                image = replace(
-                    image, image_shift=shift, nav_xy_um=scope.adjust_stage_for_nav(*start, *shift)
-                )
-            sections[piece] = file.sections
-            image = store(session, image, file, piece, number)
-            session.buffers.push(image)
-            pieces[piece] = image
-    finally:
-        scope.set_image_shift(*shift)
-        if params.move_stage:
-            scope.move_stage(*start)
-    shifts = _shifts(session, params, pieces)
-    _note_montage(session, file, pieces, sections, shifts, number, center, letter)
-    made = assemble(
-        pieces, layout, shifts, center, session.montage.overview_binning, params.move_stage
-    )
+    if session.scope.low_dose:
+        session.scope.go_to_area(letter)
+    made = montage_pieces.acquire(session, file, letter, _set_number(session, letter))
     note = {"file": str(file.path), "section": number, "from_current_file": True}
     session.buffers.set("A", replace(made.center, **note))
     session.buffers.set("B", replace(made.overview, **note))
     session.buffers.displayed = "B"
-
-
-def _go_to_piece(session, params: MontageParams, piece: Piece, center, shift) -> None:
-    scope = session.scope
-    matrix = scope.stage_to_camera(scope.mag_index)
-    x, y = params.layout.stage_um(piece, center, matrix, params.binning)
-    if params.move_stage:
-        scope.move_stage(x, y)
-        return
-    change = scope.optics.stage_to_is(scope.mag_index) @ (np.array([x, y]) - center)
-    if not scope.set_image_shift(shift[0] + float(change[0]), shift[1] + float(change[1])):
-        raise SEMerror("The montage needs more image shift than the limit allows")
-
-
-def _shifts(session, params: MontageParams, pieces) -> dict[Piece, tuple[float, float]]:
-    """Shifts of the pieces from what they show, or none when they are not to be aligned."""
-    if not (params.correlate and session.montage.align_pieces) or len(pieces) < 2:
-        return {}
-    pixel_um = next(iter(pieces.values())).pixel_um
-    trusted_um = SLOPPY_SHIFT_UM if session.montage.very_sloppy else TRUSTED_SHIFT_UM
-    data = {piece: image.data for piece, image in pieces.items()}
-    return montage.align_pieces(data, params.layout, trusted_um / pixel_um)
-
-
-def _note_montage(
-    session, file: ImageFile, pieces, sections, shifts, number, center, letter
-) -> None:
-    """Write aligned piece coordinates and the section about the whole montage."""
-    if file.document is None:
-        return
-    layout = file.montage.layout
-    suffix = "VS" if session.montage.very_sloppy else ""
-    for piece, (dx, dy) in shifts.items():
-        x, y = layout.coordinates_px(piece)
-        notes = file.document.image(sections[piece])
-        text = number_text((x + round(dx), y - round(dy), number))
-        file.set_section(notes.updated({f"AlignedPieceCoords{suffix}": text}))
-    last = layout.order[-1]
-    values = dict(file.document.image(sections[last]).values)
-    for key in (
-        "PieceCoordinates",
-        "NominalStageXY",
-        "MinMaxMean",
-        "UncroppedSize",
-        "AlignedPieceCoords",
-        "AlignedPieceCoordsVS",
-    ):
-        values.pop(key, None)
-    values |= {
-        "StagePosition": number_text(center),
-        "FullMontSize": number_text(layout.size_px),
-        "BufISXY": "0 0",
-        "ProbeMode": "1",
-        "MoveStage": str(int(file.montage.move_stage)),
-        "ConSetUsed": f"{SET_NUMBERS[letter]} {int(session.scope.low_dose)}",
-        "MontBacklash": "10 -10",
-        "ValidBacklash": "0 0",
-        "DriftSettling": "0",
-        "CameraModes": "0 1",
-        "Alpha": "-999",
-        "FilterState": "0 0",
-        "FitToPolyID": "0",
-        "FullMontNumFrames": number_text(layout.counts),
-    }
-    file.set_section(Section(mdoc.MONTAGE, str(number), values))
-    file.write_mdoc()
 
 
 def camera_letter(session) -> str:
@@ -284,6 +188,16 @@ def _overlap_px(frame: tuple[int, int], fraction: float) -> tuple[int, int]:
 def _given(value) -> int:
     """A size that was given, 0 for one to leave as it is."""
     return int(value) if value is not None and value > 0 else 0
+
+
+def _blocks_um(params: MontageParams, stage, given_um) -> float:
+    """Largest image shift within blocks when SetMontageParams is done; 0 without blocks."""
+    if stage in (STAGE_NOT_MOVED, STAGE_TO_PIECES):
+        return 0.0
+    if stage != STAGE_TO_BLOCKS and params.block_um == 0:
+        return 0.0
+    given = float(given_um) if given_um is not None and given_um > 0 else 0.0
+    return given or params.block_um or DEFAULT_BLOCK_UM
 
 
 def _montage_file(session) -> ImageFile:

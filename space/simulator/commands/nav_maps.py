@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from space.simulator.autodoc import one_line
 from space.simulator.commands.files import load_into_buffer, store
 from space.simulator.errors import SEMerror
 from space.simulator.images import Image
@@ -104,9 +105,16 @@ def new_map(session, action=None, note=None):
         raise SEMerror(f"The image in buffer {letter} is not a montage overview")
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
         raise SEMerror("The image has no stage position, magnification or binning")
-    text = _joined(f"Sec {image.section} - {Path(image.file).name}", action, note)
+    text = one_line(_joined(f"Sec {image.section} - {Path(image.file).name}", action, note))
     offset = _defocus_offset_um(session, image)
-    item = map_item(image, session.scope.stage_um[2], text, navigator.registration, offset)
+    item = map_item(
+        image,
+        session.scope.stage_um[2],
+        text,
+        navigator.registration,
+        offset,
+        session.instrument.stage.backlash_um,
+    )
     index = navigator.add(item)
     session.buffers.set(letter, replace(image, map_id=navigator.item(index).map_id))
     return float(index)
@@ -148,27 +156,27 @@ def realign_to_other_item(
         raise SEMerror("Realign failed (5): the map's file is not accessible")
     scope = session.scope
     before = (scope.low_dose, scope.area, scope.mag_index)
-    letter = _go_to_map_state(session, source)
+    letter = go_to_map_state(session, source)
     load_other_map(session, on_map, session.buffers.read_buffer)
     reference = session.buffers.require(session.buffers.read_buffer)
     x, y, z = item.stage_um
     wanted = np.array([x, y])
     scope.set_image_shift(0.0, 0.0)
     offset = np.array(scope.adjust_stage_for_nav(0.0, 0.0))
-    scope.move_stage(*(wanted - offset), z)
+    scope.move_stage(*(wanted - offset), z, backlash=True)
     error = _stage_error_um(session, letter, reference, wanted)
     if leave_zero or np.hypot(*error) > SMALL_REMAINDER_UM:
         here = np.array(scope.stage_um[:2])
-        scope.move_stage(*(here + error))
+        scope.move_stage(*(here + error), backlash=True)
         error = _stage_error_um(session, letter, reference, wanted)
     if not leave_zero:
         specimen = scope.optics.stage_to_specimen() @ error
         scope.shift_image_by_um(float(specimen[0]), float(specimen[1]))
     if restore:
-        _restore(session, before)
+        restore_state(session, before)
 
 
-def _go_to_map_state(session, source: NavItem) -> str:
+def go_to_map_state(session, source: NavItem) -> str:
     """Set the magnification the map was taken at; the letter of the camera set to use."""
     scope = session.scope
     camera_set = source.integer("MapLDConSet", -1)
@@ -183,7 +191,7 @@ def _go_to_map_state(session, source: NavItem) -> str:
     return "R"
 
 
-def _restore(session, before: tuple[bool, str, int]) -> None:
+def restore_state(session, before: tuple[bool, str, int]) -> None:
     low_dose, area, mag_index = before
     scope = session.scope
     scope.set_low_dose(low_dose)

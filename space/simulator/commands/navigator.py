@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from space.simulator.autodoc import number_text
+from space.simulator.autodoc import number_text, one_line
 from space.simulator.commands import nav_maps
 from space.simulator.errors import SEMerror
 from space.simulator.nav_items import (
@@ -48,7 +48,7 @@ def close_navigator(session):
         silent = session.options.user_settings.get("NavAutosave", 0) and navigator.path
         if silent or session.answer_yes_no("Save changes to the Navigator file?"):
             if navigator.path is not None:
-                navigator.save()
+                _guard(navigator.save)
             else:
                 session.write_log("The Navigator had no file name and was not saved")
     navigator.close()
@@ -80,13 +80,14 @@ def read_nav_file(session, name):
         raise SEMerror(f"Navigator file {name} does not exist")
     if navigator.is_open and navigator.changed and navigator.items and navigator.path:
         if session.answer_yes_no("Save changes to the Navigator file first?"):
-            navigator.save()
+            _guard(navigator.save)
     _guard(navigator.load, path)
 
 
 def save_navigator(session, name=None):
     """Write the file."""
     navigator = opened(session)
+    session.faults.check_disk(name or navigator.path or "")
     _guard(navigator.save, session.resolve(name) if name else None)
 
 
@@ -130,16 +131,16 @@ def report_other_item(session, index):
 def _report(session, index: int) -> tuple[float, ...]:
     item = session.navigator.item(index)
     variables = session.variables
-    variables.set("navIndex", float(index))
-    variables.set("navLabel", item.label)
-    variables.set("navNote", item.note)
-    variables.set("navColor", float(item.integer("Color")))
-    variables.set("navRegis", float(item.registration))
+    variables.report("navIndex", float(index))
+    variables.report("navLabel", item.label)
+    variables.report("navNote", item.note)
+    variables.report("navColor", float(item.integer("Color")))
+    variables.report("navRegis", float(item.registration))
     digits = "".join(c for c in item.label if c.isdigit())
-    variables.set("navIntLabel", float(digits[:9] or 0))
-    variables.set("navNumHoles", 0.0)
+    variables.report("navIntLabel", float(digits[:9] or 0))
+    variables.report("navNumHoles", 0.0)
     if session.acquire.acquiring:
-        variables.set("navAcqIndex", float(session.acquire.item_index))
+        variables.report("navAcqIndex", float(session.acquire.item_index))
     return (float(index), *item.stage_um, float(item.kind))
 
 
@@ -180,6 +181,8 @@ def add_image_pos_as_nav_point(session, buffer, x, y, z=None, group=None, no_dra
     rows, cols = image.data.shape
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
         raise SEMerror("The image has no stage position, magnification or binning")
+    if image.off_center:
+        raise SEMerror("Positions on a part of an image that is not its middle are not known")
     if not (0 <= x <= cols and 0 <= y <= rows):
         raise SEMerror(f"Position {x:g}, {y:g} is outside the image of {cols} x {rows}")
     column, row, piece = float(x), float(y), None
@@ -212,14 +215,14 @@ def add_stage_pos_as_nav_point(session, x, y, z, group=None, no_draw=None):
 def add_stage_points_as_polygon(session, x_name, y_name, z, no_draw=None):
     """Add a polygon whose corners are in two variables."""
     navigator = opened(session)
-    xs, ys = (_numbers(session, name) for name in (x_name, y_name))
+    xs, ys = (variable_numbers(session, name) for name in (x_name, y_name))
     if len(xs) != len(ys) or not xs:
         raise SEMerror("The two variables of a polygon must have as many values as each other")
     points = list(zip(xs, ys, strict=True))
     return float(navigator.add(polygon_item(points, z, navigator.registration, not no_draw)))
 
 
-def _numbers(session, name: str) -> list[float]:
+def variable_numbers(session, name: str) -> list[float]:
     try:
         return [float(word) for word in str(session.variables.get(name)).split()]
     except ValueError as problem:
@@ -247,6 +250,7 @@ def change_item_draw(session, index, flag=None):
 
 def change_item_label(session, index, label):
     """Set the label."""
+    label = one_line(label)
     if len(label) > LONGEST_LABEL:
         raise SEMerror(f"The label {label} is longer than {LONGEST_LABEL} characters")
     place = _existing(session, index)
@@ -256,12 +260,14 @@ def change_item_label(session, index, label):
 
 def change_item_note(session, index, note=None):
     """Set or remove the note."""
-    opened(session).update(_existing(session, index), {"Note": note or None})
+    opened(session).update(_existing(session, index), {"Note": one_line(note or "") or None})
 
 
 def delete_navigator_item(session, index):
     """Take an item out of the table; 0 is the current one."""
-    opened(session).delete(item_index(session, index, from_end=True))
+    place = item_index(session, index, from_end=True)
+    opened(session).delete(place)
+    session.acquire.item_deleted(place)
 
 
 def set_item_acquire(session, index=None, flag=None):
@@ -272,6 +278,8 @@ def set_item_acquire(session, index=None, flag=None):
     state = session.acquire
     if wanted and state.acquiring and state.item_index <= place <= state.last_index:
         raise SEMerror("An item within the range being acquired cannot be set to acquire")
+    if wanted and "TSparamIndex" in navigator.item(place).values:
+        raise SEMerror("An item with a tilt series cannot be set to acquire")
     navigator.update(place, {"Acquire": "1" if wanted else None})
 
 
@@ -361,7 +369,7 @@ def move_to_nav_item(session, index=None):
     x, y, z = opened(session).item(place).stage_um
     session.scope.set_image_shift(0.0, 0.0)
     stage_x, stage_y = stage_target_um(session, (x, y))
-    session.scope.move_stage(stage_x, stage_y, z)
+    session.scope.move_stage(stage_x, stage_y, z, backlash=True)
 
 
 def stage_target_um(session, nav_xy_um: tuple[float, float]) -> tuple[float, float]:
