@@ -1,4 +1,4 @@
-"""The one error type for problems that a user can mend."""
+"""The error type for problems that a user can mend."""
 
 from __future__ import annotations
 
@@ -29,3 +29,17 @@ class SpaceError(Exception):
         if self.do:
             parts.append(f"-> {self.do}")
         return " ".join(parts)
+
+
+class OutOfSpaceError(SpaceError):
+    """The disk is full: whatever is done next could not be saved, so nothing is.
+
+    Other problems cost one lamella or one grid; this one ends a session.
+    """
+
+    def __init__(self, told: str, where: str = "") -> None:
+        super().__init__(
+            f"The disk is full: {told}.",
+            where,
+            "Free some space and run the script again; what is done is skipped.",
+        )

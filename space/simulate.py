@@ -1,4 +1,4 @@
-"""A whole session on the simulated microscope: run, judge, write the summary."""
+"""A whole session on the simulated microscope: run, judge, write the summary; or one script."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from space import judge, settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
+if TYPE_CHECKING:
+    from space.simulator import Policy, ScriptResult
+    from space.simulator.persist import Setup
+
 MARKER = "SPACE_simulation.json"
 """Names a folder as one that a simulation made and may empty again."""
 
 SUMMARY = "summary.json"
-PRIMARY_SCRIPT, AFTER_SCRIPT = 2, 3
-GRID_REACH_UM, STAGE_MARGIN_UM, STAGE_LIMIT_UM = 720.0, 110.0, 990.0
+RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
+GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
 
 log = logging.getLogger("space.simulate")
 
@@ -38,8 +42,8 @@ class Plan:
         Folder of the project (where SPACEtomo.py is).
     seed, grids, lamellae, level : int
         Of the specimen: seed, number of grids, lamellae on each; and the automation level.
-    script, primary : Path or None
-        Other scripts in place of SPACEtomo.py and of the stand-in for PACEtomo.
+    script, primary, after : Path or None
+        Other scripts in place of SPACEtomo.py, the stand-in for PACEtomo and the post action.
     settings : mapping
         Further settings to change at the top of the script.
     tilt_step_deg : float
@@ -50,6 +54,12 @@ class Plan:
         Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
     within_um : float or None
         Use only the part of the grid within this distance of its centre, which is quicker.
+    instrument : str
+        Name of the microscope, or its file.
+    faults : tuple of str
+        What goes wrong; see `space.simulator.faults`.
+    answers : Path or None
+        File with the answers to dialogs.
     """
 
     out: Path
@@ -60,11 +70,15 @@ class Plan:
     level: int = 5
     script: Path | None = None
     primary: Path | None = None
+    after: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     tilt_step_deg: float = 15.0
     resume: bool = False
     kinds: tuple[str, ...] | None = None
     within_um: float | None = None
+    instrument: str = "krios_300kv"
+    faults: tuple[str, ...] = ()
+    answers: Path | None = None
 
 
 def with_settings(text: str, values: Mapping[str, Any]) -> str:
@@ -145,8 +159,8 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     dict
         What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
     """
-    from space.simulator import Script, Simulation
-    from space.simulator.specimen import Grid
+    from space.simulator import Script
+    from space.simulator.persist import SessionError, kept
 
     plan_dir = Path(plan.space_dir).resolve()
     out = Path(plan.out).resolve()
@@ -158,10 +172,10 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         **plan.settings,
     }
     text = with_settings(script.read_text(encoding="utf-8"), values)
-    after = with_settings(
-        (plan_dir / "SPACEtomo_postAction.py").read_text(encoding="utf-8"),
-        {"SPACE_DIR": str(plan_dir)},
-    )
+    scripts = {
+        PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan, plan_dir)),
+        AFTER_SCRIPT: Script("after", _after_text(plan, plan_dir)),
+    }
     prepare_folder(out, plan.resume)
 
     watch = _Stopwatch()
@@ -170,25 +184,15 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         watch.hear(line)
         show(line)
 
-    reach_um = plan.within_um or GRID_REACH_UM
-    grids = {
-        slot: Grid.make(
-            plan.seed * 100 + slot,
-            plan.lamellae,
-            name=f"G{slot}",
-            kinds=plan.kinds,
-            within_um=reach_um,
-        )
-        for slot in range(1, plan.grids + 1)
-    }
-    limit_um = plan.within_um + STAGE_MARGIN_UM if plan.within_um else STAGE_LIMIT_UM
-    simulation = Simulation(
-        out, seed=plan.seed, grids=grids, progress=hear, stage_limit_um=limit_um
-    )
-    simulation.scripts[PRIMARY_SCRIPT] = Script("acquisition", _primary_text(plan, plan_dir))
-    simulation.scripts[AFTER_SCRIPT] = Script("SPACEtomo_postAction", after)
-    simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)
-    result = simulation.run(text, name=script.stem)
+    try:
+        with kept(
+            out, setup_of(plan), faults=plan.faults, policy=policy_of(plan.answers), progress=hear
+        ) as simulation:
+            simulation.scripts.update(scripts)
+            simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)
+            result = simulation.run(text, name=script.stem)
+    except SessionError as error:
+        raise SpaceError(str(error), str(out)) from error
 
     watch.stop("level_5" if plan.level == 5 else "end")
     summary = judged(plan, simulation, watch.seconds)
@@ -197,6 +201,108 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
     show(judge.table(summary))
     return summary
+
+
+def setup_of(plan: Plan) -> Setup:
+    """Give what the session of a plan is made of."""
+    from space.simulator.persist import Setup
+
+    return Setup.of(
+        plan.seed,
+        plan.grids,
+        plan.lamellae,
+        plan.kinds,
+        plan.within_um or GRID_REACH_UM,
+        instrument=plan.instrument,
+        stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
+    )
+
+
+def policy_of(answers: Path | None) -> Policy | None:
+    """Read the answers to dialogs; None for the usual ones."""
+    if answers is None:
+        return None
+    from space.simulator import Policy
+    from space.simulator.policy import PolicyError
+
+    try:
+        return Policy.from_file(answers)
+    except PolicyError as error:
+        raise SpaceError(str(error), "--answer") from error
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """One script on a session that is kept on disk.
+
+    Attributes
+    ----------
+    session : Path
+        The session's folder.
+    setup : Setup or None
+        What a new session is made of; None to go on with an old one.
+    script : Path or None
+        The script; None to press GO in Acquire at Items at once.
+    acquire : bool
+        Whether to press GO in Acquire at Items (after the script).
+    primary, after : Path or None
+        Scripts to choose in its dialog, from here on.
+    faults, answers :
+        As in `Plan`.
+    """
+
+    session: Path
+    setup: Setup | None = None
+    script: Path | None = None
+    acquire: bool = False
+    primary: Path | None = None
+    after: Path | None = None
+    faults: tuple[str, ...] = ()
+    answers: Path | None = None
+
+
+def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> ScriptResult:
+    """Run a script as from the script window of a program that goes on running.
+
+    Raises
+    ------
+    SpaceError
+        If session or script cannot be opened.
+    """
+    from space.simulator import Script, ScriptResult
+    from space.simulator.persist import SessionError, kept
+
+    def read(path: Path) -> Script:
+        return Script(path.stem, path.read_text(encoding="utf-8"))
+
+    chosen = {
+        RUN_SCRIPT: order.script,
+        PRIMARY_SCRIPT: order.primary,
+        AFTER_SCRIPT: order.after,
+    }
+    scripts = {number: read(path) for number, path in chosen.items() if path is not None}
+    try:
+        with kept(
+            order.session,
+            order.setup,
+            faults=order.faults,
+            policy=policy_of(order.answers),
+            progress=show,
+        ) as simulation:
+            simulation.scripts.update(scripts)
+            if order.primary or order.after:
+                simulation.acquire_params(
+                    primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
+                    after=AFTER_SCRIPT if AFTER_SCRIPT in simulation.scripts else 0,
+                )
+            result = ScriptResult(True)
+            if order.script is not None:
+                result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
+            if order.acquire and result.ok:
+                result = simulation.run_acquire()
+            return result
+    except SessionError as error:
+        raise SpaceError(str(error), str(order.session)) from error
 
 
 def _primary_text(plan: Plan, space_dir: Path) -> str:
@@ -209,13 +315,20 @@ def _primary_text(plan: Plan, space_dir: Path) -> str:
     return with_settings(stand_in.read_text(encoding="utf-8"), values)
 
 
-def columns_on_stage_deg(rotation_deg: float) -> float:
+def _after_text(plan: Plan, space_dir: Path) -> str:
+    if plan.after is not None:
+        return plan.after.read_text(encoding="utf-8")
+    post_action = space_dir / "SPACEtomo_postAction.py"
+    return with_settings(post_action.read_text(encoding="utf-8"), {"SPACE_DIR": str(space_dir)})
+
+
+def columns_on_stage_deg(rotation_deg: float, inverted_x: bool = False) -> float:
     """Direction on the stage of the line along an image's columns.
 
     One camera pixel to the right is (cos a, -sin a) on the specimen, and the stage is turned by
-    180 degrees against that, which leaves a line as it is.
+    180 degrees against that, which leaves a line as it is; an inverted stage X axis mirrors it.
     """
-    return -rotation_deg
+    return rotation_deg if inverted_x else -rotation_deg
 
 
 def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
@@ -252,7 +365,10 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 LABELS,
                 used.target_list,
                 optics,
-                columns_on_stage_deg(scope.rotation_deg(scope.area_mag_index("R"))),
+                columns_on_stage_deg(
+                    scope.rotation_deg(scope.area_mag_index("R")),
+                    simulation.session.instrument.stage.invert_x,
+                ),
             )  # fmt: skip
         )
     return judge.summary(verdicts, seconds)

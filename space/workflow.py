@@ -13,7 +13,7 @@ from space.config import Config, load_config
 from space.errors import SpaceError
 from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem
-from space.microscope.sem import reason, sem_errors, serialem
+from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
 from space.steps import acquire, collect, find, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
@@ -46,7 +46,10 @@ def run_post_action_script(space_dir: str) -> None:
         run_post_action(Path(space_dir))
     except Exception as error:  # a script that fails here would end the acquisition
         with log_to_serialem():
-            _log.error("Post action: %s", reason(error))
+            _log.error("Post action: %s", last_words(error))
+            if out_of_space(error) is not None:
+                # What is exposed now could not be saved; the items keep their Acquire.
+                navigator.end_acquisition()
 
 
 def _require_serialem() -> None:
@@ -60,7 +63,7 @@ def _with_messages(work) -> None:
     try:
         work()
     except (SpaceError, OSError) as error:
-        text = reason(error)
+        text = last_words(error)
         serialem().EchoBreakLines(f"SPACEtomo stopped: {text}")
         # A negative code makes SerialEM count the script as failed: nothing starts after it.
         serialem().Exit(-1, f"SPACEtomo stopped: {text}")
@@ -95,7 +98,7 @@ def run(settings: Settings, problems: Sequence[str] = ()) -> None:
                 prepare.note_name(directory, slot, name)
                 session = GridSession(settings, config, directory, map_dir, name)
                 started = run_grid(session, slot)
-            except Exception as error:  # whatever it is, the next grid can still be done
+            except Exception as error:  # unless nothing can be saved, the next grid can be done
                 text = reason(error)
                 failures.append(f"grid {slot}: {text}")
                 _log.error("Grid %s failed: %s", slot, text)
@@ -216,14 +219,14 @@ def run_post_action(space_dir: Path) -> None:
     """
     with log_to_serialem():
         scope.work_unattended()
+        # SerialEM has just turned Acquire off for the item that was done; on disk, that is
+        # what keeps a later session from acquiring it again.
+        navigator.save()
         directory = scope.working_directory()
         settings = settings_module.load(directory)
         config = load_config(space_dir)
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         session = GridSession(settings, config, directory, map_dir, _open_grid_name())
-        # SerialEM has just turned Acquire off for the item that was done; on disk, that is
-        # what keeps a later session from acquiring it again.
-        navigator.save()
         acquire.set_up_ready(session)
 
 

@@ -14,7 +14,7 @@ from space import judge
 from space.geometry import MapFrame
 from space.simulate import columns_on_stage_deg
 from space.simulator import camera
-from space.simulator.optics import RECORD, make_optics
+from space.simulator.instrument import load_instrument
 from space.simulator.specimen import LABELS, Grid
 
 OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
@@ -82,11 +82,15 @@ def test_beams_are_compared_in_specimen_micrometres():
     assert judge.beam_conflicts([(0, 0), (0, 1.5)], optics) == 1
 
 
-def test_the_judged_field_is_turned_as_the_camera_sees_it():
-    optics = make_optics(1)
-    seen = camera.View(mag_index=RECORD, binning=4, shape=(100, 100), stage_um=(0.0, 0.0))
+@pytest.mark.parametrize("name", ["krios_300kv", "talos_200kv"])
+def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
+    instrument = load_instrument(name)
+    optics = instrument.optics()
+    record = next(area.mag_index for area in instrument.areas if area.letter == "R")
+    seen = camera.View(mag_index=record, binning=4, shape=(100, 100), stage_um=(0.0, 0.0))
     x, y = camera.px_to_grid(optics, seen)[:, 0]
-    angle = columns_on_stage_deg(optics.entry(RECORD).rotation_deg)
+    rotation_deg = optics.entry(record).rotation_deg
+    angle = columns_on_stage_deg(rotation_deg, instrument.stage.invert_x)
     apart = (np.degrees(np.arctan2(y, x)) - angle) % 180
     assert min(apart, 180 - apart) < 0.5
 

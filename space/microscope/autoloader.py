@@ -12,6 +12,7 @@ from space.microscope.sem import sem_errors, serialem, words
 _LOADED_SLOT = "SPACE_LOADED_SLOT"
 """SerialEM variable that lives as long as the program: the slot loaded by this script."""
 
+_NONE = "none"
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
 _LONGEST_NAME = 40
 _log = logging.getLogger("space.microscope")
@@ -56,7 +57,8 @@ def loaded_slot() -> int | None:
     sem = serialem()
     if not sem.IsVariableDefined(_LOADED_SLOT):
         return None
-    return int(float(sem.GetVariable(_LOADED_SLOT)))
+    slot = str(sem.GetVariable(_LOADED_SLOT))
+    return None if slot == _NONE else int(float(slot))
 
 
 def load(slot: int) -> None:
@@ -67,6 +69,7 @@ def load(slot: int) -> None:
     _log.info("Loading the grid of slot %d...", slot)
     sem = serialem()
     close_valve()
+    sem.SetPersistentVar(_LOADED_SLOT, _NONE)  # whatever happens, the old grid may be gone
     try:
         answer = sem.LoadCartridge(int(slot))
     except sem_errors() as error:

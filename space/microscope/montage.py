@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from space.errors import SpaceError
-from space.geometry import MapFrame, montage_pieces
+import numpy as np
+
+from space.errors import OutOfSpaceError, SpaceError
+from space.geometry import MapFrame, Matrix, montage_pieces
 from space.microscope import navigator
-from space.microscope.scope import Picture, read_buffer, stage_to_pixels
+from space.microscope.attempts import SpoiltError, carefully
+from space.microscope.scope import (
+    Picture,
+    check_light,
+    read_buffer,
+    stage_position_um,
+    stage_to_pixels,
+)
 from space.microscope.sem import serialem
 
 OVERVIEW_BUFFER = "B"
@@ -17,6 +29,9 @@ OVERVIEW_BUFFER = "B"
 
 _LOAD_BUFFER = "P"
 """A buffer above the rolling range, so that loading disturbs nothing."""
+
+LEAST_FREE_GB = 0.5
+"""With less on the disk no montage is begun."""
 
 _LEAST_OVERLAP_PX = 16
 _MOST_PIECES = 30
@@ -59,11 +74,16 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
         For the Navigator item.
     """
     sem = serialem()
-    _prepare_file()
-    sem.SetupFullMontage(float(overlap), str(path))
-    sem.AllowFileOverwrite(0)
-    sem.SetMontPanelParams(1, 1, 1, -1)
-    return _acquire(note, label)
+
+    def work() -> None:
+        _prepare_file(path)
+        sem.SetupFullMontage(float(overlap), str(path))
+        sem.AllowFileOverwrite(0)
+        sem.SetMontPanelParams(1, 1, 1, -1)
+        _acquire()
+
+    carefully(work, f"The montage {path.name}")
+    return _register(note, label)
 
 
 def collect_here(
@@ -86,28 +106,91 @@ def collect_here(
     """
     sem = serialem()
     rows, columns = view.data.shape
-    _prepare_file()
-    sem.ParamSetToUseForMontage(2)
-    sem.OpenNewMontage(int(pieces[0]), int(pieces[1]), str(path))
-    sem.AllowFileOverwrite(0)
-    sem.SetMontageParams(
-        1,
-        _overlap_px(columns, overlap),
-        _overlap_px(rows, overlap),
-        columns,
-        rows,
-        0,
-        round(view.binning),
-    )
-    sem.SetMontPanelParams(1, 1, 1, -1)
-    return _acquire(note, label)
+    x_um, y_um, _ = stage_position_um()
+    matrix = stage_to_pixels(view.pixel_nm / 1000)
+
+    def work() -> None:
+        _prepare_file(path)
+        _go_back_to(x_um, y_um)
+        sem.ParamSetToUseForMontage(2)
+        sem.OpenNewMontage(int(pieces[0]), int(pieces[1]), str(path))
+        sem.AllowFileOverwrite(0)
+        sem.SetMontageParams(
+            1,
+            _overlap_px(columns, overlap),
+            _overlap_px(rows, overlap),
+            columns,
+            rows,
+            0,
+            round(view.binning),
+        )
+        sem.SetMontPanelParams(1, 1, 1, -1)
+        _acquire()
+        away_um = piece_displaced_um(path.with_name(path.name + ".mdoc"), matrix)
+        if away_um > navigator.ARRIVED_WITHIN_UM:
+            raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
+
+    carefully(work, f"The montage {path.name}")
+    return _register(note, label)
 
 
-def _prepare_file() -> None:
+def _go_back_to(x_um: float, y_um: float) -> None:
+    """Bring the stage back if a montage that was cut short left it elsewhere."""
+    now_x_um, now_y_um, _ = stage_position_um()
+    if math.hypot(now_x_um - x_um, now_y_um - y_um) > navigator.ARRIVED_WITHIN_UM:
+        serialem().MoveStageTo(x_um, y_um)
+
+
+def piece_displaced_um(mdoc: Path, stage_to_px: Matrix) -> float:
+    """Return how far at most a piece of a montage was taken from its place, by the stage's readout.
+
+    Parameters
+    ----------
+    mdoc : Path
+        The file beside the montage; without one (SerialEM can be told so) nothing is known.
+    stage_to_px : Matrix
+        Stage µm → (column, row) of the pieces.
+    """
+    pieces_px, stage_um = [], []
+    text = mdoc.read_text(encoding="utf-8", errors="replace") if mdoc.is_file() else ""
+    for section in text.split("[ZValue")[1:]:
+        section = section.split("\n[")[0]
+        coordinates, position = (
+            [float(word) for word in found[1].split()[:2]] if found else []
+            for found in (
+                re.search(rf"^{key} = (.*)$", section, re.MULTILINE)
+                for key in ("PieceCoordinates", "StagePosition")
+            )
+        )
+        if len(coordinates) == len(position) == 2:
+            pieces_px.append((coordinates[0], -coordinates[1]))  # Y is up there
+            stage_um.append(position)
+    if not pieces_px:
+        return 0.0
+    nominal_um = np.linalg.solve(np.array(stage_to_px), np.transpose(pieces_px)).T
+    away_um = np.array(stage_um) - nominal_um
+    return float(np.hypot(*(away_um - np.median(away_um, axis=0)).T).max())
+
+
+def _prepare_file(path: Path) -> None:
     sem = serialem()
+    check_free_space(path.parent)
     close_files()
     sem.SetNewFileType(_MRC, 1)
     sem.AllowFileOverwrite(1)  # what has this name is a montage that was cut short
+
+
+def check_free_space(folder: Path) -> None:
+    """See to it that there is room for a montage.
+
+    Raises
+    ------
+    OutOfSpaceError
+        If there is hardly any.
+    """
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb < LEAST_FREE_GB:
+        raise OutOfSpaceError(f"only {free_gb:.2f} GB are free", str(folder))
 
 
 def _overlap_px(length_px: int, overlap: float) -> int:
@@ -137,9 +220,13 @@ def pieces_for(size_um: tuple[float, float], view: Picture, overlap: float) -> t
     return pieces
 
 
-def _acquire(note: str, label: str) -> MapImage:
+def _acquire() -> None:
+    serialem().M()
+    check_light(read_buffer(OVERVIEW_BUFFER))
+
+
+def _register(note: str, label: str) -> MapImage:
     sem = serialem()
-    sem.M()
     index = int(sem.NewMap(0, note))
     navigator.describe(index, label=label, note=note)
     image = _map_image(index, OVERVIEW_BUFFER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from space.microscope.navfile import MAP, SavedItem, read_navigator_file
 from space.microscope.sem import sem_errors, serialem, words
 
 _log = logging.getLogger("space.microscope")
+
+ARRIVED_WITHIN_UM = 1.5
+"""Readings of a stage that has arrived differ less from where it was sent."""
 
 _LONGEST_LABEL = 16
 
@@ -183,13 +187,34 @@ def shift_all_um(x_um: float, y_um: float) -> None:
 
 
 def move_to(index: int) -> None:
-    """Move the stage to an item, its height included; image shift becomes zero."""
+    """Move the stage to an item, its height included; image shift becomes zero.
+
+    Raises
+    ------
+    SpaceError
+        When the stage did not get there in two attempts.
+    """
+    for last in (False, True):
+        trouble = _move_to(index)
+        if not trouble:
+            return
+        if last:
+            raise SpaceError(f"The stage cannot go there: {trouble}.", f"Navigator item {index}")
+        _log.warning("The stage did not get to item %d: %s. It is sent again.", index, trouble)
+
+
+def _move_to(index: int) -> str:
+    """Send the stage to an item; return what went wrong, empty if nothing did."""
+    sem = serialem()
     try:
-        serialem().MoveToNavItem(int(index))
+        sem.MoveToNavItem(int(index))
     except sem_errors() as error:
-        raise SpaceError(
-            f"The stage cannot go there: {words(error)}.", f"Navigator item {index}"
-        ) from error
+        return words(error)
+    x_um, y_um, *_ = sem.ReportStageXYZ()
+    shift_x_um, shift_y_um = sem.AdjustStagePosForNav(0.0, 0.0)
+    wanted_um = item(index).stage_um
+    away_um = math.hypot(x_um + shift_x_um - wanted_um[0], y_um + shift_y_um - wanted_um[1])
+    return f"it stands {away_um:.1f} um away" if away_um > ARRIVED_WITHIN_UM else ""
 
 
 def take_height(index: int) -> None:
@@ -218,6 +243,12 @@ def set_acquire(index: int) -> bool:
     except sem_errors() as error:
         _log.warning("Acquire cannot be turned on for item %d now: %s.", index, words(error))
         return False
+
+
+def end_acquisition() -> None:
+    """Have Acquire at Items end after this item, if it is running."""
+    if is_acquiring():
+        serialem().EndAcquireAtItems()
 
 
 def start_acquire_at_end() -> None:

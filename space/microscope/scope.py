@@ -11,6 +11,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
+from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.sem import sem_errors, serialem, words
 
 STAGE_LIMIT_UM = 990.0
@@ -20,6 +21,11 @@ OBJECTIVE_APERTURE = 2
 """SerialEM's number of the objective aperture."""
 
 _HIGHEST_MAG_INDEX = 50
+_DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard deviations above it
+_LEVEL_WITHIN_DEG = 0.5
+_SAMPLE_PX = 1_000_000
+_FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
+_FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
 _SAME_MAGNIFICATION = 0.2
 _log = logging.getLogger("space.microscope")
 
@@ -99,6 +105,32 @@ def go_to_low_dose_state(state: int | str) -> None:
             f"MM_image_state {state!r}",
             "Give the low dose state for lamella montages.",
         )
+    _take_off_left_offset()
+
+
+def _take_off_left_offset() -> None:
+    """Correct the focus when SerialEM had ended while in View, once after it was started.
+
+    View has its own defocus, tens of micrometres away. A SerialEM that ended there never went
+    back, and one that was started anew takes the present focus for Record's, so that the next
+    tilt series would be out of focus by as much.
+    """
+    sem = serialem()
+    if sem.IsVariableDefined(_FOCUS_CHECKED):
+        return
+    sem.SetPersistentVar(_FOCUS_CHECKED, "1")
+    offset_um = float(sem.ReportLDDefocusOffset("V"))
+    go_to_area("R")
+    defocus_um = float(sem.ReportDefocus())
+    if abs(offset_um) >= _FAR_OFFSET_UM and abs(defocus_um / offset_um - 1) <= _LIKE_OFFSET:
+        sem.SetDefocus(defocus_um - offset_um)
+        _log.warning(
+            "Record had a defocus of %.0f um, about the offset of View (%.0f um), which must have "
+            "been left there when SerialEM ended: it was taken off. Look at the focus.",
+            defocus_um,
+            offset_um,
+        )
+    go_to_area("V")
 
 
 def go_to_area(letter: str) -> None:
@@ -166,9 +198,28 @@ def stage_position_um() -> tuple[float, float, float]:
     return float(x), float(y), float(z)
 
 
+def level_stage() -> None:
+    """Bring a stage back that a script which was cut off left tilted."""
+    tilt_deg = float(serialem().ReportTiltAngle())
+    if abs(tilt_deg) > _LEVEL_WITHIN_DEG:
+        _log.info("The stage is tilted by %.1f degrees: it is brought back to 0.", tilt_deg)
+        serialem().TiltTo(0.0)
+
+
 def find_eucentric_height() -> None:
-    """Bring the specimen to eucentric height by tilting (coarse routine)."""
-    serialem().Eucentricity(1)
+    """Bring the specimen to eucentric height by tilting (coarse routine).
+
+    Raises
+    ------
+    SpaceError
+        When that failed twice; the stage is level then.
+    """
+    sem = serialem()
+    try:
+        carefully(lambda: sem.Eucentricity(1), "Finding the eucentric height")
+    except SpaceError:
+        sem.TiltTo(0.0)  # a stage that stopped on its way would spoil all that follows
+        raise
 
 
 # --- image shift and matrices ---------------------------------------------------------------------
@@ -292,15 +343,48 @@ def read_buffer(letter: str = "A") -> Picture:
 
 
 def take_record() -> Picture:
-    """Take a Record picture (outside low dose: with the Record set of the imaging state)."""
-    serialem().R()
-    return read_buffer("A")
+    """Take a Record picture (outside low dose: with the Record set of the imaging state).
+
+    Raises
+    ------
+    SpaceError
+        When there is no picture, or a dark one, twice.
+    """
+    return _take("R")
 
 
 def take_view() -> Picture:
-    """Take a View picture."""
-    serialem().V()
-    return read_buffer("A")
+    """Take a View picture; errors as for `take_record`."""
+    return _take("V")
+
+
+def _take(command: str) -> Picture:
+    def work() -> Picture:
+        getattr(serialem(), command)()
+        return check_light(read_buffer("A"))
+
+    return carefully(work, "A picture")
+
+
+def check_light(picture: Picture) -> Picture:
+    """Return the picture if any beam reached the camera.
+
+    Even the darkest specimen has brighter places; without a beam there is nothing but noise
+    around zero.
+
+    Raises
+    ------
+    SpoiltError
+        If it is dark.
+    """
+    data = picture.data
+    step = max(1, int(math.sqrt(data.size / _SAMPLE_PX)))
+    low, middle, high = np.percentile(data[::step, ::step], (16, 50, 99))
+    noise = middle - low
+    # A specimen of dark and bright halves has a wide spread, too, but no middle around zero.
+    if middle <= noise / 2 and high <= max(0.0, _DARK_NOISE * noise):
+        raise SpoiltError("the picture is dark: no beam reached the camera")
+    return picture
 
 
 def mean_counts() -> float:

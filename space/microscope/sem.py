@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
+import re
 from types import ModuleType
 
-from space.errors import SpaceError
+from space.errors import OutOfSpaceError, SpaceError
 
 _log = logging.getLogger("space.microscope")
 
@@ -41,9 +43,49 @@ def sem_errors() -> tuple[type[BaseException], ...]:
 
 
 def words(error: BaseException) -> str:
-    """Return the text of a SerialEM error; after a message box SerialEM leaves it empty."""
-    text = " ".join(str(error).replace("*", " ").split())
+    """Return the text of a SerialEM error without its heading.
+
+    After a message box SerialEM leaves it empty.
+    """
+    text = " ".join(str(error).replace("*", " ").split()).removeprefix(_HEADING).strip(" .")
     return text or "SerialEM refused a command (see its log)"
+
+
+_HEADING = "SCRIPT ERROR WITH THIS MESSAGE"
+_FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
+_FULL_ON_WINDOWS = (39, 112)  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+_FULL_IN_WORDS = re.compile(
+    r"no space left|not enough (disk )?space|insufficient disk space|disk (is )?full|disk quota",
+    re.IGNORECASE,
+)
+
+
+def out_of_space(error: BaseException) -> OutOfSpaceError | None:
+    """Return what to raise if an error says that a disk is full, None if it says otherwise.
+
+    SerialEM has no error of its own for this: it is taken to pass on the system's words.
+    """
+    if isinstance(error, OutOfSpaceError):
+        return error
+    if isinstance(error, OSError):
+        if error.errno in _FULL_ERRNO or getattr(error, "winerror", None) in _FULL_ON_WINDOWS:
+            return OutOfSpaceError(str(error.strerror), str(error.filename or ""))
+    elif isinstance(error, sem_errors()) and _FULL_IN_WORDS.search(str(error)):
+        return OutOfSpaceError(words(error))
+    return None
+
+
+def check_space_left(error: BaseException) -> None:
+    """Raise `OutOfSpaceError` if an error says that a disk is full."""
+    full = out_of_space(error)
+    if full is not None:
+        raise full from error
+
+
+def last_words(error: Exception) -> str:
+    """Say why a script ends: as `reason`, but a full disk is told, too."""
+    full = out_of_space(error)
+    return reason(error) if full is None else str(full)
 
 
 def reason(error: Exception) -> str:
@@ -55,7 +97,10 @@ def reason(error: Exception) -> str:
     ------
     Exception
         The error itself when it is no failure but the end of the script (Exit, STOP).
+    OutOfSpaceError
+        When nothing can be saved any more.
     """
+    check_space_left(error)
     exited = getattr(serialem(), "SEMexited", None)
     if exited is not None and isinstance(error, exited):
         raise error

@@ -44,6 +44,7 @@ def wait_for(
     what: str,
     timeout_s: float,
     status: Callable[[], str] | None = None,
+    poll_s: float = POLL_S,
 ) -> Result:
     """Look again and again until `look` returns something else than None.
 
@@ -57,6 +58,8 @@ def wait_for(
         Real seconds after which the waiting ends.
     status : callable, optional
         Returns a line about the progress.
+    poll_s : float
+        Pause between two looks, in SerialEM's time.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def wait_for(
     key_pressed("B")  # forget what was pressed earlier
     _log.info("Waiting for %s. Press B to stop waiting.", what)
     while result is None:
-        pause()
+        pause(poll_s)
         result = look()
         if result is not None:
             break

@@ -54,9 +54,7 @@ def collect_maps(session: GridSession, segment: bool) -> None:
             _collect(session, number, todo[position + 1 :], segment, somebody_there)
         except Exception as error:
             somebody_there = somebody_there and not isinstance(error, NobodyThereError)
-            _log.error(
-                "No map of lamella %d: %s. Going on with the next one.", number, reason(error)
-            )
+            _log.error("No map of lamella %d (the next one follows): %s", number, reason(error))
             failed.append(number)
     failed = [number for number in failed if not _mended(session, number, segment)]
     if failed and len(failed) == len(todo):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from space.files import write_text_atomic
 from space.microscope import autoloader, montage, navigator, scope
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import check_space_left, sem_errors, serialem, words
 from space.settings import STAGE, Settings
 from space.steps.session import GridSession
 
@@ -87,6 +87,7 @@ def open_grid(session: GridSession, slot: int | str) -> bool:
         autoloader.load(int(slot))
     elif autoloader.loaded_slot() is not None:
         _log.info("Using the grid that is on the stage.")
+    scope.level_stage()
     navigator.open_file(session.navigator_file)
     logged = open_log(session)
     _log.info("Grid %s in %s", session.grid, session.directory)
@@ -100,6 +101,7 @@ def open_log(session: GridSession) -> bool:
         serialem().SaveLogOpenNew(str(session.directory / session.log_name))
         return True
     except sem_errors() as error:
+        check_space_left(error)
         # A cancelled dialog about the old log is no reason to give up a grid.
         _log.warning("The grid's own log was not opened: %s.", words(error))
         return False

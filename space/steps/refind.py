@@ -71,7 +71,7 @@ def refind_lamellae(session: GridSession) -> None:
         if labelled(navigator.items(), FINAL_LABEL):
             _log.info("Positions were refined before: intermediate magnification skipped.")
         return
-    known = lamella_list.load(session.lamellae_file) or LamellaList(())
+    known = _with_offset(lamella_list.load(session.lamellae_file) or LamellaList(()))
     _go_to_intermediate(session)
     visit = _visit_all(session, known, retry=False)
     if (visit.unseen or visit.troubled) and visit.known.offset_um is not None:
@@ -107,6 +107,22 @@ def _drop_replaced() -> None:
     navigator.delete(
         [i.index for i in labelled(items, FIRST_LABEL) if lamella_number(i.label) in refined]
     )
+
+
+def _with_offset(known: LamellaList) -> LamellaList:
+    """Tell the common offset from the refined points when a run was cut off before noting it.
+
+    The points were saved after all items had been shifted; shifting them again would be wrong.
+    """
+    places = {one.number: one.stage_um for one in known.lamellae}
+    shifts = [
+        (item.stage_um[0] - places[number][0], item.stage_um[1] - places[number][1])
+        for item in labelled(navigator.items(), FINAL_LABEL)
+        if (number := lamella_number(item.label)) in places
+    ]
+    if known.offset_um is not None or not shifts:
+        return known
+    return replace(known, offset_um=shifts[0])
 
 
 def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Visit:

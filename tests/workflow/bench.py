@@ -7,13 +7,32 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from truth_worker import TruthWorker
-
 from space.jobs import pool
+from space.simulate import with_settings
 from space.simulator import Policy, Simulation
 from space.simulator.specimen import Grid
+from space.simulator.specimen.labels import LABEL
+from tests.workflow.truth_worker import TruthWorker
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_project(folder: Path, segmentation_pixel_nm: float = 16) -> Path:
+    """Make a project folder with models that only seem to be there."""
+    folder.mkdir(exist_ok=True)
+    text = (ROOT / "SPACEtomo_config.py").read_text(encoding="utf-8")
+    values = {"segmentation_pixel_nm": segmentation_pixel_nm}
+    (folder / "SPACEtomo_config.py").write_text(with_settings(text, values), encoding="utf-8")
+    detector, segmentation = (
+        folder / "models" / f"lamella_{name}" for name in ("detector", "segmentation")
+    )
+    detector.mkdir(parents=True)
+    (segmentation / "fold_0").mkdir(parents=True)
+    (detector / "weights.pt").write_bytes(b"")
+    (segmentation / "dataset.json").write_text(json.dumps({"labels": LABEL}), encoding="utf-8")
+    (segmentation / "plans.json").write_text("{}", encoding="utf-8")
+    (segmentation / "fold_0/checkpoint_final.pth").write_bytes(b"")
+    return folder
 
 
 def script_text(name: str = "SPACEtomo.py", **settings: object) -> str:

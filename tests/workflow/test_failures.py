@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -9,17 +10,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bench import Bench, cached_grid, script_text
 
 from space import pacetomo
 from space.errors import SpaceError
 from space.images import write_png
+from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
 from space.simulator import Policy, Script
 from space.steps import acquire, collect, find, inference, lamella_list, refind, set_up
 from space.steps.session import GridSession
+from tests.workflow.bench import Bench, cached_grid, script_text
 
 PRIMARY = (
     "#!Python\nimport serialem as sem\nsem.ReportNavItem()\n"
@@ -154,6 +156,20 @@ def test_a_failing_post_action_does_not_end_the_acquisition(bench, monkeypatch):
     assert acquired == ["ACQUIRED G1_L01_tgts.txt", "ACQUIRED G1_L02_tgts.txt"]
 
 
+def test_a_full_disk_ends_the_session_before_the_next_lamella_is_exposed(bench, monkeypatch):
+    session = bench(("good", "good"))
+    session.place_lamellae(6.0)
+    full = OSError(errno.ENOSPC, "No space left on device", "G1_L01.png")
+    broken = break_once(monkeypatch, collect, "save_for_model", full)
+    result = session.run(2)
+    assert not result.ok and broken
+    assert "The disk is full: No space left on device. [G1_L01.png] -> Free some" in result.error
+    assert session.names("G1_L??.mrc") == ["G1_L01.mrc"]
+    result = session.run(2)
+    assert result.ok, result.error
+    assert session.names("G1_L??.png") == ["G1_L01.png", "G1_L02.png"]
+
+
 def test_an_unforeseen_error_on_one_grid_leaves_the_next_one(bench, monkeypatch):
     session = bench()
     session.place_lamellae()
@@ -235,6 +251,20 @@ def test_a_first_point_left_beside_its_refined_one_goes(bench):
     assert session.run(1).ok
     assert [item.label for item in session.items()] == ["FL1"]
     assert session.count_exposures() == exposures
+
+
+def test_items_are_not_shifted_twice_when_the_offset_was_not_noted(monkeypatch):
+    known = lamella_list.LamellaList(
+        tuple(Lamella(n, (100.0 * n, 60.0), (9.0, 9.0), "good", 0.9) for n in (1, 2))
+    )
+    items = [
+        Item(1, "FL1", "", (112.0, 50.0), 0.0, 0),  # refined and saved after the common shift
+        Item(2, "PL2", "", (212.0, 50.0), 0.0, 0),
+    ]
+    monkeypatch.setattr(refind.navigator, "items", lambda: items)
+    assert refind._with_offset(known).offset_um == (12.0, -10.0)
+    monkeypatch.setattr(refind.navigator, "items", lambda: items[1:])
+    assert refind._with_offset(known).offset_um is None
 
 
 # --- waiting --------------------------------------------------------------------------------------

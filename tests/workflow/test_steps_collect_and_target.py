@@ -7,12 +7,12 @@ import threading
 
 import mrcfile
 import numpy as np
-from bench import script_text
 
 from space import pacetomo
 from space.jobs import pool
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
+from tests.workflow.bench import script_text
 
 RECORD_HALF_UM = (0.43, 0.31)
 

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from bench import cached_grid
+
+from tests.workflow.bench import cached_grid
 
 # The stage of these tests reaches no farther, so that the whole-grid montage is small.
 REACH_UM = 200.0

@@ -1,0 +1,118 @@
+"""Pictures that a disturbance spoilt are taken once more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from space.errors import SpaceError
+from space.microscope.sem import check_space_left, sem_errors, serialem, words
+from space.microscope.waiting import StoppedByUserError, wait_for
+
+Result = TypeVar("Result")
+
+DEWARS_TIMEOUT_S = 2 * 3600.0
+_DEWARS_POLL_S = 15.0
+_NO_DEWARS = "SPACE_NO_DEWARS"
+"""SerialEM variable that lives as long as the script: this microscope does not tell."""
+
+_log = logging.getLogger("space.microscope")
+
+
+class SpoiltError(SpaceError):
+    """A picture is of no use although SerialEM took it."""
+
+
+def carefully(work: Callable[[], Result], what: str) -> Result:
+    """Do something that takes pictures; once more if a disturbance spoilt it.
+
+    Disturbances are errors of camera and stage, closed column valves, dewars that are being
+    filled, and what `work` itself finds wrong (`SpoiltError`).
+
+    Parameters
+    ----------
+    work : callable
+        Takes the pictures and returns the result; called at most twice.
+    what : str
+        What it is, to begin a message with.
+
+    Raises
+    ------
+    SpaceError
+        When it was spoilt the second time, too.
+    OutOfSpaceError
+        When the disk is full: it would be of no use to try again.
+    """
+    for last in (False, True):
+        wait_for_dewars()
+        try:
+            result = work()
+            trouble = disturbance()
+            if not trouble:
+                return result
+        except SpoiltError as error:
+            trouble = disturbance() or error.what
+        except sem_errors() as error:
+            check_space_left(error)
+            trouble = words(error)
+        if last:
+            raise SpaceError(
+                f"{what} failed twice: {trouble}.",
+                do="Look at the microscope, then run the script again.",
+            )
+        _log.warning("%s failed: %s. It is tried once more.", what, trouble)
+        if valve_is_closed():
+            _log.warning("The column valves are opened again.")
+            serialem().SetColumnOrGunValve(1)
+
+
+def disturbance() -> str:
+    """Say what disturbs pictures now; empty when nothing does."""
+    if valve_is_closed():
+        return "the column valves are closed"
+    if dewars_are_filling():
+        return "the dewars are being filled"
+    return ""
+
+
+def valve_is_closed() -> bool:
+    """Whether the microscope says so; one that does not tell counts as open."""
+    try:
+        return int(serialem().ReportColumnOrGunValve()) == 0
+    except sem_errors():
+        return False
+
+
+def dewars_are_filling() -> bool:
+    """Whether the microscope says so; one that does not tell is asked once in a script."""
+    sem = serialem()
+    if sem.IsVariableDefined(_NO_DEWARS):
+        return False
+    try:
+        return int(sem.AreDewarsFilling()) != 0
+    except sem_errors():
+        sem.SetVariable(_NO_DEWARS, "1")
+        return False
+
+
+def wait_for_dewars() -> None:
+    """Wait as long as dewars are being filled, since pictures would be blurred.
+
+    Raises
+    ------
+    SpaceError
+        When they are never full.
+    """
+    if not dewars_are_filling():
+        return
+    try:
+        wait_for(
+            lambda: None if dewars_are_filling() else True,
+            "the dewars to be filled",
+            DEWARS_TIMEOUT_S,
+            poll_s=_DEWARS_POLL_S,
+        )
+        _log.info("The dewars are full.")
+    except StoppedByUserError:
+        _log.warning("Going on although the dewars are being filled.")

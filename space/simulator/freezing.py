@@ -1,0 +1,138 @@
+"""The state of the program as bytes, and back.
+
+Most of it is a graph of small objects of this package, for which pickle is the natural form.
+Loading a pickle can run anything, so this one may only make objects of this package and of a few
+harmless kinds; arrays are kept beside it as .npy, in one zip archive.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+import types
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+_PACKAGE = "space.simulator"
+_HARMLESS = {
+    ("collections", "Counter"),
+    ("collections", "OrderedDict"),
+    ("collections", "deque"),
+    ("datetime", "datetime"),
+    ("datetime", "timedelta"),
+    ("random", "Random"),
+}
+_METHODS = {("Clock", "advance")}
+_OBJECTS = "objects.pickle"
+
+
+class FrozenStateError(ValueError):
+    """What was read is not a state that this module wrote."""
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, stream, known: Mapping[str, Any]) -> None:
+        super().__init__(stream, protocol=5)
+        self.arrays: list[np.ndarray] = []
+        self._held: dict[int, int] = {}
+        self._known = {id(one): name for name, one in known.items()}
+
+    def persistent_id(self, value):
+        if id(value) in self._known:
+            return ("known", self._known[id(value)])
+        if isinstance(value, np.ndarray):
+            number = self._held.get(id(value))
+            if number is None:
+                number = self._held[id(value)] = len(self.arrays)
+                self.arrays.append(value)
+            return ("array", number, bool(value.flags.writeable))
+        if isinstance(value, np.generic):
+            return ("number", value.dtype.str, value.item())
+        if isinstance(value, PurePath):
+            return ("path", str(value))
+        if isinstance(value, types.MethodType):
+            return ("method", value.__self__, value.__name__)
+        return None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, stream, arrays: list[np.ndarray], known: Mapping[str, Any]) -> None:
+        super().__init__(stream)
+        self._arrays = arrays
+        self._known = known
+
+    def persistent_load(self, pid):
+        kind, *rest = pid
+        if kind == "known":
+            return self._known[rest[0]]
+        if kind == "array":
+            array = self._arrays[rest[0]]
+            array.setflags(write=rest[1])
+            return array
+        if kind == "number":
+            return np.dtype(rest[0]).type(rest[1])
+        if kind == "path":
+            return Path(rest[0])
+        if kind == "method":
+            holder, name = rest
+            if (type(holder).__name__, name) in _METHODS:
+                return getattr(holder, name)
+        raise FrozenStateError(f"an entry of the kind {kind!r} is not allowed")
+
+    def find_class(self, module, name):
+        if (module, name) in _HARMLESS:
+            return getattr(importlib.import_module(module), name)
+        if module == _PACKAGE or module.startswith(f"{_PACKAGE}."):
+            found = getattr(importlib.import_module(module), name, None)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
+        raise FrozenStateError(f"an object of the kind {module}.{name} is not allowed")
+
+
+def freeze(path: Path, state: Any, known: Mapping[str, Any]) -> None:
+    """Write a state.
+
+    Parameters
+    ----------
+    path : Path
+        The zip archive to write.
+    state :
+        What to keep.
+    known : mapping
+        Name → object that is not kept but put in its place again when thawing.
+    """
+    stream = io.BytesIO()
+    pickler = _Pickler(stream, known)
+    pickler.dump(state)
+    with zipfile.ZipFile(path, "w") as archive:  # stored, not compressed: pictures are noise
+        archive.writestr(_OBJECTS, stream.getvalue())
+        for number, array in enumerate(pickler.arrays):
+            with archive.open(f"{number}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, array, allow_pickle=False)
+
+
+def thaw(path: Path, known: Mapping[str, Any]) -> Any:
+    """Read a state.
+
+    Raises
+    ------
+    FrozenStateError
+        If it is not one, or holds what it may not.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            count = len(archive.namelist()) - 1
+            arrays = []
+            for number in range(count):
+                with archive.open(f"{number}.npy") as part:
+                    arrays.append(np.lib.format.read_array(part, allow_pickle=False))
+            return _Unpickler(io.BytesIO(archive.read(_OBJECTS)), arrays, known).load()
+    except FrozenStateError:
+        raise
+    except Exception as problem:  # a damaged pickle fails in any way
+        raise FrozenStateError(f"{path} cannot be read: {problem!r}") from problem

@@ -1,0 +1,142 @@
+"""What goes wrong at the microscope: our own workflow rides it out, or ends with a clear message.
+
+Either way the script is then run again without faults, and by the truth nothing is lost and
+nothing was done twice but what was cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from tests.session.small_session import SmallSession
+from tests.workflow.bench import make_project
+
+LEVELS = (1, 2, 4, 5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault and what an operator sees.
+
+    Attributes
+    ----------
+    faults : str
+        As on the command line.
+    start, level : int
+        Level that the session was run to before, and level of the run with the fault.
+    says : str
+        Found in the log of that run.
+    ends : bool
+        Whether the run ends; otherwise it is ridden out.
+    again : str
+        Beginning of the names of files of which pictures may be taken twice.
+    """
+
+    faults: str
+    start: int
+    level: int
+    says: str
+    ends: bool = False
+    again: str = "none"
+
+    def __str__(self) -> str:
+        return f"{self.faults.replace(' ', '+')}, level {self.level}"
+
+
+CASES = [
+    Case("camera-timeout@M", 1, 2, "G1_L01.mrc failed: The camera did not .* tried once more",
+         again="G1_L01.mrc"),
+    Case("stage-failure@Eucentricity", 1, 2, "eucentric height failed: The stage did not reach"),
+    Case("stage-off@M", 1, 2, r"a piece was taken 5\.0 um from its place", again="G1_L01.mrc"),
+    Case("stage-off@MoveToNavItem", 1, 2, r"stands 5\.0 um away. It is sent again"),
+    Case("autoloader-failure", 0, 1, r"The grid was not loaded \(code 1\).*Look at the autoloader",
+         ends=True),
+    Case("dark-image@M", 1, 2, "column valves are closed.*\n.*column valves are opened again",
+         again="G1_L01.mrc"),
+    Case("refill@M", 1, 2, "Waiting for the dewars to be filled", again="G1_L01.mrc"),
+    Case("dark-image@1-", 0, 1, "G1.mrc failed twice: the column valves are closed", ends=True,
+         again="G1.mrc"),
+    Case("camera-timeout@1-", 1, 2, "No lamella map could be collected", ends=True),
+    Case("disk-full@M", 1, 2, "SPACEtomo stopped: The disk is full: .*Free some space", ends=True),
+    Case("user-stop@NewMap", 1, 2, "Stopped by the user", ends=True, again="G1_L01.mrc"),
+    Case("camera-timeout@R:8", 4, 5, "Acquire at Items ended.*The camera did not", ends=True,
+         again="G1_L01_ts"),
+    Case("script-error@100", 4, 5, "Acquire at Items ended.*the command failed", ends=True,
+         again="G1_L01_ts"),
+    Case("disk-full@S:20", 4, 5, "Acquire at Items ended.*could not be written", ends=True,
+         again="G1_L01_ts"),
+    Case("disk-full@SaveNavigator:2", 4, 5,
+         "Post action: The disk is full.*\n.*ended after 1 item"),
+    Case("drift@V lost-focus@V", 4, 5, "The specimen drifts by .*: waiting for a minute"),
+    Case("dark-image@R:4 refill@R:9", 4, 5, "The column valves are opened again"),
+]  # fmt: skip
+
+DEATHS = [
+    ("serialem-death@M", 0, 1, "G1.mrc"),
+    ("serialem-death@ShiftItemsByMicrons", 0, 1, "none"),
+    ("serialem-death@SaveNavigator:6", 0, 1, "none"),
+    ("serialem-death@Eucentricity", 1, 2, "none"),
+    ("serialem-death@M", 1, 2, "G1_L01.mrc"),
+    ("serialem-death@M:2", 1, 2, "G1_L02.mrc"),
+    ("serialem-death@NewMap:3", 2, 4, "none"),
+    ("serialem-death@SetItemAcquire:1", 2, 4, "none"),
+    ("serialem-death@R:9", 4, 5, "G1_L01_ts"),
+    ("serialem-death@SaveNavigator:3", 4, 5, "none"),
+]
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """A session kept after each level, in a folder that keeps its name."""
+    root = tmp_path_factory.mktemp("faults")
+    project = make_project(root / "project", segmentation_pixel_nm=48)
+    with pytest.MonkeyPatch.context() as patch:
+        session = SmallSession(root / "work" / "session", project, patch)
+        for level in LEVELS:
+            outcome = session.run(level)
+            assert outcome.result.ok, outcome.result.error
+            session.check(level)
+            session.copy_to(root / str(level))
+    return root
+
+
+@pytest.fixture
+def session(before, monkeypatch):
+    """Give the session as a level left it."""
+
+    def at(level: int) -> SmallSession:
+        session = SmallSession(before / "work" / "session", before / "project", monkeypatch)
+        session.start_from(before / str(level) if level else None)
+        return session
+
+    return at
+
+
+def go_on(session, level: int, again: str) -> None:
+    """Run without faults what was cut off, and look at the truth."""
+    outcome = session.run(level)
+    assert outcome.result.ok, outcome.result.error
+    session.check(level)
+    repeated = session.repeated()
+    assert all(name.startswith(again) for name in repeated), repeated
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_fault_is_ridden_out_or_told_and_nothing_is_lost(session, case):
+    run = session(case.start)
+    outcome = run.run(case.level, *case.faults.split())
+    assert len(outcome.faults.struck) >= len(case.faults.split()), "the fault did not strike"
+    assert outcome.result.ok is not case.ends, outcome.result.error
+    assert re.search(case.says, outcome.log), outcome.log[-2000:]
+    assert "This is a mistake in SPACEtomo" not in outcome.log
+    go_on(run, case.level, case.again)
+
+
+@pytest.mark.parametrize(("fault", "start", "level", "again"), DEATHS)
+def test_a_session_goes_on_after_serialem_died(session, fault, start, level, again):
+    run = session(start)
+    assert run.run(level, fault).died
+    go_on(run, level, again)

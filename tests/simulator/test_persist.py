@@ -1,0 +1,267 @@
+"""Sessions that are kept on disk: as if the program went on running between scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from space.simulator import Script, hardware
+from space.simulator.faults import DEATH_EXIT_CODE, Faults
+from space.simulator.freezing import FrozenStateError, freeze, thaw
+from space.simulator.persist import _NOT_KEPT, FOLDER, SessionError, Setup, kept, pictures
+from tests.simulator.fakes import SpotGrid
+
+HEAD = "#!Python\nimport serialem as sem\n"
+ROOT = Path(__file__).resolve().parents[2]
+GRIDS = {1: SpotGrid(((3.0, -4.0), (12.0, 9.0)), 2.0), 2: SpotGrid(name="other")}
+
+FIRST = """
+sem.OpenNavigator()
+sem.SaveNavigator("nav.nav")
+sem.GoToImagingState("2")
+sem.GoToLowDoseArea("V")
+sem.OpenNewFile("stack.mrc")
+for x in (2, 11):
+    sem.MoveStageTo(x, -x)
+    sem.V()
+    sem.S()
+    sem.NewMap(0, f"at {x}")
+sem.R()
+sem.Copy("B", "O")
+sem.SetPersistentVar("name", "G7")
+sem.SetVariable("short", "1")
+sem.SetItemAcquire(1, 1)
+"""
+SECOND = """
+assert sem.GetVariable("name") == "G7" and not sem.IsVariableDefined("short")
+assert sem.ReportFileNumber() == 1 and sem.ReportNumTableItems() == 2
+sem.SetImageShift(0.3, -0.2)
+sem.V()
+sem.S()
+sem.AlignTo("O", 0, 0, 0, 0)
+sem.AddStagePosAsNavPoint(5, 6, 0)
+sem.R()
+sem.TiltTo(20)
+sem.V()
+sem.SaveNavigator()
+"""
+
+
+class Died(BaseException):
+    """Stands in for the end of the process."""
+
+
+def die():
+    raise Died
+
+
+def opened(folder, **options):
+    return kept(folder, Setup(seed=5), grids=GRIDS, time_scale=0.0, **options)
+
+
+def truth(session):
+    return [
+        (e.center_um, e.tilt_deg, e.area, Path(e.file).name, e.section) for e in session.exposures
+    ]
+
+
+def navigator_of(session):
+    folder = str(session.directory)
+    return [
+        (item.label, {k: v.replace(folder, "") for k, v in item.values.items()})
+        for item in session.navigator.items
+    ]
+
+
+def test_two_runs_are_as_one(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    with opened(one) as simulation:
+        assert simulation.run(HEAD + FIRST).ok
+        assert simulation.run(HEAD + SECOND).ok
+        whole = simulation.session
+    with opened(two) as simulation:
+        assert simulation.run(HEAD + FIRST).ok
+    with opened(two) as simulation:
+        result = simulation.run(HEAD + SECOND)
+        assert result.ok, result.error
+        parts = simulation.session
+    assert parts is not whole
+    assert truth(parts) == truth(whole) and len(truth(whole)) == 6
+    assert navigator_of(parts) == navigator_of(whole)
+    for letter in "ABCDO":
+        assert np.array_equal(
+            parts.buffers.require(letter).data, whole.buffers.require(letter).data
+        )
+    assert hardware.read(parts) == hardware.read(whole)
+    assert (one / "stack.mrc").read_bytes() == (two / "stack.mrc").read_bytes()
+    assert pictures(two) == parts.exposures
+    assert [line for line in parts.log if "Opened" in line] == ["Opened new file stack.mrc"]
+
+
+def test_what_is_left_when_the_program_died(tmp_path):
+    with opened(tmp_path) as simulation:
+        assert simulation.run(HEAD + FIRST + "sem.SaveNavigator()\n").ok
+        simulation.scripts[4] = Script("four", HEAD)
+        simulation.acquire_params(primary=4)
+    faults = Faults(["serialem-death@TiltTo"], die=die)
+    with pytest.raises(Died), opened(tmp_path, faults=faults) as simulation:
+        before = simulation.session
+        simulation.run(HEAD + SECOND.replace("sem.TiltTo", "sem.LoadCartridge(2)\nsem.TiltTo"))
+    with opened(tmp_path) as simulation:
+        after = simulation.session
+        assert "The program was started again: its last run had not ended." in simulation.log
+        # the microscope is as it was ...
+        assert hardware.read(after) == hardware.read(before)
+        assert after.scope.tilt_deg == pytest.approx(20.0, abs=0.1)
+        assert after.grid.name == "other" and not after.scope.valve_open
+        assert truth(after) == truth(before) and len(truth(after)) == 5
+        # ... settings are kept, and what was only in memory is gone.
+        assert after.scripts[4].name == "four" and after.acquire.params["F"].primary == 4
+        assert after.buffers.get("A") is None and not after.variables.defined("name")
+        assert after.files.current is None and not after.navigator.is_open
+        assert simulation.run(HEAD + "sem.ReadNavFile('nav.nav')\nsem.OpenOldFile('stack.mrc')").ok
+        assert len(after.navigator.items) == 2
+        assert after.files.current.sections == 3
+
+
+def test_stage_errors_go_on_where_they_were_after_a_death(tmp_path):
+    moves = "for x in (5, 0):\n    sem.MoveStageTo(x, 0)\n"
+    with opened(tmp_path / "one") as simulation:
+        simulation.run(HEAD + moves + moves)
+        whole = simulation.session.scope.true_stage_um
+    faults = Faults(["serialem-death@MoveStageTo:2"], die=die)
+    with pytest.raises(Died), opened(tmp_path / "two", faults=faults) as simulation:
+        simulation.run(HEAD + moves)
+    with opened(tmp_path / "two") as simulation:
+        simulation.run(HEAD + moves)
+        assert simulation.session.scope.true_stage_um == whole
+
+
+def test_a_line_that_was_being_written_does_not_count(tmp_path):
+    with opened(tmp_path) as simulation:
+        simulation.run(HEAD + "sem.T()\nsem.T()\n")
+    journal = tmp_path / FOLDER / "journal.jsonl"
+    with open(journal, "ab") as stream:
+        stream.write(b'["picture", {"index": 2, "gr')
+    with opened(tmp_path) as simulation:
+        assert len(simulation.exposures) == 2
+        simulation.run(HEAD + "sem.T()\n")
+    assert [one.index for one in pictures(tmp_path)] == [0, 1, 2]
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(SessionError, match="There is no session"), kept(tmp_path):
+        pass
+    with opened(tmp_path):
+        with pytest.raises(SessionError, match="Another process"), opened(tmp_path):
+            pass
+    with pytest.raises(SessionError, match="other values of: seed"), kept(tmp_path, Setup(seed=6)):
+        pass
+    path = tmp_path / FOLDER / "setup.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "format": 99}), encoding="utf-8")
+    with pytest.raises(SessionError, match="format 99"), opened(tmp_path):
+        pass
+
+
+def test_setups_are_read_as_they_were_written():
+    setup = Setup.of(3, 2, 4, ("good", "thick"), 260.0, stage_limit_um=370.0, instrument="x.toml")
+    assert Setup.from_dict(json.loads(json.dumps(setup.to_dict()))) == setup
+
+
+def test_a_frozen_state_can_only_make_harmless_objects(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.getcwd, ()
+
+    path = tmp_path / "state.zip"
+    freeze(path, {"a": np.arange(3), "b": Path("x"), "c": np.float32(2)}, {})
+    assert thaw(path, {})["a"].tolist() == [0, 1, 2]
+    for evil in (Evil(), kept, sys.exit):
+        freeze(path, evil, {})
+        with pytest.raises(FrozenStateError, match="not allowed"):
+            thaw(path, {})
+    path.write_bytes(pickle.dumps(3))
+    with pytest.raises(FrozenStateError, match="cannot be read"):
+        thaw(path, {})
+
+
+# Attributes that a program that is started anew does not have as they were.
+PROGRAM = {
+    "": """_chance acquire buffers call_depth camera clock darkroom dialogs directory files
+        following_areas instrument last_error last_zlp_s log log_file log_start log_styles
+        long_operations measured montage navigator noise options reported
+        rough_eucentricity_failed scope scripts seed slot_names status_lines updated_areas
+        variables workbench""",
+    "scope": """_applied _chance _elapse areas drift faults instrument low_dose optics play_um
+        properties saved_beam_tilt shift_to_tilt_axis stage_error_um stage_limits_um states
+        target_defocus_um tilt_axis_offset_um tilt_error_um""",
+    "scope.drift": "_chance clock scale",
+}
+
+
+@pytest.mark.parametrize("path", PROGRAM)
+def test_every_attribute_was_thought_of(make_session, path):
+    """Each belongs to the hardware, which outlives the program, or to the program."""
+    names = set(vars(hardware.part(make_session(), path)))
+    brought_anew = set(_NOT_KEPT) if not path else set()
+    assert names - brought_anew == set(hardware.HARDWARE[path]) | set(PROGRAM[path].split())
+
+
+SCRIPTS = {
+    "points.py": HEAD + "sem.OpenNavigator()\nfor x in (5, 15, 25):\n"
+    "    sem.SetItemAcquire(int(sem.AddStagePosAsNavPoint(x, 0, 0)), 1)\n"
+    "sem.SaveNavigator('nav.nav')\nsem.MoveStageTo(7, 8)\n",
+    "primary.py": HEAD + "sem.R()\nprint('acquired', sem.ReportNavItem()[0])\n",
+    "look.py": HEAD + "print('open', sem.ReportIfNavOpen(), 'at', sem.ReportStageXYZ())\n",
+}
+
+
+def command(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "space.cli", "simulate", "--session", "s", *words],
+        cwd=command.folder, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_scripts_from_the_command_line_one_process_after_another(tmp_path):
+    command.folder = tmp_path
+    for name, text in SCRIPTS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = command("--run", "points.py", "--seed", "3", "--lamellae", "1")
+    assert done.returncode == 0, done.stderr
+    done = command("--acquire", "--primary", "primary.py", "--fault", "serialem-death@R:2")
+    assert done.returncode == DEATH_EXIT_CODE, done.stderr
+    assert "acquired 1.0" in done.stdout and "acquired 2.0" not in done.stdout
+    done = command("--run", "look.py")
+    assert done.returncode == 0 and "open 0.0 at (14.9" in done.stdout.replace("15.0", "14.9")
+    assert len(pictures(tmp_path / "s")) == 2
+    done = command("--run", "look.py", "--fault", "nonsense")
+    assert done.returncode == 2 and "camera-timeout" in done.stderr
+
+
+def test_a_process_that_was_killed_leaves_a_session_that_can_be_opened(tmp_path):
+    slow = "sem.T()\nsem.MoveStageTo(30, 40)\nprint('ready')\nwhile 1: sem.Delay(60, 's')\n"
+    code = (
+        "import sys\nsys.path.insert(0, sys.argv[1])\n"
+        "from space.simulator.persist import Setup, kept\n"
+        "with kept(sys.argv[2], Setup(), progress=lambda line: print(line, flush=True)) as s:\n"
+        f"    s.run({HEAD + slow!r})\n"
+    )
+    program = [sys.executable, "-c", code, str(ROOT), str(tmp_path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        lines = iter(process.stdout.readline, "")
+        assert "ready" in (line.strip() for line in lines)
+        process.kill()
+    with kept(tmp_path) as simulation:
+        assert simulation.session.scope.stage_um[:2] == pytest.approx((30, 40), abs=0.1)
+        assert len(simulation.exposures) == 1
+        assert simulation.run(HEAD + "sem.T()").ok
