@@ -1,0 +1,370 @@
+"""Target selection: how quick, how near the optimum, how much better than the obvious method.
+
+python -m benchmarks.targeting [--n 20] [--json FILE]
+
+Three questions, on label maps of simulated lamellae (the labels of the specimen, no model):
+
+* Speed and memory: `select_targets` on maps of 5300 x 4400 px (7 nm/px) and of 15 000 x 7000 px
+  (2.283 nm/px): sparse mitochondria, cells and whole lamellae in turn, beams of 0.7 and 1.6 µm in
+  turn. CPU seconds of one thread; memory is what the choice needs beyond the label map (peak of
+  the process where the system tells it, otherwise what numpy asked for).
+* Optimum: cut-outs small enough for an exact solution over the chooser's own candidate places by
+  mixed-integer programming (scipy's HiGHS). A ratio above 1 means that the chooser, whose targets
+  may lie between the candidates, found more.
+* The obvious method: a hexagonal lattice of beams (dense) or a scan of the grid of candidate
+  fields (sparse), each improved by Nelder-Mead, then conflicting targets removed, the lower score
+  first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, sparse
+
+from space.simulator.specimen import LABELS, Grid
+from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting.candidates import Candidates, candidate_grid
+from space.targeting.masks import class_tables, coverage
+from space.targeting.score import ScoreMap, cell_factor, score_map
+from space.targeting.tilt import TiltFrame, conflicts
+
+from .common import PROJECT, parser, report
+
+NAMES = {name: number for number, name in enumerate(LABELS)}
+FIELD_UM = (0.86, 0.61)
+AVOID = ("black", "white", "ice", "crack")
+USUAL_SHAPE, USUAL_PIXEL_NM = (4400, 5300), 7.0
+LARGE_SHAPE, LARGE_PIXEL_NM = (7000, 15000), 2.283
+SMALL_UM = {0.7: 4.5, 1.6: 7.0}
+SOLVER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A question to the chooser; the same seed gives the same map."""
+
+    seed: int
+    target: str
+    sparse: bool
+    beam_um: float
+
+    @property
+    def options(self) -> TargetingOptions:
+        return TargetingOptions((self.target,), AVOID, sparse=self.sparse)
+
+    def optics(self, pixel_nm: float) -> Optics:
+        return Optics(pixel_nm, FIELD_UM, self.beam_um, tilt_axis_deg=85.0)
+
+
+def problems(seed_start: int, n: int) -> list[Problem]:
+    """Modes and beams in turn."""
+    modes = (("mitos", True), ("cell", False), ("lamella", False))
+    beams = (0.7, 1.6)
+    return [
+        Problem(seed_start + k, *modes[k % 3], beams[(k // 3) % 2])
+        for k in range(n)
+    ]  # fmt: skip
+
+
+def label_map(seed: int, shape: tuple[int, int], pixel_nm: float) -> np.ndarray:
+    """Labels (rows, columns) uint8 of a simulated lamella, its long side along the columns."""
+    lamella = Grid.make(seed, 1, kinds=["good"]).lamellae[0]
+    rng = np.random.default_rng([41, seed])
+    angle = math.radians(lamella.angle_deg + rng.normal(0, 6))
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    turn *= pixel_nm / 1000
+    corner = np.asarray(lamella.center_um) - turn @ (shape[1] / 2, shape[0] / 2)
+    labels = lamella.label_map(np.column_stack([turn, corner]), shape)
+    labels[labels == 0] = NAMES["black"]
+    return labels
+
+
+def scores_of(labels: np.ndarray, problem: Problem, optics: Optics) -> ScoreMap:
+    """The score at every place."""
+    cover = coverage(labels, class_tables(NAMES, problem.options), cell_factor(optics))
+    return score_map(cover, problem.options, optics)
+
+
+def total_score(choice) -> float:
+    """Sum of the scores of all targets."""
+    return float(sum(area.scores.sum() for area in choice.areas))
+
+
+def conflict_count(choice, optics: Optics) -> int:
+    """Pairs of targets whose beams overlap at the highest tilt."""
+    points = [area.targets_map_px for area in choice.areas]
+    if not points:
+        return 0
+    frame = TiltFrame.of(optics)
+    return len(conflicts(frame.from_map(np.concatenate(points)), optics.beam_diameter_um))
+
+
+# --- the exact solution ----------------------------------------------------------------------
+
+
+def cut_out(scores: ScoreMap, labels: np.ndarray, problem: Problem) -> np.ndarray:
+    """Part of a label map around its best place, small enough to be solved exactly."""
+    pixel_um = USUAL_PIXEL_NM / 1000
+    side = int(SMALL_UM[problem.beam_um] / pixel_um)
+    rng = np.random.default_rng([42, problem.seed])
+    good = np.argwhere(scores.values > 0.5 * scores.values.max())
+    row, column = good[rng.integers(len(good))] * scores.factor
+    top = int(np.clip(row - side // 2, 0, labels.shape[0] - side))
+    left = int(np.clip(column - side // 2, 0, labels.shape[1] - side))
+    return np.ascontiguousarray(labels[top : top + side, left : left + side])
+
+
+def exact_total(candidates: Candidates, time_limit_s: float) -> float | None:
+    """Largest total score of candidate places without conflict; None if not proven in time.
+
+    All places within half a beam of a point exclude one another. Such groups around a coarse
+    lattice are given to the solver at first; whatever conflict its answer still has adds the group
+    around the middle of the pair, until there is none.
+    """
+    index = np.argwhere(candidates.scores > 0)
+    weights = candidates.scores[index[:, 0], index[:, 1]].astype(float)
+    nodes = candidates.nodes(index)
+    radius = candidates.diameter_um / 2 - 1e-9
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(nodes)
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    axes = [np.arange(a, b + radius / 2, radius / 2) for a, b in zip(low, high, strict=True)]
+    centers = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    groups = [group for group in tree.query_ball_point(centers, radius) if len(group) > 1]
+    end = time.monotonic() + time_limit_s
+    while True:
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            return None
+        answer = _solve(weights, groups, left_s)
+        if answer is None:
+            return None
+        chosen = np.flatnonzero(answer > 0.5)
+        pairs = conflicts(nodes[chosen], candidates.diameter_um)
+        if not len(pairs):
+            return float(weights[chosen].sum())
+        middles = nodes[chosen][pairs].mean(axis=1)
+        groups.extend(tree.query_ball_point(middles, radius))
+
+
+def _solve(weights: np.ndarray, groups: list[list[int]], time_limit_s: float):
+    limits = []
+    if groups:
+        rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+        columns = np.concatenate(groups)
+        shape = (len(groups), len(weights))
+        matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+        limits = [optimize.LinearConstraint(matrix, ub=1)]
+    result = optimize.milp(
+        -weights,
+        integrality=np.ones(len(weights)),
+        bounds=optimize.Bounds(0, 1),
+        constraints=limits,
+        options={"time_limit": time_limit_s, "mip_rel_gap": 1e-3},
+    )
+    return result.x if result.status == 0 else None
+
+
+# --- the obvious method ----------------------------------------------------------------------
+
+
+def obvious_total(scores: ScoreMap, problem: Problem, optics: Optics) -> float:
+    """Total score of lattice or scan, Nelder-Mead and removal of the lower of two in conflict."""
+    frame = TiltFrame.of(optics)
+    rows, columns = scores.map_shape
+    corners = frame.from_map(np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    find = _scan if problem.sparse else _lattice
+    points = find(scores, frame, optics.beam_diameter_um, low, high, problem)
+    values = scores.at(frame.to_map(points))
+    good = (values >= problem.options.target_score_threshold) & (values > 0)
+    points, values = points[good], values[good]
+    order = np.argsort(-values, kind="stable")
+    kept: list[int] = []
+    for index in order:
+        away = points[index] - points[kept] if kept else np.empty((0, 2))
+        if (np.hypot(away[:, 0], away[:, 1]) >= optics.beam_diameter_um - 1e-6).all():
+            kept.append(int(index))
+    return float(values[kept].sum())
+
+
+def _lattice(scores, frame, diameter_um, low, high, problem) -> np.ndarray:
+    """Rows along the tilt axis; the lattice as a whole is shifted to its best place."""
+    height = math.sqrt(3) / 2 * diameter_um
+    j, i = np.meshgrid(
+        np.arange(-1, (high[1] - low[1]) / height + 1),
+        np.arange(-1, (high[0] - low[0]) / diameter_um + 1),
+        indexing="ij",
+    )
+    lattice = np.stack([low[0] + (i + 0.5 * (j % 2)) * diameter_um, low[1] + j * height], axis=-1)
+    lattice = lattice.reshape(-1, 2)
+
+    def lost(shift: np.ndarray) -> float:
+        values = scores.at(frame.to_map(lattice + shift))
+        return -float(values[values >= problem.options.target_score_threshold].sum())
+
+    found = optimize.minimize(
+        lost, np.zeros(2), method="Nelder-Mead", options=_simplex(np.zeros(2), diameter_um / 2)
+    )
+    return lattice + found.x
+
+
+def _scan(scores, frame, diameter_um, low, high, problem) -> np.ndarray:
+    """Fields side by side on a grid; each one that scores is shifted to a better place nearby."""
+    step = np.array([FIELD_UM[0], FIELD_UM[1] / frame.stretch])
+    axes = [np.arange(a, b, s) for a, b, s in zip(low, high, step, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    values = scores.at(frame.to_map(grid))
+    grid = grid[(values >= problem.options.target_score_threshold) & (values > 0)]
+    moved = []
+    for start in grid:
+        found = optimize.minimize(
+            lambda point: -float(scores.at(frame.to_map(point[None]))[0]),
+            start,
+            method="Nelder-Mead",
+            options=_simplex(start, min(FIELD_UM) / 4),
+        )
+        moved.append(found.x)
+    return np.array(moved).reshape(-1, 2)
+
+
+def _simplex(start: np.ndarray, size_um: float) -> dict:
+    corners = size_um * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
+    return {"initial_simplex": start + corners, "xatol": 0.005, "fatol": 1e-4}
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+def measured(problem: Problem, shape: tuple[int, int], pixel_nm: float) -> dict[str, float]:
+    """Seconds and memory of one choice, in a process of its own with one thread."""
+    command = [sys.executable, "-m", "benchmarks.targeting", "--measure"]
+    command += [str(problem.seed), problem.target, str(int(problem.sparse)), str(problem.beam_um)]
+    command += [str(shape[0]), str(shape[1]), str(pixel_nm)]
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    run = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **threads}, capture_output=True, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def measure(arguments: list[str]) -> None:
+    """Answer of the process that `measured` starts."""
+    seed, target, is_sparse, beam_um, rows, columns, pixel_nm = arguments
+    problem = Problem(int(seed), target, bool(int(is_sparse)), float(beam_um))
+    optics = problem.optics(float(pixel_nm))
+    labels = label_map(problem.seed, (int(rows), int(columns)), float(pixel_nm))
+    # Imports are not the choice: a small one goes before.
+    select_targets(labels[:200, :200], NAMES, problem.options, optics)
+    start = time.process_time()
+    choice = select_targets(labels, NAMES, problem.options, optics)
+    seconds = time.process_time() - start
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "memory_gb": _extra_memory_gb(labels, problem, optics),
+                "targets": choice.n_targets,
+                "total": total_score(choice),
+                "conflicts": conflict_count(choice, optics),
+            }
+        )
+    )
+
+
+def _extra_memory_gb(labels: np.ndarray, problem: Problem, optics: Optics) -> float:
+    """Peak of what is asked for during a choice (numpy tells tracemalloc of its arrays)."""
+    import tracemalloc
+
+    tracemalloc.start()
+    select_targets(labels, NAMES, problem.options, optics)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e9
+
+
+def main() -> None:
+    """Command line."""
+    if sys.argv[1:2] == ["--measure"]:
+        measure(sys.argv[2:])
+        return
+    args = parser(__doc__, n=20).parse_args()
+    usual, ratios, gains = [], [], {"dense": [], "sparse": []}
+    for problem in problems(args.seed_start, args.n):
+        found = measured(problem, USUAL_SHAPE, USUAL_PIXEL_NM)
+        usual.append(found)
+        optics = problem.optics(USUAL_PIXEL_NM)
+        labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
+        scores = scores_of(labels, problem, optics)
+        obvious = obvious_total(scores, problem, optics)
+        if obvious > 0:
+            gains["sparse" if problem.sparse else "dense"].append(found["total"] / obvious)
+        ratio = optimal_ratio(labels, scores, problem, optics)
+        if ratio is not None:
+            ratios.append(ratio)
+        print(
+            f"{problem.seed} {problem.target:8s} {problem.beam_um} um: "
+            f"{found['targets']:4d} targets, "
+            f"{found['seconds']:5.2f} s, {found['memory_gb']:5.2f} GB, "
+            f"{found['total'] / max(obvious, 1e-9):5.2f} x obvious, of the optimum {ratio}",
+            flush=True,
+        )
+    large = [
+        measured(problem, LARGE_SHAPE, LARGE_PIXEL_NM)
+        for problem in problems(args.seed_start, min(args.n, 6))
+    ]
+    report(
+        {
+            "maps": args.n,
+            "seconds_median": round(float(np.median([m["seconds"] for m in usual])), 2),
+            "seconds_max": round(max(m["seconds"] for m in usual), 2),
+            "seconds_large": round(max(m["seconds"] for m in large), 2),
+            "seconds_large_median": round(float(np.median([m["seconds"] for m in large])), 2),
+            "memory_gb": round(max(m["memory_gb"] for m in usual), 3),
+            "memory_gb_large": round(max(m["memory_gb"] for m in large), 3),
+            "solved_exactly": len(ratios),
+            "optimal_ratio_min": round(min(ratios), 4) if ratios else None,
+            "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
+            "gain_dense": _geometric_mean(gains["dense"]),
+            "gain_sparse": _geometric_mean(gains["sparse"]),
+            "conflicts": sum(m["conflicts"] for m in usual + large),
+        },
+        args.json,
+    )
+
+
+def optimal_ratio(labels, scores: ScoreMap, problem: Problem, optics: Optics) -> float | None:
+    """Score of the choice on a cut-out over the exact optimum; None if that was not proven."""
+    part = cut_out(scores, labels, problem)
+    options = problem.options
+    map_scores = scores_of(part, problem, optics)
+    candidates = candidate_grid(
+        map_scores,
+        TiltFrame.of(optics),
+        optics.beam_diameter_um,
+        min(optics.field_um),
+        options.target_score_threshold,
+    )
+    if candidates is None:
+        return None
+    best = exact_total(candidates, SOLVER_S)
+    if not best:
+        return None
+    return total_score(select_targets(part, NAMES, options, optics)) / best
+
+
+def _geometric_mean(values: list[float]) -> float | None:
+    return round(float(np.exp(np.mean(np.log(values)))), 3) if values else None
+
+
+if __name__ == "__main__":
+    main()

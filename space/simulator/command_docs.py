@@ -1,0 +1,132 @@
+"""Writes the tables of all commands and of the faults into the documentation.
+
+`python -m space.simulator.command_docs [FILE]` renews the parts of `docs/simulator.md` (or of
+another file) that lie between marks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from space.simulator.argkeys import command_table
+from space.simulator.atomic import write_text_atomic
+from space.simulator.commands import command_groups
+from space.simulator.faults import KINDS
+from space.simulator.module import MODULE_COMMANDS
+from space.simulator.not_simulated import OTHERS, SUBJECTS
+
+BEGIN = "<!-- {name}: written by python -m space.simulator.command_docs -->"
+END = "<!-- end of {name} -->"
+PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
+SCRIPT_END = "Ending a script"
+SCRIPT_END_TEXTS = {
+    "Exit": "End the script, with a text for the log; negative numbers count as a failure.",
+    "Return": "End the script; one that called it goes on.",
+}
+
+
+def first_line(thing: Callable | ModuleType) -> str:
+    """First line of what is written about a function or module, ready for a table.
+
+    Raises
+    ------
+    ValueError
+        If nothing is written about it.
+    """
+    text = inspect.getdoc(thing)
+    if not text:
+        raise ValueError(f"{thing.__name__} needs a line that says what it does")
+    return text.splitlines()[0].replace("|", "\\|")
+
+
+def _signature(name: str) -> str:
+    return f"`{name}({command_table()[name].keys})`"
+
+
+def simulated() -> dict[str, dict[str, str]]:
+    """Title of a group → command → what it does, for all that is simulated."""
+    groups = {SCRIPT_END: {name: SCRIPT_END_TEXTS[name] for name in MODULE_COMMANDS}}
+    for module in command_groups():
+        title = first_line(module).split(". ")[0].rstrip(".")
+        lines = {name: first_line(function) for name, function in module.COMMANDS.items()}
+        groups[title] = dict(sorted(lines.items()))
+    return groups
+
+
+def not_simulated() -> dict[str, list[str]]:
+    """Subject → commands, for all that is not simulated."""
+    known = {name for group in simulated().values() for name in group}
+    missing = [name for name in command_table() if name not in known]
+    found: dict[str, list[str]] = {}
+    for name in sorted(missing):
+        title = next((s.title for s in SUBJECTS if name in s.names), OTHERS)
+        found.setdefault(title, []).append(name)
+    order = [*(subject.title for subject in SUBJECTS), OTHERS]
+    return {title: found[title] for title in order if title in found}
+
+
+def command_tables() -> str:
+    """Tables of all commands, in Markdown."""
+    works, missing = simulated(), not_simulated()
+    count = sum(len(group) for group in works.values())
+    lines = [
+        f"Of {len(command_table())} commands, {count} are simulated. The others check their "
+        "arguments too, and then raise `SEMerror` with their name and `not simulated`.",
+        "",
+        "Arguments: `S` text, `D` number, `I` integer; a small letter may be left out.",
+        "",
+        "### Simulated",
+    ]
+    for title, group in works.items():
+        lines += ["", f"#### {title}", "", "| command | what it does |", "|---|---|"]
+        lines += [f"| {_signature(name)} | {text} |" for name, text in group.items()]
+    lines += ["", "### Not simulated", "", "| subject | commands |", "|---|---|"]
+    for title, names in missing.items():
+        lines.append(f"| {title} | {', '.join(_signature(name) for name in names)} |")
+    return "\n".join(lines)
+
+
+def fault_table() -> str:
+    """Table of the faults on demand, in Markdown."""
+    lines = ["| fault | is counted by | scripts see | people see |", "|---|---|---|---|"]
+    for name, kind in KINDS.items():
+        lines.append(f"| `{name}` | {kind.occasion} | {kind.scripts} | {kind.operator} |")
+    return "\n".join(lines)
+
+
+PARTS = {"commands": command_tables, "faults": fault_table}
+"""What can stand between marks on a page."""
+
+
+def renewed(page: str) -> str:
+    """Give the text of a page with the present tables between its marks.
+
+    Raises
+    ------
+    ValueError
+        If marks are missing.
+    """
+    for name, render in PARTS.items():
+        begin, end = BEGIN.format(name=name), END.format(name=name)
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"The page needs the lines {begin!r} and {end!r}")
+        page = f"{before}{begin}\n\n{render()}\n\n{end}{after}"
+    return page
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Renew the tables in a file."""
+    given = sys.argv[1:] if arguments is None else arguments
+    path = Path(given[0]) if given else PAGE
+    write_text_atomic(path, renewed(path.read_text(encoding="utf-8")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

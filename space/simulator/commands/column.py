@@ -1,0 +1,151 @@
+"""Screen, probe mode, slit, and focus that is set without measuring."""
+
+from __future__ import annotations
+
+from space.simulator.errors import SEMerror
+
+LOWEST_TARGET_UM, HIGHEST_TARGET_UM = -200.0, 50.0
+
+
+def screen_down(session):
+    """Put the fluorescent screen in; the next picture takes it out."""
+    session.scope.screen_down = True
+    session.clock.advance(3.0)
+
+
+def screen_up(session):
+    """Take the fluorescent screen out."""
+    session.scope.screen_down = False
+    session.clock.advance(3.0)
+
+
+def report_screen(session):
+    """Whether the screen is in."""
+    return float(session.scope.screen_down)
+
+
+def report_screen_current(session):
+    """Current of the beam on the screen in nA, 0 when the screen is out or valves are closed."""
+    scope = session.scope
+    if not (scope.screen_down and scope.valve_open):
+        return 0.0
+    return session.instrument.beam.currents_nA[scope.spot_size - 1]
+
+
+def set_probe_mode(session, mode):
+    """Microprobe (text that begins with m, or 1); nanoprobe is not simulated."""
+    if mode.strip().lower()[:1] not in ("m", "1"):
+        raise SEMerror("SetProbeMode: nanoprobe is not simulated")
+
+
+def report_probe_mode(session):
+    """1 for microprobe, the only one."""
+    return 1.0
+
+
+def set_slit_width(session, width_ev):
+    """Width of the energy filter's slit in eV."""
+    if not session.instrument.energy_filter:
+        raise SEMerror("This microscope has no energy filter")
+    if not 0.0 < width_ev <= 100.0:
+        raise SEMerror(f"A slit width of {width_ev:g} eV is out of range")
+    session.scope.slit_width_ev = width_ev
+
+
+# --- focus ------------------------------------------------------------------------------------
+
+
+def reset_defocus(session):
+    """Make the present focus the zero of the readout; the focus itself stays."""
+    scope = session.scope
+    scope.focus_zero_um -= scope.defocus_um
+    scope.defocus_um = 0.0
+    session.workbench.saved_focus_um = None
+
+
+def set_eucentric_focus(session, number=None):
+    """Focus on the height of the tilt axis, as calibrated; a number is not simulated."""
+    if number is not None:
+        raise SEMerror("SetEucentricFocus: not simulated with a number")
+    session.scope.defocus_um = session.scope.focus_zero_um
+
+
+def save_focus(session):
+    """Remember the focus for RestoreFocus."""
+    session.workbench.saved_focus_um = session.scope.defocus_um
+
+
+def restore_focus(session):
+    """Back to the focus that SaveFocus remembered."""
+    saved = session.workbench.saved_focus_um
+    if saved is None:
+        raise SEMerror("There is no saved focus to restore")
+    session.scope.defocus_um = saved
+    session.workbench.saved_focus_um = None
+
+
+def _set_target(session, target_um: float) -> None:
+    if not LOWEST_TARGET_UM <= target_um <= HIGHEST_TARGET_UM:
+        raise SEMerror(f"A target defocus of {target_um:g} is out of range")
+    session.scope.target_defocus_um = target_um
+
+
+def inc_target_defocus(session, change_um):
+    """Change the target of autofocus."""
+    _set_target(session, session.scope.target_defocus_um + change_um)
+
+
+def cycle_target_defocus(session, first_um, last_um, steps, back=None):
+    """Go on to the next target of autofocus between two values, in equal steps.
+
+    After the last one comes the first again, or with a non-zero fourth number the way back. A
+    target that is none of them is followed by the first.
+    """
+    if steps < 1 or first_um == last_um:
+        raise SEMerror("Cycling the target defocus needs two values and at least one step")
+    bench = session.workbench
+    step = (last_um - first_um) / steps
+    place = (session.scope.target_defocus_um - first_um) / step
+    number = round(place)
+    if abs(place - number) > 0.01 or not 0 <= number <= steps:
+        bench.cycling_back = False
+        _set_target(session, first_um)
+        return
+    if back:
+        if number in (0, steps):
+            bench.cycling_back = number == steps
+        number += -1 if bench.cycling_back else 1
+    else:
+        number = (number + 1) % (steps + 1)
+    _set_target(session, first_um + number * step)
+
+
+# --- low dose ---------------------------------------------------------------------------------
+
+
+def set_axis_position(session, letter, distance_um, angle=None, unused=None):
+    """Distance of the Focus or Trial area from Record along the tilt axis, in µm."""
+    key = letter.strip().upper()[:1]
+    if not session.scope.low_dose or key not in ("F", "T"):
+        raise SEMerror("Low dose must be on and the area Focus or Trial")
+    if angle:
+        raise SEMerror("SetAxisPosition: an angle to the tilt axis is not simulated")
+    session.scope.store_area(key, axis_um=distance_um)
+
+
+COMMANDS = {
+    "ScreenDown": screen_down,
+    "ScreenUp": screen_up,
+    "ReportScreen": report_screen,
+    "ReportScreenCurrent": report_screen_current,
+    "SetProbeMode": set_probe_mode,
+    "ReportProbeMode": report_probe_mode,
+    "SetSlitWidth": set_slit_width,
+    "ResetDefocus": reset_defocus,
+    "SetEucentricFocus": set_eucentric_focus,
+    "SaveFocus": save_focus,
+    "RestoreFocus": restore_focus,
+    "IncTargetDefocus": inc_target_defocus,
+    "CycleTargetDefocus": cycle_target_defocus,
+    "SetAxisPosition": set_axis_position,
+}

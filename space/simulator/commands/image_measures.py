@@ -1,0 +1,183 @@
+"""Numbers measured in images, and what is known about them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from space.simulator import mdoc
+from space.simulator.errors import SEMerror
+
+# Points along the edge of the beam needed to believe in a circle, and how well they must fit.
+LEAST_EDGE_POINTS = 40
+LARGEST_EDGE_ERROR = 0.1
+BEAM_WORKING_PX = 512
+
+
+def _area_mean(session, chosen) -> float:
+    image = session.buffers.require("A")
+    rows, cols = image.data.shape
+    inside = chosen(np.arange(cols)[None, :], np.arange(rows)[:, None])
+    if not inside.any():
+        raise SEMerror("The area is not inside the image")
+    return float(image.data[inside].mean(dtype=np.float64))
+
+
+def subarea_mean(session, left, right, top, bottom):
+    """Mean of a rectangle of A, both limits included."""
+    rows, cols = session.buffers.require("A").data.shape
+    if not (0 <= left <= right < cols and 0 <= top <= bottom < rows):
+        raise SEMerror(f"The rectangle is not inside the image of {cols} x {rows}")
+    return _area_mean(session, lambda x, y: (x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+
+
+def circular_subarea_mean(session, x_center, y_center, radius):
+    """Mean of a disc of A: centre and radius in pixels."""
+    if radius <= 0:
+        raise SEMerror("The radius of a disc must be positive")
+    return _area_mean(
+        session,
+        lambda x, y: np.hypot(x + 0.5 - x_center, y + 0.5 - y_center) <= radius,
+    )
+
+
+def electron_stats(session, letter=None):
+    """Minimum, maximum, mean and SD in electrons per unbinned pixel, and mean per second."""
+    image = session.buffers.require(letter or "A")
+    if image.binning <= 0 or image.exposure_s <= 0:
+        raise SEMerror("The binning or exposure of the image is not known")
+    scale = 1.0 / (session.camera.model.counts_per_electron * image.binning**2)
+    data = image.data
+    mean = float(data.mean(dtype=np.float64)) * scale
+    spread = float(data.std(dtype=np.float64)) * scale
+    low, high = float(data.min()) * scale, float(data.max()) * scale
+    return (low, high, mean, spread, mean / image.exposure_s)
+
+
+def image_low_dose_set(session, letter=None):
+    """Camera set of an image (a montage piece counts as Record) and whether low dose was on."""
+    image = session.buffers.require(letter or "A")
+    number = 3 if image.camera_set == 8 else image.camera_set
+    return (float(number), float(image.low_dose))
+
+
+def image_metadata_to_var(session, letter, variable):
+    """All that is known about an image, as lines `key = value`, in a variable."""
+    entries = _entries(session, letter)
+    session.variables.set(variable, "\n".join(f"{key} = {text}" for key, text in entries.items()))
+
+
+def report_metadata_values(session, letter, key):
+    """Numbers of one entry of what is known about an image."""
+    text = _entry(session, letter, key)
+    try:
+        numbers = tuple(float(word) for word in text.split())
+    except ValueError as problem:
+        raise SEMerror(f"The entry {key} does not hold numbers: {text}") from problem
+    return numbers[:6]
+
+
+def report_metadata_string(session, letter, key):
+    """Text of one entry of what is known about an image."""
+    return _entry(session, letter, key)
+
+
+def _entries(session, letter) -> dict[str, str]:
+    image = session.buffers.require(letter)
+    magnification = image.magnification
+    if not magnification and image.mag_index > 0:
+        magnification = session.scope.magnification(image.mag_index)
+    return mdoc.image_entries(image, magnification)
+
+
+def _entry(session, letter, key) -> str:
+    entries = _entries(session, letter)
+    if key not in entries:
+        raise SEMerror(f"Nothing is known about {key} of the image")
+    return entries[key]
+
+
+# --- the edge of the beam ---------------------------------------------------------------------
+
+
+def beam_circle(data: np.ndarray) -> tuple[float, float, float, float, int] | None:
+    """Find the disc that the beam lights up.
+
+    The image is reduced, thresholded between dark and bright, and a circle is fitted by least
+    squares to the outer edge of what is bright, leaving out edges along the frame.
+
+    Returns
+    -------
+    (column, row, radius, fit error, quadrants) in pixels, or None
+        None when no edge of a disc is in the field. `quadrants` counts the quarters of the
+        circle that have edge points.
+    """
+    factor = max(1, math.ceil(max(data.shape) / BEAM_WORKING_PX))
+    rows, cols = (n // factor for n in data.shape)
+    blocks = data[: rows * factor, : cols * factor].astype(np.float32)
+    small = blocks.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    low, high = np.percentile(small, (1.0, 99.0))
+    # Bars and ice are dark too, but not as dark as where there is no beam.
+    bright = small > low + 0.1 * (high - low)
+    points = _outer_edge(bright)
+    if high - low < 1.0 or len(points) < LEAST_EDGE_POINTS:
+        return None
+    circle = _fit_circle(points)
+    for _ in range(4):
+        away = np.abs(np.hypot(*(points - circle[:2]).T) - circle[2])
+        near = points[away <= max(1.5, 1.5 * float(np.median(away)))]
+        if len(near) < LEAST_EDGE_POINTS:
+            return None
+        circle = _fit_circle(near)
+    x, y, radius = circle
+    error = float(np.std(np.hypot(*(near - circle[:2]).T) - radius))
+    if error > LARGEST_EDGE_ERROR * radius or radius > 3.0 * max(small.shape):
+        return None
+    quarters = {(px > x, py > y) for px, py in near}
+    return (x * factor, y * factor, radius * factor, error * factor, len(quarters))
+
+
+def _outer_edge(bright: np.ndarray) -> np.ndarray:
+    """First and last bright pixel of each row and column, but not where the frame ends."""
+    found = []
+    for swap, mask in ((False, bright), (True, bright.T)):
+        length = mask.shape[1]
+        for number in np.flatnonzero(mask.any(axis=1)):
+            line = np.flatnonzero(mask[number])
+            for place, edge in ((line[0], line[0]), (line[-1], line[-1] + 1)):
+                if 1 < place < length - 2:
+                    point = (float(edge), number + 0.5)
+                    found.append(point[::-1] if swap else point)
+    return np.array(found).reshape(-1, 2)
+
+
+def _fit_circle(points: np.ndarray) -> np.ndarray:
+    """Column, row and radius of the circle nearest to points (algebraic least squares)."""
+    design = np.column_stack([points, np.ones(len(points))])
+    solution = np.linalg.lstsq(design, (points**2).sum(axis=1), rcond=None)[0]
+    center = solution[:2] / 2.0
+    return np.array([*center, math.sqrt(max(1e-12, solution[2] + float(center @ center)))])
+
+
+def measure_beam_size(session, letter=None):
+    """Diameter of the beam in µm from its edge in an image, quadrants seen, fit error in µm."""
+    image = session.buffers.require(letter or "A")
+    found = beam_circle(image.data)
+    if found is None:
+        raise SEMerror("There is no edge of the beam in the image")
+    _, _, radius, error, quadrants = found
+    return (2.0 * radius * image.pixel_um, float(quadrants), error * image.pixel_um)
+
+
+COMMANDS = {
+    "SubareaMean": subarea_mean,
+    "CircularSubareaMean": circular_subarea_mean,
+    "ElectronStats": electron_stats,
+    "RawElectronStats": electron_stats,
+    "ImageLowDoseSet": image_low_dose_set,
+    "ImageMetadataToVar": image_metadata_to_var,
+    "ReportMetadataValues": report_metadata_values,
+    "ReportMetadataString": report_metadata_string,
+    "MeasureBeamSize": measure_beam_size,
+}

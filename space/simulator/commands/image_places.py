@@ -1,0 +1,72 @@
+"""Places in images and on the stage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from space.simulator.commands.navigator import item_index, opened
+from space.simulator.errors import SEMerror
+from space.simulator.images import Image
+from space.simulator.nav_items import image_to_stage_um, stage_to_image_px
+
+
+def placed_image(session, letter) -> Image:
+    image = session.buffers.require(letter)
+    if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0 or image.off_center:
+        raise SEMerror("The place of the image on the stage is not known")
+    return image
+
+
+def stage_pos_to_buf_image_pos(session, letter, adjust, x, y):
+    """Column and row at which a Navigator position is seen in an image.
+
+    With `adjust` the place that a piece of a montage was aligned to counts.
+    """
+    image = placed_image(session, letter)
+    column, row = stage_to_image_px(image, np.array([[x, y]]))[0]
+    if adjust and image.pieces is not None:
+        piece = image.pieces.locate(float(column), float(row))
+        if piece is not None:
+            dx, dy = image.pieces.shift_of(piece[0])
+            column, row = column + dx, row + dy
+    return (column, row)
+
+
+def buf_image_pos_to_stage_pos(session, letter, adjust, column, row):
+    """Navigator position of a column and row of an image.
+
+    With `adjust` the place that a piece of a montage was aligned to counts.
+    """
+    image = placed_image(session, letter)
+    if adjust and image.pieces is not None:
+        piece = image.pieces.locate(column, row)
+        if piece is not None:
+            dx, dy = image.pieces.shift_of(piece[0])
+            column, row = column - dx, row - dy
+    return tuple(image_to_stage_um(image, np.array([[column, row]]))[0])
+
+
+def report_item_image_coords(session, index=None, letter=None):
+    """Column and row of an item in an image, and whether it is inside."""
+    place = item_index(session, index, from_end=True)
+    x, y, _ = opened(session).item(place).stage_um
+    image = placed_image(session, letter or "A")
+    column, row = stage_to_image_px(image, np.array([[x, y]]))[0]
+    rows, cols = image.data.shape
+    return (column, row, float(0 <= column <= cols and 0 <= row <= rows))
+
+
+def stage_shift_by_pixels(session, x, y):
+    """Move the stage so that what is seen at unbinned pixels (x, y) comes to the centre."""
+    scope = session.scope
+    dx, dy = scope.optics.camera_to_stage(scope.mag_index) @ np.array([x, y])
+    here_x, here_y, _ = scope.stage_um
+    scope.move_stage(here_x + float(dx), here_y + float(dy))
+
+
+COMMANDS = {
+    "StagePosToBufImagePos": stage_pos_to_buf_image_pos,
+    "BufImagePosToStagePos": buf_image_pos_to_stage_pos,
+    "ReportItemImageCoords": report_item_image_coords,
+    "StageShiftByPixels": stage_shift_by_pixels,
+}

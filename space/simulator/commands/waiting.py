@@ -1,0 +1,102 @@
+"""Waiting for drift to stop, time, and mail."""
+
+from __future__ import annotations
+
+import math
+
+from space.simulator import alignment
+from space.simulator.errors import SEMerror
+
+USUAL_CRITERION_NM_S = 1.0
+USUAL_INTERVAL_S = 4.0
+USUAL_LIMIT_S = 60.0
+SETS = {"T": "T", "F": "F", "R": "R", "P": "P", "V": "V"}
+
+
+def drift_wait_task(
+    session, criterion=None, unit=None, interval_s=None, limit_s=None, fail=None,
+    kind=None, use_view=None, binning=None, change_is=None,
+):  # fmt: skip
+    """Take pictures until the specimen stands still.
+
+    Trial pictures (or those of the set named, T F R P V) are taken every `interval_s` seconds
+    (4) until two in a row differ by less than the criterion (1 nm/s; with a unit that begins
+    with A in ångström), at most for `limit_s` seconds (60). Not reaching it is an error when
+    `fail` is positive; GetWaitTaskDrift tells. Measuring by focus and the last three numbers
+    are not simulated. The image shift stays as it is.
+    """
+    rate = USUAL_CRITERION_NM_S if not criterion or criterion < 0 else criterion
+    if unit and unit.strip()[:1].upper() == "A":
+        rate *= 0.1
+    pause = USUAL_INTERVAL_S if not interval_s or interval_s < 0 else interval_s
+    longest = USUAL_LIMIT_S if not limit_s or limit_s < 0 else limit_s
+    letter = (kind or "T").strip().upper()
+    if letter not in SETS:
+        raise SEMerror(f"DriftWaitTask: waiting with {kind!r} is not simulated")
+    bench = session.workbench
+    begin = last = session.clock.seconds
+    previous = session.take(letter)
+    bench.wait_failed = True
+    while session.clock.seconds - begin < longest:
+        session.clock.advance(max(0.0, pause - (session.clock.seconds - last)))
+        now = session.clock.seconds
+        image = session.take(letter)
+        found = alignment.shift_between(session.scope.optics, image, previous)
+        if found is None:
+            raise SEMerror("The pictures have nothing to correlate, drift cannot be measured")
+        distance_nm = 1000.0 * image.pixel_um * math.hypot(found.x_px, found.y_px)
+        bench.wait_drift_nm_s = distance_nm / max(now - last, 1e-6)
+        session.write_log(f"Drift {bench.wait_drift_nm_s:.2f} nm/s")
+        previous, last = image, now
+        if bench.wait_drift_nm_s < rate:
+            bench.wait_failed = False
+            return
+    if fail and fail > 0:
+        raise SEMerror(f"The drift is still {bench.wait_drift_nm_s:.2f} nm/s")
+
+
+def get_wait_task_drift(session):
+    """Drift at the end of the last DriftWaitTask in nm/s, and whether it was still too large."""
+    return (session.workbench.wait_drift_nm_s, float(session.workbench.wait_failed))
+
+
+def report_tick_time(session):
+    """Seconds since the program was started."""
+    return session.clock.seconds
+
+
+def elapsed_tick_time(session, start):
+    """Seconds since a time that ReportTickTime gave."""
+    return session.clock.seconds - start
+
+
+def report_minute_time(session):
+    """Minutes since the program was started."""
+    return math.floor(session.clock.seconds / 60.0)
+
+
+def mail_subject(session, subject):
+    """Subject of the messages to come."""
+    session.workbench.mail_subject = subject
+
+
+def send_email(session, text):
+    """Message to the user: noted in the list of dialogs, not sent."""
+    session.note_dialog("mail", f"{session.workbench.mail_subject}: {text}", "")
+
+
+def error_box_send_email(session, text):
+    """Message to send when an error box comes up: noted in the list of dialogs."""
+    session.note_dialog("mail on error", text, "")
+
+
+COMMANDS = {
+    "DriftWaitTask": drift_wait_task,
+    "GetWaitTaskDrift": get_wait_task_drift,
+    "ReportTickTime": report_tick_time,
+    "ElapsedTickTime": elapsed_tick_time,
+    "ReportMinuteTime": report_minute_time,
+    "MailSubject": mail_subject,
+    "SendEmail": send_email,
+    "ErrorBoxSendEmail": error_box_send_email,
+}

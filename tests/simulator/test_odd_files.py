@@ -1,0 +1,164 @@
+"""Navigator files and mdocs that other programs, older versions or people have written."""
+
+from __future__ import annotations
+
+import pytest
+
+from space.simulator import autodoc, mdoc, navfile
+from space.simulator.navfile import NavFile
+from space.simulator.navigator import Navigator, NavigatorError
+
+ITEM = "StageXYZ = 1.5 -2 3\nNumPts = 1\nRegis = 1\nType = 0\nMapID = 5\nPtsX = 1.5\nPtsY = -2\n"
+HEAD = "AdocVersion = 2.00\nLastSavedAs = C:\\d\\n.nav\n\n"
+ODD = {
+    "entries in another order": HEAD
+    + "[Item = 1]\nPtsY = -2\nPtsX = 1.5\nType = 0\nMapID = 5\nRegis = 1\nStageXYZ = 1.5 -2 3\n",
+    "no header": f"[Item = 1]\n{ITEM}",
+    "no LastSavedAs": f"AdocVersion = 2.00\n\n[Item = 1]\n{ITEM}",
+    "unknown keys": f"{HEAD}Mine = a b\n\n[Item = 1]\n{ITEM}UserValue7 = x = y\nTail =\n",
+    "unknown sections": f"{HEAD}[Strange = a]\nK = 1\n\n[Item = 1]\n{ITEM}\n[TSParam = 0]\nA = 2\n",
+    "labels with spaces": f"{HEAD}[Item = square 4 b]\n{ITEM}",
+    "label that repeats": f"{HEAD}[Item = 1]\n{ITEM}\n[Item = 1]\n{ITEM}",
+    "empty label": f"{HEAD}[Item = ]\n{ITEM}",
+    "brackets in a label": f"{HEAD}[Item = a[3]]\n{ITEM}",
+    "comments": f"# by hand\n{HEAD}[Item = 1]\n{ITEM}# the end\n",
+    "characters beyond ASCII": f"{HEAD}[Item = Ähre]\nNote = 5 µm, été, 山\n{ITEM}",
+    "no blank lines": HEAD.rstrip("\n") + f"\n[Item = 1]\n{ITEM}[Item = 2]\n{ITEM}",
+    "spaces around": f"AdocVersion=2.00\n\n [ Item=1 ]\n  {ITEM}",
+}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_navigator_files_are_kept(tmp_path, name, newline):
+    path = tmp_path / "a.nav"
+    path.write_bytes(ODD[name].replace("\n", newline).encode("utf-8"))
+    contents = navfile.read(path)
+    assert contents.items and contents.newline == newline
+    item = contents.items[0]
+    assert item.stage_um == (1.5, -2.0, 3.0) and item.points_um == ((1.5, -2.0),)
+    navfile.write(path, contents)
+    again = navfile.read(path)
+    assert again == contents
+    for one, other in zip(contents.items, again.items, strict=True):
+        assert list(one.values.items()) == list(other.values.items())
+    data = path.read_bytes()
+    assert data.count(b"\r\n") == (data.count(b"\n") if newline == "\r\n" else 0)
+
+
+@pytest.mark.parametrize("name", sorted(set(ODD) - {"no header", "comments"}))
+def test_odd_navigator_files_as_xml(name):
+    contents = navfile.parse(ODD[name])
+    xml = navfile.render(NavFile(contents.header, contents.items, contents.others, xml=True))
+    again = navfile.parse(xml)
+    assert (again.header, again.items, again.others) == (
+        contents.header,
+        contents.items,
+        contents.others,
+    )
+
+
+@pytest.mark.parametrize(
+    "encoding, kept", [("utf-8", "Ähre"), ("latin-1", "Ähre"), ("utf-8-sig", "Ähre")]
+)
+def test_encoding_stays(tmp_path, encoding, kept):
+    path = tmp_path / "a.nav"
+    path.write_bytes(f"{HEAD}[Item = {kept}]\n{ITEM}".encode(encoding))
+    before = path.read_bytes()
+    contents = navfile.read(path)
+    assert contents.items[0].label == kept
+    navfile.write(path, contents)
+    assert path.read_bytes() == before
+
+
+def test_label_that_the_encoding_lacks_is_written_all_the_same(tmp_path):
+    path = tmp_path / "a.nav"
+    path.write_bytes(f"{HEAD}[Item = Ähre]\n{ITEM}".encode("latin-1"))
+    contents = navfile.read(path)
+    extra = navfile.NavItem("山", contents.items[0].values)
+    navfile.write(path, NavFile(contents.header, (extra,), encoding=contents.encoding))
+    assert navfile.read(path).items[0].label == "山"
+
+
+def test_table_keeps_what_it_does_not_know(tmp_path):
+    path = tmp_path / "a.nav"
+    path.write_bytes(ODD["unknown sections"].replace("[Item = 1]", "[Item = 7 x]").encode())
+    navigator = Navigator(seed=1)
+    navigator.load(path)
+    navigator.update(1, {"Note": "n"})
+    navigator.save()
+    contents = navfile.read(path)
+    assert contents.items[0].note == "n" and contents.items[0].label == "7 x"
+    assert {section.kind for section in contents.others} == {"Strange", "TSParam"}
+    assert contents.newline == "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n\n",
+        "just words\n",
+        "AdocVersion 2.00\n",
+        "[ZValue = 0]\nTiltAngle = 3\n",
+        "<?xml version='1.0'?><navigator><Item name='1'>",
+        "\x00\x01\x02",
+    ],
+)
+def test_what_is_no_navigator_file_leaves_the_table_alone(tmp_path, text):
+    path = tmp_path / "a.nav"
+    path.write_text(text, encoding="utf-8")
+    navigator = Navigator(seed=1)
+    good = tmp_path / "good.nav"
+    good.write_text(f"{HEAD}[Item = 1]\n{ITEM}", encoding="utf-8")
+    navigator.load(good)
+    with pytest.raises(NavigatorError):
+        navigator.load(path)
+    assert len(navigator.items) == 1 and navigator.path == good
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "StageXYZ = 1 2",
+        "NumPts = 4",
+        "StageXYZ = a b c",
+        "PtsX = nan",
+    ],
+)
+def test_strict_reading_names_what_is_wrong(wrong):
+    key = wrong.split(" = ")[0]
+    lines = [line for line in ITEM.splitlines() if not line.startswith(f"{key} ")]
+    text = HEAD + "[Item = 9]\n" + "\n".join([*lines, wrong]) + "\n"
+    assert navfile.parse(text).items
+    with pytest.raises(navfile.NavFileError, match="9"):
+        navfile.parse(text, strict=True)
+    assert navfile.parse(f"{HEAD}[Item = 9]\n{ITEM}", strict=True).items
+
+
+ODD_MDOCS = {
+    "no titles": "PixelSpacing = 1\n\n[ZValue = 0]\nTiltAngle = 3\n",
+    "unknown keys": "PixelSpacing = 1\n\n[ZValue = 0]\nTiltAngle = 3\nMyKey = 1 2 x\nEmpty = \n",
+    "unknown sections": "A = 1\n\n[FrameSet = 0]\nB = 2\n\n[ZValue = 0]\nTiltAngle = 3\n",
+    "numbers out of order": "A = 1\n\n[ZValue = 4]\nTiltAngle = 3\n\n[ZValue = 0]\nTiltAngle = 3\n",
+    "titles at the end": "A = 1\n\n[ZValue = 0]\nTiltAngle = 3\n\n[T = last words]\n",
+    "beyond ASCII": "A = 5 Å\n\n[T = Grün]\n\n[ZValue = 0]\nTiltAngle = 3\nNote = µ\n",
+    "backslashes and equal signs": "A = C:\\x = y\\\n\n[ZValue = 0]\nTiltAngle = 3\nS = a=b\n",
+}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ODD_MDOCS)
+def test_odd_mdocs_are_kept_to_the_byte(tmp_path, name, newline):
+    path = tmp_path / "a.mrc.mdoc"
+    before = ODD_MDOCS[name].replace("\n", newline).encode("utf-8")
+    path.write_bytes(before)
+    document = mdoc.read(path)
+    assert document.image(0).number("TiltAngle") == 3.0
+    mdoc.write(path, document)
+    assert path.read_bytes() == before
+
+
+def test_numbers_that_are_none_do_not_stop_the_reading():
+    section = autodoc.parse("[ZValue = 0]\nTiltAngle = n/a\nBinning = inf\n").sections[0]
+    assert section.number("TiltAngle", -1.0) == -1.0 and section.floats("Binning") == ()

@@ -1,0 +1,151 @@
+"""Text files, folders, several open image files, waiting, mail."""
+
+from __future__ import annotations
+
+import mrcfile
+import pytest
+
+from space.simulator.commands import files, image_files, text_files, waiting
+from space.simulator.errors import SEMerror
+from tests.simulator.fakes import textured
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session(time_scale=0.0)
+
+
+def test_lines_written_are_lines_read(session, tmp_path):
+    text_files.open_text_file(session, "log", "W", 0, "notes.txt")
+    text_files.write_line_to_file(session, "LOG", "one two")
+    text_files.write_line_to_file(session, "log")
+    text_files.flush_text_file(session, "log")
+    assert text_files.is_text_file_open(session, "log", "notes.txt") == 1.0
+    assert text_files.is_text_file_open(session, "log", "other.txt") == 0.0
+    text_files.close_text_file(session, "log")
+    assert text_files.is_text_file_open(session, "log") == 0.0
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "one two\n\n"
+    text_files.open_text_file(session, "in", "RT", 0, "notes.txt")
+    assert text_files.read_line_to_array(session, "in", "words") == 1.0
+    assert session.variables.get("words") == "one\ntwo"
+    assert text_files.read_line_to_string(session, "in", "line") == 1.0
+    assert session.variables.get("line") == ""
+    assert text_files.read_line_to_string(session, "in", "line") == 0.0
+    text_files.read_text_file(session, "all", "notes.txt")
+    assert session.variables.get("all") == "one\ntwo"
+    text_files.read_strings_from_file(session, "all", "notes.txt")
+    assert session.variables.get("all") == "one two"
+
+
+def test_text_files_refuse_what_cannot_be(session, tmp_path):
+    (tmp_path / "old.txt").write_text("x\n", encoding="utf-8")
+    for mode, name in (("W", "old.txt"), ("R", "missing.txt"), ("Q", "new.txt"), ("W", "no/a.txt")):
+        with pytest.raises(SEMerror):
+            text_files.open_text_file(session, "a", mode, 0, name)
+    text_files.open_text_file(session, "a", "A", 0, "old.txt")
+    with pytest.raises(SEMerror):
+        text_files.open_text_file(session, "A", "A", 0, "old.txt")
+    with pytest.raises(SEMerror):
+        text_files.read_line_to_string(session, "a", "line")
+    with pytest.raises(SEMerror):
+        text_files.write_line_to_file(session, "b", "line")
+    text_files.write_line_to_file(session, "a", "y")
+    assert (tmp_path / "old.txt").read_text(encoding="utf-8") == "x\ny\n"
+    with pytest.raises(SEMerror):
+        text_files.close_text_file(session, "b")
+
+
+def test_text_files_close_with_the_script_unless_they_are_to_stay(make_simulation):
+    simulation = make_simulation()
+    result = simulation.run(
+        "#!Python\nimport serialem as sem\n"
+        "sem.OpenTextFile('a', 'O', 0, 'a.txt')\n"
+        "sem.OpenTextFile('b', 'O', 1, 'b.txt')\n"
+    )
+    assert result.ok, result.error
+    assert list(simulation.session.workbench.text_files) == ["B"]
+
+
+def test_folders(session, tmp_path):
+    text_files.make_directory(session, "new")
+    text_files.make_directory(session, "new")
+    assert text_files.is_directory_writable(session, "new") == 1.0
+    assert text_files.is_directory_writable(session, "nowhere") == 0.0
+    with pytest.raises(SEMerror):
+        text_files.make_directory(session, "no/such/parent")
+    (tmp_path / "x.txt").write_text("", encoding="utf-8")
+    text_files.remove_file(session, "x.txt")
+    assert not (tmp_path / "x.txt").exists()
+    with pytest.raises(SEMerror):
+        text_files.remove_file(session, "x.txt")
+
+
+def test_folder_of_the_day(make_simulation, tmp_path):
+    simulation = make_simulation()
+    result = simulation.run(
+        "#!Python\nimport serialem as sem\nsem.MakeDateTimeDir()\nsem.SaveLog(0, 'a.log')\n"
+    )
+    assert result.ok, result.error
+    assert len(list(tmp_path.glob("20*-*/a.log"))) == 1
+
+
+def test_several_open_files(session, tmp_path):
+    session.take("V", frame_px=(40, 30))
+    for name in ("a.mrc", "b.mrc"):
+        files.open_new_file(session, name)
+    assert image_files.report_num_open_files(session) == 2.0
+    assert files.report_file_number(session) == 2.0
+    image_files.switch_to_file(session, 1)
+    assert image_files.report_current_filename(session).endswith("a.mrc")
+    root, extension, folder, name = image_files.report_current_filename(session, 1)
+    assert (extension, name) == (".mrc", "a") and root == folder + "a"
+    files.save_to_file(session)
+    image_files.save_to_other_file(session, "A", "MRC", "NONE", "c.mrc")
+    assert files.report_file_number(session) == 1.0
+    assert image_files.report_num_open_files(session) == 2.0
+    for made in ("a.mrc", "c.mrc"):
+        with mrcfile.open(tmp_path / made) as stack:
+            assert stack.data.shape[-2:] == (30, 40)
+    with pytest.raises(SEMerror):
+        text_files.remove_file(session, "a.mrc")
+    with pytest.raises(SEMerror):
+        image_files.switch_to_file(session, 3)
+    with pytest.raises(SEMerror):
+        image_files.save_to_other_file(session, "A", "JPG", "NONE", "d.jpg")
+    files.close_file(session)
+    files.close_file(session)
+    with pytest.raises(SEMerror):
+        image_files.report_current_filename(session)
+
+
+def test_drift_is_waited_for(make_session):
+    session = make_session(textured(pixel_um=0.004, size=1000), time_scale=0.0)
+    session.camera.change("T", binning=8)
+    session.scope.drift.start(rate_nm_s=20.0, settling_s=8.0)
+    waiting.drift_wait_task(session, 2.0, "nm", 4.0, 120.0)
+    drift, failed = waiting.get_wait_task_drift(session)
+    assert drift < 2.0 and failed == 0.0
+    assert len(session.exposures) > 3
+    # A restless specimen never stands still.
+    session.scope.drift.start(rate_nm_s=30.0, settling_s=10000.0)
+    waiting.drift_wait_task(session, 10.0, "A", 5.0, 20.0)
+    drift, failed = waiting.get_wait_task_drift(session)
+    assert drift == pytest.approx(30.0, rel=0.1) and failed == 1.0
+    with pytest.raises(SEMerror):
+        waiting.drift_wait_task(session, 1.0, "nm", 5.0, 20.0, 1)
+    with pytest.raises(SEMerror):
+        waiting.drift_wait_task(session, 1.0, "nm", 5.0, 20.0, 1, "AF")
+
+
+def test_time_goes_on(session):
+    start = waiting.report_tick_time(session)
+    session.clock.advance(150.0)
+    assert waiting.elapsed_tick_time(session, start) == pytest.approx(150.0)
+    assert waiting.report_minute_time(session) == (start + 150.0) // 60
+
+
+def test_mail_is_noted(session):
+    waiting.mail_subject(session, "Grid 1")
+    waiting.send_email(session, "done")
+    waiting.error_box_send_email(session, "stopped")
+    assert [d.text for d in session.dialogs] == ["Grid 1: done", "stopped"]
