@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.autodoc import number_text
+from space.simulator import mdoc
+from space.simulator.autodoc import Section, number_text
 from space.simulator.navfile import MAP, POINT, POLYGON, NavItem, in_order
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def map_item(
     montage = pieces is not None
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
     # The width is 0 while the slit is out.
-    slit_ev = float(image.entries.get("FilterSlitAndLoss", "0").split()[0])
+    slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
     frames = pieces.layout.counts if montage else (0, 0)
     values = {
         "Color": COLORS[MAP],
