@@ -263,6 +263,7 @@ def fit_to_polygon(
     binning: float,
     frame_px: tuple[int, int],
     overlap_px: tuple[int, int],
+    limits_um: tuple[float, float, float, float] | None = None,
 ) -> tuple[Layout, tuple[float, float]]:
     """Lay pieces over a convex polygon; those that do not touch it are skipped.
 
@@ -276,6 +277,8 @@ def fit_to_polygon(
         Binning of the pieces.
     frame_px, overlap_px : tuple of int
         Size of a piece and least overlap.
+    limits_um : tuple of float, optional
+        Lowest and highest stage X, lowest and highest Y: pieces beyond are skipped, too.
 
     Returns
     -------
@@ -295,6 +298,8 @@ def fit_to_polygon(
     layout = Layout(counts, tuple(frame_px), tuple(overlap_px))
     skipped = pieces_outside(layout, corners_px - middle)
     center = np.linalg.solve(matrix, middle)
+    if limits_um is not None:
+        skipped |= _out_of_reach(layout, matrix, center, limits_um)
     center = tuple(round(float(v), 6) + 0.0 for v in center)
     return Layout(counts, tuple(frame_px), tuple(overlap_px), skipped), center
 
@@ -307,6 +312,16 @@ def pieces_outside(layout: Layout, polygon_px: np.ndarray) -> frozenset[Piece]:
         for piece in whole.order
         if not _touches(polygon_px, whole.offset_px(piece), whole.frame_px)
     )
+
+
+def _out_of_reach(layout: Layout, matrix, center_um, limits_um) -> frozenset[Piece]:
+    """Pieces for whose centre the stage would have to go beyond its limits."""
+    x0, x1, y0, y1 = limits_um
+    pieces = layout.order
+    offsets_px = np.array([layout.offset_px(piece) for piece in pieces]).T
+    x, y = np.linalg.solve(matrix, offsets_px) + np.asarray(center_um)[:, None]
+    beyond = (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    return frozenset(piece for piece, is_out in zip(pieces, beyond, strict=True) if is_out)
 
 
 def _touches(polygon: np.ndarray, center: tuple[float, float], size: tuple[int, int]) -> bool:

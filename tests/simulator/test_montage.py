@@ -174,3 +174,27 @@ def test_whole_grid_takes_seconds():
     montage.align_pieces(pieces, layout, 6)
     montage.stitch(pieces, layout)
     assert time.perf_counter() - start < 15  # a few seconds; more on a machine that is busy
+
+
+@pytest.mark.parametrize("limit_um", [370.0, 980.0])
+@pytest.mark.parametrize("angle_deg", [0.0, 3.3, 20.0, 45.0])
+def test_full_montage_asks_for_no_place_beyond_the_stage_limits(angle_deg, limit_um):
+    angle = math.radians(angle_deg)
+    to_camera = np.array(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    ) / (-PIXEL_UM)
+    limits_um = (-limit_um, limit_um, -limit_um, limit_um)
+    octagon = montage.octagon_um(limits_um)
+    layout, center = montage.fit_to_polygon(
+        octagon, to_camera, 4, (1024, 1024), (154, 154), limits_um
+    )
+    places = np.linalg.solve(
+        to_camera / 4, np.transpose([layout.offset_px(p) for p in layout.order])
+    )
+    assert np.abs(places.T + center).max() <= limit_um
+    # What is left still shows the middle of the grid without a gap.
+    half_um = 512 * 4 * PIXEL_UM
+    turn = np.random.default_rng(5).uniform(0, 2 * math.pi, 200)
+    for x, y in 0.7 * limit_um * np.column_stack([np.cos(turn), np.sin(turn)]):
+        away = to_camera @ (places - np.array([[x], [y]])) * PIXEL_UM
+        assert (np.abs(away) <= half_um).all(axis=0).any(), (x, y)

@@ -62,7 +62,8 @@ def open_fitted_montage(session, outline_um, fraction, name, polygon_id=0):
     frame = tuple(session.camera.frame_px(letter))
     overlap = _overlap_px(frame, fraction or previous.overlap_fraction)
     matrix = scope.stage_to_camera(_mag_index(session, letter))
-    layout, center = fit_to_polygon(outline_um, matrix, binning, frame, overlap)
+    limits_um = scope.stage_limits_um
+    layout, center = fit_to_polygon(outline_um, matrix, binning, frame, overlap, limits_um)
     try:
         _open(session, name, MontageParams(layout, binning, True, center, polygon_id=polygon_id))
     except SEMerror:
