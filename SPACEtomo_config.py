@@ -8,26 +8,16 @@ detection_weights = "models/lamella_detector/weights.pt"
 detection_pixel_nm = 400
 detection_window_px = 1024
 
-# Categories that settings may name. The order in which the weights number them is read from the
-# weights themselves. Older published weights know only the first four.
-categories = ["broken", "contaminated", "good", "thick", "wedge", "gone"]
-# Colours in plots.
-category_colors = {
-    "broken": "#EC8A29",
-    "contaminated": "#F8D937",
-    "good": "#55963A",
-    "thick": "#425A86",
-    "wedge": "#6B8CC4",
-    "gone": "#B22C18",
-}
-# Colours in the Navigator: 0 red, 1 green, 2 blue, 3 yellow, 4 magenta, 5 black.
-navigator_colors = {
-    "broken": 0,
-    "contaminated": 3,
-    "good": 1,
-    "thick": 2,
-    "wedge": 4,
-    "gone": 5,
+# Categories that settings may name: colour in plots, colour in the Navigator (0 red, 1 green,
+# 2 blue, 3 yellow, 4 magenta, 5 black). Which of them there are, and how the weights number them,
+# is read from the weights; one that is not in this table is grey in plots and red in the Navigator.
+categories = {
+    "broken": ("#EC8A29", 0),
+    "contaminated": ("#F8D937", 3),
+    "good": ("#55963A", 1),
+    "thick": ("#425A86", 2),
+    "wedge": ("#6B8CC4", 4),
+    "gone": ("#B22C18", 5),
 }
 
 # --- Segmentation (lamella maps) --------------------------------------------------------------

@@ -17,6 +17,26 @@ CHECKPOINT = "checkpoint_final.pth"
 
 
 @dataclass(frozen=True)
+class Category:
+    """How a lamella category is shown.
+
+    Attributes
+    ----------
+    plot_color : str
+        ``#RRGGBB``.
+    navigator_color : int
+        0 to 5: red, green, blue, yellow, magenta, black.
+    """
+
+    plot_color: str
+    navigator_color: int
+
+
+UNKNOWN_CATEGORY = Category("#9E9E9E", 0)
+"""Of weights that know a category which the configuration does not."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Model configuration.
 
@@ -28,13 +48,9 @@ class Config:
         Pixel size that the detector was trained at.
     detection_window_px : int
         Side of the square window that the detector sees.
-    categories : tuple of str
+    categories : dict of str to Category
         Lamella categories, for checks and colours; a detection carries the category's name,
         which the worker reads from the weights.
-    category_colors : dict of str to str
-        Plot colour (hex) of each category.
-    navigator_colors : dict of str to int
-        Navigator colour (0 to 5) of each category.
     segmentation_model : Path
         nnU-Net v2 folder with dataset.json, plans.json and fold_N/checkpoint_final.pth.
     segmentation_folds : tuple of int
@@ -48,13 +64,15 @@ class Config:
     detection_weights: Path
     detection_pixel_nm: float
     detection_window_px: int
-    categories: tuple[str, ...]
-    category_colors: dict[str, str]
-    navigator_colors: dict[str, int]
+    categories: dict[str, Category]
     segmentation_model: Path
     segmentation_folds: tuple[int, ...]
     segmentation_pixel_nm: float
     runs_per_gpu: int
+
+    def category(self, name: str) -> Category:
+        """How to show a category; weights may know one that is not in the table."""
+        return self.categories.get(name, UNKNOWN_CATEGORY)
 
 
 def load_config(space_dir: Path) -> Config:
@@ -88,9 +106,7 @@ def load_config(space_dir: Path) -> Config:
         detection_weights=root / values["detection_weights"],
         detection_pixel_nm=float(values["detection_pixel_nm"]),
         detection_window_px=values["detection_window_px"],
-        categories=tuple(values["categories"]),
-        category_colors=dict(values["category_colors"]),
-        navigator_colors=dict(values["navigator_colors"]),
+        categories={name: Category(*row) for name, row in values["categories"].items()},
         segmentation_model=root / values["segmentation_model"],
         segmentation_folds=tuple(values["segmentation_folds"]),
         segmentation_pixel_nm=float(values["segmentation_pixel_nm"]),
@@ -114,9 +130,10 @@ def _problems(values: dict[str, Any]) -> list[str]:
             lambda v: _is_whole(v, 32) and v % 32 == 0,
             "a whole number of pixels that 32 divides",
         ),
-        "categories": (_is_names, "a list of names"),
-        "category_colors": (_is_colors, 'a table of names and colours such as "#55963A"'),
-        "navigator_colors": (_is_navigator_colors, "a table of names and numbers from 0 to 5"),
+        "categories": (
+            _is_categories,
+            'a table of names, each with a colour such as "#55963A" and a number from 0 to 5',
+        ),
         "segmentation_model": (lambda v: isinstance(v, str) and bool(v), "a folder in quotes"),
         "segmentation_folds": (
             lambda v: (
@@ -135,34 +152,20 @@ def _problems(values: dict[str, Any]) -> list[str]:
             problems.append(f"{name} is missing; it must be {allowed}.")
         elif not valid(values[name]):
             problems.append(f"{name} = {values[name]!r} must be {allowed}.")
-    if not problems:
-        for table in ("category_colors", "navigator_colors"):
-            missing = [name for name in values["categories"] if name not in values[table]]
-            if missing:
-                problems.append(f"{table} has no entry for {', '.join(missing)}.")
     return problems
 
 
-def _is_names(value: object) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) > 0
-        and all(isinstance(name, str) and name for name in value)
-        and len(set(value)) == len(value)
-    )
+def _is_categories(value: object) -> bool:
+    return isinstance(value, dict) and len(value) > 0 and all(map(_is_category, value.items()))
 
 
-def _is_colors(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
-        for color in value.values()
-    )
-
-
-def _is_navigator_colors(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        _is_whole(color, 0) and color <= 5 for color in value.values()
-    )
+def _is_category(item: tuple[object, object]) -> bool:
+    name, row = item
+    if not (isinstance(name, str) and name and isinstance(row, (list, tuple)) and len(row) == 2):
+        return False
+    color, number = row
+    is_color = isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
+    return bool(is_color) and _is_whole(number, 0) and number <= 5
 
 
 def labels(config: Config) -> dict[str, int]:

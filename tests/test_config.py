@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from space.config import CONFIG_FILE, labels, load_config
+from space.config import CONFIG_FILE, UNKNOWN_CATEGORY, Category, labels, load_config
 from space.errors import SpaceError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,8 +29,8 @@ def test_the_shipped_configuration(folder):
     config = load_config(folder)
     assert config.detection_weights == folder / "models/lamella_detector/weights.pt"
     assert config.segmentation_model == folder / "models/lamella_segmentation"
-    assert set(config.categories) <= set(config.category_colors)
-    assert all(0 <= color <= 5 for color in config.navigator_colors.values())
+    assert config.category("good") == Category("#55963A", 1)
+    assert config.category("of other weights") == UNKNOWN_CATEGORY
 
 
 def test_published_weights_need_only_this_file(folder, tmp_path):
@@ -50,10 +50,11 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
         ("detection_pixel_nm = 0", "detection_pixel_nm"),
         ("detection_window_px = 1000", "detection_window_px"),
         ("detection_window_px = True", "detection_window_px"),
-        ("categories = []", "categories"),
-        ("categories = categories + ['new']", "category_colors"),
-        ("category_colors['good'] = 'green'", "category_colors"),
-        ("navigator_colors['good'] = 6", "navigator_colors"),
+        ("categories = {}", "categories"),
+        ("categories = ['good']", "categories"),
+        ("categories['new'] = '#55963A'", "categories"),
+        ("categories['good'] = ('green', 1)", "categories"),
+        ("categories['good'] = ('#55963A', 6)", "categories"),
         ("segmentation_folds = []", "segmentation_folds"),
         ("segmentation_folds = [-1]", "segmentation_folds"),
         ("segmentation_pixel_nm = '16'", "segmentation_pixel_nm"),

@@ -69,6 +69,15 @@ def training_seeds(out: Path) -> list[int]:
     return sorted(int(name.split("_")[1]) for name in names)
 
 
+def class_shares(out: Path, seeds: Sequence[int]) -> np.ndarray:
+    """Share of all pixels of these maps by class, (classes,) floats."""
+    counts = np.zeros(len(LABELS))
+    for seed in seeds:
+        with Image.open(case_paths(out, seed)[1]) as labels:
+            counts += np.bincount(np.asarray(labels).ravel(), minlength=len(LABELS))
+    return counts / counts.sum()
+
+
 def write_dataset_json(out: Path, pixel_nm: float) -> None:
     """Write nnU-Net's ``dataset.json`` for the maps that are there."""
     seeds = training_seeds(out)

@@ -29,8 +29,8 @@ from .seeds import parts_for_training
 CONFIGURATION = "2d"
 TRAINER = "nnUNetTrainer"
 FEATURES = (16, 32, 64, 128, 128, 128)
-PATCH_PX = 320
-BATCH = 3
+PATCH_PX = 416
+BATCH = 2
 NORMALISATION = "torch.nn.modules.instancenorm.InstanceNorm2d"
 
 
@@ -187,12 +187,15 @@ def train(
 ) -> Path:
     """Run nnU-Net's own trainer; returns its output folder.
 
-    AdamW takes the place of SGD because the whole run has a few thousand steps only, and two
-    patches of three are centred on some class so that rare ones are seen often.
+    AdamW takes the place of SGD because the whole run has a few thousand steps only. Every patch
+    is centred on some class, each as often as any other, so that rare ones are seen often. With
+    the small plan, augmentation is gentle and rare classes count more.
     """
     import torch
     from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    from . import gentle
 
     folder = data / "pre" / formats.DATASET
     plans_path = folder / f"{plans_name(small)}.json"
@@ -209,10 +212,15 @@ def train(
     trainer.num_epochs = schedule.epochs
     trainer.num_iterations_per_epoch = schedule.steps
     trainer.num_val_iterations_per_epoch = max(8, schedule.steps // 10)
-    trainer.oversample_foreground_percent = 0.67
+    trainer.oversample_foreground_percent = 1.0
     trainer.save_every = 1
     torch.manual_seed(0)
     trainer.initialize()
+    if small:
+        trainer.get_training_transforms = gentle.gentle_transforms
+        gentle.weigh_classes(
+            trainer.loss, gentle.class_weights(formats.class_shares(data, training))
+        )
     trainer.optimizer = torch.optim.AdamW(
         trainer.network.parameters(), lr=schedule.rate, weight_decay=1e-4, eps=1e-5
     )

@@ -159,7 +159,7 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
             index,
             f"{FIRST_LABEL}{lamella.number}",
             lamella_list.note(lamella.category, lamella.probability),
-            session.config.navigator_colors.get(lamella.category, 0),
+            session.config.category(lamella.category).navigator_color,
         )
 
 
@@ -169,6 +169,7 @@ def draw_detection(
     """Draw the boxes that were found in a picture; a plot that fails is no reason to stop."""
     try:
         data, info = read_png(picture)
-        plot_detection(plot, data, boxes, session.config.category_colors, info["pixel_nm"], title)
+        colors = {box.category: session.config.category(box.category).plot_color for box in boxes}
+        plot_detection(plot, data, boxes, colors, info["pixel_nm"], title)
     except (SpaceError, OSError) as error:
         _log.warning("%s was not drawn: %s", plot.name, error)

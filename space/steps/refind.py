@@ -250,7 +250,7 @@ def _correct(
             index,
             f"{FINAL_LABEL}{number}",
             lamella_list.note(best.category, best.probability),
-            session.config.navigator_colors.get(best.category, 0),
+            session.config.category(best.category).navigator_color,
         )
         navigator.delete([item.index])
     navigator.save()

@@ -1,0 +1,111 @@
+"""What the trainer of the small plan does differently from nnU-Net's own.
+
+nnU-Net augments as for a few real pictures. Simulated maps vary by themselves in noise, focus,
+contrast, magnification and direction, and there are as many as one likes; blurring and shrinking
+them once more only hides what is a few pixels wide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from batchgeneratorsv2.helpers.scalar_type import RandomScalar
+from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
+from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+from batchgeneratorsv2.transforms.spatial.rot90 import Rot90Transform
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
+    DownsampleSegForDSTransform,
+)
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
+from nnunetv2.training.loss.robust_ce_loss import RobustCrossEntropyLoss
+from torch import Tensor, nn
+
+_LIGHTEST, _HEAVIEST = 0.5, 4.0
+
+
+def gentle_transforms(
+    patch_size,
+    rotation_for_DA: RandomScalar,
+    deep_supervision_scales,
+    mirror_axes: tuple[int, ...],
+    *_unused,
+    **_also_unused,
+) -> ComposeTransforms:
+    """Mirrored, turned by right angles, sometimes a little bent in grey or size.
+
+    Takes what `nnUNetTrainer.get_training_transforms` takes and stands in for it.
+    """
+
+    def sometimes(transform):
+        return RandomTransform(transform, apply_probability=0.15)
+
+    factor = BGContrast((0.8, 1.25))
+    transforms = [
+        SpatialTransform(
+            patch_size,
+            patch_center_dist_from_border=0,
+            random_crop=False,
+            p_elastic_deform=0,
+            p_rotation=0.1,
+            rotation=rotation_for_DA,
+            p_scaling=0.1,
+            scaling=(0.9, 1.1),
+            p_synchronize_scaling_across_axes=1,
+            bg_style_seg_sampling=False,
+            border_mode_seg="constant",
+            padding_value_seg=-1,
+        ),
+        RandomTransform(Rot90Transform(1, (1,), {0, 1}), apply_probability=0.5),
+        MirrorTransform(allowed_axes=mirror_axes),
+        sometimes(
+            MultiplicativeBrightnessTransform(
+                multiplier_range=factor, synchronize_channels=False, p_per_channel=1
+            )
+        ),
+        sometimes(
+            ContrastTransform(
+                contrast_range=factor,
+                preserve_range=True,
+                synchronize_channels=False,
+                p_per_channel=1,
+            )
+        ),
+        sometimes(
+            GammaTransform(
+                gamma=BGContrast((0.75, 1.35)),
+                p_invert_image=0,
+                synchronize_channels=False,
+                p_per_channel=1,
+                p_retain_stats=1,
+            )
+        ),
+        RemoveLabelTansform(-1, 0),
+        DownsampleSegForDSTransform(ds_scales=deep_supervision_scales),
+    ]
+    return ComposeTransforms(transforms)
+
+
+def class_weights(shares: np.ndarray) -> np.ndarray:
+    """Weights for cross entropy: rare classes count more, within limits.
+
+    Parameters
+    ----------
+    shares : (n,) float array
+        Of all pixels, by class.
+
+    Returns
+    -------
+    weights : (n,) float array
+        Root of the median share over the share, clipped.
+    """
+    shares = np.maximum(shares, 1e-9)
+    return np.clip(np.sqrt(np.median(shares) / shares), _LIGHTEST, _HEAVIEST)
+
+
+def weigh_classes(loss: nn.Module, weights: np.ndarray) -> None:
+    """Put weights into the cross entropy of nnU-Net's loss with deep supervision."""
+    loss.loss.ce = RobustCrossEntropyLoss(weight=Tensor(weights))
