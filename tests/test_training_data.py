@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from space.lamellae.boxes import Box
 from space.simulator.specimen import KINDS, LABEL, LABELS, Grid
 from space.simulator.specimen.lamella import paint
-from training import formats, grid_maps, lamella_maps, lookalikes, make_data, recording, seeds
+from training import (
+    formats,
+    grid_maps,
+    lamella_maps,
+    lookalikes,
+    make_data,
+    mine_errors,
+    recording,
+    seeds,
+)
 
 COARSE_NM = 100.0  # quick to draw
 
@@ -196,3 +207,27 @@ def test_grid_data_sets_have_a_label_file_for_each_crop(tmp_path):
 
 def test_seeds_are_recorded_as_ranges():
     assert formats.as_ranges([3, 1, 2, 7]) == [[1, 3], [7, 7]]
+
+
+def test_errors_of_a_detector_are_what_it_missed_and_what_is_not_there():
+    truth = np.array([[2, 100, 100, 140, 160], [0, 400, 400, 440, 460]], float)
+    boxes = [
+        Box(105, 98, 143, 158, "thick", 0.9),  # there, only misnamed
+        Box(700, 700, 740, 760, "good", 0.2),
+        Box(200, 600, 240, 660, "gone", 0.8),
+    ]
+    assert mine_errors.errors_px(truth, boxes) == [(420, 430), (220, 630), (720, 730)]
+    assert mine_errors.errors_px(truth[:0], boxes[:1]) == [(124, 128)]
+    assert mine_errors.errors_px(truth, []) == [(120, 130), (420, 430)]
+
+
+def test_crops_of_errors_show_the_true_boxes(monkeypatch):
+    shape, box = (900, 900), (2, 400.0, 420.0, 440.0, 470.0)
+    picture = np.random.default_rng(0).random(shape, np.float32)
+    seen = grid_maps.Recorded(picture, np.eye(3)[:2], [box])
+    monkeypatch.setattr(mine_errors, "whole_map", lambda seed, milled: (seen, None))
+    blind = SimpleNamespace(detect=lambda *args: [])
+    ((crop, (inside,)),) = mine_errors.crops_of_errors(40_000, blind, None)
+    assert crop.shape == (grid_maps.CROP_PX,) * 2
+    assert inside[0] == 2 and (inside[3] - inside[1], inside[4] - inside[2]) == (40, 50)
+    assert formats.yolo_line(inside, grid_maps.CROP_PX)

@@ -6,7 +6,9 @@ python -m training.train_detector --data DATA --epochs 60 [--device 0]
 python -m training.train_detector --data DATA --only-ship --ship models/lamella_detector/weights.pt
 
 Training pictures are crops of 320 px at 400 nm/px; the network is convolutional, so it serves
-windows of 1024 px afterwards. A run that was stopped goes on where it was.
+windows of 1024 px afterwards. A run that was stopped goes on where it was. Then
+`training.mine_errors` adds crops where the detector errs on whole grids, and a second, short run
+with ``--start-from`` the first one's weights learns them.
 """
 
 from __future__ import annotations
@@ -83,8 +85,8 @@ def train(data: Path, epochs: int, device: str, start_from: Path | None) -> Path
 def _write_record(data, epochs, parts, start_from, seconds) -> None:
     folder = run_folder(data)
     path = folder / "weights" / "record.json"
-    runs = read_record(path).get("runs", [])
-    runs.append({"hours": round(seconds / 3600, 2)})
+    earlier = path if path.exists() else start_from and start_from.with_name("record.json")
+    runs = read_record(earlier).get("runs", []) if earlier else []
     with open(folder / "results.csv", encoding="utf-8", newline="") as stream:
         rows = [{k.strip(): v.strip() for k, v in row.items()} for row in csv.DictReader(stream)]
     metrics = {
@@ -95,6 +97,7 @@ def _write_record(data, epochs, parts, start_from, seconds) -> None:
     crops = {
         part: sum(1 for _ in (data / "images" / part).glob("*.png")) for part in ("train", "val")
     }
+    runs.append({"epochs": epochs, "crops": crops["train"], "hours": round(seconds / 3600, 2)})
     write_record(
         path,
         {
@@ -104,8 +107,6 @@ def _write_record(data, epochs, parts, start_from, seconds) -> None:
             "training_seeds": formats.as_ranges(parts[0]),
             "validation_seeds": formats.as_ranges(parts[1]),
             "crops": crops,
-            "started_from": start_from.parent.name if start_from else None,
-            "epochs": epochs,
             "runs": runs,
             "validation": metrics,
             "versions": versions("torch", "ultralytics", "numpy", "scipy"),

@@ -1,0 +1,154 @@
+"""What the shipped models see in a picture of a real map.
+
+python -m benchmarks.real_picture grid PICTURE --pixel-nm 831 --frames FRAMES.json --out FOUND.png
+python -m benchmarks.real_picture lamella PICTURE --pixel-nm 20 --out FOUND.png
+
+Published pictures often have frames, numbers and targets drawn on them in colour. Whatever is
+coloured is painted over from its surroundings first, so that no model can read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from space.config import Config, load_config
+from space.judge import match
+from space.lamellae.detector import Detector
+from space.plots import plot_detection
+
+from .common import PROJECT, report
+
+COLOURED = 24
+"""Difference of the colour channels from which a pixel is drawn, not seen."""
+NEAR_UM = 12.0
+
+
+def without_marks(picture: np.ndarray, margin_px: int = 2) -> np.ndarray:
+    """Paint over what is coloured.
+
+    Parameters
+    ----------
+    picture : (rows, columns, 3) uint8 array
+    margin_px : int
+        Smoothed rims of marks that go with them.
+
+    Returns
+    -------
+    (rows, columns) uint8 array
+    """
+    import cv2
+
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    spread = picture.max(axis=2).astype(int) - picture.min(axis=2)
+    marks = ndimage.binary_dilation(spread > COLOURED, iterations=margin_px)
+    return cv2.inpaint(grey, marks.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+
+
+def read_frames(path: Path) -> tuple[list[str], np.ndarray]:
+    """Categories and (n, 4) frames x0, y0, x1, y1 (px) that somebody drew."""
+    boxes = json.loads(path.read_text(encoding="utf-8"))["boxes"]
+    return [b["cls"] for b in boxes], np.array([b["bbox_px"] for b in boxes], float)
+
+
+def look_at_grid(
+    grey: np.ndarray, pixel_nm: float, threshold: float, frames: Path | None, config: Config
+) -> tuple[dict[str, object], list]:
+    """Detect lamellae; with frames, count how many of them were found and named alike."""
+    boxes = Detector(config.detection_weights).detect(grey, pixel_nm, threshold, config)
+    result: dict[str, object] = {"boxes": len(boxes)}
+    if frames:
+        names, drawn = read_frames(frames)
+        middles = np.column_stack([drawn[:, [0, 2]].mean(axis=1), drawn[:, [1, 3]].mean(axis=1)])
+        found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
+        um = pixel_nm / 1000
+        pairs = [p for p in match(middles * um, found * um) if p[2] <= NEAR_UM]
+        result |= {
+            "framed": len(names),
+            "found": len(pairs),
+            "same_category": sum(names[i] == boxes[j].category for i, j, _ in pairs),
+            "not_framed": len(boxes) - len(pairs),
+            "missed": [
+                f"{names[i]} at {middles[i].tolist()}"
+                for i in set(range(len(names))) - {i for i, _, _ in pairs}
+            ],
+        }
+    return result, boxes
+
+
+def look_at_lamella(
+    grey: np.ndarray, pixel_nm: float, config: Config
+) -> tuple[dict[str, object], np.ndarray, np.ndarray]:
+    """Segment at the model's pixel size; shares of the classes, the picture and the labels."""
+    from space.segmentation.model import Segmenter
+
+    segmenter = Segmenter(config.segmentation_model, config.segmentation_folds)
+    factor = pixel_nm / config.segmentation_pixel_nm
+    size = tuple(max(1, round(n * factor)) for n in grey.shape[::-1])
+    picture = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+    labels = segmenter.segment(picture)
+    counts = np.bincount(labels.ravel(), minlength=256) / labels.size
+    shares = {name: round(float(counts[value]), 4) for name, value in segmenter.labels.items()}
+    return {"shares": shares}, picture, labels
+
+
+def draw_labels(path: Path, picture: np.ndarray, labels: np.ndarray, names: dict[str, int]) -> None:
+    """Map and labels side by side with a legend."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
+
+    colors = plt.get_cmap("tab20")(np.arange(20))[:, :3]
+    wide = picture.shape[1] > picture.shape[0]
+    figure, axes = plt.subplots(*((2, 1) if wide else (1, 2)), figsize=(13, 11), layout="tight")
+    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
+    axes[1].imshow(colors[labels % 20], interpolation="nearest")
+    for ax in axes:
+        ax.set_axis_off()
+    present = [(name, value) for name, value in names.items() if (labels == value).any()]
+    axes[1].legend(
+        handles=[Patch(color=colors[value % 20], label=name) for name, value in present],
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+    )
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("grid", "lamella"))
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--pixel-nm", type=float, required=True)
+    parser.add_argument("--threshold", type=float, default=0.1)
+    parser.add_argument("--frames", type=Path, help="JSON with frames that somebody drew")
+    parser.add_argument("--out", type=Path, help="draw what was found on the picture")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    args = parser.parse_args()
+    config = load_config(PROJECT)
+    with Image.open(args.picture) as stored:
+        grey = without_marks(np.asarray(stored.convert("RGB")))
+    if args.what == "grid":
+        result, boxes = look_at_grid(grey, args.pixel_nm, args.threshold, args.frames, config)
+        if args.out:
+            colors = {b.category: config.category(b.category).plot_color for b in boxes}
+            plot_detection(args.out, grey, boxes, colors, args.pixel_nm, args.picture.name)
+    else:
+        from space.config import labels as class_table
+
+        result, picture, labels = look_at_lamella(grey, args.pixel_nm, config)
+        if args.out:
+            draw_labels(args.out, picture, labels, class_table(config))
+    report(result, args.json)
+
+
+if __name__ == "__main__":
+    main()
