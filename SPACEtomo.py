@@ -12,6 +12,7 @@ exclude_lamella_classes = ["broken"]  # lamella classes that get no montage
 
 # Targets
 target_list = ["mitos"]  # classes to target; "lamella" first: all not avoided
+#                          with priorities: {"mitos": 1, "vesicles": 0.5}
 avoid_list = ["black", "white", "ice", "crack"]  # classes to avoid
 target_score_threshold = 0.01  # minimum score of a target (1 = field full of target)
 sparse_targets = True  # True: small scattered classes; False: dense pattern
@@ -19,7 +20,11 @@ target_edge = False  # aim at the boundary of the class instead of its inside
 penalty_weight = 0.3  # weight of avoided classes against wanted ones
 max_iterations = 10  # limit of placement refinement
 extra_tracking = False  # extra tracking target that need not hold the wanted class
+max_targets = 0  # most targets of a lamella (0 = no limit)
+target_polygons = False  # only inside polygons drawn in the Navigator on the lamella map
+hole_pattern = False  # only in the holes of a holey film
 max_tilt = 60  # degrees; beams must not overlap up to this tilt
+pretilt = 0  # degrees; of the lamella, if max_tilt is counted from the stage
 tolerance = 0.1  # beam overlap (fraction) that is resolved by moving targets
 save_plot = False  # save plots of intermediate steps
 
@@ -36,6 +41,7 @@ WG_detection_threshold = 0.1  # least confidence of a lamella
 MM_padding_factor = 1.2  # size of a lamella map, relative to the detected box
 MM_mean_threshold = 0  # counts below which a person must centre (0 = never)
 image_shift_limit = 15  # um from the tracking target
+beam_diameter = 0  # um at Record (0 = as the microscope tells, else the camera's diagonal)
 
 # Inference on another computer: folder that SPACEtomo_monitor.py watches ("" = on this computer)
 external_map_dir = ""

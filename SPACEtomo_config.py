@@ -30,7 +30,7 @@ segmentation_model = "models/lamella_segmentation"
 # Folds whose predictions are averaged.
 segmentation_folds = [0]
 # Pixel size (nm) that the model was trained at; lamella maps are saved at this pixel size.
-segmentation_pixel_nm = 16
+segmentation_pixel_nm = 12
 
 # Segmentations that run on one GPU at the same time.
 runs_per_gpu = 1

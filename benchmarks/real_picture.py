@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,10 +131,17 @@ def main() -> None:
     parser.add_argument("--pixel-nm", type=float, required=True)
     parser.add_argument("--threshold", type=float, default=0.1)
     parser.add_argument("--frames", type=Path, help="JSON with frames that somebody drew")
+    parser.add_argument("--model", type=Path, help="weights or model folder; default: as shipped")
     parser.add_argument("--out", type=Path, help="draw what was found on the picture")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     args = parser.parse_args()
     config = load_config(PROJECT)
+    if args.model and args.what == "grid":
+        config = replace(config, detection_weights=args.model)
+    elif args.model:
+        text = (args.model / "dataset.json").read_text(encoding="utf-8")
+        model_nm = json.loads(text).get("pixel_size_nm", config.segmentation_pixel_nm)
+        config = replace(config, segmentation_model=args.model, segmentation_pixel_nm=model_nm)
     with Image.open(args.picture) as stored:
         grey = without_marks(np.asarray(stored.convert("RGB")))
     if args.what == "grid":

@@ -7,13 +7,14 @@ Three questions, on label maps of simulated lamellae (the labels of the specimen
 * Speed and memory: `select_targets` on maps of 5300 x 4400 px (7 nm/px) and of 15 000 x 7000 px
   (2.283 nm/px): sparse mitochondria, cells and whole lamellae in turn, beams of 0.7 and 1.6 µm in
   turn. CPU seconds of one thread; memory is what the choice needs beyond the label map (peak of
-  the process where the system tells it, otherwise what numpy asked for).
+  the process, where the system does not tell it what Python asked for).
 * Optimum: cut-outs small enough for an exact solution over the chooser's own candidate places by
   mixed-integer programming (scipy's HiGHS). A ratio above 1 means that the chooser, whose targets
   may lie between the candidates, found more.
-* The obvious method: a hexagonal lattice of beams (dense) or a scan of the grid of candidate
-  fields (sparse), each improved by Nelder-Mead, then conflicting targets removed, the lower score
-  first.
+* The obvious method: a hexagonal lattice (dense) or a scan of the map with fields side by side
+  (sparse), improved by Nelder-Mead (the lattice as a whole, each field on its own), then
+  conflicting targets removed, the lower score first. `gain_dense` is that over a lattice already
+  stretched for the tilt, `gain_dense_unstretched` that over a lattice of round beams.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
+import tracemalloc
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import optimize, sparse
@@ -43,7 +47,18 @@ FIELD_UM = (0.86, 0.61)
 AVOID = ("black", "white", "ice", "crack")
 USUAL_SHAPE, USUAL_PIXEL_NM = (4400, 5300), 7.0
 LARGE_SHAPE, LARGE_PIXEL_NM = (7000, 15000), 2.283
-SMALL_UM = {0.7: 4.5, 1.6: 7.0}
+# Sides of the cut-outs: such that the solver proves its answer within seconds. (A field that is
+# wanted all over has so many equal answers that only few targets can be solved.)
+SMALL_UM = {
+    ("mitos", 0.7): 3.6,
+    ("mitos", 1.6): 5.0,
+    ("cell", 0.7): 2.7,
+    ("cell", 1.6): 5.0,
+    ("lamella", 0.7): 2.1,
+    ("lamella", 1.6): 3.5,
+}
+CUT_OUTS = 2
+LARGE_MAPS = 3
 SOLVER_S = 60.0
 
 
@@ -110,11 +125,11 @@ def conflict_count(choice, optics: Optics) -> int:
 # --- the exact solution ----------------------------------------------------------------------
 
 
-def cut_out(scores: ScoreMap, labels: np.ndarray, problem: Problem) -> np.ndarray:
-    """Part of a label map around its best place, small enough to be solved exactly."""
+def cut_out(scores: ScoreMap, labels: np.ndarray, problem: Problem, number: int = 0) -> np.ndarray:
+    """Part of a label map around one of its good places, small enough to be solved exactly."""
     pixel_um = USUAL_PIXEL_NM / 1000
-    side = int(SMALL_UM[problem.beam_um] / pixel_um)
-    rng = np.random.default_rng([42, problem.seed])
+    side = int(SMALL_UM[problem.target, problem.beam_um] / pixel_um)
+    rng = np.random.default_rng([42, problem.seed, number])
     good = np.argwhere(scores.values > 0.5 * scores.values.max())
     row, column = good[rng.integers(len(good))] * scores.factor
     top = int(np.clip(row - side // 2, 0, labels.shape[0] - side))
@@ -177,14 +192,20 @@ def _solve(weights: np.ndarray, groups: list[list[int]], time_limit_s: float):
 # --- the obvious method ----------------------------------------------------------------------
 
 
-def obvious_total(scores: ScoreMap, problem: Problem, optics: Optics) -> float:
-    """Total score of lattice or scan, Nelder-Mead and removal of the lower of two in conflict."""
+def obvious_total(
+    scores: ScoreMap, problem: Problem, optics: Optics, stretched: bool = True
+) -> float:
+    """Total score of lattice or scan, Nelder-Mead and removal of the lower of two in conflict.
+
+    `stretched`: whether the dense lattice is one of the footprints at the highest tilt (of which
+    none is in conflict) or one of the beams as they are at zero tilt.
+    """
     frame = TiltFrame.of(optics)
-    rows, columns = scores.map_shape
-    corners = frame.from_map(np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    find = _scan if problem.sparse else _lattice
-    points = find(scores, frame, optics.beam_diameter_um, low, high, problem)
+    if problem.sparse:
+        points = frame.from_map(_scan(scores, problem, optics))
+    else:
+        stretch = 1.0 if stretched else frame.stretch
+        points = _lattice(scores, frame, optics.beam_diameter_um, stretch, problem)
     values = scores.at(frame.to_map(points))
     good = (values >= problem.options.target_score_threshold) & (values > 0)
     points, values = points[good], values[good]
@@ -197,9 +218,12 @@ def obvious_total(scores: ScoreMap, problem: Problem, optics: Optics) -> float:
     return float(values[kept].sum())
 
 
-def _lattice(scores, frame, diameter_um, low, high, problem) -> np.ndarray:
-    """Rows along the tilt axis; the lattice as a whole is shifted to its best place."""
-    height = math.sqrt(3) / 2 * diameter_um
+def _lattice(scores, frame, diameter_um, stretch, problem) -> np.ndarray:
+    """Rows along the tilt axis, `stretch` times nearer than footprints; shifted as a whole."""
+    rows, columns = scores.map_shape
+    corners = frame.from_map(np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    height = math.sqrt(3) / 2 * diameter_um / stretch
     j, i = np.meshgrid(
         np.arange(-1, (high[1] - low[1]) / height + 1),
         np.arange(-1, (high[0] - low[0]) / diameter_um + 1),
@@ -218,22 +242,26 @@ def _lattice(scores, frame, diameter_um, low, high, problem) -> np.ndarray:
     return lattice + found.x
 
 
-def _scan(scores, frame, diameter_um, low, high, problem) -> np.ndarray:
-    """Fields side by side on a grid; each one that scores is shifted to a better place nearby."""
-    step = np.array([FIELD_UM[0], FIELD_UM[1] / frame.stretch])
-    axes = [np.arange(a, b, s) for a, b, s in zip(low, high, step, strict=True)]
+def _scan(scores, problem, optics) -> np.ndarray:
+    """Fields side by side in the map; each one that scores is shifted to a better place nearby."""
+    axes = [
+        np.arange(side / 2, count, side)
+        for side, count in zip(
+            np.array(FIELD_UM[::-1]) / optics.pixel_um, scores.map_shape, strict=True
+        )
+    ]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    values = scores.at(frame.to_map(grid))
+    values = scores.at(grid)
     grid = grid[(values >= problem.options.target_score_threshold) & (values > 0)]
     moved = []
-    for start in grid:
+    for start in grid * optics.pixel_um:
         found = optimize.minimize(
-            lambda point: -float(scores.at(frame.to_map(point[None]))[0]),
+            lambda point: -float(scores.at(point[None] / optics.pixel_um)[0]),
             start,
             method="Nelder-Mead",
             options=_simplex(start, min(FIELD_UM) / 4),
         )
-        moved.append(found.x)
+        moved.append(found.x / optics.pixel_um)
     return np.array(moved).reshape(-1, 2)
 
 
@@ -245,26 +273,32 @@ def _simplex(start: np.ndarray, size_um: float) -> dict:
 # --- measuring -------------------------------------------------------------------------------
 
 
-def measured(problem: Problem, shape: tuple[int, int], pixel_nm: float) -> dict[str, float]:
+def measured(labels: np.ndarray, problem: Problem, pixel_nm: float) -> dict[str, float]:
     """Seconds and memory of one choice, in a process of its own with one thread."""
-    command = [sys.executable, "-m", "benchmarks.targeting", "--measure"]
-    command += [str(problem.seed), problem.target, str(int(problem.sparse)), str(problem.beam_um)]
-    command += [str(shape[0]), str(shape[1]), str(pixel_nm)]
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    run = subprocess.run(
-        command, cwd=PROJECT, env={**os.environ, **threads}, capture_output=True, check=True
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels.npy"
+        np.save(path, labels)
+        command = [sys.executable, "-m", "benchmarks.targeting", "--measure", str(path)]
+        command += [str(problem.seed), problem.target, str(int(problem.sparse))]
+        command += [str(problem.beam_um), str(pixel_nm)]
+        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        run = subprocess.run(
+            command, cwd=PROJECT, env={**os.environ, **threads}, capture_output=True, check=True
+        )
     return json.loads(run.stdout)
 
 
 def measure(arguments: list[str]) -> None:
     """Answer of the process that `measured` starts."""
-    seed, target, is_sparse, beam_um, rows, columns, pixel_nm = arguments
+    path, seed, target, is_sparse, beam_um, pixel_nm = arguments
     problem = Problem(int(seed), target, bool(int(is_sparse)), float(beam_um))
     optics = problem.optics(float(pixel_nm))
-    labels = label_map(problem.seed, (int(rows), int(columns)), float(pixel_nm))
-    # Imports are not the choice: a small one goes before.
-    select_targets(labels[:200, :200], NAMES, problem.options, optics)
+    labels = np.load(path)
+    # Imports are not the choice: a small one, on its best place, goes before.
+    corner = [int(np.clip(i - 300, 0, None)) for i in _somewhere(labels, problem)]
+    part = np.ascontiguousarray(labels[corner[0] :, corner[1] :][:600, :600])
+    select_targets(part, NAMES, problem.options, optics)
+    peak = PeakMemory()
     start = time.process_time()
     choice = select_targets(labels, NAMES, problem.options, optics)
     seconds = time.process_time() - start
@@ -272,7 +306,7 @@ def measure(arguments: list[str]) -> None:
         json.dumps(
             {
                 "seconds": seconds,
-                "memory_gb": _extra_memory_gb(labels, problem, optics),
+                "memory_gb": peak.extra_gb(),
                 "targets": choice.n_targets,
                 "total": total_score(choice),
                 "conflicts": conflict_count(choice, optics),
@@ -281,15 +315,36 @@ def measure(arguments: list[str]) -> None:
     )
 
 
-def _extra_memory_gb(labels: np.ndarray, problem: Problem, optics: Optics) -> float:
-    """Peak of what is asked for during a choice (numpy tells tracemalloc of its arrays)."""
-    import tracemalloc
+def _somewhere(labels: np.ndarray, problem: Problem) -> np.ndarray:
+    wanted = np.argwhere(labels[::8, ::8] == NAMES[problem.target]) * 8
+    return wanted[len(wanted) // 2] if len(wanted) else np.zeros(2, int)
 
-    tracemalloc.start()
-    select_targets(labels, NAMES, problem.options, optics)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / 1e9
+
+class PeakMemory:
+    """Peak of the process's memory beyond what it holds when this is made.
+
+    Where the system does not tell it, the peak of what Python and numpy ask for.
+    """
+
+    def __init__(self) -> None:
+        self._before_gb = _status_gb("VmRSS")
+        if self._before_gb is None:
+            tracemalloc.start()
+
+    def extra_gb(self) -> float:
+        """GB beyond the start; too much rather than too little if there was a peak before."""
+        if self._before_gb is None:
+            return tracemalloc.get_traced_memory()[1] / 1e9
+        return _status_gb("VmHWM") - self._before_gb
+
+
+def _status_gb(name: str) -> float | None:
+    """A value of the process's status in GB, None where the system has no such file."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith(name))
 
 
 def main() -> None:
@@ -298,68 +353,70 @@ def main() -> None:
         measure(sys.argv[2:])
         return
     args = parser(__doc__, n=20).parse_args()
-    usual, ratios, gains = [], [], {"dense": [], "sparse": []}
+    usual, ratios = [], []
+    gains: dict[str, list[float]] = {"dense": [], "dense_unstretched": [], "sparse": []}
     for problem in problems(args.seed_start, args.n):
-        found = measured(problem, USUAL_SHAPE, USUAL_PIXEL_NM)
-        usual.append(found)
         optics = problem.optics(USUAL_PIXEL_NM)
         labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
+        found = measured(labels, problem, USUAL_PIXEL_NM)
+        usual.append(found)
         scores = scores_of(labels, problem, optics)
         obvious = obvious_total(scores, problem, optics)
         if obvious > 0:
             gains["sparse" if problem.sparse else "dense"].append(found["total"] / obvious)
-        ratio = optimal_ratio(labels, scores, problem, optics)
-        if ratio is not None:
-            ratios.append(ratio)
+        if not problem.sparse:
+            unstretched = obvious_total(scores, problem, optics, stretched=False)
+            if unstretched > 0:
+                gains["dense_unstretched"].append(found["total"] / unstretched)
+        solved = [
+            optimal_ratio(cut_out(scores, labels, problem, number), problem, optics)
+            for number in range(CUT_OUTS)
+        ]
+        ratios += [ratio for ratio in solved if ratio is not None]
         print(
             f"{problem.seed} {problem.target:8s} {problem.beam_um} um: "
             f"{found['targets']:4d} targets, "
             f"{found['seconds']:5.2f} s, {found['memory_gb']:5.2f} GB, "
-            f"{found['total'] / max(obvious, 1e-9):5.2f} x obvious, of the optimum {ratio}",
+            f"{found['total'] / max(obvious, 1e-9):5.2f} x obvious, of the optimum "
+            + ", ".join("not solved" if ratio is None else f"{ratio:.3f}" for ratio in solved),
             flush=True,
         )
-    large = [
-        measured(problem, LARGE_SHAPE, LARGE_PIXEL_NM)
-        for problem in problems(args.seed_start, min(args.n, 6))
-    ]
+    large = []
+    for problem in problems(args.seed_start, min(args.n, LARGE_MAPS)):
+        labels = label_map(problem.seed, LARGE_SHAPE, LARGE_PIXEL_NM)
+        large.append(measured(labels, problem, LARGE_PIXEL_NM))
+        print(f"{problem.seed} {problem.target:8s} large: {large[-1]['seconds']:.2f} s", flush=True)
     report(
         {
             "maps": args.n,
             "seconds_median": round(float(np.median([m["seconds"] for m in usual])), 2),
             "seconds_max": round(max(m["seconds"] for m in usual), 2),
-            "seconds_large": round(max(m["seconds"] for m in large), 2),
-            "seconds_large_median": round(float(np.median([m["seconds"] for m in large])), 2),
+            "seconds_large": round(float(np.median([m["seconds"] for m in large])), 2),
+            "seconds_large_max": round(max(m["seconds"] for m in large), 2),
             "memory_gb": round(max(m["memory_gb"] for m in usual), 3),
             "memory_gb_large": round(max(m["memory_gb"] for m in large), 3),
             "solved_exactly": len(ratios),
             "optimal_ratio_min": round(min(ratios), 4) if ratios else None,
             "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
-            "gain_dense": _geometric_mean(gains["dense"]),
-            "gain_sparse": _geometric_mean(gains["sparse"]),
+            **{f"gain_{mode}": _geometric_mean(values) for mode, values in gains.items()},
             "conflicts": sum(m["conflicts"] for m in usual + large),
         },
         args.json,
     )
 
 
-def optimal_ratio(labels, scores: ScoreMap, problem: Problem, optics: Optics) -> float | None:
+def optimal_ratio(part: np.ndarray, problem: Problem, optics: Optics) -> float | None:
     """Score of the choice on a cut-out over the exact optimum; None if that was not proven."""
-    part = cut_out(scores, labels, problem)
     options = problem.options
-    map_scores = scores_of(part, problem, optics)
     candidates = candidate_grid(
-        map_scores,
+        scores_of(part, problem, optics),
         TiltFrame.of(optics),
         optics.beam_diameter_um,
         min(optics.field_um),
         options.target_score_threshold,
     )
-    if candidates is None:
-        return None
-    best = exact_total(candidates, SOLVER_S)
-    if not best:
-        return None
-    return total_score(select_targets(part, NAMES, options, optics)) / best
+    best = None if candidates is None else exact_total(candidates, SOLVER_S)
+    return total_score(select_targets(part, NAMES, options, optics)) / best if best else None
 
 
 def _geometric_mean(values: list[float]) -> float | None:

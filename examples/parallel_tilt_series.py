@@ -134,6 +134,20 @@ def track(reference, tilt):
     return after[0] - before[0], after[1] - before[1]
 
 
+def expected(found, tilt):
+    """Where the specimen is expected across the tilt axis (um), from where it was found before.
+
+    A point at y0 across and z0 above the axis moves by y0 (cos(tilt) - 1) - z0 sin(tilt); these
+    two are fitted by least squares, held near 0 until there is enough to tell them.
+    """
+    a, b, c, p, q = 0.002, 0.0, 0.002, 0.0, 0.0
+    for angle, y in found:
+        u, v = math.cos(math.radians(angle)) - 1, -math.sin(math.radians(angle))
+        a, b, c, p, q = a + u * u, b + u * v, c + v * v, p + u * y, q + v * y
+    y0, z0 = (p * c - q * b) / (a * c - b * b), (q * a - p * b) / (a * c - b * b)
+    return y0 * (math.cos(math.radians(tilt)) - 1) - z0 * math.sin(math.radians(tilt))
+
+
 sem.SuppressReports()
 sem.SetProperty("ImageShiftLimit", 20)  # room for tracking beyond the targets' own shifts
 sem.AllowFileOverwrite(1)
@@ -162,11 +176,15 @@ tilts = dose_symmetric(max_tilt, step)
 # bridge the jump from one side to the other.
 references = {True: "O", False: "N"}
 shifts = {True: (0.0, 0.0), False: (0.0, 0.0)}
+latest = {True: 0.0, False: 0.0}  # tilt of the last picture
+found = []  # tilts and shifts across the tilt axis
 for count, tilt in enumerate(tilts):
     sem.TiltTo(tilt)
     real_tilt = sem.ReportTiltAngle()
     scale = math.cos(math.radians(real_tilt))
     shift_x, shift_y = shifts[tilt > 0]
+    shift_y += expected(found, real_tilt) - expected(found, latest[tilt > 0])
+    latest[tilt > 0] = real_tilt
     for number, target in enumerate(targets, 1):
         if number in skipped:
             continue
@@ -185,6 +203,7 @@ for count, tilt in enumerate(tilts):
                 dx, dy = track(references[tilt > 0], tilt)
                 shift_x, shift_y = shift_x + dx, shift_y + dy
                 shifts[tilt > 0] = (shift_x, shift_y)
+                found.append((real_tilt, shift_y))
             for positive, buffer in references.items():
                 if count == 0 or positive == (tilt > 0):
                     sem.Copy("A", buffer)

@@ -14,6 +14,7 @@ LONGEST_PX = 1800
 FIGURE_INCH = 12.0
 DPI = 160
 RED, YELLOW, BLUE, ORANGE = "#d62f20", "#f3c623", "#4f92e0", "#e8873a"
+GREEN = "#5ad07a"
 FALLBACK_COLOR = "#ffffff"
 BEYOND_MARGIN_UM = 1.0
 # Light enough that black letters on it can be read (0..1).
@@ -92,8 +93,8 @@ def plot_targets(
 
     Wanted classes red, beams at the highest tilt as yellow ellipses, fields of view blue,
     tracking fields red, tilt axis through the tracking target dashed white, targets
-    numbered as in their targets file (area.number with several areas), geometry points orange
-    with the beam at zero tilt.
+    numbered as in their targets file (area.number with several areas), those that a person fixed
+    with a dot, geometry points orange with the beam at zero tilt, bounding polygons green.
 
     Parameters
     ----------
@@ -145,6 +146,8 @@ def plot_targets(
                     zorder=5 if tracking else 4,
                 )
             )
+            if area.fixed[index]:
+                axes.plot(column, row, "o", color=RED if tracking else BLUE, ms=4, zorder=6)
             number = f"{index + 1}" if len(areas) == 1 else f"{area_number}.{index + 1}"
             # Above the field's right corner, where it hides nothing that is to be seen.
             axes.annotate(
@@ -164,14 +167,21 @@ def plot_targets(
             axes.add_patch(Circle((column, row), beam_px / 2, fill=False, ec=ORANGE, lw=width))
             axes.plot(column, row, "+", color=ORANGE, ms=6, mew=width)
         _tilt_axis(axes, area.targets_map_px[0], optics, map_image.shape)
+    polygons = getattr(choice, "polygons_map_px", ())
+    for corners in polygons:
+        axes.add_patch(Polygon(corners[:, ::-1], closed=True, fill=False, ec=GREEN, lw=1.6))
     handles = [
         Patch(fc=RED, alpha=0.6, label="wanted classes"),
         Line2D([], [], color=RED, lw=2, label="tracking target"),
         Line2D([], [], color=BLUE, lw=2, label="target (Record field)"),
-        Line2D([], [], color=YELLOW, lw=2, label=f"beam at {abs(optics.max_tilt_deg):g}°"),
+        Line2D([], [], color=YELLOW, lw=2, label=f"beam at {optics.steepest_tilt_deg:g}°"),
         Line2D([], [], color=ORANGE, lw=2, label="geometry point (beam at 0°)"),
         Line2D([], [], color="white", lw=1.5, ls="--", label="tilt axis"),
     ]
+    if any(area.fixed.any() for area in areas):
+        handles.append(Line2D([], [], color=BLUE, marker="o", ms=4, ls="", label="fixed target"))
+    if polygons:
+        handles.append(Line2D([], [], color=GREEN, lw=2, label="polygon"))
     _legend(figure, handles)
     if crop and count:
         _crop(axes, areas, optics, map_image.shape)
@@ -277,7 +287,8 @@ def _overlay(axes, mask: np.ndarray) -> None:
     color = tuple(int(RED[index : index + 2], 16) / 255 for index in (1, 3, 5))
     layer = np.empty((*share.shape, 4), np.float32)
     layer[..., :3] = color
-    layer[..., 3] = 0.45 * share
+    # Where most of the map is wanted, a strong colour would hide what there is to be seen.
+    layer[..., 3] = (0.45 if mask.mean() < 0.3 else 0.25) * share
     axes.imshow(layer, extent=(0, mask.shape[1], mask.shape[0], 0), interpolation="nearest")
 
 

@@ -27,6 +27,7 @@ LARGEST_SHIFT_UM = 19.5
 """PACEtomo leaves out targets that are farther from the tracking target than this."""
 
 _HIGHEST_SLOT = 12
+_STEEPEST_DEG = 80
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings:
     grid_default_name: str = ""
 
     exclude_lamella_classes: tuple[str, ...] = ("broken",)
-    target_list: tuple[str, ...] = ("mitos",)
+    target_list: tuple[str, ...] | dict[str, float] = ("mitos",)
     avoid_list: tuple[str, ...] = ("black", "white", "ice", "crack")
     target_score_threshold: float = 0.01
     sparse_targets: bool = True
@@ -51,7 +52,11 @@ class Settings:
     penalty_weight: float = 0.3
     max_iterations: int = 10
     extra_tracking: bool = False
+    max_targets: int = 0
+    target_polygons: bool = False
+    hole_pattern: bool = False
     max_tilt: float = 60
+    pretilt: float = 0
     tolerance: float = 0.1
     save_plot: bool = False
 
@@ -67,6 +72,7 @@ class Settings:
     MM_padding_factor: float = 1.2
     MM_mean_threshold: float = 0
     image_shift_limit: float = 15
+    beam_diameter: float = 0
     external_map_dir: str = ""
 
     @staticmethod
@@ -205,7 +211,9 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "target_score_threshold": (False, 0, True, 1, False),
     "penalty_weight": (False, 0, True, math.inf, False),
     "max_iterations": (True, 1, True, 1000, True),
-    "max_tilt": (False, 0, False, 80, True),
+    "max_targets": (True, 0, True, math.inf, False),
+    "max_tilt": (False, 0, False, _STEEPEST_DEG, True),
+    "pretilt": (False, -45, True, 45, True),
     "tolerance": (False, 0, True, 1, False),
     "objective_aperture": (True, 1, True, 1000, True),
     "IM_mag_index": (True, 1, True, math.inf, False),
@@ -215,12 +223,15 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "MM_padding_factor": (False, 1, True, 5, True),
     "MM_mean_threshold": (False, 0, True, math.inf, False),
     "image_shift_limit": (False, 0, False, LARGEST_SHIFT_UM, True),
+    "beam_diameter": (False, 0, True, 100, True),
 }
 
 _FLAGS = (
     "sparse_targets",
     "target_edge",
     "extra_tracking",
+    "target_polygons",
+    "hole_pattern",
     "save_plot",
     "aperture_control",
     "WG_offset_via_IM",
@@ -258,6 +269,14 @@ def _check_numbers(settings: Settings) -> list[str]:
             or (value == high and not high_in)
         ):
             problems.append(f"{name} = {value!r} is out of range. Allowed: {allowed}.")
+    both = ("max_tilt", "pretilt")
+    well = not any(problem.startswith(both) for problem in problems)
+    if well and settings.max_tilt + abs(settings.pretilt) > _STEEPEST_DEG:
+        problems.append(
+            f"max_tilt = {settings.max_tilt!r} and pretilt = {settings.pretilt!r} together tilt "
+            f"the lamella by more than {_STEEPEST_DEG} degrees. Lower max_tilt, or set pretilt = 0 "
+            "if the range is counted from the lamella."
+        )
     return problems
 
 
@@ -356,7 +375,9 @@ def _check_lists(settings: Settings) -> list[str]:
         ("avoid_list", False),
     ):
         value = getattr(settings, name)
-        if not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
+        if isinstance(value, dict) and name == "target_list":
+            problems += _check_priorities(value)
+        elif not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
             problems.append(
                 f"{name} = {_plain(value)!r} is not a list of class names. Give names "
                 'in quotes in square brackets, such as ["mitos"].'
@@ -371,12 +392,24 @@ def _check_lists(settings: Settings) -> list[str]:
     return problems
 
 
+def _check_priorities(value: dict) -> list[str]:
+    if not value:
+        return ["target_list = {} is empty. Give at least one class."]
+    return [
+        f"target_list gives {name!r} the priority {priority!r}. Allowed: class names in quotes "
+        'with a number above 0 and at most 1, such as {"mitos": 1, "vesicles": 0.5}.'
+        for name, priority in value.items()
+        if not (isinstance(name, str) and _is_number(priority) and 0 < priority <= 1)
+    ]
+
+
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
 def _strings(value: object) -> list[str]:
-    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, tuple) else []
+    names = value if isinstance(value, (tuple, dict)) else ()
+    return [entry for entry in names if isinstance(entry, str)]
 
 
 def _overlap(wanted: object, avoided: object) -> list[str]:

@@ -363,7 +363,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 items,
                 exposures,
                 LABELS,
-                used.target_list,
+                tuple(used.target_list),
                 optics,
                 columns_on_stage_deg(
                     scope.rotation_deg(scope.area_mag_index("R")),

@@ -82,6 +82,71 @@ def test_beams_are_compared_in_specimen_micrometres():
     assert judge.beam_conflicts([(0, 0), (0, 1.5)], optics) == 1
 
 
+def beam(series, center, tilt_deg=0.0, diameter_um=1.6):
+    """An exposure of a tilt series; the tilt axis lies along the stage's X."""
+    radius = diameter_um / 2
+    axes = ((radius, 0.0), (0.0, radius / np.cos(np.radians(tilt_deg))))
+    file = f"/session/G1_L01_ts_{series:03d}.mrc" if series else ""
+    return SimpleNamespace(
+        file=file, tilt_deg=tilt_deg, beam_center_um=center, beam_axes_um=axes, center_um=center
+    )
+
+
+def test_pixels_that_two_targets_hit_are_counted_at_every_tilt():
+    tilts = (0.004, -30.0, 60.0)
+    places = {1: (0.0, 0.0), 2: (1.605, 0.0), 3: (0.0, 1.9)}
+    taken = [beam(n, place, tilt) for tilt in tilts for n, place in places.items()]
+    found = judge.double_exposed(taken)
+    assert list(found.by_tilt) == [-30, 0, 60]
+    assert found.by_tilt[0] == 0
+    # At -30 degrees beams are 1.848 um long, at 60 degrees 3.2 um: 1 and 3 overlap, also 2 and 3.
+    assert found.by_tilt[-30] == 0
+    exact = overlap_um2(places[1], places[3], 60.0) + overlap_um2(places[2], places[3], 60.0)
+    assert found.by_tilt[60] * judge.DOSE_PIXEL_UM**2 == pytest.approx(exact, rel=0.02)
+    assert found.at_one_tilt == found.all_tilts == found.by_tilt[60]
+
+
+def overlap_um2(one, other, tilt_deg, diameter_um=1.6):
+    """Area common to two beams: that of two discs in squeezed coordinates, stretched again."""
+    squeeze = np.cos(np.radians(tilt_deg))
+    distance = np.hypot(other[0] - one[0], (other[1] - one[1]) * squeeze)
+    if distance >= diameter_um:
+        return 0.0
+    half = np.arccos(distance / diameter_um)
+    return diameter_um**2 / 4 * (2 * half - np.sin(2 * half)) / squeeze
+
+
+def test_targets_that_are_hit_at_different_tilts_are_counted_apart():
+    wanders = [beam(1, (0, 0)), beam(2, (1.7, 0)), beam(1, (0.2, 0), 30), beam(2, (1.9, 0), 30)]
+    found = judge.double_exposed(wanders)
+    assert found.at_one_tilt == 0 and found.all_tilts > 100
+
+
+def test_a_target_may_be_exposed_again_and_other_pictures_do_not_count():
+    again = [beam(1, (0, 0)), beam(1, (0.1, 0)), beam(0, (0, 0)), beam(0, (0.5, 0))]
+    found = judge.double_exposed(again)
+    assert found.by_tilt == {0: 0} and found.all_tilts == 0
+    assert judge.double_exposed([]) == judge.DoubleExposure()
+
+
+def test_three_targets_on_one_pixel_count_it_once():
+    twice = judge.double_exposed([beam(1, (0, 0)), beam(2, (0, 0))]).at_one_tilt
+    assert judge.double_exposed([beam(n, (0, 0)) for n in (1, 2, 3)]).at_one_tilt == twice
+    area = np.pi * 0.8**2 / judge.DOSE_PIXEL_UM**2
+    assert twice == pytest.approx(area, rel=0.01)
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (10.24, -10.24), (-3.3, 700.1), (10.25, 5.1)])
+def test_the_count_does_not_depend_on_the_place(place):
+    def count(shift):
+        x, y = np.add(place, shift)
+        return judge.double_exposed([beam(1, (x, y), 60), beam(2, (x + 1.0, y), 60)]).at_one_tilt
+
+    expected = overlap_um2((0, 0), (1.0, 0), 60) / judge.DOSE_PIXEL_UM**2
+    assert count((0.0, 0.0)) == pytest.approx(expected, rel=0.02)
+    assert count((0.007, 0.013)) == pytest.approx(expected, rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["krios_300kv", "talos_200kv"])
 def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
     instrument = load_instrument(name)
@@ -141,10 +206,52 @@ def test_a_target_beside_the_wanted_class_is_not_on_it(session):
     assert not judge.holds_wanted(grid, (on[0] + 300, on[1]), OPTICS, 0.0, wanted)
 
 
+class OneSquare:
+    """A specimen with a wanted square of 50 nm at a place, nothing else."""
+
+    def __init__(self, at_um):
+        self.at_um = at_um
+
+    def label_map(self, px_to_grid, shape):
+        rows, columns = np.indices(shape) + 0.5
+        x, y = (row[0] * columns + row[1] * rows + row[2] for row in px_to_grid)
+        inside = (np.abs(x - self.at_um[0]) < 0.025) & (np.abs(y - self.at_um[1]) < 0.025)
+        return inside.astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "at_um, rotation_deg, seen",
+    [
+        ((0.40, 0.0), 0.0, True),  # the field is 0.864 um wide ...
+        ((0.0, 0.40), 0.0, False),  # ... and 0.614 um high
+        ((0.0, 0.28), 0.0, True),
+        ((0.0, 0.40), 90.0, True),
+        ((0.40, 0.0), 90.0, False),
+        ((0.30, 0.30), 45.0, True),
+        ((-0.30, 0.30), 45.0, False),
+        ((-0.30, 0.30), -45.0, True),
+    ],
+)
+def test_a_field_that_is_not_square_is_judged_along_its_own_sides(at_um, rotation_deg, seen):
+    place = (12.3, -4.5)
+    specimen = OneSquare(np.add(place, at_um))
+    assert judge.holds_wanted(specimen, place, OPTICS, rotation_deg, {1}) is seen
+
+
 def test_the_summary_counts_false_positions_against_precision():
     found = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, on_wanted=3)
     missed = judge.LamellaVerdict(2, "thick")
     result = judge.summary([judge.GridVerdict("G1", (found, missed), 1, 0, (0.4,))], {"level_1": 2})
     assert result["recall"] == 0.5 and result["precision"] == 0.5
     assert result["targets"] == 4 and result["targets_on_wanted"] == 3
+    assert result["double_exposed_px"] is None, "there was no tilt series"
     assert "on wanted" in judge.table(result)
+
+
+def test_the_summary_tells_what_was_exposed_twice():
+    taken = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, tilt_series=4)
+    twice = judge.DoubleExposure({0: 0, 30: 2, 60: 40}, 55)
+    grids = [judge.GridVerdict(name, (taken,), 0, 0, (0.4,), twice) for name in ("G1", "G2")]
+    result = judge.summary(grids, {})
+    assert result["double_exposed_px"] == 84 and result["double_exposed_px_all_tilts"] == 110
+    assert "double_exposed_px          84" in judge.table(result)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_targets_picture_shows_every_kind_of_mark(tmp_path, choice):
     tint = colored(masked, (110, 40, 30), (170, 85, 80))
     assert tint > 0.02 > colored(path, (110, 40, 30), (170, 85, 80)) + 0.01
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, masked.name]
+
+
+def test_fixed_targets_and_polygons_are_marked(tmp_path, choice):
+    image = np.full((400, 600), 90, np.uint8)
+    area = replace(choice.areas[0], fixed=np.array([False, True, True]))
+    corners = np.array([(50.0, 50), (50, 550), (350, 300)])
+    marked = Choice((area,), polygons_map_px=(corners,))
+    shares = []
+    for name, drawn in (("plain", choice), ("marked", marked)):
+        path = tmp_path / f"{name}.png"
+        plot_targets(path, image, image > 100, drawn, OPTICS)
+        blue = colored(path, (70, 135, 210), (90, 155, 240))
+        shares.append((colored(path, (80, 195, 110), (100, 220, 135)), blue))
+    assert shares[0][0] == 0 and shares[1][0] > 0.0005
+    assert shares[1][1] > shares[0][1] + 0.00002
 
 
 def test_targets_picture_of_nothing_and_of_a_part(tmp_path, choice):

@@ -68,6 +68,18 @@ def test_the_script_and_the_defaults_agree():
         ("MM_montage_overlap", 0, "more than 0"),
         ("WG_detection_threshold", 1.0, "less than 1"),
         ("max_tilt", 90, "at most 80"),
+        ("pretilt", 50, "at most 45"),
+        ("pretilt", -21, "more than 80 degrees"),  # with the default max_tilt of 60
+        ("max_targets", -1, "at least 0"),
+        ("max_targets", 2.5, "not a whole number"),
+        ("target_polygons", "yes", "neither True nor False"),
+        ("hole_pattern", 1, "neither True nor False"),
+        ("target_list", {}, "empty"),
+        ("target_list", {"mitos": 2}, "above 0 and at most 1"),
+        ("target_list", {"mitos": True}, "above 0 and at most 1"),
+        ("target_list", {"mitso": 1}, "'mitos'"),
+        ("target_list", {"ice": 1}, "in avoid_list"),
+        ("avoid_list", {"ice": 1}, "not a list"),
         ("max_tilt", float("nan"), "not a number"),
         ("penalty_weight", -0.1, "at least 0"),
         ("image_shift_limit", None, "not a number"),
@@ -108,6 +120,7 @@ def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, c
         )
     )
     assert check(replace(good, target_list=("lamella", "mitos")), config) == []
+    assert check(replace(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
     assert len(check(replace(good, target_list=("mitos", "lamella")), config)) == 1
 
 
@@ -172,6 +185,9 @@ def test_settings_survive_saving(good, tmp_path):
     )
     assert save(settings, tmp_path) == tmp_path / SETTINGS_FILE
     assert load(tmp_path) == settings
+    settings = replace(settings, target_list={"mitos": 1, "ice": 0.5}, avoid_list=())
+    save(settings, tmp_path)
+    assert load(tmp_path) == settings and list(load(tmp_path).target_list) == ["mitos", "ice"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"no_such": 1}'])

@@ -27,6 +27,7 @@ _SAMPLE_PX = 1_000_000
 _FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
 _FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
 _SAME_MAGNIFICATION = 0.2
+_WIDER = 1.1  # than what was set: more than readings differ
 _log = logging.getLogger("space.microscope")
 
 _STATE_FAILURES = {
@@ -166,6 +167,12 @@ def set_magnification(value: int) -> None:
         )
 
 
+def low_magnification() -> float:
+    """Return the magnification if it is in the low range (LM), else 0."""
+    magnification, low, *_ = serialem().ReportMag()
+    return float(magnification) if low else 0.0
+
+
 # --- column -------------------------------------------------------------------------------------
 
 
@@ -277,8 +284,15 @@ class RecordOptics:
     beam_diameter_um: float
 
 
-def record_optics() -> RecordOptics:
-    """Ask for the optics of the Record area (goes there; takes no picture)."""
+def record_optics(beam_diameter_um: float = 0.0) -> RecordOptics:
+    """Ask for the optics of the Record area (goes there; takes no picture).
+
+    Parameters
+    ----------
+    beam_diameter_um : float
+        Illuminated diameter as the user knows it; 0 asks the microscope. One that does not tell
+        it either (two condensers) is taken to light the camera's diagonal.
+    """
     sem = serialem()
     go_to_area("R")
     width_px, height_px, _, _, pixel_nm, *_ = sem.CameraProperties()
@@ -289,16 +303,39 @@ def record_optics() -> RecordOptics:
             "CameraProperties",
             "Calibrate the pixel size of the Record magnification.",
         )
-    diameter = 100.0 * float(sem.ReportIlluminatedArea())  # reported in units of 100 µm
-    if diameter <= 0:
-        diameter = math.hypot(*field_um)
-        _log.warning(
-            "The microscope does not tell its illuminated area; the beam is taken to be "
-            "as wide as the camera's diagonal, %.2f um.",
-            diameter,
-        )
     rotation = image_rotation_deg(sem.CameraToSpecimenMatrix(0))
-    return RecordOptics(field_um, rotation, diameter)
+    return RecordOptics(field_um, rotation, _beam_diameter_um(beam_diameter_um, field_um))
+
+
+def _beam_diameter_um(given_um: float, field_um: tuple[float, float]) -> float:
+    told_um = _illuminated_um()
+    if given_um > 0:
+        if told_um > _WIDER * given_um:
+            _log.warning(
+                "The microscope tells an illuminated area of %.2f um, beam_diameter is %g um: what "
+                "was set is used. If it is too small, neighbouring targets expose one another.",
+                told_um,
+                given_um,
+            )
+        return given_um
+    if told_um > 0:
+        return told_um
+    diagonal_um = math.hypot(*field_um)
+    _log.warning(
+        "The microscope does not tell its illuminated area; the beam is taken to be as wide as the "
+        "camera's diagonal, %.2f um. If it is wider, neighbouring targets expose one another: "
+        "measure it and set beam_diameter.",
+        diagonal_um,
+    )
+    return diagonal_um
+
+
+def _illuminated_um() -> float:
+    """Return the illuminated diameter that the microscope tells, 0 if it tells none."""
+    try:
+        return 100.0 * float(serialem().ReportIlluminatedArea())  # reported in units of 100 µm
+    except sem_errors():
+        return 0.0
 
 
 # --- images ---------------------------------------------------------------------------------------

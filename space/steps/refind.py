@@ -98,6 +98,15 @@ def _go_to_intermediate(session: GridSession) -> None:
         scope.retract_objective_aperture()
     scope.go_to_whole_grid_state(session.settings.WG_image_state)
     scope.set_magnification(session.settings.IM_mag_index)
+    if low := scope.low_magnification():
+        _log.warning(
+            "IM_mag_index %d is %gx, a magnification of the low range (LM): the offset between LM "
+            "and View, often 10 um, is not seen there and stays in all positions, so that maps "
+            "may miss their lamellae. Give the lowest magnification above LM that shows a whole "
+            "lamella, or its index.",
+            session.settings.IM_mag_index,
+            low,
+        )
 
 
 def _drop_replaced() -> None:

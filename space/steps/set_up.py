@@ -20,10 +20,11 @@ from space.microscope.montage import MapImage
 from space.microscope.scope import RecordOptics
 from space.microscope.virtual_map import ViewConditions
 from space.settings import LARGEST_SHIFT_UM
+from space.steps.choose import choose_targets
 from space.steps.collect import map_item
 from space.steps.inference import read_segmentation
 from space.steps.session import GridSession, map_label
-from space.targeting import Area, Choice, Optics, TargetingOptions, select_targets, wanted_mask
+from space.targeting import Area, Choice, Optics, TargetingOptions, wanted_mask
 
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
@@ -125,12 +126,12 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
             str(labels_path),
             "Delete it and run the script again.",
         )
-    record = scope.record_optics()
+    record = scope.record_optics(session.settings.beam_diameter)
     optics = optics_of(session, facts, record)
     names = _names_of(session, told_names, labels_path)
     options = targeting_options(session)
     _log.info("%s: choosing targets...", session.map_stem(number))
-    choice = select_targets(labels, names, options, optics)
+    choice = choose_targets(session, number, labels, names, options, optics, facts.frame)
     _draw(session, number, labels, names, options, choice, optics)
     if not choice.areas:
         write_text_atomic(session.targets_file(number), "")
@@ -185,6 +186,7 @@ def targeting_options(session: GridSession) -> TargetingOptions:
         max_iterations=settings.max_iterations,
         extra_tracking=settings.extra_tracking,
         tolerance=settings.tolerance,
+        max_targets=settings.max_targets or None,
     )
 
 
@@ -198,13 +200,16 @@ def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Op
         field_rotation_deg=field_rotation_deg(record.rotation_deg, facts.view.rotation_deg),
         image_shift_limit_um=session.settings.image_shift_limit,
         max_tilt_deg=session.settings.max_tilt,
+        pretilt_deg=session.settings.pretilt,
     )
 
 
 def _remove_remains(session: GridSession, number: int) -> None:
-    """Delete items of a set-up that was cut short; not while items are being acquired."""
+    """Delete what is left of an earlier set-up; not while items are being acquired."""
     if navigator.is_acquiring():
         return
+    for path in session.directory.glob(f"{session.map_stem(number)}_area*_tgts.txt"):
+        path.unlink()
     roots = (
         f"{session.map_stem(number)}_tgt",
         f"{session.map_stem(number)}_area",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from space.targeting.score import ScoreMap
-from space.targeting.tilt import TOUCH_UM, TiltFrame
+from space.targeting.tilt import TOUCH_UM, TiltFrame, clear_of
 
 NODES_PER_BEAM = 12
 NODES_MAX = 3_000_000
@@ -17,45 +18,57 @@ NODES_PER_FIELD = 8
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Scores (float32, 0 = not allowed) at origin + (i, j)·step, all in tilt-compressed µm."""
+    """Scores (float32, 0 = not allowed) at origin + (i, j)·step, all in tilt-compressed µm.
+
+    `fixed_tilt_um` (k, 2) are beams that are there anyway: what is in conflict with them scores 0.
+    """
 
     scores: np.ndarray
     origin_um: tuple[float, float]
     step_um: tuple[float, float]
     diameter_um: float
+    fixed_tilt_um: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+    def around(self, fixed_tilt_um: np.ndarray) -> Candidates:
+        """The candidates that beams at these points leave."""
+        scores = self.scores.copy()
+        for point in fixed_tilt_um:
+            area, under = self.stamp(point)
+            scores[area][under] = 0
+        return replace(self, scores=scores, fixed_tilt_um=fixed_tilt_um)
+
+    def slim(self, diameter_um: float) -> Candidates:
+        """The same places for beams of another diameter."""
+        return replace(self, diameter_um=diameter_um)
 
     def nodes(self, index: np.ndarray) -> np.ndarray:
         """Positions (n, 2) `points_tilt_um` of node indices (n, 2)."""
         return np.asarray(index) * np.array(self.step_um) + np.array(self.origin_um)
 
     def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
-        """Score of the nearest node; 0 outside of the grid."""
+        """Score of the nearest node; 0 outside of the grid and in conflict with fixed beams."""
         place = (points_tilt_um - np.array(self.origin_um)) / np.array(self.step_um)
         index = np.rint(place).astype(np.intp)
         inside = ((index >= 0) & (index < self.scores.shape)).all(axis=-1)
         index = np.where(inside[..., None], index, 0)
-        return np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
+        scores = np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
+        if len(self.fixed_tilt_um) and scores.size:
+            scores[~clear_of(points_tilt_um, self.fixed_tilt_um, self.diameter_um)] = 0
+        return scores
 
-    def window(self, low_um: np.ndarray, high_um: np.ndarray) -> tuple[slice, slice]:
-        """Slices of the nodes inside a rectangle."""
-        step, origin = np.array(self.step_um), np.array(self.origin_um)
-        first = np.maximum(np.ceil((low_um - origin) / step), 0).astype(int)
-        last = np.minimum(np.floor((high_um - origin) / step) + 1, self.scores.shape)
-        last = np.maximum(last.astype(int), first)
-        return slice(first[0], last[0]), slice(first[1], last[1])
-
-    def positions(self, area: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates of a window's nodes, as a column and a row for broadcasting."""
-        first = np.arange(area[0].start, area[0].stop) * self.step_um[0] + self.origin_um[0]
-        second = np.arange(area[1].start, area[1].stop) * self.step_um[1] + self.origin_um[1]
-        return first[:, None], second[None, :]
-
-    def block(self, scores: np.ndarray, point_tilt_um: np.ndarray) -> None:
-        """Set to 0 in `scores` all nodes in conflict with a beam at the point."""
-        area = self.window(point_tilt_um - self.diameter_um, point_tilt_um + self.diameter_um)
-        first, second = self.positions(area)
-        distance2 = (first - point_tilt_um[0]) ** 2 + (second - point_tilt_um[1]) ** 2
-        scores[area][distance2 < (self.diameter_um - TOUCH_UM) ** 2] = 0
+    def stamp(self, point_tilt_um: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
+        """The window around a beam at the point and which of its nodes are in conflict with it."""
+        windows, distances2 = [], []
+        for axis in (0, 1):
+            origin, step = self.origin_um[axis], self.step_um[axis]
+            place = float(point_tilt_um[axis])
+            first = max(0, math.ceil((place - self.diameter_um - origin) / step))
+            last = math.floor((place + self.diameter_um - origin) / step) + 1
+            last = max(first, min(last, self.scores.shape[axis]))
+            windows.append(slice(first, last))
+            distances2.append((np.arange(first, last) * step + (origin - place)) ** 2)
+        distance2 = distances2[0][:, None] + distances2[1]
+        return tuple(windows), distance2 < (self.diameter_um - TOUCH_UM) ** 2
 
 
 def candidate_grid(

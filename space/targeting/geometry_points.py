@@ -12,6 +12,7 @@ CANDIDATES_MAX = 3000
 CLEAN = 0.9
 # A point whose own beam reaches a neighbour's would not add to the spread, only dose.
 SPACING_BEAMS = 2.0
+EXCHANGES = 10
 
 
 def geometry_points(
@@ -21,9 +22,10 @@ def geometry_points(
 
     They lie on surface (see `masks`), within the image-shift limit of the tracking target and
     under no target's beam at zero tilt; where at least three such places exist, there is surface
-    all around and the point's own beam does not touch a target's either. Spread: the first
-    three span the plane widely, every further point is the one farthest from all before. Fewer
-    than three cannot tell a plane, but are returned all the same (the caller warns).
+    all around and the point's own beam does not touch a target's either. Among these they span the
+    plane along both axes as widely as possible: the smallest singular value of their centred
+    positions is the largest that exchanging them one by one leads to. Fewer than three cannot
+    tell a plane, but are returned all the same (the caller warns).
 
     Parameters
     ----------
@@ -67,27 +69,65 @@ def geometry_points(
 
 
 def _spread(places: np.ndarray, spacing_px: float) -> np.ndarray:
-    """Up to `MOST` points: a wide triangle, then always the farthest, `spacing_px` apart."""
+    """Up to `MOST` points, `spacing_px` apart, that fix a plane as well as possible."""
     if len(places) > CANDIDATES_MAX:
         places = places[:: -(-len(places) // CANDIDATES_MAX)]
     if not len(places):
         return places
-    middle = places.mean(axis=0)
-    chosen = [int(np.argmax(((places - middle) ** 2).sum(axis=1)))]
+    chosen = _farthest(places, spacing_px)
+    return places[_widened(places, chosen, spacing_px)] if len(chosen) >= LEAST else places[chosen]
+
+
+def _farthest(places: np.ndarray, spacing_px: float) -> list[int]:
+    """Always the place farthest from all before; beyond the first three `spacing_px` apart."""
+    distance = np.hypot(*(places - places.mean(axis=0)).T)
+    chosen = [int(np.argmax(distance))]
     distance = np.hypot(*(places - places[chosen[0]]).T)
-    chosen.append(int(np.argmax(distance)))
-    baseline = places[chosen[1]] - places[chosen[0]]
-    offset = places - places[chosen[0]]
-    # The third is the one farthest from the line through the first two.
-    height = np.abs(offset[:, 0] * baseline[1] - offset[:, 1] * baseline[0])
-    chosen.append(int(np.argmax(height)))
-    chosen = list(dict.fromkeys(chosen))
-    distance = np.min([np.hypot(*(places - places[index]).T) for index in chosen], axis=0)
     while len(chosen) < MOST:
         index = int(np.argmax(distance))
-        needed = spacing_px if len(chosen) >= LEAST else 0
-        if distance[index] <= needed:
+        if distance[index] <= (spacing_px if len(chosen) >= LEAST else 0):
             break
         chosen.append(index)
         distance = np.minimum(distance, np.hypot(*(places - places[index]).T))
-    return places[chosen]
+    return chosen
+
+
+def _widened(places: np.ndarray, chosen: list[int], spacing_px: float) -> list[int]:
+    """Exchange points one by one for the place that gives the largest smallest singular value.
+
+    The singular values of the centred positions tell how far the points span the plane along its
+    two axes; their squares are the eigenvalues of the 2 x 2 scatter matrix. Points
+    stay at least half as far apart as they are, so that they do not all gather in the corners.
+    """
+    centered = places - places.mean(axis=0)
+    nearest = min(
+        np.hypot(*(centered[chosen[:k]] - centered[chosen[k]]).T).min()
+        for k in range(1, len(chosen))
+    )
+    apart = max(min(spacing_px, nearest), nearest / 2)
+    best = 0.0
+    for _ in range(EXCHANGES):
+        before = list(chosen)
+        for k in range(len(chosen)):
+            others = centered[chosen[:k] + chosen[k + 1 :]]
+            value = _smallest_eigenvalue(others, centered)
+            away = np.hypot(*(centered[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1)
+            value[away < apart] = -1
+            # What is there must win against equals, or rounding would go in circles.
+            index = int(np.argmax(value))
+            if value[index] > best * (1 + 1e-9):
+                best, chosen[k] = value[index], index
+        if chosen == before:
+            break
+    return chosen
+
+
+def _smallest_eigenvalue(others: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """That of the scatter matrix of `others` (n, 2) and each one of `places` (m, 2): (m,)."""
+    count = len(others) + 1
+    total = others.sum(axis=0) + places
+    rows = (others[:, 0] ** 2).sum() + places[:, 0] ** 2 - total[:, 0] ** 2 / count
+    columns = (others[:, 1] ** 2).sum() + places[:, 1] ** 2 - total[:, 1] ** 2 / count
+    mixed = (others[:, 0] * others[:, 1]).sum() + places[:, 0] * places[:, 1]
+    mixed = mixed - total[:, 0] * total[:, 1] / count
+    return (rows + columns - np.hypot(rows - columns, 2 * mixed)) / 2

@@ -2,9 +2,10 @@
 
 Labels are known by name only; which number a class has is the model's business.
 
-* wanted: the classes of `target_list`. With ``"lamella"`` as the first entry it is every class
-  except those that are no lamella (`NOT_LAMELLA`) and the avoided ones. (The class named
-  lamella is only the lamella's bare surface, without the cells and what is in them.)
+* wanted: the classes of `target_list`, each with its priority. With ``"lamella"`` as the first
+  entry it is every class except those that are no lamella (`NOT_LAMELLA`) and the avoided ones.
+  (The class named lamella is only the lamella's bare surface, without the cells and what is in
+  them.)
 * avoided: the classes of `avoid_list`.
 * surface: where a geometry point may lie: lamella that is neither wanted nor avoided, and not
   covered by things that stand out of it (`COVERED`). When the whole lamella is wanted, nothing
@@ -13,6 +14,7 @@ Labels are known by name only; which number a class has is the model's business.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +30,11 @@ STRIP_PX = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class ClassTables:
-    """Lookup tables (256 booleans each): label → wanted, avoided, surface."""
+    """Lookup tables (256 entries each): label → wanted, avoided, surface.
+
+    `wanted` (float32) holds the priority of each class, 0 for those not wanted; the others are
+    boolean.
+    """
 
     wanted: np.ndarray
     avoided: np.ndarray
@@ -39,6 +45,7 @@ class ClassTables:
 class Coverage:
     """Share of every cell (`factor` × `factor` map pixels) that is wanted, avoided, surface.
 
+    What is wanted counts with its priority. `classes` are the labels at the cells' centres.
     The arrays are float32 of equal shape; cells at the lower and right rim that stick out of
     the map count what sticks out as nothing.
     """
@@ -46,6 +53,7 @@ class Coverage:
     wanted: np.ndarray
     avoided: np.ndarray
     surface: np.ndarray
+    classes: np.ndarray
     factor: int
     map_shape: tuple[int, int]
 
@@ -78,12 +86,18 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
         raise SpaceError("No class to target.", "target_list", 'Name one, e.g. "mitos".')
 
     lamella = set(label_names) - set(NOT_LAMELLA) - set(options.avoid_list)
-    wanted = lamella if whole else set(targets)
     surface = lamella - set(COVERED)
-    if not whole:
-        surface -= wanted
+    priorities = dict(options.priorities)
+    if whole:
+        # Classes named beside the whole lamella have their own priority on it.
+        priorities = dict.fromkeys(lamella, priorities.pop(WHOLE_LAMELLA)) | priorities
+    else:
+        surface -= set(targets)
+    wanted = np.zeros(256, np.float32)
+    for name, priority in priorities.items():
+        wanted[label_names[name]] = priority
     return ClassTables(
-        *(_table(label_names, names) for names in (wanted, set(options.avoid_list), surface))
+        wanted, _table(label_names, options.avoid_list), _table(label_names, surface)
     )
 
 
@@ -91,7 +105,7 @@ def wanted_mask(
     label_map: np.ndarray, label_names: dict[str, int], options: TargetingOptions
 ) -> np.ndarray:
     """Boolean mask of the wanted classes, same shape as the map (for plots)."""
-    return class_tables(label_names, options).wanted[as_labels(label_map)]
+    return (class_tables(label_names, options).wanted > 0)[as_labels(label_map)]
 
 
 def as_labels(label_map: np.ndarray) -> np.ndarray:
@@ -120,19 +134,23 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
     rows, columns = labels.shape
     shape = (-(-rows // factor), -(-columns // factor))
     out = [np.zeros(shape, np.float32) for _ in range(3)]
-    bytes_tables = [
-        table.astype(np.uint8).tobytes()
-        for table in (tables.wanted, tables.avoided, tables.surface)
+    # One mask for each priority: sums of whole numbers are quick and exact.
+    masks = [(tables.wanted == weight, weight, 0) for weight in np.unique(tables.wanted) if weight]
+    masks += [(tables.avoided, 1, 1), (tables.surface, 1, 2)]
+    masks = [
+        (table.astype(np.uint8).tobytes(), np.float32(factor**2 / weight), out[index])
+        for table, weight, index in masks
     ]
     cells_per_strip = max(1, STRIP_PX // max(1, columns * factor))
     for first in range(0, shape[0], cells_per_strip):
         strip = np.ascontiguousarray(labels[first * factor : (first + cells_per_strip) * factor])
         raw = strip.tobytes()
-        for table, target in zip(bytes_tables, out, strict=True):
+        for table, full, target in masks:
             mask = np.frombuffer(raw.translate(table), np.uint8).reshape(strip.shape)
             cells = _block_sums(mask, factor)
-            target[first : first + len(cells)] = cells / np.float32(factor**2)
-    return Coverage(*out, factor=factor, map_shape=(rows, columns))
+            target[first : first + len(cells)] += cells / full
+    classes = labels[factor // 2 :: factor, factor // 2 :: factor]
+    return Coverage(*out, classes=classes, factor=factor, map_shape=(rows, columns))
 
 
 def _block_sums(mask: np.ndarray, factor: int) -> np.ndarray:
@@ -151,7 +169,7 @@ def _block_sums(mask: np.ndarray, factor: int) -> np.ndarray:
     return np.add.reduceat(np.concatenate(lines).astype(np.float32), starts, axis=1)
 
 
-def _table(label_names: dict[str, int], names: set[str]) -> np.ndarray:
+def _table(label_names: dict[str, int], names: Iterable[str]) -> np.ndarray:
     table = np.zeros(256, bool)
     for name in names:
         table[label_names[name]] = True

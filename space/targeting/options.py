@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 from space.errors import SpaceError
 
@@ -16,9 +18,11 @@ class TargetingOptions:
 
     Parameters
     ----------
-    target_list : tuple of str
-        Names of the wanted segmentation classes. ``"lamella"`` as the FIRST entry means
-        everything on the lamella that is not avoided (see `space.targeting.masks`).
+    target_list : tuple of str, or mapping of str to float
+        Names of the wanted segmentation classes, or names with priorities above 0 up to 1
+        (``{"mitos": 1, "vesicles": 0.5}``: a field full of vesicles scores 0.5). ``"lamella"``
+        as the FIRST entry means everything on the lamella that is not avoided (see
+        `space.targeting.masks`). Kept as a tuple of names.
     avoid_list : tuple of str
         Names of the avoided classes.
     target_score_threshold : float
@@ -37,6 +41,10 @@ class TargetingOptions:
     tolerance : float
         Overlap, as a fraction of the beam diameter, that is resolved by moving the two
         targets apart; with more than that the one of lower score goes.
+    max_targets : int or None
+        Most targets of a lamella (fixed ones count, extra tracking targets do not); None: no limit.
+    target_weights : tuple of float
+        Priorities in the order of `target_list`; filled in from a mapping, 1 for plain names.
     """
 
     target_list: tuple[str, ...] = ("mitos",)
@@ -48,15 +56,37 @@ class TargetingOptions:
     max_iterations: int = 10
     extra_tracking: bool = False
     tolerance: float = 0.1
+    max_targets: int | None = None
+    target_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        weights = tuple(self.target_weights)
+        if isinstance(self.target_list, Mapping):
+            weights = tuple(self.target_list.values())
         # A list from the settings is as good as a tuple; a frozen value must not hold a list.
         object.__setattr__(self, "target_list", _names(self.target_list, "target_list"))
+        object.__setattr__(self, "target_weights", weights or (1.0,) * len(self.target_list))
+        _need(
+            len(self.target_weights) == len(self.target_list)
+            and all(is_priority(weight) for weight in self.target_weights),
+            "Each priority in target_list",
+            "a number above 0 and at most 1",
+        )
         object.__setattr__(self, "avoid_list", _names(self.avoid_list, "avoid_list"))
         _need(math.isfinite(self.target_score_threshold), "target_score_threshold", "a number")
         _need(0 <= self.penalty_weight < math.inf, "penalty_weight", "a number from 0 up")
         _need(self.max_iterations >= 0, "max_iterations", "a whole number from 0 up")
         _need(0 <= self.tolerance < 1, "tolerance", "a fraction from 0 to 1")
+        _need(
+            self.max_targets is None or (_is_whole(self.max_targets) and self.max_targets >= 1),
+            "max_targets",
+            "a whole number from 1 up, or None",
+        )
+
+    @property
+    def priorities(self) -> dict[str, float]:
+        """Wanted classes with their priorities."""
+        return dict(zip(self.target_list, self.target_weights, strict=True))
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,10 @@ class Optics:
         Largest distance of a target (and a geometry point) from its tracking target.
     max_tilt_deg : float
         Beams must not overlap up to this tilt.
+    pretilt_deg : float
+        Inclination of the lamella against the stage across the tilt axis, if the tilt
+        range is counted from the stage: on one side the lamella is then tilted by
+        max_tilt + pretilt. 0 when the range is counted from the lamella.
     """
 
     pixel_nm: float
@@ -90,6 +124,7 @@ class Optics:
     field_rotation_deg: float = 0.0
     image_shift_limit_um: float = 15.0
     max_tilt_deg: float = 60.0
+    pretilt_deg: float = 0.0
 
     def __post_init__(self) -> None:
         width_um, height_um = self.field_um
@@ -106,6 +141,11 @@ class Optics:
             "max_tilt",
             f"an angle up to {MAX_TILT_ALLOWED_DEG:g} degrees",
         )
+        _need(
+            self.steepest_tilt_deg <= MAX_TILT_ALLOWED_DEG,
+            f"max_tilt and pretilt together ({self.steepest_tilt_deg:g})",
+            f"an angle up to {MAX_TILT_ALLOWED_DEG:g} degrees",
+        )
 
     @property
     def pixel_um(self) -> float:
@@ -113,9 +153,18 @@ class Optics:
         return self.pixel_nm / 1000
 
     @property
+    def steepest_tilt_deg(self) -> float:
+        """The larger of the two angles that the lamella reaches, -max_tilt and +max_tilt."""
+        return abs(self.max_tilt_deg) + abs(self.pretilt_deg)
+
+    @property
     def stretch(self) -> float:
-        """How much longer a footprint is perpendicular to the tilt axis at `max_tilt_deg`."""
-        return 1 / math.cos(math.radians(self.max_tilt_deg))
+        """How much longer a footprint is perpendicular to the tilt axis at the steepest tilt.
+
+        Measured on the lamella; a map of a lamella inclined by the pretilt shows it shorter
+        by cos(pretilt), which is left as a margin.
+        """
+        return 1 / math.cos(math.radians(self.steepest_tilt_deg))
 
     @property
     def field_reach_um(self) -> tuple[float, float]:
@@ -124,6 +173,15 @@ class Optics:
         cos = abs(math.cos(math.radians(self.field_rotation_deg)))
         sin = abs(math.sin(math.radians(self.field_rotation_deg)))
         return (width_um * sin + height_um * cos) / 2, (width_um * cos + height_um * sin) / 2
+
+
+def is_priority(value: object) -> bool:
+    """Whether a value can be the priority of a class: a number above 0 and at most 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _names(value, setting: str) -> tuple[str, ...]:

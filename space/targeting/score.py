@@ -16,7 +16,7 @@ field's rim is the worst case); the scores of chosen targets are recomputed from
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,10 @@ class ScoreMap:
         lower = values[row1, column0] * (1 - right) + values[row1, column1] * right
         scores = upper * (1 - down) + lower * down
         return np.where(self.holds_field(points), scores, 0.0)
+
+    def restricted(self, allowed: np.ndarray) -> ScoreMap:
+        """The same scores where `allowed` (boolean, one value per cell) holds, 0 elsewhere."""
+        return replace(self, values=np.where(allowed, self.values, np.float32(0)))
 
     def holds_field(self, points_map_px: np.ndarray) -> np.ndarray:
         """Whether the field at each (row, column) point lies inside the map."""

@@ -69,3 +69,13 @@ def conflicts(points_tilt_um: np.ndarray, diameter_um: float) -> np.ndarray:
     radius = np.nextafter(diameter_um - TOUCH_UM, 0)
     pairs = cKDTree(points).query_pairs(radius, output_type="ndarray")
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(int).reshape(-1, 2)
+
+
+def clear_of(
+    points_tilt_um: np.ndarray, others_tilt_um: np.ndarray, diameter_um: float
+) -> np.ndarray:
+    """Which points (n, 2) are in conflict with none of the others (m, 2)."""
+    from scipy.spatial import cKDTree
+
+    nearest = cKDTree(others_tilt_um).query(points_tilt_um)[0]
+    return nearest >= diameter_um - TOUCH_UM

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from space.targeting.choice import resolve_conflicts
+from space.targeting.refinement import resolve_conflicts
 from space.targeting.tilt import TiltFrame, conflicts
 
 

@@ -33,6 +33,8 @@ class TruthWorker:
         Pictures in which it detects nothing.
     done : list of str
         Names of the maps answered, in order.
+    displaced_um : dict of str to tuple of float
+        Map name → how far what it shows lies from where its frame says.
     """
 
     simulation: object
@@ -41,6 +43,7 @@ class TruthWorker:
     unseen: set[str] = field(default_factory=set)
     probability: float = 0.9
     done: list[str] = field(default_factory=list)
+    displaced_um: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __call__(self, map_dir: Path, space_dir: Path, devices=None) -> None:
         """Do what waits."""
@@ -105,15 +108,17 @@ class TruthWorker:
     def _segment(self, picture: Path, claim: Claim) -> None:
         session = self.simulation.session
         frame = self._frame(picture)
-        # Pieces were displaced by stage errors; on average, by this much.
-        taken = [
-            one.center_um
+        # The stage put each piece a bit elsewhere; aligned to each other, they all lie as far
+        # from their places as they did on average.
+        taken = {
+            one.section: one.center_um
             for one in session.exposures
             if Path(one.file).name == f"{picture.stem}.mrc"
-        ]
+        }
         if taken:
-            low, high = np.min(taken, axis=0), np.max(taken, axis=0)
-            frame = replace(frame, center_stage_um=tuple((low + high) / 2))
+            middle = np.mean(list(taken.values()), axis=0)
+            self.displaced_um[picture.name] = tuple(middle - frame.center_stage_um)
+            frame = replace(frame, center_stage_um=tuple(middle))
         array, info = read_png(picture)
         labels = session.grid.label_map(_px_to_grid(frame), array.shape)
         write_png(

@@ -1,0 +1,129 @@
+"""Points that a person gives: what cannot be used is refused, what may do harm is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.targeting.areas import Area
+from space.targeting.geometry_points import LEAST
+from space.targeting.options import Optics
+from space.targeting.tilt import TiltFrame, conflicts
+
+# A person's numbers are rounded: what is short by less than this does no harm.
+SLACK_UM = 0.002
+
+
+def as_points(points_map_px, map_shape: tuple[int, int], what: str) -> np.ndarray:
+    """Check (row, column) points and give them as an array (n, 2); None gives no points.
+
+    Raises
+    ------
+    SpaceError
+        For something that is no list of points, or a point outside of the map.
+    """
+    if points_map_px is None:
+        return np.empty((0, 2))
+    try:
+        points = np.asarray(points_map_px, dtype=float)
+    except (TypeError, ValueError):
+        points = np.zeros(1)
+    if points.size == 0 and points.ndim <= 2:
+        return np.empty((0, 2))
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise SpaceError("Points are a list of (row, column) pairs.", what, "Use map pixels.")
+    lost = ~((points >= 0) & (points <= np.array(map_shape))).all(axis=1)
+    if lost.any():
+        number = int(np.argmax(lost))
+        row, column = points[number]
+        raise SpaceError(
+            f"Point {number + 1} at row {row:g}, column {column:g} is outside of the map of "
+            f"{map_shape[0]} rows and {map_shape[1]} columns.",
+            what,
+            "Move it into the map or remove it.",
+        )
+    return points
+
+
+def problems(
+    areas: Sequence[Area], holds_field: Sequence[np.ndarray], threshold: float, optics: Optics
+) -> list[str]:
+    """What is wrong with targets and geometry points, in sentences that name them.
+
+    Parameters
+    ----------
+    areas : sequence of Area
+        The first target of each is its tracking target.
+    holds_field : sequence of ndarray of bool
+        For every area, which targets have their whole field in the map.
+    threshold : float
+        Least score that was asked for.
+    """
+    several = len(areas) > 1
+    frame = TiltFrame.of(optics)
+    names = [
+        f"{number}.{index}" if several else f"{index}"
+        for number, area in enumerate(areas, 1)
+        for index in range(1, len(area.targets_map_px) + 1)
+    ]
+    targets = np.concatenate([area.targets_map_px for area in areas])
+    tilted = frame.from_map(targets)
+    beam_um = optics.beam_diameter_um
+    found = []
+    for first, second in conflicts(tilted, beam_um - SLACK_UM):
+        short_um = beam_um - float(np.hypot(*(tilted[first] - tilted[second])))
+        found.append(
+            f"The beams of targets {names[first]} and {names[second]} overlap by {short_um:.2f} um "
+            f"at {optics.steepest_tilt_deg:g} degrees."
+        )
+    limit_um = optics.image_shift_limit_um
+    for number, (area, held) in enumerate(zip(areas, holds_field, strict=True), 1):
+        prefix = f"{number}." if several else ""
+        away_um = _away_um(area.targets_map_px, area, optics)
+        for index, (distance_um, inside, score) in enumerate(
+            zip(away_um, held, area.scores, strict=True), 1
+        ):
+            name = f"Target {prefix}{index}"
+            if distance_um > limit_um + SLACK_UM:
+                found.append(
+                    f"{name} is {distance_um:.1f} um from its tracking target, beyond the "
+                    f"image-shift limit of {limit_um:g} um."
+                )
+            if not inside:
+                found.append(f"{name}: its Record field leaves the map, so its score is 0.")
+            elif score < threshold and not (area.extra_tracking and index == 1):
+                found.append(f"{name} scores {score:.3g}, below the threshold of {threshold:g}.")
+        found += _geometry_problems(area, number if several else 0, targets, names, optics)
+    return found
+
+
+def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) -> list[str]:
+    found = []
+    points = area.geometry_points_map_px
+    where = f" of area {number}" if number else ""
+    for index, (point, away_um) in enumerate(
+        zip(points, _away_um(points, area, optics), strict=True), 1
+    ):
+        name = f"Geometry point {index}{where}"
+        gap_um = np.hypot(*(targets - point).T) * optics.pixel_um
+        nearest = int(np.argmin(gap_um))
+        if gap_um[nearest] < optics.beam_diameter_um / 2 - SLACK_UM:
+            found.append(f"{name} lies under the beam of target {names[nearest]}.")
+        if away_um > optics.image_shift_limit_um + SLACK_UM:
+            found.append(
+                f"{name} is {away_um:.1f} um from the tracking target, beyond the image-shift "
+                f"limit of {optics.image_shift_limit_um:g} um."
+            )
+    if len(points) < LEAST:
+        where = f" in area {number}" if number else ""
+        found.append(
+            f"Only {len(points)} geometry points{where}, {LEAST} are needed to measure the "
+            "lamella's geometry: too little free surface outside of the targets' beams."
+        )
+    return found
+
+
+def _away_um(points: np.ndarray, area: Area, optics: Optics) -> np.ndarray:
+    return np.hypot(*(points - area.targets_map_px[0]).T) * optics.pixel_um

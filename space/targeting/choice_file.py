@@ -1,0 +1,281 @@
+"""The choice of targets as a JSON file that a person can read, edit and hand back.
+
+The file lists the targets of each area (the first one is the tracking target) and the geometry
+points as row and column in pixels of the lamella map. What a later set-up does with it, its
+`take` tells:
+
+* ``"nothing"`` (as written): the file only tells; targets are chosen anew;
+* ``"fixed"``: targets with ``"fixed": true`` stay where they are, the rest is chosen around them;
+* ``"all"``: exactly these targets.
+
+Reading is strict: what is not understood is told with its place, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.targeting.areas import Area
+from space.targeting.selection import Choice
+
+FORMAT = "SPACEtomo targets 1"
+NOTHING, FIXED, ALL = "nothing", "fixed", "all"
+TAKES = (NOTHING, FIXED, ALL)
+HOW_TO_EDIT = (
+    "Positions are row and column in pixels of the map picture, from its upper left corner.",
+    "Move, remove or add targets; the first one of each area is its tracking target.",
+    'take: "all" = use exactly these targets; "fixed" = keep those with "fixed": true and choose '
+    'the rest anew; "nothing" = choose all anew.',
+    "An area without geometry points gets new ones.",
+    "Then delete the lamella's targets file and run SPACEtomo.py again.",
+)
+_DIGITS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceFile:
+    """What a file says.
+
+    Parameters
+    ----------
+    take : str
+        One of `TAKES`.
+    areas : tuple of Area
+        Targets with their scores (0 where the file gives none) and geometry points.
+    """
+
+    take: str
+    areas: tuple[Area, ...]
+
+    @property
+    def fixed_map_px(self) -> np.ndarray:
+        """Targets (n, 2) that are to stay where they are."""
+        points = [area.targets_map_px[area.fixed] for area in self.areas]
+        return np.concatenate([np.empty((0, 2)), *points])
+
+
+def write_choice(
+    path: Path, choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING
+) -> None:
+    """Write a choice, whole or not at all.
+
+    A file that is there and says something else is kept beside it as ``<name>_earlier.json``:
+    edits that were forgotten to be handed in are not lost.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    choice : Choice
+        Targets, counts and warnings.
+    map_name : str
+        The picture that positions are pixels of.
+    map_shape : (int, int)
+        Its rows and columns.
+    take : str
+        What a later set-up is to take from it.
+    """
+    text = render(choice, map_name, map_shape, take)
+    path = Path(path)
+    if path.is_file() and (before := path.read_bytes()) != text.encode("utf-8"):
+        earlier = path.with_name(f"{path.stem}_earlier{path.suffix}")
+        write_text_atomic(earlier, before.decode("utf-8", errors="replace"))
+    write_text_atomic(path, text)
+
+
+def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
+    """Read a file, made for a map of this shape; None when there is none.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be read or understood; with place and remedy.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SpaceError(f"The file cannot be read: {error}.", str(path), _REMEDY) from None
+    return parse(text, map_shape, path.name)
+
+
+def render(choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING) -> str:
+    """Text of a file; one line for each target."""
+    head = {
+        "format": FORMAT,
+        "how to edit": list(HOW_TO_EDIT),
+        "take": take,
+        "map": map_name,
+        "map_shape_px": [int(side) for side in map_shape],
+    }
+    lines = [f"{json.dumps(key)}: {_dump(value)}" for key, value in head.items()]
+    areas = ",\n".join(_area_text(area) for area in choice.areas)
+    lines.append(f'"areas": [\n{areas}\n]' if areas else '"areas": []')
+    report = {
+        "counts": {name: _plain(value) for name, value in choice.counts.items()},
+        "rejected": dict(choice.rejected),
+        "warnings": list(choice.warnings),
+    }
+    lines.append(f'"report": {_dump(report)}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> ChoiceFile:
+    """Read the text of a file.
+
+    Raises
+    ------
+    SpaceError
+        With the first thing that is wrong.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise SpaceError(
+            f"This is not valid JSON: {error}.",
+            name,
+            "Look there for a missing comma, quote or bracket.",
+        ) from None
+    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "report"}
+    _table(values, known, {"format", "take", "map_shape_px", "areas"}, name)
+    if values["format"] != FORMAT:
+        raise _wrong("format", values["format"], f'"{FORMAT}"', name)
+    if values["take"] not in TAKES:
+        raise _wrong("take", values["take"], ", ".join(f'"{word}"' for word in TAKES), name)
+    if values["map_shape_px"] != [int(side) for side in map_shape]:
+        raise SpaceError(
+            f"It was made for a map of {values['map_shape_px']} pixels; this one has "
+            f"{list(map_shape)}.",
+            name,
+            "Positions do not fit another map: delete the file.",
+        )
+    if not isinstance(values["areas"], list):
+        raise _wrong("areas", values["areas"], "a list", name)
+    areas = [
+        _area(entry, map_shape, f"{name}, area {number}")
+        for number, entry in enumerate(values["areas"], 1)
+    ]
+    return ChoiceFile(values["take"], tuple(area for area in areas if len(area.targets_map_px)))
+
+
+_REMEDY = "Mend it, or delete it to have targets chosen anew."
+_TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
+
+
+def _area(entry: Any, map_shape, where: str) -> Area:
+    _table(entry, {"targets", "geometry_points"}, {"targets"}, where)
+    targets = _entries(entry, "targets", where)
+    points = _entries(entry, "geometry_points", where)
+    for number, target in enumerate(targets, 1):
+        place = f"{where}, target {number}"
+        _table(target, _TARGET_KEYS, {"row", "column"}, place)
+        for key in ("fixed", "for_tracking_alone"):
+            if not isinstance(target.get(key, False), bool):
+                raise _wrong(key, target[key], "true or false", place)
+        if not _is_number(target.get("score", 0)):
+            raise _wrong("score", target["score"], "a number (or leave it out)", place)
+        if target.get("for_tracking_alone") and number > 1:
+            raise SpaceError(
+                "Only the first target of an area can be for tracking alone.", place, _REMEDY
+            )
+    for number, point in enumerate(points, 1):
+        _table(point, {"row", "column"}, {"row", "column"}, f"{where}, geometry point {number}")
+    return Area(
+        _positions(targets, map_shape, f"{where}, target"),
+        np.array([float(target.get("score", 0)) for target in targets]),
+        _positions(points, map_shape, f"{where}, geometry point"),
+        bool(targets) and bool(targets[0].get("for_tracking_alone", False)),
+        np.array([bool(target.get("fixed", False)) for target in targets], bool),
+    )
+
+
+def _entries(area: dict, key: str, where: str) -> list:
+    entries = area.get(key, [])
+    if not isinstance(entries, list):
+        raise _wrong(key, entries, "a list", where)
+    return entries
+
+
+def _positions(entries: list[dict], map_shape, what: str) -> np.ndarray:
+    for number, entry in enumerate(entries, 1):
+        for key, size in zip(("row", "column"), map_shape, strict=True):
+            value = entry[key]
+            if not _is_number(value) or not 0 <= value <= size:
+                raise _wrong(
+                    key,
+                    value,
+                    f"a number from 0 to {size} (the map ends there)",
+                    f"{what} {number}",
+                )
+    return np.array([(entry["row"], entry["column"]) for entry in entries], float).reshape(-1, 2)
+
+
+def _table(value: Any, known: set[str], needed: set[str], where: str) -> None:
+    if not isinstance(value, dict):
+        raise SpaceError(f"{_short(value)} is not a table of names and values.", where, _REMEDY)
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise SpaceError(
+            f"Not understood: {', '.join(map(repr, unknown))}. Known: {', '.join(sorted(known))}.",
+            where,
+            _REMEDY,
+        )
+    missing = sorted(needed - set(value))
+    if missing:
+        raise SpaceError(f"Missing: {', '.join(missing)}.", where, _REMEDY)
+
+
+def _wrong(key: str, value: Any, allowed: str, where: str) -> SpaceError:
+    return SpaceError(f"{key} is {_short(value)}. Allowed: {allowed}.", where, _REMEDY)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_number(value: Any) -> bool:
+    right_type = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return right_type and math.isfinite(value)
+
+
+def _area_text(area: Area) -> str:
+    targets = []
+    for index, (point, score, fixed) in enumerate(
+        zip(area.targets_map_px, area.scores, area.fixed, strict=True)
+    ):
+        entry = _position(point) | {"score": round(float(score), 4), "fixed": bool(fixed)}
+        if area.extra_tracking and index == 0:
+            entry["for_tracking_alone"] = True
+        targets.append(entry)
+    points = [_position(point) for point in area.geometry_points_map_px]
+    return f'{{"targets": {_rows(targets)},\n "geometry_points": {_rows(points)}}}'
+
+
+def _rows(entries: list[dict]) -> str:
+    return "[" + ",".join(f"\n  {json.dumps(entry)}" for entry in entries) + "]"
+
+
+def _position(point: np.ndarray) -> dict[str, float]:
+    return {
+        "row": round(float(point[0]), _DIGITS),
+        "column": round(float(point[1]), _DIGITS),
+    }
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _plain(value: float) -> float:
+    return int(value) if float(value).is_integer() else round(float(value), 4)

@@ -1,0 +1,372 @@
+"""The choice of targets of a lamella from beginning to end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from space.targeting.areas import Area, split
+from space.targeting.checks import as_points, problems
+from space.targeting.choice import choose_points
+from space.targeting.geometry_points import geometry_points
+from space.targeting.masks import ClassTables, Coverage, as_labels, class_tables, coverage
+from space.targeting.options import Optics, TargetingOptions
+from space.targeting.polygons import allowed_cells, as_polygons, inside
+from space.targeting.report import rejections, share_in_fields
+from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
+from space.targeting.tracking import place_extra_tracking, tracking_index
+
+log = logging.getLogger("space.targeting")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What was chosen, and why not more.
+
+    Parameters
+    ----------
+    areas : tuple of Area
+        Largest first; empty when there is no target. Each becomes a targets file.
+    warnings : tuple of str
+        What a person should know, in sentences: why there is no target, too few geometry
+        points, no room for an extra tracking target, ...
+    counts : dict
+        ``targets``, ``areas``, ``candidates`` (cells of the score map above the threshold),
+        ``places`` (candidate places, see `space.targeting.report`), ``total_score``,
+        ``best_score``, ``wanted_um2`` and ``wanted_in_fields`` (share of the wanted class
+        inside a target's field); the last two count classes by their priority.
+    score : ScoreMap or None
+        The score at every position, for plots of intermediate steps; None for an empty map.
+    rejected : dict of str to int
+        Candidate places that hold no target, by reason.
+    polygons_map_px : tuple of (k, 2) arrays
+        Polygons that bounded the targets.
+    """
+
+    areas: tuple[Area, ...]
+    warnings: tuple[str, ...] = ()
+    counts: dict[str, float] = field(default_factory=dict)
+    score: ScoreMap | None = field(default=None, repr=False)
+    rejected: dict[str, int] = field(default_factory=dict)
+    polygons_map_px: tuple[np.ndarray, ...] = field(default=(), repr=False)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets in all areas, extra tracking targets included."""
+        return sum(len(area.targets_map_px) for area in self.areas)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is asked and what follows from it directly."""
+
+    labels: np.ndarray
+    tables: ClassTables
+    cover: Coverage
+    scores: ScoreMap
+    options: TargetingOptions
+    optics: Optics
+    polygons: tuple[np.ndarray, ...] = ()
+    sites: np.ndarray | None = None
+
+    def scores_at(self, points_map_px: np.ndarray) -> np.ndarray:
+        return scores_at(points_map_px, self.labels, self.tables, self.options, self.optics)
+
+    def passes(self, values: np.ndarray) -> np.ndarray:
+        return (values >= self.options.target_score_threshold) & (values > 0)
+
+
+def select_targets(
+    label_map: np.ndarray,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: Optics,
+    *,
+    polygons_map_px: Sequence = (),
+    fixed_map_px: np.ndarray | None = None,
+    sites_map_px: np.ndarray | None = None,
+) -> Choice:
+    """Choose the targets of a lamella.
+
+    Maximises the total score of targets (see `space.targeting.score`) such that no two beams
+    overlap on the specimen at any tilt up to ``optics.max_tilt_deg``, every target scores at
+    least the threshold and has its whole field inside the map. The targets are then
+    distributed on the fewest areas in which the tracking target reaches all others with image
+    shift, and every area gets its tracking target (written first) and geometry points.
+
+    Parameters
+    ----------
+    label_map : ndarray of whole numbers (rows, columns)
+        Class of every pixel; uint8 is taken without a copy.
+    label_names : dict of str to int
+        Number of each class by name.
+    options : TargetingOptions
+        What is wanted.
+    optics : Optics
+        What beam and camera cover in the map.
+    polygons_map_px : sequence of (k, 2) arrays, optional
+        Corners (row, column) of polygons; targets are centred in one of them. None: everywhere.
+    fixed_map_px : ndarray (k, 2), optional
+        Targets that stay where they are, whatever they score; the rest is chosen around them.
+    sites_map_px : ndarray (m, 2), optional
+        The only places where a target may be centred, such as the holes that
+        `space.targeting.find_holes` finds (fixed targets may be elsewhere).
+
+    Returns
+    -------
+    Choice
+        All points are `points_map_px`: (row, column) in continuous pixel coordinates, in
+        which the map spans 0..rows and 0..columns and the first pixel's centre is (0.5, 0.5).
+
+    Raises
+    ------
+    SpaceError
+        For a class that does not exist, a class both wanted and avoided, something that is no
+        label map, or points and polygons that are none. A map without any target is no error:
+        `Choice.areas` is empty then and `Choice.warnings` says why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((300, 300), np.uint8)
+    >>> labels[140:160, 140:160] = 2
+    >>> optics = Optics(pixel_nm=16, field_um=(0.86, 0.61), beam_diameter_um=1.6,
+    ...                 tilt_axis_deg=85)
+    >>> options = TargetingOptions(target_list=("mitos",), avoid_list=("black",))
+    >>> choice = select_targets(labels, {"black": 1, "mitos": 2}, options, optics)
+    >>> bool(np.abs(choice.areas[0].targets_map_px[0] - 150).max() < 2)
+    True
+    """
+    labels = as_labels(label_map)
+    tables = class_tables(label_names, options)
+    polygons = as_polygons(polygons_map_px)
+    fixed = as_points(fixed_map_px, labels.shape, "fixed targets")
+    sites = None
+    if sites_map_px is not None:
+        sites = as_points(sites_map_px, labels.shape, "sites")
+        sites = sites[inside(sites, polygons)] if polygons else sites
+    if not labels.size:
+        return _finish((), ["The map is empty: no targets."], {}, None)
+    asked = _ask(labels, tables, options, optics, polygons, sites)
+    allowed = asked.scores
+    if polygons and sites is None:
+        cells = allowed_cells(polygons, allowed.values.shape, allowed.factor)
+        allowed = allowed.restricted(cells)
+    points = choose_points(allowed, options, optics, fixed_map_px=fixed, sites_map_px=sites)
+    values = asked.scores_at(points)
+    is_fixed = np.arange(len(points)) < len(fixed)
+    keep = asked.passes(values)
+    if polygons:
+        keep &= inside(points, polygons)
+    keep |= is_fixed
+    points, values, is_fixed = points[keep], values[keep], is_fixed[keep]
+    counts = _counts(asked)
+    if not len(points):
+        places, rejected = _rejections(asked, points)
+        counts["places"] = places
+        return _finish((), [f"No targets: {_why_none(asked, counts)}"], counts, asked, rejected)
+
+    warnings: list[str] = []
+    groups = split(points, optics.image_shift_limit_um / optics.pixel_um)
+    areas = [
+        _with_tracking(points[group], values[group], is_fixed[group], asked) for group in groups
+    ]
+    if options.extra_tracking:
+        areas = _with_extra_tracking(areas, asked, warnings)
+    taken = np.concatenate([area.targets_map_px for area in areas])
+    areas = [_with_geometry(area, taken, asked) for area in areas]
+    warnings += _problems(areas, asked)
+    if len(areas) > 1:
+        warnings.append(
+            f"The targets do not fit into one image-shift range of "
+            f"{optics.image_shift_limit_um:g} um: split into {len(areas)} areas."
+        )
+    return _with_counts(areas, points, values, counts, warnings, asked)
+
+
+def review_targets(
+    label_map: np.ndarray,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: Optics,
+    areas: Sequence[Area],
+) -> Choice:
+    """Score and check targets that a person has put where they are.
+
+    Parameters
+    ----------
+    label_map, label_names, options, optics
+        As for `select_targets`.
+    areas : sequence of Area
+        Targets, the first of each area for tracking; their scores are not looked at. An area
+        without geometry points gets some.
+
+    Returns
+    -------
+    Choice
+        The same targets in the same order. `warnings` names each one whose beam is in
+        conflict, that image shift does not reach, whose field leaves the map or that scores
+        below the threshold, and geometry points under beams.
+
+    Raises
+    ------
+    SpaceError
+        As `select_targets`, and for a point outside of the map.
+    """
+    labels = as_labels(label_map)
+    tables = class_tables(label_names, options)
+    checked = []
+    for number, area in enumerate(areas, 1):
+        points = as_points(area.targets_map_px, labels.shape, f"targets of area {number}")
+        extra = as_points(
+            area.geometry_points_map_px, labels.shape, f"geometry points of area {number}"
+        )
+        if len(points):
+            checked.append(replace(area, targets_map_px=points, geometry_points_map_px=extra))
+    if not checked:
+        return _finish((), ["There are no targets."], {}, None)
+    asked = _ask(labels, tables, options, optics)
+    counts = _counts(asked)
+    taken = np.concatenate([area.targets_map_px for area in checked])
+    values = asked.scores_at(taken)
+    ends = np.cumsum([len(area.targets_map_px) for area in checked])[:-1]
+    checked = [
+        replace(area, scores=part)
+        for area, part in zip(checked, np.split(values, ends), strict=True)
+    ]
+    checked = [
+        area if len(area.geometry_points_map_px) else _with_geometry(area, taken, asked)
+        for area in checked
+    ]
+    starts = [int(area.extra_tracking) for area in checked]
+    points = [area.targets_map_px[k:] for area, k in zip(checked, starts, strict=True)]
+    values = [area.scores[k:] for area, k in zip(checked, starts, strict=True)]
+    warnings = _problems(checked, asked)
+    return _with_counts(
+        checked, np.concatenate(points), np.concatenate(values), counts, warnings, asked
+    )
+
+
+def _ask(labels, tables, options, optics, polygons=(), sites=None) -> _Question:
+    cover = coverage(labels, tables, cell_factor(optics))
+    scores = score_map(cover, options, optics)
+    return _Question(labels, tables, cover, scores, options, optics, polygons, sites)
+
+
+def _finish(areas, warnings, counts, asked: _Question | None, rejected=None) -> Choice:
+    counts = {"targets": 0, "areas": 0, "total_score": 0.0, **counts}
+    for warning in warnings:
+        log.warning(warning)
+    scores, polygons = (None, ()) if asked is None else (asked.scores, asked.polygons)
+    return Choice(tuple(areas), tuple(warnings), counts, scores, rejected or {}, polygons)
+
+
+def _with_counts(areas, points, values, counts, warnings, asked: _Question) -> Choice:
+    """The choice with what it counts; `points` are the targets without extra tracking."""
+    places, rejected = _rejections(asked, points)
+    counts = counts | {
+        "targets": sum(len(area.targets_map_px) for area in areas),
+        "areas": len(areas),
+        "places": places,
+        "total_score": float(values.sum()),
+        "wanted_in_fields": share_in_fields(asked.cover, points, asked.optics),
+    }
+    return _finish(areas, warnings, counts, asked, rejected)
+
+
+def _with_tracking(points, values, is_fixed, asked: _Question) -> Area:
+    """Order an area: the tracking target, then the others by score."""
+    tracking = tracking_index(points, asked.cover, asked.optics)
+    order = np.lexsort((points[:, 1], points[:, 0], -values.round(6)))
+    order = np.concatenate([[tracking], order[order != tracking]])
+    return Area(points[order], values[order], fixed=is_fixed[order])
+
+
+def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[Area]:
+    blocked = np.concatenate([area.targets_map_px for area in areas])
+    result = []
+    for number, area in enumerate(areas, 1):
+        place = place_extra_tracking(
+            area.targets_map_px, blocked, asked.cover, asked.scores, asked.optics
+        )
+        if place is None:
+            where = f" in area {number}" if len(areas) > 1 else ""
+            warnings.append(f"No room for an extra tracking target{where}: a usual target is used.")
+            result.append(area)
+            continue
+        blocked = np.concatenate([blocked, [place]])
+        result.append(
+            Area(
+                np.concatenate([[place], area.targets_map_px]),
+                np.concatenate([asked.scores_at(place[None]), area.scores]),
+                extra_tracking=True,
+                fixed=np.concatenate([[False], area.fixed]),
+            )
+        )
+    return result
+
+
+def _with_geometry(area: Area, taken, asked: _Question) -> Area:
+    points = geometry_points(asked.cover, taken, area.targets_map_px[0], asked.optics)
+    return replace(area, geometry_points_map_px=points)
+
+
+def _problems(areas: list[Area], asked: _Question) -> list[str]:
+    held = [asked.scores.holds_field(area.targets_map_px) for area in areas]
+    return problems(areas, held, asked.options.target_score_threshold, asked.optics)
+
+
+def _rejections(asked: _Question, points: np.ndarray) -> tuple[int, dict[str, int]]:
+    return rejections(
+        points,
+        asked.cover,
+        asked.scores,
+        asked.options,
+        asked.optics,
+        asked.polygons,
+        asked.sites,
+    )
+
+
+def _counts(asked: _Question) -> dict[str, float]:
+    cell_um = asked.cover.factor * asked.optics.pixel_um
+    return {
+        "candidates": int(asked.passes(asked.scores.values).sum()),
+        "best_score": float(asked.scores.values.max()),
+        "wanted_um2": float(asked.cover.wanted.sum(dtype=float)) * cell_um**2,
+    }
+
+
+def _why_none(asked: _Question, counts) -> str:
+    cover, scores, options, optics = asked.cover, asked.scores, asked.options, asked.optics
+    names = ", ".join(options.target_list)
+    if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape, strict=True)):
+        rows_um, columns_um = (side * optics.pixel_um for side in cover.map_shape)
+        return (
+            f"the map ({columns_um:.2f} x {rows_um:.2f} um) is smaller than the Record field "
+            f"({optics.field_um[0]:.2f} x {optics.field_um[1]:.2f} um)."
+        )
+    if not cover.wanted.any():
+        if cover.avoided.size and cover.avoided.min() >= 1:
+            return "the whole map belongs to avoided classes."
+        return f"the map holds nothing of the wanted classes ({names})."
+    if asked.sites is not None and not len(asked.sites):
+        return "there is no hole" + (" in the polygons." if asked.polygons else ".")
+    if counts["best_score"] <= 0:
+        return (
+            f"{counts['wanted_um2']:.3g} um2 of {names} were found, but everywhere avoided classes "
+            "or the rim of the map outweigh them."
+        )
+    if counts["candidates"]:
+        where = "in the polygons" if asked.polygons else "at the holes"
+        return (
+            f"{counts['wanted_um2']:.3g} um2 of {names} were found, but no place {where} reaches "
+            f"the threshold of {options.target_score_threshold:g}."
+        )
+    return (
+        f"{counts['wanted_um2']:.3g} um2 of {names} were found, but the best score is "
+        f"{counts['best_score']:.3g}, below the threshold of {options.target_score_threshold:g}."
+    )

@@ -1,0 +1,67 @@
+"""Targets on given sites only, such as the holes of a film: few enough to be solved exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from space.targeting.tilt import conflicts
+
+NODES_MAX = 2000
+GAP = 1e-4
+
+
+def best_sites(
+    points_tilt_um: np.ndarray, weights: np.ndarray, diameter_um: float, most: int | None = None
+) -> np.ndarray:
+    """Indices of the sites of highest total weight whose beams do not overlap.
+
+    Parameters
+    ----------
+    weights : ndarray (n,)
+        Sites of weight 0 or less are never chosen.
+    most : int, optional
+        No more sites than this.
+    """
+    able = np.flatnonzero(np.asarray(weights) > 0)
+    points, worth = np.asarray(points_tilt_um)[able], np.asarray(weights, dtype=float)[able]
+    pairs = conflicts(points, diameter_um)
+    if not len(pairs):
+        return np.sort(able[np.argsort(-worth, kind="stable")[:most]])
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+    from scipy.spatial import cKDTree
+
+    # All sites within half a beam of a point exclude one another: of each such group one at most.
+    middles = points[pairs].mean(axis=1)
+    radius = max(0.0, diameter_um / 2 - 1e-9)
+    groups = cKDTree(points).query_ball_point(middles, radius)
+    groups = sorted(
+        {tuple(sorted({*group, *pair})) for group, pair in zip(groups, pairs.tolist(), strict=True)}
+    )
+    rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    columns = np.concatenate([np.array(group) for group in groups])
+    matrix = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(groups), len(able)))
+    limits = [LinearConstraint(matrix, ub=1)]
+    if most is not None:
+        limits.append(LinearConstraint(np.ones((1, len(able))), ub=most))
+    found = milp(
+        -worth,
+        integrality=np.ones(len(able)),
+        bounds=Bounds(0, 1),
+        constraints=limits,
+        options={"node_limit": NODES_MAX, "mip_rel_gap": GAP},
+    )
+    if found.x is None:
+        return able[_greedy(worth, pairs, most)]
+    return able[found.x > 0.5]
+
+
+def _greedy(worth: np.ndarray, pairs: np.ndarray, most: int | None) -> np.ndarray:
+    """The best again and again; for problems that are too large for the solver."""
+    free = np.ones(len(worth), bool)
+    chosen: list[int] = []
+    for index in np.argsort(-worth, kind="stable"):
+        if free[index] and (most is None or len(chosen) < most):
+            chosen.append(int(index))
+            free[pairs[(pairs == index).any(axis=1)].ravel()] = False
+    return np.sort(chosen)
