@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -233,25 +232,30 @@ def train(
         )["network_weights"]
         network = trainer.network
         network.load_state_dict(transferred(weights, network.state_dict()))
-    begun = {"epoch": trainer.current_epoch, "time": time.time()}
+    from_epoch = trainer.current_epoch
     trainer.run_training()
-    _write_record(data, output, small, schedule, (training, validation), start_from, begun)
+    _write_record(data, output, small, schedule, (training, validation), start_from, from_epoch)
     return output
 
 
-def _write_record(data, output, small, schedule, parts, start_from, begun) -> None:
+def _write_record(data, output, small, schedule, parts, start_from, from_epoch) -> None:
     """Add this run to the record beside the weights."""
+    import numpy as np
+
     description = formats.read_dataset_json(data)
+    history = _history(newest_checkpoint(output))
+    starts, ends = (
+        np.array(history.get(f"epoch_{which}_timestamps", ())) for which in ("start", "end")
+    )
     path = output / "record.json"
     runs = read_record(path).get("runs", [])
     runs.append(
         {
-            "from_epoch": begun["epoch"],
+            "from_epoch": from_epoch,
             "to_epoch": schedule.epochs,
             "learning_rate": schedule.rate,
             "training_maps": len(parts[0]),
-            "started_from": start_from.name if start_from and begun["epoch"] == 0 else None,
-            "hours": round((time.time() - begun["time"]) / 3600, 2),
+            "started_from": start_from.name if start_from and from_epoch == 0 else None,
         }
     )
     write_record(
@@ -263,27 +267,35 @@ def _write_record(data, output, small, schedule, parts, start_from, begun) -> No
             "training_seeds": formats.as_ranges(parts[0]),
             "validation_seeds": formats.as_ranges(parts[1]),
             "steps_per_epoch": schedule.steps,
+            "patch_px": PATCH_PX,
+            "patches_per_step": BATCH,
             "runs": runs,
-            "validation": _validation_dice(newest_checkpoint(output)),
+            "hours": round(sum(ends - starts) / 3600, 2),
+            "validation": _validation_dice(history),
             "versions": versions("torch", "nnunetv2", "numpy", "scipy"),
         },
     )
 
 
-def _validation_dice(checkpoint: Path | None) -> dict[str, float]:
-    """Dice by class on validation patches, averaged over the last five epochs."""
-    import numpy as np
+def _history(checkpoint: Path | None) -> dict[str, list]:
+    """What nnU-Net noted after every epoch, from the first one on."""
     import torch
-
-    from space.simulator.specimen import LABELS
 
     saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
     logging = saved["logging"] or {}
-    logging = logging.get("local_logger", logging)
-    history = logging.get("dice_per_class_or_region") or []
-    if not history:
+    return logging.get("local_logger", logging)
+
+
+def _validation_dice(history: dict[str, list]) -> dict[str, float]:
+    """Dice by class on validation patches, averaged over the last five epochs."""
+    import numpy as np
+
+    from space.simulator.specimen import LABELS
+
+    dice = history.get("dice_per_class_or_region") or []
+    if not dice:
         return {}
-    means = np.nanmean(np.asarray(history[-5:], dtype=float), axis=0)
+    means = np.nanmean(np.asarray(dice[-5:], dtype=float), axis=0)
     return {name: round(float(v), 4) for name, v in zip(LABELS[1:], means, strict=True)}
 
 
