@@ -43,11 +43,15 @@ class Schedule:
         An epoch is as long as one wants to wait for a checkpoint.
     rate : float
         Learning rate of AdamW at the start; it falls to 0 at the last epoch.
+    weigh_classes : bool
+        Whether rare classes count more (small plan only). They are found sooner that way, and
+        too often; the last epochs should do without.
     """
 
     epochs: int
     steps: int
     rate: float
+    weigh_classes: bool = True
 
 
 def plans_name(small: bool) -> str:
@@ -217,9 +221,9 @@ def train(
     trainer.initialize()
     if small:
         trainer.get_training_transforms = gentle.gentle_transforms
-        gentle.weigh_classes(
-            trainer.loss, gentle.class_weights(formats.class_shares(data, training))
-        )
+        if schedule.weigh_classes:
+            shares = formats.class_shares(data, training)
+            gentle.weigh_classes(trainer.loss, gentle.class_weights(shares))
     trainer.optimizer = torch.optim.AdamW(
         trainer.network.parameters(), lr=schedule.rate, weight_decay=1e-4, eps=1e-5
     )
@@ -254,6 +258,7 @@ def _write_record(data, output, small, schedule, parts, start_from, from_epoch) 
             "from_epoch": from_epoch,
             "to_epoch": schedule.epochs,
             "learning_rate": schedule.rate,
+            "weighted_classes": schedule.weigh_classes,
             "training_maps": len(parts[0]),
             "started_from": start_from.name if start_from and from_epoch == 0 else None,
         }
@@ -328,6 +333,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--steps", type=int, default=60, help="steps in an epoch")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at the start")
+    parser.add_argument(
+        "--no-class-weights", action="store_true", help="for the last epochs: see Schedule"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start-from", type=Path, help="model folder whose weights to begin with")
     parser.add_argument("--ship", type=Path, help="copy the newest checkpoint to this folder")
@@ -348,7 +356,7 @@ def main() -> None:
         formats.write_dataset_json(args.data, formats.read_dataset_json(args.data)["pixel_size_nm"])
         if not (args.data / "pre" / formats.DATASET / f"{plans_name(small)}.json").exists():
             plan(args.data, small)
-        schedule = Schedule(args.epochs, args.steps, args.rate)
+        schedule = Schedule(args.epochs, args.steps, args.rate, not args.no_class_weights)
         train(args.data, small, schedule, args.device, args.start_from)
     if args.ship:
         ship(args.data, small, args.ship)
