@@ -30,6 +30,10 @@ TRAINER = "nnUNetTrainer"
 FEATURES = (16, 32, 64, 128, 128, 128)
 PATCH_PX = 416
 BATCH = 2
+#: Of the shipped model. Larger than in training: instance normalisation takes its measure from a
+#: tile, and a larger one is rarely all bulk or all vacuum. On validation maps the mean Dice is 0.855
+#: with tiles of 416 px, 0.874 with 640 and 0.868 with 896.
+TILE_PX = 640
 NORMALISATION = "torch.nn.modules.instancenorm.InstanceNorm2d"
 
 
@@ -318,8 +322,12 @@ def ship(data: Path, small: bool, target: Path) -> None:
     fold = target / "fold_0"
     fold.mkdir(parents=True, exist_ok=True)
     torch.save(checkpoint, fold / "checkpoint_final.pth")
-    for name in ("plans.json", "dataset.json"):
-        shutil.copyfile(output.parent / name, target / name)
+    shutil.copyfile(output.parent / "dataset.json", target / "dataset.json")
+    plans = json.loads((output.parent / "plans.json").read_text(encoding="utf-8"))
+    if small:
+        configuration = plans["configurations"][CONFIGURATION]
+        configuration["patch_size"] = [max(TILE_PX, n) for n in configuration["patch_size"]]
+    formats.write_text(target / "plans.json", json.dumps(plans, indent=1))
     if (output / "record.json").exists():
         shutil.copyfile(output / "record.json", target / "record.json")
     print(f"{source.name} after epoch {checkpoint['current_epoch']} -> {target}")
