@@ -31,8 +31,8 @@ FEATURES = (16, 32, 64, 128, 128, 128)
 PATCH_PX = 416
 BATCH = 2
 #: Of the shipped model. Larger than in training: instance normalisation takes its measure from a
-#: tile, and a larger one is rarely all bulk or all vacuum. On validation maps the mean Dice is 0.855
-#: with tiles of 416 px, 0.874 with 640 and 0.868 with 896.
+#: tile, and a larger one is rarely all bulk or all vacuum. On validation maps the mean Dice is
+#: 0.855 with tiles of 416 px, 0.874 with 640 and 0.868 with 896.
 TILE_PX = 640
 NORMALISATION = "torch.nn.modules.instancenorm.InstanceNorm2d"
 
