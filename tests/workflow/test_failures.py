@@ -19,7 +19,7 @@ from space.microscope.navigator import Item
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
 from space.simulator import Policy, Script
-from space.steps import acquire, collect, find, inference, lamella_list, refind, set_up
+from space.steps import acquire, choose, collect, find, inference, lamella_list, refind, set_up
 from space.steps.session import GridSession
 from tests.workflow.bench import Bench, cached_grid, script_text
 
@@ -112,7 +112,7 @@ def test_a_lamella_whose_picture_could_not_be_saved_is_saved_after_the_others(be
 def test_targets_of_the_others_are_acquired_when_one_set_up_breaks(bench, monkeypatch):
     session = bench(("good", "good"))
     session.place_lamellae(6.0)
-    break_once(monkeypatch, set_up, "select_targets", ZeroDivisionError("a mistake of ours"))
+    break_once(monkeypatch, choose, "select_targets", ZeroDivisionError("a mistake of ours"))
     session.simulation.scripts[2] = Script("stand-in", PRIMARY)
     session.simulation.acquire_params(primary=2)
     result = session.run(5)
