@@ -22,12 +22,12 @@ from space.config import Config, load_config
 from space.judge import match
 from space.lamellae.detector import Detector
 from space.plots import plot_detection
+from space.segmentation.model import Segmenter
 
 from .common import PROJECT, report
 
 COLOURED = 24
 """Difference of the colour channels from which a pixel is drawn, not seen."""
-NEAR_UM = 12.0
 
 
 def without_marks(picture: np.ndarray, margin_px: int = 2) -> np.ndarray:
@@ -68,7 +68,7 @@ def look_at_grid(
         middles = np.column_stack([drawn[:, [0, 2]].mean(axis=1), drawn[:, [1, 3]].mean(axis=1)])
         found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
         um = pixel_nm / 1000
-        pairs = [p for p in match(middles * um, found * um) if p[2] <= NEAR_UM]
+        pairs = match(middles * um, found * um)
         result |= {
             "framed": len(names),
             "found": len(pairs),
@@ -84,10 +84,8 @@ def look_at_grid(
 
 def look_at_lamella(
     grey: np.ndarray, pixel_nm: float, config: Config
-) -> tuple[dict[str, object], np.ndarray, np.ndarray]:
-    """Segment at the model's pixel size; shares of the classes, the picture and the labels."""
-    from space.segmentation.model import Segmenter
-
+) -> tuple[dict[str, float], np.ndarray, np.ndarray, dict[str, int]]:
+    """Segment at the model's pixel size: shares of the classes, picture, labels, class table."""
     segmenter = Segmenter(config.segmentation_model, config.segmentation_folds)
     factor = pixel_nm / config.segmentation_pixel_nm
     size = tuple(max(1, round(n * factor)) for n in grey.shape[::-1])
@@ -95,7 +93,7 @@ def look_at_lamella(
     labels = segmenter.segment(picture)
     counts = np.bincount(labels.ravel(), minlength=256) / labels.size
     shares = {name: round(float(counts[value]), 4) for name, value in segmenter.labels.items()}
-    return {"shares": shares}, picture, labels
+    return shares, picture, labels, segmenter.labels
 
 
 def draw_labels(path: Path, picture: np.ndarray, labels: np.ndarray, names: dict[str, int]) -> None:
@@ -150,11 +148,10 @@ def main() -> None:
             colors = {b.category: config.category(b.category).plot_color for b in boxes}
             plot_detection(args.out, grey, boxes, colors, args.pixel_nm, args.picture.name)
     else:
-        from space.config import labels as class_table
-
-        result, picture, labels = look_at_lamella(grey, args.pixel_nm, config)
+        shares, picture, labels, names = look_at_lamella(grey, args.pixel_nm, config)
+        result = {"shares": shares}
         if args.out:
-            draw_labels(args.out, picture, labels, class_table(config))
+            draw_labels(args.out, picture, labels, names)
     report(result, args.json)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from space import pacetomo
+from space.double_exposure import DoubleExposure, double_exposed, series_of
 from space.geometry import MapFrame
 
 FOUND_WITHIN_UM = 12.0
@@ -24,8 +25,6 @@ FOUND_WITHIN_UM = 12.0
 
 _REGISTER_WITHIN_UM = 2.0
 _TOUCH_UM = 0.01  # finer than the edge of any beam
-DOSE_PIXEL_UM = 0.02
-"""Pixel in which the specimen is divided to count what two tilt series have exposed."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +63,6 @@ class LamellaVerdict:
     on_wanted: int = 0
     tilt_series: int = 0
     target_spread_um: float | None = None
-
-
-@dataclass(frozen=True)
-class DoubleExposure:
-    """Pixels (of `DOSE_PIXEL_UM`) of the specimen that the beams of two or more targets hit.
-
-    Attributes
-    ----------
-    by_tilt : dict of int to int
-        At one and the same tilt, by tilt in whole degrees; every tilt that was taken has an entry.
-    all_tilts : int
-        At whatever tilts, one target's at one and another target's at another.
-    """
-
-    by_tilt: dict[int, int] = field(default_factory=dict)
-    all_tilts: int = 0
-
-    @property
-    def at_one_tilt(self) -> int:
-        """Sum over the tilts."""
-        return sum(self.by_tilt.values())
 
 
 @dataclass(frozen=True)
@@ -261,79 +239,6 @@ def beam_conflicts(points_stage_um: np.ndarray, optics: Optics) -> int:
     return int((upper & (distance < optics.beam_um - _TOUCH_UM)).sum())
 
 
-def double_exposed(exposures: Sequence[Any]) -> DoubleExposure:
-    """Count what was exposed for more than one target.
-
-    Parameters
-    ----------
-    exposures : sequence
-        The simulator's exposures of one grid; what is not of a tilt series does not count.
-    """
-    beams = sorted(
-        ((_series_of(e), round(e.tilt_deg), e) for e in exposures if _series_of(e)),
-        key=lambda beam: beam[0],
-    )
-    numbers = {name: n for n, name in enumerate(dict.fromkeys(name for name, _, _ in beams), 1)}
-    whole = _Hits()
-    by_tilt = {tilt: _Hits() for tilt in sorted({tilt for _, tilt, _ in beams})}
-    for name, tilt, exposure in beams:
-        corner, inside = _footprint_px(exposure)
-        whole.add(numbers[name], corner, inside)
-        by_tilt[tilt].add(numbers[name], corner, inside)
-    return DoubleExposure({tilt: hits.twice for tilt, hits in by_tilt.items()}, whole.twice)
-
-
-class _Hits:
-    """Which pixels were hit, by one target or by several; only places that were hit take memory."""
-
-    _TILE_PX = 512
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[int, int], np.ndarray] = {}
-        self._twice: dict[tuple[int, int], np.ndarray] = {}
-
-    def add(self, number: int, corner: tuple[int, int], inside: np.ndarray) -> None:
-        """Add a beam (bool) of a target, numbered from 1 and given one after the other."""
-        size = self._TILE_PX
-        rows, columns = inside.shape
-        for i in range(corner[0] // size, (corner[0] + rows - 1) // size + 1):
-            for j in range(corner[1] // size, (corner[1] + columns - 1) // size + 1):
-                last = self._last.setdefault((i, j), np.zeros((size, size), np.int32))
-                twice = self._twice.setdefault((i, j), np.zeros((size, size), bool))
-                top, left = i * size - corner[0], j * size - corner[1]
-                part = inside[max(0, top) : top + size, max(0, left) : left + size]
-                r, c = max(0, -top), max(0, -left)
-                place = (slice(r, r + part.shape[0]), slice(c, c + part.shape[1]))
-                twice[place] |= part & (last[place] > 0) & (last[place] != number)
-                last[place][part] = number
-
-    @property
-    def twice(self) -> int:
-        """Pixels that two or more targets hit."""
-        return sum(int(tile.sum()) for tile in self._twice.values())
-
-
-def _footprint_px(exposure: Any) -> tuple[tuple[int, int], np.ndarray]:
-    """First pixel (x, y) of the box around a beam, and which pixel centres lie in the beam."""
-    axes, center = np.array(exposure.beam_axes_um), np.array(exposure.beam_center_um)
-    reach = np.linalg.norm(axes, axis=1)
-    low = np.floor((center - reach) / DOSE_PIXEL_UM).astype(int)
-    high = np.ceil((center + reach) / DOSE_PIXEL_UM).astype(int)
-    x, y = (
-        (np.arange(first, end) + 0.5) * DOSE_PIXEL_UM - middle
-        for first, end, middle in zip(low, high, center, strict=True)
-    )
-    (a, b), (c, d) = np.linalg.inv(axes)
-    inside = np.hypot(a * x[:, None] + b * y, c * x[:, None] + d * y) < 1.0
-    return (int(low[0]), int(low[1])), inside
-
-
-def _series_of(exposure: Any) -> str:
-    """Name of the tilt series that a picture belongs to, "" for other pictures."""
-    name = Path(exposure.file).name if exposure.file else ""
-    return name if "_ts_" in name else ""
-
-
 def judge_grid(
     grid: Any,
     directory: Path,
@@ -427,7 +332,7 @@ def _imaged_points(exposures: Sequence[Any]) -> dict[str, tuple[float, float]]:
     """True centre of the first (untilted) picture of each tilt series, by file name."""
     result: dict[str, tuple[float, float]] = {}
     for exposure in exposures:
-        name = _series_of(exposure)
+        name = series_of(exposure)
         if name and name not in result:
             result[name] = exposure.center_um
     return result

@@ -15,7 +15,6 @@ FIGURE_INCH = 12.0
 DPI = 160
 RED, YELLOW, BLUE, ORANGE = "#d62f20", "#f3c623", "#4f92e0", "#e8873a"
 GREEN = "#5ad07a"
-FALLBACK_COLOR = "#ffffff"
 BEYOND_MARGIN_UM = 1.0
 # Light enough that black letters on it can be read (0..1).
 LIGHT = 0.45
@@ -40,7 +39,7 @@ def plot_detection(
     boxes : sequence
         With x0_px, y0_px, x1_px, y1_px (x = column), category and probability.
     colors : mapping
-        Category → colour.
+        Category → colour, for every category among the boxes.
     pixel_nm : float
         Pixel size of the image, for the scale bar.
     """
@@ -50,7 +49,7 @@ def plot_detection(
 
     size = 9 if len(boxes) <= 40 else 7
     for box in boxes:
-        color = colors.get(box.category, FALLBACK_COLOR)
+        color = colors[box.category]
         width, height = box.x1_px - box.x0_px, box.y1_px - box.y0_px
         axes.add_patch(
             Rectangle((box.x0_px, box.y0_px), width, height, fill=False, ec=color, lw=1.6)
@@ -72,7 +71,7 @@ def plot_detection(
     for box in boxes:
         counts[box.category] = counts.get(box.category, 0) + 1
     handles = [
-        Line2D([], [], color=colors.get(category, FALLBACK_COLOR), lw=3, label=f"{category} ({n})")
+        Line2D([], [], color=colors[category], lw=3, label=f"{category} ({n})")
         for category, n in sorted(counts.items())
     ]
     _legend(figure, handles)

@@ -80,7 +80,7 @@ def test_detection_picture(tmp_path):
     ]
     path = tmp_path / "G1_lamella_detected.png"
     image = np.random.default_rng(0).normal(30, 5, (500, 600)).astype(np.float32)
-    plot_detection(path, image, boxes, {"good": "#00ff00"}, 400)
+    plot_detection(path, image, boxes, {"good": "#00ff00", "new": "#ffffff"}, 400)
     assert colored(path, (0, 200, 0), (60, 255, 60)) > 0.001
     plot_detection(tmp_path / "none.png", image, [], {}, 400)
     plot_detection(tmp_path / "flat.png", np.zeros((40, 3000), np.uint16), [], {}, 400)

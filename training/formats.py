@@ -6,7 +6,6 @@ A case is there when its label file is: it is written last, and appears whole.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from space.files import atomic_path, write_text_atomic
 from space.simulator.specimen import KINDS, LABELS
 
 from .seeds import part_of
 
 DATASET = "Dataset001_SimulatedLamella"
-_TEMPORARY = ".part"
 
 
 def _write_image(path: Path, picture: np.ndarray) -> None:
-    temporary = path.with_suffix(path.suffix + _TEMPORARY)
-    Image.fromarray(picture).save(temporary, format="PNG")
-    os.replace(temporary, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file that appears whole."""
-    temporary = path.with_suffix(path.suffix + _TEMPORARY)
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG")
 
 
 # --- nnU-Net ------------------------------------------------------------------------------------
@@ -89,7 +80,7 @@ def write_dataset_json(out: Path, pixel_nm: float) -> None:
         "pixel_size_nm": pixel_nm,
     }
     raw_folder(out).mkdir(parents=True, exist_ok=True)
-    write_text(raw_folder(out) / "dataset.json", json.dumps(description, indent=1))
+    write_text_atomic(raw_folder(out) / "dataset.json", json.dumps(description, indent=1))
 
 
 def read_dataset_json(out: Path) -> dict[str, Any]:
@@ -138,7 +129,7 @@ def write_crop(
         path.parent.mkdir(parents=True, exist_ok=True)
     _write_image(image_path, picture)
     lines = [line for box in boxes if (line := yolo_line(box, picture.shape[0]))]
-    write_text(label_path, "".join(f"{line}\n" for line in lines))
+    write_text_atomic(label_path, "".join(f"{line}\n" for line in lines))
 
 
 def crop_seeds(out: Path) -> list[int]:
@@ -152,7 +143,7 @@ def write_yolo_description(out: Path) -> Path:
     names = "".join(f"  {k}: {name}\n" for k, name in enumerate(KINDS))
     path = Path(out) / "lamellae.yaml"
     root = Path(out).resolve().as_posix()
-    write_text(path, f"path: {root}\ntrain: images/train\nval: images/val\nnames:\n{names}")
+    write_text_atomic(path, f"path: {root}\ntrain: images/train\nval: images/val\nnames:\n{names}")
     return path
 
 

@@ -14,6 +14,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from space.files import write_text_atomic
+
 from . import formats
 from .grid_maps import grid_crops
 from .lamella_maps import MODEL_PIXEL_NM, lamella_map
@@ -34,7 +36,7 @@ def make_grid(out: Path, seed: int) -> str:
         for n, (picture, boxes) in enumerate(grid_crops(seed), 1):  # noqa: B007
             formats.write_crop(out, seed, n, picture, boxes)
         done.parent.mkdir(parents=True, exist_ok=True)
-        formats.write_text(done, f"{n}\n")
+        write_text_atomic(done, f"{n}\n")
     return done.name
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from space.config import Config, load_config
+from space.judge import match
 from space.lamellae.boxes import Box
 from space.lamellae.detector import Detector, to_8_bit
 
@@ -25,7 +26,6 @@ from .seeds import part_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 THRESHOLD = 0.03
-NEAR_PX = 30.0
 CROPS_MAX = 30
 #: Crops are numbered from here on, after those of `training.make_data`.
 FIRST_NUMBER = 50
@@ -41,11 +41,12 @@ def errors_px(truth: np.ndarray, boxes: list[Box]) -> list[tuple[float, float]]:
     """
     centers = np.column_stack([truth[:, [1, 3]].mean(axis=1), truth[:, [2, 4]].mean(axis=1)])
     found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
-    apart = np.hypot(*(centers[:, None] - found[None]).transpose(2, 0, 1))
-    missed = [tuple(c) for c, d in zip(centers, apart, strict=True) if not (d < NEAR_PX).any()]
+    pixel_um = MODEL_PIXEL_NM * 1e-3
+    pairs = match(centers * pixel_um, found * pixel_um)
+    known, true = {i for i, _, _ in pairs}, {j for _, j, _ in pairs}
+    missed = [tuple(center) for i, center in enumerate(centers) if i not in known]
     order = sorted(range(len(boxes)), key=lambda j: -boxes[j].probability)
-    false = [tuple(found[j]) for j in order if not (apart[:, j] < NEAR_PX).any()]
-    return missed + false
+    return missed + [tuple(found[j]) for j in order if j not in true]
 
 
 def crops_of_errors(

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import space
-
-from .formats import write_text
+from space.files import write_text_atomic
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -32,4 +31,4 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record as JSON."""
-    write_text(path, json.dumps(record, indent=1) + "\n")
+    write_text_atomic(path, json.dumps(record, indent=1) + "\n")

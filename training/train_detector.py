@@ -8,7 +8,7 @@ python -m training.train_detector --data DATA --only-ship --ship models/lamella_
 Training pictures are crops of 320 px at 400 nm/px; the network is convolutional, so it serves
 windows of 1024 px afterwards. A run that was stopped goes on where it was. Then
 `training.mine_errors` adds crops where the detector errs on whole grids, and a second, short run
-with ``--start-from`` the first one's weights learns them.
+(``--run second --start-from`` the first one's weights) learns them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .seeds import parts_for_training
 ARCHITECTURE = "yolov8n.yaml"
 
 
-def run_folder(data: Path) -> Path:
-    """Where ultralytics keeps weights and results."""
-    return data / "runs" / "detector"
+def run_folder(data: Path, run: str) -> Path:
+    """Where ultralytics keeps weights and results of a run."""
+    return data / "runs" / run
 
 
-def train(data: Path, epochs: int, device: str, start_from: Path | None) -> Path:
-    """Train or go on; returns the best weights."""
+def train(data: Path, run: str, epochs: int, device: str, start_from: Path | None) -> Path:
+    """Train or go on with a run; returns the best weights."""
     from ultralytics import YOLO
 
     training, validation = parts_for_training(formats.crop_seeds(data))
@@ -44,7 +44,7 @@ def train(data: Path, epochs: int, device: str, start_from: Path | None) -> Path
             "on); run training.make_data first"
         )
     description = formats.write_yolo_description(data)
-    folder = run_folder(data)
+    folder = run_folder(data, run)
     last = folder / "weights" / "last.pt"
     going_on = last.exists()
     model = YOLO(str(last) if going_on else ARCHITECTURE)
@@ -78,12 +78,11 @@ def train(data: Path, epochs: int, device: str, start_from: Path | None) -> Path
         flipud=0.5,
         scale=0.15,
     )
-    _write_record(data, epochs, (training, validation), start_from, time.time() - begun)
+    _write_record(data, folder, epochs, (training, validation), start_from, time.time() - begun)
     return folder / "weights" / "best.pt"
 
 
-def _write_record(data, epochs, parts, start_from, seconds) -> None:
-    folder = run_folder(data)
+def _write_record(data, folder, epochs, parts, start_from, seconds) -> None:
     path = folder / "weights" / "record.json"
     earlier = path if path.exists() else start_from and start_from.with_name("record.json")
     runs = read_record(earlier).get("runs", []) if earlier else []
@@ -114,11 +113,11 @@ def _write_record(data, epochs, parts, start_from, seconds) -> None:
     )
 
 
-def ship(data: Path, target: Path) -> None:
+def ship(data: Path, run: str, target: Path) -> None:
     """Copy the weights without the folders of the machine that trained them."""
     import torch
 
-    weights = run_folder(data) / "weights"
+    weights = run_folder(data, run) / "weights"
     best = weights / "best.pt"
     if not best.exists():
         sys.exit(f"no weights in {weights}")
@@ -140,6 +139,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", default="detector", help="name of the run")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start-from", type=Path, help="weights to begin with")
@@ -147,9 +147,9 @@ def main() -> None:
     parser.add_argument("--only-ship", action="store_true", help="do not train any more")
     args = parser.parse_args()
     if not args.only_ship:
-        train(args.data, args.epochs, args.device, args.start_from)
+        train(args.data, args.run, args.epochs, args.device, args.start_from)
     if args.ship:
-        ship(args.data, args.ship)
+        ship(args.data, args.run, args.ship)
 
 
 if __name__ == "__main__":

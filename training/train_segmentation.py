@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from space.files import write_text_atomic
+
 from . import formats
 from .records import read_record, versions, write_record
 from .seeds import parts_for_training
@@ -112,7 +114,7 @@ def plan(data: Path, small: bool) -> None:
     if small:
         plans = json.loads((folder / f"{identifier}.json").read_text(encoding="utf-8"))
         path = folder / f"{plans_name(small)}.json"
-        formats.write_text(path, json.dumps(small_plan(plans), indent=1))
+        write_text_atomic(path, json.dumps(small_plan(plans), indent=1))
 
 
 def preprocess(data: Path, plans: dict[str, Any], description: dict[str, Any]) -> list[int]:
@@ -146,7 +148,7 @@ def write_split(data: Path, training: list[int], validation: list[int]) -> None:
         "val": [formats.case_name(seed) for seed in validation],
     }
     path = data / "pre" / formats.DATASET / "splits_final.json"
-    formats.write_text(path, json.dumps([names], indent=1))
+    write_text_atomic(path, json.dumps([names], indent=1))
 
 
 def transferred(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -327,7 +329,7 @@ def ship(data: Path, small: bool, target: Path) -> None:
     if small:
         configuration = plans["configurations"][CONFIGURATION]
         configuration["patch_size"] = [max(TILE_PX, n) for n in configuration["patch_size"]]
-    formats.write_text(target / "plans.json", json.dumps(plans, indent=1))
+    write_text_atomic(target / "plans.json", json.dumps(plans, indent=1))
     if (output / "record.json").exists():
         shutil.copyfile(output / "record.json", target / "record.json")
     print(f"{source.name} after epoch {checkpoint['current_epoch']} -> {target}")
