@@ -77,7 +77,7 @@ class Tally:
         boxes = self.table[:, :n].sum()
         by_class = {}
         for k, name in enumerate(KINDS):
-            if self.table[k].sum():
+            if self.table[k].sum() and self.candidates:
                 boxes_of = self.candidates.get(name, [])
                 by_class[name] = round(
                     average_precision(
@@ -111,7 +111,12 @@ def _index(category: str) -> int:
 
 
 def measure(
-    detector: Detector, config: Config, seeds: Iterable[int], unmilled: Iterable[int], fixed: dict
+    detector: Detector,
+    config: Config,
+    seeds: Iterable[int],
+    unmilled: Iterable[int],
+    fixed: dict,
+    candidates: bool = True,
 ) -> dict[str, object]:
     """Look at milled and at unmilled grids.
 
@@ -119,6 +124,8 @@ def measure(
     ----------
     fixed : dict
         Conditions that are the same for all grids.
+    candidates : bool
+        Whether to look a second time, for the average precision.
     """
     tally, seconds = Tally(), []
     for seed in seeds:
@@ -131,8 +138,11 @@ def measure(
         found = detector.detect(seen.transmission, MODEL_PIXEL_NM, THRESHOLD, config)
         seconds.append(time.perf_counter() - start)
         tally.add(truth, found, MODEL_PIXEL_NM * 1e-3 * grid_map.conditions.magnification)
-        candidates = detector.detect(seen.transmission, MODEL_PIXEL_NM, LEAST_PROBABILITY, config)
-        tally.add_candidates(truth, candidates)
+        if candidates:
+            tally.add_candidates(
+                truth,
+                detector.detect(seen.transmission, MODEL_PIXEL_NM, LEAST_PROBABILITY, config),
+            )
     false = [
         len(
             detector.detect(

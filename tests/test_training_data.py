@@ -78,10 +78,10 @@ def test_magnification_and_noise_are_what_was_asked_for():
     assert 2 < (noisy - quiet).std() / (usual - quiet).std() < 5  # grey levels are stretched
 
 
-def test_rare_classes_are_frequent_in_training_only():
+def test_rare_classes_are_frequent_in_a_part_of_the_training_only():
     drawn = [
         lamella_maps._drawn_site(np.random.default_rng(k), Grid.make(1, 1), first).abundance
-        for first in (0, 100_000, 900_000)
+        for first in (0, 100_000, 50_000, 500_000, 900_000)
         for k in range(12)
     ]
     assert max(drawn[:12]) == max(drawn[12:24]) == lamella_maps.TRAINING_ABUNDANCE
@@ -221,11 +221,29 @@ def test_errors_of_a_detector_are_what_it_missed_and_what_is_not_there():
     assert mine_errors.errors_px(truth, []) == [(120, 130), (420, 430)]
 
 
+def test_a_coarse_picture_of_a_grid_is_enlarged_and_its_boxes_stay():
+    fine, coarse = (
+        grid_maps.draw_map(20_001, True, native_nm=native_nm)[0].recorded(
+            np.random.default_rng(3), (0.0, 0.0), (200, 240)
+        )
+        for native_nm in (grid_maps.MODEL_PIXEL_NM, 900.0)
+    )
+    assert coarse.transmission.shape == fine.transmission.shape == (200, 240)
+    assert coarse.boxes == fine.boxes
+
+    def detail(seen):
+        return np.abs(np.diff(seen.transmission, 2, axis=1)).mean()
+
+    assert detail(coarse) < 0.6 * detail(fine)
+    drawn = [grid_maps.draw_native_nm(np.random.default_rng(k)) for k in range(60)]
+    assert 10 < sum(nm > grid_maps.MODEL_PIXEL_NM for nm in drawn) < 30 and max(drawn) < 1000
+
+
 def test_crops_of_errors_show_the_true_boxes(monkeypatch):
     shape, box = (900, 900), (2, 400.0, 420.0, 440.0, 470.0)
     picture = np.random.default_rng(0).random(shape, np.float32)
     seen = grid_maps.Recorded(picture, np.eye(3)[:2], [box])
-    monkeypatch.setattr(mine_errors, "whole_map", lambda seed, milled: (seen, None))
+    monkeypatch.setattr(mine_errors, "whole_map", lambda seed, **conditions: (seen, None))
     blind = SimpleNamespace(detect=lambda *args: [])
     ((crop, (inside,)),) = mine_errors.crops_of_errors(40_000, blind, None)
     assert crop.shape == (grid_maps.CROP_PX,) * 2

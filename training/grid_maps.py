@@ -19,6 +19,7 @@ from .recording import (
     draw_tiles,
     exposed,
     one_tile,
+    resized,
     scattered,
     view,
     with_tile_faults,
@@ -59,6 +60,8 @@ class Conditions:
     tile_um : (rows, columns)
     faulty : bool
         Stitching faults.
+    native_nm : float
+        Pixel size of the picture that was taken; one coarser than the map's is enlarged.
     """
 
     noise: float = 1.0
@@ -69,6 +72,7 @@ class Conditions:
     haze: float = 0.0
     tile_um: tuple[float, float] = (400.0, 560.0)
     faulty: bool = False
+    native_nm: float = MODEL_PIXEL_NM
 
 
 def draw_conditions(rng) -> Conditions:
@@ -179,9 +183,9 @@ class GridMap:
             seen = ndimage.gaussian_filter(seen, c.blur_px)
         seen = scattered(seen, c.haze, 30.0)
         seen = np.nan_to_num(with_tile_faults(seen, tiles))
-        return Recorded(
-            exposed(rng, seen, c.noise * NOISE).astype(np.float32), m, self._boxes(m, tiles)
-        )
+        ratio = min(1.0, MODEL_PIXEL_NM / c.native_nm)
+        seen = exposed(rng, resized(seen, [round(n * ratio) for n in shape]), c.noise * NOISE)
+        return Recorded(resized(seen, shape), m, self._boxes(m, tiles))
 
     def _boxes(self, m: np.ndarray, tiles: list[Tile]) -> list[Box]:
         """Box of every lamella where the tile that shows its middle shows it."""
@@ -238,6 +242,12 @@ def whole_map(seed: int, milled: bool | None = None, **fixed) -> tuple[Recorded,
     return grid_map.recorded(rng, (0.0, 0.0), (size, size)), grid_map
 
 
+def draw_native_nm(rng) -> float:
+    """Pixel size for training: every third picture is coarser than the model's pixels."""
+    coarse = float(np.exp(rng.uniform(np.log(MODEL_PIXEL_NM), np.log(1000.0))))
+    return coarse if rng.random() < 1 / 3 else MODEL_PIXEL_NM
+
+
 def grid_crops(seed: int) -> Iterator[tuple[np.ndarray, list[Box]]]:
     """Crops around the lamellae of a grid and elsewhere on it: 8-bit pictures and boxes."""
     grid_map, rng = draw_map(seed)
@@ -260,7 +270,8 @@ def grid_crops(seed: int) -> Iterator[tuple[np.ndarray, list[Box]]]:
     shape = (CROP_PX, CROP_PX)
     for center in centers:
         tiles = None if grid_map.conditions.faulty and rng.random() < 0.4 else one_tile(shape)
-        seen = grid_map.recorded(rng, center, shape, tiles)
+        conditions = replace(grid_map.conditions, native_nm=draw_native_nm(rng))
+        seen = replace(grid_map, conditions=conditions).recorded(rng, center, shape, tiles)
         yield grid_map.to_bytes(seen.transmission), seen.boxes
 
 

@@ -21,10 +21,10 @@ from .recording import (
     view,
     with_tile_faults,
 )
-from .seeds import part_of
+from .seeds import is_natural
 
 MODEL_PIXEL_NM = 12.0
-#: Rare classes are this much more frequent in training and validation maps.
+#: Rare classes are this much more frequent in maps of seeds that are not natural ones.
 TRAINING_ABUNDANCE = 3.0
 _LONGEST_UM = 36.0
 KIND_SHARES = {
@@ -97,7 +97,8 @@ def lamella_map(
     Parameters
     ----------
     seed : int
-        Decides specimen and conditions; below 900 000 rare things are more frequent.
+        Decides specimen and conditions, and whether rare things are more frequent than in nature
+        (`training.seeds`).
     pixel_nm : float
         Of the map.
     **fixed
@@ -128,9 +129,9 @@ def lamella_map(
 
 
 def _drawn_site(rng, grid: Grid, seed: int) -> Site:
-    """The site of the only lamella, with rare things added unless it is for a test."""
+    """The site of the only lamella, in three of four cases with rare things added."""
     site = replace(grid.lamellae[0].site, contrast=float(rng.uniform(0.65, 1.1)))
-    if part_of(seed) == "test":
+    if is_natural(seed):
         return site
     return replace(site, abundance=float(rng.choice([1.0, TRAINING_ABUNDANCE], p=[0.25, 0.75])))
 

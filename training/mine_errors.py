@@ -21,7 +21,7 @@ from space.lamellae.boxes import Box
 from space.lamellae.detector import Detector, to_8_bit
 
 from . import formats
-from .grid_maps import CROP_PX, MODEL_PIXEL_NM, whole_map
+from .grid_maps import CROP_PX, MODEL_PIXEL_NM, draw_native_nm, whole_map
 from .seeds import part_of
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -53,11 +53,11 @@ def crops_of_errors(
     seed: int, detector: Detector, config: Config
 ) -> Iterator[tuple[np.ndarray, list[formats.Box]]]:
     """Crops of one grid around what the detector gets wrong: 8-bit pictures and boxes."""
-    seen, _ = whole_map(seed, milled=seed % 2 == 0)
+    rng = np.random.default_rng([203, seed])
+    seen, _ = whole_map(seed, milled=seed % 2 == 0, native_nm=draw_native_nm(rng))
     picture = to_8_bit(seen.transmission)
     truth = np.array(seen.boxes, float).reshape(-1, 5)
     boxes = detector.detect(seen.transmission, MODEL_PIXEL_NM, THRESHOLD, config)
-    rng = np.random.default_rng([203, seed])
     highest = np.array(picture.shape[::-1]) - CROP_PX
     taken: list[np.ndarray] = []
     for middle in errors_px(truth, boxes):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 FIRST_VALIDATION_SEED = 100_000
 FIRST_TEST_SEED = 900_000
+#: From here on in its part, a map has rare classes as rarely as in nature.
+FIRST_NATURAL_SEED = {"train": 50_000, "val": 500_000, "test": FIRST_TEST_SEED}
 
 
 def part_of(seed: int) -> str:
@@ -21,6 +23,11 @@ def part_of(seed: int) -> str:
     if seed < FIRST_VALIDATION_SEED:
         return "train"
     return "val" if seed < FIRST_TEST_SEED else "test"
+
+
+def is_natural(seed: int) -> bool:
+    """Whether rare classes are as rare as in nature: all test maps, and half of the other seeds."""
+    return seed >= FIRST_NATURAL_SEED[part_of(seed)]
 
 
 def parts_for_training(seeds: Iterable[int]) -> tuple[list[int], list[int]]:

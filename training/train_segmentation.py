@@ -49,15 +49,16 @@ class Schedule:
         An epoch is as long as one wants to wait for a checkpoint.
     rate : float
         Learning rate of AdamW at the start; it falls to 0 at the last epoch.
-    weigh_classes : bool
-        Whether rare classes count more (small plan only). They are found sooner that way, and
-        too often; the last epochs should do without.
+    balanced : bool
+        Whether every patch is centred on some class, each as often as any other, and rare classes
+        count more (small plan only). They are found sooner that way, and too often: in the last
+        epochs, half of the patches should lie anywhere and all classes count alike.
     """
 
     epochs: int
     steps: int
     rate: float
-    weigh_classes: bool = True
+    balanced: bool = True
 
 
 def plans_name(small: bool) -> str:
@@ -196,9 +197,8 @@ def train(
 ) -> Path:
     """Run nnU-Net's own trainer; returns its output folder.
 
-    AdamW takes the place of SGD because the whole run has a few thousand steps only. Every patch
-    is centred on some class, each as often as any other, so that rare ones are seen often. With
-    the small plan, augmentation is gentle and rare classes count more.
+    AdamW takes the place of SGD because the whole run has a few thousand steps only. With the
+    small plan, augmentation is gentle.
     """
     import torch
     from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
@@ -221,13 +221,13 @@ def train(
     trainer.num_epochs = schedule.epochs
     trainer.num_iterations_per_epoch = schedule.steps
     trainer.num_val_iterations_per_epoch = max(8, schedule.steps // 10)
-    trainer.oversample_foreground_percent = 1.0
+    trainer.oversample_foreground_percent = 1.0 if schedule.balanced else 0.5
     trainer.save_every = 1
     torch.manual_seed(0)
     trainer.initialize()
     if small:
         trainer.get_training_transforms = gentle.gentle_transforms
-        if schedule.weigh_classes:
+        if schedule.balanced:
             shares = formats.class_shares(data, training)
             gentle.weigh_classes(trainer.loss, gentle.class_weights(shares))
     trainer.optimizer = torch.optim.AdamW(
@@ -264,7 +264,7 @@ def _write_record(data, output, small, schedule, parts, start_from, from_epoch) 
             "from_epoch": from_epoch,
             "to_epoch": schedule.epochs,
             "learning_rate": schedule.rate,
-            "weighted_classes": schedule.weigh_classes,
+            "balanced": schedule.balanced,
             "training_maps": len(parts[0]),
             "started_from": start_from.name if start_from and from_epoch == 0 else None,
         }
@@ -344,7 +344,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="steps in an epoch")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at the start")
     parser.add_argument(
-        "--no-class-weights", action="store_true", help="for the last epochs: see Schedule"
+        "--natural", action="store_true", help="for the last epochs: rare classes as they come"
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start-from", type=Path, help="model folder whose weights to begin with")
@@ -366,7 +366,7 @@ def main() -> None:
         formats.write_dataset_json(args.data, formats.read_dataset_json(args.data)["pixel_size_nm"])
         if not (args.data / "pre" / formats.DATASET / f"{plans_name(small)}.json").exists():
             plan(args.data, small)
-        schedule = Schedule(args.epochs, args.steps, args.rate, not args.no_class_weights)
+        schedule = Schedule(args.epochs, args.steps, args.rate, not args.natural)
         train(args.data, small, schedule, args.device, args.start_from)
     if args.ship:
         ship(args.data, small, args.ship)

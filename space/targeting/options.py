@@ -115,6 +115,9 @@ class Optics:
         Inclination of the lamella against the stage across the tilt axis, if the tilt
         range is counted from the stage: on one side the lamella is then tilted by
         max_tilt + pretilt. 0 when the range is counted from the lamella.
+    beam_margin_um : float
+        Distance kept between the beam of a tracking target and all others (see
+        `space.targeting.room`); others may touch.
     """
 
     pixel_nm: float
@@ -125,6 +128,7 @@ class Optics:
     image_shift_limit_um: float = 15.0
     max_tilt_deg: float = 60.0
     pretilt_deg: float = 0.0
+    beam_margin_um: float = 0.0
 
     def __post_init__(self) -> None:
         width_um, height_um = self.field_um
@@ -133,6 +137,7 @@ class Optics:
         _need(0 < self.pixel_nm < math.inf, "pixel size of the map", positive)
         _need(0 < width_um < math.inf and 0 < height_um < math.inf, "Record field", positive)
         _need(0 < self.beam_diameter_um < math.inf, "beam diameter", positive)
+        _need(0 <= self.beam_margin_um < math.inf, "beam_margin", "a distance from 0 um up")
         _need(math.isfinite(self.tilt_axis_deg), "tilt axis", "an angle in degrees")
         _need(math.isfinite(self.field_rotation_deg), "camera rotation", "an angle in degrees")
         _need(self.image_shift_limit_um >= 0, "image_shift_limit", "a distance from 0 um up")

@@ -16,6 +16,7 @@ from space.targeting.masks import ClassTables, Coverage, as_labels, class_tables
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.report import rejections, share_in_fields
+from space.targeting.room import make_room
 from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
 from space.targeting.tracking import place_extra_tracking, tracking_index
 
@@ -95,7 +96,8 @@ def select_targets(
     overlap on the specimen at any tilt up to ``optics.max_tilt_deg``, every target scores at
     least the threshold and has its whole field inside the map. The targets are then
     distributed on the fewest areas in which the tracking target reaches all others with image
-    shift, and every area gets its tracking target (written first) and geometry points.
+    shift, and every area gets its tracking target (written first) and geometry points. Where
+    ``optics.beam_margin_um`` asks for it, those near tracking targets are then moved a little.
 
     Parameters
     ----------
@@ -176,6 +178,8 @@ def select_targets(
     ]
     if options.extra_tracking:
         areas = _with_extra_tracking(areas, asked, warnings)
+    if optics.beam_margin_um:
+        areas = _with_room(areas, asked)
     taken = np.concatenate([area.targets_map_px for area in areas])
     areas = [_with_geometry(area, taken, asked) for area in areas]
     warnings += _problems(areas, asked)
@@ -184,7 +188,7 @@ def select_targets(
             f"The targets do not fit into one image-shift range of "
             f"{optics.image_shift_limit_um:g} um: split into {len(areas)} areas."
         )
-    return _with_counts(areas, points, values, counts, warnings, asked)
+    return _with_counts(areas, counts, warnings, asked)
 
 
 def review_targets(
@@ -241,13 +245,7 @@ def review_targets(
         area if len(area.geometry_points_map_px) else _with_geometry(area, taken, asked)
         for area in checked
     ]
-    starts = [int(area.extra_tracking) for area in checked]
-    points = [area.targets_map_px[k:] for area, k in zip(checked, starts, strict=True)]
-    values = [area.scores[k:] for area, k in zip(checked, starts, strict=True)]
-    warnings = _problems(checked, asked)
-    return _with_counts(
-        checked, np.concatenate(points), np.concatenate(values), counts, warnings, asked
-    )
+    return _with_counts(checked, counts, _problems(checked, asked), asked)
 
 
 def _ask(labels, tables, options, optics, polygons=(), sites=None) -> _Question:
@@ -264,8 +262,10 @@ def _finish(areas, warnings, counts, asked: _Question | None, rejected=None) -> 
     return Choice(tuple(areas), tuple(warnings), counts, scores, rejected or {}, polygons)
 
 
-def _with_counts(areas, points, values, counts, warnings, asked: _Question) -> Choice:
-    """The choice with what it counts; `points` are the targets without extra tracking."""
+def _with_counts(areas, counts, warnings, asked: _Question) -> Choice:
+    """The choice with what it counts: targets, without those for tracking alone."""
+    points = np.concatenate([area.targets_map_px[area.extra_tracking :] for area in areas])
+    values = np.concatenate([area.scores[area.extra_tracking :] for area in areas])
     places, rejected = _rejections(asked, points)
     counts = counts | {
         "targets": sum(len(area.targets_map_px) for area in areas),
@@ -279,10 +279,14 @@ def _with_counts(areas, points, values, counts, warnings, asked: _Question) -> C
 
 def _with_tracking(points, values, is_fixed, asked: _Question) -> Area:
     """Order an area: the tracking target, then the others by score."""
-    tracking = tracking_index(points, asked.cover, asked.optics)
-    order = np.lexsort((points[:, 1], points[:, 0], -values.round(6)))
-    order = np.concatenate([[tracking], order[order != tracking]])
+    first = tracking_index(points, asked.cover, asked.optics)
+    order = _tracking_then_best(points, values, first)
     return Area(points[order], values[order], fixed=is_fixed[order])
+
+
+def _tracking_then_best(points: np.ndarray, values: np.ndarray, tracking: int) -> np.ndarray:
+    order = np.lexsort((points[:, 1], points[:, 0], -values.round(6)))
+    return np.concatenate([[tracking], order[order != tracking]])
 
 
 def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[Area]:
@@ -306,6 +310,49 @@ def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[A
                 fixed=np.concatenate([[False], area.fixed]),
             )
         )
+    return result
+
+
+def _with_room(areas: list[Area], asked: _Question) -> list[Area]:
+    """The areas with the margin around the beams of their tracking targets."""
+    counts = [len(area.targets_map_px) for area in areas]
+    number = np.repeat(np.arange(len(areas)), counts)
+    first = np.cumsum([0, *counts[:-1]])
+    begun = points = np.concatenate([area.targets_map_px for area in areas])
+    fixed = np.concatenate([area.fixed for area in areas])
+    stays = fixed | np.isin(np.arange(len(points)), first)
+    limit_px = asked.optics.image_shift_limit_um / asked.optics.pixel_um
+
+    def worth(places: np.ndarray, index: np.ndarray) -> np.ndarray:
+        values = asked.scores_at(places)
+        good = asked.passes(values)
+        good &= np.hypot(*(places - begun[first[number[index]]]).T) <= limit_px
+        if asked.polygons:
+            good &= inside(places, asked.polygons)
+        if asked.sites is not None:  # holes do not move
+            good &= np.hypot(*(places - begun[index]).T) < 1e-6
+        return np.where(good, values, 0)
+
+    there = np.ones(len(points), bool)
+    for tracking in first:
+        index = np.flatnonzero(there)
+        points = points.copy()
+        points[index], there[index] = make_room(
+            points[index],
+            int(np.searchsorted(index, tracking)),
+            stays[index],
+            asked.optics,
+            lambda places, part, index=index: worth(places, index[part]),
+        )
+    result = []
+    for area, start, count in zip(areas, first, counts, strict=True):
+        own = start + np.flatnonzero(there[start : start + count])
+        scores = area.scores[own - start]
+        changed = (points[own] != begun[own]).any(axis=1)
+        scores[changed] = asked.scores_at(points[own[changed]])
+        order = _tracking_then_best(points[own], scores, 0)
+        targets = {"targets_map_px": points[own][order], "scores": scores[order]}
+        result.append(replace(area, **targets, fixed=fixed[own][order]))
     return result
 
 

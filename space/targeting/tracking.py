@@ -72,7 +72,7 @@ def place_extra_tracking(
 ) -> np.ndarray | None:
     """Find a place for a target that serves tracking alone.
 
-    Its beam is in conflict with none of `blocked_map_px`, its field is inside the map and within
+    Its beam keeps the margin from those of `blocked_map_px`, its field is inside the map and within
     the image-shift limit of all `points_map_px`. Best is a field (widened for tilt) on
     the lamella without avoided classes, near the middle, with a variety of classes in it to track
     on, and with little of the wanted class (which others may still want to look at).
@@ -95,7 +95,7 @@ def place_extra_tracking(
     if not len(places):
         return None
     gap = distances(frame.from_map(places), frame.from_map(blocked_map_px)).min(axis=1)
-    free = gap >= optics.beam_diameter_um - TOUCH_UM
+    free = gap >= optics.beam_diameter_um + optics.beam_margin_um - TOUCH_UM
     cells, places = cells[free], places[free]
     if not len(places):
         return None
