@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from space.config import Config, load_config
 from space.judge import match
@@ -26,18 +25,17 @@ from space.segmentation.model import Segmenter
 
 from .common import PROJECT, report
 
-COLOURED = 24
-"""Difference of the colour channels from which a pixel is drawn, not seen."""
+COLOURED = 10
+"""Difference of the colour channels from which a pixel is drawn, not seen. Frames of few pixels are
+painted over exactly: the strip inside them is all that is left of a lamella."""
 
 
-def without_marks(picture: np.ndarray, margin_px: int = 2) -> np.ndarray:
+def without_marks(picture: np.ndarray) -> np.ndarray:
     """Paint over what is coloured.
 
     Parameters
     ----------
     picture : (rows, columns, 3) uint8 array
-    margin_px : int
-        Smoothed rims of marks that go with them.
 
     Returns
     -------
@@ -47,8 +45,8 @@ def without_marks(picture: np.ndarray, margin_px: int = 2) -> np.ndarray:
 
     grey = np.asarray(Image.fromarray(picture).convert("L"))
     spread = picture.max(axis=2).astype(int) - picture.min(axis=2)
-    marks = ndimage.binary_dilation(spread > COLOURED, iterations=margin_px)
-    return cv2.inpaint(grey, marks.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    marks = (spread > COLOURED).astype(np.uint8)
+    return cv2.inpaint(grey, marks, 3, cv2.INPAINT_TELEA)
 
 
 def read_frames(path: Path) -> tuple[list[str], np.ndarray]:

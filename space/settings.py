@@ -73,6 +73,7 @@ class Settings:
     MM_mean_threshold: float = 0
     image_shift_limit: float = 15
     beam_diameter: float = 0
+    beam_margin: float = 0.2
     external_map_dir: str = ""
 
     @staticmethod
@@ -224,6 +225,7 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "MM_mean_threshold": (False, 0, True, math.inf, False),
     "image_shift_limit": (False, 0, False, LARGEST_SHIFT_UM, True),
     "beam_diameter": (False, 0, True, 100, True),
+    "beam_margin": (False, 0, True, 100, True),
 }
 
 _FLAGS = (

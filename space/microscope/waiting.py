@@ -92,6 +92,6 @@ def wait_for(
             )
         if now - reported > _REPORT_EVERY_S:
             reported = now
-            detail = f" ({status()})" if status else ""
+            detail = f" ({said})" if status and (said := status()) else ""
             _log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
     return result

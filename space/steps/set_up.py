@@ -29,6 +29,9 @@ from space.targeting import Area, Choice, Optics, TargetingOptions, wanted_mask
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
 
+_CREEP_UM = 0.01
+"""Beams are taken wider by what the specimen creeps between the pictures of one tilt."""
+
 _STAGE_DIGITS = 4
 _log = logging.getLogger("space.workflow")
 
@@ -195,12 +198,13 @@ def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Op
     return Optics(
         pixel_nm=facts.pixel_nm,
         field_um=record.field_um,
-        beam_diameter_um=record.beam_diameter_um,
+        beam_diameter_um=record.beam_diameter_um + _CREEP_UM,
         tilt_axis_deg=facts.frame.tilt_axis_deg(),
         field_rotation_deg=field_rotation_deg(record.rotation_deg, facts.view.rotation_deg),
         image_shift_limit_um=session.settings.image_shift_limit,
         max_tilt_deg=session.settings.max_tilt,
         pretilt_deg=session.settings.pretilt,
+        beam_margin_um=session.settings.beam_margin,
     )
 
 

@@ -20,6 +20,7 @@ NODES_PER_FIELD = 8
 class Candidates:
     """Scores (float32, 0 = not allowed) at origin + (i, j)·step, all in tilt-compressed µm.
 
+    `score_map` tells the scores between the nodes, of which those below `threshold` count as 0.
     `fixed_tilt_um` (k, 2) are beams that are there anyway: what is in conflict with them scores 0.
     """
 
@@ -27,6 +28,9 @@ class Candidates:
     origin_um: tuple[float, float]
     step_um: tuple[float, float]
     diameter_um: float
+    score_map: ScoreMap
+    frame: TiltFrame
+    threshold: float
     fixed_tilt_um: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
     def around(self, fixed_tilt_um: np.ndarray) -> Candidates:
@@ -45,13 +49,22 @@ class Candidates:
         """Positions (n, 2) `points_tilt_um` of node indices (n, 2)."""
         return np.asarray(index) * np.array(self.step_um) + np.array(self.origin_um)
 
-    def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
-        """Score of the nearest node; 0 outside of the grid and in conflict with fixed beams."""
+    def nearest(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        """Index (n, 2) of the nearest node of every point, which may lie beyond the grid."""
         place = (points_tilt_um - np.array(self.origin_um)) / np.array(self.step_um)
-        index = np.rint(place).astype(np.intp)
+        return np.rint(place).astype(np.intp)
+
+    def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        """Score of the nearest node, 0 beyond the grid: quick, for comparing placements."""
+        index = self.nearest(points_tilt_um)
         inside = ((index >= 0) & (index < self.scores.shape)).all(axis=-1)
         index = np.where(inside[..., None], index, 0)
-        scores = np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
+        return np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
+
+    def score_at(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        """Score at the points themselves; 0 in conflict with fixed beams."""
+        scores = self.score_map.at(self.frame.to_map(points_tilt_um))
+        scores[scores < max(self.threshold, 0)] = 0
         if len(self.fixed_tilt_um) and scores.size:
             scores[~clear_of(points_tilt_um, self.fixed_tilt_um, self.diameter_um)] = 0
         return scores
@@ -118,4 +131,4 @@ def candidate_grid(
         best = np.unravel_index(int(np.argmax(scores.values)), scores.values.shape)
         origin = frame.from_map((np.array(best) + 0.5) * scores.factor)
         values = np.full((1, 1), scores.values[best], np.float32)
-    return Candidates(values, tuple(origin), tuple(step), diameter_um)
+    return Candidates(values, tuple(origin), tuple(step), diameter_um, scores, frame, threshold)

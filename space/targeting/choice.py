@@ -3,10 +3,11 @@
 The problem is a packing of equal discs (beams in the tilt-compressed frame) with a weight for
 every place. Many placements, each good somewhere, are made and joined: of any two the best
 common one is found exactly (see `merging`). Partners are dense lattices in all orientations (see
-`placement`) and the placement itself, shifted as a whole, of which those parts are taken that
-are better off there. Between the joins local exchange improves it (see `exchange`), at the end
-targets are squeezed in and climb to the best place their neighbours leave them (see `refinement`).
-All in fixed order and without chance, so equal input gives equal output.
+`placement`), the placement itself, shifted as a whole, of which those parts are taken that are
+better off there, and the placement with some regions melted, of which those are taken that froze
+better (see `melting`). At the end targets are squeezed in and climb to the best place their
+neighbours leave them (see `refinement`). All in fixed order and with random numbers of a fixed
+seed, so equal input gives equal output.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from space.targeting.candidates import Candidates, candidate_grid
-from space.targeting.exchange import exchange
-from space.targeting.merging import merged
+from space.targeting.melting import Ground, joined, melted
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.placement import best_lattices, greedy
 from space.targeting.refinement import climb, squeezed
@@ -23,16 +23,16 @@ from space.targeting.score import ScoreMap
 from space.targeting.sites import best_sites
 from space.targeting.tilt import TiltFrame, clear_of
 
-LATTICES = 24
-# Of more targets than this a greedy placement is not worth exchanges before it is joined with
-# lattices: they cannot bring it to a lattice's density.
-MANY = 150
-# A target and so many neighbours are exchanged together.
-NEIGHBOURS = (0, 1, 2)
-SHIFTS_BEAMS = (0.8, 0.5, 0.3, 0.15, 0.07)
+LATTICES = 8
+# Up to so many targets need no lattice where free placement is wanted.
+FEW = 3
+SHIFTS_BEAMS = (0.5, 0.15)
 SHIFT_DIRECTIONS = 8
-# Rounds end when one gains less than this share.
-WORTH_WHILE = 2e-3
+SHIFT_ROUNDS = 2
+# Rounds of melting end when so many in a row gain less than this share.
+IDLE_ROUNDS = 2
+WORTH_WHILE = 1e-3
+SEED = 5
 
 
 def choose_points(
@@ -102,33 +102,24 @@ def _placed(candidates: Candidates, options: TargetingOptions, most: int | None)
     """A placement on and between the candidates of high total, at most `most` targets."""
 
     def total(points: np.ndarray) -> float:
-        return float(candidates.score_near(points).sum())
-
-    def finished(points: np.ndarray, since: np.ndarray | None) -> np.ndarray:
-        points = _best_of(candidates, greedy(candidates, points), most)
-        rounds = options.max_iterations
-        return exchange(candidates, points, rounds, NEIGHBOURS, most=most, since=since)
+        return float(candidates.score_at(points).sum())
 
     best = greedy(candidates, most=most)
-    partners: list[np.ndarray] = []
-    if not options.sparse or len(best) > 3:
-        partners = best_lattices(candidates, LATTICES)
-    exchanged = None
-    if len(best) <= MANY:
-        best = exchanged = finished(best, None)
-    if partners:
-        lattice = _best_of(candidates, partners[0], most)
-        if total(lattice) > total(best):
-            best, exchanged = lattice, None
-    for _ in range(options.max_iterations):
-        before = best
-        for partner in partners:
-            best = merged(candidates, best, partner)
-        for shift in _shifts(candidates.diameter_um):
-            best = merged(candidates, best, best + shift)
-        best = exchanged = finished(best, exchanged)
-        if total(best) <= total(before) * (1 + WORTH_WHILE):
-            best = max(before, best, key=total)
+    if not len(best):
+        return best
+    if not options.sparse or len(best) > FEW:
+        for lattice in best_lattices(candidates, LATTICES):
+            best = joined(candidates, best, lattice, most)
+    ground, chance = Ground.of(candidates), np.random.default_rng(SEED)
+    idle = 0
+    for number in range(options.max_iterations):
+        before = total(best)
+        if number < SHIFT_ROUNDS:
+            for shift in _shifts(candidates.diameter_um):
+                best = joined(candidates, best, best + shift, most)
+        best = melted(ground, best, chance, most)
+        idle = idle + 1 if total(best) <= before * (1 + WORTH_WHILE) else 0
+        if idle == IDLE_ROUNDS:
             break
     if most is None:
         best = squeezed(candidates, best, options.tolerance, options.max_iterations)
@@ -139,12 +130,6 @@ def _shifts(diameter_um: float) -> np.ndarray:
     turns = np.arange(SHIFT_DIRECTIONS) * (2 * np.pi / SHIFT_DIRECTIONS)
     compass = np.stack([np.cos(turns), np.sin(turns)], axis=1)
     return (np.array(SHIFTS_BEAMS)[:, None, None] * diameter_um * compass).reshape(-1, 2)
-
-
-def _best_of(candidates: Candidates, points: np.ndarray, most: int | None) -> np.ndarray:
-    if most is None or len(points) <= most:
-        return points
-    return points[np.argsort(-candidates.score_near(points), kind="stable")[:most]]
 
 
 def _as_points(points_map_px: np.ndarray | None) -> np.ndarray:

@@ -20,7 +20,7 @@ GRAINS = 1_000_000
 def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The subset of two placements (points_tilt_um) of highest total without conflict."""
     points = np.concatenate([first, second])
-    weights = np.rint(candidates.score_near(points) * GRAINS).astype(np.int32)
+    weights = np.rint(candidates.score_at(points) * GRAINS).astype(np.int32)
     useful = weights > 0
     points, weights = points[useful], weights[useful]
     count = int(useful[: len(first)].sum())

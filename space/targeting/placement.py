@@ -10,8 +10,8 @@ from space.targeting.candidates import Candidates
 
 # Lattices of touching beams: rows with this spacing (in beam diameters) from hexagonal to
 # nearly square, so that their height can fit the width of the area.
-ROW_SPACINGS = (1.0, 1.03, 1.07, 1.12, 1.18)
-ORIENTATION_STEP_DEG = 2.0
+ROW_SPACINGS = (1.0, 1.07, 1.15)
+ORIENTATION_STEP_DEG = 3.0
 # Offsets of a lattice are first judged by adding up the scores of all nodes that fall into the
 # same of so many × so many parts of its unit cell.
 PARTS = 7

@@ -81,14 +81,14 @@ def squeezed(
         if not near.any():
             continue
         group = np.concatenate([points[near], [wish]])
-        values = candidates.score_near(group)
+        values = candidates.score_at(group)
         moved, _ = resolve_conflicts(group, values, diameter_um, tolerance, max_iterations)
         others = points[~near]
         if len(others):
             moved = moved[clear_of(moved, others, diameter_um)]
-        if candidates.score_near(moved).sum() > values[:-1].sum() + GAIN_MIN:
+        if candidates.score_at(moved).sum() > values[:-1].sum() + GAIN_MIN:
             points = np.concatenate([others, moved])
-    return points[candidates.score_near(points) > 0]
+    return points[candidates.score_at(points) > 0]
 
 
 def climb(

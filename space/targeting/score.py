@@ -25,8 +25,8 @@ from space.targeting.options import Optics, TargetingOptions
 
 CELLS_PER_FIELD = 16
 SAMPLES_PER_FIELD = 128
-# With pixels finer than this share of the field, a shift by half a pixel is of no account.
-FINE_PIXEL = 1 / 100
+# Shifts smaller than half of this share of the field's shorter side are of no account.
+SHIFT_PER_FIELD = 1 / 200
 STRIP_CELLS = 2_000_000
 EDGE_DIRECTIONS_DEG = (0.0, 45.0, 90.0, 135.0)
 
@@ -115,10 +115,11 @@ def scores_at(
 ) -> np.ndarray:
     """Scores (n,) at (row, column) points from the pixels themselves.
 
-    Pixels that the rim of the field cuts count with their share inside. Where pixels are finer
-    than 1/100 of the field the nearest pixel centre stands for the point.
+    Pixels that the rim of the field cuts count with their share inside. A point is moved to the
+    nearest of some places in its pixel, by at most 1/400 of the field's shorter side: points
+    share weights then.
     """
-    fine = optics.pixel_um < FINE_PIXEL * min(optics.field_um)
+    places = math.ceil(optics.pixel_um / (SHIFT_PER_FIELD * min(optics.field_um)))
     balance = tables.wanted - np.float32(options.penalty_weight) * tables.avoided
     reach_px = np.array(optics.field_reach_um) / optics.pixel_um
     weights: dict[tuple[float, float], list[np.ndarray]] = {}
@@ -127,7 +128,7 @@ def scores_at(
         if (point < reach_px).any() or (point > np.array(labels.shape) - reach_px).any():
             continue
         pixel = np.minimum(np.floor(point).astype(int), np.array(labels.shape) - 1)
-        phase = (0.0, 0.0) if fine else tuple(point - pixel - 0.5)
+        phase = tuple(np.rint((point - pixel - 0.5) * places) / places)
         if phase not in weights:
             directions = EDGE_DIRECTIONS_DEG if options.target_edge else ()
             weights[phase] = [
@@ -188,7 +189,9 @@ def field_weight(
     inside = np.clip((width_um / 2 - np.abs(along)) / sample_um + 0.5, 0, 1)
     inside = inside * np.clip((height_um / 2 - np.abs(across)) / sample_um + 0.5, 0, 1)
     sigma_um = max(width_um, height_um) / 2
-    weight = inside * np.exp((along**2 + across**2) / (-2 * sigma_um**2))
+    # The Gaussian is round: rows and columns are independent of each other.
+    weight = inside * np.exp(row_um**2 / (-2 * sigma_um**2))
+    weight *= np.exp(column_um**2 / (-2 * sigma_um**2))
     weight = weight / weight.sum()
     if edge_deg is not None:
         edge = math.radians(edge_deg)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from space.targeting.areas import Area, split
+from space.targeting.areas import Area, distances, split
 from space.targeting.checks import as_points, problems
 from space.targeting.choice import choose_points
 from space.targeting.geometry_points import geometry_points
@@ -16,9 +16,9 @@ from space.targeting.masks import ClassTables, Coverage, as_labels, class_tables
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.report import rejections, share_in_fields
-from space.targeting.room import make_room
+from space.targeting.room import make_room, places_around
 from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
-from space.targeting.tracking import place_extra_tracking, tracking_index
+from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
 log = logging.getLogger("space.targeting")
 
@@ -97,7 +97,7 @@ def select_targets(
     least the threshold and has its whole field inside the map. The targets are then
     distributed on the fewest areas in which the tracking target reaches all others with image
     shift, and every area gets its tracking target (written first) and geometry points. Where
-    ``optics.beam_margin_um`` asks for it, those near tracking targets are then moved a little.
+    ``optics.beam_margin_um`` asks for it, room is then made around tracking targets.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def select_targets(
     if options.extra_tracking:
         areas = _with_extra_tracking(areas, asked, warnings)
     if optics.beam_margin_um:
-        areas = _with_room(areas, asked)
+        areas = _with_room(areas, asked, allowed)
     taken = np.concatenate([area.targets_map_px for area in areas])
     areas = [_with_geometry(area, taken, asked) for area in areas]
     warnings += _problems(areas, asked)
@@ -279,14 +279,10 @@ def _with_counts(areas, counts, warnings, asked: _Question) -> Choice:
 
 def _with_tracking(points, values, is_fixed, asked: _Question) -> Area:
     """Order an area: the tracking target, then the others by score."""
-    first = tracking_index(points, asked.cover, asked.optics)
-    order = _tracking_then_best(points, values, first)
-    return Area(points[order], values[order], fixed=is_fixed[order])
-
-
-def _tracking_then_best(points: np.ndarray, values: np.ndarray, tracking: int) -> np.ndarray:
+    tracking = tracking_index(points, asked.cover, asked.optics)
     order = np.lexsort((points[:, 1], points[:, 0], -values.round(6)))
-    return np.concatenate([[tracking], order[order != tracking]])
+    order = np.concatenate([[tracking], order[order != tracking]])
+    return Area(points[order], values[order], fixed=is_fixed[order])
 
 
 def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[Area]:
@@ -313,47 +309,74 @@ def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[A
     return result
 
 
-def _with_room(areas: list[Area], asked: _Question) -> list[Area]:
+def _with_room(areas: list[Area], asked: _Question, allowed: ScoreMap) -> list[Area]:
     """The areas with the margin around the beams of their tracking targets."""
-    counts = [len(area.targets_map_px) for area in areas]
-    number = np.repeat(np.arange(len(areas)), counts)
-    first = np.cumsum([0, *counts[:-1]])
-    begun = points = np.concatenate([area.targets_map_px for area in areas])
-    fixed = np.concatenate([area.fixed for area in areas])
-    stays = fixed | np.isin(np.arange(len(points)), first)
-    limit_px = asked.optics.image_shift_limit_um / asked.optics.pixel_um
-
-    def worth(places: np.ndarray, index: np.ndarray) -> np.ndarray:
-        values = asked.scores_at(places)
-        good = asked.passes(values)
-        good &= np.hypot(*(places - begun[first[number[index]]]).T) <= limit_px
-        if asked.polygons:
-            good &= inside(places, asked.polygons)
-        if asked.sites is not None:  # holes do not move
-            good &= np.hypot(*(places - begun[index]).T) < 1e-6
-        return np.where(good, values, 0)
-
-    there = np.ones(len(points), bool)
-    for tracking in first:
-        index = np.flatnonzero(there)
-        points = points.copy()
-        points[index], there[index] = make_room(
-            points[index],
-            int(np.searchsorted(index, tracking)),
-            stays[index],
-            asked.optics,
-            lambda places, part, index=index: worth(places, index[part]),
-        )
-    result = []
-    for area, start, count in zip(areas, first, counts, strict=True):
-        own = start + np.flatnonzero(there[start : start + count])
-        scores = area.scores[own - start]
-        changed = (points[own] != begun[own]).any(axis=1)
-        scores[changed] = asked.scores_at(points[own[changed]])
-        order = _tracking_then_best(points[own], scores, 0)
-        targets = {"targets_map_px": points[own][order], "scores": scores[order]}
-        result.append(replace(area, **targets, fixed=fixed[own][order]))
+    result = list(areas)
+    for number in range(len(result)):
+        others = result[:number] + result[number + 1 :]
+        place, there = _roomy_place(result[number], others, asked, allowed)
+        ends = np.cumsum([len(result[number].scores) - 1, *(len(one.scores) for one in others)])
+        own, *rest = np.split(there, ends[:-1])
+        result[number] = _moved(result[number], place, asked)
+        for index, stay in enumerate([*rest[:number], np.append(True, own), *rest[number:]]):
+            result[index] = _only(result[index], stay)
     return result
+
+
+def _roomy_place(area: Area, others: list[Area], asked: _Question, allowed: ScoreMap):
+    """Where an area's tracking target has room, and which targets (its own, others) stay then."""
+    optics, followers = asked.optics, area.targets_map_px[1:]
+    movable = not area.fixed[0] and not area.extra_tracking and asked.sites is None
+    places = places_around(area.targets_map_px[0], optics)[: None if movable else 1]
+    scores = allowed.at(places)
+    scores[0] = area.scores[0]
+    good = asked.passes(scores)
+    if asked.polygons:
+        good &= inside(places, asked.polygons)
+    limit_px = optics.image_shift_limit_um / optics.pixel_um
+    good &= (distances(places, followers) <= limit_px).all(axis=1)
+    order, there = make_room(
+        places,
+        np.where(good, scores, -1),
+        np.concatenate([followers, *(one.targets_map_px for one in others)]),
+        np.concatenate([area.scores[1:], *(one.scores for one in others)]),
+        np.concatenate([area.fixed[1:], *(_stays(one) for one in others)]),
+        optics,
+    )
+    clean = avoided_in_view(places[0], asked.cover, optics)
+
+    def is_well(place: np.ndarray) -> bool:
+        passes = asked.passes(asked.scores_at(place[None])).all()
+        return passes and avoided_in_view(place, asked.cover, optics) <= clean
+
+    best = next(k for k, index in enumerate(order) if index == 0 or is_well(places[index]))
+    return places[order[best]], there[best]
+
+
+def _stays(area: Area) -> np.ndarray:
+    """Which targets of an area cannot be given up: fixed ones and the one for tracking."""
+    return area.fixed | (np.arange(len(area.fixed)) == 0)
+
+
+def _moved(area: Area, place: np.ndarray, asked: _Question) -> Area:
+    """An area with its tracking target elsewhere."""
+    if (place == area.targets_map_px[0]).all():
+        return area
+    return replace(
+        area,
+        targets_map_px=np.concatenate([place[None], area.targets_map_px[1:]]),
+        scores=np.concatenate([asked.scores_at(place[None]), area.scores[1:]]),
+    )
+
+
+def _only(area: Area, stay: np.ndarray) -> Area:
+    """An area without some of its targets."""
+    return replace(
+        area,
+        targets_map_px=area.targets_map_px[stay],
+        scores=area.scores[stay],
+        fixed=area.fixed[stay],
+    )
 
 
 def _with_geometry(area: Area, taken, asked: _Question) -> Area:

@@ -48,19 +48,19 @@ def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -
     far = np.hypot(*(points[able] - middle).T)
     nearest = np.argsort(far, kind="stable")
     nearest = nearest[: max(MIDDLE_LEAST, math.ceil(MIDDLE_SHARE * len(points)))]
-    avoided = [
-        round(
-            field_mean(cover.avoided, cover, points[able[index]], optics, widened=True),
-            AVOIDED_DIGITS,
-        )
-        for index in nearest
-    ]
+    avoided = [avoided_in_view(points[able[index]], cover, optics) for index in nearest]
     clean = nearest[np.array(avoided) == min(avoided)]
     worth = [
         class_contrast(cover, points[able[index]], optics) - far[index] / max(limit_px, 1e-9)
         for index in clean
     ]
     return int(able[clean[int(np.argmax(np.round(worth, 6)))]])
+
+
+def avoided_in_view(point_map_px: np.ndarray, cover: Coverage, optics: Optics) -> float:
+    """Share of the avoided classes in the field at a point, widened for tilt, to a percent."""
+    share = field_mean(cover.avoided, cover, point_map_px, optics, widened=True)
+    return round(share, AVOIDED_DIGITS)
 
 
 def place_extra_tracking(

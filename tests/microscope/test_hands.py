@@ -238,6 +238,13 @@ def test_long_waiting_says_so_now_and_then(monkeypatch, caplog):
     assert "(busy)" in caplog.text
 
 
+def test_waiting_without_news_is_told_without_empty_brackets(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "space")
+    ticks = Ticks(monkeypatch)
+    waiting.wait_for(lambda: True if ticks.now > 100 else None, "it", 1000, lambda: "")
+    assert "Still waiting for it after 1 min." in caplog.text
+
+
 def test_a_delay_that_does_not_delay_is_no_busy_loop(monkeypatch):
     slept = []
     fake_serialem.install(monkeypatch, Delay=lambda seconds, unit: None)

@@ -1,5 +1,7 @@
 """The chooser itself, on score maps made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from space.targeting import Optics, TargetingOptions
 from space.targeting.candidates import Candidates, candidate_grid
 from space.targeting.choice import choose_points
+from space.targeting.melting import Ground, melted
 from space.targeting.merging import merged
+from space.targeting.placement import greedy
 from space.targeting.refinement import squeezed
 from space.targeting.score import ScoreMap
 from space.targeting.sites import best_sites
@@ -48,8 +52,11 @@ def in_conflict(points_map_px: np.ndarray, optics: Optics) -> int:
     return len(conflicts(points, optics.beam_diameter_um))
 
 
-def flat_candidates(shape=(60, 60), diameter_um=1.0, step_um=0.1) -> Candidates:
-    return Candidates(np.ones(shape, np.float32), (0.0, 0.0), (step_um, step_um), diameter_um)
+def candidates_on(values: np.ndarray, diameter_um=1.0, cell_um=0.1, tilt_deg=0.0) -> Candidates:
+    """Candidate places on cells of these scores; the first axis across, the second along."""
+    scores = ScoreMap(values.astype(np.float32), 1, values.shape, (0.0, 0.0))
+    frame = TiltFrame(cell_um, 0.0, 1 / np.cos(np.radians(tilt_deg)))
+    return candidate_grid(scores, frame, diameter_um, 8 * cell_um, 0.0)
 
 
 @QUICK
@@ -147,14 +154,12 @@ def test_targets_sit_on_sites_only_and_clear_of_fixed_ones():
 @pytest.mark.parametrize("seed", range(4))
 def test_the_best_of_two_placements_is_exact(seed):
     rng = np.random.default_rng(seed)
-    candidates = Candidates(
-        rng.uniform(0.1, 1, (60, 60)).astype(np.float32), (0.0, 0.0), (0.1, 0.1), 1.2
-    )
+    candidates = candidates_on(rng.uniform(0.1, 1, (60, 60)), 1.2)
     row, column = np.meshgrid(np.arange(0.3, 5.9, 1.3), np.arange(0.3, 5.9, 2.5))
     first = np.stack([row, column], axis=-1).reshape(-1, 2)[:8]
     second = first + (0.5, 0.6)
     both = np.concatenate([first, second])
-    weights = candidates.score_near(both)
+    weights = candidates.score_at(both)
     clash = np.hypot(*(both[:, None] - both[None]).transpose(2, 0, 1)) < 1.2
     best = 0.0
     for bits in range(2 ** len(both)):
@@ -163,19 +168,64 @@ def test_the_best_of_two_placements_is_exact(seed):
             best = weights[chosen].sum()
     points = merged(candidates, first, second)
     assert len(conflicts(points, 1.2)) == 0
-    assert candidates.score_near(points).sum() == pytest.approx(best, abs=1e-4)
-    assert best > max(candidates.score_near(first).sum(), candidates.score_near(second).sum())
+    assert candidates.score_at(points).sum() == pytest.approx(best, abs=1e-4)
+    assert best > max(candidates.score_at(first).sum(), candidates.score_at(second).sum())
 
 
 def test_a_target_that_nearly_fits_is_squeezed_in():
     # A strip of 3.95 beams' length, its targets placed so that the gap is 0.05 too small.
-    candidates = flat_candidates((60, 1))
-    points = np.array([[0.0, 0.0], [2.0, 0.0]])
-    points[1] = (1.95, 0.0)
+    candidates = candidates_on(np.ones((1, 60)))
+    points = np.array([[0.05, 0.05], [2.0, 0.05]])
     more = squeezed(candidates, points, tolerance=0.1, max_iterations=20)
     middle = np.sort(more[:, 0])
     assert len(more) > len(squeezed(candidates, points, tolerance=0.0, max_iterations=20))
     assert (np.diff(middle) >= 1 - 1e-5).all() and len(conflicts(more, 1.0)) == 0
+
+
+def test_where_three_stand_four_find_room_in_a_zigzag():
+    # Two rows of touching beams fit only just, and only at one angle and place.
+    scores = ScoreMap(np.ones((27, 58), np.float32), 5, (135, 290), (0.0, 0.0))
+    optics = make_optics(beam_diameter_um=1.6, tilt_axis_deg=0.0, max_tilt_deg=0.0)
+    points = choose_points(scores, TargetingOptions(sparse=False), optics)
+    assert len(points) == 4 and in_conflict(points, optics) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_melting_never_lowers_the_total_and_keeps_to_the_limit(seed):
+    candidates = candidates_on(make_scores(seed).values, tilt_deg=60.0)
+    start = greedy(candidates)
+    total = candidates.score_at(start).sum()
+    ground = Ground.of(candidates)
+    for most in (None, len(start)):
+        points = start
+        for _ in range(3):
+            chance = np.random.default_rng(0)
+            points = melted(ground, points, chance, most)
+            assert len(conflicts(points, 1.0)) == 0
+            assert most is None or len(points) <= most
+            assert candidates.score_at(points).sum() >= total - 1e-5
+    assert candidates.score_at(points).sum() > 1.001 * total
+
+
+def test_the_same_scores_give_the_same_points():
+    scores, optics = make_scores(7), make_optics()
+    first, second = (choose_points(scores, TargetingOptions(), optics) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_places_between_the_nodes_have_the_score_of_the_map():
+    values = make_scores(2).values
+    candidates = replace(candidates_on(values, tilt_deg=60.0), threshold=0.2)
+    points_map_px = np.random.default_rng(0).uniform((-5, -5), (105, 125), (300, 2))
+    points = candidates.frame.from_map(points_map_px)
+    expected = candidates.score_map.at(points_map_px)
+    expected[expected < 0.2] = 0
+    assert (expected > 0).sum() > 20
+    assert np.array_equal(candidates.score_at(points), expected)
+    fixed = points[[int(np.argmax(expected))]]
+    beside = candidates.around(fixed).score_at(points)
+    clear = np.hypot(*(points - fixed).T) >= 1.0
+    assert np.array_equal(beside, np.where(clear, expected, 0))
 
 
 @QUICK

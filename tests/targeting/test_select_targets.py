@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from space.errors import SpaceError
 from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import score as score_module
 from space.targeting.masks import class_tables
 from space.targeting.score import scores_at
 
@@ -193,9 +194,28 @@ def test_turning_and_mirroring_the_map_keeps_the_total(seed, sparse):
     # rot90 turns +column to -row; flipping the columns mirrors angles at the row axis.
     turned = total(np.rot90(labels), 70.0 - 90, 10.0 - 90)
     mirrored = total(labels[:, ::-1], 180 - 70.0, 180 - 10.0)
+    upside_down = total(np.rot90(labels, 2), 70.0, 10.0)
     assert plain > 1
-    assert turned == pytest.approx(plain, rel=0.03)
-    assert mirrored == pytest.approx(plain, rel=0.03)
+    assert turned == pytest.approx(plain, rel=0.02)
+    assert mirrored == pytest.approx(plain, rel=0.02)
+    assert upside_down == pytest.approx(plain, rel=0.02)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("seed", [1, 4])
+def test_more_wanted_pixels_never_lower_the_total(seed, sparse):
+    labels = make_map(seed)
+    wanted = "mitos" if sparse else "cell"
+    options = TargetingOptions(target_list=(wanted,), avoid_list=AVOID, sparse=sparse)
+    fewer = labels.copy()
+    fewer[:, 200:][fewer[:, 200:] == LABELS[wanted]] = LABELS["lamella"]
+    more = labels.copy()
+    more[100:140, 150:330] = LABELS[wanted]
+    few, usual, many = (
+        select_targets(array, LABELS, options, make_optics()).counts["total_score"]
+        for array in (fewer, labels, more)
+    )
+    assert usual >= 0.98 * few and many >= 0.98 * usual
 
 
 @pytest.mark.parametrize(
@@ -227,6 +247,23 @@ def test_score_is_that_of_the_definition(rotation, edge, pixel):
     exact = scores_at(points + 0.3, labels, tables, options, optics)
     brute = [brute_score(labels, point, optics, options) for point in points + 0.3]
     assert np.abs(exact - brute).max() < 0.01
+
+
+@pytest.mark.parametrize("edge", [False, True])
+def test_points_share_weights_where_a_shift_is_of_no_account(monkeypatch, edge):
+    calls = []
+    original = score_module.field_weight
+    monkeypatch.setattr(
+        score_module, "field_weight", lambda *a, **k: calls.append(k) or original(*a, **k)
+    )
+    labels = make_map(5, n_mitos=60)
+    optics = make_optics(pixel_nm=7.0, field_rotation_deg=20.0)
+    options = TargetingOptions(("mitos", "cell"), AVOID, target_edge=edge)
+    points = np.random.default_rng(1).uniform((70, 80), (290, 340), (40, 2))
+    scores = scores_at(points, labels, class_tables(LABELS, options), options, optics)
+    assert len(calls) <= 16 * (5 if edge else 1)
+    brute = [brute_score(labels, point, optics, options) for point in points]
+    assert np.abs(scores - brute).max() < 0.01 and np.ptp(brute) > 0.3
 
 
 def test_a_full_field_scores_one_and_avoided_costs_the_penalty():

@@ -1,0 +1,232 @@
+"""Melting: targets of small regions are put down anew and find their places by themselves.
+
+Lattices do not see that a region of odd shape holds one target more when all of them move a little.
+So the targets in some discs of a placement are replaced by as many or more at places of chance,
+and all move step by step: uphill in score, apart where beams overlap, back where targets may be.
+What is sound of the result is joined with the placement exactly (see `merging`), so every disc
+counts by itself, and nothing is lost where melting made it worse. Few targets are melted in many
+ways, many in few. The random numbers have a fixed seed: equal input gives equal output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from space.targeting.candidates import Candidates
+from space.targeting.merging import merged
+from space.targeting.tilt import TOUCH_UM
+
+# Trials move together, with so many targets in all and at most so many trials; the best few are
+# joined.
+TARGETS_MOVED = 800
+TRIALS_MAX = 60
+TRIALS_JOINED = 6
+# Radius and least distance of the melted discs in beam diameters, and how many targets more than
+# before a disc gets, in turn.
+RADIUS_BEAMS, APART_BEAMS = 1.7, 3.6
+MORE_TARGETS = (1, 0)
+# A place of chance is the first of so many that scores.
+PROPOSALS = 4
+
+STEPS = 48
+# In this share of the steps targets move uphill, then only apart.
+UPHILL_SHARE = 0.7
+# Step in beam diameters for a slope of one score unit per beam diameter, and its largest.
+UPHILL_STEP, UPHILL_STEP_MAX = 0.02, 0.05
+# Overlaps shrink from step to step and never end; pushing this much (beam diameters) further ends
+# them.
+SURPLUS_BEAMS = 5e-4
+# Pairs nearer than this (beam diameters) are looked up anew after so many steps.
+NEAR_BEAMS, STEPS_PER_LOOK = 1.25, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Where targets may be and where the score rises.
+
+    `home` (2, rows, columns): index of the nearest node that scores; `slope` (2, rows, columns):
+    the score's derivatives per µm along both axes.
+    """
+
+    candidates: Candidates
+    home: np.ndarray
+    slope: np.ndarray
+
+    @classmethod
+    def of(cls, candidates: Candidates) -> Ground:
+        from scipy.ndimage import distance_transform_edt
+
+        scores = candidates.scores
+        home = distance_transform_edt(
+            scores <= 0, candidates.step_um, return_distances=False, return_indices=True
+        )
+        slope = [
+            np.gradient(scores, step, axis=axis) if count > 1 else np.zeros_like(scores)
+            for axis, (count, step) in enumerate(zip(scores.shape, candidates.step_um, strict=True))
+        ]
+        return cls(candidates, home, np.stack(slope))
+
+    def uphill(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        """Steps (n, 2) in µm towards higher scores."""
+        diameter = self.candidates.diameter_um
+        rows, columns = self._nearest(points_tilt_um)
+        step = self.slope[:, rows, columns].T * (UPHILL_STEP * diameter**2)
+        length = np.hypot(step[:, 0], step[:, 1])
+        longest = UPHILL_STEP_MAX * diameter
+        return step * (longest / np.maximum(length, longest))[:, None]
+
+    def brought_back(self, points_tilt_um: np.ndarray, *, exactly: bool = False) -> np.ndarray:
+        """The points, those that left the places that score on the nearest node that does.
+
+        Taken exactly, a place may score though the node nearest to it does not: at the rim of the
+        map targets then have half a node more room.
+        """
+        candidates = self.candidates
+        if exactly:
+            frame, scores = candidates.frame, candidates.score_map
+            reach = np.array(scores.reach_px) + TOUCH_UM / frame.pixel_um
+            places = np.clip(frame.to_map(points_tilt_um), reach, scores.map_shape - reach)
+            points = frame.from_map(places)
+        else:
+            last = np.array(candidates.scores.shape) - 1
+            points = np.clip(points_tilt_um, candidates.origin_um, candidates.nodes(last))
+        rows, columns = self._nearest(points)
+        lost = np.flatnonzero(candidates.scores[rows, columns] <= 0)
+        if exactly:
+            lost = lost[candidates.score_at(points[lost]) <= 0]
+        points[lost] = candidates.nodes(self.home[:, rows[lost], columns[lost]].T)
+        return points
+
+    def _nearest(self, points_tilt_um: np.ndarray) -> np.ndarray:
+        last = np.array(self.candidates.scores.shape) - 1
+        return np.clip(self.candidates.nearest(points_tilt_um), 0, last).T
+
+
+def melted(
+    ground: Ground, points_tilt_um: np.ndarray, chance: np.random.Generator, most: int | None
+) -> np.ndarray:
+    """Melt discs in a placement in many ways; a placement of at least the same total.
+
+    Parameters
+    ----------
+    points_tilt_um : ndarray (n, 2)
+        At least one target, no two in conflict.
+    most : int, optional
+        Never more targets than this.
+    """
+    candidates, best = ground.candidates, points_tilt_um
+    points, trial = _trials(ground, best, chance, most)
+    points = _moved(ground, points, trial)
+    sound = _sound(candidates, points, trial)
+    points, trial = points[sound], trial[sound]
+    totals = np.bincount(trial, candidates.score_at(points))
+    for number in np.argsort(-totals, kind="stable")[:TRIALS_JOINED]:
+        best = joined(candidates, best, points[trial == number], most)
+    return best
+
+
+def joined(
+    candidates: Candidates, first: np.ndarray, second: np.ndarray, most: int | None
+) -> np.ndarray:
+    """The better of `first` and the best of both, at most so many targets."""
+    both = merged(candidates, first, second)
+    if most is None or len(both) <= most:
+        return both
+    scores = candidates.score_at(both)
+    both = both[np.sort(np.argsort(-scores, kind="stable")[:most])]
+    better = candidates.score_at(both).sum() > candidates.score_at(first).sum()
+    return both if better else first
+
+
+def _trials(ground, points, chance, most) -> tuple[np.ndarray, np.ndarray]:
+    """Points of all trials before they move, and the number of each one's trial."""
+    from scipy.spatial import cKDTree
+
+    candidates = ground.candidates
+    diameter = candidates.diameter_um
+    tree = cKDTree(points)
+    melting = tree.query_ball_point(points, RADIUS_BEAMS * diameter)
+    too_near = tree.query_ball_point(points, APART_BEAMS * diameter)
+    starts, trials = [], []
+    count = min(TRIALS_MAX, max(1, TARGETS_MOVED // len(points)))
+    for number in range(count):
+        more = MORE_TARGETS[number % len(MORE_TARGETS)]
+        if most is not None:
+            more = min(more, most - len(points))
+        stays, free = np.ones(len(points), bool), np.ones(len(points), bool)
+        centers = []
+        for index in chance.permutation(len(points)):
+            if free[index]:
+                free[too_near[index]] = False
+                stays[melting[index]] = False
+                centers += [index] * (len(melting[index]) + more)
+        start = np.concatenate([points[stays], _scattered(candidates, points[centers], chance)])
+        starts.append(start)
+        trials.append(np.full(len(start), number))
+    return np.concatenate(starts), np.concatenate(trials)
+
+
+def _scattered(
+    candidates: Candidates, centers_tilt_um: np.ndarray, chance: np.random.Generator
+) -> np.ndarray:
+    """A place of chance in the disc around every centre, where possible one that scores."""
+    count = len(centers_tilt_um)
+    radius, turn = chance.random((2, PROPOSALS, count))
+    radius = np.sqrt(radius) * RADIUS_BEAMS * candidates.diameter_um
+    turn *= 2 * np.pi
+    places = centers_tilt_um + radius[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    first = np.argmax(candidates.score_near(places) > 0, axis=0)
+    return places[first, np.arange(count)]
+
+
+def _moved(ground: Ground, points_tilt_um: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    """Let the targets of every trial move uphill, apart and back to where they may be."""
+    diameter = ground.candidates.diameter_um
+    points = ground.brought_back(points_tilt_um)
+    uphill = UPHILL_SHARE * STEPS
+    for step in range(STEPS):
+        if step < uphill:
+            points = points + ground.uphill(points)
+        if step % STEPS_PER_LOOK == 0:
+            near = _pairs_within(NEAR_BEAMS * diameter, points, trial, diameter)
+            ends = near.ravel(order="F")
+        away = points[near[:, 0]] - points[near[:, 1]]
+        distance = np.hypot(away[:, 0], away[:, 1])
+        apart = diameter - TOUCH_UM
+        if step >= uphill and (distance >= apart).all():
+            break
+        push = np.where(distance < apart, diameter * (1 + SURPLUS_BEAMS) - distance, 0)
+        away *= (push / 2 / np.maximum(distance, TOUCH_UM))[:, None]
+        for axis in (0, 1):
+            pushes = np.concatenate([away[:, axis], -away[:, axis]])
+            points[:, axis] += np.bincount(ends, pushes, len(points))
+        points = ground.brought_back(points, exactly=step >= uphill)
+    return points
+
+
+def _sound(candidates: Candidates, points: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    """Which points score and keep clear of all that score more in their trial."""
+    scores = candidates.score_at(points)
+    diameter = candidates.diameter_um
+    pairs = _pairs_within(diameter - TOUCH_UM, points, trial, diameter)
+    rank = np.empty(len(points), int)
+    rank[np.argsort(-scores, kind="stable")] = np.arange(len(points))
+    swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    pairs[swapped] = pairs[swapped, ::-1]
+    sound = scores > 0
+    for better, worse in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
+        if sound[better]:
+            sound[worse] = False
+    return sound
+
+
+def _pairs_within(
+    distance_um: float, points: np.ndarray, trial: np.ndarray, diameter_um: float
+) -> np.ndarray:
+    """Pairs (k, 2) of indices of points of one trial at most so far from each other."""
+    from scipy.spatial import cKDTree
+
+    set_apart = np.column_stack([points, trial * (4 * NEAR_BEAMS * diameter_um)])
+    return cKDTree(set_apart).query_pairs(distance_um, output_type="ndarray")

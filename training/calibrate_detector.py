@@ -1,0 +1,141 @@
+"""Make the probabilities of a detector mean what they say on whole grids.
+
+python -m training.calibrate_detector --weights DATA/runs/second/weights/best.pt
+
+Crops for training hold many more lamellae per area than grids do, so a detector expects too many
+and is too sure of them. On whole grids for validation, half of them without lamellae, logistic
+regression tells how likely a box of some probability is a lamella (Platt scaling). Its two numbers
+go into the last layer of the network, and the file is written anew: boxes stay where they are and
+keep their order. A table tells what thresholds give before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from space.config import Config, load_config
+from space.files import atomic_path
+from space.judge import match
+from space.lamellae.detector import Detector
+
+from .grid_maps import MODEL_PIXEL_NM, whole_map
+from .records import read_record, write_record
+from .seeds import FIRST_TEST_SEED, FIRST_VALIDATION_SEED
+
+PROJECT = Path(__file__).resolve().parent.parent
+LEAST_PROBABILITY = 0.01
+
+
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+def looked_at(detector: Detector, config: Config, seed: int) -> tuple[list[tuple], int]:
+    """Of every box on a grid its probability and whether a lamella is there; the lamellae."""
+    seen, grid_map = whole_map(seed, milled=seed % 2 == 0)
+    pixel_um = MODEL_PIXEL_NM * 1e-3 * grid_map.conditions.magnification
+    truth = np.array(seen.boxes, float).reshape(-1, 5)
+    centers = np.column_stack([truth[:, [1, 3]].mean(axis=1), truth[:, [2, 4]].mean(axis=1)])
+    boxes = detector.detect(seen.transmission, MODEL_PIXEL_NM, LEAST_PROBABILITY, config)
+    found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
+    real = {j for _, j, _ in match(centers * pixel_um, found * pixel_um)}
+    return [(box.probability, j in real) for j, box in enumerate(boxes)], len(truth)
+
+
+def platt_scaling(probabilities: np.ndarray, real: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of the log-odds that fit best.
+
+    Parameters
+    ----------
+    probabilities : (n,) float array
+        0..1.
+    real : (n,) bool array
+
+    Returns
+    -------
+    slope, offset : float
+        The calibrated log-odds are slope × log-odds + offset; the slope is positive.
+
+    Raises
+    ------
+    ValueError
+        If all boxes are real, or none.
+
+    Notes
+    -----
+    J. Platt, Probabilistic outputs for support vector machines (1999), with his targets, which
+    keep the fit finite where the two kinds do not overlap.
+    """
+    real = np.asarray(real, bool)
+    positive, negative = int(real.sum()), int((~real).sum())
+    if not positive or not negative:
+        raise ValueError("calibration needs boxes with and without a lamella")
+    odds = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
+    target = np.where(real, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+    def loss(parameters):
+        slope, offset = np.exp(parameters[0]), parameters[1]
+        z = slope * odds + offset
+        error = expit(z) - target
+        gradient = np.array([(error * odds).sum() * slope, error.sum()])
+        return float((np.logaddexp(0, z) - target * z).sum()), gradient
+
+    log_slope, offset = minimize(loss, np.zeros(2), jac=True, method="BFGS").x
+    return float(np.exp(log_slope)), float(offset)
+
+
+def rescale_last_layer(network: Any, slope: float, offset: float) -> None:
+    """Apply slope and offset to the log-odds that a YOLO network gives."""
+    import torch
+
+    with torch.no_grad():
+        for branch in network.model[-1].cv3:
+            layer = branch[-1]
+            layer.weight.mul_(slope)
+            layer.bias.mul_(slope).add_(offset)
+
+
+def main() -> None:
+    """Command line."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--seed-start", type=int, default=150_000)
+    parser.add_argument("--n", type=int, default=24)
+    args = parser.parse_args()
+    seeds = range(args.seed_start, args.seed_start + args.n)
+    if not FIRST_VALIDATION_SEED <= seeds[0] <= seeds[-1] < FIRST_TEST_SEED:
+        parser.error("grids for calibration must have seeds for validation")
+    config, detector = load_config(PROJECT), Detector(args.weights)
+    rows, lamellae = [], 0
+    for seed in seeds:
+        boxes, n = looked_at(detector, config, seed)
+        rows, lamellae = rows + boxes, lamellae + n
+        print(f"grid {seed}: {n} lamellae, {len(boxes)} boxes", flush=True)
+    seen = np.array(rows)
+    slope, offset = (round(v, 3) for v in platt_scaling(seen[:, 0], seen[:, 1] > 0))
+    print(f"{len(seen)} boxes, {lamellae} lamellae: log-odds × {slope} {offset:+}")
+    calibrated = expit(slope * logit(seen[:, 0]) + offset)
+    for name, probabilities in (("before", seen[:, 0]), ("after", calibrated)):
+        for threshold in THRESHOLDS:
+            real = seen[probabilities >= threshold, 1]
+            recall, precision = real.sum() / max(lamellae, 1), real.mean() if real.size else 1.0
+            print(f"{name} at {threshold}: recall {recall:.3f}, precision {precision:.3f}")
+    checkpoint = torch.load(args.weights, map_location="cpu", weights_only=False)
+    network = checkpoint.get("ema") or checkpoint["model"]
+    rescale_last_layer(network, slope, offset)
+    with atomic_path(args.weights) as temporary:
+        torch.save(checkpoint, temporary)
+    path = args.weights.with_name("record.json")
+    calibration = {"seeds": [seeds[0], seeds[-1]], "boxes": len(seen), "slope": slope}
+    write_record(path, {**read_record(path), "calibration": {**calibration, "offset": offset}})
+
+
+if __name__ == "__main__":
+    main()
