@@ -15,6 +15,8 @@ Three questions, on label maps of simulated lamellae (the labels of the specimen
   (sparse), improved by Nelder-Mead (the lattice as a whole, each field on its own), then
   conflicting targets removed, the lower score first. `gain_dense` is that over a lattice already
   stretched for the tilt, `gain_dense_unstretched` that over a lattice of round beams.
+  `gain_..._of_optimum` is what the exact solutions of the cut-outs gain over the obvious method
+  there: no choice among the same places can gain more.
 """
 
 from __future__ import annotations
@@ -60,6 +62,15 @@ SMALL_UM = {
 CUT_OUTS = 2
 LARGE_MAPS = 3
 SOLVER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Total scores on a cut-out: the exact optimum, the choice, the obvious method."""
+
+    optimum: float
+    chosen: float
+    obvious: float
 
 
 @dataclass(frozen=True)
@@ -355,6 +366,7 @@ def main() -> None:
     args = parser(__doc__, n=20).parse_args()
     usual, ratios = [], []
     gains: dict[str, list[float]] = {"dense": [], "dense_unstretched": [], "sparse": []}
+    gains |= {"dense_of_optimum": [], "sparse_of_optimum": []}
     for problem in problems(args.seed_start, args.n):
         optics = problem.optics(USUAL_PIXEL_NM)
         labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
@@ -362,23 +374,29 @@ def main() -> None:
         usual.append(found)
         scores = scores_of(labels, problem, optics)
         obvious = obvious_total(scores, problem, optics)
+        mode = "sparse" if problem.sparse else "dense"
         if obvious > 0:
-            gains["sparse" if problem.sparse else "dense"].append(found["total"] / obvious)
+            gains[mode].append(found["total"] / obvious)
         if not problem.sparse:
             unstretched = obvious_total(scores, problem, optics, stretched=False)
             if unstretched > 0:
                 gains["dense_unstretched"].append(found["total"] / unstretched)
-        solved = [
-            optimal_ratio(cut_out(scores, labels, problem, number), problem, optics)
-            for number in range(CUT_OUTS)
+        parts = [cut_out(scores, labels, problem, number) for number in range(CUT_OUTS)]
+        answers = [solved(part, problem, optics) for part in parts]
+        proven = [answer for answer in answers if answer is not None]
+        ratios += [answer.chosen / answer.optimum for answer in proven]
+        gains[f"{mode}_of_optimum"] += [
+            answer.optimum / answer.obvious for answer in proven if answer.obvious > 0
         ]
-        ratios += [ratio for ratio in solved if ratio is not None]
         print(
             f"{problem.seed} {problem.target:8s} {problem.beam_um} um: "
             f"{found['targets']:4d} targets, "
             f"{found['seconds']:5.2f} s, {found['memory_gb']:5.2f} GB, "
             f"{found['total'] / max(obvious, 1e-9):5.2f} x obvious, of the optimum "
-            + ", ".join("not solved" if ratio is None else f"{ratio:.3f}" for ratio in solved),
+            + ", ".join(
+                "not solved" if answer is None else f"{answer.chosen / answer.optimum:.3f}"
+                for answer in answers
+            ),
             flush=True,
         )
     large = []
@@ -405,18 +423,25 @@ def main() -> None:
     )
 
 
-def optimal_ratio(part: np.ndarray, problem: Problem, optics: Optics) -> float | None:
-    """Score of the choice on a cut-out over the exact optimum; None if that was not proven."""
+def solved(part: np.ndarray, problem: Problem, optics: Optics) -> Solved | None:
+    """What the exact solution, the choice and the obvious method reach on a cut-out.
+
+    None if there is no place for a target or the optimum was not proven in time.
+    """
     options = problem.options
+    scores = scores_of(part, problem, optics)
     candidates = candidate_grid(
-        scores_of(part, problem, optics),
+        scores,
         TiltFrame.of(optics),
         optics.beam_diameter_um,
         min(optics.field_um),
         options.target_score_threshold,
     )
     best = None if candidates is None else exact_total(candidates, SOLVER_S)
-    return total_score(select_targets(part, NAMES, options, optics)) / best if best else None
+    if not best:
+        return None
+    chosen = total_score(select_targets(part, NAMES, options, optics))
+    return Solved(best, chosen, obvious_total(scores, problem, optics))
 
 
 def _geometric_mean(values: list[float]) -> float | None:

@@ -17,13 +17,58 @@ import numpy as np
 
 from space.targeting.areas import distances
 from space.targeting.options import Optics
-from space.targeting.tilt import TOUCH_UM, TiltFrame
+from space.targeting.tilt import TOUCH_UM, TiltFrame, conflicts
 
 # How far a tracking target may be moved and in what steps, in beam diameters.
 REACH_BEAMS = 0.62
 STEP_BEAMS = 1 / 48
 # What twice the margin is worth against the margin, in scores: places are often alike otherwise.
 SPARE_WORTH = 0.01
+
+# Areas keep this share of the margin from one another.
+AREA_SHARE = 0.2
+PUSHES = 200
+
+
+def areas_apart(
+    points_map_px: np.ndarray, area: np.ndarray, held: np.ndarray, optics: Optics
+) -> np.ndarray:
+    """Points (n, 2) with areas moved as a whole such that beams of two areas do not touch.
+
+    Each area is tracked for itself, so what is left of the stage's movement differs between
+    them, though by much less than what a tracking target misses.
+
+    Parameters
+    ----------
+    area : ndarray of int (n,)
+        Number of each target's area.
+    held : ndarray of bool (n,)
+        Targets that stay, and their areas with them.
+    """
+    frame = TiltFrame.of(optics)
+    begun = frame.from_map(points_map_px)
+    stays = np.array([held[area == number].any() for number in range(area.max() + 1)])
+    shifts = np.zeros((len(stays), 2))
+    needed_um = optics.beam_diameter_um + AREA_SHARE * optics.beam_margin_um
+    pairs = conflicts(begun, needed_um + optics.beam_diameter_um)
+    first, second = area[pairs].T
+    useful = (first != second) & ~(stays[first] & stays[second])
+    pairs, first, second = pairs[useful], first[useful], second[useful]
+    start = begun[pairs[:, 0]] - begun[pairs[:, 1]]
+    for _ in range(PUSHES if len(pairs) else 0):
+        away = start + shifts[first] - shifts[second]
+        gap_um = np.hypot(away[:, 0], away[:, 1])
+        worst = int(np.argmin(gap_um))
+        short_um = needed_um - gap_um[worst]
+        if short_um <= TOUCH_UM:
+            break
+        push = away[worst] * ((short_um + TOUCH_UM) / max(gap_um[worst], TOUCH_UM))
+        moving = [(first[worst], 1), (second[worst], -1)]
+        moving = [(index, sign) for index, sign in moving if not stays[index]]
+        for index, sign in moving:
+            shifts[index] += sign * push / len(moving)
+    moved = shifts.any(axis=1)[area]
+    return np.where(moved[:, None], frame.to_map(begun + shifts[area]), points_map_px)
 
 
 def places_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:

@@ -16,7 +16,7 @@ from space.targeting.masks import ClassTables, Coverage, as_labels, class_tables
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.report import rejections, share_in_fields
-from space.targeting.room import make_room, places_around
+from space.targeting.room import areas_apart, make_room, places_around
 from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
 from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
@@ -173,6 +173,14 @@ def select_targets(
 
     warnings: list[str] = []
     groups = split(points, optics.image_shift_limit_um / optics.pixel_um)
+    if optics.beam_margin_um and len(groups) > 1 and sites is None:
+        area = np.empty(len(points), int)
+        for number, group in enumerate(groups):
+            area[group] = number
+        points = areas_apart(points, area, is_fixed, optics)
+        values = asked.scores_at(points)
+        keep = asked.passes(values) & (inside(points, polygons) if polygons else True) | is_fixed
+        groups = [group[keep[group]] for group in groups if keep[group].any()]
     areas = [
         _with_tracking(points[group], values[group], is_fixed[group], asked) for group in groups
     ]

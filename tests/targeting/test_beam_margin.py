@@ -8,7 +8,7 @@ import pytest
 from space.errors import SpaceError
 from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.areas import distances
-from space.targeting.room import make_room, places_around
+from space.targeting.room import AREA_SHARE, areas_apart, make_room, places_around
 from space.targeting.tilt import TiltFrame
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2}
@@ -122,6 +122,23 @@ def test_between_three_touching_beams_two_targets_are_lost():
     assert there[0].sum() == len(others) - 2
     moved_um = np.hypot(*(places[order[0]] - 100)) * optics.pixel_um
     assert moved_um == pytest.approx(BEAM_UM / 3**0.5, abs=0.03)
+
+
+def test_areas_are_moved_apart_as_a_whole_and_by_no_more_than_needed():
+    optics = make_optics(beam_margin_um=0.2)
+    lattice = np.stack(np.meshgrid(np.arange(8.0), np.arange(6.0), indexing="ij"), axis=-1)
+    points = TiltFrame.of(optics).to_map(lattice.reshape(-1, 2) * BEAM_UM + 20)
+    area = (np.arange(len(points)) >= 24).astype(int)
+    moved = areas_apart(points, area, np.zeros(len(points), bool), optics)
+    tilted = TiltFrame.of(optics).from_map(moved)
+    between = distances(tilted[area == 0], tilted[area == 1]).min()
+    assert between == pytest.approx(BEAM_UM + AREA_SHARE * 0.2, abs=1e-3)
+    for number in (0, 1):
+        shift = (moved - points)[area == number]
+        assert np.ptp(shift, axis=0).max() < 1e-6  # as a whole
+        assert 0 < np.hypot(*shift[0]) * optics.pixel_um <= 0.5 * AREA_SHARE * 0.2 + 1e-3
+    held = areas_apart(points, area, np.arange(len(points)) == 0, optics)
+    assert (held[area == 0] == points[area == 0]).all() and (held != moved)[area == 1].any()
 
 
 def test_a_margin_below_zero_is_refused():

@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from space.lamellae.detector import Detector
 from tests.jobs.tiny_models import make_detection_model
 from training import calibrate_detector as calibrate
+from training.average_weights import averaged
 
 
 def test_scores_become_shares():
@@ -38,3 +39,13 @@ def test_the_network_gives_calibrated_scores_at_the_same_places(tmp_path):
     expected = expit(1.3 * logit(before[:, 4:].double().numpy()) - 0.7)
     assert after[:, 4:].numpy() == pytest.approx(expected, rel=1e-3)
     assert not torch.equal(before[:, 4:], after[:, 4:])
+
+
+def test_weights_between_two_networks():
+    torch = pytest.importorskip("torch")
+    first = {"weight": torch.zeros(3), "steps": torch.tensor(7)}
+    second = {"weight": torch.ones(3), "steps": torch.tensor(9)}
+    between = averaged(first, second, 0.3)
+    assert between["weight"].tolist() == pytest.approx([0.3] * 3) and between["steps"] == 7
+    with pytest.raises(ValueError, match="same network"):
+        averaged(first, {**second, "weight": torch.ones(4)}, 0.3)
