@@ -62,10 +62,14 @@ def measure(model: str, seeds: range) -> dict[str, list[dict[str, float]]]:
     for condition, values in CONDITIONS.items():
         for value in values:
             found = numbers({condition: value})
-            row = {"value": value, **{name: found[name] for name in CURVES[model]}}
+            row = {"value": value, **{name: _plain(found[name]) for name in CURVES[model]}}
             table.setdefault(condition, []).append(row)
             print(condition, row, flush=True)
     return table
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def draw(results: list[dict], path: Path) -> None:
