@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from space.config import Config, load_config
-from space.judge import match
 from space.lamellae.boxes import Box
 from space.lamellae.detector import Detector
 from space.simulator.specimen import KINDS
 from training.grid_maps import MODEL_PIXEL_NM, whole_map
+from training.matching import matched
 
 from .common import PROJECT, fixed_conditions, model_parser, report
 from .scores import average_precision, greedy_hits
@@ -47,11 +47,7 @@ class Tally:
 
     def add(self, truth: np.ndarray, boxes: list[Box], pixel_um: float) -> None:
         """Count boxes of one grid; `truth` is (n, 5): category, x0, y0, x1, y1 (px)."""
-        centers = np.column_stack(
-            [(truth[:, 1] + truth[:, 3]) / 2, (truth[:, 2] + truth[:, 4]) / 2]
-        )
-        found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
-        pairs = match(centers * pixel_um, found * pixel_um)
+        pairs = matched(truth, boxes, pixel_um)
         other = len(KINDS)
         for i, j, distance in pairs:
             self.table[int(truth[i, 0]), _index(boxes[j].category)] += 1

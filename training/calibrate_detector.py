@@ -21,17 +21,15 @@ from scipy.special import expit, logit
 
 from space.config import Config, load_config
 from space.files import atomic_path
-from space.judge import match
 from space.lamellae.detector import Detector
 
 from .grid_maps import MODEL_PIXEL_NM, whole_map
+from .matching import matched
 from .records import read_record, write_record
 from .seeds import FIRST_TEST_SEED, FIRST_VALIDATION_SEED
 
 PROJECT = Path(__file__).resolve().parent.parent
 LEAST_PROBABILITY = 0.01
-
-
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
@@ -40,10 +38,8 @@ def looked_at(detector: Detector, config: Config, seed: int) -> tuple[list[tuple
     seen, grid_map = whole_map(seed, milled=seed % 2 == 0)
     pixel_um = MODEL_PIXEL_NM * 1e-3 * grid_map.conditions.magnification
     truth = np.array(seen.boxes, float).reshape(-1, 5)
-    centers = np.column_stack([truth[:, [1, 3]].mean(axis=1), truth[:, [2, 4]].mean(axis=1)])
     boxes = detector.detect(seen.transmission, MODEL_PIXEL_NM, LEAST_PROBABILITY, config)
-    found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
-    real = {j for _, j, _ in match(centers * pixel_um, found * pixel_um)}
+    real = {j for _, j, _ in matched(truth, boxes, pixel_um)}
     return [(box.probability, j in real) for j, box in enumerate(boxes)], len(truth)
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from space.config import Config, load_config
-from space.judge import match
 from space.lamellae.boxes import Box
 from space.lamellae.detector import Detector, to_8_bit
 
 from . import formats
 from .grid_maps import CROP_PX, MODEL_PIXEL_NM, draw_native_nm, whole_map
+from .matching import matched, middles_px
 from .seeds import part_of
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -39,10 +39,8 @@ def errors_px(truth: np.ndarray, boxes: list[Box]) -> list[tuple[float, float]]:
     truth : (n, 5) array
         Category, x0, y0, x1, y1.
     """
-    centers = np.column_stack([truth[:, [1, 3]].mean(axis=1), truth[:, [2, 4]].mean(axis=1)])
-    found = np.array([b.center_px[::-1] for b in boxes]).reshape(-1, 2)
-    pixel_um = MODEL_PIXEL_NM * 1e-3
-    pairs = match(centers * pixel_um, found * pixel_um)
+    centers, found = middles_px(truth, boxes)
+    pairs = matched(truth, boxes, MODEL_PIXEL_NM * 1e-3)
     known, true = {i for i, _, _ in pairs}, {j for _, j, _ in pairs}
     missed = [tuple(center) for i, center in enumerate(centers) if i not in known]
     order = sorted(range(len(boxes)), key=lambda j: -boxes[j].probability)
