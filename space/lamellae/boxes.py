@@ -156,18 +156,21 @@ def merge_boxes(boxes: Iterable[Box]) -> list[Box]:
     same lamella that are left. Where a whole box leads, its frame stays; where a cut one
     leads, the frame goes around all parts. Category and probability are those of the most
     probable member. Repeated until nothing changes, since a joined frame may meet more parts.
+    A box that has come, by way of others, into a frame that it shares nothing with shows
+    another lamella and is taken out again.
 
     Returns
     -------
     list of Box
-        Most probable first.
+        Most probable first. No two show the same lamella, and every one of `boxes` shares area
+        with one of them.
     """
-    current = sorted(set(boxes), key=_rank)
+    groups = [_Group(box, (box,)) for box in sorted(set(boxes), key=_rank)]
     while True:
-        merged = sorted(set(_merge_once(current)), key=_rank)
-        if len(merged) == len(current):
-            return sorted(merged, key=_by_probability)
-        current = merged
+        merged = sorted(_merge_once(groups), key=lambda group: _rank(group.frame))
+        if len(merged) == len(groups):
+            return sorted((group.frame for group in _without_strays(merged)), key=_by_probability)
+        groups = merged
 
 
 def keep_best(
@@ -234,23 +237,57 @@ def mark_cut_sides(
     return replace(box, cut_sides=sides)
 
 
-def _merge_once(ranked: Sequence[Box]) -> list[Box]:
+@dataclass(frozen=True)
+class _Group:
+    """Boxes that were taken for one lamella, and its frame, named after the most probable."""
+
+    frame: Box
+    members: tuple[Box, ...]
+
+
+def _merge_once(ranked: Sequence[_Group]) -> list[_Group]:
     left = list(ranked)
     merged = []
     while left:
         leader = left.pop(0)
-        same = [box for box in left if same_lamella(leader, box)]
-        left = [box for box in left if not same_lamella(leader, box)]
-        merged.append(_joined(leader, same))
+        same = [group for group in left if same_lamella(leader.frame, group.frame)]
+        left = [group for group in left if not same_lamella(leader.frame, group.frame)]
+        members = leader.members + tuple(box for group in same for box in group.members)
+        merged.append(_Group(_joined(leader.frame, [group.frame for group in same]), members))
     return merged
+
+
+def _without_strays(groups: Sequence[_Group]) -> list[_Group]:
+    """Groups without members outside of their frames, each of which goes where it belongs.
+
+    A stray joins the group whose lamella it shows, else it stands for a lamella of its own. No
+    frame grows by that, so none can come to show what another one shows.
+    """
+    settled, strays = [], []
+    for group in groups:
+        held = [box for box in group.members if intersection_px2(box, group.frame) > 0]
+        strays += [box for box in group.members if box not in held]
+        if held:
+            settled.append(_Group(group.frame, tuple(held)))
+    for stray in sorted(strays, key=_rank):
+        home = next((g for g in settled if same_lamella(g.frame, stray)), None)
+        if home is None:
+            settled.append(_Group(stray, (stray,)))
+        else:
+            settled[settled.index(home)] = _Group(home.frame, (*home.members, stray))
+    return [replace(group, frame=_named(group.frame, group.members)) for group in settled]
+
+
+def _named(frame: Box, members: Sequence[Box]) -> Box:
+    best = min(members, key=_by_probability)
+    return replace(frame, category=best.category, probability=best.probability)
 
 
 def _joined(leader: Box, others: Sequence[Box]) -> Box:
     if not others:
         return leader
     members = [leader, *others]
-    best = min(members, key=_by_probability)
-    named = replace(leader, category=best.category, probability=best.probability)
+    named = _named(leader, members)
     if not leader.cut_sides:
         return named
     # A side stays cut only if the member that reaches farthest there is cut there.

@@ -53,6 +53,23 @@ def test_merged_boxes_show_different_lamellae_and_lose_none(items):
         assert merged[0].probability == max(b.probability for b in items)
 
 
+def test_a_box_that_another_brings_into_a_frame_beside_it_is_not_lost():
+    upper = box(0, 41, 5, 46, probability=0.1)
+    lower = box(0, 46, 5, 51, probability=0.1, cut="l")
+    # Part of the lower one. The frame around these two is largely inside the upper one.
+    between = box(1, 43, 6, 50, probability=0.05)
+    elsewhere = box(0, 0, 5, 5, probability=0.05)
+    assert merge_boxes([upper, lower, between]) == [upper, lower]
+    assert merge_boxes([upper, lower, between, *[elsewhere] * 4]) == [upper, lower, elsewhere]
+
+
+def test_a_box_that_is_taken_out_again_takes_its_name_along():
+    upper = box(0, 41, 5, 46, "thick", 0.1)
+    lower = box(0, 46, 5, 51, "good", 0.18, "l")
+    between = box(1, 43, 6, 50, "broken", 0.05)
+    assert merge_boxes([upper, lower, between]) == [lower, upper]
+
+
 def test_same_lamella_in_two_windows_becomes_one():
     a = box(100, 100, 140, 160, "good", 0.8)
     b = box(101, 99, 141, 161, "thick", 0.6)
