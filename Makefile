@@ -1,13 +1,15 @@
 # make demo   a whole session on the simulated microscope
 # make test   the tests
-# Both set up .venv first; a second run skips what is done.
+# make fuzz   the property tests with new random examples, ROUNDS times
+# All set up .venv first; a second run skips what is done.
 
 PYTHON ?= python3
 VENV := .venv
+ROUNDS ?= 10
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test fuzz lint clean
 export YOLO_CONFIG_DIR := $(CURDIR)/$(VENV)
 export MPLBACKEND := Agg
 
@@ -16,6 +18,11 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+fuzz: $(STAMP)
+	for round in $$(seq $(ROUNDS)); do \
+	  $(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random || exit 1; \
+	done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

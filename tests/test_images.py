@@ -26,7 +26,7 @@ def test_round_trip_keeps_pixels_and_texts(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["G1_L01.png"]  # no temporary file stays
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(part=st.floats(0.0, 0.999), zeros=st.booleans())
 def test_half_copied_map_is_never_read_as_whole(tmp_path_factory, part, zeros):
     folder = tmp_path_factory.mktemp("copy")

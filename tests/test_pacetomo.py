@@ -56,13 +56,13 @@ files = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(files)
 def test_what_is_written_is_read_back(targets_file):
     assert parse(render(targets_file)) == targets_file
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(files)
 def test_every_line_splits_as_pacetomo_splits(targets_file):
     text = render(targets_file)

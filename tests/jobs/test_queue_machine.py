@@ -92,5 +92,5 @@ class Queue(RuleBasedStateMachine):
             assert self.folder.owns(claim)
 
 
-Queue.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+Queue.TestCase.settings = settings(max_examples=20, stateful_step_count=15)
 TestQueue = Queue.TestCase

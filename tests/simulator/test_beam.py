@@ -15,7 +15,7 @@ from space.simulator.errors import SEMerror
 from space.simulator.instrument import load_instrument, shipped
 from tests.simulator.fakes import brightest
 
-EXAMPLES = settings(max_examples=15, deadline=None)
+EXAMPLES = settings(max_examples=15)
 
 
 class Scope:

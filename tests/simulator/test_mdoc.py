@@ -128,7 +128,7 @@ words = st.text(
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     header=st.dictionaries(words, values, max_size=4),
     entries=st.lists(st.dictionaries(words, values, max_size=4), max_size=4),

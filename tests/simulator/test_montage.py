@@ -146,7 +146,7 @@ def test_points_are_traced_to_their_piece():
     assert hole.locate(150, 40) is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     nx=st.integers(1, 5),
     ny=st.integers(1, 5),

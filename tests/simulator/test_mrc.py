@@ -119,7 +119,7 @@ def test_crash_before_header_leaves_old_sections(tmp_path):
     np.testing.assert_array_equal(mrc.read_section(path, 1), second)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tilt=st.floats(-80, 80), x=st.integers(0, 65535), y=st.integers(0, 65535))
 def test_montage_info_round_trip(tmp_path_factory, tilt, x, y):
     path = make(tmp_path_factory.mktemp("m") / "a.mrc", montage=True)

@@ -103,7 +103,7 @@ text = st.text(
 keys = st.from_regex(r"\A[A-Za-z]\w{0,8}\Z", fullmatch=True).filter(str.isascii)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     items=st.lists(st.tuples(text, st.dictionaries(keys, text, max_size=4)), max_size=4),
     xml=st.booleans(),

@@ -21,7 +21,7 @@ from tests.simulator.fakes import SpotGrid, brightest
 START_UM = (60.0, -35.0)
 FRAME_PX = (240, 180)
 BINNING = 8
-EXAMPLES = settings(max_examples=12, deadline=None)
+EXAMPLES = settings(max_examples=12)
 
 near_um = st.floats(-1.0, 1.0)
 sizeable_um = st.floats(0.3, 2.0)

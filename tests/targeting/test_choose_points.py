@@ -18,9 +18,7 @@ from space.targeting.score import ScoreMap
 from space.targeting.sites import best_sites
 from space.targeting.tilt import TiltFrame, conflicts
 
-QUICK = settings(
-    max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+QUICK = settings(max_examples=3, suppress_health_check=list(HealthCheck))
 CELL_PX = 4
 
 
