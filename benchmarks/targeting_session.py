@@ -223,7 +223,7 @@ def places(
         displaced = worker.displaced_um.get(f"{path.name[:6]}.png", (0.0, 0.0))
         pairs = [
             (np.add(target.stage_um, displaced), centers[target.tsfile])
-            for target in pacetomo.parse(path.read_text(encoding="utf-8")).targets
+            for target in pacetomo.read(path).targets
             if target.tsfile in centers and target.stage_um is not None
         ]
         if pairs:
@@ -281,7 +281,7 @@ def _distances_um(planned: list[np.ndarray], imaged: list[np.ndarray]) -> list[f
 
 
 def _largest_shift_um(out: Path) -> float:
-    files = [pacetomo.parse(p.read_text(encoding="utf-8")) for p in out.glob("*_tgts.txt")]
+    files = [pacetomo.read(p) for p in out.glob("*_tgts.txt")]
     shifts = [np.hypot(*target.shift_um) for file in files for target in file.targets]
     return round(float(max(shifts, default=0.0)), 3)
 

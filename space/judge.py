@@ -345,7 +345,7 @@ def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, list
     """
     planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
-        for target in pacetomo.parse(path.read_text(encoding="utf-8")).targets:
+        for target in pacetomo.read(path).targets:
             if target.stage_um is None:
                 continue
             planned.append(target.stage_um)

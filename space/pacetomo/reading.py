@@ -1,0 +1,241 @@
+"""Reading targets files, also those that others wrote, as PACEtomo reads them.
+
+PACEtomo splits each line at single spaces and takes the first field as the key and the third as
+its value; blank lines and lines that begin with a space are nothing to it. What it can use is
+read without loss, what it would stumble over is told with its line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from space.errors import SpaceError
+from space.pacetomo.content import (
+    BLOCKS,
+    BRANCHES,
+    POSITION,
+    SETTINGS,
+    GeoPoint,
+    Keys,
+    Point,
+    Target,
+    TargetsFile,
+)
+from space.pacetomo.names import run_files_pattern
+
+_SHIFT = ("SSX", "SSY")
+_STAGE = ("stageX", "stageY")
+_FILES = ("tsfile", "viewfile", "tgtfile")
+_SCORE = "SPACEscore"
+_KNOWN = (*_SHIFT, *_STAGE, *_FILES, "skip")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A line ``key = value``; PACEtomo takes the first word of the value."""
+
+    key: str
+    value: str
+    where: str
+
+    @property
+    def word(self) -> str:
+        return self.value.split(" ")[0]
+
+
+@dataclass
+class _Block:
+    """A target or geometry point while its lines are being read."""
+
+    kind: str
+    where: str
+    entries: list[_Entry] = field(default_factory=list)
+    branches: list[tuple[str, list[_Entry]]] = field(default_factory=list)
+
+    def last(self) -> Mapping[str, _Entry]:
+        """Entries by key; of several with one key, PACEtomo knows the last."""
+        return {entry.key: entry for entry in self.entries}
+
+
+def newest_file(path: Path) -> Path:
+    """Return the file that PACEtomo reads for a targets file: the newest run file, if any."""
+    path = Path(path)
+    return max(path.parent.glob(run_files_pattern(path.name)), default=path)
+
+
+def read(path: Path) -> TargetsFile:
+    """Read a targets file or a run file.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be read, or with the line for something PACEtomo would stumble over.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpaceError(f"The targets file cannot be read ({error}).", str(path)) from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:  # written by a Windows program in its own code page
+        text = data.decode("cp1252", errors="replace")
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str = "targets file") -> TargetsFile:
+    """Read the text of a targets file; nothing that is in it is lost.
+
+    Numbers of targets and geometry points are not kept, their order is.
+
+    Parameters
+    ----------
+    text : str
+        The whole text.
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    SpaceError
+        With the line, for something PACEtomo would stumble over too.
+    """
+    head: list[tuple[str, str, str]] = []
+    blocks: list[_Block] = []
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        fields = line.split(" ")
+        word, where = fields[0], f"{name}, line {number}"
+        if not word:
+            continue
+        if word in SETTINGS:
+            head.append(_setting(fields, line, where))
+        elif word == POSITION:
+            head.append((POSITION, "", _position(fields, line, where)))
+        elif word in BLOCKS:
+            blocks.append(_Block(word, where))
+        elif not blocks:
+            raise SpaceError(f"{line!r} stands before the first target.", where, "Remove it.")
+        elif word in BRANCHES:
+            if blocks[-1].kind != "_tgt":
+                raise SpaceError(f"{line!r} belongs to no target.", where, "Remove it.")
+            blocks[-1].branches.append((line, []))
+        elif len(fields) < 3:
+            raise SpaceError(
+                f"{line!r} has no value: a line is 'key = value', with single spaces.",
+                where,
+                "Mend the line, or remove it.",
+            )
+        else:
+            branches = blocks[-1].branches
+            entries = branches[-1][1] if branches else blocks[-1].entries
+            entries.append(_Entry(word, " ".join(fields[2:]), where))
+    targets = [block for block in blocks if block.kind == "_tgt"]
+    if not targets and (blocks or head):
+        raise SpaceError("There is no target in it.", name, "Add one, or empty the file.")
+    return TargetsFile(
+        tuple(_target(block, first=block is targets[0]) for block in targets),
+        tuple(_geo_point(block) for block in blocks if block.kind == "_geo"),
+        tuple(head),
+    )
+
+
+def _setting(fields: list[str], line: str, where: str) -> tuple[str, str, str]:
+    if len(fields) != 4 or not fields[1]:
+        raise SpaceError(f"{line!r} is not '{fields[0]} NAME = VALUE'.", where, "Mend the line.")
+    word, name, _, value = fields
+    if word == "_set":
+        _number(_Entry(name, value, where))
+    return word, name, value
+
+
+def _position(fields: list[str], line: str, where: str) -> str:
+    """SEC,POS at which a run was cut off."""
+    value = fields[2] if len(fields) > 2 else ""
+    try:
+        _, _ = (int(part) for part in value.split(","))
+    except ValueError:
+        raise SpaceError(
+            f"{line!r} is not '{POSITION} = SECTION,POSITION'.", where, "Mend the line."
+        ) from None
+    return value
+
+
+def _target(block: _Block, first: bool) -> Target:
+    keys = block.last()
+    for name in _FILES:
+        if name in keys and not keys[name].word:
+            raise SpaceError(f"{name} is empty.", keys[name].where, "Give a file name.")
+    if "tsfile" not in keys:
+        raise SpaceError("A target has no tsfile.", block.where, "Add its line.")
+    shift, stage = _places(block)
+    if first and stage is None:
+        raise SpaceError(
+            "The first target has no stage position.",
+            block.where,
+            "Add stageX and stageY: PACEtomo drives there.",
+        )
+    files = {name: keys[name].word if name in keys else "" for name in _FILES}
+    score = _finite(keys[_SCORE].word) if _SCORE in keys else None
+    known = (*_KNOWN, _SCORE) if score is not None else _KNOWN
+    return Target(
+        tsfile=files["tsfile"],
+        shift_um=shift,
+        stage_um=stage,
+        viewfile=files["viewfile"],
+        tgtfile=files["tgtfile"],
+        skip="skip" in keys and keys["skip"].word == "True",
+        score=score,
+        other=_others(block.entries, known),
+        branches=tuple((line, _others(entries)) for line, entries in block.branches),
+    )
+
+
+def _geo_point(block: _Block) -> GeoPoint:
+    shift, stage = _places(block)
+    return GeoPoint(shift, _others(block.entries, (*_SHIFT, *_STAGE)), stage)
+
+
+def _places(block: _Block) -> tuple[Point | None, Point | None]:
+    shift, stage = _pair(block, _SHIFT), _pair(block, _STAGE)
+    if shift is None and stage is None:
+        raise SpaceError(
+            f"{' and '.join(_SHIFT)} are missing, and there is no stage position instead.",
+            block.where,
+            f"Add {' and '.join(_SHIFT)}, or {' and '.join(_STAGE)}.",
+        )
+    return shift, stage
+
+
+def _pair(block: _Block, names: tuple[str, str]) -> Point | None:
+    keys = block.last()
+    there = [name for name in names if name in keys]
+    if not there:
+        return None
+    if len(there) == 1:
+        missing = next(name for name in names if name not in keys)
+        raise SpaceError(f"{missing} is missing.", keys[there[0]].where, "Add its line.")
+    return _number(keys[names[0]]), _number(keys[names[1]])
+
+
+def _others(entries: list[_Entry], known: tuple[str, ...] = ()) -> Keys:
+    return tuple((entry.key, entry.value) for entry in entries if entry.key not in known)
+
+
+def _number(entry: _Entry) -> float:
+    value = _finite(entry.word)
+    if value is None:
+        raise SpaceError(
+            f"{entry.key} is {entry.word or 'empty'}, not a number.", entry.where, "Mend the line."
+        )
+    return value
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
