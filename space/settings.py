@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from space.config import Config, labels, missing_model_files
@@ -27,6 +28,7 @@ LARGEST_SHIFT_UM = 19.5
 """PACEtomo leaves out targets that are farther from the tracking target than this."""
 
 _HIGHEST_SLOT = 12
+_NARROWEST_BEAM_UM = 0.05
 _STEEPEST_DEG = 80
 
 
@@ -96,12 +98,9 @@ class Settings:
         SpaceError
             When a name is not a setting.
         """
-        unknown = [name for name in values if name not in _NAMES]
+        unknown = _unknown(values)
         if unknown:
-            raise SpaceError(
-                f"Not a setting: {', '.join(unknown)}.",
-                do=_suggestion(unknown[0], _NAMES) or "Remove it.",
-            )
+            raise SpaceError(" ".join(unknown))
         return Settings(**{name: _frozen(value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,22 +115,81 @@ _NAMES = tuple(field.name for field in fields(Settings))
 
 
 def _frozen(value: Any) -> Any:
+    """Return a value as the checks know it: plain numbers, lists as tuples, paths as text."""
     if isinstance(value, Path):
         return str(value)
-    return tuple(value) if isinstance(value, list) else value
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's numbers and arrays
+        value = value.tolist()
+    if isinstance(value, (list, tuple, range)):
+        return tuple(_frozen(entry) for entry in value)
+    if isinstance(value, dict):
+        return {name: _frozen(entry) for name, entry in value.items()}
+    return value
+
+
+_ALIKE, _ALIKE_IF_MISSING = 0.85, 0.75
+"""Likeness of two names from which one is taken for a slip of the other: higher where the setting
+is there, too, since a script may have names of its own."""
 
 
 def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
-    """Return a message for each name in a script that looks like a setting that it lacks.
+    """Return a message for each name in a script that looks like a setting and is none.
 
-    Without it, the default would silently stand in for a setting whose name has a slip.
+    Without it, the default would silently stand in for a setting whose name has a slip, or a
+    second, misspelt line would be taken for nothing. Names of modules and functions do not count.
     """
-    others = [name for name in script_globals if name not in _NAMES and not name.startswith("_")]
+    others = [
+        name
+        for name, value in script_globals.items()
+        if name not in _NAMES
+        and not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and not callable(value)
+    ]
     problems = []
-    for name in _NAMES:
-        near = [] if name in script_globals else get_close_matches(name, others, n=1, cutoff=0.85)
-        if near:
-            problems.append(f"{near[0]} is not a setting. Did you mean {name!r}?")
+    for name in others:
+        meant = _meant(
+            name, [one for one in _NAMES if one not in script_globals], _ALIKE_IF_MISSING
+        )
+        meant = meant or _meant(name, _NAMES, _ALIKE)
+        if meant:
+            beside = " (which is there, too)" if meant in script_globals else ""
+            problems.append(
+                f"{name} is not a setting. Did you mean {meant!r}{beside}? "
+                "Correct or remove this line."
+            )
+    return problems
+
+
+def _meant(name: str, known: Sequence[str], alike: float) -> str:
+    """Return the known name that a name is like, by letters alone; empty when there is none."""
+    plain = {_letters(one): one for one in known}
+    near = get_close_matches(_letters(name), list(plain), n=1, cutoff=alike)
+    return plain[near[0]] if near else ""
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def left_out(script_globals: Mapping[str, Any]) -> str:
+    """Say which settings a script lacks and what counts for them; empty when it has all."""
+    defaults = Settings().to_dict()
+    missing = [name for name in _NAMES if name not in script_globals]
+    if not missing:
+        return ""
+    told = ", ".join(f"{name} = {defaults[name]!r}" for name in missing)
+    return f"The script does not have all settings; for those missing the default counts: {told}."
+
+
+def _unknown(values: Mapping[str, Any]) -> list[str]:
+    """Return a message for each name that is not a setting."""
+    problems = []
+    for name in values:
+        if name not in _NAMES:
+            meant = _meant(str(name), _NAMES, _ALIKE_IF_MISSING)
+            hint = f"Did you mean {meant!r}?" if meant else "Remove it."
+            problems.append(f"{_shown(name)} is not a setting. {hint}")
     return problems
 
 
@@ -143,12 +201,15 @@ def save(settings: Settings, folder: Path) -> Path:
 
 
 def load(folder: Path) -> Settings:
-    """Read the settings that `save` wrote.
+    """Read the settings that `save` wrote, checked as strictly as those of the script.
+
+    Whether folders and models can be reached is not looked at: that may change at any time.
 
     Raises
     ------
     SpaceError
-        When there is no such file or it cannot be understood.
+        When there is no such file or it cannot be understood, and with everything that is wrong
+        with what it holds.
     """
     path = Path(folder) / SETTINGS_FILE
     try:
@@ -171,7 +232,16 @@ def load(folder: Path) -> Settings:
             str(path),
             "Run SPACEtomo.py again; it writes them anew.",
         )
-    return Settings.from_dict(values)
+    problems = _unknown(values)
+    known = Settings.from_dict({name: values[name] for name in _NAMES if name in values})
+    problems += _check_values(known)
+    if problems:
+        raise SpaceError(
+            "The saved settings are wrong: " + " ".join(problems),
+            str(path),
+            "Run SPACEtomo.py again; it writes them anew.",
+        )
+    return known
 
 
 # --- checks ---------------------------------------------------------------------------------
@@ -193,36 +263,41 @@ def check(settings: Settings, config: Config | None) -> list[str]:
         One message per problem with the setting's name, its value, what is allowed and
         what to do; empty when all is well.
     """
-    problems = [
+    problems = [*_check_values(settings), *_check_folders(settings)]
+    if config is not None:
+        problems += _check_models(settings, config)
+    return problems
+
+
+def _check_values(settings: Settings) -> list[str]:
+    """Return what is wrong with the values as such: types, ranges, contradictions."""
+    return [
         *_check_numbers(settings),
         *_check_flags(settings),
-        *_check_folders(settings),
+        *_check_texts(settings),
         *_check_grids(settings),
         *_check_states(settings),
         *_check_lists(settings),
     ]
-    if config is not None:
-        problems += _check_models(settings, config)
-    return problems
 
 
 # name: (whole number?, lowest, lowest allowed itself?, highest, highest allowed itself?)
 _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "automation_level": (True, 1, True, 5, True),
     "target_score_threshold": (False, 0, True, 1, False),
-    "penalty_weight": (False, 0, True, math.inf, False),
+    "penalty_weight": (False, 0, True, 100, True),
     "max_iterations": (True, 1, True, 1000, True),
-    "max_targets": (True, 0, True, math.inf, False),
+    "max_targets": (True, 0, True, 100_000, True),
     "max_tilt": (False, 0, False, _STEEPEST_DEG, True),
     "pretilt": (False, -45, True, 45, True),
     "tolerance": (False, 0, True, 1, False),
     "objective_aperture": (True, 1, True, 1000, True),
-    "IM_mag_index": (True, 1, True, math.inf, False),
+    "IM_mag_index": (True, 1, True, 10_000_000, True),
     "WG_montage_overlap": (False, 0, False, 0.5, False),
     "MM_montage_overlap": (False, 0, False, 0.5, False),
     "WG_detection_threshold": (False, 0, False, 1, False),
     "MM_padding_factor": (False, 1, True, 5, True),
-    "MM_mean_threshold": (False, 0, True, math.inf, False),
+    "MM_mean_threshold": (False, 0, True, 1e9, True),
     "image_shift_limit": (False, 0, False, LARGEST_SHIFT_UM, True),
     "beam_diameter": (False, 0, True, 100, True),
     "beam_margin": (False, 0, True, 100, True),
@@ -245,13 +320,23 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return (_is_int(value) or isinstance(value, float)) and math.isfinite(value)  # type: ignore[arg-type]
+    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message can show it, whatever it is."""
+    try:
+        text = repr(_plain(value))
+    except Exception:  # a number with thousands of digits, a broken object
+        text = f"<a {type(value).__name__} that cannot be shown>"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+_LONGEST_SHOWN = 80
 
 
 def _range_words(low: float, low_in: bool, high: float, high_in: bool) -> str:
     lower = f"at least {low:g}" if low_in else f"more than {low:g}"
-    if math.isinf(high):
-        return lower
     return f"{lower} and {'at most' if high_in else 'less than'} {high:g}"
 
 
@@ -263,14 +348,20 @@ def _check_numbers(settings: Settings) -> list[str]:
         allowed = f"{kind}, {_range_words(low, low_in, high, high_in)}"
         right_type = _is_int(value) if whole else _is_number(value)
         if not right_type:
-            problems.append(f"{name} = {value!r} is not {kind}. Allowed: {allowed}.")
+            problems.append(f"{name} = {_shown(value)} is not {kind}. Allowed: {allowed}.")
         elif (
             value < low
             or value > high
             or (value == low and not low_in)
             or (value == high and not high_in)
         ):
-            problems.append(f"{name} = {value!r} is out of range. Allowed: {allowed}.")
+            problems.append(f"{name} = {_shown(value)} is out of range. Allowed: {allowed}.")
+    if _is_number(settings.beam_diameter) and 0 < settings.beam_diameter < _NARROWEST_BEAM_UM:
+        problems.append(
+            f"beam_diameter = {settings.beam_diameter!r} is out of range: it is given in um, and "
+            f"no beam at Record is narrower than {_NARROWEST_BEAM_UM:g} um. Allowed: 0 (as the "
+            f"microscope tells), or at least {_NARROWEST_BEAM_UM:g} and at most 100."
+        )
     both = ("max_tilt", "pretilt")
     well = not any(problem.startswith(both) for problem in problems)
     if well and settings.max_tilt + abs(settings.pretilt) > _STEEPEST_DEG:
@@ -284,67 +375,80 @@ def _check_numbers(settings: Settings) -> list[str]:
 
 def _check_flags(settings: Settings) -> list[str]:
     return [
-        f"{name} = {getattr(settings, name)!r} is neither True nor False. Write one of these."
+        f"{name} = {_shown(getattr(settings, name))} is neither True nor False. Write one of these."
         for name in _FLAGS
         if not isinstance(getattr(settings, name), bool)
     ]
 
 
-def _check_folders(settings: Settings) -> list[str]:
+def _check_texts(settings: Settings) -> list[str]:
     problems = []
     if not isinstance(settings.SPACE_DIR, str) or not settings.SPACE_DIR:
         problems.append(
-            f"SPACE_DIR = {settings.SPACE_DIR!r} is not a folder name. Give the folder "
+            f"SPACE_DIR = {_shown(settings.SPACE_DIR)} is not a folder name. Give the folder "
             "of this project on this computer, in quotes."
-        )
-    elif not (Path(settings.SPACE_DIR) / "SPACEtomo_config.py").is_file():
-        problems.append(
-            f"SPACE_DIR = {settings.SPACE_DIR!r} holds no SPACEtomo_config.py. Give "
-            "the folder of this project on this computer."
         )
     if not isinstance(settings.external_map_dir, str):
         problems.append(
-            f"external_map_dir = {settings.external_map_dir!r} is not a text. Give a "
+            f"external_map_dir = {_shown(settings.external_map_dir)} is not a text. Give a "
             'shared folder in quotes, or "" for none.'
         )
-    elif settings.external_map_dir and not Path(settings.external_map_dir).is_dir():
+    if not isinstance(settings.grid_default_name, str):
         problems.append(
-            f"external_map_dir = {settings.external_map_dir!r} is not a folder that "
+            f"grid_default_name = {_shown(settings.grid_default_name)} is not a text. "
+            'Put the name in quotes, or "" for none.'
+        )
+    return problems
+
+
+def _check_folders(settings: Settings) -> list[str]:
+    """Return what folders cannot be reached or are others than they should be."""
+    problems = []
+    project, shared = settings.SPACE_DIR, settings.external_map_dir
+    if isinstance(project, str) and project:
+        if not _is_there(project, "SPACEtomo_config.py"):
+            problems.append(
+                f"SPACE_DIR = {_shown(project)} holds no SPACEtomo_config.py. Give "
+                "the folder of this project on this computer."
+            )
+    if isinstance(shared, str) and shared and not _is_there(shared):
+        problems.append(
+            f"external_map_dir = {_shown(shared)} is not a folder that "
             'can be reached. Connect or create it, or set it to "" to run the '
             "models on this computer."
         )
     return problems
 
 
+def _is_there(folder: str, file: str = "") -> bool:
+    try:
+        return (Path(folder) / file).is_file() if file else Path(folder).is_dir()
+    except (OSError, ValueError):  # what no file system can have as a name
+        return False
+
+
 def _check_grids(settings: Settings) -> list[str]:
-    problems = []
-    if not isinstance(settings.grid_default_name, str):
-        problems.append(
-            f"grid_default_name = {settings.grid_default_name!r} is not a text. "
-            'Put the name in quotes, or "" for none.'
-        )
     grids = settings.grid_list
     if not isinstance(grids, tuple):
         return [
-            *problems,
-            f"grid_list = {grids!r} is not a list. Give autoloader slots in square "
-            f'brackets, such as [1, 2], or ["{STAGE}"].',
+            f"grid_list = {_shown(grids)} is not a list. Give autoloader slots in square "
+            f'brackets, such as {_slots_meant(grids)}, or ["{STAGE}"].'
         ]
     if not grids:
         return [
-            *problems,
             "grid_list = [] is empty. Give at least one autoloader slot, or "
             f'["{STAGE}"] for the grid on the stage.',
         ]
+    problems = []
     for slot in grids:
-        if slot == STAGE and isinstance(slot, str):
+        if isinstance(slot, str) and slot == STAGE:
             continue
         if not _is_int(slot) or not 1 <= slot <= _HIGHEST_SLOT:
             problems.append(
-                f"grid_list holds {slot!r}. Allowed: slot numbers from 1 to "
+                f"grid_list holds {_shown(slot)}. Allowed: slot numbers from 1 to "
                 f'{_HIGHEST_SLOT} and "{STAGE}".'
             )
-    repeated = sorted({str(slot) for slot in grids if grids.count(slot) > 1})
+    repeated = sorted({_shown(slot) for slot in grids if grids.count(slot) > 1})
     if repeated:
         problems.append(
             f"grid_list names {', '.join(repeated)} more than once. Name each grid once."
@@ -357,35 +461,49 @@ def _check_grids(settings: Settings) -> list[str]:
     return problems
 
 
+def _slots_meant(value: object) -> str:
+    """Return the list of slots that somebody meant who wrote no list."""
+    if isinstance(value, str) and value.strip().lower() == STAGE:
+        return f'["{STAGE}"]'
+    words = str(value).replace(",", " ").split() if isinstance(value, (str, int, float)) else []
+    slots = [word for word in words if word.isdigit() and 1 <= int(word) <= _HIGHEST_SLOT]
+    return f"[{', '.join(slots)}]" if slots and len(slots) == len(words) else "[1, 2]"
+
+
 def _check_states(settings: Settings) -> list[str]:
     problems = []
     for name in ("WG_image_state", "MM_image_state"):
         value = getattr(settings, name)
         if not ((_is_int(value) and value >= 1) or (isinstance(value, str) and value.strip())):
             problems.append(
-                f"{name} = {value!r} is not an imaging state. Give its number from 1 "
+                f"{name} = {_shown(value)} is not an imaging state. Give its number from 1 "
                 "or its name in quotes."
             )
     return problems
 
 
+_CLASS_LISTS = {"exclude_lamella_classes": "broken", "target_list": "mitos", "avoid_list": "ice"}
+"""Settings that list classes, each with one that may stand in it."""
+
+
 def _check_lists(settings: Settings) -> list[str]:
     problems = []
-    for name, needed in (
-        ("exclude_lamella_classes", False),
-        ("target_list", True),
-        ("avoid_list", False),
-    ):
+    for name in _CLASS_LISTS:
         value = getattr(settings, name)
         if isinstance(value, dict) and name == "target_list":
             problems += _check_priorities(value)
         elif not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
             problems.append(
-                f"{name} = {_plain(value)!r} is not a list of class names. Give names "
-                'in quotes in square brackets, such as ["mitos"].'
+                f"{name} = {_shown(value)} is not a list of class names. Give names "
+                f"in quotes in square brackets, such as {_list_meant(name, value)}."
             )
-        elif needed and not value:
+        elif not value and name == "target_list":
             problems.append(f"{name} = [] is empty. Give at least one class.")
+        elif name == "target_list" and len(set(value)) < len(value):
+            repeated = sorted({entry for entry in value if value.count(entry) > 1})
+            problems.append(
+                f"{name} names {_shown(repeated)} more than once. Name each class once."
+            )
     both = _overlap(settings.target_list, settings.avoid_list)
     if both:
         problems.append(
@@ -394,12 +512,24 @@ def _check_lists(settings: Settings) -> list[str]:
     return problems
 
 
+def _list_meant(name: str, value: object) -> str:
+    """Return the list of classes that somebody meant who wrote something else."""
+    if isinstance(value, str):
+        entries = [word.strip(" \"'[]") for word in value.split(",")]
+    elif isinstance(value, (tuple, dict, set, frozenset)):
+        entries = [entry for entry in value if isinstance(entry, str)]
+    else:
+        entries = []
+    entries = [entry for entry in entries if entry] or [_CLASS_LISTS[name]]
+    return _shown(entries).replace("'", '"')
+
+
 def _check_priorities(value: dict) -> list[str]:
     if not value:
         return ["target_list = {} is empty. Give at least one class."]
     return [
-        f"target_list gives {name!r} the priority {priority!r}. Allowed: class names in quotes "
-        'with a number above 0 and at most 1, such as {"mitos": 1, "vesicles": 0.5}.'
+        f"target_list gives {_shown(name)} the priority {_shown(priority)}. Allowed: class names "
+        'in quotes with a number above 0 and at most 1, such as {"mitos": 1, "vesicles": 0.5}.'
         for name, priority in value.items()
         if not (isinstance(name, str) and _is_number(priority) and 0 < priority <= 1)
     ]
@@ -419,27 +549,19 @@ def _overlap(wanted: object, avoided: object) -> list[str]:
     return [name for name in _strings(wanted) if name in avoid]
 
 
-def _suggestion(word: str, known: tuple[str, ...] | list[str]) -> str:
-    near = get_close_matches(word, list(known), n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    plain = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), list(plain), n=1)
+    return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 
 def _check_models(settings: Settings, config: Config) -> list[str]:
-    problems = []
-    for name in _strings(settings.exclude_lamella_classes):
-        if name not in config.categories:
-            problems.append(
-                " ".join(
-                    filter(
-                        None,
-                        (
-                            f"exclude_lamella_classes holds {name!r}, which the detection model "
-                            f"does not know. Allowed: {', '.join(config.categories)}.",
-                            _suggestion(name, config.categories),
-                        ),
-                    )
-                )
-            )
+    problems = [
+        f"exclude_lamella_classes holds {_shown(name)}, which the detection model does not know. "
+        f"Allowed: {', '.join(config.categories)}.{_suggestion(name, list(config.categories))}"
+        for name in _strings(settings.exclude_lamella_classes)
+        if name not in config.categories
+    ]
     level = settings.automation_level if _is_int(settings.automation_level) else 5
     own_inference = not settings.external_map_dir
     if own_inference and not config.detection_weights.is_file():
@@ -464,15 +586,7 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
             whole = name == WHOLE_LAMELLA and setting == "target_list" and position == 0
             if name not in known and not whole:
                 problems.append(
-                    " ".join(
-                        filter(
-                            None,
-                            (
-                                f"{setting} holds {name!r}, which the segmentation model does "
-                                f"not know. Allowed: {', '.join(known)}.",
-                                _suggestion(name, tuple(known)),
-                            ),
-                        )
-                    )
+                    f"{setting} holds {_shown(name)}, which the segmentation model does not know. "
+                    f"Allowed: {', '.join(known)}.{_suggestion(name, list(known))}"
                 )
     return problems

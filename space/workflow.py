@@ -36,7 +36,8 @@ def run_script(script_globals: Mapping[str, Any]) -> None:
     """
     _require_serialem()
     misspelt = settings_module.misspelt(script_globals)
-    _with_messages(lambda: run(Settings.from_script(script_globals), misspelt))
+    left_out = settings_module.left_out(script_globals)
+    _with_messages(lambda: run(Settings.from_script(script_globals), misspelt, left_out))
 
 
 def run_post_action_script(space_dir: str) -> None:
@@ -72,10 +73,11 @@ def _with_messages(work) -> None:
 # --- a session ----------------------------------------------------------------------------------
 
 
-def run(settings: Settings, problems: Sequence[str] = ()) -> None:
+def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> None:
     """Run all grids of a session up to `settings.automation_level`.
 
-    `problems` are mistakes in the script that are known already.
+    `problems` are mistakes in the script that are known already, `remark` is something to tell
+    about it.
 
     Raises
     ------
@@ -84,6 +86,8 @@ def run(settings: Settings, problems: Sequence[str] = ()) -> None:
     """
     config = checked(settings, problems)
     with log_to_serialem():
+        if remark:
+            _log.info("%s", remark)
         scope.work_unattended()
         directory = scope.working_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
