@@ -64,7 +64,7 @@ class Tally:
             frames = np.array([(b.x0_px, b.y0_px, b.x1_px, b.y1_px) for b in mine])
             probabilities = [b.probability for b in mine]
             hits = greedy_hits(truth[truth[:, 0] == k, 1:], frames.reshape(-1, 4), probabilities)
-            self.candidates.setdefault(name, []).extend(zip(hits, probabilities, strict=True))
+            self.candidates.setdefault(name, []).extend(zip(hits, probabilities))
 
     def numbers(self) -> dict[str, object]:
         """The measures."""
@@ -95,8 +95,8 @@ class Tally:
             ),
             "average_precision": by_class,
             "confusion": {
-                name: {other: int(v) for other, v in zip(names, row, strict=True) if v}
-                for name, row in zip(names, self.table, strict=True)
+                name: {other: int(v) for other, v in zip(names, row) if v}
+                for name, row in zip(names, self.table)
             },
         }
 

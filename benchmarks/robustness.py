@@ -81,12 +81,12 @@ def draw(results: list[dict], path: Path) -> None:
 
     size = (11, 3.2 * len(results))
     figure, rows = plt.subplots(len(results), 3, figsize=size, sharey=True, squeeze=False)
-    for axes, result in zip(rows, results, strict=True):
-        for ax, (condition, title) in zip(axes, TITLES.items(), strict=True):
+    for axes, result in zip(rows, results):
+        for ax, (condition, title) in zip(axes, TITLES.items()):
             table = result["curves"][condition]
             for name in CURVES[result["model"]]:
                 points = [(r["value"], r[name]) for r in table if r[name] is not None]
-                ax.plot(*zip(*points, strict=True), "o-", label=name.replace("_", " "))
+                ax.plot(*zip(*points), "o-", label=name.replace("_", " "))
             ax.set(xlabel=title, ylim=(0, 1.02))
             ax.grid(alpha=0.3)
         axes[0].set_ylabel(result["model"])

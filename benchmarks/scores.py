@@ -152,8 +152,7 @@ def field_holds(
     values : array of classes
     """
     edges = [
-        (max(0, round(p - s / 2)), max(0, round(p + s / 2)))
-        for p, s in zip(point_px, size_px, strict=True)
+        (max(0, round(p - s / 2)), max(0, round(p + s / 2))) for p, s in zip(point_px, size_px)
     ]
     part = truth[edges[0][0] : edges[0][1], edges[1][0] : edges[1][1]]
     return bool(np.isin(part, values).any())

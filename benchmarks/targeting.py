@@ -163,7 +163,7 @@ def exact_total(candidates: Candidates, time_limit_s: float) -> float | None:
 
     tree = cKDTree(nodes)
     low, high = nodes.min(axis=0), nodes.max(axis=0)
-    axes = [np.arange(a, b + radius / 2, radius / 2) for a, b in zip(low, high, strict=True)]
+    axes = [np.arange(a, b + radius / 2, radius / 2) for a, b in zip(low, high)]
     centers = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     groups = [group for group in tree.query_ball_point(centers, radius) if len(group) > 1]
     end = time.monotonic() + time_limit_s
@@ -257,9 +257,7 @@ def _scan(scores, problem, optics) -> np.ndarray:
     """Fields side by side in the map; each one that scores is shifted to a better place nearby."""
     axes = [
         np.arange(side / 2, count, side)
-        for side, count in zip(
-            np.array(FIELD_UM[::-1]) / optics.pixel_um, scores.map_shape, strict=True
-        )
+        for side, count in zip(np.array(FIELD_UM[::-1]) / optics.pixel_um, scores.map_shape)
     ]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     values = scores.at(grid)

@@ -227,7 +227,7 @@ def places(
             if target.tsfile in centers and target.stage_um is not None
         ]
         if pairs:
-            chosen, seen = zip(*pairs, strict=True)
+            chosen, seen = zip(*pairs)
             planned.append(np.array(chosen))
             imaged.append(np.array(seen))
     return planned, imaged
@@ -268,16 +268,12 @@ def wander_um(exposures: Sequence[Exposure]) -> dict[str, float]:
 
 
 def _without_common(planned: list[np.ndarray], imaged: list[np.ndarray]) -> tuple[list, list]:
-    common = [np.median(b - a, axis=0) for a, b in zip(planned, imaged, strict=True)]
-    return [a + shift for a, shift in zip(planned, common, strict=True)], imaged
+    common = [np.median(b - a, axis=0) for a, b in zip(planned, imaged)]
+    return [a + shift for a, shift in zip(planned, common)], imaged
 
 
 def _distances_um(planned: list[np.ndarray], imaged: list[np.ndarray]) -> list[float]:
-    return [
-        round(float(away), 4)
-        for a, b in zip(planned, imaged, strict=True)
-        for away in np.hypot(*(b - a).T)
-    ]
+    return [round(float(away), 4) for a, b in zip(planned, imaged) for away in np.hypot(*(b - a).T)]
 
 
 def _largest_shift_um(out: Path) -> float:

@@ -48,7 +48,7 @@ def save_settings(path):
         for name, value in list(globals().items()):
             if name == "sem":
                 break
-            if inside and isinstance(value, int | float):
+            if inside and isinstance(value, (int, float)):
                 print(f"{name} = {value}", file=file)
             inside = inside or name == "SEMflush"
 
@@ -85,7 +85,7 @@ def write_run_file(path, targets, states, section, position):
     """Targets and what was found for them so far, for a run that takes up from here."""
     with open(path + "~", "w", encoding="utf-8") as file:
         print(f"_spos = {section},{position}", file=file)
-        for number, (target, branches) in enumerate(zip(targets, states, strict=True), start=1):
+        for number, (target, branches) in enumerate(zip(targets, states), start=1):
             print(f"_tgt = {number:03d}", file=file)
             for key, value in target.items():
                 print(f"{key} = {value}", file=file)
@@ -442,7 +442,7 @@ for count, (tilt, sign) in enumerate(schedule):
     sem.Delay(settling, "s")
     real_tilt = sem.ReportTiltAngle()
     thrown = (0.0, 0.0)
-    for number, (target, branches) in enumerate(zip(targets, states, strict=True), start=1):
+    for number, (target, branches) in enumerate(zip(targets, states), start=1):
         state = branches[sign or 1]
         off = record(number, target, state, tilt, real_tilt, thrown, sign == 0)
         if number == 1:

@@ -94,7 +94,7 @@ def _footprint_px(exposure: Any) -> tuple[tuple[int, int], np.ndarray]:
     high = np.ceil((center + reach) / DOSE_PIXEL_UM).astype(int)
     x, y = (
         (np.arange(first, end) + 0.5) * DOSE_PIXEL_UM - middle
-        for first, end, middle in zip(low, high, center, strict=True)
+        for first, end, middle in zip(low, high, center)
     )
     (a, b), (c, d) = np.linalg.inv(axes)
     inside = np.hypot(a * x[:, None] + b * y, c * x[:, None] + d * y) < 1.0

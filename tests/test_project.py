@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CODE = ("space", "tests", "examples", "benchmarks", "training")
 HEAVY = {"torch", "torchvision", "ultralytics", "nnunetv2"}
 ROOMS = {"microscope", "lamellae", "jobs", "segmentation", "targeting", "pacetomo", "plots"}
 # Rooms beside each other exchange plain values through the workflow. A worker is where the
@@ -114,6 +115,21 @@ def test_text_files_are_opened_with_an_encoding():
             modes += [k.value.value for k in node.keywords if k.arg == "mode"]
             binary = any(isinstance(mode, str) and "b" in mode for mode in modes)
             assert binary or "encoding" in given, f"{path}:{node.lineno}"
+
+
+def test_nothing_asks_for_more_than_python_3_9_has():
+    """What a checker of syntax does not see, since it does not know types."""
+    for path in [path for folder in CODE for path in python_files(folder)]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", ""), getattr(node.func, "attr", "")
+                given = {keyword.arg for keyword in node.keywords}
+                where = f"{path}:{node.lineno}"
+                assert called[0] != "zip" or "strict" not in given, f"{where}: check the lengths"
+                assert called[1] != "write_text" or "newline" not in given, f"{where}: newline"
+                assert not given & {"slots", "kw_only"}, where
+            elif isinstance(node, getattr(ast, "Match", ())):
+                raise AssertionError(f"{path}:{node.lineno}: match")
 
 
 def test_shipped_models_stay_small():

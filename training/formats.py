@@ -49,7 +49,7 @@ def case_paths(out: Path, seed: int) -> tuple[Path, Path]:
 
 def write_case(out: Path, seed: int, picture: np.ndarray, labels: np.ndarray) -> None:
     """Write one map with its labels."""
-    for path, array in zip(case_paths(out, seed), (picture, labels), strict=True):
+    for path, array in zip(case_paths(out, seed), (picture, labels)):
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_image(path, array)
 

@@ -123,7 +123,7 @@ def with_marks(transmission: np.ndarray, m: np.ndarray, marks: list[Mark]) -> np
 
 def _distance(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
     best = np.full(x.shape, np.inf)
-    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:]):
         ex, ey = x1 - x0, y1 - y0
         along = np.clip(((x - x0) * ex + (y - y0) * ey) / (ex * ex + ey * ey + 1e-9), 0, 1)
         best = np.minimum(best, np.hypot(x - x0 - along * ex, y - y0 - along * ey))

@@ -160,7 +160,7 @@ def with_tile_faults(picture: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
             part = ndimage.convolve(part, _line_kernel(*tile.smear_px), mode="nearest")
         down, across = (
             np.linspace(-0.5, 0.5, n, dtype=np.float32) * np.float32(slope)
-            for n, slope in zip(part.shape, tile.slope, strict=True)
+            for n, slope in zip(part.shape, tile.slope)
         )
         result[at] = part * (np.float32(tile.gain) + down[:, None] + across[None])
     return result
@@ -178,7 +178,7 @@ def _line_kernel(length_px: float, direction_deg: float) -> np.ndarray:
 def uneven_light(rng, shape: tuple[int, int], strength: float) -> np.ndarray:
     """Slow changes of brightness over a picture, as charging makes them; around 1."""
     coarse = rng.normal(0, strength, (4, 5)).astype(np.float32)
-    zoom = [n / c for n, c in zip(shape, coarse.shape, strict=True)]
+    zoom = [n / c for n, c in zip(shape, coarse.shape)]
     field = ndimage.zoom(coarse, zoom, order=1, grid_mode=True, mode="nearest")
     return 1 + field[: shape[0], : shape[1]]
 

@@ -307,7 +307,7 @@ def _validation_dice(history: dict[str, list]) -> dict[str, float]:
     if not dice:
         return {}
     means = np.nanmean(np.asarray(dice[-5:], dtype=float), axis=0)
-    return {name: round(float(v), 4) for name, v in zip(LABELS[1:], means, strict=True)}
+    return {name: round(float(v), 4) for name, v in zip(LABELS[1:], means)}
 
 
 def ship(data: Path, small: bool, target: Path) -> None:

@@ -183,7 +183,7 @@ class Detector:
             group = places[position : position + self._batch]
             windows = [cut_window(small, r, c, size_px, fill) for r, c in group]
             outputs, end_to_end = self._forward(windows)
-            for (row0, col0), output in zip(group, outputs, strict=True):
+            for (row0, col0), output in zip(group, outputs):
                 boxes += self._boxes_of_window(
                     output, end_to_end, threshold, row0, col0, size_px, small.shape
                 )

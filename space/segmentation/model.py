@@ -195,8 +195,8 @@ class Segmenter:
         import torch
 
         tile = tuple(int(n) for n in self._predictor.configuration_manager.patch_size)
-        padded = tuple(max(n, t) for n, t in zip(shape, tile, strict=True))
-        before = tuple((p - n) // 2 for p, n in zip(padded, shape, strict=True))
+        padded = tuple(max(n, t) for n, t in zip(shape, tile))
+        before = tuple((p - n) // 2 for p, n in zip(padded, shape))
         row_starts = tile_starts(padded[0], tile[0], self._tile_step)
         col_starts = tile_starts(padded[1], tile[1], self._tile_step)
         networks = self._networks_on(plan.device)
@@ -207,7 +207,7 @@ class Segmenter:
             for group in _groups(col_starts, plan.batch):
                 tiles = [_padded_part(part, row, col, tile, before, shape) for col in group]
                 outputs = self._scores_of(np.stack(tiles), networks, plan)
-                for col, output in zip(group, outputs, strict=True):
+                for col, output in zip(group, outputs):
                     piece = output.to(plan.collect_on, torch.float32)
                     scores[:, :, col : col + tile[1]] += piece * gaussian
             following = row_starts[i + 1] if i + 1 < len(row_starts) else padded[0]

@@ -117,7 +117,7 @@ def correlate(
     reach = 1.0 + max(0.0, padding)
     ny, nx = (
         fft.next_fast_len(int(reach * max(sizes)), real=True)
-        for sizes in zip(image.shape, reference.shape, strict=True)
+        for sizes in zip(image.shape, reference.shape)
     )
     surface, norm, (left, top) = _surface(image, reference, (ny, nx), low, high)
     y = (np.arange(ny) + ny // 2) % ny - ny // 2
@@ -199,7 +199,7 @@ def _refined(
 
     shift_px = (found.y_px, found.x_px)
     parts_image, parts_reference, offsets = [], [], []
-    for length, other, shift in zip(image.shape, reference.shape, shift_px, strict=True):
+    for length, other, shift in zip(image.shape, reference.shape, shift_px):
         offset = round((other - length) / 2.0 + shift)
         start, stop = max(0, -offset), min(length, other - offset)
         if stop - start < SMALLEST_OVERLAP * min(length, other):

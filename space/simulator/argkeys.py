@@ -62,7 +62,7 @@ def check_arguments(row: CommandRow, args: tuple) -> list:
         raise TypeError(f"{row.name}() takes {wanted} arguments ({len(args)} given)")
     values = [
         _convert(row.name, position, key, value)
-        for position, (key, value) in enumerate(zip(row.keys, args, strict=False), start=1)
+        for position, (key, value) in enumerate(zip(row.keys, args), start=1)
     ]
     for position, key in enumerate(row.keys[: len(values)]):
         if key.islower() and values[position] == "":

@@ -108,7 +108,7 @@ def _rough_z(session, limit_um: float | None) -> Outcome:
         by_stage = -(after.stage_z_um - before.stage_z_um) * sine
         height_um = (y0_um * step.cosine - (step.moved_um - by_stage)) / step.sine
         wanted.append((after.stage_z_um - height_um, step.sine**2))
-        heights, weights = zip(*wanted, strict=True)
+        heights, weights = zip(*wanted)
         new_um = float(np.average(heights, weights=weights))
         too_far = limit_um is not None and abs(new_um - z_start) > limit_um
         if abs(new_um) > LARGEST_Z_UM or too_far:

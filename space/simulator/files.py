@@ -387,11 +387,11 @@ def montage_of(path: Path, document: Mdoc | None) -> MontageParams | None:
     frame = (header.shape[1], header.shape[0])
     axes = [sorted({place[axis] for place in places}) for axis in (0, 1)]
     steps = [
-        min(b - a for a, b in zip(values, values[1:], strict=False)) if len(values) > 1 else size
-        for values, size in zip(axes, frame, strict=True)
+        min(b - a for a, b in zip(values, values[1:])) if len(values) > 1 else size
+        for values, size in zip(axes, frame)
     ]
     section = document.montages[0] if document.montages else None
-    counts = tuple(values[-1] // step + 1 for values, step in zip(axes, steps, strict=True))
+    counts = tuple(values[-1] // step + 1 for values, step in zip(axes, steps))
     if section is not None and "FullMontNumFrames" in section.values:
         counts = tuple(int(v) for v in section.floats("FullMontNumFrames"))[:2]
     present = {(x // steps[0], y // steps[1]) for x, y, z in places if z == 0}

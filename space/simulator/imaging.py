@@ -151,7 +151,7 @@ def moved(intensity: np.ndarray, motion_px: tuple[float, float]) -> np.ndarray:
     padded = np.pad(intensity, ((reach_y, reach_y), (reach_x, reach_x)), mode="edge")
     rows, cols = intensity.shape
     total = np.zeros_like(intensity)
-    for x, y in zip(reach_x - dx, reach_y - dy, strict=True):
+    for x, y in zip(reach_x - dx, reach_y - dy):
         total += padded[y : y + rows, x : x + cols]
     total /= np.float32(steps)
     return total

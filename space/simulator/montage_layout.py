@@ -40,14 +40,13 @@ class Layout:
     @property
     def spacing_px(self) -> tuple[int, int]:
         """Distance of neighbouring pieces."""
-        return tuple(f - o for f, o in zip(self.frame_px, self.overlap_px, strict=True))
+        return tuple(f - o for f, o in zip(self.frame_px, self.overlap_px))
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Columns and rows of the whole montage."""
         return tuple(
-            (n - 1) * s + f
-            for n, s, f in zip(self.counts, self.spacing_px, self.frame_px, strict=True)
+            (n - 1) * s + f for n, s, f in zip(self.counts, self.spacing_px, self.frame_px)
         )
 
     @property
@@ -76,10 +75,7 @@ class Layout:
 
     def offset_px(self, piece: Piece) -> tuple[float, float]:
         """Centre of the piece from the centre of the montage, X right and Y UP."""
-        return tuple(
-            (i - (n - 1) / 2) * s
-            for i, n, s in zip(piece, self.counts, self.spacing_px, strict=True)
-        )
+        return tuple((i - (n - 1) / 2) * s for i, n, s in zip(piece, self.counts, self.spacing_px))
 
     def stage_um(
         self, piece: Piece, center_um: tuple[float, float], stage_to_camera: Matrix, binning: float
@@ -142,7 +138,7 @@ def blocks_of(layout: Layout, reach_px: float) -> tuple[tuple[Piece, ...], ...]:
     size = [1, 1]
     while True:
         larger = [
-            (math.hypot(*((n - 1) / 2 * s for n, s in zip(trial, layout.spacing_px, strict=True))))
+            (math.hypot(*((n - 1) / 2 * s for n, s in zip(trial, layout.spacing_px))))
             for trial in ((size[0] + 1, size[1]), (size[0], size[1] + 1))
         ]
         fits = [
@@ -172,7 +168,7 @@ def _even_parts(count: int, largest: int) -> list[tuple[int, int]]:
     """Divide a range into as few parts as possible, of about equal lengths."""
     parts = -(-count // largest)
     bounds = [round(number * count / parts) for number in range(parts + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(zip(bounds[:-1], bounds[1:]))
 
 
 @dataclass(frozen=True)
@@ -293,7 +289,7 @@ def fit_to_polygon(
     middle = (low + high) / 2
     counts = tuple(
         max(1, math.ceil((extent - o) / (f - o)))
-        for extent, f, o in zip(high - low, frame_px, overlap_px, strict=True)
+        for extent, f, o in zip(high - low, frame_px, overlap_px)
     )
     layout = Layout(counts, tuple(frame_px), tuple(overlap_px))
     skipped = pieces_outside(layout, corners_px - middle)
@@ -321,7 +317,7 @@ def _out_of_reach(layout: Layout, matrix, center_um, limits_um) -> frozenset[Pie
     offsets_px = np.array([layout.offset_px(piece) for piece in pieces]).T
     x, y = np.linalg.solve(matrix, offsets_px) + np.asarray(center_um)[:, None]
     beyond = (x < x0) | (x > x1) | (y < y0) | (y > y1)
-    return frozenset(piece for piece, is_out in zip(pieces, beyond, strict=True) if is_out)
+    return frozenset(piece for piece, is_out in zip(pieces, beyond) if is_out)
 
 
 def _touches(polygon: np.ndarray, center: tuple[float, float], size: tuple[int, int]) -> bool:

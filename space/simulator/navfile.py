@@ -75,7 +75,7 @@ class NavItem:
     @property
     def points_um(self) -> tuple[tuple[float, float], ...]:
         """Point, vertices or map corners in stage coordinates."""
-        return tuple(zip(self.section.floats("PtsX"), self.section.floats("PtsY"), strict=False))
+        return tuple(zip(self.section.floats("PtsX"), self.section.floats("PtsY")))
 
     @property
     def kind(self) -> int:

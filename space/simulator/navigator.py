@@ -305,7 +305,7 @@ def _leading_number(label: str) -> int:
 
 def _area(points) -> float:
     total = 0.0
-    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
         total += x0 * y1 - x1 * y0
     return abs(total) / 2
 
@@ -314,7 +314,7 @@ def _inside(point, corners) -> bool:
     """Whether a point lies in a polygon (crossings of a ray)."""
     x, y = point
     inside = False
-    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1]):
         if (y0 > y) != (y1 > y) and x < (x1 - x0) * (y - y0) / (y1 - y0) + x0:
             inside = not inside
     return inside

@@ -126,8 +126,7 @@ def find_shift(
     if reach_x < 1 or reach_y < 1:
         return None
     size = tuple(
-        fft.next_fast_len(n + r, real=True)
-        for n, r in zip(a.shape, (reach_y + 1, reach_x + 1), strict=True)
+        fft.next_fast_len(n + r, real=True) for n, r in zip(a.shape, (reach_y + 1, reach_x + 1))
     )
     product = fft.irfft2(fft.rfft2(a, size) * np.conj(fft.rfft2(b, size)), size)
     shifts_y = np.arange(-reach_y, reach_y + 1)
@@ -165,7 +164,7 @@ def _common(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut both to what they share when `two` is shifted, at most FINE_PX wide and high."""
     windows_one, windows_two = [], []
-    for n, move in zip(one.shape, (shift[1], shift[0]), strict=True):
+    for n, move in zip(one.shape, (shift[1], shift[0])):
         start, stop = max(0, move), min(n, n + move)
         length = min(stop - start, FINE_PX)
         start += (stop - start - length) // 2

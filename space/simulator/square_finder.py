@@ -81,7 +81,7 @@ def _described(small, labels, found, step_um: float, factor: int) -> list[FoundS
     spread = float(np.median(spreads)) if spreads else 1.0
     rows, cols = small.shape
     squares = []
-    for (region, size), mean, deviation in zip(found, means, spreads, strict=True):
+    for (region, size), mean, deviation in zip(found, means, spreads):
         row, col = region.centroid
         border = min(row, col, rows - 1 - row, cols - 1 - col) * step_um
         squares.append(

@@ -296,7 +296,7 @@ def _targets(
                 score=round(float(score), 4),
             )
             for position, (shift, reading, score) in enumerate(
-                zip(shifts, readings, area.scores, strict=True), start=1
+                zip(shifts, readings, area.scores), start=1
             )
         ),
         geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),

@@ -40,6 +40,9 @@ class Area:
     def __post_init__(self) -> None:
         if not len(self.fixed):
             object.__setattr__(self, "fixed", np.zeros(len(self.targets_map_px), bool))
+        counts = {len(self.targets_map_px), len(self.scores), len(self.fixed)}
+        if len(counts) > 1:
+            raise ValueError(f"each target needs a score and whether it is fixed, got {counts}")
 
 
 def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:

@@ -79,12 +79,10 @@ def problems(
             f"at {optics.steepest_tilt_deg:g} degrees."
         )
     limit_um = optics.image_shift_limit_um
-    for number, (area, held) in enumerate(zip(areas, holds_field, strict=True), 1):
+    for number, (area, held) in enumerate(zip(areas, holds_field), 1):
         prefix = f"{number}." if several else ""
         away_um = _away_um(area.targets_map_px, area, optics)
-        for index, (distance_um, inside, score) in enumerate(
-            zip(away_um, held, area.scores, strict=True), 1
-        ):
+        for index, (distance_um, inside, score) in enumerate(zip(away_um, held, area.scores), 1):
             name = f"Target {prefix}{index}"
             if distance_um > limit_um + SLACK_UM:
                 found.append(
@@ -103,9 +101,7 @@ def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) 
     found = []
     points = area.geometry_points_map_px
     where = f" of area {number}" if number else ""
-    for index, (point, away_um) in enumerate(
-        zip(points, _away_um(points, area, optics), strict=True), 1
-    ):
+    for index, (point, away_um) in enumerate(zip(points, _away_um(points, area, optics)), 1):
         name = f"Geometry point {index}{where}"
         gap_um = np.hypot(*(targets - point).T) * optics.pixel_um
         nearest = int(np.argmin(gap_um))

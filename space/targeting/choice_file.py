@@ -208,7 +208,7 @@ def _entries(area: dict, key: str, where: str) -> list:
 
 def _positions(entries: list[dict], map_shape, what: str) -> np.ndarray:
     for number, entry in enumerate(entries, 1):
-        for key, size in zip(("row", "column"), map_shape, strict=True):
+        for key, size in zip(("row", "column"), map_shape):
             value = entry[key]
             if not _is_number(value) or not 0 <= value <= size:
                 raise _wrong(
@@ -252,7 +252,7 @@ def _is_number(value: Any) -> bool:
 def _area_text(area: Area) -> str:
     targets = []
     for index, (point, score, fixed) in enumerate(
-        zip(area.targets_map_px, area.scores, area.fixed, strict=True)
+        zip(area.targets_map_px, area.scores, area.fixed)
     ):
         entry = _position(point) | {"score": round(float(score), 4), "fixed": bool(fixed)}
         if area.extra_tracking and index == 0:

@@ -162,7 +162,7 @@ def _autocorrelation(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.outer(
         *(
             np.maximum(size - np.abs(np.arange(length) - length // 2), 0)
-            for size, length in zip(small.shape, shape, strict=True)
+            for size, length in zip(small.shape, shape)
         )
     )
     product = np.where(pairs >= small.size / 4, product / np.maximum(pairs, 1), 0)
@@ -281,7 +281,7 @@ def _fitted(small: np.ndarray, origin: np.ndarray, vectors: np.ndarray, radius: 
     for _ in range(3):
         steps = _steps_inside(origin, vectors, small.shape, radius / 2)
         found = [_peak_near(likeness, origin + step @ vectors, SEARCH * spacing) for step in steps]
-        steps = np.array([step for step, peak in zip(steps, found, strict=True) if peak])
+        steps = np.array([step for step, peak in zip(steps, found) if peak])
         found = [peak for peak in found if peak]
         if len(steps) < HOLES_LEAST:
             return None
@@ -320,7 +320,7 @@ def _steps_inside(origin, vectors, shape, margin: float) -> np.ndarray:
     reach = corners @ np.linalg.inv(vectors)
     low, high = np.floor(reach.min(axis=0)).astype(int), np.ceil(reach.max(axis=0)).astype(int)
     steps = np.stack(
-        np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij"),
+        np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing="ij"),
         axis=-1,
     ).reshape(-1, 2)
     places = origin + steps @ vectors

@@ -64,7 +64,7 @@ class Ground:
         )
         slope = [
             np.gradient(scores, step, axis=axis) if count > 1 else np.zeros_like(scores)
-            for axis, (count, step) in enumerate(zip(scores.shape, candidates.step_um, strict=True))
+            for axis, (count, step) in enumerate(zip(scores.shape, candidates.step_um))
         ]
         return cls(candidates, home, np.stack(slope))
 

@@ -36,7 +36,9 @@ def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.
     tails = np.concatenate([np.where(sides < count, source, sides), pairs[:, 0]])
     heads = np.concatenate([np.where(sides < count, sides, sink), pairs[:, 1]])
     limits = np.concatenate([weights, np.full(len(pairs), np.iinfo(np.int32).max)])
-    network = csr_array((limits.astype(np.int32), (tails, heads)), shape=(sink + 1, sink + 1))
+    # 32-bit numbers throughout: before 1.14 SciPy's flow takes no others.
+    parts = [part.astype(np.int32) for part in (limits, tails, heads)]
+    network = csr_array((parts[0], (parts[1], parts[2])), shape=(sink + 1, sink + 1))
     left = network - maximum_flow(network, source, sink).flow
     left.eliminate_zeros()
     reached = np.zeros(sink + 1, bool)

@@ -86,7 +86,7 @@ class TargetingOptions:
     @property
     def priorities(self) -> dict[str, float]:
         """Wanted classes with their priorities."""
-        return dict(zip(self.target_list, self.target_weights, strict=True))
+        return dict(zip(self.target_list, self.target_weights))
 
 
 @dataclass(frozen=True)

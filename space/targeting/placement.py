@@ -117,7 +117,7 @@ def _lattice(candidates: Candidates, spacing: float, place: np.ndarray):
     half = (np.array(candidates.scores.shape) - 1) * np.array(candidates.step_um) / 2
     corners = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) * half @ np.linalg.inv(cell)
     low, high = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 1
-    numbers = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
+    numbers = [np.arange(a, b + 1) for a, b in zip(low, high)]
     first = (numbers[0] + place[0])[:, None, None] * cell[0]
     second = (numbers[1] + place[1])[None, :, None] * cell[1]
     points = (first + second).reshape(-1, 2)

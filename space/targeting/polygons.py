@@ -36,9 +36,7 @@ def inside(points_map_px: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndar
         near = ((points >= corners.min(axis=0)) & (points <= corners.max(axis=0))).all(axis=1)
         row, column = points[near].T
         odd = np.zeros(len(row), bool)
-        for (row0, column0), (row1, column1) in zip(
-            corners, np.roll(corners, -1, axis=0), strict=True
-        ):
+        for (row0, column0), (row1, column1) in zip(corners, np.roll(corners, -1, axis=0)):
             if row0 == row1:
                 continue
             crossing = column0 + (row - row0) * ((column1 - column0) / (row1 - row0))

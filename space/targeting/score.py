@@ -85,7 +85,7 @@ def score_map(cover: Coverage, options: TargetingOptions, optics: Optics) -> Sco
     reach_px = (reach_um[0] / optics.pixel_um, reach_um[1] / optics.pixel_um)
     values = np.zeros(cover.wanted.shape, np.float32)
     scores = ScoreMap(values, cover.factor, cover.map_shape, reach_px)
-    fits = all(2 * reach <= side for reach, side in zip(reach_px, cover.map_shape, strict=True))
+    fits = all(2 * reach <= side for reach, side in zip(reach_px, cover.map_shape))
     if not fits or not cover.wanted.any():
         return scores
     cell_um = optics.pixel_um * cover.factor
@@ -177,7 +177,7 @@ def field_weight(
     fine = (np.arange(parts) + 0.5) / parts - 0.5
     row_um, column_um = (
         ((np.arange(-n, n + 1)[:, None] + fine).ravel() - phase) * cell_um
-        for n, phase in zip(half, phase_px, strict=True)
+        for n, phase in zip(half, phase_px)
     )
     row_um, column_um = row_um[:, None], column_um[None, :]
     angle = math.radians(optics.field_rotation_deg)
@@ -233,8 +233,6 @@ def _window(labels, pixel, plain, signed):
     start, stop = pixel - half, pixel + half + 1
     cut_low = np.maximum(-start, 0)
     cut_high = np.maximum(stop - np.array(labels.shape), 0)
-    area = tuple(slice(a, b) for a, b in zip(start + cut_low, stop - cut_high, strict=True))
-    keep = tuple(
-        slice(a, size - b) for a, b, size in zip(cut_low, cut_high, plain.shape, strict=True)
-    )
+    area = tuple(slice(a, b) for a, b in zip(start + cut_low, stop - cut_high))
+    keep = tuple(slice(a, size - b) for a, b, size in zip(cut_low, cut_high, plain.shape))
     return labels[area], plain[keep], [weight[keep] for weight in signed]

@@ -245,10 +245,7 @@ def review_targets(
     taken = np.concatenate([area.targets_map_px for area in checked])
     values = asked.scores_at(taken)
     ends = np.cumsum([len(area.targets_map_px) for area in checked])[:-1]
-    checked = [
-        replace(area, scores=part)
-        for area, part in zip(checked, np.split(values, ends), strict=True)
-    ]
+    checked = [replace(area, scores=part) for area, part in zip(checked, np.split(values, ends))]
     checked = [
         area if len(area.geometry_points_map_px) else _with_geometry(area, taken, asked)
         for area in checked
@@ -421,7 +418,7 @@ def _counts(asked: _Question) -> dict[str, float]:
 def _why_none(asked: _Question, counts) -> str:
     cover, scores, options, optics = asked.cover, asked.scores, asked.options, asked.optics
     names = ", ".join(options.target_list)
-    if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape, strict=True)):
+    if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape)):
         rows_um, columns_um = (side * optics.pixel_um for side in cover.map_shape)
         return (
             f"the map ({columns_um:.2f} x {rows_um:.2f} um) is smaller than the Record field "

@@ -35,11 +35,10 @@ def best_sites(
     middles = points[pairs].mean(axis=1)
     radius = max(0.0, diameter_um / 2 - 1e-9)
     groups = cKDTree(points).query_ball_point(middles, radius)
-    groups = sorted(
-        {tuple(sorted({*group, *pair})) for group, pair in zip(groups, pairs.tolist(), strict=True)}
-    )
-    rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    columns = np.concatenate([np.array(group) for group in groups])
+    groups = sorted({tuple(sorted({*group, *pair})) for group, pair in zip(groups, pairs.tolist())})
+    # 32-bit places: before SciPy 1.14 the solver takes no others.
+    rows = np.repeat(np.arange(len(groups), dtype=np.int32), [len(group) for group in groups])
+    columns = np.concatenate([np.array(group, np.int32) for group in groups])
     matrix = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(groups), len(able)))
     limits = [LinearConstraint(matrix, ub=1)]
     if most is not None:

@@ -112,7 +112,7 @@ def test_windows_cover_everything_and_overlap(length, window, overlap):
         assert starts[0] <= 0 and starts[0] + window >= length
         return
     assert starts[0] == 0 and starts[-1] + window == length
-    for a, b in zip(starts, starts[1:], strict=False):
+    for a, b in zip(starts, starts[1:]):
         assert a < b <= a + window - overlap
 
 

@@ -59,7 +59,7 @@ def test_every_kind_of_map_gives_the_same_boxes(shipped, config, transmission, k
     found = shipped.detect(_as(kind, transmission), MODEL_PIXEL_NM, 0.3, config)
     assert [b.category for b in found] == [b.category for b in expected]
     assert np.allclose(_frames(found), _frames(expected), atol=1.0)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(found, expected):
         assert one.probability == pytest.approx(other.probability, abs=0.05)
 
 

@@ -148,7 +148,7 @@ def mdoc_of(tmp_path, places):
         text += f"StagePosition = {x} {y}\nStageZ = 3\n\n"
     text += "[MontSection = 0]\nStagePosition = 99 99\n"
     path = tmp_path / "m.mrc.mdoc"
-    path.write_text(text, encoding="utf-8", newline="\r\n")
+    path.write_bytes(text.replace("\n", "\r\n").encode())
     return path
 
 

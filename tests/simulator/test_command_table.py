@@ -90,7 +90,7 @@ def test_right_arguments_arrive_in_the_types_of_the_table(spied, calls):
             getattr(spied, row.name)(*right(row, count))
             ((name, arguments),) = calls
             assert name == row.name and len(arguments) == count
-            for key, value in zip(row.keys, arguments, strict=False):
+            for key, value in zip(row.keys, arguments):
                 assert type(value) is kinds[key.upper()]
 
 
@@ -176,7 +176,7 @@ def test_a_page_is_renewed_between_its_marks(tmp_path):
     marks = [(command_docs.BEGIN, command_docs.END)] * len(command_docs.PARTS)
     parts = [
         f"{begin.format(name=name)}\nold old\n{end.format(name=name)}\n"
-        for name, (begin, end) in zip(command_docs.PARTS, marks, strict=True)
+        for name, (begin, end) in zip(command_docs.PARTS, marks)
     ]
     page.write_text("before\n" + "between\n".join(parts) + "after\n", encoding="utf-8")
     assert command_docs.main([str(page)]) == 0

@@ -37,7 +37,7 @@ def test_rough_over_the_whole_range(make, height_um):
     assert focus.report_rough_eucen_failed(session) == 0.0
     tilts = [one.tilt_deg for one in session.exposures]
     assert min(tilts) == pytest.approx(-5.0, abs=0.05) and max(tilts) == pytest.approx(10, abs=0.05)
-    steps = [b - a for a, b in zip(tilts, tilts[1:], strict=False) if b - a > 0.1]
+    steps = [b - a for a, b in zip(tilts, tilts[1:]) if b - a > 0.1]
     assert steps[0] == pytest.approx(0.6, abs=0.05) and max(steps) < 8.1
     assert session.scope.image_shift == (0.0, 0.0)
 

@@ -135,7 +135,7 @@ def test_drift_moves_the_specimen_for_some_minutes(make_simulation):
     body += "sem.T()\nsem.Delay(20, 's')\nsem.T()\n"
     simulation = run(make_simulation, body, "drift@2")
     x = [one.center_um[0] for one in simulation.exposures]
-    steps = [abs(b - a) for a, b in zip(x, x[1:], strict=False)]
+    steps = [abs(b - a) for a, b in zip(x, x[1:])]
     assert steps[2] > 0.2 and steps[2] < steps[1] + 0.5 and steps[-1] < 0.01
 
 

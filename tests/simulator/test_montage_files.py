@@ -117,7 +117,7 @@ def test_stage_moves_once_for_a_block(session):
     binning = session.buffers.get("B").pieces.overview_binning
     found_px = (centers_um - centers_um.mean(axis=0)) @ matrix.T * binning
     places = [section.floats("PieceCoordinates")[:2] for section in document.images]
-    found_px = dict(zip(places, found_px, strict=True))
+    found_px = dict(zip(places, found_px))
     pixel_um = session.buffers.get("A").pixel_um
     for piece in layout.order:
         away_px = found_px[layout.coordinates_px(piece)] - layout.offset_px(piece)

@@ -392,7 +392,7 @@ def test_montage_from_the_stage_to_a_loaded_map(session, tmp_path):
     # The shifts are the true errors of the stage, but for their mean.
     matrix = np.array(overview.stage_to_px)
     errors = {}
-    for piece, exposure in zip(layout.order, session.exposures, strict=True):
+    for piece, exposure in zip(layout.order, session.exposures):
         wanted = layout.stage_um(piece, overview.nav_xy_um, scope.stage_to_camera(17), 8)
         errors[piece] = matrix @ (np.array(exposure.center_um) - wanted)
     mean = np.mean(list(errors.values()), axis=0)

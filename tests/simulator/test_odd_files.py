@@ -40,7 +40,7 @@ def test_odd_navigator_files_are_kept(tmp_path, name, newline):
     navfile.write(path, contents)
     again = navfile.read(path)
     assert again == contents
-    for one, other in zip(contents.items, again.items, strict=True):
+    for one, other in zip(contents.items, again.items):
         assert list(one.values.items()) == list(other.values.items())
     data = path.read_bytes()
     assert data.count(b"\r\n") == (data.count(b"\n") if newline == "\r\n" else 0)

@@ -352,7 +352,7 @@ def test_the_same_seed_gives_the_same_pictures(make_session):
     first, second = (
         pictures_of(make_session(FlatGrid(), noise=True, stage_error_um=0.3)) for _ in range(2)
     )
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second))
 
 
 def test_an_empty_stage_gives_an_even_picture(make_session):

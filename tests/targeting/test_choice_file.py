@@ -36,7 +36,8 @@ def test_what_is_written_is_read():
     text = render(CHOICE, "G1_L01.png", SHAPE, "fixed")
     back = parse(text, SHAPE)
     assert back.take == "fixed" and back.fixed_map_px.tolist() == [[100, 50]]
-    for area, again in zip(AREAS, back.areas, strict=True):
+    assert len(back.areas) == len(AREAS)
+    for area, again in zip(AREAS, back.areas):
         assert np.abs(area.targets_map_px - again.targets_map_px).max() <= 0.005
         assert np.abs(area.scores - again.scores).max() <= 0.0001
         assert np.array_equal(area.geometry_points_map_px, again.geometry_points_map_px)

@@ -172,7 +172,7 @@ def test_same_question_same_answer():
         for _ in range(2)
     )
     assert len(first.areas) == len(second.areas) > 0
-    for a, b in zip(first.areas, second.areas, strict=True):
+    for a, b in zip(first.areas, second.areas):
         assert np.array_equal(a.targets_map_px, b.targets_map_px)
         assert np.array_equal(a.geometry_points_map_px, b.geometry_points_map_px)
 

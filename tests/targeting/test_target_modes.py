@@ -61,7 +61,7 @@ def test_a_full_field_scores_its_priority():
 
 def test_priorities_decide_which_class_gets_the_targets():
     for weights, first, second in (((1, 0.5), MITO, VESICLE), ((0.5, 1), VESICLE, MITO)):
-        asked = {"target_list": dict(zip(("mitos", "vesicles"), weights, strict=True))}
+        asked = {"target_list": dict(zip(("mitos", "vesicles"), weights))}
         chosen = targets(select(asked={**asked, "max_targets": 2}))
         assert len(chosen) == 2 and near(chosen, first)
         chosen = targets(select(asked=asked))

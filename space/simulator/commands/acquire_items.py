@@ -71,7 +71,7 @@ def set_nav_acq_at_end_params(session, *pairs):
         raise SEMerror("NavAcqAtEndUseParams must be used first")
     if len(pairs) % 2:
         raise SEMerror("Each option needs a value")
-    for name, number in zip(pairs[::2], pairs[1::2], strict=True):
+    for name, number in zip(pairs[::2], pairs[1::2]):
         prepared = _changed(prepared, name, number)
     session.acquire.prepared = prepared
 

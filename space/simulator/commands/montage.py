@@ -25,8 +25,7 @@ def open_new_montage(session, nx, ny, name):
     """Open a montage file; sizes of frames and overlaps are the last used ones."""
     settings = session.montage
     counts = tuple(
-        int(given) if int(given) > 0 else last
-        for given, last in zip((nx, ny), settings.counts, strict=True)
+        int(given) if int(given) > 0 else last for given, last in zip((nx, ny), settings.counts)
     )
     letter = camera_letter(session)
     binning = float(session.camera.binning(letter))

@@ -73,7 +73,7 @@ def plan(params: MontageParams, pixel_um: float) -> Iterator[Stop]:
     for block in blocks_of(layout, params.block_um / pixel_um):
         offsets = np.array([layout.offset_px(piece) for piece in block])
         middle = (offsets.min(axis=0) + offsets.max(axis=0)) / 2
-        for piece, offset in zip(block, offsets, strict=True):
+        for piece, offset in zip(block, offsets):
             yield Stop(piece, tuple(middle.tolist()), tuple((offset - middle).tolist()))
 
 

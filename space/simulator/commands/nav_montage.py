@@ -34,7 +34,7 @@ def auto_contour_grid_squares(
     image = placed_image(session, letter)
     sizes = [
         default if given is None or given < 0 else float(given)
-        for given, default in zip((least_um, largest_um), DEFAULT_SIZES_UM, strict=True)
+        for given, default in zip((least_um, largest_um), DEFAULT_SIZES_UM)
     ]
     squares = square_finder.find_squares(
         image.data,

@@ -218,7 +218,7 @@ def add_stage_points_as_polygon(session, x_name, y_name, z, no_draw=None):
     xs, ys = (variable_numbers(session, name) for name in (x_name, y_name))
     if len(xs) != len(ys) or not xs:
         raise SEMerror("The two variables of a polygon must have as many values as each other")
-    points = list(zip(xs, ys, strict=True))
+    points = list(zip(xs, ys))
     return float(navigator.add(polygon_item(points, z, navigator.registration, not no_draw)))
 
 

@@ -189,7 +189,7 @@ def long_operation(session, *pairs):
     if len(given) % 2:
         raise SEMerror("Each long operation needs an interval")
     hours = session.clock.seconds / 3600.0
-    for code, interval in zip(given[::2], given[1::2], strict=True):
+    for code, interval in zip(given[::2], given[1::2]):
         name = code[:2].upper()
         if name not in LONG_OPERATIONS:
             raise SEMerror(f"{code} is not a long operation")

@@ -81,19 +81,17 @@ def lattice(level: int, start, stop, seed: int) -> np.ndarray:
     (rows, columns) float32 array
     """
     even = tuple(int(n) // 2 * 2 for n in start)
-    size = tuple(-(-(int(b) - a) // 2) * 2 for a, b in zip(even, stop, strict=True))
+    size = tuple(-(-(int(b) - a) // 2) * 2 for a, b in zip(even, stop))
     values = _hashed(level, even, size, seed)
     values *= np.float32(1.0 / (PITCH_NM * 2.0**level))
     if level < _COARSEST:
         half = tuple(a // 2 for a in even)
-        wanted = lattice(
-            level + 1, half, [a + n // 2 for a, n in zip(half, size, strict=True)], seed
-        )
+        wanted = lattice(level + 1, half, [a + n // 2 for a, n in zip(half, size)], seed)
         parts = [values[row::2, col::2] for row in (0, 1) for col in (0, 1)]
         wanted = wanted - np.float32(0.25) * (parts[0] + parts[1] + parts[2] + parts[3])
         for part in parts:
             part += wanted
-    cut = tuple(slice(int(a) - e, int(b) - e) for a, b, e in zip(start, stop, even, strict=True))
+    cut = tuple(slice(int(a) - e, int(b) - e) for a, b, e in zip(start, stop, even))
     return values[cut]
 
 
@@ -101,9 +99,7 @@ def _hashed(level: int, start: tuple[int, int], size: tuple[int, int], seed: int
     """Independent numbers of mean 0 and variance 1, one for each place of a lattice."""
     rows, cols = (
         _mixed(np.arange(first, first + n, dtype=np.int64).astype(np.uint32) + np.uint32(salt))
-        for first, n, salt in zip(
-            start, size, (_salt(seed, level, 0), _salt(seed, level, 1)), strict=True
-        )
+        for first, n, salt in zip(start, size, (_salt(seed, level, 0), _salt(seed, level, 1)))
     )
     mixed = _mixed(rows[:, None] ^ cols[None, :])
     values = mixed.view(np.int32).astype(np.float32)

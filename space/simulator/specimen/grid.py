@@ -200,7 +200,7 @@ class Grid:
         milling_deg = 96 + rng.normal(0, 4)
         squares = _squares(rng, film, len(chosen), within_um)
         lamellae = []
-        for number, (kind, (i, j)) in enumerate(zip(chosen, squares, strict=True), 1):
+        for number, (kind, (i, j)) in enumerate(zip(chosen, squares), 1):
             x, y = film.square_center_um(i, j)
             center = (x + rng.uniform(-12, 12), y + rng.uniform(-12, 12))
             angle = milling_deg + rng.normal(0, 1.0)

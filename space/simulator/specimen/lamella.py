@@ -125,7 +125,7 @@ def _ellipse(rng, s, t, a, b, wobble=0.04) -> _Ellipse:
 def _segment_distance(ds, dt, points: np.ndarray) -> np.ndarray:
     """Distance from a chain of points (n, 2)."""
     best = None
-    for (s0, t0), (s1, t1) in zip(points[:-1], points[1:], strict=True):
+    for (s0, t0), (s1, t1) in zip(points[:-1], points[1:]):
         es, et = s1 - s0, t1 - t0
         length2 = es * es + et * et + 1e-9
         along = np.clip(((ds - s0) * es + (dt - t0) * et) / length2, 0, 1)

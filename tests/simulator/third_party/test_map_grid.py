@@ -64,7 +64,7 @@ def test_maps_cover_the_brightest_squares(mapped):
     assert len(maps) == 2
     done = [item for item in items(mapped, POLYGON) if item.integer("Color") == 3]
     assert len(done) == 2
-    for number, (square, polygon) in enumerate(zip(maps, done, strict=True), start=1):
+    for number, (square, polygon) in enumerate(zip(maps, done), start=1):
         assert square.acquire and square.note.endswith(f"square {number}")
         inside = np.array(square.points_um)
         corners = np.array(polygon.points_um)

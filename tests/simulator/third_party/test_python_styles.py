@@ -58,7 +58,7 @@ def test_report(simulation):
     problems = [line[3:] for line in simulation.log if line.startswith(" - ")][:7]
     assert problems[4] == "ZemlinTableau: not simulated"
     assert problems[5:] == ["[]", "TypeError"]
-    for text, word in zip(problems, ("mag", "limits", "no_such_file", "item"), strict=False):
+    for text, word in zip(problems, ("mag", "limits", "no_such_file", "item")):
         assert word in text.lower()
     # One box only: for the error without NoMessageBoxOnError.
     assert [d.kind for d in session.dialogs] == ["error", "error"]

@@ -106,7 +106,7 @@ def test_frames_are_named_for_item_and_tilt(acquired):
     names = [line.split()[-1] for line in acquired.log if line.startswith("frames ")]
     assert len(names) == len(set(names)) == 2 * len(ORDER)
     notes = read_mdoc(acquired.session.directory / "tilts" / "1.mrc.mdoc")
-    for section, name, tilt in zip(notes.images, names, ORDER, strict=False):
+    for section, name, tilt in zip(notes.images, names, ORDER):
         found = re.fullmatch(r"1_.*?(-?\d+\.\d)\.tif", name)
         assert found, name
         assert float(found[1]) == pytest.approx(tilt, abs=0.06)
