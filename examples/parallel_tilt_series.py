@@ -41,13 +41,21 @@ def dose_symmetric(highest, by):
     return tilts
 
 
+def told(command):
+    """What the microscope tells, None if it has no such thing."""
+    try:
+        return command()
+    except sem.SEMerror:
+        return None
+
+
 def undisturbed():
     """Wait while dewars are being filled and open valves that are closed; whether they were."""
     for _ in range(120):
-        if not sem.AreDewarsFilling():
+        if not told(sem.AreDewarsFilling):
             break
         sem.Delay(60, "s")
-    closed = sem.ReportColumnOrGunValve() == 0
+    closed = told(sem.ReportColumnOrGunValve) == 0
     if closed:
         sem.Echo("The column valves are opened again")
         sem.SetColumnOrGunValve(1)

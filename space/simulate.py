@@ -160,15 +160,17 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
     """
     from space.simulator import Script
+    from space.simulator.instrument import load_instrument
     from space.simulator.persist import SessionError, kept
 
     plan_dir = Path(plan.space_dir).resolve()
     out = Path(plan.out).resolve()
+    slots = load_instrument(plan.instrument).autoloader_slots
     script = plan.script or plan_dir / "SPACEtomo.py"
     values = {
         "SPACE_DIR": str(plan_dir),
         "automation_level": plan.level,
-        "grid_list": list(range(1, plan.grids + 1)),
+        "grid_list": list(range(1, plan.grids + 1)) if slots else [settings.STAGE],
         **plan.settings,
     }
     text = with_settings(script.read_text(encoding="utf-8"), values)

@@ -49,8 +49,8 @@ class Simulation:
         How far the stage goes from the centre along each axis, in place of the instrument's
         limits; full-grid montages fill it.
     instrument : str, Path or Instrument
-        Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``) or a
-        file like theirs.
+        Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``,
+        ``"jeol_200kv"``) or a file like theirs.
     faults : Faults or sequence of str
         What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.faults`.
     """

@@ -108,7 +108,7 @@ class _Acquisition:
 
     def _do(self, name: str, *arguments) -> ScriptResult:
         """Carry out a command with the valves open."""
-        self.session.scope.valve_open = True
+        self.session.scope.open_valves()
         try:
             self.commands[name](self.session, *arguments)
         except SEMerror as error:
@@ -122,7 +122,7 @@ class _Acquisition:
         script = session.scripts.get(number)
         if script is None:
             return ScriptResult(False, f"There is no script number {number}")
-        session.scope.valve_open = True
+        session.scope.open_valves()
         session.acquire.script_running = True
         try:
             return run_script(session, script.text, script_name(script), self.commands)
@@ -242,7 +242,7 @@ def _acquire(session, commands: dict) -> ScriptResult:
         state.acquiring = False
         state.item_index = 0
         state.skip_item = False
-    session.scope.valve_open = True
+    session.scope.open_valves()
     ended = f"Acquire at Items ended after {len(state.acquired)} items"
     session.write_log(ended + ("" if result.ok else f": {result.error}"))
     if state.end_requested and not state.quiet_end:

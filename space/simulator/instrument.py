@@ -1,9 +1,8 @@
 """Scope, stage and camera as one readable file: what a simulated microscope is made of.
 
-Two microscopes come with the package, `krios_300kv` and `talos_200kv`; a facility copies one of
-the files in `instruments` and writes its own numbers into it. Everything in the file is checked:
-a key that is missing, misspelt or of the wrong kind is an error that names the file, the key and
-what to do.
+Some microscopes come with the package (`shipped`); a facility copies one of the files in
+`instruments` and writes its own numbers into it. Everything in the file is checked: a key that is
+missing, misspelt or of the wrong kind is an error that names the file, the key and what to do.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ SET_LETTERS = ("V", "F", "T", "R", "P", "S", "M")
 AREA_LETTERS = ("V", "F", "T", "R", "S")
 SPOT_SIZES = 11
 OBJECTIVE_APERTURE = 2
+EUCENTRICITY_ROUTINES = ("rough", "fine", "focus")
 
 _REQUIRED = object()
 _LOW_MAG_OFFSET = 71  # what random numbers are drawn for
@@ -60,6 +60,9 @@ class StageModel:
         Last leg of the moves that the Navigator makes, which takes the play out.
     tilt_axis_offset_um : float
         Distance of the tilt axis from the optical axis, along specimen Y.
+    tilt_range_deg : tuple of float
+        Lowest and highest angle to which it goes; it refuses others, also those within the limit
+        that the program knows (`max_tilt_deg`).
     tilt_error_um, tilt_readout_error_deg : float
         Standard deviations of the displacement that a tilt brings, and of the angle reached.
     """
@@ -76,6 +79,7 @@ class StageModel:
     backlash_um: tuple[float, float]
     tilt_axis_offset_um: float
     max_tilt_deg: float
+    tilt_range_deg: tuple[float, float]
     tilt_speed_deg_s: float
     tilt_settle_s: float
     tilt_error_um: float
@@ -94,7 +98,8 @@ class BeamModel:
     Attributes
     ----------
     condensers : int
-        3: the illuminated area is set and read directly; 2: only the intensity of C2 is.
+        Lenses that set the width of the beam. With 3 the illuminated area is set and read
+        directly, with 2 or 1 only an intensity is.
     crossover : tuple of float
         Intensity at which the beam is smallest, for each spot size from 1 on.
     currents_nA : tuple of float
@@ -186,6 +191,26 @@ class Aperture:
 
 
 @dataclass(frozen=True)
+class Controls:
+    """What scripts can drive: what is not here is refused, and done by hand.
+
+    Attributes
+    ----------
+    valves, apertures : bool
+        Whether the column or gun valve, and the sizes of apertures, can be set and read.
+    autoloader_names : bool
+        Whether the autoloader tells the names of grids.
+    eucentricity : tuple of str
+        Routines that find the eucentric height, of `EUCENTRICITY_ROUTINES`.
+    """
+
+    valves: bool = True
+    apertures: bool = True
+    autoloader_names: bool = True
+    eucentricity: tuple[str, ...] = EUCENTRICITY_ROUTINES
+
+
+@dataclass(frozen=True)
 class Instrument:
     """A microscope with its stage and camera, as the file describes it.
 
@@ -221,6 +246,7 @@ class Instrument:
     energy_filter: bool
     slit_width_eV: float
     autoloader_slots: int
+    controls: Controls
 
     def optics(self, seed: int = 1) -> Optics:
         """Calibrations of this microscope; the seed sets the low magnification offset."""
@@ -392,6 +418,13 @@ class _Table:
             raise self._wrong(key, value, kind)
         return tuple(value)
 
+    def choices(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        kind = f"a list of some of {', '.join(repr(one) for one in allowed)}, or []"
+        value = self._take(key, kind, _REQUIRED)
+        if not isinstance(value, list) or not all(part in allowed for part in value):
+            raise self._wrong(key, value, kind)
+        return tuple(value)
+
     def table(self, key: str) -> _Table:
         value = self._take(key, f"a table [{self._inner(key)}]", _REQUIRED)
         if not isinstance(value, dict):
@@ -462,6 +495,7 @@ def _instrument(file: _Table, source: str) -> Instrument:
         energy_filter=energy_filter.flag("present"),
         slit_width_eV=energy_filter.number("slit_width_eV", above=0),
         autoloader_slots=file.integer("autoloader_slots", range(0, 101)),
+        controls=_controls(file.table("controls")),
     )
     for table in (shift, mags, energy_filter, file):
         table.done()
@@ -496,6 +530,9 @@ def _stage(stage: _Table, tilt: _Table) -> StageModel:
     x0, x1, y0, y1 = stage.numbers("limits_um", 4)
     if x0 >= x1 or y0 >= y1:
         raise stage.error("limits_um", "is empty", "Give lowest X, highest X, lowest Y, highest Y")
+    lowest_deg, highest_deg = tilt.pair("range_deg")
+    if not lowest_deg <= 0 <= highest_deg:
+        raise tilt.error("range_deg", "does not hold 0", "Give lowest and highest angle")
     scale = stage.pair("scale")
     if min(scale) <= 0:
         raise stage.error("scale", "must be above 0", "Turn the X axis with invert_x instead")
@@ -512,6 +549,7 @@ def _stage(stage: _Table, tilt: _Table) -> StageModel:
         backlash_um=stage.pair("backlash_um"),
         tilt_axis_offset_um=tilt.number("axis_offset_um"),
         max_tilt_deg=tilt.number("limit_deg", above=0),
+        tilt_range_deg=(lowest_deg, highest_deg),
         tilt_speed_deg_s=tilt.number("speed_deg_s", above=0),
         tilt_settle_s=tilt.number("settle_s", least=0),
         tilt_error_um=tilt.number("error_um", least=0),
@@ -524,7 +562,7 @@ def _stage(stage: _Table, tilt: _Table) -> StageModel:
 
 def _beam(beam: _Table) -> BeamModel:
     model = BeamModel(
-        condensers=beam.integer("condensers", (2, 3)),
+        condensers=beam.integer("condensers", (1, 2, 3)),
         crossover=beam.numbers("crossover", SPOT_SIZES),
         currents_nA=beam.numbers("currents_nA", SPOT_SIZES),
         shift_rows=beam.matrix("shift_matrix"),
@@ -633,19 +671,57 @@ def _states(
 ) -> tuple[ImagingState, ...]:
     states = []
     for table in tables:
-        low_dose = table.flag("low_dose")
+        conditions = {
+            "mag_index": _index(table, magnifications),
+            **_spot_and_intensity(table, beam),
+        }
+        letter = table.text("low_dose_area")
+        if letter and letter not in AREA_LETTERS:
+            raise table.error(
+                "low_dose_area",
+                f"{letter!r} is no low dose area",
+                f'Give one of {", ".join(AREA_LETTERS)}, or "" for a state outside low dose',
+            )
+        area = next((one for one in areas if one.letter == letter), None)
         states.append(
             ImagingState(
                 table.text("name"),
-                low_dose,
-                _index(table, magnifications),
-                table.number("exposure_s", above=0),
-                **_spot_and_intensity(table, beam),
-                areas=areas if low_dose else (),
+                exposure_s=table.number("exposure_s", above=0),
+                **conditions,
+                area=_changed(area, beam, **conditions) if area else None,
             )
         )
         table.done()
     return tuple(states)
+
+
+def _changed(area: Area, beam: BeamModel, mag_index: int, spot_size: int, intensity: float) -> Area:
+    """Area at another magnification, spot size and intensity: its beam follows from these."""
+
+    def spread(spot: int, at: float) -> float:
+        return abs(at - beam.crossover[spot - 1])
+
+    wider = spread(spot_size, intensity) / spread(area.spot_size, area.intensity)
+    brighter = beam.currents_nA[spot_size - 1] / beam.currents_nA[area.spot_size - 1]
+    return replace(
+        area,
+        mag_index=mag_index,
+        spot_size=spot_size,
+        intensity=intensity,
+        beam_um=area.beam_um * wider,
+        dose_rate_e_A2_s=area.dose_rate_e_A2_s * brighter / wider**2,
+    )
+
+
+def _controls(table: _Table) -> Controls:
+    controls = Controls(
+        valves=table.flag("valves"),
+        apertures=table.flag("apertures"),
+        autoloader_names=table.flag("autoloader_names"),
+        eucentricity=table.choices("eucentricity", EUCENTRICITY_ROUTINES),
+    )
+    table.done()
+    return controls
 
 
 def _apertures(table: _Table) -> tuple[tuple[Aperture, ...], float]:

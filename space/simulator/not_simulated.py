@@ -238,7 +238,7 @@ SUBJECTS = (
         """
         SetLDContinuousUpdate GetLowDoseAreaParams GetAllLowDoseValues AlreadyInLowDoseArea
         FindLowDoseShiftOffset ReportLDShiftOffset SetLowDoseShiftOffset
-        RevertAutoLDShiftOffset UpdateImagingState ImagingStateProperties ListImagingState
+        RevertAutoLDShiftOffset UpdateImagingState ListImagingState
         """,
     ),
     _subject(

@@ -32,6 +32,7 @@ def starting_properties(instrument: Instrument) -> dict[str, float]:
         "DummyInstance": 0.0,
         "EnableExternalPython": 1.0,
         "NoScope": 0.0,
+        "ScopeHasAutoloader": float(instrument.autoloader_slots > 0),
     }
 
 
@@ -203,11 +204,14 @@ class Microscope:
         Raises
         ------
         SEMerror
-            If the angle is beyond the maximum.
+            If the angle is beyond the maximum, or the stage does not go there.
         """
         limit = self.properties["MaximumTiltAngle"]
         if abs(angle_deg) > limit + 0.05:
             raise SEMerror(f"Attempt to tilt to {angle_deg:.1f}, beyond the limit of {limit:.1f}")
+        lowest, highest = self.instrument.stage.tilt_range_deg
+        if not lowest <= angle_deg <= highest:
+            raise TaskError(f"The stage refuses to tilt to {angle_deg:.1f} degrees")
         change = abs(angle_deg - self._tilt_deg)
         if self.faults.strikes("stage-failure"):
             self._tilt_deg += (float(angle_deg) - self._tilt_deg) / 2.0
@@ -372,10 +376,9 @@ class Microscope:
         self.intensity = area.intensity
 
     def apply_state(self, state: ImagingState) -> None:
-        """Go to an imaging state; a low dose one is used when an area is next visited."""
-        if state.low_dose:
-            for area in state.areas:
-                self.areas[area.letter] = replace(area)
+        """Go to an imaging state; a low dose one is used when its area is next visited."""
+        if state.area is not None:
+            self.areas[state.area.letter] = replace(state.area)
             self.set_low_dose(True)
             return
         self.set_low_dose(False)
@@ -402,6 +405,11 @@ class Microscope:
             beam_um=self.beam_diameter_um,
             dose_rate_e_A2_s=self.dose_rate_e_A2_s(),
         )
+
+    def open_valves(self) -> None:
+        """Open the column valves as the program does by itself, where it can drive them."""
+        if self.instrument.controls.valves:
+            self.valve_open = True
 
     # --- beam and focus ---------------------------------------------------------------------
 

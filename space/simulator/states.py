@@ -42,12 +42,20 @@ class Area:
 
 @dataclass(frozen=True)
 class ImagingState:
-    """A named imaging state; a low dose state sets areas, another one the magnification."""
+    """A named imaging state.
+
+    Attributes
+    ----------
+    exposure_s : float
+        Of the camera set that goes with the area; outside low dose of View and Record.
+    area : Area or None
+        The one low dose area that the state was made in, as it was then: the state sets it and
+        no other. None for a state outside low dose, which sets magnification and beam.
+    """
 
     name: str
-    low_dose: bool
     mag_index: int
     exposure_s: float
     spot_size: int = 5
     intensity: float = 0.6
-    areas: tuple[Area, ...] = ()
+    area: Area | None = None

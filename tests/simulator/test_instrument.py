@@ -34,8 +34,8 @@ def load(tmp_path):
     return changed
 
 
-def test_two_microscopes_are_shipped():
-    assert shipped() == ["krios_300kv", "talos_200kv"]
+def test_three_microscopes_are_shipped():
+    assert shipped() == ["jeol_200kv", "krios_300kv", "talos_200kv"]
 
 
 def test_the_standard_microscope():
@@ -112,7 +112,7 @@ def test_instruments_can_be_kept():
         ("cs_mm = 2.7", "cs_mm = true", r"cs_mm: True is not a number above 0\. Give a number"),
         ("cs_mm = 2.7", "cs_mm = -1.0", r"cs_mm: -1\.0 is not a number above 0"),
         ('name = "Krios 300 kV"', "name = 5", r"name: 5 is not a text in quotes"),
-        ("condensers = 3", "condensers = 4", r"\[beam\] condensers: 4 .* from 2 to 3"),
+        ("condensers = 3", "condensers = 4", r"\[beam\] condensers: 4 .* from 1 to 3"),
         ("[42, 184.5, 2.9],", "[42, 184.5],", r"\[magnifications\] low: the row .* 3 numbers"),
         ("[42, 184.5, 2.9],", "[52, 184.5, 2.9],", r"\[magnifications\] low: 52x is there twice"),
         ("[42, 184.5, 2.9],", "[42, 0, 2.9],", r"low: .* must be above 0"),
@@ -127,6 +127,11 @@ def test_instruments_can_be_kept():
         ("intensity = 0.51", "intensity = 0.43", r"\[low_dose\.V\] intensity: 0\.43 .*crossover"),
         ("intensity = 0.6", "intensity = 60", r"\[states 1\] intensity: 60 is no intensity"),
         ("number = 2\n", "number = 5\n", r"\[apertures\] holders: there is no number 2\. Add the"),
+        ("valves = true", "valves = 1", r"\[controls\] valves: 1 is not true or false"),
+        ('["rough", "fine", "focus"]', '["tilt"]', r"\[controls\] eucentricity: .* of 'rough'"),
+        ('["rough", "fine", "focus"]', '"rough"', r"eucentricity: 'rough' is not a list"),
+        ("range_deg = [-90.0", "range_deg = [10.0", r"\[tilt\] range_deg: does not hold 0"),
+        ('low_dose_area = "V"', 'low_dose_area = "X"', r"\[states 2\] low_dose_area: 'X' is no l"),
         ("cs_mm = 2.7", "cs_mm = ", r"mine\.toml: is not a TOML file: .*Correct that line"),
     ],
 )  # fmt: skip
@@ -162,14 +167,15 @@ def test_files_of_any_editor_are_read(tmp_path):
 
 
 def test_unknown_names_and_files(tmp_path):
-    with pytest.raises(InstrumentError, match="no instrument 'titan'.*krios_300kv, talos_200kv"):
+    with pytest.raises(InstrumentError, match="no instrument 'titan'.*jeol_200kv, krios_300kv"):
         load_instrument("titan")
     with pytest.raises(InstrumentError, match="nothing.toml: cannot be read .*Give the path"):
         load_instrument(tmp_path / "nothing.toml")
 
 
-def test_the_two_condenser_beam_follows_one_law():
-    talos = load_instrument("talos_200kv")
+@pytest.mark.parametrize("name", ["talos_200kv", "jeol_200kv"])
+def test_the_beam_of_few_condensers_follows_one_law(name):
+    talos = load_instrument(name)
     currents, crossover = talos.beam.currents_nA, talos.beam.crossover
     for area in talos.areas:
         spread = (area.intensity - crossover[area.spot_size - 1]) / area.beam_um

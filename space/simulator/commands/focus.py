@@ -165,6 +165,10 @@ def eucentricity(session, mode=None, unused=None):
     mode = 2 if mode is None else mode
     if mode == 0:
         raise SEMerror("Eucentricity needs at least one of its modes")
+    asked = {"focus": mode < 0, "rough": mode > 0 and mode & 1, "fine": mode > 0 and mode & 2}
+    for routine, wanted in asked.items():
+        if wanted and routine not in session.instrument.controls.eucentricity:
+            raise SEMerror(f"Eucentricity by the {routine} routine is not possible here")
     if math.hypot(*session.scope.specimen_shift_um()) > SMALL_SHIFT_UM:
         reset_image_shift(session)
     session.rough_eucentricity_failed = False

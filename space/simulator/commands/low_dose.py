@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from space.simulator.errors import SEMerror
 
@@ -106,26 +107,44 @@ def follow(session):
 
 
 def go_to_imaging_state(session, name):
-    """0 done, 1 unknown name, 2 ambiguous, 3 number out of range; does not raise."""
-    scope = session.scope
-    wanted = name.strip().lower()
-    exact = [state for state in scope.states if state.name.lower() == wanted]
-    starting = [state for state in scope.states if state.name.lower().startswith(wanted)]
-    if exact:
-        found = exact[0]
-    elif wanted.lstrip("-").isdigit():
-        if not 1 <= int(wanted) <= len(scope.states):
-            return 3.0
-        found = scope.states[int(wanted) - 1]
-    elif len(starting) == 1:
-        found = starting[0]
-    else:
-        return 2.0 if starting else 1.0
-    scope.apply_state(found)
-    for letter in "VR":
-        session.camera.set_exposure(letter, found.exposure_s)
+    """0 done, 1 unknown name, 2 ambiguous, 3 number out of range; does not raise.
+
+    A text of digits is a number only if no name is or begins with it.
+    """
+    found, code = _state(session.scope.states, name)
+    if code:
+        return float(code)
+    state = session.scope.states[found]
+    session.scope.apply_state(state)
+    for letter in state.area.letter if state.area else "VR":
+        session.camera.set_exposure(letter, state.exposure_s)
     session.clock.advance(10.0)
     return 0.0
+
+
+def _state(states, name):
+    """Position of the state that a text stands for, and the code of what is wrong with it."""
+    wanted = name.strip().lower()
+    names = [state.name.lower() for state in states]
+    if wanted in names:
+        return names.index(wanted), 0
+    starting = [position for position, one in enumerate(names) if one.startswith(wanted)]
+    if starting:
+        return starting[0], 0 if len(starting) == 1 else 2
+    if not re.fullmatch(r"[+-]?[0-9]+", wanted):
+        return -1, 1
+    number = int(wanted)
+    return number - 1, 0 if 1 <= number <= len(states) else 3
+
+
+def imaging_state_properties(session, name):
+    """Number of a state, its low dose area (-1 none), magnification index and name."""
+    found, code = _state(session.scope.states, name)
+    if code:
+        raise SEMerror(f"{name!r} stands for no imaging state")
+    state = session.scope.states[found]
+    area = "VFTRS".find(state.area.letter) if state.area else -1
+    return (float(found + 1), float(area), float(state.mag_index), state.name)
 
 
 def report_mag(session):
@@ -169,6 +188,7 @@ COMMANDS = {
     "UpdateLowDoseParams": update_low_dose_params,
     "RestoreLowDoseParams": restore_low_dose_params,
     "GoToImagingState": go_to_imaging_state,
+    "ImagingStateProperties": imaging_state_properties,
     "ReportMag": report_mag,
     "ReportMagIndex": report_mag_index,
     "SetMag": set_mag,

@@ -40,14 +40,21 @@ def save_beam_tilt(session):
     session.scope.saved_beam_tilt = session.scope.beam_tilt
 
 
+def _require_control(session, of, name):
+    if not getattr(session.instrument.controls, of):
+        raise SEMerror(f"{name} is not available on this microscope")
+
+
 def set_column_or_gun_valve(session, is_open):
     """Open or close the column valves."""
+    _require_control(session, "valves", "Control of the column valves")
     session.scope.valve_open = bool(is_open)
     session.clock.advance(3.0)
 
 
 def report_column_or_gun_valve(session):
     """1 open, 0 closed."""
+    _require_control(session, "valves", "Control of the column valves")
     return float(session.scope.valve_open)
 
 
@@ -82,11 +89,16 @@ def report_energy_filter(session):
     return (session.scope.slit_width_ev, 0.0, float(session.scope.slit_in))
 
 
+def _require_aperture(session, index):
+    _require_control(session, "apertures", "Control of the apertures")
+    if index not in session.scope.apertures_um:
+        raise SEMerror(f"There is no aperture number {index}")
+
+
 def set_aperture_size(session, index, size_um):
     """Aperture: 0 takes it out, 1 brings it in again, otherwise a size in µm."""
     scope = session.scope
-    if index not in scope.apertures_um:
-        raise SEMerror(f"There is no aperture number {index}")
+    _require_aperture(session, index)
     if size_um < 0:
         raise SEMerror(f"{size_um} is not an aperture size")
     present = scope.apertures_um[index]
@@ -98,8 +110,7 @@ def set_aperture_size(session, index, size_um):
 
 def report_aperture_size(session, index):
     """Size in µm, 0 when out."""
-    if index not in session.scope.apertures_um:
-        raise SEMerror(f"There is no aperture number {index}")
+    _require_aperture(session, index)
     return float(session.scope.apertures_um[index])
 
 
@@ -133,13 +144,14 @@ def _require_slot(session, slot):
 def load_cartridge(session, slot):
     """Load a grid; valves are closed afterwards and the stage is at home.
 
+    Valves that scripts cannot drive are the business of a person, who opens them again.
     Returns the end code of the operation (0 good) and 0.
     """
     _require_slot(session, slot)
     scope = session.scope
     if slot == session.loaded_slot:
         return (0.0, 0.0)
-    scope.valve_open = False
+    scope.valve_open = not session.instrument.controls.valves
     if session.faults.strikes("autoloader-failure"):
         session.clock.advance(60.0)
         return (faults.LOAD_FAILED_CODE, 0.0)
@@ -158,7 +170,7 @@ def unload_cartridge(session):
     """Bring the grid back to the cassette."""
     if session.loaded_slot is None:
         raise SEMerror("There is no cartridge on the stage")
-    session.scope.valve_open = False
+    session.scope.valve_open = not session.instrument.controls.valves
     session.loaded_slot = None
     session.scope.reset_stage()
     session.clock.advance(90.0)
@@ -166,8 +178,10 @@ def unload_cartridge(session):
 
 
 def report_slot_status(session, slot):
-    """Status 1 occupied (or on the stage), 0 empty; and the name."""
+    """Status 1 occupied (or on the stage), 0 empty; and the name, if the autoloader tells it."""
     if slot == 0:
+        _require_slot(session, 1)
+        _require_control(session, "autoloader_names", "The list of names in the autoloader")
         lines = [f"{number} {grid.name}" for number, grid in sorted(session.grids.items())]
         session.variables.set("autoloaderInfo", "\n".join(lines), persistent=True)
         return None
@@ -175,7 +189,7 @@ def report_slot_status(session, slot):
     if slot not in session.grids:
         return 0.0
     name = session.slot_names.get(slot, session.grids[slot].name)
-    return (1.0, name) if name else 1.0
+    return (1.0, name) if name and session.instrument.controls.autoloader_names else 1.0
 
 
 def report_loaded_slot(session):
