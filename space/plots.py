@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +18,9 @@ DPI = 160
 RED, YELLOW, BLUE, ORANGE = "#d62f20", "#f3c623", "#4f92e0", "#e8873a"
 GREEN = "#5ad07a"
 BEYOND_MARGIN_UM = 1.0
+# In letters of the picture's width.
+TITLE_LINE, LONGEST_TITLE = 110, 330
+LEGEND_LINE, BESIDE_LABEL = 145, 7
 # Light enough that black letters on it can be read (0..1).
 LIGHT = 0.45
 
@@ -57,7 +62,7 @@ def plot_detection(
         # Above the box, or below it where the map ends.
         above = box.y0_px > 0.03 * image.shape[0]
         axes.annotate(
-            f"{box.category} {box.probability:.0%}",
+            f"{_words(box.category)} {box.probability:.0%}",
             ((box.x0_px + box.x1_px) / 2, box.y0_px if above else box.y1_px),
             xytext=(0, 4 if above else -4),
             textcoords="offset points",
@@ -65,13 +70,14 @@ def plot_detection(
             va="bottom" if above else "top",
             fontsize=size,
             color="black" if _lightness(color) > LIGHT else "white",
+            parse_math=False,
             bbox={"boxstyle": "round,pad=0.15", "fc": color, "ec": "none", "alpha": 0.9},
         )
     counts: dict[str, int] = {}
     for box in boxes:
         counts[box.category] = counts.get(box.category, 0) + 1
     handles = [
-        Line2D([], [], color=colors[category], lw=3, label=f"{category} ({n})")
+        Line2D([], [], color=colors[category], lw=3, label=f"{_words(category)} ({n})")
         for category, n in sorted(counts.items())
     ]
     _legend(figure, handles)
@@ -234,7 +240,8 @@ def _canvas(image: np.ndarray, title: str, cmap: str = "gray", limits=None):
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_facecolor("black")
-    axes.set_title(title, color="white", fontsize=12)
+    lines = textwrap.wrap(_words(title, LONGEST_TITLE), TITLE_LINE)
+    axes.set_title("\n".join(lines), color="white", fontsize=12, parse_math=False)
     axes.set_axis_off()
     if image.size:
         small = _shrink(np.asarray(image))
@@ -374,17 +381,38 @@ def _lightness(color: str) -> float:
     return 0.3 * red + 0.6 * green + 0.1 * blue
 
 
+def _words(text: str, longest: int = 30) -> str:
+    """Return a name as a picture can show it: one line, of letters that can be printed."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
+
+
 def _legend(figure, handles) -> None:
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(6, len(handles)),
-            fontsize=10,
-            facecolor="#303030",
-            edgecolor="#606060",
-            labelcolor="white",
-        )
+    if not handles:
+        return
+    for handle in handles:  # a legend leaves out what begins with an underscore
+        handle.set_label(re.sub("^_", " _", handle.get_label()))
+    legend = figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=_columns([handle.get_label() for handle in handles]),
+        fontsize=10,
+        facecolor="#303030",
+        edgecolor="#606060",
+        labelcolor="white",
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """Return how many columns of a legend fit into a picture; it fills one after the other."""
+    for columns in range(min(6, len(labels)), 1, -1):
+        rows = math.ceil(len(labels) / columns)
+        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        if sum(longest) + BESIDE_LABEL * columns <= LEGEND_LINE:
+            return columns
+    return 1
 
 
 def _count(number: int, word: str) -> str:
@@ -397,7 +425,7 @@ def _save(figure, axes, path: Path, pixel_nm: float) -> None:
     dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
     about = {
         "pixel_nm": f"{pixel_nm / dots_per_px:.3f}",
-        "source": axes.get_title() or path.stem,
+        "source": axes.get_title().replace("\n", " ") or path.stem,
     }
     with atomic_path(Path(path)) as temporary:
         # Noise hardly compresses: a low level is much quicker and nearly as small.

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from space.pacetomo import plot_name
 from space.plots import plot_detection, plot_score, plot_targets
 from space.targeting import Area, Choice, Optics
 
@@ -119,3 +121,30 @@ def test_the_picture_tells_its_pixel_size_and_what_it_shows(tmp_path):
     # 600 px of 400 nm fill no more than the picture's width
     assert 600 * 400.0 / float(drawn.info["pixel_nm"]) <= drawn.width
     assert float(drawn.info["pixel_nm"]) < 2000
+
+
+ODD_NAMES = ("a/b", "$x$", "$\\alpha", "two\nlines", "_hidden", "a:b*c?", "..", "", " ", "\ud800",
+             "ä" * 200, "<good>", "100%", "{x}", "tab\tnul\0")  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in ODD_NAMES), ODD_NAMES], ids=repr)
+def test_pictures_are_drawn_whatever_classes_are_called_and_however_many(tmp_path, choice, names):
+    path = tmp_path / plot_name("G1_L01", names)
+    image = np.full((400, 600), 90, np.uint8)
+    plot_targets(path, image, image > 100, choice, OPTICS, f"G1_L01: 3 targets on {names}")
+    assert path.is_file() and path.parent == tmp_path
+    assert re.fullmatch(r"G1_L01_[A-Za-z0-9_.+-]+_targets\.png", path.name) and len(path.name) < 150
+    found = [box(100, 50, 160, 90, category=name, probability=0.9) for name in names]
+    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400)
+    assert colored(tmp_path / "found.png", (0, 200, 0), (60, 255, 60)) > 0.001
+    assert all(Image.open(file).size[0] > 300 for file in tmp_path.iterdir())
+
+
+def test_fifteen_classes_stand_in_the_legend_within_the_picture(tmp_path):
+    image = np.full((400, 600), 90, np.uint8)
+    names = [f"a class with quite a long name {number}" for number in range(15)]
+    found = [box(100, 50, 160, 90, category=name, probability=0.9) for name in names]
+    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400)
+    drawn = np.asarray(Image.open(tmp_path / "found.png").convert("RGB")).astype(int)
+    legend = (np.abs(drawn - 45) < 2).all(axis=2)  # its background
+    assert legend[-60:].mean() > 0.3 and not legend[-60:, [0, -1]].any()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+_LONGEST_CLASSES = 80
+"""Of the class names in a file name, in characters."""
+
 
 def area_root(root: str, area: int) -> str:
     """Root of the file names of an area of a lamella; the first area has the lamella's own."""
@@ -29,5 +34,15 @@ def view_file_name(root: str, number: int) -> str:
 
 
 def plot_name(root: str, target_list: tuple[str, ...]) -> str:
-    """Name of the picture of the targets on a map."""
-    return f"{root}_{'_'.join(target_list)}_targets.png"
+    """Name of the picture of the targets on a map, safe in every file system.
+
+    Class names come with a model: they may hold anything, and there may be many.
+    """
+    names = [re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.") or "class" for name in target_list]
+    shown = names
+    while len("_".join(shown)) > _LONGEST_CLASSES and len(shown) > 1:
+        shown = shown[:-1]
+    text = "_".join(shown)[:_LONGEST_CLASSES]
+    if len(shown) < len(names):
+        text += f"_and_{len(names) - len(shown)}_more"
+    return f"{root}_{text}_targets.png"
