@@ -2,6 +2,7 @@
 # A stand-in for PACEtomo, for simulated sessions only: parallel tilt series by image shift.
 # On a real microscope use PACEtomo itself; this script knows just enough of its targets file to
 # take a dose-symmetric series at every target, tracking on the first one.
+import glob
 import math
 import os
 
@@ -12,24 +13,91 @@ step = 3  # degrees
 defocus = -4  # um
 most_drift = 2  # nm/s; a series is not begun with more
 track_limit = 0.25  # um; a tracking shift beyond this is not believed
+measureGeo = False  # as PACEtomo calls it; here, geometry points are only counted
 
 # ---------------------------------------------------------------------------------------------
 
 
+def newest(path):
+    """The newest run file of a targets file, which stands for it, or the targets file itself."""
+    stem = os.path.splitext(path)[0]
+    return max(glob.glob(glob.escape(stem) + "_run??.txt"), default=path)
+
+
 def read_targets(path):
-    """Targets and their keys, in file order; geometry points and settings are left out."""
-    targets, current = [], None
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            key, _, value = line.strip().partition(" = ")
-            if key == "_tgt":
-                current = {}
-                targets.append(current)
-            elif key.startswith("_"):
-                current = None
-            elif current is not None and value:
-                current[key] = value
-    return [t for t in targets if t.get("skip", "False") != "True"]
+    """Targets and geometry points of a targets file or run file, as PACEtomo reads them.
+
+    Lines are split at single spaces; the first field is the key, the third the value. Settings
+    in the file replace those above. What cannot be used ends the script, with the line.
+    """
+    targets, points, block, kind = [], [], None, ""
+    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            fields = line.rstrip("\n").split(" ")
+            key = fields[0]
+            if not key:
+                continue
+            try:
+                if key in ("_set", "_bset"):
+                    change_setting(*fields)
+                elif key == "_spos":  # where a run was cut off; this script begins anew
+                    _, _ = (int(part) for part in fields[2].split(","))
+                elif key in ("_tgt", "_geo"):
+                    block, kind = {}, key
+                    (targets if key == "_tgt" else points).append(block)
+                elif key in ("_pbr", "_nbr") and kind in ("_tgt", "_pbr", "_nbr"):
+                    block, kind = {}, key  # what that run had found
+                else:
+                    block[key] = usable(key, fields[2], kind)
+            except (IndexError, TypeError, ValueError):
+                raise ValueError(f"{path}, line {number} cannot be used: {line!r}") from None
+    if points and not targets:
+        raise ValueError(f"{path}: there is no target")
+    for target in targets:
+        if "tsfile" not in target:
+            raise ValueError(f"{path}: a target has no tsfile")
+    for point in targets + points:
+        complete(point, targets[0], path)
+    return targets, points
+
+
+def usable(key, value, kind):
+    """The value of a key, as a number where it is a place."""
+    if kind in ("_tgt", "_geo") and key in ("SSX", "SSY", "stageX", "stageY"):
+        return finite(value)
+    if not value and key in ("tsfile", "viewfile", "tgtfile"):
+        raise ValueError(key)
+    return value
+
+
+def change_setting(word, name, _, value):
+    """`_set NAME = NUMBER` or `_bset NAME = WORD`."""
+    if not name:
+        raise ValueError(name)
+    value = finite(value) if word == "_set" else value.lower() in ("true", "yes", "y", "on")
+    if name in globals():
+        globals()[name] = value
+    else:
+        sem.Echo(f"WARNING: There is no setting {name}")
+
+
+def finite(text):
+    """A number that is one."""
+    if not math.isfinite(float(text)):
+        raise ValueError(text)
+    return float(text)
+
+
+def complete(point, first, path):
+    """Give a target or point its shift, from the stage positions if it has none."""
+    shifts = [axis for axis in ("SSX", "SSY") if axis in point]
+    stage = "stageX" in point and "stageY" in point
+    if len(shifts) == 1 or not (shifts or stage) or (point is first and not stage):
+        raise ValueError(f"{path}: a target or point has no place")
+    if not shifts:
+        x, y = (point[axis] - first[axis] for axis in ("stageX", "stageY"))
+        a, b, c, d = sem.StageToSpecimenMatrix(0)
+        point["SSX"], point["SSY"] = a * x + b * y, c * x + d * y
 
 
 def dose_symmetric(highest, by):
@@ -107,15 +175,20 @@ def focus():
 
 
 def realign(target):
-    """Find the tracking target again by its View picture; the stage takes the shift over."""
-    if "viewfile" not in target:
-        return
-    for attempt in range(2):
+    """Find the tracking target again by its View picture; the stage takes the shift over.
+
+    A Preview picture, which some have as well or instead, gives the last part of it.
+    """
+    for attempt in range(2 if "viewfile" in target else 0):
         sem.ReadOtherFile(0, "O", target["viewfile"])
         picture(sem.V)
         sem.AlignTo("O", 0, 0, 0, 0)
         if attempt == 0:
             sem.ResetImageShift()
+    if "tgtfile" in target:
+        sem.ReadOtherFile(0, "O", target["tgtfile"])
+        picture(sem.L)
+        sem.AlignTo("O", 0, 0, 0, 0)
 
 
 def take(target, first):
@@ -160,16 +233,22 @@ sem.SuppressReports()
 sem.SetProperty("ImageShiftLimit", 20)  # room for tracking beyond the targets' own shifts
 sem.AllowFileOverwrite(1)
 item = int(sem.ReportNavItem()[0])
-targets = read_targets(os.path.join(sem.ReportDirectory(), sem.GetVariable("navNote")))
+targets, points = read_targets(
+    newest(os.path.join(sem.ReportDirectory(), sem.GetVariable("navNote")))
+)
+# The tracking target cannot be left out.
+targets = targets[:1] + [t for t in targets[1:] if t.get("skip", "False") != "True"]
 if not targets:
     sem.Echo("No targets for this item, nothing to acquire")
     sem.Exit()
+if measureGeo:
+    sem.Echo(f"PACEtomo would measure the lamella's geometry at {len(points)} points")
 
 sem.MoveToNavItem(item)
 sem.GoToLowDoseArea("V")
 sem.Eucentricity(1)
 sem.UpdateItemZ(item)
-sem.MoveStageTo(float(targets[0]["stageX"]), float(targets[0]["stageY"]))
+sem.MoveStageTo(targets[0]["stageX"], targets[0]["stageY"])
 realign(targets[0])
 if come_to_rest():
     realign(targets[0])
@@ -196,10 +275,10 @@ for count, tilt in enumerate(tilts):
     for number, target in enumerate(targets, 1):
         if number in skipped:
             continue
-        x, y = float(target["SSX"]), float(target["SSY"]) * scale
+        x, y = target["SSX"], target["SSY"] * scale
         sem.GoToLowDoseArea("R")
         # The stage tilts what lies beside the tilt axis out of focus.
-        sem.SetDefocus(focused - float(target["SSY"]) * math.sin(math.radians(real_tilt)))
+        sem.SetDefocus(focused - target["SSY"] * math.sin(math.radians(real_tilt)))
         sem.SetImageShift(start_x, start_y)
         if sem.ImageShiftByMicrons(x + shift_x, y + shift_y) != 0:
             sem.Echo(f"Target {number} is beyond the image-shift limit and is skipped")

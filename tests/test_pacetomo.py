@@ -179,7 +179,7 @@ TARGET = "_tgt = 001\ntsfile = a.mrc\nSSX = 0\nSSY = 0\nstageX = 1\nstageY = 2\n
         (TARGET.replace("SSX = 0", "SSX =  0"), "SSX is empty.*line 3"),
         (TARGET.replace("stageY = 2", "stageY = inf"), "stageY is inf.*line 6"),
         (TARGET.replace("stageY = 2", "stageY = 1e999"), "stageY is 1e999.*line 6"),
-        (TARGET.replace("stageY = 2\n", ""), "stageY is missing.*line 5"),
+        (TARGET.replace("stageY = 2\n", ""), "no stage position.*line 1"),
         (TARGET + "_tgt = 002\ntsfile = b\nSSX = 1\n", "SSY is missing.*line 9"),
         (TARGET + "_tgt = 002\ntsfile = b\n", "SSX and SSY are missing.*line 7"),
         (TARGET + "_geo = 1\nnote = x\n", "SSX and SSY are missing.*line 7"),
@@ -218,6 +218,10 @@ FIRST = Target("a.mrc", (0.0, 0.0), (1.0, 2.0))
         (
             TARGET + "_tgt = 002\ntsfile = b.mrc\nstageX = 3\nstageY = 4\n",
             TargetsFile((FIRST, Target("b.mrc", None, (3.0, 4.0)))),
+        ),
+        (
+            TARGET + "_tgt = 002\ntsfile = b.mrc\nSSX = 3\nSSY = 4\nstageX = 5\n",
+            TargetsFile((FIRST, Target("b.mrc", (3.0, 4.0), None, other=(("stageX", "5"),)))),
         ),
         (
             TARGET + "_geo = 1\nstageX = 3\nstageY = 4\n",

@@ -30,7 +30,6 @@ _SHIFT = ("SSX", "SSY")
 _STAGE = ("stageX", "stageY")
 _FILES = ("tsfile", "viewfile", "tgtfile")
 _SCORE = "SPACEscore"
-_KNOWN = (*_SHIFT, *_STAGE, *_FILES, "skip")
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,8 @@ def _target(block: _Block, first: bool) -> Target:
         )
     files = {name: keys[name].word if name in keys else "" for name in _FILES}
     score = _finite(keys[_SCORE].word) if _SCORE in keys else None
-    known = (*_KNOWN, _SCORE) if score is not None else _KNOWN
+    known = (*_FILES, "skip", *_SHIFT, *(_STAGE if stage else ()))
+    known = (*known, _SCORE) if score is not None else known
     return Target(
         tsfile=files["tsfile"],
         shift_um=shift,
@@ -195,11 +195,17 @@ def _target(block: _Block, first: bool) -> Target:
 
 def _geo_point(block: _Block) -> GeoPoint:
     shift, stage = _places(block)
-    return GeoPoint(shift, _others(block.entries, (*_SHIFT, *_STAGE)), stage)
+    known = (*_SHIFT, *(_STAGE if stage else ()))
+    return GeoPoint(shift, _others(block.entries, known), stage)
 
 
 def _places(block: _Block) -> tuple[Point | None, Point | None]:
-    shift, stage = _pair(block, _SHIFT), _pair(block, _STAGE)
+    keys = block.last()
+    shift, stage = _pair(keys, _SHIFT), _pair(keys, _STAGE)
+    half = next((keys[name] for name in _SHIFT if name in keys), None)
+    if shift is None and half is not None:
+        missing = next(name for name in _SHIFT if name not in keys)
+        raise SpaceError(f"{missing} is missing.", half.where, "Add its line.")
     if shift is None and stage is None:
         raise SpaceError(
             f"{' and '.join(_SHIFT)} are missing, and there is no stage position instead.",
@@ -209,14 +215,10 @@ def _places(block: _Block) -> tuple[Point | None, Point | None]:
     return shift, stage
 
 
-def _pair(block: _Block, names: tuple[str, str]) -> Point | None:
-    keys = block.last()
-    there = [name for name in names if name in keys]
-    if not there:
+def _pair(keys: Mapping[str, _Entry], names: tuple[str, str]) -> Point | None:
+    """Two numbers; None when one of them is missing."""
+    if not all(name in keys for name in names):
         return None
-    if len(there) == 1:
-        missing = next(name for name in names if name not in keys)
-        raise SpaceError(f"{missing} is missing.", keys[there[0]].where, "Add its line.")
     return _number(keys[names[0]]), _number(keys[names[1]])
 
 

@@ -1,0 +1,98 @@
+"""The script that stands in for PACEtomo reads targets files as `space.pacetomo` does."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from space.errors import SpaceError
+from space.pacetomo import parse, with_shifts
+from tests import test_pacetomo
+
+SCRIPT = Path(__file__).parents[1] / "examples" / "parallel_tilt_series.py"
+MATRIX = (-1.0, 0.02, -0.02, -1.0)
+
+
+@pytest.fixture
+def script():
+    """The functions and settings of the script, which itself is not run."""
+    said = []
+    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
+    kept = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant))
+    ]
+    names = {"sem": SimpleNamespace(StageToSpecimenMatrix=lambda _: MATRIX, Echo=said.append)}
+    exec("import glob, math, os", names)
+    exec(compile(ast.Module(kept, []), str(SCRIPT), "exec"), names)
+    return SimpleNamespace(names=names, said=said, read=names["read_targets"])
+
+
+def cases(test):
+    return [text for text, _ in test.pytestmark[0].args[1]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *cases(test_pacetomo.test_files_of_others_are_read_as_pacetomo_reads_them),
+        test_pacetomo.RUN_FILE,
+    ],
+)
+def test_it_finds_the_same_targets_and_points(script, tmp_path, text):
+    path = tmp_path / "a_tgts.txt"
+    path.write_bytes(text.encode("utf-8"))
+    targets, points = script.read(path)
+    expected = with_shifts(parse(text), MATRIX)
+    files = ("tsfile", "viewfile", "tgtfile")
+    assert [[t.get(key, "") for key in files] for t in targets] == [
+        [getattr(t, key) for key in files] for t in expected.targets
+    ]
+    assert [(t["SSX"], t["SSY"]) for t in targets] == [
+        pytest.approx(t.shift_um) for t in expected.targets
+    ]
+    assert [t.get("skip") == "True" for t in targets] == [t.skip for t in expected.targets]
+    assert [(p["SSX"], p["SSY"]) for p in points] == [
+        pytest.approx(p.shift_um) for p in expected.geo_points
+    ]
+    if targets:
+        assert (targets[0]["stageX"], targets[0]["stageY"]) == expected.targets[0].stage_um
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        text
+        for text in cases(test_pacetomo.test_what_pacetomo_would_stumble_over_is_told_with_its_line)
+        if "_tgt" in text or "_geo" in text
+    ],
+)
+def test_it_refuses_the_same_files(script, tmp_path, text):
+    path = tmp_path / "a_tgts.txt"
+    path.write_bytes(text.encode("utf-8"))
+    with pytest.raises(SpaceError):
+        parse(text)
+    with pytest.raises(ValueError, match="a_tgts.txt"):
+        script.read(path)
+
+
+def test_settings_in_a_file_replace_those_of_the_script(script, tmp_path):
+    path = tmp_path / "a_tgts.txt"
+    head = "_set step = 2\n_bset measureGeo = True\n_set unheard = 1\n"
+    path.write_text(head + test_pacetomo.TARGET, encoding="utf-8")
+    script.read(path)
+    assert script.names["step"] == 2.0 and script.names["measureGeo"] is True
+    assert script.said == ["WARNING: There is no setting unheard"]
+
+
+def test_the_newest_run_file_stands_for_a_targets_file(script, tmp_path):
+    path = tmp_path / "a[1]_tgts.txt"
+    assert script.names["newest"](str(path)) == str(path)
+    for name in ("a[1]_tgts_run01.txt", "a[1]_tgts_run02.txt", "a[1]_tgts_run02_earlier.txt"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert script.names["newest"](str(path)) == str(tmp_path / "a[1]_tgts_run02.txt")
