@@ -60,3 +60,14 @@ def write_text_atomic(target: Path, text: str, newline: str = "\n") -> None:
     """Write `text` as UTF-8 with the given line ending, whole or not at all."""
     body = text.replace("\r\n", "\n").replace("\n", newline)
     write_bytes_atomic(target, body.encode("utf-8"))
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a file to `<stem>_earlier<suffix>`, with a number when there is one; return it."""
+    path = Path(path)
+    number, free = 1, path.with_name(f"{path.stem}_earlier{path.suffix}")
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}_earlier_{number}{path.suffix}")
+    replace_patiently(path, free)
+    return free

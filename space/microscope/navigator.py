@@ -235,13 +235,23 @@ def left_to_acquire() -> int:
     return max(0, int(serialem().ReportNumNavAcquire()[0]))
 
 
-def set_acquire(index: int) -> bool:
-    """Turn Acquire on for an item; False when SerialEM refuses (inside a running range)."""
+def acquire_is_on(index: int) -> bool:
+    """Return whether an item is set to be acquired."""
+    return bool(serialem().ReportItemAcquire(int(index)))
+
+
+def set_acquire(index: int, on: bool = True) -> bool:
+    """Turn Acquire on or off for an item; False when SerialEM refuses (inside a running range)."""
     try:
-        serialem().SetItemAcquire(int(index), 1)
+        serialem().SetItemAcquire(int(index), int(on))
         return True
     except sem_errors() as error:
-        _log.warning("Acquire cannot be turned on for item %d now: %s.", index, words(error))
+        _log.warning(
+            "Acquire cannot be turned %s for item %d now: %s.",
+            "on" if on else "off",
+            index,
+            words(error),
+        )
         return False
 
 

@@ -17,10 +17,12 @@ from space.pacetomo.content import (
 )
 from space.pacetomo.names import (
     area_root,
+    patterns_of_a_set_up,
     plot_name,
     run_files_pattern,
     targets_file_name,
     tilt_series_name,
+    tilt_series_pattern,
     view_file_name,
 )
 from space.pacetomo.reading import newest_file, parse, read
@@ -35,12 +37,14 @@ __all__ = [
     "area_root",
     "newest_file",
     "parse",
+    "patterns_of_a_set_up",
     "plot_name",
     "read",
     "render",
     "run_files_pattern",
     "targets_file_name",
     "tilt_series_name",
+    "tilt_series_pattern",
     "view_file_name",
     "with_shifts",
 ]

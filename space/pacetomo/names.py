@@ -23,14 +23,32 @@ def run_files_pattern(targets_name: str) -> str:
     return f"{targets_name[: -len('.txt')]}_run??.txt"
 
 
-def tilt_series_name(root: str, number: int) -> str:
-    """Name of the tilt series of target `number` (from 1)."""
-    return f"{root}_ts_{number:03d}.mrc"
+def tilt_series_name(root: str, number: int, series: int = 1) -> str:
+    """Name of the tilt series of target `number` (from 1).
+
+    `series` counts how often the lamella was set up and acquired, so that a later set-up does
+    not take the names of tilt series that are there.
+    """
+    again = f"_set{series}" if series > 1 else ""
+    return f"{root}{again}_ts_{number:03d}.mrc"
+
+
+def tilt_series_pattern(root: str, series: int = 1) -> str:
+    """Pattern of the names of tilt series."""
+    return tilt_series_name(root, 0, series).replace("000", "???")
 
 
 def view_file_name(root: str, number: int) -> str:
     """Name of the virtual View map of target `number` (from 1)."""
     return f"{root}_tgt_{number:03d}_view.mrc"
+
+
+def patterns_of_a_set_up(root: str) -> tuple[str, ...]:
+    """Patterns of the files that SPACEtomo and PACEtomo write for an area, but tilt series."""
+    targets = targets_file_name(root)
+    settings = f"{targets[: -len('.txt')]}_settings.txt"
+    views = view_file_name(root, 0).replace("000", "???")
+    return targets, run_files_pattern(targets), settings, views, f"{root}_tgt_???.mrc"
 
 
 def plot_name(root: str, target_list: tuple[str, ...]) -> str:

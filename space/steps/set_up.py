@@ -22,6 +22,7 @@ from space.microscope.virtual_map import ViewConditions
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.choose import choose_targets
 from space.steps.collect import map_item
+from space.steps.earlier import first_free_series, put_aside
 from space.steps.inference import read_segmentation
 from space.steps.session import GridSession, map_label
 from space.targeting import Area, Choice, Optics, TargetingOptions, wanted_mask
@@ -137,6 +138,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     choice = choose_targets(session, number, labels, names, options, optics, facts.frame)
     _draw(session, number, labels, names, options, choice, optics)
     if not choice.areas:
+        put_aside(session, number)
         write_text_atomic(session.targets_file(number), "")
         _log.warning(
             "%s has no targets: an empty targets file was written.", session.map_stem(number)
@@ -144,7 +146,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         return 0
     navigator.move_to(item.index)  # new map items get the stage's height
     loaded = montage.load_map(item.index)
-    _remove_remains(session, number)
+    put_aside(session, number)
     tracking = [
         _write_area(session, number, area_number, area, facts, loaded)
         for area_number, area in enumerate(choice.areas, start=1)
@@ -208,20 +210,6 @@ def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Op
     )
 
 
-def _remove_remains(session: GridSession, number: int) -> None:
-    """Delete what is left of an earlier set-up; not while items are being acquired."""
-    if navigator.is_acquiring():
-        return
-    for path in session.directory.glob(f"{session.map_stem(number)}_area*_tgts.txt"):
-        path.unlink()
-    roots = (
-        f"{session.map_stem(number)}_tgt",
-        f"{session.map_stem(number)}_area",
-        f"{session.map_stem(number)}_geo",
-    )
-    navigator.delete([item.index for item in navigator.items() if item.note.startswith(roots)])
-
-
 def _write_area(
     session: GridSession,
     number: int,
@@ -243,7 +231,9 @@ def _write_area(
         )
     _add_geometry_items(root, label, facts.frame.to_stage(area.geometry_points_map_px))
     path = session.directory / pacetomo.targets_file_name(root)
-    write_text_atomic(path, pacetomo.render(_targets(root, area, points_stage_um, facts.frame)))
+    series = first_free_series(session, root)
+    targets = _targets(root, series, area, points_stage_um, facts.frame)
+    write_text_atomic(path, pacetomo.render(targets))
     return indexes[0], path
 
 
@@ -276,7 +266,7 @@ def _stage_reading(points_stage_um: np.ndarray) -> np.ndarray:
 
 
 def _targets(
-    root: str, area: Area, points_stage_um: np.ndarray, frame: MapFrame
+    root: str, series: int, area: Area, points_stage_um: np.ndarray, frame: MapFrame
 ) -> pacetomo.TargetsFile:
     matrix = scope.stage_to_specimen()
     origin = points_stage_um[0]
@@ -286,10 +276,11 @@ def _targets(
     geometry = _rounded(
         specimen_shift_um(frame.to_stage(area.geometry_points_map_px), origin, matrix)
     )
+    measured = len(geometry) >= pacetomo.FEWEST_GEO_POINTS
     return pacetomo.TargetsFile(
         targets=tuple(
             pacetomo.Target(
-                tsfile=pacetomo.tilt_series_name(root, position),
+                tsfile=pacetomo.tilt_series_name(root, position, series),
                 shift_um=shift,
                 stage_um=reading,
                 viewfile=pacetomo.view_file_name(root, position),
@@ -300,6 +291,7 @@ def _targets(
             )
         ),
         geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),
+        head=(pacetomo.MEASURE_GEOMETRY,) if measured else (),
     )
 
 

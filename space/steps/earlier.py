@@ -1,0 +1,75 @@
+"""What an earlier set-up of a lamella, and the tilt series begun from it, left on disk."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from pathlib import Path
+
+from space import pacetomo
+from space.files import move_aside, replace_patiently
+from space.microscope import navigator
+from space.steps.session import GridSession
+
+_log = logging.getLogger("space.workflow")
+
+
+def put_aside(session: GridSession, number: int) -> None:
+    """Clear the way for a new set-up; files keep their content under other names.
+
+    PACEtomo would go on with the newest run file in place of a new targets file. Tilt series
+    stay where they are, see `first_free_series`.
+    """
+    moved = [_move_with_notes(path) for path in _files_of_a_set_up(session, number)]
+    if moved:
+        _log.info(
+            "%s was set up before: %d of its files are kept as %s and so on.",
+            session.map_stem(number),
+            len(moved),
+            min(path.name for path in moved),
+        )
+    _drop_items(session, number)
+
+
+def first_free_series(session: GridSession, root: str) -> int:
+    """Return the first series of tilt series names of an area of which no file exists."""
+    series = 1
+    while any(_glob(session.directory, pacetomo.tilt_series_pattern(root, series))):
+        series += 1
+    return series
+
+
+def _files_of_a_set_up(session: GridSession, number: int) -> list[Path]:
+    stem = session.map_stem(number)
+    # Areas are named _area2 and so on; those of other lamellae begin otherwise.
+    roots = [stem, *(f"{stem}_area{'[0-9]' * digits}" for digits in (1, 2))]
+    found: list[Path] = []
+    for root in roots:
+        for pattern in pacetomo.patterns_of_a_set_up(root):
+            found += _glob(session.directory, pattern)
+    return found
+
+
+def _move_with_notes(path: Path) -> Path:
+    moved = move_aside(path)
+    notes = path.with_name(f"{path.name}.mdoc")
+    if notes.is_file():
+        replace_patiently(notes, moved.with_name(f"{moved.name}.mdoc"))
+    return moved
+
+
+def _glob(directory: Path, pattern: str) -> list[Path]:
+    return [Path(name) for name in glob.glob(str(Path(glob.escape(str(directory))) / pattern))]
+
+
+def _drop_items(session: GridSession, number: int) -> None:
+    """Delete the items of an earlier set-up; during acquisition only turn their Acquire off."""
+    stem = session.map_stem(number)
+    roots = (f"{stem}_tgt", f"{stem}_area", f"{stem}_geo")
+    items = [item for item in navigator.items() if item.note.startswith(roots)]
+    if not navigator.is_acquiring():
+        navigator.delete([item.index for item in items])
+        return
+    for item in items:  # table positions must stay as they are
+        if navigator.acquire_is_on(item.index):
+            navigator.set_acquire(item.index, on=False)
