@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from space.errors import OutOfSpaceError, SpaceError
 from space.geometry import MapFrame, Matrix, montage_pieces
-from space.microscope import navigator
+from space.microscope import mdoc, navigator
 from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.scope import (
     Picture,
@@ -126,7 +125,7 @@ def collect_here(
         )
         sem.SetMontPanelParams(1, 1, 1, -1)
         _acquire()
-        away_um = piece_displaced_um(path.with_name(path.name + ".mdoc"), matrix)
+        away_um = piece_displaced_um(mdoc.path_of(path), matrix)
         if away_um > navigator.ARRIVED_WITHIN_UM:
             raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
 
@@ -141,27 +140,20 @@ def _go_back_to(x_um: float, y_um: float) -> None:
         serialem().MoveStageTo(x_um, y_um)
 
 
-def piece_displaced_um(mdoc: Path, stage_to_px: Matrix) -> float:
+def piece_displaced_um(notes: Path, stage_to_px: Matrix) -> float:
     """Return how far at most a piece of a montage was taken from its place, by the stage's readout.
 
     Parameters
     ----------
-    mdoc : Path
-        The file beside the montage; without one (SerialEM can be told so) nothing is known.
+    notes : Path
+        The mdoc beside the montage; without one (SerialEM can be told so) nothing is known.
     stage_to_px : Matrix
         Stage µm → (column, row) of the pieces.
     """
     pieces_px, stage_um = [], []
-    text = mdoc.read_text(encoding="utf-8", errors="replace") if mdoc.is_file() else ""
-    for section in text.split("[ZValue")[1:]:
-        section = section.split("\n[")[0]
-        coordinates, position = (
-            [float(word) for word in found[1].split()[:2]] if found else []
-            for found in (
-                re.search(rf"^{key} = (.*)$", section, re.MULTILINE)
-                for key in ("PieceCoordinates", "StagePosition")
-            )
-        )
+    for piece in mdoc.images(mdoc.read(notes)):
+        coordinates = piece.numbers("PieceCoordinates")[:2]
+        position = piece.numbers("StagePosition")[:2]
         if len(coordinates) == len(position) == 2:
             pieces_px.append((coordinates[0], -coordinates[1]))  # Y is up there
             stage_um.append(position)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from space.files import atomic_path, write_text_atomic
-from space.microscope import navigator
+from space.files import atomic_path
+from space.microscope import mdoc, navigator
+from space.microscope.autodoc import Document, Section
 from space.microscope.navfile import SavedItem
 from space.microscope.sem import serialem
 
@@ -50,9 +51,13 @@ class ViewConditions:
 
 
 def view_conditions(
-    saved: SavedItem, pixel_nm: float, rotation_deg: float, camera_pixel_nm: float
+    saved: SavedItem,
+    pixel_nm: float,
+    rotation_deg: float,
+    camera_pixel_nm: float,
+    piece: Section | None = None,
 ) -> ViewConditions:
-    """Take the conditions out of a montage map's Navigator item.
+    """Return the conditions of View pictures as the pieces of a montage map were taken.
 
     Parameters
     ----------
@@ -63,27 +68,40 @@ def view_conditions(
     rotation_deg : float
         Image rotation of View.
     camera_pixel_nm : float
-        Unbinned pixel size of View, which tells the binning if the item does not.
+        Unbinned pixel size of View.
+    piece : Section, optional
+        What the montage's mdoc tells of a piece.
     """
 
     def number(key: str, default: float = 0.0) -> float:
         values = saved.numbers(key)
         return values[0] if values else default
 
-    map_binning = number("MapBinning")
-    binning = number("MontBinning") or map_binning or max(1.0, round(pixel_nm / camera_pixel_nm))
-    overview = map_binning / binning if map_binning else 1.0
+    binning = (piece.number("Binning") if piece is not None else None) or (
+        pixel_nm / camera_pixel_nm / _pieces_per_overview_px(saved)
+    )
+    binning = max(1, round(binning))
     return ViewConditions(
         mag_index=int(number("MapMagInd")),
         camera=int(number("MapCamera")),
-        binning=int(binning),
-        pixel_nm=pixel_nm / max(1.0, overview),
+        binning=binning,
+        pixel_nm=camera_pixel_nm * binning,
         rotation_deg=rotation_deg,
         defocus_offset_um=number("DefocusOffset"),
         exposure_s=number("MapExposure"),
         spot_size=int(number("MapSpotSize")),
         intensity=number("MapIntensity"),
     )
+
+
+def _pieces_per_overview_px(saved: SavedItem) -> float:
+    """Return how many pixels of a piece one of the overview stands for, along each side.
+
+    For cameras with super-resolution (K2, K3) the item's binnings count half pixels, twice what
+    dialogs, scripts and mdocs tell, so that none means anything but in relation to the other.
+    """
+    overview, piece = saved.numbers("MapBinning"), saved.numbers("MontBinning")
+    return max(1.0, overview[0] / piece[0]) if overview and piece and piece[0] > 0 else 1.0
 
 
 def cut_out(
@@ -154,10 +172,7 @@ def write_view(
         mrc.set_data(np.ascontiguousarray(data[::-1])[np.newaxis])
         mrc.set_image_stack()
         mrc.voxel_size = 10 * conditions.pixel_nm
-    write_text_atomic(
-        path.with_name(path.name + ".mdoc"),
-        _mdoc(path.name, data, conditions, stage_reading_um, z_um),
-    )
+    mdoc.write(mdoc.path_of(path), _mdoc(path.name, data, conditions, stage_reading_um, z_um))
 
 
 def _mrc_type(data: np.ndarray) -> np.ndarray:
@@ -174,20 +189,16 @@ _MODES = {"int16": 1, "uint16": 6, "float32": 2}
 
 def _mdoc(
     name: str, data: np.ndarray, view: ViewConditions, stage_um: tuple[float, float], z_um: float
-) -> str:
+) -> Document:
     rows, columns = data.shape
     spacing = f"{10 * view.pixel_nm:g}"
-    head = [
-        f"PixelSpacing = {spacing}",
-        f"ImageFile = {name}",
-        f"ImageSize = {columns} {rows}",
-        f"DataMode = {_MODES[data.dtype.name]}",
-        "",
-        "[T = SPACEtomo: View picture cut out of a montage]",
-        "",
-        "[ZValue = 0]",
-    ]
-    section = {
+    header = {
+        "PixelSpacing": spacing,
+        "ImageFile": name,
+        "ImageSize": f"{columns} {rows}",
+        "DataMode": str(_MODES[data.dtype.name]),
+    }
+    picture = {
         "MinMaxMean": f"{data.min():g} {data.max():g} {data.mean():g}",
         "TiltAngle": "0",
         "StagePosition": f"{stage_um[0]:.4f} {stage_um[1]:.4f}",
@@ -204,7 +215,7 @@ def _mdoc(
         "MagIndex": str(view.mag_index),
         "LowDoseConSet": str(_VIEW_IN_MDOC),
     }
-    return "\n".join([*head, *(f"{key} = {value}" for key, value in section.items() if value), ""])
+    return mdoc.compose(header, "SPACEtomo: View picture cut out of a montage", picture)
 
 
 def register(path: Path, label: str, note: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from space.errors import SpaceError
 from space.geometry import rotation_of
-from space.microscope import montage, navigator, scope
+from space.microscope import mdoc, montage, navigator, scope
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
@@ -204,11 +204,13 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
     rotation = _rotation_deg(image)
     about = {}
     if saved is not None:
+        pieces = mdoc.images(mdoc.read(mdoc.path_of(session.directory / session.map_note(number))))
         conditions = view_conditions(
             saved,
             image.picture.pixel_nm,
             rotation,
             image.picture.pixel_nm / max(1.0, image.picture.binning),
+            pieces[0] if pieces else None,
         )
         about["view"] = asdict(conditions)
     frame_px = _view_shape(session, number, view)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mrcfile
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.microscope.virtual_map import ViewConditions, cut_out, write_view
+from space.microscope import mdoc
+from space.microscope.navfile import SavedItem, read_navigator_file
+from space.microscope.virtual_map import ViewConditions, cut_out, view_conditions, write_view
+
+K3_NAV = Path(__file__).parents[1] / "data" / "k3.nav"
 
 VIEW = ViewConditions(mag_index=17, camera=2, binning=4, pixel_nm=7.6, rotation_deg=-94.2)
 
@@ -69,3 +75,45 @@ def test_the_file_has_the_bottom_row_first_and_tells_how_it_was_taken(tmp_path, 
         "ImageSize = 4 3",
     ):
         assert line in lines, line
+
+
+def piece(**entries):
+    """What the mdoc of a montage tells of its pieces."""
+    return mdoc.images(mdoc.compose({}, "montage", entries))[0]
+
+
+def item(**entries):
+    """A map item with these binnings."""
+    return SavedItem("L01", {key: str(value) for key, value in entries.items()})
+
+
+K3_ITEM = read_navigator_file(K3_NAV)[0]
+BINNINGS = {
+    # The Navigator item of a K3 has twice the binnings that dialogs, scripts and mdocs tell.
+    "K3, mdoc": (K3_ITEM, 15.2, 1.9, piece(Binning="4"), 4),
+    "K3, no mdoc": (K3_ITEM, 15.2, 1.9, None, 4),
+    "K3, mdoc without a number": (K3_ITEM, 15.2, 1.9, piece(Binning="NaN"), 4),
+    "K3, overview not binned": (item(MapBinning=8, MontBinning=8), 7.6, 1.9, None, 4),
+    "K3, single picture": (item(MapBinning=8), 7.6, 1.9, None, 4),
+    "plain camera, mdoc": (item(MapBinning=8, MontBinning=4), 15.2, 1.9, piece(Binning="4"), 4),
+    "plain camera, no mdoc": (item(MapBinning=8, MontBinning=4), 15.2, 1.9, None, 4),
+    "plain camera, not binned at all": (item(MapBinning=1, MontBinning=1), 1.9, 1.9, None, 1),
+    "item without binnings": (item(), 7.6, 1.9, None, 4),
+    "item with nonsense": (item(MapBinning="nan", MontBinning="0"), 7.6, 1.9, None, 4),
+}
+
+
+@pytest.mark.parametrize("case", BINNINGS)
+def test_the_binning_of_view_is_that_of_dialogs_and_mdocs(case):
+    saved, overview_nm, unbinned_nm, told, expected = BINNINGS[case]
+    view = view_conditions(saved, overview_nm, -94.2, unbinned_nm, told)
+    assert view.binning == expected
+    assert view.pixel_nm == pytest.approx(expected * unbinned_nm)
+
+
+def test_the_virtual_map_of_a_k3_says_what_its_camera_shows(tmp_path):
+    view = view_conditions(K3_ITEM, 15.2, -94.2, 1.9)
+    write_view(tmp_path / "view.mrc", np.zeros((3, 4), np.int16), view, (0, 0), 0)
+    notes = mdoc.images(mdoc.read(tmp_path / "view.mrc.mdoc"))[0]
+    assert notes.values["Binning"] == "4" and notes.number("PixelSpacing") == 76
+    assert (notes.number("MagIndex"), notes.number("Defocus")) == (17, -60)
