@@ -183,7 +183,10 @@ def stage_to_px(operator: Operator) -> np.ndarray:
     """Matrix from stage µm to pixels of the picture, Y down, at the present tilt."""
     tilt = math.radians(operator("ReportTiltAngle"))
     squeeze = np.diag([1.0, math.cos(tilt) if abs(tilt) > math.radians(1.0) else 1.0])
-    return np.diag([1.0, -1.0]) @ operator.matrix("StageToCameraMatrix") @ squeeze / BINNING
+    # Matrices of a K2 or K3 count half pixels.
+    counted = 2 if operator("ReportCameraProperty", 0, "K2Type") > 0 else 1
+    to_camera = operator.matrix("StageToCameraMatrix") / counted
+    return np.diag([1.0, -1.0]) @ to_camera @ squeeze / BINNING
 
 
 def painted(operator: Operator, specimen, place_um) -> np.ndarray:

@@ -135,12 +135,8 @@ class Camera:
 
     @property
     def counted_per_px(self) -> float:
-        """Unbinned pixels as SerialEM counts them, per real pixel: 2 with super-resolution.
-
-        Image shifts in pixels and matrices with a camera side are in the former; sizes, binnings
-        and pixel sizes that scripts see are in real pixels.
-        """
-        return 2.0 if self.model.super_resolution else 1.0
+        """Unbinned pixels that SerialEM counts per real one (see `CameraKind`)."""
+        return float(self.model.kind.counted_per_px)
 
     def letter(self, text: str) -> str:
         """Letter of a camera set given as letter or number text.

@@ -41,7 +41,7 @@ def exposure_entries(
     }
     if session.instrument.energy_filter:
         entries["FilterSlitAndLoss"] = _filter(scope)
-    if camera.k2_type > 0:
+    if camera.kind.k2_type > 0:
         entries |= {"OperatingMode": "1", "UsingCDS": "0"}
     if set_letter == "R" and options.accumulate_dose:
         prior = options.cumulative_dose.get(options.dose_area, 0.0)

@@ -147,6 +147,33 @@ class CameraSet:
 
 
 @dataclass(frozen=True)
+class CameraKind:
+    """How SerialEM treats a kind of camera.
+
+    Attributes
+    ----------
+    k2_type : int
+        Property K2Type: 0 for all but Gatan's K2 and K3.
+    counted_per_px : int
+        Unbinned pixels that SerialEM counts per real one: two for cameras with super-resolution.
+        Binnings in Navigator files, image shifts in pixels and matrices with a camera side are in
+        the former; sizes, binnings and pixel sizes that dialogs, scripts and mdocs show are in
+        real pixels.
+    """
+
+    k2_type: int
+    counted_per_px: int
+
+
+CAMERA_KINDS = {
+    "plain": CameraKind(0, 1),
+    "super-resolution": CameraKind(0, 2),
+    "K2": CameraKind(1, 2),
+    "K3": CameraKind(3, 2),
+}
+
+
+@dataclass(frozen=True)
 class CameraModel:
     """The camera.
 
@@ -156,10 +183,8 @@ class CameraModel:
         Columns and rows, real unbinned pixels.
     rotation_and_flip : int
         SerialEM's code 0-7 of how its pictures are turned; told to scripts, pictures come turned.
-    k2_type : int
-        0 none, 1 K2 Summit, 2 K2 Base, 3 K3 as SerialEM counts them.
-    super_resolution : bool
-        Whether SerialEM counts half pixels, as for K2 and K3 cameras.
+    kind : CameraKind
+        How SerialEM treats it.
     frame_folder : str
         Folder that scripts are told for frames; empty when the camera saves none.
     sets : dict
@@ -170,8 +195,7 @@ class CameraModel:
     size_px: tuple[int, int]
     chip_pixel_um: float
     rotation_and_flip: int
-    k2_type: int
-    super_resolution: bool
+    kind: CameraKind
     frame_folder: str
     binnings: tuple[int, ...]
     counts_per_electron: float
@@ -583,6 +607,11 @@ def _camera(camera: _Table) -> CameraModel:
     columns, rows = camera.pair("size_px")
     if min(columns, rows) < 1 or columns % 1 or rows % 1:
         raise camera.error("size_px", "must be whole pixels", "Give columns and rows of the chip")
+    kind = camera.text("kind")
+    if kind not in CAMERA_KINDS:
+        raise camera.error(
+            "kind", f"{kind!r} is not a kind of camera", f"Give one of {', '.join(CAMERA_KINDS)}"
+        )
     binnings = camera.integers("binnings")
     sets = camera.table("sets")
     parameters = {}
@@ -602,8 +631,7 @@ def _camera(camera: _Table) -> CameraModel:
         size_px=(int(columns), int(rows)),
         chip_pixel_um=camera.number("chip_pixel_um", above=0),
         rotation_and_flip=camera.integer("rotation_and_flip", range(8)),
-        k2_type=camera.integer("k2_type", range(4)),
-        super_resolution=camera.flag("super_resolution"),
+        kind=CAMERA_KINDS[kind],
         frame_folder=camera.text("frame_folder"),
         binnings=binnings,
         counts_per_electron=camera.number("counts_per_electron", above=0),

@@ -95,6 +95,7 @@ def map_item(
     registration: int = 1,
     defocus_offset_um: float = 0.0,
     backlash_um: tuple[float, float] = (0.0, 0.0),
+    counted_per_px: float = 1.0,
 ) -> NavItem:
     """Give a map of a saved image or montage overview.
 
@@ -112,12 +113,15 @@ def map_item(
         Offset of a View or Search image taken in low dose.
     backlash_um : tuple of float
         Leg of the stage with which it came to the map.
+    counted_per_px : float
+        Pixels that SerialEM counts per real pixel of the camera; the item has binnings in these.
     """
     rows, cols = image.data.shape
     corners = np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)], float)
     outline = image_to_stage_um(image, corners)
     pieces = image.pieces
     montage = pieces is not None
+    piece_binning = pieces.piece_binning if montage else image.binning
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
     # The width is 0 while the slit is out.
     slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
@@ -135,14 +139,14 @@ def map_item(
         "FitToPolygonID": str(pieces.polygon_id) if montage and pieces.polygon_id else None,
         "MapMontage": "1" if montage else "0",
         "MapSection": str(image.section),
-        "MapBinning": f"{image.binning:g}",
+        "MapBinning": f"{counted_per_px * image.binning:g}",
         "MapMagInd": str(image.mag_index),
         "MapCamera": str(image.camera),
         "MapScaleMat": _floats(v for row in image.stage_to_px for v in row),
         "MapWidthHeight": f"{cols} {rows}",
         "MapMinMaxScale": number_text((float(low), float(high))),
         "MapFramesXY": number_text(frames),
-        "MontBinning": f"{pieces.piece_binning if montage else image.binning:g}",
+        "MontBinning": f"{counted_per_px * piece_binning:g}",
         "MapExposure": number_text(image.exposure_s),
         "MapSettling": "0",
         "ShutterMode": "0",

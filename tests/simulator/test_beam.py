@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from space.simulator import Simulation
 from space.simulator.commands import all_commands
 from space.simulator.errors import SEMerror
-from space.simulator.instrument import load_instrument, shipped
+from space.simulator.instrument import CAMERA_KINDS, load_instrument, shipped
 from tests.simulator.fakes import brightest
 
 EXAMPLES = settings(max_examples=15)
@@ -162,7 +162,7 @@ def test_outside_low_dose_the_beam_spreads_with_the_field(scope):
 
 
 def _beam_px(scope):
-    """Centre of the beam (camera pixels, Y up) in a View picture."""
+    """Centre of the beam (real camera pixels, Y up) in a View picture."""
     image = scope.session.take("V", binning=8)
     col, row = brightest(image.data)
     rows, cols = image.data.shape
@@ -176,6 +176,7 @@ def test_the_beam_moves_as_its_calibration_says(scope, x, y):
     scope("SetBeamSize", 3.0)
     assert _beam_px(scope) == pytest.approx((0.0, 0.0), abs=8.0)
     to_camera = np.reshape(scope("SpecimenToCameraMatrix", 0), (2, 2))
+    to_camera /= scope.session.camera.counted_per_px
     per_unit = to_camera @ np.array(scope.session.instrument.beam.shift_rows)
     scope("SetBeamShift", x, y)
     assert scope("ReportBeamShift") == (x, y)
@@ -256,9 +257,10 @@ def test_the_filter_and_the_autoloader_are_there_only_if_the_instrument_has_them
 
 def test_super_resolution_counts_half_pixels(tmp_path):
     krios = load_instrument()
-    camera = replace(krios.camera, super_resolution=True, k2_type=3)
-    plain = Scope(krios, tmp_path)
-    counting = Scope(replace(krios, camera=camera), tmp_path)
+    camera = replace(krios.camera, kind=CAMERA_KINDS["plain"])
+    plain = Scope(replace(krios, camera=camera), tmp_path)
+    counting = Scope(krios, tmp_path)
+    assert plain("ReportCameraProperty", 0, "K2Type") == 0.0
     assert counting("CameraProperties") == plain("CameraProperties")
     assert counting("ReportCameraProperty", 0, "K2Type") == 3.0
     for command, factor in (

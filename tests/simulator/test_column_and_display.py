@@ -17,7 +17,7 @@ from space.simulator.commands import (
     scope,
 )
 from space.simulator.errors import SEMerror
-from space.simulator.instrument import load_instrument
+from space.simulator.instrument import CAMERA_KINDS, load_instrument
 from tests.simulator.fakes import SpotGrid
 
 
@@ -26,9 +26,10 @@ def session(make_session):
     return make_session(time_scale=0.0)
 
 
-def with_frames():
+def without_frames():
     usual = load_instrument()
-    return replace(usual, camera=replace(usual.camera, frame_folder="frames", k2_type=3))
+    camera = replace(usual.camera, frame_folder="", kind=CAMERA_KINDS["plain"])
+    return replace(usual, camera=camera)
 
 
 def test_screen_and_its_current(session):
@@ -128,7 +129,8 @@ def test_centred_size(session):
             camera_modes.set_centered_size(session, "R", *bad)
 
 
-def test_modes_of_a_camera_without_frames(session):
+def test_modes_of_a_camera_without_frames(make_session):
+    session = make_session(instrument=without_frames())
     assert camera_modes.report_count_scaling(session) == (0.0, 8.0)
     for command in (
         lambda: camera_modes.set_k2_read_mode(session, "R", 1),
@@ -141,7 +143,7 @@ def test_modes_of_a_camera_without_frames(session):
 
 
 def test_frames_are_saved_where_and_when_a_script_says(make_simulation, tmp_path):
-    simulation = make_simulation(instrument=with_frames())
+    simulation = make_simulation()
     result = simulation.run(
         "#!Python\nimport serialem as sem\nsem.SetLowDoseMode(1)\nsem.SetFolderForFrames('here')\n"
         "sem.SetK2ReadMode('R', 1)\nsem.SetFrameTime('R', 0.2)\nsem.SetBinning('R', 8)\n"
@@ -159,8 +161,7 @@ def test_frames_are_saved_where_and_when_a_script_says(make_simulation, tmp_path
     assert simulation.session.options.frames.number == 3
 
 
-def test_modes_are_checked(make_session):
-    session = make_session(instrument=with_frames())
+def test_modes_are_checked(session):
     for command in (
         lambda: camera_modes.set_k2_read_mode(session, "R", 3),
         lambda: camera_modes.set_frame_time(session, "R", 0.0),

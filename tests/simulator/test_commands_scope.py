@@ -98,7 +98,7 @@ def test_camera_properties(session):
     low_dose.go_to_low_dose_area(session, "V")
     values = camera.camera_properties(session)
     assert values == pytest.approx((5760, 4092, 0, 5.0, 1.9, 1))
-    assert camera.report_camera_property(session, 0, "K2Type") == 0.0
+    assert camera.report_camera_property(session, 0, "K2Type") == 3.0
 
 
 def test_report_image_shift(session):
@@ -106,7 +106,8 @@ def test_report_image_shift(session):
     assert image_shift.image_shift_by_microns(session, 0.2, -0.1) == 0.0
     values = np.array(image_shift.report_image_shift(session))
     optics = session.scope.optics
-    assert values[2:4] == pytest.approx(-(optics.is_to_camera(26) @ values[:2]))
+    # In the half pixels that SerialEM counts for a K3.
+    assert values[2:4] == pytest.approx(-2.0 * (optics.is_to_camera(26) @ values[:2]))
     assert values[4:] == pytest.approx(optics.specimen_to_stage() @ (0.2, -0.1))
     assert image_shift.report_specimen_shift(session) == pytest.approx((0.2, -0.1))
     assert image_shift.image_shift_by_microns(session, 16.0, 0.0) == 1.0

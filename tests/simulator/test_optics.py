@@ -14,7 +14,7 @@ from space.simulator import Simulation
 from space.simulator.camera import View, px_to_grid
 from space.simulator.commands import all_commands
 from space.simulator.errors import SEMerror
-from space.simulator.instrument import load_instrument
+from space.simulator.instrument import CAMERA_KINDS, load_instrument
 from space.simulator.optics import Magnification, tilted_height_um, tilted_y_um
 from space.simulator.scope import Microscope
 from tests.simulator.fakes import SpotGrid
@@ -26,6 +26,7 @@ EXAMPLE_SCOPE = replace(
     is_to_specimen_rows=((0.8, 0.1), (-0.1, 0.9)),
     states=tuple(replace(state, mag_index=1) for state in KRIOS.states),
     stage=replace(KRIOS.stage, scale=(1.0, 1.0), tilt_axis_offset_um=0.0),
+    camera=replace(KRIOS.camera, kind=CAMERA_KINDS["plain"]),
 )
 EXAMPLE = EXAMPLE_SCOPE.optics()
 FEATURE_UM = (100.5, -49.8)

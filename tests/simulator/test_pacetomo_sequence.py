@@ -23,7 +23,7 @@ STEP_DEG, TARGETS = 15.0, 3
 STARTUP = """IsVersionAtLeast SetProperty ReportProperty SetUserSetting SetUserSetting
 SetNewFileType SetFrameBaseName ReportAxisPosition ReportTiltAxisOffset SaveSettings
 SaveNavigator SuppressReports ReportComaVsISmatrix ReportNavItem GetVariable GetVariable
-ReportDirectory ReportCameraProperty
+ReportDirectory ReportCameraProperty ReportFrameSavingPath
 SaveLogOpenNew ProgramTimeStamps ResetClock SetTargetDefocus ReportExposure"""
 REALIGN = """SetCameraArea MoveToNavItem Eucentricity UpdateItemZ RestoreCameraSet MoveStageTo
 ReadOtherFile V AlignTo ReportAlignShift ReadOtherFile L AlignTo ReportAlignShift"""

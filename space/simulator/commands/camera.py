@@ -175,7 +175,7 @@ def report_camera_property(session, camera, name):
         raise SEMerror(f"Camera number {camera} is out of range")
     model = session.camera.model
     properties = {
-        "K2TYPE": float(model.k2_type),
+        "K2TYPE": float(model.kind.k2_type),
         "CAMERASIZEX": float(model.size_px[0]),
         "CAMERASIZEY": float(model.size_px[1]),
         "ROTATIONANDFLIP": float(model.rotation_and_flip),
@@ -228,7 +228,7 @@ def set_frame_name_format(session, keep, mode, bits):
 
 def report_frame_saving_path(session):
     """Folder of the frames, or NONE; only for cameras of the kinds that have frames."""
-    if session.camera.model.k2_type == 0:
+    if session.camera.model.kind.k2_type == 0:
         raise SEMerror("The current camera does not save frames")
     return str(frame_folder(session) or "NONE")
 

@@ -30,7 +30,7 @@ def report_count_scaling(session):
 def set_k2_read_mode(session, set_letter, mode):
     """Read mode of a direct detector; pictures do not differ between modes."""
     session.camera.letter(set_letter)
-    if session.camera.model.k2_type == 0:
+    if session.camera.model.kind.k2_type == 0:
         raise SEMerror("The current camera has no read modes")
     if not 0 <= mode < READ_MODES:
         raise SEMerror(f"{mode} is not a read mode")

@@ -35,7 +35,7 @@ def load_other_map(session, index, buffer=None):
         # The program shows a message only; the script goes on with what was in the buffer.
         session.note_dialog("message", f"Map file {item.values.get('MapFile')} not found", "ok")
         return
-    load_into_buffer(session, path, item.integer("MapSection"), buffer, as_map(item))
+    load_into_buffer(session, path, item.integer("MapSection"), buffer, as_map(session, item))
 
 
 def map_path(session, item: NavItem) -> Path | None:
@@ -52,8 +52,9 @@ def map_path(session, item: NavItem) -> Path | None:
     return None
 
 
-def as_map(item: NavItem) -> Callable[[Image], Image]:
+def as_map(session, item: NavItem) -> Callable[[Image], Image]:
     """Give a function that tells an image what the map item knows about it."""
+    counted_per_px = session.camera.counted_per_px
 
     def change(image: Image) -> Image:
         rows, cols = image.data.shape
@@ -61,10 +62,12 @@ def as_map(item: NavItem) -> Callable[[Image], Image]:
         a, b, c, d = item.floats("MapScaleMat")
         across, down = cols / width, rows / height
         camera_set = item.integer("MapLDConSet", -1)
+        counted = item.section.number("MapBinning")
+        binning = counted / counted_per_px if counted > 0 else image.binning
         raw = item.floats("RawStageXY") or item.stage_um[:2]
         return replace(
             image,
-            binning=item.section.number("MapBinning", image.binning) / across,
+            binning=binning / across,
             mag_index=item.integer("MapMagInd", image.mag_index),
             camera=item.integer("MapCamera", image.camera),
             camera_set=camera_set if camera_set >= 0 else image.camera_set,
@@ -114,6 +117,7 @@ def new_map(session, action=None, note=None):
         navigator.registration,
         offset,
         session.instrument.stage.backlash_um,
+        session.camera.counted_per_px,
     )
     index = navigator.add(item)
     session.buffers.set(letter, replace(image, map_id=navigator.item(index).map_id))

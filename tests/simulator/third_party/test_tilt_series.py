@@ -103,7 +103,11 @@ def test_what_the_series_leaves_behind(acquired):
 
 
 def test_frames_are_named_for_item_and_tilt(acquired):
-    names = [line.split()[-1] for line in acquired.log if line.startswith("frames ")]
+    names = [
+        line.split()[-1]
+        for line in acquired.log
+        if line.startswith("frames ") and line.endswith(".tif")
+    ]
     assert len(names) == len(set(names)) == 2 * len(ORDER)
     notes = read_mdoc(acquired.session.directory / "tilts" / "1.mrc.mdoc")
     for section, name, tilt in zip(notes.images, names, ORDER):

@@ -1,0 +1,72 @@
+"""Virtual View maps are as the camera takes View pictures, whatever pixels SerialEM counts inside.
+
+The truth is the simulated camera's: its View binning, the pixel and the stage matrix that belong to
+it. SerialEM keeps the binnings of Navigator items in half pixels for a K3, the camera of the first
+instrument, and in whole ones for that of the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from space.simulator import montage, navfile
+from space.simulator.files import read_mdoc
+
+OVERVIEW_BINNING = 2
+
+
+@pytest.mark.parametrize(("instrument", "counted"), [("krios_300kv", 2), ("talos_200kv", 1)])
+def test_virtual_views_are_what_the_camera_takes(bench, monkeypatch, instrument, counted):
+    monkeypatch.setattr(montage, "overview_binning", lambda size, limit=0: OVERVIEW_BINNING)
+    session = bench(instrument=instrument, stage_error_um=0.0)
+    session.place_lamellae()
+    assert session.run(4, max_targets=3).ok
+    assert "ERROR" not in session.log(), session.log()
+
+    camera, scope = session.simulation.session.camera, session.simulation.session.scope
+    binning = camera.binning("V")
+    columns, rows = camera.frame_px("V")
+    items = navfile.read(session.directory / "G1.nav").items
+    whole = next(item for item in items if item.note == "G1_L01.mrc")
+    views = [item for item in items if item.values.get("MapFile", "").endswith("_view.mrc")]
+    assert views
+    # The units of the Navigator file are those of the instrument.
+    assert whole.integer("MontBinning") == counted * binning
+    assert whole.integer("MapBinning") == counted * binning * OVERVIEW_BINNING
+
+    mag_index = whole.integer("MapMagInd")
+    pixel_nm = 1000 * binning * scope.pixel_um(mag_index)
+    matrix = scope.optics.stage_to_image(mag_index, binning)
+    assert np.reshape(whole.floats("MapScaleMat"), (2, 2)) == pytest.approx(
+        matrix / OVERVIEW_BINNING, rel=1e-4
+    )
+    for view in views:
+        assert view.integer("MapBinning") == view.integer("MontBinning") == counted * binning
+        assert view.floats("MapWidthHeight") == (columns, rows)
+        assert np.reshape(view.floats("MapScaleMat"), (2, 2)) == pytest.approx(matrix, rel=1e-4)
+        notes = read_mdoc(session.directory / view.values["MapFile"]).image(0)
+        assert notes.number("Binning") == binning
+        assert notes.number("PixelSpacing") == pytest.approx(10 * pixel_nm, rel=1e-4)
+
+    # As PACEtomo begins: View by the map of the tracking target, and its place found again.
+    index = 1 + next(n for n, item in enumerate(items) if item.acquire)
+    session.do(
+        f"sem.MoveToNavItem({index})",
+        f"sem.LoadOtherMap({index}, 'O')",
+        "sem.AcquireToMatchBuffer('O')",
+        "print('TAKEN', *sem.ImageProperties('A'))",
+        "sem.AlignTo('O', 1)",
+        "print('ALIGNED', *sem.ReportAlignShift())",
+        f"sem.RealignToOtherItem({index}, 0)",
+        "print('REALIGNED', *sem.ReportSpecimenShift())",
+    )
+
+    def told(word):
+        line = next(line for line in reversed(session.simulation.log) if line.startswith(word))
+        return [float(part) for part in line.split()[1:]]
+
+    assert told("TAKEN")[:3] == [columns, rows, binning]
+    assert told("TAKEN")[4] == pytest.approx(pixel_nm, rel=1e-3)
+    assert np.hypot(*told("ALIGNED")[4:6]) < 150
+    assert np.hypot(*told("REALIGNED")) < 0.15
