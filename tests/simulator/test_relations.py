@@ -149,7 +149,7 @@ def test_tilting_moves_a_spot_as_its_distance_and_height_say(scope, y, z, tilt):
     scope.reset()
     scope.put_spot((0.0, y), height_um=z)
     before = scope.spot()
-    scope("TiltTo", tilt)
+    scope("TiltTo", float(np.clip(tilt, *scope.instrument.stage.tilt_range_deg)))
     angle = math.radians(scope("ReportTiltAngle"))
     from_axis = y - scope("ReportTiltAxisOffset")[0]
     change = from_axis * (math.cos(angle) - 1.0) - z * math.sin(angle)
@@ -165,7 +165,7 @@ def test_tilting_moves_a_spot_as_its_distance_and_height_say(scope, y, z, tilt):
 @given(x=near_um, y=near_um, tilt=st.floats(-65.0, 65.0))
 def test_a_stage_move_at_a_tilt_is_foreshortened_across_the_axis(scope, x, y, tilt):
     scope.reset()
-    scope("TiltTo", tilt)
+    scope("TiltTo", float(np.clip(tilt, *scope.instrument.stage.tilt_range_deg)))
     scope.put_spot((0.0, 0.0))
     axis = scope("ReportTiltAxisOffset")[0]
     cosine = math.cos(math.radians(scope("ReportTiltAngle")))
