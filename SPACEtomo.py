@@ -8,13 +8,16 @@ automation_level = 4  # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
 # Grids
 grid_list = [1]  # autoloader slots; "stage" = the loaded grid
 grid_default_name = ""  # grid name when the autoloader gives none
-exclude_lamella_classes = ["broken"]  # lamella classes that get no montage
+exclude_lamella_classes = ["broken", "gone"]  # lamella classes that get no montage
 
 # Targets
 target_list = ["mitos"]  # classes to target; "lamella" first: all not avoided
 #                          with priorities: {"mitos": 1, "vesicles": 0.5}
 avoid_list = ["black", "white", "ice", "crack"]  # classes to avoid
-target_score_threshold = 0.01  # minimum score of a target (1 = field full of target)
+on_lamella_only = True  # not beside it and on shreds; False: samples that are no lamellae
+target_score_threshold = 0.03  # minimum score of a target (1 = field full of target); advised:
+#                                0.1 for mitos and nucleus, 0.2 for lamella; for each class:
+#                                {"mitos": 0.1, "lamella": 0.2} (0.03 for all others)
 sparse_targets = True  # True: small scattered classes; False: dense pattern
 target_edge = False  # aim at the boundary of the class instead of its inside
 penalty_weight = 0.3  # weight of avoided classes against wanted ones

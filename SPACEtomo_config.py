@@ -31,6 +31,9 @@ segmentation_model = "models/lamella_segmentation"
 segmentation_folds = [0]
 # Pixel size (nm) that the model was trained at; lamella maps are saved at this pixel size.
 segmentation_pixel_nm = 12
+# Classes that are vacuum or bulk: what is left of a map is the lamella (see docs/targeting.md). A
+# model with other names needs its own here, e.g. ["background", "hole", "metal"].
+off_lamella_classes = ["background", "white", "black"]
 
 # Segmentations that run on one GPU at the same time.
 runs_per_gpu = 1

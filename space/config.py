@@ -14,6 +14,7 @@ from space.errors import SpaceError
 
 CONFIG_FILE = "SPACEtomo_config.py"
 CHECKPOINT = "checkpoint_final.pth"
+_OFF = "off_lamella_classes"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Config:
         Pixel size that the segmentation model was trained at.
     runs_per_gpu : int
         Segmentations that share one GPU.
+    off_lamella_classes : tuple of str or None
+        Classes of the segmentation model that are vacuum or bulk; None if the file does not say.
     """
 
     detection_weights: Path
@@ -69,6 +72,7 @@ class Config:
     segmentation_folds: tuple[int, ...]
     segmentation_pixel_nm: float
     runs_per_gpu: int
+    off_lamella_classes: tuple[str, ...] | None = None
 
     def category(self, name: str) -> Category:
         """How to show a category; weights may know one that is not in the table."""
@@ -111,6 +115,7 @@ def load_config(space_dir: Path) -> Config:
         segmentation_folds=tuple(values["segmentation_folds"]),
         segmentation_pixel_nm=float(values["segmentation_pixel_nm"]),
         runs_per_gpu=values["runs_per_gpu"],
+        off_lamella_classes=tuple(values[_OFF]) if _OFF in values else None,
     )
 
 
@@ -146,6 +151,8 @@ def _problems(values: dict[str, Any]) -> list[str]:
         "segmentation_pixel_nm": (_is_positive, "a length in nm above 0"),
         "runs_per_gpu": (lambda v: _is_whole(v, 1), "a whole number from 1"),
     }
+    if _OFF in values:
+        rules[_OFF] = (_is_names, 'a list of class names in quotes, such as ["white", "black"]')
     problems = []
     for name, (valid, allowed) in rules.items():
         if name not in values:
@@ -153,6 +160,10 @@ def _problems(values: dict[str, Any]) -> list[str]:
         elif not valid(values[name]):
             problems.append(f"{name} = {values[name]!r} must be {allowed}.")
     return problems
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
 
 
 def _is_categories(value: object) -> bool:

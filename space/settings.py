@@ -45,10 +45,11 @@ class Settings:
     grid_list: tuple[int | str, ...] = (1,)
     grid_default_name: str = ""
 
-    exclude_lamella_classes: tuple[str, ...] = ("broken",)
+    exclude_lamella_classes: tuple[str, ...] = ("broken", "gone")
     target_list: tuple[str, ...] | dict[str, float] = ("mitos",)
     avoid_list: tuple[str, ...] = ("black", "white", "ice", "crack")
-    target_score_threshold: float = 0.01
+    on_lamella_only: bool = True
+    target_score_threshold: float | dict[str, float] = 0.03
     sparse_targets: bool = True
     target_edge: bool = False
     penalty_weight: float = 0.3
@@ -303,7 +304,11 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "beam_margin": (False, 0, True, 100, True),
 }
 
+_FOR_EACH_CLASS = ("target_score_threshold",)
+"""Numbers that may be given for each class."""
+
 _FLAGS = (
+    "on_lamella_only",
     "sparse_targets",
     "target_edge",
     "extra_tracking",
@@ -343,19 +348,26 @@ def _range_words(low: float, low_in: bool, high: float, high_in: bool) -> str:
 def _check_numbers(settings: Settings) -> list[str]:
     problems = []
     for name, (whole, low, low_in, high, high_in) in _NUMBERS.items():
-        value = getattr(settings, name)
+        given = getattr(settings, name)
         kind = "a whole number" if whole else "a number"
         allowed = f"{kind}, {_range_words(low, low_in, high, high_in)}"
-        right_type = _is_int(value) if whole else _is_number(value)
-        if not right_type:
-            problems.append(f"{name} = {_shown(value)} is not {kind}. Allowed: {allowed}.")
-        elif (
-            value < low
-            or value > high
-            or (value == low and not low_in)
-            or (value == high and not high_in)
-        ):
-            problems.append(f"{name} = {_shown(value)} is out of range. Allowed: {allowed}.")
+        values = {f"{name} =": given}
+        if isinstance(given, dict) and name in _FOR_EACH_CLASS:
+            allowed = f'class names in quotes, each with {allowed}, such as {{"mitos": 0.1}}'
+            values = {f"{name} for {_shown(key)} =": given[key] for key in given}
+            if not given or not all(isinstance(key, str) for key in given):
+                problems.append(f"{name} = {_shown(given)} names no classes. Allowed: {allowed}.")
+        for what, value in values.items():
+            right_type = _is_int(value) if whole else _is_number(value)
+            if not right_type:
+                problems.append(f"{what} {_shown(value)} is not {kind}. Allowed: {allowed}.")
+            elif (
+                value < low
+                or value > high
+                or (value == low and not low_in)
+                or (value == high and not high_in)
+            ):
+                problems.append(f"{what} {_shown(value)} is out of range. Allowed: {allowed}.")
     if _is_number(settings.beam_diameter) and 0 < settings.beam_diameter < _NARROWEST_BEAM_UM:
         problems.append(
             f"beam_diameter = {settings.beam_diameter!r} is out of range: it is given in um, and "
@@ -581,9 +593,10 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
             f"The segmentation model {config.segmentation_model} lacks {', '.join(missing)}. "
             "Install it, or correct segmentation_folds in SPACEtomo_config.py."
         )
-    for setting in ("target_list", "avoid_list"):
+    for setting in ("target_list", "avoid_list", *_FOR_EACH_CLASS):
         for position, name in enumerate(_strings(getattr(settings, setting))):
-            whole = name == WHOLE_LAMELLA and setting == "target_list" and position == 0
+            first = position == 0 and setting == "target_list" or setting in _FOR_EACH_CLASS
+            whole = name == WHOLE_LAMELLA and first
             if name not in known and not whole:
                 problems.append(
                     f"{setting} holds {_shown(name)}, which the segmentation model does not know. "

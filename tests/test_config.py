@@ -58,6 +58,8 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
         ("segmentation_folds = []", "segmentation_folds"),
         ("segmentation_folds = [-1]", "segmentation_folds"),
         ("segmentation_pixel_nm = '16'", "segmentation_pixel_nm"),
+        ("off_lamella_classes = 'white'", "off_lamella_classes"),
+        ("off_lamella_classes = [1]", "off_lamella_classes"),
         ("runs_per_gpu = 0", "runs_per_gpu"),
         ("del runs_per_gpu", "runs_per_gpu is missing"),
         ("this is no python", "SyntaxError"),
@@ -68,6 +70,12 @@ def test_each_mistake_is_named(folder, line, name):
     change(folder, line)
     with pytest.raises(SpaceError, match=name):
         load_config(folder)
+
+
+def test_a_configuration_from_before_need_not_say_what_is_off_the_lamella(folder):
+    assert load_config(folder).off_lamella_classes == ("background", "white", "black")
+    change(folder, "del off_lamella_classes")
+    assert load_config(folder).off_lamella_classes is None
 
 
 def test_all_mistakes_are_told_at_once(folder):

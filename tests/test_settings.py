@@ -80,6 +80,15 @@ def test_the_script_and_the_defaults_agree():
         ("target_list", {"mitso": 1}, "'mitos'"),
         ("target_list", {"ice": 1}, "in avoid_list"),
         ("avoid_list", {"ice": 1}, "not a list"),
+        ("target_score_threshold", 1, "less than 1"),
+        ("target_score_threshold", {}, "names no classes"),
+        ("target_score_threshold", {"mitos": 1}, "for 'mitos' = 1 is out of range"),
+        ("target_score_threshold", {"mitos": True}, "not a number"),
+        ("target_score_threshold", {"mitos": {"mitos": 0.1}}, "not a number"),
+        ("target_score_threshold", {1: 0.1}, "names no classes"),
+        ("target_score_threshold", {"mitso": 0.1}, "'mitos'"),
+        ("penalty_weight", {"mitos": 0.1}, "not a number"),
+        ("on_lamella_only", "yes", "neither True nor False"),
         ("max_tilt", float("nan"), "not a number"),
         ("penalty_weight", -0.1, "at least 0"),
         ("image_shift_limit", None, "not a number"),
@@ -122,6 +131,11 @@ def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, c
     assert check(replace(good, target_list=("lamella", "mitos")), config) == []
     assert check(replace(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
     assert len(check(replace(good, target_list=("mitos", "lamella")), config)) == 1
+
+
+def test_thresholds_may_be_given_for_classes_that_are_not_wanted_now(good, config):
+    for value in ({"mitos": 0.1, "lamella": 0.2}, {"crack": 0}, 0):
+        assert check(replace(good, target_score_threshold=value), config) == []
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):

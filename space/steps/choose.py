@@ -53,15 +53,17 @@ def choose_targets(
     edited = read_choice(path, labels.shape)
     take = edited.take if edited is not None else NOTHING
     stem = session.map_stem(number)
+    polygons = target_polygons(session, frame) if session.settings.target_polygons else ()
     if edited is not None and take == ALL:
         _log.info("%s: taking the targets in %s.", stem, path.name)
-        choice = review_targets(labels, names, options, optics, edited.areas)
+        choice = review_targets(
+            labels, names, options, optics, edited.areas, polygons_map_px=polygons
+        )
     else:
         fixed = None
         if edited is not None and take == FIXED:
             fixed = edited.fixed_map_px
             _log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), path.name)
-        polygons = target_polygons(session, frame) if session.settings.target_polygons else ()
         sites = _holes(session, number) if session.settings.hole_pattern else None
         choice = select_targets(
             labels,

@@ -181,7 +181,11 @@ def _names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> 
 def targeting_options(session: GridSession) -> TargetingOptions:
     """Return the settings that concern target selection."""
     settings = session.settings
+    off_lamella = session.config.off_lamella_classes
     return TargetingOptions(
+        # The holes of a film are no pieces of a lamella.
+        on_lamella_only=settings.on_lamella_only and not settings.hole_pattern,
+        off_lamella=TargetingOptions.off_lamella if off_lamella is None else off_lamella,
         target_list=settings.target_list,
         avoid_list=settings.avoid_list,
         target_score_threshold=settings.target_score_threshold,
@@ -335,7 +339,7 @@ def _draw(
     path = session.directory / pacetomo.plot_name(stem, options.target_list)
     try:
         picture, _ = read_png(session.map_png(number))
-        wanted = wanted_mask(labels, names, options)
+        wanted = wanted_mask(labels, names, options, choice.polygons_map_px)
         plots.plot_targets(
             path,
             picture,

@@ -99,7 +99,8 @@ def candidate_grid(
     Candidates or None
         None when no position scores above 0 and at least `threshold`.
     """
-    allowed = (scores.values >= threshold) & (scores.values > 0)
+    usable = scores.usable
+    allowed = (usable >= threshold) & (usable > 0)
     rows = np.flatnonzero(allowed.any(axis=1))
     columns = np.flatnonzero(allowed.any(axis=0))
     if not len(rows):
@@ -128,7 +129,7 @@ def candidate_grid(
     values[(values < threshold) | (values <= 0)] = 0
     if not values.any():
         # A spot smaller than the nodes' distance: take the best cell itself.
-        best = np.unravel_index(int(np.argmax(scores.values)), scores.values.shape)
+        best = np.unravel_index(int(np.argmax(usable)), usable.shape)
         origin = frame.from_map((np.array(best) + 0.5) * scores.factor)
-        values = np.full((1, 1), scores.values[best], np.float32)
+        values = np.full((1, 1), usable[best], np.float32)
     return Candidates(values, tuple(origin), tuple(step), diameter_um, scores, frame, threshold)

@@ -48,7 +48,10 @@ def as_points(points_map_px, map_shape: tuple[int, int], what: str) -> np.ndarra
 
 
 def problems(
-    areas: Sequence[Area], holds_field: Sequence[np.ndarray], threshold: float, optics: Optics
+    areas: Sequence[Area],
+    holds_field: Sequence[np.ndarray],
+    thresholds: Sequence[np.ndarray],
+    optics: Optics,
 ) -> list[str]:
     """What is wrong with targets and geometry points, in sentences that name them.
 
@@ -58,8 +61,8 @@ def problems(
         The first target of each is its tracking target.
     holds_field : sequence of ndarray of bool
         For every area, which targets have their whole field in the map.
-    threshold : float
-        Least score that was asked for.
+    thresholds : sequence of ndarray of float
+        For every area, the least score that was asked for of each target.
     """
     several = len(areas) > 1
     frame = TiltFrame.of(optics)
@@ -79,10 +82,12 @@ def problems(
             f"at {optics.steepest_tilt_deg:g} degrees."
         )
     limit_um = optics.image_shift_limit_um
-    for number, (area, held) in enumerate(zip(areas, holds_field), 1):
+    for number, (area, held, least) in enumerate(zip(areas, holds_field, thresholds), 1):
         prefix = f"{number}." if several else ""
         away_um = _away_um(area.targets_map_px, area, optics)
-        for index, (distance_um, inside, score) in enumerate(zip(away_um, held, area.scores), 1):
+        for index, (distance_um, inside, score, threshold) in enumerate(
+            zip(away_um, held, area.scores, least), 1
+        ):
             name = f"Target {prefix}{index}"
             if distance_um > limit_um + SLACK_UM:
                 found.append(

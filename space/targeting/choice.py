@@ -72,7 +72,7 @@ def choose_points(
 
     def worth(points_map_px: np.ndarray) -> np.ndarray:
         values = scores.at(points_map_px)
-        return np.where(values >= options.target_score_threshold, values, 0)
+        return np.where(values >= options.least_threshold, values, 0)
 
     if sites_map_px is not None:
         sites_map_px = _as_points(sites_map_px)
@@ -88,7 +88,7 @@ def choose_points(
         frame,
         optics.beam_diameter_um,
         min(optics.field_um),
-        options.target_score_threshold,
+        options.least_threshold,
     )
     if candidates is None or most == 0:
         return fixed_map_px

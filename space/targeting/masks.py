@@ -2,48 +2,61 @@
 
 Labels are known by name only; which number a class has is the model's business.
 
+* off the lamella: the classes of `off_lamella` (vacuum and bulk). What is left falls into pieces,
+  of which only the lamella's own count, see `space.targeting.pieces`.
 * wanted: the classes of `target_list`, each with its priority. With ``"lamella"`` as the first
-  entry it is every class except those that are no lamella (`NOT_LAMELLA`) and the avoided ones.
+  entry it is every class except those off the lamella, `crack`, `coating` and the avoided ones.
   (The class named lamella is only the lamella's bare surface, without the cells and what is in
   them.)
 * avoided: the classes of `avoid_list`.
 * surface: where a geometry point may lie: lamella that is neither wanted nor avoided, and not
   covered by things that stand out of it (`COVERED`). When the whole lamella is wanted, nothing
   of it is precious in particular and it counts as surface too.
+* ground: lamella on which a beam can be focused: no crack and nothing `UNIFORM`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from space.errors import SpaceError
 from space.targeting.options import TargetingOptions
+from space.targeting.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
 
 WHOLE_LAMELLA = "lamella"
-NOT_LAMELLA = ("background", "white", "black", "crack")
-COVERED = ("coating", "dynabeads", "ice", "cryst")
+VACUUM, UNLABELLED = "white", "background"
+# They join pieces of a lamella, but are no lamella.
+CRACK, COATING = "crack", "coating"
+COVERED = (COATING, "dynabeads", "ice", "cryst")
+UNIFORM = (COATING, "ice")
 STRIP_PX = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class ClassTables:
-    """Lookup tables (256 entries each): label → wanted, avoided, surface.
+    """Lookup tables (256 entries each): label → wanted, avoided, surface, ground.
 
     `wanted` (float32) holds the priority of each class, 0 for those not wanted; the others are
-    boolean.
+    boolean. `entry` tells by which entry of `target_list` a class is wanted, -1 for none. `piece`
+    is `OFF` the lamella, `JOINS` pieces of it or `COUNTS` for their area. `beside` are two numbers
+    that no class has, for what lies beside the lamella.
     """
 
     wanted: np.ndarray
     avoided: np.ndarray
     surface: np.ndarray
+    ground: np.ndarray
+    entry: np.ndarray
+    piece: np.ndarray
+    beside: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Share of every cell (`factor` × `factor` map pixels) that is wanted, avoided, surface.
+    """Share of every cell (`factor` × `factor` map pixels) that is wanted, avoided and so on.
 
     What is wanted counts with its priority. `classes` are the labels at the cells' centres.
     The arrays are float32 of equal shape; cells at the lower and right rim that stick out of
@@ -53,6 +66,7 @@ class Coverage:
     wanted: np.ndarray
     avoided: np.ndarray
     surface: np.ndarray
+    ground: np.ndarray
     classes: np.ndarray
     factor: int
     map_shape: tuple[int, int]
@@ -85,27 +99,129 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
     if not options.target_list:
         raise SpaceError("No class to target.", "target_list", 'Name one, e.g. "mitos".')
 
-    lamella = set(label_names) - set(NOT_LAMELLA) - set(options.avoid_list)
+    off = off_lamella(label_names, options)
+    lamella = set(label_names) - set(off) - {CRACK, COATING} - set(options.avoid_list)
     surface = lamella - set(COVERED)
-    priorities = dict(options.priorities)
+    ground = set(label_names) - set(off) - {CRACK, *UNIFORM}
+    entries = {name: index for index, name in enumerate(options.target_list)}
     if whole:
         # Classes named beside the whole lamella have their own priority on it.
-        priorities = dict.fromkeys(lamella, priorities.pop(WHOLE_LAMELLA)) | priorities
+        entries = dict.fromkeys(lamella, entries.pop(WHOLE_LAMELLA)) | entries
     else:
         surface -= set(targets)
-    wanted = np.zeros(256, np.float32)
-    for name, priority in priorities.items():
-        wanted[label_names[name]] = priority
+    wanted, entry = np.zeros(256, np.float32), np.full(256, -1)
+    for name, index in entries.items():
+        wanted[label_names[name]] = options.target_weights[index]
+        entry[label_names[name]] = index
+    piece = np.full(256, JOINS, np.uint8)
+    if _tells_surface(label_names):
+        piece[:] = OFF  # numbers without a name are as good as unlabelled
+    for name, label in label_names.items():
+        piece[label] = OFF if name in off else JOINS if name in (CRACK, COATING) else COUNTS
+    beside = [label for label in range(254, -1, -1) if label not in label_names.values()][:2]
     return ClassTables(
-        wanted, _table(label_names, options.avoid_list), _table(label_names, surface)
+        wanted,
+        _table(label_names, options.avoid_list),
+        _table(label_names, surface),
+        _table(label_names, ground),
+        entry,
+        piece,
+        tuple(beside),
     )
 
 
+def off_lamella(label_names: dict[str, int], options: TargetingOptions) -> tuple[str, ...]:
+    """Classes that are vacuum or bulk, as far as the model tells them.
+
+    A class that is asked for by name belongs to the sample. In a model without a class for vacuum
+    or for bare surface, ``background`` is whatever is not labelled, surface as well, and is not
+    taken for vacuum.
+    """
+    wanted = options.target_list
+    if wanted[:1] == (WHOLE_LAMELLA,):
+        wanted = wanted[1:]
+    return tuple(
+        name
+        for name in options.off_lamella
+        if name in label_names
+        and name not in wanted
+        and (name != UNLABELLED or _tells_surface(label_names))
+    )
+
+
+def pieces_unknown(label_names: dict[str, int], options: TargetingOptions) -> str:
+    """Why a model's classes cannot tell the lamella's pieces, in words; empty if they can."""
+    how = (
+        "Name its classes for vacuum and bulk in off_lamella_classes in SPACEtomo_config.py, or "
+        "set on_lamella_only = False."
+    )
+    if not any(name in label_names for name in options.off_lamella):
+        return (
+            "What lies beside the lamella cannot be told: the segmentation model has none of the "
+            f"classes {', '.join(options.off_lamella)}. {how}"
+        )
+    if (
+        UNLABELLED in label_names
+        and UNLABELLED in options.off_lamella
+        and not _tells_surface(label_names)
+    ):
+        return (
+            f"{UNLABELLED} counts as lamella, for the segmentation model has neither {VACUUM} nor "
+            f"{WHOLE_LAMELLA}. {how}"
+        )
+    return ""
+
+
+def _tells_surface(label_names: dict[str, int]) -> bool:
+    return VACUUM in label_names or WHOLE_LAMELLA in label_names
+
+
+def on_own_pieces(
+    labels: np.ndarray, tables: ClassTables, polygons_map_px: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, ClassTables, np.ndarray]:
+    """Labels and tables by which only the lamella's own pieces are wanted, surface or ground.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8
+    polygons_map_px : sequence of (k, 2) arrays
+        Pieces that one of them touches belong to the lamella.
+
+    Returns
+    -------
+    labels : ndarray of uint8
+        The same array if all is on the lamella; else pixels beside it have other numbers.
+    tables : ClassTables
+        With these numbers; what was avoided is avoided beside the lamella too.
+    lost : ndarray of int (256,)
+        How many pixels of each label lie beside it.
+    """
+    runs = off_pieces(labels, tables.piece, polygons_map_px)
+    if not len(runs[0]):
+        return labels, tables, np.zeros(256, np.int64)
+    if len(tables.beside) < 2:
+        raise SpaceError(
+            "The segmentation model has too many classes to tell the lamella's pieces.",
+            "target selection",
+            "Set on_lamella_only = False.",
+        )
+    plain, avoided = tables.beside
+    table = np.where(tables.avoided, avoided, plain).astype(np.uint8)
+    labels, lost = relabelled(labels, runs, table)
+    return labels, replace(tables, avoided=tables.avoided | (np.arange(256) == avoided)), lost
+
+
 def wanted_mask(
-    label_map: np.ndarray, label_names: dict[str, int], options: TargetingOptions
+    label_map: np.ndarray,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    polygons_map_px: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
-    """Boolean mask of the wanted classes, same shape as the map (for plots)."""
-    return (class_tables(label_names, options).wanted > 0)[as_labels(label_map)]
+    """Boolean mask of the wanted pixels that count, same shape as the map (for plots)."""
+    labels, tables = as_labels(label_map), class_tables(label_names, options)
+    if options.on_lamella_only:
+        labels, tables, _ = on_own_pieces(labels, tables, polygons_map_px)
+    return (tables.wanted > 0)[labels]
 
 
 def as_labels(label_map: np.ndarray) -> np.ndarray:
@@ -130,16 +246,17 @@ def as_labels(label_map: np.ndarray) -> np.ndarray:
 
 
 def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
-    """Block-average the three masks, strip by strip to keep memory small."""
+    """Block-average the masks, strip by strip to keep memory small."""
     rows, columns = labels.shape
     shape = (-(-rows // factor), -(-columns // factor))
-    out = [np.zeros(shape, np.float32) for _ in range(3)]
+    out = [np.zeros(shape, np.float32) for _ in range(4)]
     # One mask for each priority: sums of whole numbers are quick and exact.
     masks = [(tables.wanted == weight, weight, 0) for weight in np.unique(tables.wanted) if weight]
-    masks += [(tables.avoided, 1, 1), (tables.surface, 1, 2)]
+    masks += [(tables.avoided, 1, 1), (tables.surface, 1, 2), (tables.ground, 1, 3)]
     masks = [
         (table.astype(np.uint8).tobytes(), np.float32(factor**2 / weight), out[index])
         for table, weight, index in masks
+        if table.any()
     ]
     cells_per_strip = max(1, STRIP_PX // max(1, columns * factor))
     for first in range(0, shape[0], cells_per_strip):

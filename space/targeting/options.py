@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 from space.errors import SpaceError
 
 MAX_TILT_ALLOWED_DEG = 85.0
+DEFAULT_THRESHOLD = 0.03
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class TargetingOptions:
         `space.targeting.masks`). Kept as a tuple of names.
     avoid_list : tuple of str
         Names of the avoided classes.
-    target_score_threshold : float
-        Least score of a target. A position must also score above 0.
+    target_score_threshold : float, or mapping of str to float
+        Least score of a target; in a mapping, one for each entry of `target_list` that it names,
+        `DEFAULT_THRESHOLD` for the others. Where a field holds several, that of the entry which
+        contributes most to the score counts. A position must also score above 0.
     sparse : bool
         Free placement for small, scattered classes; False: dense pattern for large areas
         (setting ``sparse_targets``).
@@ -43,13 +46,18 @@ class TargetingOptions:
         targets apart; with more than that the one of lower score goes.
     max_targets : int or None
         Most targets of a lamella (fixed ones count, extra tracking targets do not); None: no limit.
+    on_lamella_only : bool
+        Wanted pixels count only on the lamella's own pieces (see `space.targeting.pieces`).
+        False for samples that are no lamellae.
+    off_lamella : tuple of str
+        Classes that are vacuum or bulk, as far as the model has them.
     target_weights : tuple of float
         Priorities in the order of `target_list`; filled in from a mapping, 1 for plain names.
     """
 
     target_list: tuple[str, ...] = ("mitos",)
     avoid_list: tuple[str, ...] = ("black", "white", "ice", "crack")
-    target_score_threshold: float = 0.01
+    target_score_threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD
     sparse: bool = True
     target_edge: bool = False
     penalty_weight: float = 0.3
@@ -57,6 +65,8 @@ class TargetingOptions:
     extra_tracking: bool = False
     tolerance: float = 0.1
     max_targets: int | None = None
+    on_lamella_only: bool = True
+    off_lamella: tuple[str, ...] = ("background", "white", "black")
     target_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,7 +83,13 @@ class TargetingOptions:
             "a number above 0 and at most 1",
         )
         object.__setattr__(self, "avoid_list", _names(self.avoid_list, "avoid_list"))
-        _need(math.isfinite(self.target_score_threshold), "target_score_threshold", "a number")
+        object.__setattr__(self, "off_lamella", _names(self.off_lamella, "off_lamella"))
+        given = self.target_score_threshold
+        if isinstance(given, Mapping):
+            given = dict(given)
+            object.__setattr__(self, "target_score_threshold", given)
+        values = given.values() if isinstance(given, dict) else (given,)
+        _need(all(map(_is_finite, values)), "target_score_threshold", "a number")
         _need(0 <= self.penalty_weight < math.inf, "penalty_weight", "a number from 0 up")
         _need(self.max_iterations >= 0, "max_iterations", "a whole number from 0 up")
         _need(0 <= self.tolerance < 1, "tolerance", "a fraction from 0 to 1")
@@ -87,6 +103,19 @@ class TargetingOptions:
     def priorities(self) -> dict[str, float]:
         """Wanted classes with their priorities."""
         return dict(zip(self.target_list, self.target_weights))
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Least scores in the order of `target_list`."""
+        given = self.target_score_threshold
+        if isinstance(given, Mapping):
+            return tuple(given.get(name, DEFAULT_THRESHOLD) for name in self.target_list)
+        return (given,) * len(self.target_list)
+
+    @property
+    def least_threshold(self) -> float:
+        """The lowest of `thresholds`: what scores below it is no target whatever it is on."""
+        return min(self.thresholds)
 
 
 @dataclass(frozen=True)
@@ -183,6 +212,11 @@ class Optics:
 def is_priority(value: object) -> bool:
     """Whether a value can be the priority of a class: a number above 0 and at most 1."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+
+
+def _is_finite(value: object) -> bool:
+    right_type = isinstance(value, Real) and not isinstance(value, bool)
+    return right_type and math.isfinite(value)
 
 
 def _is_whole(value: object) -> bool:

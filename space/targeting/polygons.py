@@ -8,6 +8,9 @@ import numpy as np
 
 from space.errors import SpaceError
 
+# Corners that are on one line but for rounding.
+FLAT = 1e-12
+
 
 def as_polygons(polygons_map_px: Sequence) -> tuple[np.ndarray, ...]:
     """Check polygons and give them as arrays (k, 2) of (row, column) corners.
@@ -82,6 +85,7 @@ def _as_polygon(number: int, corners) -> np.ndarray:
         points = points[:-1]
     if len(points) < 3:
         raise SpaceError("A polygon needs three corners.", where, "Add corners or leave it out.")
-    if np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[-1] == 0:
+    widths = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if widths[-1] <= FLAT * widths[0]:
         raise SpaceError("All corners lie on one line.", where, "Move one or leave it out.")
     return points

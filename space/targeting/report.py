@@ -44,6 +44,7 @@ def rejections(
     optics: Optics,
     polygons: Sequence[np.ndarray] = (),
     sites_map_px: np.ndarray | None = None,
+    least: np.ndarray | None = None,
 ) -> tuple[int, dict[str, int]]:
     """Count candidate places, and those not chosen by reason (see the module's docstring).
 
@@ -51,6 +52,8 @@ def rejections(
     ----------
     scores : ScoreMap
         Scores everywhere, whatever the polygons.
+    least : ndarray, optional
+        Thresholds of its cells where they differ.
     """
     if sites_map_px is None:
         places, values, wanted = _places(cover, scores, options, optics)
@@ -58,17 +61,20 @@ def rejections(
         places = sites_map_px[scores.holds_field(sites_map_px)]
         values = scores.at(places)
         wanted = values + _penalty(_cells_of(places, scores), cover, options, optics)
-    low = values < max(options.target_score_threshold, NOTHING)
+    threshold = np.full(len(places), options.least_threshold)
+    if least is not None:
+        threshold = least[tuple(_cells_of(places, scores).T)]
+    threshold = np.maximum(threshold, NOTHING)
+    low = values < threshold
     wanted[low] = _best_around(places[low], cover, scores, options, optics)
     rejected: dict[str, int] = {}
     if not len(places):
         return 0, rejected
-    threshold = max(options.target_score_threshold, NOTHING)
     allowed = inside(places, polygons) if polygons else np.ones(len(places), bool)
     left = ~_holds_target(places, targets_map_px, optics)
     for reason, holds in (
-        (AVOIDED, (values < threshold) & (wanted >= threshold)),
-        (THRESHOLD, values < threshold),
+        (AVOIDED, low & (wanted >= threshold)),
+        (THRESHOLD, low),
         (OUTSIDE, ~allowed),
         (CONFLICT, _in_conflict(places, targets_map_px, optics)),
         (ENOUGH, np.full(len(places), len(targets_map_px) == options.max_targets)),
@@ -129,6 +135,11 @@ def describe(choice, options: TargetingOptions) -> str:
             f"The fields hold {counts.get('wanted_in_fields', 0):.0%} of the wanted "
             f"{counts['wanted_um2']:.3g} um2"
             + (" (counted by priority)." if min(options.target_weights) < 1 else ".")
+        )
+    if counts.get("beside_um2", 0) >= 0.01:
+        lines.append(
+            f"{counts['beside_um2']:.3g} um2 more lie beside the lamella and do not count "
+            "(on_lamella_only)."
         )
     return "\n".join(lines)
 

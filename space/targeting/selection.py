@@ -12,12 +12,21 @@ from space.targeting.areas import Area, distances, split
 from space.targeting.checks import as_points, problems
 from space.targeting.choice import choose_points
 from space.targeting.geometry_points import geometry_points
-from space.targeting.masks import ClassTables, Coverage, as_labels, class_tables, coverage
+from space.targeting.masks import (
+    ClassTables,
+    Coverage,
+    as_labels,
+    class_tables,
+    coverage,
+    on_own_pieces,
+    pieces_unknown,
+)
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.report import rejections, share_in_fields
 from space.targeting.room import areas_apart, make_room, places_around
 from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
+from space.targeting.thresholds import differ, thresholds_at, thresholds_of_cells
 from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
 log = logging.getLogger("space.targeting")
@@ -37,8 +46,9 @@ class Choice:
     counts : dict
         ``targets``, ``areas``, ``candidates`` (cells of the score map above the threshold),
         ``places`` (candidate places, see `space.targeting.report`), ``total_score``,
-        ``best_score``, ``wanted_um2`` and ``wanted_in_fields`` (share of the wanted class
-        inside a target's field); the last two count classes by their priority.
+        ``best_score``, ``wanted_um2``, ``beside_um2`` (as much more lies beside the lamella) and
+        ``wanted_in_fields`` (share of the wanted class inside a target's field); the last three
+        count classes by their priority.
     score : ScoreMap or None
         The score at every position, for plots of intermediate steps; None for an empty map.
     rejected : dict of str to int
@@ -62,7 +72,11 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class _Question:
-    """What is asked and what follows from it directly."""
+    """What is asked and what follows from it directly.
+
+    `labels` are those of the lamella's own pieces; `beside` counts the wanted pixels elsewhere.
+    `least` are the thresholds of the cells where they differ.
+    """
 
     labels: np.ndarray
     tables: ClassTables
@@ -72,12 +86,24 @@ class _Question:
     optics: Optics
     polygons: tuple[np.ndarray, ...] = ()
     sites: np.ndarray | None = None
+    beside: float = 0.0
+    least: np.ndarray | None = None
+    unknown: str = ""
 
     def scores_at(self, points_map_px: np.ndarray) -> np.ndarray:
         return scores_at(points_map_px, self.labels, self.tables, self.options, self.optics)
 
-    def passes(self, values: np.ndarray) -> np.ndarray:
-        return (values >= self.options.target_score_threshold) & (values > 0)
+    def thresholds_at(self, points_map_px: np.ndarray) -> np.ndarray:
+        if self.least is None:
+            return np.full(len(points_map_px), self.options.least_threshold)
+        return thresholds_at(points_map_px, self.labels, self.tables, self.options, self.optics)
+
+    def passes(self, points_map_px: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return (values >= self.thresholds_at(points_map_px)) & (values > 0)
+
+    def usable(self) -> ScoreMap:
+        """Scores of which those below the thresholds of their places count as 0."""
+        return replace(self.scores, least=self.least)
 
 
 def select_targets(
@@ -143,7 +169,7 @@ def select_targets(
     True
     """
     labels = as_labels(label_map)
-    tables = class_tables(label_names, options)
+    class_tables(label_names, options)  # tells what is wrong with them, also for an empty map
     polygons = as_polygons(polygons_map_px)
     fixed = as_points(fixed_map_px, labels.shape, "fixed targets")
     sites = None
@@ -152,26 +178,27 @@ def select_targets(
         sites = sites[inside(sites, polygons)] if polygons else sites
     if not labels.size:
         return _finish((), ["The map is empty: no targets."], {}, None)
-    asked = _ask(labels, tables, options, optics, polygons, sites)
-    allowed = asked.scores
+    asked = _ask(labels, label_names, options, optics, polygons, sites)
+    allowed = asked.usable()
     if polygons and sites is None:
         cells = allowed_cells(polygons, allowed.values.shape, allowed.factor)
         allowed = allowed.restricted(cells)
     points = choose_points(allowed, options, optics, fixed_map_px=fixed, sites_map_px=sites)
     values = asked.scores_at(points)
     is_fixed = np.arange(len(points)) < len(fixed)
-    keep = asked.passes(values)
+    keep = asked.passes(points, values)
     if polygons:
         keep &= inside(points, polygons)
     keep |= is_fixed
     points, values, is_fixed = points[keep], values[keep], is_fixed[keep]
     counts = _counts(asked)
+    warnings = [asked.unknown] if asked.unknown else []
     if not len(points):
         places, rejected = _rejections(asked, points)
         counts["places"] = places
-        return _finish((), [f"No targets: {_why_none(asked, counts)}"], counts, asked, rejected)
+        warnings.append(f"No targets: {_why_none(asked, counts)}")
+        return _finish((), warnings, counts, asked, rejected)
 
-    warnings: list[str] = []
     groups = split(points, optics.image_shift_limit_um / optics.pixel_um)
     if optics.beam_margin_um and len(groups) > 1 and sites is None:
         area = np.empty(len(points), int)
@@ -179,7 +206,8 @@ def select_targets(
             area[group] = number
         points = areas_apart(points, area, is_fixed, optics)
         values = asked.scores_at(points)
-        keep = asked.passes(values) & (inside(points, polygons) if polygons else True) | is_fixed
+        keep = asked.passes(points, values) & (inside(points, polygons) if polygons else True)
+        keep |= is_fixed
         groups = [group[keep[group]] for group in groups if keep[group].any()]
     areas = [
         _with_tracking(points[group], values[group], is_fixed[group], asked) for group in groups
@@ -205,6 +233,8 @@ def review_targets(
     options: TargetingOptions,
     optics: Optics,
     areas: Sequence[Area],
+    *,
+    polygons_map_px: Sequence = (),
 ) -> Choice:
     """Score and check targets that a person has put where they are.
 
@@ -215,6 +245,8 @@ def review_targets(
     areas : sequence of Area
         Targets, the first of each area for tracking; their scores are not looked at. An area
         without geometry points gets some.
+    polygons_map_px : sequence of (k, 2) arrays, optional
+        As for `select_targets`, but targets may be outside.
 
     Returns
     -------
@@ -229,7 +261,7 @@ def review_targets(
         As `select_targets`, and for a point outside of the map.
     """
     labels = as_labels(label_map)
-    tables = class_tables(label_names, options)
+    polygons = as_polygons(polygons_map_px)
     checked = []
     for number, area in enumerate(areas, 1):
         points = as_points(area.targets_map_px, labels.shape, f"targets of area {number}")
@@ -240,7 +272,7 @@ def review_targets(
             checked.append(replace(area, targets_map_px=points, geometry_points_map_px=extra))
     if not checked:
         return _finish((), ["There are no targets."], {}, None)
-    asked = _ask(labels, tables, options, optics)
+    asked = _ask(labels, label_names, options, optics, polygons)
     counts = _counts(asked)
     taken = np.concatenate([area.targets_map_px for area in checked])
     values = asked.scores_at(taken)
@@ -250,13 +282,26 @@ def review_targets(
         area if len(area.geometry_points_map_px) else _with_geometry(area, taken, asked)
         for area in checked
     ]
-    return _with_counts(checked, counts, _problems(checked, asked), asked)
+    warnings = [asked.unknown] if asked.unknown else []
+    return _with_counts(checked, counts, warnings + _problems(checked, asked), asked)
 
 
-def _ask(labels, tables, options, optics, polygons=(), sites=None) -> _Question:
-    cover = coverage(labels, tables, cell_factor(optics))
+def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> _Question:
+    tables = class_tables(label_names, options)
+    beside, unknown = 0.0, ""
+    if options.on_lamella_only:
+        unknown = pieces_unknown(label_names, options)
+        labels, tables, lost = on_own_pieces(labels, tables, polygons)
+        beside = float(lost @ tables.wanted)
+    factor = cell_factor(optics)
+    cover = coverage(labels, tables, factor)
     scores = score_map(cover, options, optics)
-    return _Question(labels, tables, cover, scores, options, optics, polygons, sites)
+    least = None
+    if differ(options):
+        least = thresholds_of_cells(labels, tables, factor, options, optics)
+    return _Question(
+        labels, tables, cover, scores, options, optics, polygons, sites, beside, least, unknown
+    )
 
 
 def _finish(areas, warnings, counts, asked: _Question | None, rejected=None) -> Choice:
@@ -335,7 +380,7 @@ def _roomy_place(area: Area, others: list[Area], asked: _Question, allowed: Scor
     places = places_around(area.targets_map_px[0], optics)[: None if movable else 1]
     scores = allowed.at(places)
     scores[0] = area.scores[0]
-    good = asked.passes(scores)
+    good = (scores >= asked.options.least_threshold) & (scores > 0)
     if asked.polygons:
         good &= inside(places, asked.polygons)
     limit_px = optics.image_shift_limit_um / optics.pixel_um
@@ -351,7 +396,7 @@ def _roomy_place(area: Area, others: list[Area], asked: _Question, allowed: Scor
     clean = avoided_in_view(places[0], asked.cover, optics)
 
     def is_well(place: np.ndarray) -> bool:
-        passes = asked.passes(asked.scores_at(place[None])).all()
+        passes = asked.passes(place[None], asked.scores_at(place[None])).all()
         return passes and avoided_in_view(place, asked.cover, optics) <= clean
 
     best = next(k for k, index in enumerate(order) if index == 0 or is_well(places[index]))
@@ -391,7 +436,8 @@ def _with_geometry(area: Area, taken, asked: _Question) -> Area:
 
 def _problems(areas: list[Area], asked: _Question) -> list[str]:
     held = [asked.scores.holds_field(area.targets_map_px) for area in areas]
-    return problems(areas, held, asked.options.target_score_threshold, asked.optics)
+    least = [asked.thresholds_at(area.targets_map_px) for area in areas]
+    return problems(areas, held, least, asked.optics)
 
 
 def _rejections(asked: _Question, points: np.ndarray) -> tuple[int, dict[str, int]]:
@@ -403,15 +449,19 @@ def _rejections(asked: _Question, points: np.ndarray) -> tuple[int, dict[str, in
         asked.optics,
         asked.polygons,
         asked.sites,
+        asked.least,
     )
 
 
 def _counts(asked: _Question) -> dict[str, float]:
     cell_um = asked.cover.factor * asked.optics.pixel_um
+    usable = asked.usable().usable
+    usable = usable[usable >= asked.options.least_threshold]
     return {
-        "candidates": int(asked.passes(asked.scores.values).sum()),
+        "candidates": int((usable > 0).sum()),
         "best_score": float(asked.scores.values.max()),
         "wanted_um2": float(asked.cover.wanted.sum(dtype=float)) * cell_um**2,
+        "beside_um2": asked.beside * asked.optics.pixel_um**2,
     }
 
 
@@ -427,6 +477,12 @@ def _why_none(asked: _Question, counts) -> str:
     if not cover.wanted.any():
         if cover.avoided.size and cover.avoided.min() >= 1:
             return "the whole map belongs to avoided classes."
+        if asked.beside:
+            return (
+                f"{counts['beside_um2']:.3g} um2 of {names} were found, but none on the lamella's "
+                "own pieces. If the sample is no lamella, set on_lamella_only = False; a piece "
+                "that a polygon touches counts (target_polygons)."
+            )
         return f"the map holds nothing of the wanted classes ({names})."
     if asked.sites is not None and not len(asked.sites):
         return "there is no hole" + (" in the polygons." if asked.polygons else ".")
@@ -439,9 +495,17 @@ def _why_none(asked: _Question, counts) -> str:
         where = "in the polygons" if asked.polygons else "at the holes"
         return (
             f"{counts['wanted_um2']:.3g} um2 of {names} were found, but no place {where} reaches "
-            f"the threshold of {options.target_score_threshold:g}."
+            f"{_threshold_words(options)}."
         )
+    below = "below" if asked.least is None else "and no place reaches"
     return (
         f"{counts['wanted_um2']:.3g} um2 of {names} were found, but the best score is "
-        f"{counts['best_score']:.3g}, below the threshold of {options.target_score_threshold:g}."
+        f"{counts['best_score']:.3g}, {below} {_threshold_words(options)}."
     )
+
+
+def _threshold_words(options: TargetingOptions) -> str:
+    if not differ(options):
+        return f"the threshold of {options.least_threshold:g}"
+    pairs = zip(options.target_list, options.thresholds)
+    return f"its threshold ({', '.join(f'{name} {least:g}' for name, least in pairs)})"

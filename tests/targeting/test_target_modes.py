@@ -247,7 +247,7 @@ def test_good_targets_pass_without_a_word():
         (([MITO], [OTHER, (150, 350)]), {}, "The beams of targets 2.1 and 2.2 overlap"),
         (([MITO, OTHER],), {"image_shift_limit_um": 8}, "Target 2 is 9.0 um from its tracking"),
         (([MITO, (3, 400)],), {}, "Target 2: its Record field leaves the map"),
-        (([MITO, (50, 400)],), {}, "Target 2 scores 0, below the threshold of 0.01"),
+        (([MITO, (50, 400)],), {}, "Target 2 scores 0, below the threshold of 0.03"),
         (([MITO], [VESICLE]), {}, "Target 2.1 scores 0"),
     ],
 )
