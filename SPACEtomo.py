@@ -35,9 +35,10 @@ save_plot = False  # save plots of intermediate steps
 aperture_control = True  # SerialEM can drive the apertures
 objective_aperture = 70  # um, for lamella maps and tilt series
 WG_image_state = 1  # imaging state of the whole-grid montage (number or name)
-MM_image_state = 2  # low dose imaging state of lamella maps, tilt series
+MM_image_state = 2  # low dose imaging state made in View; or [View's, Record's]
 WG_offset_via_IM = True  # find lamellae again at an intermediate magnification
 IM_mag_index = 10  # intermediate magnification (value < 50: its index)
+IM_image_state = ""  # imaging state of the intermediate pictures ("" = IM_mag_index)
 WG_montage_overlap = 0.15  # fraction of the frame
 MM_montage_overlap = 0.25  # fraction of the frame
 WG_detection_threshold = 0.1  # least confidence of a lamella

@@ -28,6 +28,7 @@ LARGEST_SHIFT_UM = 19.5
 """PACEtomo leaves out targets that are farther from the tracking target than this."""
 
 _HIGHEST_SLOT = 12
+_VIEW_AND_RECORD = 2
 _NARROWEST_BEAM_UM = 0.05
 _STEEPEST_DEG = 80
 
@@ -66,8 +67,9 @@ class Settings:
     aperture_control: bool = True
     objective_aperture: int = 70
     WG_image_state: int | str = 1
-    MM_image_state: int | str = 2
+    MM_image_state: int | str | tuple[int | str, ...] = 2
     WG_offset_via_IM: bool = True
+    IM_image_state: int | str = ""
     IM_mag_index: int = 10
     WG_montage_overlap: float = 0.15
     MM_montage_overlap: float = 0.25
@@ -484,14 +486,29 @@ def _slots_meant(value: object) -> str:
 
 def _check_states(settings: Settings) -> list[str]:
     problems = []
-    for name in ("WG_image_state", "MM_image_state"):
+    for name, more in (
+        ("WG_image_state", ""),
+        ("MM_image_state", ", or a list of two such: a state made in View and one in Record"),
+        ("IM_image_state", ', or "" to use IM_mag_index'),
+    ):
         value = getattr(settings, name)
-        if not ((_is_int(value) and value >= 1) or (isinstance(value, str) and value.strip())):
+        none = name == "IM_image_state" and (value == "" or (_is_int(value) and value == 0))
+        two = name == "MM_image_state" and _are_two_states(value)
+        if not (_is_state(value) or two or none):
             problems.append(
-                f"{name} = {_shown(value)} is not an imaging state. Give its number from 1 "
-                "or its name in quotes."
+                f"{name} = {_shown(value)} is not an imaging state. Give its number from 1, or "
+                f"its name in quotes{more}."
             )
     return problems
+
+
+def _is_state(value: object) -> bool:
+    return (_is_int(value) and value >= 1) or (isinstance(value, str) and bool(value.strip()))
+
+
+def _are_two_states(value: object) -> bool:
+    both = isinstance(value, tuple) and len(value) == _VIEW_AND_RECORD
+    return both and all(_is_state(one) for one in value) and value[0] != value[1]
 
 
 _CLASS_LISTS = {"exclude_lamella_classes": "broken", "target_list": "mitos", "avoid_list": "ice"}

@@ -12,7 +12,7 @@ from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import SpaceError
 from space.microscope import navigator, scope
-from space.microscope.log import log_to_serialem
+from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
 from space.steps import acquire, collect, find, prepare, refind
@@ -89,6 +89,8 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         if remark:
             _log.info("%s", remark)
         scope.work_unattended()
+        tell_anew()
+        prepare.check_autoloader(settings)
         directory = scope.working_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         for folder in {directory, map_dir}:

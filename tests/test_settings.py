@@ -109,7 +109,16 @@ def test_the_script_and_the_defaults_agree():
         ("avoid_list", ("mitos",), "in avoid_list"),
         ("exclude_lamella_classes", ("brokn",), "'broken'"),
         ("WG_image_state", 0, "not an imaging state"),
-        ("MM_image_state", "", "not an imaging state"),
+        ("MM_image_state", "", "a list of two"),
+        ("MM_image_state", (2,), "a list of two"),
+        ("MM_image_state", (2, 2), "a list of two"),
+        ("MM_image_state", (2, 3, 4), "a list of two"),
+        ("MM_image_state", (2, 0), "a list of two"),
+        ("MM_image_state", (2, ("R",)), "a list of two"),
+        ("WG_image_state", (1, 2), "not an imaging state"),
+        ("IM_image_state", -1, '"" to use IM_mag_index'),
+        ("IM_image_state", False, '"" to use IM_mag_index'),
+        ("IM_image_state", (3, 4), '"" to use IM_mag_index'),
         ("external_map_dir", "/nowhere/at/all", "not a folder"),
         ("SPACE_DIR", "/nowhere/at/all", "holds no SPACEtomo_config.py"),
         ("SPACE_DIR", None, "not a folder name"),
@@ -119,6 +128,25 @@ def test_each_wrong_setting_is_named(good, config, name, value, word):
     problems = check(replace(good, **{name: value}), config)
     assert len(problems) == 1, problems
     assert name in problems[0] and word in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MM_image_state", "View"),
+        ("MM_image_state", (2, 3)),
+        ("MM_image_state", ("View", 3)),
+        ("IM_image_state", 0),
+        ("IM_image_state", ""),
+        ("IM_image_state", 3),
+        ("IM_image_state", "580"),
+    ],
+)
+def test_imaging_states_in_all_forms(good, config, tmp_path, name, value):
+    settings = replace(good, **{name: value})
+    assert check(settings, config) == []
+    save(settings, tmp_path)
+    assert getattr(load(tmp_path), name) == value
 
 
 def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, config, project):

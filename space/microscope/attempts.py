@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from space.errors import SpaceError
+from space.microscope.column import open_valve, valve_is_closed
 from space.microscope.sem import check_space_left, sem_errors, serialem, words
 from space.microscope.waiting import StoppedByUserError, wait_for
 
@@ -64,7 +65,7 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
         _log.warning("%s failed: %s. It is tried once more.", what, trouble)
         if valve_is_closed():
             _log.warning("The column valves are opened again.")
-            serialem().SetColumnOrGunValve(1)
+            open_valve()
 
 
 def disturbance() -> str:
@@ -74,14 +75,6 @@ def disturbance() -> str:
     if dewars_are_filling():
         return "the dewars are being filled"
     return ""
-
-
-def valve_is_closed() -> bool:
-    """Whether the microscope says so; one that does not tell counts as open."""
-    try:
-        return int(serialem().ReportColumnOrGunValve()) == 0
-    except sem_errors():
-        return False
 
 
 def dewars_are_filling() -> bool:

@@ -6,13 +6,14 @@ import logging
 import re
 
 from space.errors import SpaceError
-from space.microscope.scope import close_valve
+from space.microscope.column import close_valve
 from space.microscope.sem import sem_errors, serialem, words
 
 _LOADED_SLOT = "SPACE_LOADED_SLOT"
 """SerialEM variable that lives as long as the program: the slot loaded by this script."""
 
 _NONE = "none"
+_STATUS_AND_NAME = 2
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
 _LONGEST_NAME = 40
 _log = logging.getLogger("space.microscope")
@@ -27,6 +28,21 @@ def folder_safe(name: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
     safe = re.sub(r"(?i)_tgt", "-tgt", safe)[:_LONGEST_NAME].rstrip("_-")
     return f"{safe}_" if _RESERVED.fullmatch(safe) else safe
+
+
+def is_absent(slot: int) -> bool:
+    """Whether SerialEM knows that there is no autoloader, from its property and from a slot."""
+    sem = serialem()
+    try:
+        if float(sem.ReportProperty("ScopeHasAutoloader")) != 0:
+            return False
+    except sem_errors():
+        return False
+    try:
+        sem.ReportSlotStatus(int(slot))
+    except sem_errors():
+        return True
+    return False
 
 
 def slot_name(slot: int) -> str:
@@ -46,8 +62,10 @@ def slot_name(slot: int) -> str:
             'Correct grid_list; ["stage"] stands for the grid that is loaded.',
         ) from error
     values = answer if isinstance(answer, tuple) else (answer,)
-    # The slot of the grid that is on the stage may count as empty.
-    if int(values[0]) == 0 and loaded_slot() != slot:
+    # The slot of the grid that is on the stage may count as empty. JEOL's answers begin with an
+    # identity instead of a status.
+    told_status = len(values) <= _STATUS_AND_NAME
+    if told_status and int(values[0]) == 0 and loaded_slot() != slot:
         raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
     return values[-1].strip() if isinstance(values[-1], str) else ""
 

@@ -14,14 +14,9 @@ from space.errors import OutOfSpaceError, SpaceError
 from space.geometry import MapFrame, Matrix, montage_pieces
 from space.microscope import mdoc, navigator
 from space.microscope.attempts import SpoiltError, carefully
-from space.microscope.scope import (
-    Picture,
-    check_light,
-    read_buffer,
-    stage_position_um,
-    stage_to_pixels,
-)
+from space.microscope.scope import Picture, check_light, read_buffer, stage_to_pixels
 from space.microscope.sem import serialem
+from space.microscope.stage import stage_position_um
 
 OVERVIEW_BUFFER = "B"
 """Buffer that holds the overview after a montage was acquired or loaded."""

@@ -1,4 +1,4 @@
-"""States, stage, low dose, apertures, valves and what the optics are."""
+"""What the optics are, image shift and its matrices, and pictures."""
 
 from __future__ import annotations
 
@@ -12,32 +12,14 @@ import numpy as np
 from space.errors import SpaceError
 from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
 from space.microscope.attempts import SpoiltError, carefully
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.log import warn_once
+from space.microscope.sem import sem_errors, serialem
+from space.microscope.states import go_to_area
 
-STAGE_LIMIT_UM = 990.0
-"""Reach of the stage from its centre along x and y (SerialEM's default limit)."""
-
-OBJECTIVE_APERTURE = 2
-"""SerialEM's number of the objective aperture."""
-
-_HIGHEST_MAG_INDEX = 50
 _DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard deviations above it
-_LEVEL_WITHIN_DEG = 0.5
 _SAMPLE_PX = 1_000_000
-_FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
-_FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
-_SAME_MAGNIFICATION = 0.2
 _WIDER = 1.1  # than what was set: more than readings differ
 _log = logging.getLogger("space.microscope")
-
-_STATE_FAILURES = {
-    1: "no imaging state has this name",
-    2: "two or more imaging states begin with this text",
-    3: "there is no imaging state with this number",
-    4: "the state of a map is in force; SerialEM's Imaging States dialog must restore it first",
-    5: "the state belongs to a camera that is not active",
-    6: "a low dose state of another camera is in force",
-}
 
 
 def working_directory() -> Path:
@@ -54,179 +36,6 @@ def work_unattended() -> None:
     sem = serialem()
     sem.NoMessageBoxOnError(1)
     sem.SuppressReports(1)
-
-
-# --- states and magnifications ----------------------------------------------------------------
-
-
-def go_to_imaging_state(state: int | str) -> None:
-    """Go to an imaging state by number or name.
-
-    Raises
-    ------
-    SpaceError
-        When SerialEM did not do so; it only tells when asked.
-    """
-    code = int(serialem().GoToImagingState(str(state)))
-    if code:
-        raise SpaceError(
-            f"The imaging state was not set: {_STATE_FAILURES.get(code, f'code {code}')}.",
-            f"imaging state {state!r}",
-            "Correct WG_image_state or MM_image_state, or the states in SerialEM.",
-        )
-
-
-def go_to_whole_grid_state(state: int | str) -> None:
-    """Go to the state for whole-grid montages and make sure that it is in low magnification."""
-    go_to_imaging_state(state)
-    magnification, low, *_ = serialem().ReportMag()
-    if not low:
-        raise SpaceError(
-            f"The magnification is {magnification:g}, not a low one.",
-            f"WG_image_state {state!r}",
-            "Give the state for whole-grid montages.",
-        )
-
-
-def go_to_low_dose_state(state: int | str) -> None:
-    """Go to the low dose state for lamella montages, and to its View area."""
-    go_to_imaging_state(state)
-    try:
-        go_to_area("V")
-    except sem_errors() as error:
-        raise SpaceError(
-            f"There is no View area: {words(error)}.",
-            f"MM_image_state {state!r}",
-            "Give a low dose state with View and Record set up.",
-        ) from error
-    magnification, low, *_ = serialem().ReportMag()
-    if low:
-        raise SpaceError(
-            f"View is at {magnification:g}x, a low magnification.",
-            f"MM_image_state {state!r}",
-            "Give the low dose state for lamella montages.",
-        )
-    _take_off_left_offset()
-
-
-def _take_off_left_offset() -> None:
-    """Correct the focus when SerialEM had ended while in View, once after it was started.
-
-    View has its own defocus, tens of micrometres away. A SerialEM that ended there never went
-    back, and one that was started anew takes the present focus for Record's, so that the next
-    tilt series would be out of focus by as much.
-    """
-    sem = serialem()
-    if sem.IsVariableDefined(_FOCUS_CHECKED):
-        return
-    sem.SetPersistentVar(_FOCUS_CHECKED, "1")
-    offset_um = float(sem.ReportLDDefocusOffset("V"))
-    go_to_area("R")
-    defocus_um = float(sem.ReportDefocus())
-    if abs(offset_um) >= _FAR_OFFSET_UM and abs(defocus_um / offset_um - 1) <= _LIKE_OFFSET:
-        sem.SetDefocus(defocus_um - offset_um)
-        _log.warning(
-            "Record had a defocus of %.0f um, about the offset of View (%.0f um), which must have "
-            "been left there when SerialEM ended: it was taken off. Look at the focus.",
-            defocus_um,
-            offset_um,
-        )
-    go_to_area("V")
-
-
-def go_to_area(letter: str) -> None:
-    """Go to a low dose area (V, F, T, R or S)."""
-    serialem().GoToLowDoseArea(letter)
-
-
-def set_magnification(value: int) -> None:
-    """Set a magnification; values below 50 are magnification indexes."""
-    sem = serialem()
-    try:
-        if value < _HIGHEST_MAG_INDEX:
-            sem.SetMagIndex(int(value))
-        else:
-            sem.SetMag(float(value))
-    except sem_errors() as error:
-        raise SpaceError(
-            f"The magnification cannot be set: {words(error)}.",
-            f"IM_mag_index {value}",
-            "Give an index or a magnification that the microscope has.",
-        ) from error
-    if value < _HIGHEST_MAG_INDEX:
-        now = sem.ReportMagIndex()
-        is_set = int(now[0] if isinstance(now, tuple) else now) == value
-    else:
-        now = sem.ReportMag()[0]
-        is_set = abs(now / value - 1) < _SAME_MAGNIFICATION
-    if not is_set:
-        raise SpaceError(
-            f"The magnification was not set; the microscope tells {now}.",
-            f"IM_mag_index {value}",
-            "Look whether the microscope lets SerialEM change the magnification.",
-        )
-
-
-def low_magnification() -> float:
-    """Return the magnification if it is in the low range (LM), else 0."""
-    magnification, low, *_ = serialem().ReportMag()
-    return float(magnification) if low else 0.0
-
-
-# --- column -------------------------------------------------------------------------------------
-
-
-def open_valve() -> None:
-    """Open the column or gun valve."""
-    serialem().SetColumnOrGunValve(1)
-
-
-def close_valve() -> None:
-    """Close the column or gun valve."""
-    serialem().SetColumnOrGunValve(0)
-
-
-def retract_objective_aperture() -> None:
-    """Take the objective aperture out (low magnifications need the whole field)."""
-    serialem().SetApertureSize(OBJECTIVE_APERTURE, 0)
-
-
-def insert_objective_aperture(size_um: int) -> None:
-    """Put the objective aperture of this size in."""
-    serialem().SetApertureSize(OBJECTIVE_APERTURE, int(size_um))
-
-
-# --- stage --------------------------------------------------------------------------------------
-
-
-def stage_position_um() -> tuple[float, float, float]:
-    """Return the stage's reading x, y, z."""
-    x, y, z = serialem().ReportStageXYZ()
-    return float(x), float(y), float(z)
-
-
-def level_stage() -> None:
-    """Bring a stage back that a script which was cut off left tilted."""
-    tilt_deg = float(serialem().ReportTiltAngle())
-    if abs(tilt_deg) > _LEVEL_WITHIN_DEG:
-        _log.info("The stage is tilted by %.1f degrees: it is brought back to 0.", tilt_deg)
-        serialem().TiltTo(0.0)
-
-
-def find_eucentric_height() -> None:
-    """Bring the specimen to eucentric height by tilting (coarse routine).
-
-    Raises
-    ------
-    SpaceError
-        When that failed twice; the stage is level then.
-    """
-    sem = serialem()
-    try:
-        carefully(lambda: sem.Eucentricity(1), "Finding the eucentric height")
-    except SpaceError:
-        sem.TiltTo(0.0)  # a stage that stopped on its way would spoil all that follows
-        raise
 
 
 # --- image shift and matrices ---------------------------------------------------------------------
@@ -311,7 +120,8 @@ def _beam_diameter_um(given_um: float, field_um: tuple[float, float]) -> float:
     told_um = _illuminated_um()
     if given_um > 0:
         if told_um > _WIDER * given_um:
-            _log.warning(
+            warn_once(
+                "beam",
                 "The microscope tells an illuminated area of %.2f um, beam_diameter is %g um: what "
                 "was set is used. If it is too small, neighbouring targets expose one another.",
                 told_um,
@@ -321,7 +131,8 @@ def _beam_diameter_um(given_um: float, field_um: tuple[float, float]) -> float:
     if told_um > 0:
         return told_um
     diagonal_um = math.hypot(*field_um)
-    _log.warning(
+    warn_once(
+        "beam",
         "The microscope does not tell its illuminated area; the beam is taken to be as wide as the "
         "camera's diagonal, %.2f um. If it is wider, neighbouring targets expose one another: "
         "measure it and set beam_diameter.",

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from space.errors import SpaceError
 from space.geometry import rotation_of
-from space.microscope import mdoc, montage, navigator, scope
+from space.microscope import column, mdoc, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
@@ -68,8 +68,8 @@ def collect_maps(session: GridSession, segment: bool) -> None:
 def go_to_lamella_conditions(session: GridSession) -> None:
     """Set aperture, imaging state and View area for lamella maps and tilt series."""
     if session.settings.aperture_control:
-        scope.insert_objective_aperture(session.settings.objective_aperture)
-    scope.go_to_low_dose_state(session.settings.MM_image_state)
+        column.insert_objective_aperture(session.settings.objective_aperture)
+    states.go_to_low_dose_states(session.settings.MM_image_state)
 
 
 def _mended(session: GridSession, number: int, segment: bool) -> bool:
@@ -124,7 +124,7 @@ def _collect(
     _log.info("Lamella %d (%s): moving there...", number, lamella.category)
     navigator.move_to(item.index)
     view = _view_of_lamella(session, number, somebody_there)
-    scope.find_eucentric_height()
+    stage.find_eucentric_height()
     navigator.take_height(item.index)
     for other in later:  # neighbours are about as high
         other_item = _item_of(other)

@@ -12,7 +12,7 @@ from space.geometry import MapFrame
 from space.images import read_png
 from space.lamellae.boxes import Box
 from space.lamellae.select import Lamella, choose, drop_close, renumbered
-from space.microscope import montage, navigator, scope
+from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
 from space.plots import plot_detection
 from space.steps import lamella_list
@@ -59,8 +59,8 @@ def whole_grid_map(session: GridSession) -> MapImage:
         _log.info("The map of grid %s exists: montage skipped.", session.grid)
         return montage.load_map(item.index)
     if session.settings.aperture_control:
-        scope.retract_objective_aperture()
-    scope.go_to_whole_grid_state(session.settings.WG_image_state)
+        column.retract_objective_aperture()
+    states.go_to_whole_grid_state(session.settings.WG_image_state)
     _log.info("Collecting the map of the whole grid %s...", session.grid)
     path = session.directory / session.whole_grid_note
     collected = montage.collect_whole_grid(
@@ -104,7 +104,7 @@ def _detect(
         grid=session.grid,
     )
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
-    limit = scope.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
+    limit = stage.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
     everything = [lamella_of_box(box, frame) for box in boxes]
     kept, dropped = choose(
         everything,

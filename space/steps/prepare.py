@@ -7,8 +7,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from space.errors import SpaceError
 from space.files import write_text_atomic
-from space.microscope import autoloader, montage, navigator, scope
+from space.microscope import autoloader, column, montage, navigator, stage
 from space.microscope.sem import check_space_left, sem_errors, serialem, words
 from space.settings import STAGE, Settings
 from space.steps.session import GridSession
@@ -62,7 +63,29 @@ def grid_name(
     if before in (base, f"{base}{suffix}") and before.lower() not in used:
         return before
     numbered = base.lower() in used or (several and bool(default) and not named)
-    return f"{base}{suffix}" if numbered else base
+    name = f"{base}{suffix}" if numbered else base
+    if slot != STAGE and not named:
+        _log.warning(
+            "The autoloader gives the grid in slot %s no name: it is called %s.", slot, name
+        )
+    return name
+
+
+def check_autoloader(settings: Settings) -> None:
+    """Refuse autoloader slots where there is no autoloader.
+
+    Raises
+    ------
+    SpaceError
+        When that is known; else each grid has to tell.
+    """
+    slots = [int(slot) for slot in settings.grid_list if slot != STAGE]
+    if slots and autoloader.is_absent(slots[0]):
+        raise SpaceError(
+            "This microscope has no autoloader; nothing was moved.",
+            f"grid_list = {list(settings.grid_list)}",
+            f'Put the grid on the stage and set grid_list = ["{STAGE}"].',
+        )
 
 
 def earlier_names(directory: Path) -> dict[str, str]:
@@ -87,11 +110,11 @@ def open_grid(session: GridSession, slot: int | str) -> bool:
         autoloader.load(int(slot))
     elif autoloader.loaded_slot() is not None:
         _log.info("Using the grid that is on the stage.")
-    scope.level_stage()
+    stage.level_stage()
     navigator.open_file(session.navigator_file)
     logged = open_log(session)
     _log.info("Grid %s in %s", session.grid, session.directory)
-    scope.open_valve()
+    column.open_valve()
     return logged
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from space.errors import SpaceError
 from space.lamellae.boxes import Box
 from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
-from space.microscope import montage, navigator, scope
+from space.microscope import column, montage, navigator, scope, states
 from space.microscope.navigator import Item
 from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
+from space.settings import Settings
 from space.steps import lamella_list
 from space.steps.find import CLOSEST_UM, draw_detection, lamella_of_box
 from space.steps.inference import detect
@@ -95,18 +96,27 @@ def refind_lamellae(session: GridSession) -> None:
 
 def _go_to_intermediate(session: GridSession) -> None:
     if session.settings.aperture_control:
-        scope.retract_objective_aperture()
-    scope.go_to_whole_grid_state(session.settings.WG_image_state)
-    scope.set_magnification(session.settings.IM_mag_index)
-    if low := scope.low_magnification():
+        column.retract_objective_aperture()
+    setting = _set_intermediate(session.settings)
+    if low := states.low_magnification():
         _log.warning(
-            "IM_mag_index %d is %gx, a magnification of the low range (LM): the offset between LM "
+            "%s is %gx, a magnification of the low range (LM): the offset between LM "
             "and View, often 10 um, is not seen there and stays in all positions, so that maps "
             "may miss their lamellae. Give the lowest magnification above LM that shows a whole "
             "lamella, or its index.",
-            session.settings.IM_mag_index,
+            setting,
             low,
         )
+
+
+def _set_intermediate(settings: Settings) -> str:
+    """Go to the intermediate magnification; return the setting that it comes from."""
+    if settings.IM_image_state:
+        states.go_to_intermediate_state(settings.IM_image_state)
+        return f"IM_image_state {settings.IM_image_state!r}"
+    states.go_to_whole_grid_state(settings.WG_image_state)
+    states.set_magnification(settings.IM_mag_index)
+    return f"IM_mag_index {settings.IM_mag_index}"
 
 
 def _drop_replaced() -> None:

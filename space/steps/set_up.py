@@ -15,7 +15,7 @@ from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame, field_rotation_deg, specimen_shift_um
 from space.images import read_json_beside, read_png
-from space.microscope import montage, navigator, scope, virtual_map
+from space.microscope import montage, navigator, scope, stage, virtual_map
 from space.microscope.montage import MapImage
 from space.microscope.scope import RecordOptics
 from space.microscope.virtual_map import ViewConditions
@@ -259,7 +259,7 @@ def _write_view(path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded:
     cut = virtual_map.cut_out(
         loaded.picture.data, (center[0], center[1]), facts.view_shape_px, enlarge
     )
-    _, _, z_um = scope.stage_position_um()
+    _, _, z_um = stage.stage_position_um()
     raw = _stage_reading(point_stage_um)
     virtual_map.write_view(path, cut, facts.view, (float(raw[0]), float(raw[1])), z_um)
 
@@ -320,7 +320,7 @@ def _rounded(points: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray) -> None:
-    _, _, z_um = scope.stage_position_um()
+    _, _, z_um = stage.stage_position_um()
     for position, (x_um, y_um) in enumerate(points_stage_um, start=1):
         index = navigator.add_stage_point(x_um, y_um, z_um)
         navigator.describe(index, f"{label}_geo{position}", f"{root}_geo", POINT_COLOR_GEOMETRY)

@@ -9,7 +9,7 @@ import pytest
 from fake_serialem import SEMerror, install
 
 from space.errors import OutOfSpaceError, SpaceError
-from space.microscope import montage, scope
+from space.microscope import montage
 from space.microscope.attempts import SpoiltError, carefully, dewars_are_filling
 from space.microscope.scope import Picture, check_light
 from space.microscope.sem import out_of_space
@@ -127,18 +127,6 @@ def test_noise_without_light_is_dark_and_any_specimen_is_not():
     window = np.where(np.arange(200) < 60, 20.0, 1200.0) + noise
     for light in (noise + 20.0, lit_corner, window, np.full((50, 50), 7)):
         assert check_light(picture(light)) is not None
-
-
-def test_an_eucentricity_that_fails_leaves_the_stage_level(monkeypatch):
-    Fake(monkeypatch)
-    tilts = []
-    import serialem
-
-    serialem.TiltTo = tilts.append
-    serialem.Eucentricity = lambda mode: attempts(SEMerror("time-out"))()
-    with pytest.raises(SpaceError, match="eucentric height failed twice"):
-        scope.find_eucentric_height()
-    assert tilts == [0.0]
 
 
 def mdoc_of(tmp_path, places):

@@ -33,60 +33,6 @@ def test_an_empty_error_still_has_words():
     assert "*" not in words(SEMerror("a\n****\nb"))
 
 
-@pytest.mark.parametrize(
-    ("code", "word"),
-    [(1, "no imaging state"), (2, "two or more"), (3, "number"), (5, "camera"), (9, "code 9")],
-)
-def test_a_state_that_was_not_set_is_an_error(monkeypatch, code, word):
-    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: float(code))
-    with pytest.raises(SpaceError, match=word):
-        scope.go_to_imaging_state("WG")
-
-
-def test_states_are_given_as_text(monkeypatch):
-    given_text = []
-    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: given_text.append(text) or 0.0)
-    scope.go_to_imaging_state(2)
-    assert given_text == ["2"]
-
-
-def test_the_whole_grid_state_must_be_in_low_magnification(monkeypatch):
-    fake_serialem.install(
-        monkeypatch, GoToImagingState=lambda text: 0.0, ReportMag=lambda: (4800.0, 0.0, 0.0)
-    )
-    with pytest.raises(SpaceError, match="not a low one"):
-        scope.go_to_whole_grid_state(1)
-
-
-def test_the_lamella_state_must_be_low_dose_and_not_low_magnification(monkeypatch):
-    fake_serialem.install(monkeypatch, GoToImagingState=lambda text: 0.0, GoToLowDoseArea=refuse)
-    with pytest.raises(SpaceError, match="View"):
-        scope.go_to_low_dose_state(2)
-    fake_serialem.install(
-        monkeypatch,
-        GoToImagingState=lambda text: 0.0,
-        GoToLowDoseArea=lambda area: None,
-        ReportMag=lambda: (82.0, 1.0, 0.0),
-    )
-    with pytest.raises(SpaceError, match="low magnification"):
-        scope.go_to_low_dose_state(2)
-
-
-def test_a_magnification_that_was_not_really_set_is_an_error(monkeypatch):
-    functions = {
-        "SetMagIndex": lambda index: None,
-        "SetMag": lambda magnification: None,
-        "ReportMagIndex": lambda: (10.0, 0.0),
-        "ReportMag": lambda: (580.0, 0.0, 0.0),
-    }
-    fake_serialem.install(monkeypatch, **functions)
-    scope.set_magnification(10)
-    scope.set_magnification(580)
-    for wrong in (11, 4800):
-        with pytest.raises(SpaceError, match="not set"):
-            scope.set_magnification(wrong)
-
-
 def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
     fake_serialem.install(
         monkeypatch,
@@ -115,7 +61,16 @@ def test_the_illuminated_area_counts_in_hundred_micrometres(monkeypatch):
 
 @pytest.mark.parametrize(
     ("answer", "name"),
-    [((1.0, "Grid A"), "Grid A"), ((1.0, 3.0), ""), (1.0, ""), ((-1.0, " b "), "b"), (-2.0, "")],
+    [
+        ((1.0, "Grid A"), "Grid A"),
+        ((1.0, 3.0), ""),
+        (1.0, ""),
+        ((1.0, ""), ""),
+        ((-1.0, " b "), "b"),
+        (-2.0, ""),
+        ((0.0, 1.0, 3.0, 2.0, 0.0, "JEOL grid"), "JEOL grid"),  # identity 0, no status
+        ((7.0, 1.0, 3.0, 2.0, 0.0, ""), ""),
+    ],
 )
 def test_slot_names_in_all_forms(monkeypatch, answer, name):
     fake_serialem.install(monkeypatch, ReportSlotStatus=lambda slot: answer)
@@ -138,6 +93,7 @@ def test_a_grid_is_not_loaded_twice_and_a_failure_is_told(monkeypatch):
     fake_serialem.install(
         monkeypatch,
         SetColumnOrGunValve=lambda state: None,
+        ReportColumnOrGunValve=lambda: 0.0,
         IsVariableDefined=lambda name: float(name in variables),
         GetVariable=lambda name: float(variables[name]),
         SetPersistentVar=lambda name, value: variables.update({name: value}),

@@ -1,0 +1,247 @@
+"""Imaging states, low dose areas and magnifications."""
+
+from __future__ import annotations
+
+import logging
+
+from space.errors import SpaceError
+from space.microscope.sem import sem_errors, serialem, words
+
+_HIGHEST_MAG_INDEX = 50
+_FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
+_FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
+_SAME_MAGNIFICATION = 0.2
+_log = logging.getLogger("space.microscope")
+
+_UNKNOWN_NAME, _NO_SUCH_NUMBER = 1, 3
+_STATE_FAILURES = {
+    _UNKNOWN_NAME: "no imaging state has this name",
+    2: "two or more imaging states begin with this text",
+    _NO_SUCH_NUMBER: "there is no imaging state with this number",
+    4: "the state of a map is in force; SerialEM's Imaging States dialog must restore it first",
+    5: "the state belongs to a camera that is not active",
+    6: "a low dose state of another camera is in force",
+}
+
+
+# --- imaging states -------------------------------------------------------------------------------
+
+
+def go_to_imaging_state(setting: str, state: int | str) -> None:
+    """Go to an imaging state: a whole number is its number, a text its name.
+
+    Parameters
+    ----------
+    setting : str
+        Name of the setting that it comes from, for messages.
+    state : int or str
+        Number from 1, or a name (also one of digits) or its beginning.
+
+    Raises
+    ------
+    SpaceError
+        When SerialEM did not do so (it only tells when asked), or would take a name for a number.
+    """
+    code = _go_to_number(state) if isinstance(state, int) else _go_to_name(setting, state)
+    if code:
+        raise SpaceError(
+            f"The imaging state was not set: {_STATE_FAILURES.get(code, f'code {code}')}.",
+            _place(setting, state),
+            f"Correct {setting}, or the states in SerialEM.",
+        )
+
+
+def _go_to_number(number: int) -> int:
+    """Go to a state by its number; return SerialEM's code.
+
+    SerialEM takes a text for a name first, also for the beginning of one: "2" would go to a state
+    "2k". No name begins with a sign.
+    """
+    sem = serialem()
+    code = int(sem.GoToImagingState(f"+{number}"))
+    if code in (_UNKNOWN_NAME, _NO_SUCH_NUMBER):  # a sign may not count as part of a number
+        code = int(sem.GoToImagingState(str(number)))
+    return code
+
+
+def _go_to_name(setting: str, name: str) -> int:
+    """Go to a state by its name; return SerialEM's code.
+
+    A text of digits that is no name would go to the state with this number.
+    """
+    if name.strip().isdigit():
+        found = _found_by_text(name)
+        if found is None:
+            _log.warning(
+                "%s: SerialEM does not tell names of imaging states. If none is called %s, it goes "
+                "to number %s.",
+                _place(setting, name),
+                name,
+                name,
+            )
+        elif not found.strip().lower().startswith(name.strip().lower()):
+            raise SpaceError(
+                f"No imaging state is called {name!r}; number {name} is {found!r}.",
+                _place(setting, name),
+                f"Correct the name, or give the number without quotes: {setting} = {int(name)}.",
+            )
+    return int(serialem().GoToImagingState(name))
+
+
+def _found_by_text(text: str) -> str | None:
+    """Return the name of the state that SerialEM finds by a text; None when it does not tell.
+
+    Among the properties of a state the name is the only text.
+    """
+    properties = getattr(serialem(), "ImagingStateProperties", None)
+    try:
+        told = properties(text) if properties else None
+    except sem_errors():
+        return None
+    values = told if isinstance(told, tuple) else (told,)
+    return next((value for value in values if isinstance(value, str)), None)
+
+
+def _place(setting: str, state: object) -> str:
+    return f"{setting} = {list(state) if isinstance(state, tuple) else state!r}"
+
+
+def go_to_whole_grid_state(state: int | str) -> None:
+    """Go to the state for whole-grid montages and make sure that it is in low magnification."""
+    setting = "WG_image_state"
+    go_to_imaging_state(setting, state)
+    _require_no_low_dose(setting, state)
+    magnification, low, *_ = serialem().ReportMag()
+    if not low:
+        raise SpaceError(
+            f"The magnification is {magnification:g}, not a low one.",
+            _place(setting, state),
+            "Give the state for whole-grid montages.",
+        )
+
+
+def go_to_intermediate_state(state: int | str) -> None:
+    """Go to the state for pictures of whole lamellae."""
+    setting = "IM_image_state"
+    go_to_imaging_state(setting, state)
+    _require_no_low_dose(setting, state)
+
+
+def _require_no_low_dose(setting: str, state: int | str) -> None:
+    """Pictures are taken with the Record set, which in low dose means in the Record area."""
+    is_on, *_ = serialem().ReportLowDose()
+    if is_on:
+        raise SpaceError(
+            "This is a low dose state.",
+            _place(setting, state),
+            "Give a state that was made with low dose off.",
+        )
+
+
+def go_to_low_dose_states(states: int | str | tuple[int | str, ...]) -> None:
+    """Go to the low dose state (or states) for lamella maps and tilt series, and to View.
+
+    A low dose state sets the one area that it was made in, so that Record is as it was set up, or
+    has a state of its own.
+    """
+    setting = "MM_image_state"
+    for state in states if isinstance(states, tuple) else (states,):
+        go_to_imaging_state(setting, state)
+    place = _place(setting, states)
+    record = _magnification_of("R", "Record", place)
+    view = _magnification_of("V", "View", place)
+    if record <= view:
+        raise SpaceError(
+            f"Record is at {record:g}x, not above View ({view:g}x).",
+            place,
+            "A low dose state sets one area only. Set up Record, or add a state in Record and give "
+            f"both: {setting} = [View's, Record's].",
+        )
+    _take_off_left_offset()
+
+
+def _magnification_of(letter: str, area: str, place: str) -> float:
+    """Go to a low dose area and return its magnification, which must not be a low one."""
+    try:
+        go_to_area(letter)
+    except sem_errors() as error:
+        raise SpaceError(
+            f"There is no {area} area: {words(error)}.",
+            place,
+            "Give a low dose state. Set up View and Record first, then add the state in View.",
+        ) from error
+    magnification, low, *_ = serialem().ReportMag()
+    if low:
+        raise SpaceError(
+            f"{area} is at {magnification:g}x, a low magnification.",
+            place,
+            "Set up View and Record, then add the state in View.",
+        )
+    return float(magnification)
+
+
+def _take_off_left_offset() -> None:
+    """Correct the focus when SerialEM had ended while in View, once after it was started.
+
+    View has its own defocus, tens of micrometres away. A SerialEM that ended there never went
+    back, and one that was started anew takes the present focus for Record's, so that the next
+    tilt series would be out of focus by as much.
+    """
+    sem = serialem()
+    if sem.IsVariableDefined(_FOCUS_CHECKED):
+        return
+    sem.SetPersistentVar(_FOCUS_CHECKED, "1")
+    offset_um = float(sem.ReportLDDefocusOffset("V"))
+    go_to_area("R")
+    defocus_um = float(sem.ReportDefocus())
+    if abs(offset_um) >= _FAR_OFFSET_UM and abs(defocus_um / offset_um - 1) <= _LIKE_OFFSET:
+        sem.SetDefocus(defocus_um - offset_um)
+        _log.warning(
+            "Record had a defocus of %.0f um, about the offset of View (%.0f um), which must have "
+            "been left there when SerialEM ended: it was taken off. Look at the focus.",
+            defocus_um,
+            offset_um,
+        )
+    go_to_area("V")
+
+
+def go_to_area(letter: str) -> None:
+    """Go to a low dose area (V, F, T, R or S)."""
+    serialem().GoToLowDoseArea(letter)
+
+
+# --- magnifications -------------------------------------------------------------------------------
+
+
+def set_magnification(value: int) -> None:
+    """Set a magnification; values below 50 are magnification indexes."""
+    sem = serialem()
+    try:
+        if value < _HIGHEST_MAG_INDEX:
+            sem.SetMagIndex(int(value))
+        else:
+            sem.SetMag(float(value))
+    except sem_errors() as error:
+        raise SpaceError(
+            f"The magnification cannot be set: {words(error)}.",
+            f"IM_mag_index {value}",
+            "Give an index or a magnification that the microscope has.",
+        ) from error
+    if value < _HIGHEST_MAG_INDEX:
+        now = sem.ReportMagIndex()
+        is_set = int(now[0] if isinstance(now, tuple) else now) == value
+    else:
+        now = sem.ReportMag()[0]
+        is_set = abs(now / value - 1) < _SAME_MAGNIFICATION
+    if not is_set:
+        raise SpaceError(
+            f"The magnification was not set; the microscope tells {now}.",
+            f"IM_mag_index {value}",
+            "Look whether the microscope lets SerialEM change the magnification.",
+        )
+
+
+def low_magnification() -> float:
+    """Return the magnification if it is in the low range (LM), else 0."""
+    magnification, low, *_ = serialem().ReportMag()
+    return float(magnification) if low else 0.0
