@@ -7,7 +7,6 @@ truth comes as the simulator's `Grid` and its list of exposures.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import cos, radians
@@ -19,6 +18,7 @@ import numpy as np
 from space import pacetomo
 from space.double_exposure import DoubleExposure, double_exposed, series_of
 from space.geometry import MapFrame
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
 
 FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""
@@ -116,12 +116,12 @@ def positions(nav_items: Sequence[Any]) -> dict[int, tuple[np.ndarray, str]]:
     A refined item (FL) takes the place of the first one (PL).
     """
     result: dict[int, tuple[np.ndarray, str]] = {}
-    for prefix in ("PL", "FL"):
+    for prefix in (FIRST_LABEL, FINAL_LABEL):
         for item in nav_items:
-            if re.fullmatch(rf"{prefix}\d+", item.label):
-                category = item.note.split(" ")[0] if item.note else ""
-                xy = np.array(item.stage_um[:2])
-                result[int(item.label[2:])] = (xy, category)
+            mark = mark_of(item.label, item.note, item.kind)
+            if mark is not None and mark.prefix == prefix:
+                category = "" if mark.by_hand else mark.category
+                result[mark.number] = (np.array(item.stage_um[:2]), category)
     return result
 
 

@@ -21,7 +21,7 @@ OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
 
 
 def item(label, xy, note=""):
-    return SimpleNamespace(label=label, note=note, stage_um=(*xy, 0.0))
+    return SimpleNamespace(label=label, note=note, stage_um=(*xy, 0.0), kind=0)
 
 
 def test_a_refined_position_takes_the_place_of_the_first_one():

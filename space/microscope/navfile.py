@@ -30,9 +30,15 @@ class SavedItem:
         return self.values.get("Acquire", "0").strip() == "1"
 
     @property
+    def kind(self) -> int:
+        """0 point, 1 polygon, 2 map; -1 when it does not tell."""
+        numbers = self.numbers("Type")
+        return int(numbers[0]) if numbers else -1
+
+    @property
     def is_map(self) -> bool:
         """Whether it is a map."""
-        return self.values.get("Type", "").strip() == str(MAP)
+        return self.kind == MAP
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """Return the numbers of a key, none when it is missing or not numeric."""

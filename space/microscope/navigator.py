@@ -134,16 +134,13 @@ def items() -> list[Item]:
     return [item(index) for index in range(1, int(serialem().ReportNumTableItems()) + 1)]
 
 
-def with_note(note: str) -> Item | None:
-    """Return the first item with this note."""
+def map_with_note(note: str) -> Item | None:
+    """Return the first map with exactly this note; points of others may have it, too."""
     index = int(serialem().NavIndexWithNote(note))
-    return item(index) if index else None
-
-
-def with_label(label: str) -> Item | None:
-    """Return the first item with this label."""
-    index = int(serialem().NavIndexWithLabel(label))
-    return item(index) if index else None
+    first = item(index) if index else None
+    if first is None or (first.is_map and first.note == note):
+        return first
+    return next((one for one in items() if one.is_map and one.note == note), None)
 
 
 def add_image_point(buffer: str, point_px: tuple[float, float], z_um: float) -> int:
@@ -162,10 +159,11 @@ def describe(
 ) -> None:
     """Set label, note and colour of an item."""
     sem = serialem()
-    if label is not None:
-        sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
+    # The note first: label and note together make a lamella, a label alone one made by hand.
     if note is not None:
         sem.ChangeItemNote(int(index), note)
+    if label is not None:
+        sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
     if color is not None:
         sem.ChangeItemColor(int(index), int(color))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, mark_of
 from space.microscope import navigator
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.sem import reason
@@ -20,7 +21,7 @@ from space.steps.inference import (
     submit_segmentation,
     wait_for_jobs,
 )
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession, lamella_number
+from space.steps.session import GridSession
 from space.steps.set_up import is_set_up, set_up_targets
 
 _log = logging.getLogger("space.workflow")
@@ -166,8 +167,8 @@ def is_acquired(session: GridSession) -> bool:
         return False
     if session.settings.WG_offset_via_IM and any(_numbers(items, FIRST_LABEL)):
         return False
-    numbers = _numbers(items, FINAL_LABEL) or _numbers(items, FIRST_LABEL)
-    notes = {item.note for item in items}
+    numbers = {*_numbers(items, FINAL_LABEL), *_numbers(items, FIRST_LABEL)}
+    notes = {item.note for item in items if item.is_map}
     return all(
         session.map_note(number) in notes and session.targets_file(number).is_file()
         for number in numbers
@@ -175,8 +176,5 @@ def is_acquired(session: GridSession) -> bool:
 
 
 def _numbers(items: tuple[SavedItem, ...], prefix: str) -> list[int]:
-    return [
-        number
-        for item in items
-        if item.label.startswith(prefix) and (number := lamella_number(item.label)) is not None
-    ]
+    marks = (mark_of(item.label, item.note, item.kind) for item in items)
+    return [mark.number for mark in marks if mark is not None and mark.prefix == prefix]

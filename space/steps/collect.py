@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from space.errors import SpaceError
 from space.geometry import rotation_of
+from space.lamellae.marks import lamella_number
 from space.microscope import column, mdoc, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
@@ -18,7 +19,7 @@ from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.pictures import save_for_model
-from space.steps.session import GridSession, lamella_number, map_label
+from space.steps.session import GridSession, map_label
 
 CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
 """How long a person is waited for who shall bring a lamella into view."""
@@ -83,8 +84,7 @@ def _mended(session: GridSession, number: int, segment: bool) -> bool:
 
 def map_item(session: GridSession, number: int) -> Item | None:
     """Return the Navigator item of a lamella's map."""
-    item = navigator.with_note(session.map_note(number))
-    return item if item is not None and item.is_map else None
+    return navigator.map_with_note(session.map_note(number))
 
 
 def _finished(session: GridSession, number: int, segment: bool) -> bool:
@@ -154,7 +154,7 @@ def _collect(
 
 def _drop_unfinished_item(session: GridSession, number: int) -> None:
     """Remove a map item whose file is gone, so that a note stands for one map."""
-    old = navigator.with_note(session.map_note(number))
+    old = map_item(session, number)
     if old is not None:
         navigator.delete([old.index])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import re
 from pathlib import Path
 
 from space import pacetomo
@@ -64,9 +65,12 @@ def _glob(directory: Path, pattern: str) -> list[Path]:
 
 def _drop_items(session: GridSession, number: int) -> None:
     """Delete the items of an earlier set-up; during acquisition only turn their Acquire off."""
-    stem = session.map_stem(number)
-    roots = (f"{stem}_tgt", f"{stem}_area", f"{stem}_geo")
-    items = [item for item in navigator.items() if item.note.startswith(roots)]
+    stem = re.escape(session.map_stem(number))
+    maps = re.compile(rf"{stem}(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt)")
+    points = re.compile(rf"{stem}(_area\d+)?_geo")
+    items = [
+        item for item in navigator.items() if (maps if item.is_map else points).fullmatch(item.note)
+    ]
     if not navigator.is_acquiring():
         navigator.delete([item.index for item in items])
         return

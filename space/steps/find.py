@@ -11,6 +11,7 @@ from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import read_png
 from space.lamellae.boxes import Box
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
 from space.lamellae.select import Lamella, choose, drop_close, renumbered
 from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
@@ -19,7 +20,7 @@ from space.steps import lamella_list
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
 from space.steps.pictures import save_for_model
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession
+from space.steps.session import GridSession
 
 CLOSEST_UM = 10.0
 """Of two lamellae closer than this the less probable one goes."""
@@ -32,6 +33,8 @@ def find_lamellae(session: GridSession) -> None:
     """Collect the whole-grid map, detect lamellae, and make a Navigator point of each."""
     items = navigator.items()
     known = lamella_list.load(session.lamellae_file)
+    for remark in lamella_list.remarks(items):
+        _log.info("%s", remark)
     first, final = labelled(items, FIRST_LABEL), labelled(items, FINAL_LABEL)
     if final or (first and known is not None):
         _log.info(
@@ -54,8 +57,8 @@ def find_lamellae(session: GridSession) -> None:
 
 def whole_grid_map(session: GridSession) -> MapImage:
     """Return the whole-grid map, collecting it if there is none yet."""
-    item = navigator.with_note(session.whole_grid_note)
-    if item is not None and item.is_map:
+    item = navigator.map_with_note(session.whole_grid_note)
+    if item is not None:
         _log.info("The map of grid %s exists: montage skipped.", session.grid)
         return montage.load_map(item.index)
     if session.settings.aperture_control:
@@ -140,7 +143,7 @@ def _report(
         _log.warning(
             "No lamella was found on grid %s%s. Look at %s; lower "
             "WG_detection_threshold (%g), or add Navigator points labelled %s1, %s2... "
-            "by hand and run the script again.",
+            "without a note by hand and run the script again.",
             session.grid,
             tail or f" ({found} boxes)",
             session.whole_grid_png.name,
@@ -158,7 +161,7 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
         navigator.describe(
             index,
             f"{FIRST_LABEL}{lamella.number}",
-            lamella_list.note(lamella.category, lamella.probability),
+            note(lamella.category, lamella.probability),
             session.config.category(lamella.category).navigator_color,
         )
 

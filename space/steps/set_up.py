@@ -95,7 +95,7 @@ def is_set_up(session: GridSession, number: int) -> bool:
         return False
     if path.stat().st_size == 0:
         return True
-    return navigator.with_note(path.name) is not None
+    return navigator.map_with_note(path.name) is not None
 
 
 def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:

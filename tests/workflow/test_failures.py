@@ -315,7 +315,6 @@ def test_waiting_for_a_folder_that_never_comes_back_has_both_ways_out(waiting):
 def test_the_b_key_ends_refinding_instead_of_counting_as_not_seen(waiting, monkeypatch):
     point = Item(1, "PL1", "good (50%)", (0.0, 0.0), 0.0, 0)
     monkeypatch.setattr(refind.navigator, "items", lambda: [point])
-    monkeypatch.setattr(refind.navigator, "with_label", lambda label: point)
 
     def stopped(*args):
         raise StoppedByUserError("stopped")
