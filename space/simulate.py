@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from space import judge, settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
     from space.simulator import Policy, ScriptResult
@@ -365,7 +366,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 items,
                 exposures,
                 LABELS,
-                tuple(used.target_list),
+                TargetingOptions(target_list=used.target_list, avoid_list=used.avoid_list),
                 optics,
                 columns_on_stage_deg(
                     scope.rotation_deg(scope.area_mag_index("R")),

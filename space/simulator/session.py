@@ -340,6 +340,7 @@ class Session:
                 dose_e_A2=image.dose_e_A2,
                 mag_index=view.mag_index,
                 defocus_um=sight.defocus_um,
+                target_defocus_um=scope.target_defocus_um,
                 height_um=sight.height_um,
                 beam_center_um=beam_center_um,
                 beam_axes_um=beam_axes_um,
