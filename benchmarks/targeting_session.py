@@ -219,11 +219,12 @@ def places(
     for exposure in simulation.exposures:
         if exposure.file:
             centers.setdefault(Path(exposure.file).name, exposure.center_um)
+    place_of = simulation.session.scope.adjust_stage_for_nav
     planned, imaged = [], []
     for path in sorted(out.glob("G1_L??*_tgts.txt")):
         displaced = worker.displaced_um.get(f"{path.name[:6]}.png", (0.0, 0.0))
         pairs = [
-            (np.add(target.stage_um, displaced), centers[target.tsfile])
+            (np.add(place_of(*target.stage_um), displaced), centers[target.tsfile])
             for target in pacetomo.read(path).targets
             if target.tsfile in centers and target.stage_um is not None
         ]

@@ -237,7 +237,7 @@ def judge_grid(
             verdicts.append(LamellaVerdict(lamella.number, lamella.kind, True, category))
             continue
         stem = f"{grid.name}_L{number:02d}"
-        planned, points, n_series = _target_points(directory, stem, imaged)
+        planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
         conflicts += beam_conflicts(points, optics)
         on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
         segmentation = map_dir / f"{stem}_seg.png"
@@ -285,18 +285,26 @@ def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[
     return set(np.flatnonzero(tables.wanted).tolist())
 
 
-def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, list, int]:
+def _target_points(
+    directory: Path, stem: str, imaged: dict, nav_items: Sequence[Any]
+) -> tuple[list, list, int]:
     """Planned points of a lamella's targets, where they were imaged, and how many series.
 
-    A target without a tilt series counts where it was planned.
+    A target without a tilt series counts where it was planned. The targets file has the stage's
+    readings, which differ from the places by the tilt axis offset; the tracking target's
+    Navigator item tells by how much.
     """
+    places = {item.note: item.stage_um[:2] for item in nav_items}
     planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
-        for target in pacetomo.read(path).targets:
-            if target.stage_um is None:
-                continue
-            planned.append(target.stage_um)
-            points.append(imaged.get(target.tsfile, target.stage_um))
+        targets = [one for one in pacetomo.read(path).targets if one.stage_um is not None]
+        if not targets:
+            continue
+        aside = np.subtract(places.get(path.name, targets[0].stage_um), targets[0].stage_um)
+        for target in targets:
+            place = tuple(aside + target.stage_um)
+            planned.append(place)
+            points.append(imaged.get(target.tsfile, place))
             series += target.tsfile in imaged
     return planned, points, series
 

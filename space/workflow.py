@@ -90,6 +90,7 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
             _log.info("%s", remark)
         scope.work_unattended()
         tell_anew()
+        scope.centre_image_shift_on_tilt_axis()
         prepare.check_autoloader(settings)
         directory = scope.working_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
@@ -225,6 +226,7 @@ def run_post_action(space_dir: Path) -> None:
     """
     with log_to_serialem():
         scope.work_unattended()
+        scope.centre_image_shift_on_tilt_axis()
         # SerialEM has just turned Acquire off for the item that was done; on disk, that is
         # what keeps a later session from acquiring it again.
         navigator.save()

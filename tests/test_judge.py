@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from space import double_exposure, judge, map_truth, series_truth
+from space import double_exposure, judge, map_truth, pacetomo, series_truth
 from space.geometry import MapFrame
 from space.simulate import columns_on_stage_deg
 from space.simulator import camera
@@ -234,12 +234,12 @@ def test_places_beside_a_lamella_and_on_one_that_is_gone_are_counted():
         (["mitos"], ["black"], "mitos"),
         ({"mitos": 1, "vesicles": 0.5}, [], "mitos vesicles"),
         (["lamella"], ["black", "white", "ice", "crack"],
-         "coating cell cellwall nucleus vacuole mitos lipiddroplets vesicles multivesicles "
+         "cell cellwall nucleus vacuole mitos lipiddroplets vesicles multivesicles "
          "membranes dynabeads cryst lamella"),
-        (["lamella"], ["coating", "cell", "cellwall", "dynabeads", "cryst", "nucleus", "vacuole"],
+        (["lamella"], ["cell", "cellwall", "dynabeads", "cryst", "nucleus", "vacuole"],
          "mitos lipiddroplets vesicles multivesicles membranes ice lamella"),
         # What follows "lamella" is wanted even if it were no lamella by itself.
-        (["lamella", "crack"], ["lamella", "coating", "cell", "cellwall", "nucleus", "vacuole",
+        (["lamella", "crack"], ["lamella", "cell", "cellwall", "nucleus", "vacuole",
          "lipiddroplets", "multivesicles", "membranes", "dynabeads", "ice", "cryst"],
          "mitos vesicles crack"),
         (["mitos", "lamella"], [], "mitos lamella"),  # not first: the bare surface
@@ -310,6 +310,21 @@ def test_a_target_beside_the_wanted_class_is_not_on_it(session):
     on = m @ (col + 0.5, row + 0.5, 1)
     assert judge.holds_wanted(grid, tuple(on), OPTICS, 0.0, wanted)
     assert not judge.holds_wanted(grid, (on[0] + 300, on[1]), OPTICS, 0.0, wanted)
+
+
+def test_targets_without_a_tilt_series_count_where_image_shift_puts_them(tmp_path):
+    """The stage's readings in a targets file lie the tilt axis offset beside the places."""
+    targets = tuple(
+        pacetomo.Target(f"G1_L01_ts_{n:03d}.mrc", (0.0, 0.0), (10.0 + n, 20.0)) for n in (1, 2)
+    )
+    path = tmp_path / "G1_L01_tgts.txt"
+    path.write_text(pacetomo.render(pacetomo.TargetsFile(targets, ())), encoding="utf-8")
+    tracking = item("L01_001", (11.0, 18.5), path.name)
+    imaged = {"G1_L01_ts_001.mrc": (10.9, 18.6)}
+    planned, points, series = judge._target_points(tmp_path, "G1_L01", imaged, [tracking])
+    assert planned == [(11.0, 18.5), (12.0, 18.5)]
+    assert points == [(10.9, 18.6), (12.0, 18.5)] and series == 1
+    assert judge._target_points(tmp_path, "G1_L01", {}, [])[1] == [(11.0, 20.0), (12.0, 20.0)]
 
 
 class OneSquare:

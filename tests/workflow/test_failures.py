@@ -67,7 +67,7 @@ def test_image_shifts_of_the_targets_file_lead_to_the_targets(bench):
     session.do(*lines)
     for target, exposure in zip(targets[:3], session.simulation.exposures[-3:]):
         assert exposure.area == "R"
-        assert np.hypot(*np.subtract(exposure.center_um, target.stage_um)) < 0.05
+        assert np.hypot(*np.subtract(exposure.center_um, session.place_um(target))) < 0.05
     assert max(np.hypot(*target.shift_um) for target in targets) > 0.5
 
 

@@ -36,7 +36,7 @@ def test_level_4_sets_targets_on_the_wanted_class(bench):
 
     targets = pacetomo.parse((session.directory / "G1_L01_tgts.txt").read_text()).targets
     assert targets and targets[0].shift_um == (0, 0)
-    hits = [holds_wanted(session.grid, target.stage_um) for target in targets]
+    hits = [holds_wanted(session.grid, session.place_um(target)) for target in targets]
     assert np.mean(hits) >= 0.8
 
     acquired = [item for item in session.items() if item.acquire]
