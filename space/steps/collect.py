@@ -9,7 +9,7 @@ from dataclasses import asdict
 from space.errors import SpaceError
 from space.geometry import rotation_of
 from space.lamellae.marks import lamella_number
-from space.microscope import column, mdoc, montage, navigator, scope, stage, states
+from space.microscope import column, mdoc, montage, mrc, navigator, scope, stage, states
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
@@ -239,10 +239,7 @@ def _view_shape(session: GridSession, number: int, view: Picture | None) -> tupl
     """Return rows and columns of View pictures: those of the montage's pieces."""
     if view is not None:
         return view.data.shape[0], view.data.shape[1]
-    import mrcfile
-
-    with mrcfile.mmap(session.directory / session.map_note(number), permissive=True) as pieces:
-        return int(pieces.data.shape[-2]), int(pieces.data.shape[-1])
+    return mrc.read_header(session.directory / session.map_note(number)).shape
 
 
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
