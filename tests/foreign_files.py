@@ -23,7 +23,7 @@ def damaged(draw, data: bytes, within: int | None = None) -> bytes:
     for place in draw(st.lists(places, max_size=6)):
         what = draw(st.sampled_from(["byte", "number", "insert", "remove"]))
         if what == "byte":
-            changed[place] = draw(st.integers(0, 255))
+            changed[place : place + 1] = bytes([draw(st.integers(0, 255))])
         elif what == "number":
             changed[place : place + 4] = draw(st.binary(min_size=4, max_size=4))
         elif what == "insert":
