@@ -194,7 +194,7 @@ def _run_levels(session: GridSession) -> bool:
 
     collect.go_to_lamella_conditions(session)
     try:
-        acquire.set_up_ready(session)
+        acquire.set_up_ready(session, acquiring=level >= ACQUIRE)
     except Exception as error:
         if level < ACQUIRE or navigator.left_to_acquire() == 0:
             raise
@@ -235,7 +235,7 @@ def run_post_action(space_dir: Path) -> None:
         config = load_config(space_dir)
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         session = GridSession(settings, config, directory, map_dir, _open_grid_name())
-        acquire.set_up_ready(session)
+        acquire.set_up_ready(session, acquiring=True)
 
 
 def _open_grid_name() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from space.images import read_png
 from space.microscope import navigator
 from space.microscope.navfile import read_navigator_file
 from space.steps.session import GridSession
+from space.steps.target_facts import choice_path
 from space.targeting import (
     Choice,
     Optics,
@@ -84,11 +84,6 @@ def choose_targets(
         session.targets_file(number).name,
     )
     return choice
-
-
-def choice_path(session: GridSession, number: int) -> Path:
-    """The choice of a lamella's targets as a file that a person can edit."""
-    return session.directory / f"{session.map_stem(number)}_choice.json"
 
 
 def target_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

@@ -84,20 +84,6 @@ def read_facts(picture: Path) -> MapFacts:
         ) from None
 
 
-def is_set_up(session: GridSession, number: int) -> bool:
-    """Whether the targets of a lamella were set up: a fact of files and Navigator notes.
-
-    An empty targets file means that there is no target; else the item with its name as note
-    must be there, which is written last.
-    """
-    path = session.targets_file(number)
-    if not path.is_file():
-        return False
-    if path.stat().st_size == 0:
-        return True
-    return navigator.map_with_note(path.name) is not None
-
-
 def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     """Choose the targets of a lamella and write all that PACEtomo needs.
 
@@ -237,7 +223,7 @@ def _write_area(
     path = session.directory / pacetomo.targets_file_name(root)
     series = first_free_series(session, root)
     targets = _targets(root, series, area, points_stage_um, facts.frame)
-    write_text_atomic(path, pacetomo.render(targets))
+    write_text_atomic(path, pacetomo.render(targets) + pacetomo.END)
     return indexes[0], path
 
 

@@ -109,6 +109,15 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     return parse(text, map_shape, path.name)
 
 
+def count_targets(path: Path) -> tuple[int, ...] | None:
+    """Return how many targets each area has, () for none at all; None when it cannot be told."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return tuple(count for area in values["areas"] if (count := len(area["targets"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def render(choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING) -> str:
     """Text of a file; one line for each target."""
     head = {
