@@ -15,7 +15,7 @@ from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
-from space.steps import acquire, collect, find, prepare, refind
+from space.steps import acquire, begun, collect, find, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -157,6 +157,8 @@ def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
 def run_grid(session: GridSession, slot: int | str) -> bool:
     """Run one grid up to the level asked for; return whether acquisition will start."""
     level = session.settings.automation_level
+    if navigator.is_open(session.navigator_file):
+        navigator.save()  # whether a grid is acquired is judged by its file
     if level >= ACQUIRE and slot != STAGE and acquire.is_acquired(session):
         _log.info("Grid %s is acquired already: skipped.", session.grid)
         return False
@@ -193,6 +195,8 @@ def _run_levels(session: GridSession) -> bool:
         return False
 
     collect.go_to_lamella_conditions(session)
+    if level >= ACQUIRE:
+        begun.keep_begun_off(session)
     try:
         acquire.set_up_ready(session, acquiring=level >= ACQUIRE)
     except Exception as error:

@@ -60,7 +60,7 @@ def open_file(path: Path) -> None:
     """
     sem = serialem()
     status = int(sem.ReportIfNavOpen())
-    if status == 2 and _same_file(Path(str(sem.ReportNavFile())), path):
+    if is_open(path):
         _log.info("%s is open already.", path.name)
         return
     if status == 2:
@@ -78,6 +78,12 @@ def open_file(path: Path) -> None:
     sem.OpenNavigator()
     # An empty table is not written, but from here on saving knows the name.
     sem.SaveNavigator(str(path))
+
+
+def is_open(path: Path) -> bool:
+    """Return whether `path` is the Navigator's file."""
+    sem = serialem()
+    return int(sem.ReportIfNavOpen()) == 2 and _same_file(Path(str(sem.ReportNavFile())), path)
 
 
 def _same_file(one: Path, other: Path) -> bool:

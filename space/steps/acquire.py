@@ -14,6 +14,7 @@ from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.steps import lamella_list
+from space.steps.begun import keep_begun_off
 from space.steps.collect import map_item
 from space.steps.inference import (
     SEGMENTATION_TIMEOUT_S,
@@ -197,6 +198,7 @@ def start_acquisition(session: GridSession) -> bool:
     if navigator.is_acquiring():
         _log.info("Acquire at Items is running already.")
         return True
+    keep_begun_off(session)
     count = navigator.left_to_acquire()
     if count == 0:
         _log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
