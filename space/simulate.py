@@ -61,6 +61,8 @@ class Plan:
         What goes wrong; see `space.simulator.faults`.
     answers : Path or None
         File with the answers to dialogs.
+    serialem : str
+        Version of SerialEM, "" for a recent one.
     """
 
     out: Path
@@ -80,6 +82,7 @@ class Plan:
     instrument: str = "krios_300kv"
     faults: tuple[str, ...] = ()
     answers: Path | None = None
+    serialem: str = ""
 
 
 def with_settings(text: str, values: Mapping[str, Any]) -> str:
@@ -217,6 +220,7 @@ def setup_of(plan: Plan) -> Setup:
         plan.kinds,
         plan.within_um or GRID_REACH_UM,
         instrument=plan.instrument,
+        serialem=plan.serialem,
         stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
     )
 

@@ -13,6 +13,7 @@ from space.config import Config, load_config
 from space.errors import SpaceError
 from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem, tell_anew
+from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
 from space.steps import acquire, begun, collect, find, prepare, refind
@@ -82,8 +83,10 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
     Raises
     ------
     SpaceError
-        With all problems of the settings before anything moves, or when every grid failed.
+        When SerialEM is too old, or with all problems of the settings, before anything moves; or
+        when every grid failed.
     """
+    check_program()
     config = checked(settings, problems)
     with log_to_serialem():
         if remark:
@@ -226,8 +229,9 @@ def run_post_action(space_dir: Path) -> None:
     Raises
     ------
     SpaceError
-        When the session's settings cannot be found.
+        When SerialEM is too old or the session's settings cannot be found.
     """
+    check_program()
     with log_to_serialem():
         scope.work_unattended()
         scope.centre_image_shift_on_tilt_axis()

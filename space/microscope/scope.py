@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,17 +228,17 @@ def take_record() -> Picture:
     SpaceError
         When there is no picture, or a dark one, twice.
     """
-    return _take("R")
+    return _take(serialem().R)
 
 
 def take_view() -> Picture:
     """Take a View picture; errors as for `take_record`."""
-    return _take("V")
+    return _take(serialem().V)
 
 
-def _take(command: str) -> Picture:
+def _take(command: Callable[[], None]) -> Picture:
     def work() -> Picture:
-        getattr(serialem(), command)()
+        command()
         return check_light(read_buffer("A"))
 
     return carefully(work, "A picture")
