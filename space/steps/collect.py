@@ -7,17 +7,16 @@ import time
 from dataclasses import asdict
 
 from space.errors import SpaceError
-from space.geometry import rotation_of
 from space.lamellae.marks import lamella_number
-from space.microscope import column, mdoc, montage, mrc, navigator, scope, stage, states
+from space.microscope import column, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
 from space.microscope.sem import reason
-from space.microscope.virtual_map import view_conditions
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
+from space.steps.map_facts import view_of, view_shape_px
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
 
@@ -200,20 +199,9 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
 
 def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
     """Save a map for the segmentation model, with what later steps need to know."""
-    saved = navigator.saved_item(image.index)
-    rotation = _rotation_deg(image)
-    about = {}
-    if saved is not None:
-        pieces = mdoc.images(mdoc.read(mdoc.path_of(session.directory / session.map_note(number))))
-        conditions = view_conditions(
-            saved,
-            image.picture.pixel_nm,
-            rotation,
-            image.picture.pixel_nm / max(1.0, image.picture.binning),
-            pieces[0] if pieces else None,
-        )
-        about["view"] = asdict(conditions)
-    frame_px = _view_shape(session, number, view)
+    conditions = view_of(session, number, image)
+    about = {} if conditions is None else {"view": asdict(conditions)}
+    frame_px = view_shape_px(session, number) if view is None else view.data.shape
     save_for_model(
         session.map_png(number),
         image.picture.data,
@@ -224,22 +212,10 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
         task="segment",
         grid=session.grid,
         lamella=number,
-        view_shape_px=list(frame_px),
+        view_shape_px=[int(side) for side in frame_px],
         **about,
     )
     _log.info("Saved %s.", session.map_png(number).name)
-
-
-def _rotation_deg(image: MapImage) -> float:
-    """Image rotation of a map from its own matrix, so that no magnification need be set."""
-    return rotation_of(image.frame.stage_to_px, scope.stage_to_specimen())
-
-
-def _view_shape(session: GridSession, number: int, view: Picture | None) -> tuple[int, int]:
-    """Return rows and columns of View pictures: those of the montage's pieces."""
-    if view is not None:
-        return view.data.shape[0], view.data.shape[1]
-    return mrc.read_header(session.directory / session.map_note(number)).shape
 
 
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
