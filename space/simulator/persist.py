@@ -314,6 +314,7 @@ def _take_settings(session: Session, state: Mapping[str, Any]) -> None:
     session.scope.areas, session.scope.states = before.areas, before.states
     session.camera.sets = state["camera"].sets
     session.options.user_settings = state["options"].user_settings
+    session.scope.shift_to_tilt_axis = bool(session.options.user_settings["ShiftToTiltAxis"])
 
 
 def _load_scripts(folder: Path, session: Session) -> None:
