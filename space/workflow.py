@@ -11,12 +11,13 @@ from typing import Any
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import SpaceError
+from space.lamellae.marks import lamella_number
 from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
-from space.steps import acquire, begun, collect, find, prepare, refind
+from space.steps import acquire, begun, collect, find, made_with, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -176,6 +177,7 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
 def _run_levels(session: GridSession) -> bool:
     level = session.settings.automation_level
     began = time.monotonic()
+    _tell_changed_settings(session)
 
     find.find_lamellae(session)
     if session.settings.WG_offset_via_IM:
@@ -210,6 +212,16 @@ def _run_levels(session: GridSession) -> bool:
     if level < ACQUIRE:
         return False
     return acquire.start_acquisition(session)
+
+
+def _tell_changed_settings(session: GridSession) -> None:
+    """Say what is there already and was made with other settings."""
+    numbers = [lamella_number(item.label) or 0 for item in to_visit(navigator.items())]
+    remarks = made_with.remarks(session, numbers, session.settings.automation_level)
+    for remark in remarks:
+        _log.warning("%s", remark)
+    if remarks:
+        _log.info("What is not done yet is done with the present settings.")
 
 
 def _tell_time(level: int, began: float) -> float:

@@ -11,6 +11,7 @@ from space.geometry import MapFrame
 from space.images import read_png
 from space.microscope import navigator
 from space.microscope.navfile import read_navigator_file
+from space.steps.made_with import TARGETS, made_with
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path
 from space.targeting import (
@@ -74,7 +75,8 @@ def choose_targets(
             fixed_map_px=fixed,
             sites_map_px=sites,
         )
-    write_choice(path, choice, session.map_png(number).name, labels.shape, take)
+    used = made_with(session.settings, TARGETS)
+    write_choice(path, choice, session.map_png(number).name, labels.shape, take, used)
     for line in describe(choice, options).splitlines():
         _log.info("%s: %s", stem, line)
     _log.info(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict
+from typing import Any
 
 from space.errors import SpaceError
+from space.images import read_json_beside
 from space.lamellae.marks import lamella_number
 from space.microscope import column, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
@@ -16,6 +18,7 @@ from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
+from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import view_of, view_shape_px
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
@@ -200,7 +203,10 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
 def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
     """Save a map for the segmentation model, with what later steps need to know."""
     conditions = view_of(session, number, image)
-    about = {} if conditions is None else {"view": asdict(conditions)}
+    about: dict[str, Any] = {} if conditions is None else {"view": asdict(conditions)}
+    # A map that is only saved again was collected with the settings of an earlier run.
+    earlier = read_json_beside(session.map_png(number)).get(KEY, {})
+    about[KEY] = earlier if view is None else made_with(session.settings, MAP)
     frame_px = view_shape_px(session, number) if view is None else view.data.shape
     save_for_model(
         session.map_png(number),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import read_png
+from space.images import read_json_beside, read_png
 from space.lamellae.boxes import Box
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
 from space.lamellae.select import Lamella, choose, drop_close, renumbered
@@ -19,6 +21,7 @@ from space.plots import plot_detection
 from space.steps import lamella_list
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
+from space.steps.made_with import KEY, LAMELLAE, WHOLE_GRID, made_with
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
 
@@ -46,11 +49,18 @@ def find_lamellae(session: GridSession) -> None:
     if first:
         _log.info("An earlier detection was cut short: its points are replaced.")
         navigator.delete([item.index for item in first])
+    # A map that is there was collected with the settings of an earlier run.
+    earlier = read_json_beside(session.whole_grid_png).get(KEY, {})
+    collected = navigator.map_with_note(session.whole_grid_note) is None
     grid_map = whole_grid_map(session)
-    lamellae, others, boxes = _detect(session, grid_map)
+    told = made_with(session.settings, WHOLE_GRID) if collected else earlier
+    lamellae, others, boxes = _detect(session, grid_map, told)
     _add_points(session, grid_map, lamellae)
     navigator.save()
-    lamella_list.save(session.lamellae_file, LamellaList(tuple(lamellae), tuple(others)))
+    lamella_list.save(
+        session.lamellae_file,
+        LamellaList(tuple(lamellae), tuple(others), None, made_with(session.settings, LAMELLAE)),
+    )
     title = f"{session.grid}: {len(boxes)} lamellae detected"
     draw_detection(session, session.whole_grid_png, session.detection_plot, boxes, title)
 
@@ -93,7 +103,7 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
 
 
 def _detect(
-    session: GridSession, grid_map: MapImage
+    session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
 ) -> tuple[list[Lamella], list[Lamella], list[Box]]:
     settings = session.settings
     frame = save_for_model(
@@ -105,6 +115,7 @@ def _detect(
         session.whole_grid_note,
         task="detect",
         grid=session.grid,
+        **{KEY: map_made_with},
     )
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
     limit = stage.STAGE_LIMIT_UM - _STAGE_MARGIN_UM

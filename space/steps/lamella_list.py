@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from space.errors import SpaceError
 from space.files import write_text_atomic
@@ -28,11 +30,14 @@ class LamellaList:
         Detected too, but excluded; neighbours that help to recognise a picture.
     offset_um : tuple of float or None
         Shift from low to intermediate magnification, once it was measured and applied.
+    made_with : mapping
+        The settings with which the lamellae were found; empty when it is not known.
     """
 
     lamellae: tuple[Lamella, ...]
     others: tuple[Lamella, ...] = ()
     offset_um: tuple[float, float] | None = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def updated(self, lamella: Lamella) -> LamellaList:
         """Return the list with one lamella's facts replaced."""
@@ -44,6 +49,7 @@ def save(path: Path, known: LamellaList) -> None:
     """Write the list."""
     values = {
         "offset_um": known.offset_um,
+        "made_with": dict(known.made_with),
         "lamellae": [_to_dict(one) for one in known.lamellae],
         "others": [_to_dict(one) for one in known.others],
     }
@@ -65,6 +71,7 @@ def load(path: Path) -> LamellaList | None:
             tuple(_from_dict(one) for one in values["lamellae"]),
             tuple(_from_dict(one) for one in values["others"]),
             None if offset is None else (float(offset[0]), float(offset[1])),
+            dict(values.get("made_with", {})),
         )
     except FileNotFoundError:
         return None

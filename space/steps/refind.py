@@ -24,6 +24,7 @@ from space.steps import lamella_list
 from space.steps.find import CLOSEST_UM, draw_detection, lamella_of_box
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
+from space.steps.made_with import REFINED, made_with
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
 
@@ -74,6 +75,8 @@ def refind_lamellae(session: GridSession) -> None:
             _log.info("Positions were refined before: intermediate magnification skipped.")
         return
     known = _with_offset(lamella_list.load(session.lamellae_file) or LamellaList(()))
+    told = {**known.made_with, **made_with(session.settings, REFINED)}
+    known = replace(known, made_with=told)
     _go_to_intermediate(session)
     visit = _visit_all(session, known, retry=False)
     if (visit.unseen or visit.troubled) and visit.known.offset_um is not None:
