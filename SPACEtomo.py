@@ -1,6 +1,7 @@
-#!Python
+#!Python3.11
 # SPACEtomo: from a grid in the autoloader to tilt series.
 # Paste this into a SerialEM script window, set SPACE_DIR, press Run. See README.md.
+# The first line names one of the PathToPython entries of SerialEMproperties.txt (3.9 or newer).
 
 SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
 automation_level = 4  # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
@@ -55,6 +56,12 @@ external_map_dir = ""
 # ----------------------------------------------------------------------------------------------
 import sys
 
+if sys.version_info < (3, 9):
+    raise RuntimeError(
+        "SPACEtomo needs Python 3.9 or newer, but SerialEM has started Python %d.%d. "
+        "Write the version of a newer PathToPython entry into the first line of this script "
+        "(see README.md)." % sys.version_info[:2]
+    )
 sys.path.insert(0, SPACE_DIR)
 from space.workflow import run_script
 

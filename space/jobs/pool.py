@@ -1,4 +1,10 @@
-"""Starting worker processes that outlive their starter, and noticing when they cannot start."""
+"""Starting worker processes, and noticing when they cannot start.
+
+They outlive the script that starts them, and so share none of its streams: SerialEM waits for the
+end of a script until its standard error is closed by everybody who holds it. They do not outlive
+SerialEM, which ends all processes that it or its scripts have started when it is closed. The
+next script that looks finds their maps unfinished and starts again (`JobFolder.reap`).
+"""
 
 from __future__ import annotations
 
@@ -68,7 +74,7 @@ def ensure_worker(map_dir: Path, space_dir: Path, devices: Sequence[str] | None 
 def start_worker(
     map_dir: Path, space_dir: Path, device: str, idle_s: float | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a worker process of its own session, its messages going to a file.
+    """Start a worker process that shares no stream with this one; its messages go to a file.
 
     Returns
     -------
@@ -104,27 +110,15 @@ def start_worker(
 def python_executable() -> str:
     """Return the Python that runs workers.
 
-    The environment variable ``SPACETOMO_PYTHON`` names it where torch lives in an environment
-    of its own. Else it is this Python; where that is embedded in another program,
-    `sys.executable` is that program, which must not be started a second time.
+    It is this Python (SerialEM runs scripts by a python.exe, too). Where the models live in an
+    environment of their own, the environment variable ``SPACETOMO_PYTHON`` names theirs.
     """
     named = os.environ.get("SPACETOMO_PYTHON", "").strip()
-    if named:
-        if not Path(named).is_file():
-            raise SpaceError("SPACETOMO_PYTHON names no file.", named)
-        return named
-    if sys.executable and Path(sys.executable).name.lower().startswith("python"):
-        return sys.executable
-    names = ("python.exe",) if sys.platform == "win32" else ("bin/python3", "bin/python")
-    for name in names:
-        candidate = Path(sys.exec_prefix) / name
-        if candidate.is_file():
-            return str(candidate)
-    raise SpaceError(
-        "No Python to run workers was found.",
-        str(sys.exec_prefix),
-        "Set the environment variable SPACETOMO_PYTHON to the python executable",
-    )
+    if named and not Path(named).is_file():
+        raise SpaceError(
+            "SPACETOMO_PYTHON names no file.", named, "Give the whole path of a python executable."
+        )
+    return named or sys.executable
 
 
 def worker_log_path(map_dir: Path, device: str) -> Path:
