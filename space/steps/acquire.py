@@ -121,7 +121,7 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
         if not pending:
             return
         if acquiring and navigator.left_to_acquire() > 0:
-            WorkerKeeper(session).look()
+            WorkerKeeper(session, job_folder(session)).look()
             _log.info(
                 "%d map(s) are still being segmented; the post action sets them up during "
                 "acquisition.",

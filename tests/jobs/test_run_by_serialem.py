@@ -20,7 +20,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from space.jobs.pool import ensure_worker
-ensure_worker(Path({maps!r}), Path({program!r}))
+from space.jobs.queue import JobFolder
+ensure_worker(JobFolder(Path({maps!r})), Path({program!r}))
 print("told on standard error", file=sys.stderr)
 """
 # A worker in the middle of a map, with a process of its own as nnU-Net has several.

@@ -10,6 +10,7 @@ import numpy as np
 
 from space import pacetomo
 from space.jobs import pool
+from space.jobs.queue import JobFolder
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
 from tests.workflow.bench import script_text
@@ -225,7 +226,7 @@ def test_inference_in_a_shared_folder_is_left_to_a_monitor(bench, tmp_path, monk
 
     def monitor():
         while not done.wait(0.1):
-            session.worker(shared, session.space_dir)
+            session.worker(JobFolder(shared), session.space_dir)
 
     thread = threading.Thread(target=monitor)
     thread.start()
