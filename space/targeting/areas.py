@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Left with more targets than this after those were put aside that follow from others, the fewest
-# areas are no longer searched exactly. (1000 targets on 40 x 24 um with 15 um of image shift
-# leave 3; 600 on 60 x 36 um with 6 um leave 266.)
-EXACT_MAX = 300
+# Targets that follow from others are put aside first if there are no more targets than this; if
+# then no more than `EXACT_MAX` are left, the fewest areas are searched exactly. (1000 targets on
+# 40 x 24 um with 15 um of image shift leave 3; 600 on 60 x 36 um with 6 um leave 266.) For up to
+# `WHOLE_MAX` the solver's first answer is taken.
+COMPARED_MAX, EXACT_MAX, WHOLE_MAX = 1500, 120, 300
+NODES_MAX = 500
+# Of more targets only about so many, spread evenly, may be centres.
+CENTERS = 120
 RECENTERINGS = 10
+STRIP_PAIRS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +54,8 @@ def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:
     """Distribute targets on the fewest areas, each within reach of one of its own targets.
 
     This is a smallest set cover and is solved as such (see `EXACT_MAX` for what is too large;
-    then the target that reaches most of those left is taken again and again). A target in reach
-    of several centres goes to the nearest, and centres move to the middle of their targets.
+    then for centres thinned out evenly). A target in reach of several centres goes to the
+    nearest, and centres move to the middle of their targets.
 
     Returns
     -------
@@ -59,15 +64,16 @@ def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:
     """
     if not len(points_map_px):
         return []
-    distance = distances(points_map_px, points_map_px)
-    reach = distance <= limit_px
-    np.fill_diagonal(reach, True)
-    centers = _fewest_centers(reach)
+    points = np.asarray(points_map_px, dtype=float)
+    reach = _within(points, limit_px)
+    centers = _fewest_centers(reach, points)
     for _ in range(RECENTERINGS):
-        owner = np.argmin(np.where(reach[:, centers], distance[:, centers], np.inf), axis=1)
+        distance = distances(points, points[centers])
+        owner = np.argmin(np.where(reach[:, centers], distance, np.inf), axis=1)
         groups = [np.flatnonzero(owner == index) for index in range(len(centers))]
         moved = [
-            group[int(np.argmin(distance[np.ix_(group, group)].max(axis=1)))] for group in groups
+            group[int(np.argmin(distances(points[group], points[group]).max(axis=1)))]
+            for group in groups
         ]
         if moved == centers:
             break
@@ -78,17 +84,40 @@ def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Distance of every point of one array (n, 2) from every one of another (m, 2): (n, m)."""
     first, second = (np.asarray(points, dtype=float) for points in (first, second))
-    return np.hypot(first[:, None, 0] - second[None, :, 0], first[:, None, 1] - second[None, :, 1])
+    square = (first[:, None, 0] - second[None, :, 0]) ** 2
+    square += (first[:, None, 1] - second[None, :, 1]) ** 2
+    return np.sqrt(square, out=square)
 
 
-def _fewest_centers(reach: np.ndarray) -> list[int]:
+def _within(points: np.ndarray, limit: float) -> np.ndarray:
+    """Which points (n, n) reach which; each reaches itself."""
+    strip = max(1, STRIP_PAIRS // len(points))
+    reach = np.concatenate(
+        [
+            distances(points[start : start + strip], points) <= limit
+            for start in range(0, len(points), strip)
+        ]
+    )
+    np.fill_diagonal(reach, True)
+    return reach
+
+
+def _fewest_centers(reach: np.ndarray, points: np.ndarray) -> list[int]:
     """The fewest targets that reach all."""
-    needy, able = _without_implied(reach)
-    if len(able) == 1:
-        return [int(able[0])]
-    rest = reach[np.ix_(needy, able)]
-    found = _smallest_cover(rest) if max(rest.shape) <= EXACT_MAX else None
-    return [int(index) for index in able[_greedy_cover(rest) if found is None else found]]
+    found = None
+    able = np.arange(len(points))
+    if len(points) <= COMPARED_MAX:
+        needy, able = _without_implied(reach)
+        if len(able) == 1:
+            return [int(able[0])]
+        if max(len(needy), len(able)) <= WHOLE_MAX:
+            found = _smallest_cover(reach[np.ix_(needy, able)])
+    if found is None:
+        able = able[_thinned_out(points[able])]
+        found = _cover_of_most(reach[:, able])
+    centers = able[found]
+    left = ~reach[:, centers].any(axis=1)
+    return [int(index) for index in (*centers, *_greedy_cover(reach, left))]
 
 
 def _without_implied(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,24 +144,45 @@ def _redundant(sets: np.ndarray, larger: bool) -> np.ndarray:
     return (beaten & ~beaten.T).any(axis=1) | np.tril(beaten & beaten.T, -1).any(axis=1)
 
 
+def _thinned_out(points: np.ndarray) -> np.ndarray:
+    """Indices of the points nearest the middles of about `CENTERS` squares."""
+    extent = np.ptp(points, axis=0)
+    side = max(float(np.sqrt(np.prod(extent) / CENTERS)), float(extent.max()) / CENTERS, 1e-9)
+    square = np.floor((points - points.min(axis=0)) / side)
+    off = ((points - points.min(axis=0) - (square + 0.5) * side) ** 2).sum(axis=1)
+    order = np.lexsort((off, square[:, 1], square[:, 0]))
+    return order[np.unique(square[order], axis=0, return_index=True)[1]]
+
+
+def _cover_of_most(reach: np.ndarray) -> np.ndarray:
+    """Columns that cover all rows that any column covers, as few as found with moderate effort."""
+    rows = np.unique(reach[reach.any(axis=1)], axis=0)
+    found = _smallest_cover(rows[~_redundant(rows, larger=True)])
+    return np.empty(0, int) if found is None else found
+
+
 def _smallest_cover(reach: np.ndarray) -> np.ndarray | None:
-    """Indices of the fewest columns that cover all rows; None when the solver gave up."""
+    """Indices of the fewest columns that cover all rows; None when the solver gave up.
+
+    Of more than `EXACT_MAX` rows or columns there may be fewer.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    count = reach.shape[1]
+    count, exact = reach.shape[1], max(reach.shape) <= EXACT_MAX
     found = milp(
         np.ones(count),
         constraints=LinearConstraint(reach.astype(float), lb=1),
         bounds=Bounds(0, 1),
         integrality=np.ones(count),
-        options={"node_limit": 500},
+        options={"node_limit": NODES_MAX if exact else 1},
     )
     return None if found.x is None else np.flatnonzero(found.x > 0.5)
 
 
-def _greedy_cover(reach: np.ndarray) -> np.ndarray:
-    centers, left = [], np.ones(len(reach), bool)
+def _greedy_cover(reach: np.ndarray, left: np.ndarray) -> list[int]:
+    """Columns that cover the rows that are left, each the one that covers most."""
+    centers = []
     while left.any():
         centers.append(int(np.argmax(reach[left].sum(axis=0))))
-        left &= ~reach[:, centers[-1]]
-    return np.array(centers)
+        left = left & ~reach[:, centers[-1]]
+    return centers
