@@ -60,7 +60,7 @@ def open_file(path: Path) -> None:
     """
     sem = serialem()
     status = int(sem.ReportIfNavOpen())
-    if is_open(path):
+    if status == 2 and _same_file(Path(str(sem.ReportNavFile())), path):
         _log.info("%s is open already.", path.name)
         return
     if status == 2:
@@ -78,12 +78,6 @@ def open_file(path: Path) -> None:
     sem.OpenNavigator()
     # An empty table is not written, but from here on saving knows the name.
     sem.SaveNavigator(str(path))
-
-
-def is_open(path: Path) -> bool:
-    """Return whether `path` is the Navigator's file."""
-    sem = serialem()
-    return int(sem.ReportIfNavOpen()) == 2 and _same_file(Path(str(sem.ReportNavFile())), path)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -140,13 +134,16 @@ def items() -> list[Item]:
     return [item(index) for index in range(1, int(serialem().ReportNumTableItems()) + 1)]
 
 
-def map_with_note(note: str) -> Item | None:
-    """Return the first map with exactly this note; points of others may have it, too."""
+def with_note(note: str) -> Item | None:
+    """Return the first item with this note."""
     index = int(serialem().NavIndexWithNote(note))
-    first = item(index) if index else None
-    if first is None or (first.is_map and first.note == note):
-        return first
-    return next((one for one in items() if one.is_map and one.note == note), None)
+    return item(index) if index else None
+
+
+def with_label(label: str) -> Item | None:
+    """Return the first item with this label."""
+    index = int(serialem().NavIndexWithLabel(label))
+    return item(index) if index else None
 
 
 def add_image_point(buffer: str, point_px: tuple[float, float], z_um: float) -> int:
@@ -165,11 +162,10 @@ def describe(
 ) -> None:
     """Set label, note and colour of an item."""
     sem = serialem()
-    # The note first: label and note together make a lamella, a label alone one made by hand.
-    if note is not None:
-        sem.ChangeItemNote(int(index), note)
     if label is not None:
         sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
+    if note is not None:
+        sem.ChangeItemNote(int(index), note)
     if color is not None:
         sem.ChangeItemColor(int(index), int(color))
 

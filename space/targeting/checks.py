@@ -8,8 +8,9 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.targeting.areas import Area
-from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
+from space.targeting.geometry_points import LEAST
 from space.targeting.options import Optics
+from space.targeting.room import crowded
 from space.targeting.tilt import TiltFrame, conflicts
 
 # A person's numbers are rounded: what is short by less than this does no harm.
@@ -81,6 +82,7 @@ def problems(
             f"The beams of targets {names[first]} and {names[second]} overlap by {short_um:.2f} um "
             f"at {optics.steepest_tilt_deg:g} degrees."
         )
+    found += _room_problems(areas, names, tilted, optics)
     limit_um = optics.image_shift_limit_um
     for number, (area, held, least) in enumerate(zip(areas, holds_field, thresholds), 1):
         prefix = f"{number}." if several else ""
@@ -102,6 +104,30 @@ def problems(
     return found
 
 
+def _room_problems(areas: Sequence[Area], names, tilted, optics: Optics) -> list[str]:
+    """Tracking targets whose beams have less than the margin around them, but no overlap."""
+    counts = [len(area.targets_map_px) for area in areas]
+    firsts = np.cumsum([0, *counts[:-1]])
+    tracking = np.zeros(len(tilted), bool)
+    tracking[firsts] = True
+    pairs, gap_um = crowded(tilted, np.repeat(np.arange(len(areas)), counts), tracking, optics)
+    gap_um = gap_um - optics.beam_diameter_um
+    told = tracking[pairs].any(axis=1) & (gap_um > -SLACK_UM)
+    told &= gap_um < optics.beam_margin_um - SLACK_UM
+    found, done = [], set()
+    for (first, second), free_um in zip(pairs[told].tolist(), gap_um[told]):
+        one, other = (first, second) if tracking[first] else (second, first)
+        if one in done:
+            continue
+        done |= {index for index in (one, other) if tracking[index]}
+        what = "tracking target" if tracking[other] else "target"
+        found.append(
+            f"The beam of tracking target {names[one]} is {max(free_um, 0):.2f} um from that of "
+            f"{what} {names[other]}, nearer than beam_margin ({optics.beam_margin_um:g} um)."
+        )
+    return found
+
+
 def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) -> list[str]:
     found = []
     points = area.geometry_points_map_px
@@ -117,24 +143,11 @@ def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) 
                 f"{name} is {away_um:.1f} um from the tracking target, beyond the image-shift "
                 f"limit of {optics.image_shift_limit_um:g} um."
             )
-    where = f" in area {number}" if number else ""
-    arm_um = lever_arm_um(points, optics)
-    if not len(points):
-        found.append(
-            f"No geometry points{where}: there are not {LEAST} places on free lamella, apart from "
-            "one another and from the targets' beams, that span a plane. PACEtomo cannot measure "
-            "how the lamella lies; give it pretilt and rotation."
-        )
-    elif len(points) < LEAST:
+    if len(points) < LEAST:
+        where = f" in area {number}" if number else ""
         found.append(
             f"Only {len(points)} geometry points{where}, {LEAST} are needed to measure the "
-            "lamella's geometry. Add some, or remove them to have them chosen."
-        )
-    elif arm_um < LEAST_LEVER_ARM_UM:
-        found.append(
-            f"The geometry points{where} lie nearly on a line (lever arm {arm_um:.2f} um, at least "
-            f"{LEAST_LEVER_ARM_UM:g} um are needed): the tilt across it would be a guess. Move one "
-            "away from the line."
+            "lamella's geometry: too little free surface outside of the targets' beams."
         )
     return found
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +63,7 @@ class ChoiceFile:
 
 
 def write_choice(
-    path: Path,
-    choice: Choice,
-    map_name: str,
-    map_shape: tuple[int, int],
-    take: str = NOTHING,
-    made_with: Mapping[str, Any] | None = None,
+    path: Path, choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING
 ) -> None:
     """Write a choice, whole or not at all.
 
@@ -88,10 +82,8 @@ def write_choice(
         Its rows and columns.
     take : str
         What a later set-up is to take from it.
-    made_with : mapping, optional
-        The settings that the targets were chosen with, as plain values.
     """
-    text = render(choice, map_name, map_shape, take, made_with)
+    text = render(choice, map_name, map_shape, take)
     path = Path(path)
     if path.is_file() and (before := path.read_bytes()) != text.encode("utf-8"):
         earlier = path.with_name(f"{path.stem}_earlier{path.suffix}")
@@ -117,22 +109,7 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     return parse(text, map_shape, path.name)
 
 
-def count_targets(path: Path) -> tuple[int, ...] | None:
-    """Return how many targets each area has, () for none at all; None when it cannot be told."""
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        return tuple(count for area in values["areas"] if (count := len(area["targets"])))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def render(
-    choice: Choice,
-    map_name: str,
-    map_shape: tuple[int, int],
-    take: str = NOTHING,
-    made_with: Mapping[str, Any] | None = None,
-) -> str:
+def render(choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING) -> str:
     """Text of a file; one line for each target."""
     head = {
         "format": FORMAT,
@@ -149,8 +126,6 @@ def render(
         "rejected": dict(choice.rejected),
         "warnings": list(choice.warnings),
     }
-    if made_with:
-        lines.append(f'"made_with": {_dump(dict(made_with))}')
     lines.append(f'"report": {_dump(report)}')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -171,7 +146,7 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
             name,
             "Look there for a missing comma, quote or bracket.",
         ) from None
-    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "made_with", "report"}
+    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "report"}
     _table(values, known, {"format", "take", "map_shape_px", "areas"}, name)
     if values["format"] != FORMAT:
         raise _wrong("format", values["format"], f'"{FORMAT}"', name)

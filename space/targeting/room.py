@@ -27,48 +27,69 @@ SPARE_WORTH = 0.01
 
 # Areas keep this share of the margin from one another.
 AREA_SHARE = 0.2
-PUSHES = 200
 
 
-def areas_apart(
-    points_map_px: np.ndarray, area: np.ndarray, held: np.ndarray, optics: Optics
-) -> np.ndarray:
-    """Points (n, 2) with areas moved as a whole such that beams of two areas do not touch.
+def needed_um(apart: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.ndarray:
+    """Least distance of pairs of targets in the tilt-compressed frame.
 
-    Each area is tracked for itself, so what is left of the stage's movement differs between
-    them, though by much less than what a tracking target misses.
+    Parameters
+    ----------
+    apart : ndarray of bool (k,)
+        Whether they belong to different areas.
+    tracking : ndarray of bool (k,)
+        Whether one of them is a tracking target.
+    """
+    margin_um = np.where(tracking, 1.0, np.where(apart, AREA_SHARE, 0.0)) * optics.beam_margin_um
+    return optics.beam_diameter_um + margin_um
+
+
+def crowded(
+    points_tilt_um: np.ndarray, area: np.ndarray, tracking: np.ndarray, optics: Optics
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (k, 2) of targets that are nearer than they should be, and their distances (k,).
 
     Parameters
     ----------
     area : ndarray of int (n,)
         Number of each target's area.
-    held : ndarray of bool (n,)
-        Targets that stay, and their areas with them.
+    tracking : ndarray of bool (n,)
+        Which are tracking targets.
     """
-    frame = TiltFrame.of(optics)
-    begun = frame.from_map(points_map_px)
-    stays = np.array([held[area == number].any() for number in range(area.max() + 1)])
-    shifts = np.zeros((len(stays), 2))
-    needed_um = optics.beam_diameter_um + AREA_SHARE * optics.beam_margin_um
-    pairs = conflicts(begun, needed_um + optics.beam_diameter_um)
-    first, second = area[pairs].T
-    useful = (first != second) & ~(stays[first] & stays[second])
-    pairs, first, second = pairs[useful], first[useful], second[useful]
-    start = begun[pairs[:, 0]] - begun[pairs[:, 1]]
-    for _ in range(PUSHES if len(pairs) else 0):
-        away = start + shifts[first] - shifts[second]
-        gap_um = np.hypot(away[:, 0], away[:, 1])
-        worst = int(np.argmin(gap_um))
-        short_um = needed_um - gap_um[worst]
-        if short_um <= TOUCH_UM:
-            break
-        push = away[worst] * ((short_um + TOUCH_UM) / max(gap_um[worst], TOUCH_UM))
-        moving = [(first[worst], 1), (second[worst], -1)]
-        moving = [(index, sign) for index, sign in moving if not stays[index]]
-        for index, sign in moving:
-            shifts[index] += sign * push / len(moving)
-    moved = shifts.any(axis=1)[area]
-    return np.where(moved[:, None], frame.to_map(begun + shifts[area]), points_map_px)
+    pairs = conflicts(points_tilt_um, optics.beam_diameter_um + optics.beam_margin_um)
+    away = points_tilt_um[pairs[:, 0]] - points_tilt_um[pairs[:, 1]]
+    gap_um = np.hypot(away[:, 0], away[:, 1])
+    apart = area[pairs[:, 0]] != area[pairs[:, 1]]
+    near = gap_um < needed_um(apart, tracking[pairs].any(axis=1), optics) - TOUCH_UM
+    return pairs[near], gap_um[near]
+
+
+def without_crowded(
+    points_tilt_um: np.ndarray,
+    scores: np.ndarray,
+    area: np.ndarray,
+    tracking: np.ndarray,
+    fixed: np.ndarray,
+    optics: Optics,
+) -> np.ndarray:
+    """Which targets (n,) stay when of two that are too near the one of lower score goes.
+
+    A fixed target always stays. A tracking target goes only where its beam overlaps with that
+    of a fixed target or of another tracking target.
+    """
+    pairs, gap_um = crowded(points_tilt_um, area, tracking, optics)
+    overlap = gap_um < optics.beam_diameter_um - TOUCH_UM
+    kept = fixed | tracking
+    useful = ~fixed[pairs].all(axis=1) & (overlap | ~kept[pairs].all(axis=1))
+    rank = np.empty(len(scores), int)
+    rank[np.lexsort((-scores, ~tracking, ~fixed))] = np.arange(len(scores))
+    pairs = pairs[useful]
+    swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    pairs[swapped] = pairs[swapped, ::-1]
+    stays = np.ones(len(scores), bool)
+    for better, worse in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
+        if stays[better]:
+            stays[worse] = False
+    return stays
 
 
 def places_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
@@ -117,17 +138,23 @@ def make_room(
     frame = TiltFrame.of(optics)
     if not len(others_map_px):
         return np.zeros(1, int), np.ones((1, 0), bool)
-    gap_um = distances(frame.from_map(places_map_px), frame.from_map(others_map_px))
+    places, others = frame.from_map(places_map_px), frame.from_map(others_map_px)
     needed_um = optics.beam_diameter_um + optics.beam_margin_um
+    # Most targets are too far away to matter.
+    reach_um = float(np.hypot(*(places - places[0]).T).max()) + needed_um
+    near = np.flatnonzero(np.hypot(*(others - places[0]).T) < reach_um)
+    gap_um = distances(places, others[near])
     room = gap_um >= needed_um - TOUCH_UM
-    able = (place_scores >= 0) & (room | ~stays).all(axis=1)
+    able = (place_scores >= 0) & (room | ~stays[near]).all(axis=1)
     able[0] = True
     if room[0].all():
-        return np.zeros(1, int), room[:1]
+        return np.zeros(1, int), np.ones((1, len(others)), bool)
     spare_um = np.where(room, gap_um, np.inf).min(axis=1) - needed_um
     spare = np.clip(spare_um / optics.beam_margin_um, 0, 1)
-    room |= stays
-    total = place_scores + room @ np.maximum(other_scores, 0) + SPARE_WORTH * spare
+    room |= stays[near]
+    total = place_scores + room @ np.maximum(other_scores[near], 0) + SPARE_WORTH * spare
     order = np.argsort(-np.where(able, total.round(9), -np.inf), kind="stable")
     order = order[: int(np.argmax(order == 0)) + 1]
-    return order, room[order]
+    there = np.ones((len(order), len(others)), bool)
+    there[:, near] = room[order]
+    return order, there

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from space.targeting.areas import Area, distances, split
+from space.targeting.areas import Area
+from space.targeting.arrangement import arranged
 from space.targeting.checks import as_points, problems
 from space.targeting.choice import choose_points
 from space.targeting.geometry_points import geometry_points
 from space.targeting.masks import (
-    ClassTables,
-    Coverage,
     as_labels,
     class_tables,
     coverage,
@@ -23,11 +22,10 @@ from space.targeting.masks import (
 )
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import allowed_cells, as_polygons, inside
+from space.targeting.question import Question
 from space.targeting.report import rejections, share_in_fields
-from space.targeting.room import areas_apart, make_room, places_around
-from space.targeting.score import ScoreMap, cell_factor, score_map, scores_at
-from space.targeting.thresholds import differ, thresholds_at, thresholds_of_cells
-from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
+from space.targeting.score import ScoreMap, cell_factor, score_map
+from space.targeting.thresholds import differ, thresholds_of_cells
 
 log = logging.getLogger("space.targeting")
 
@@ -68,42 +66,6 @@ class Choice:
     def n_targets(self) -> int:
         """Number of targets in all areas, extra tracking targets included."""
         return sum(len(area.targets_map_px) for area in self.areas)
-
-
-@dataclass(frozen=True, eq=False)
-class _Question:
-    """What is asked and what follows from it directly.
-
-    `labels` are those of the lamella's own pieces; `beside` counts the wanted pixels elsewhere.
-    `least` are the thresholds of the cells where they differ.
-    """
-
-    labels: np.ndarray
-    tables: ClassTables
-    cover: Coverage
-    scores: ScoreMap
-    options: TargetingOptions
-    optics: Optics
-    polygons: tuple[np.ndarray, ...] = ()
-    sites: np.ndarray | None = None
-    beside: float = 0.0
-    least: np.ndarray | None = None
-    unknown: str = ""
-
-    def scores_at(self, points_map_px: np.ndarray) -> np.ndarray:
-        return scores_at(points_map_px, self.labels, self.tables, self.options, self.optics)
-
-    def thresholds_at(self, points_map_px: np.ndarray) -> np.ndarray:
-        if self.least is None:
-            return np.full(len(points_map_px), self.options.least_threshold)
-        return thresholds_at(points_map_px, self.labels, self.tables, self.options, self.optics)
-
-    def passes(self, points_map_px: np.ndarray, values: np.ndarray) -> np.ndarray:
-        return (values >= self.thresholds_at(points_map_px)) & (values > 0)
-
-    def usable(self) -> ScoreMap:
-        """Scores of which those below the thresholds of their places count as 0."""
-        return replace(self.scores, least=self.least)
 
 
 def select_targets(
@@ -186,10 +148,7 @@ def select_targets(
     points = choose_points(allowed, options, optics, fixed_map_px=fixed, sites_map_px=sites)
     values = asked.scores_at(points)
     is_fixed = np.arange(len(points)) < len(fixed)
-    keep = asked.passes(points, values)
-    if polygons:
-        keep &= inside(points, polygons)
-    keep |= is_fixed
+    keep = asked.allows(points, values) | is_fixed
     points, values, is_fixed = points[keep], values[keep], is_fixed[keep]
     counts = _counts(asked)
     warnings = [asked.unknown] if asked.unknown else []
@@ -199,23 +158,8 @@ def select_targets(
         warnings.append(f"No targets: {_why_none(asked, counts)}")
         return _finish((), warnings, counts, asked, rejected)
 
-    groups = split(points, optics.image_shift_limit_um / optics.pixel_um)
-    if optics.beam_margin_um and len(groups) > 1 and sites is None:
-        area = np.empty(len(points), int)
-        for number, group in enumerate(groups):
-            area[group] = number
-        points = areas_apart(points, area, is_fixed, optics)
-        values = asked.scores_at(points)
-        keep = asked.passes(points, values) & (inside(points, polygons) if polygons else True)
-        keep |= is_fixed
-        groups = [group[keep[group]] for group in groups if keep[group].any()]
-    areas = [
-        _with_tracking(points[group], values[group], is_fixed[group], asked) for group in groups
-    ]
-    if options.extra_tracking:
-        areas = _with_extra_tracking(areas, asked, warnings)
-    if optics.beam_margin_um:
-        areas = _with_room(areas, asked, allowed)
+    areas, said = arranged(points, values, is_fixed, asked, allowed)
+    warnings += said
     taken = np.concatenate([area.targets_map_px for area in areas])
     areas = [_with_geometry(area, taken, asked) for area in areas]
     warnings += _problems(areas, asked)
@@ -286,7 +230,7 @@ def review_targets(
     return _with_counts(checked, counts, warnings + _problems(checked, asked), asked)
 
 
-def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> _Question:
+def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> Question:
     tables = class_tables(label_names, options)
     beside, unknown = 0.0, ""
     if options.on_lamella_only:
@@ -299,12 +243,12 @@ def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> _Ques
     least = None
     if differ(options):
         least = thresholds_of_cells(labels, tables, factor, options, optics)
-    return _Question(
+    return Question(
         labels, tables, cover, scores, options, optics, polygons, sites, beside, least, unknown
     )
 
 
-def _finish(areas, warnings, counts, asked: _Question | None, rejected=None) -> Choice:
+def _finish(areas, warnings, counts, asked: Question | None, rejected=None) -> Choice:
     counts = {"targets": 0, "areas": 0, "total_score": 0.0, **counts}
     for warning in warnings:
         log.warning(warning)
@@ -312,7 +256,7 @@ def _finish(areas, warnings, counts, asked: _Question | None, rejected=None) -> 
     return Choice(tuple(areas), tuple(warnings), counts, scores, rejected or {}, polygons)
 
 
-def _with_counts(areas, counts, warnings, asked: _Question) -> Choice:
+def _with_counts(areas, counts, warnings, asked: Question) -> Choice:
     """The choice with what it counts: targets, without those for tracking alone."""
     points = np.concatenate([area.targets_map_px[area.extra_tracking :] for area in areas])
     values = np.concatenate([area.scores[area.extra_tracking :] for area in areas])
@@ -327,120 +271,18 @@ def _with_counts(areas, counts, warnings, asked: _Question) -> Choice:
     return _finish(areas, warnings, counts, asked, rejected)
 
 
-def _with_tracking(points, values, is_fixed, asked: _Question) -> Area:
-    """Order an area: the tracking target, then the others by score."""
-    tracking = tracking_index(points, asked.cover, asked.optics)
-    order = np.lexsort((points[:, 1], points[:, 0], -values.round(6)))
-    order = np.concatenate([[tracking], order[order != tracking]])
-    return Area(points[order], values[order], fixed=is_fixed[order])
-
-
-def _with_extra_tracking(areas, asked: _Question, warnings: list[str]) -> list[Area]:
-    blocked = np.concatenate([area.targets_map_px for area in areas])
-    result = []
-    for number, area in enumerate(areas, 1):
-        place = place_extra_tracking(
-            area.targets_map_px, blocked, asked.cover, asked.scores, asked.optics
-        )
-        if place is None:
-            where = f" in area {number}" if len(areas) > 1 else ""
-            warnings.append(f"No room for an extra tracking target{where}: a usual target is used.")
-            result.append(area)
-            continue
-        blocked = np.concatenate([blocked, [place]])
-        result.append(
-            Area(
-                np.concatenate([[place], area.targets_map_px]),
-                np.concatenate([asked.scores_at(place[None]), area.scores]),
-                extra_tracking=True,
-                fixed=np.concatenate([[False], area.fixed]),
-            )
-        )
-    return result
-
-
-def _with_room(areas: list[Area], asked: _Question, allowed: ScoreMap) -> list[Area]:
-    """The areas with the margin around the beams of their tracking targets."""
-    result = list(areas)
-    for number in range(len(result)):
-        others = result[:number] + result[number + 1 :]
-        place, there = _roomy_place(result[number], others, asked, allowed)
-        ends = np.cumsum([len(result[number].scores) - 1, *(len(one.scores) for one in others)])
-        own, *rest = np.split(there, ends[:-1])
-        result[number] = _moved(result[number], place, asked)
-        for index, stay in enumerate([*rest[:number], np.append(True, own), *rest[number:]]):
-            result[index] = _only(result[index], stay)
-    return result
-
-
-def _roomy_place(area: Area, others: list[Area], asked: _Question, allowed: ScoreMap):
-    """Where an area's tracking target has room, and which targets (its own, others) stay then."""
-    optics, followers = asked.optics, area.targets_map_px[1:]
-    movable = not area.fixed[0] and not area.extra_tracking and asked.sites is None
-    places = places_around(area.targets_map_px[0], optics)[: None if movable else 1]
-    scores = allowed.at(places)
-    scores[0] = area.scores[0]
-    good = (scores >= asked.options.least_threshold) & (scores > 0)
-    if asked.polygons:
-        good &= inside(places, asked.polygons)
-    limit_px = optics.image_shift_limit_um / optics.pixel_um
-    good &= (distances(places, followers) <= limit_px).all(axis=1)
-    order, there = make_room(
-        places,
-        np.where(good, scores, -1),
-        np.concatenate([followers, *(one.targets_map_px for one in others)]),
-        np.concatenate([area.scores[1:], *(one.scores for one in others)]),
-        np.concatenate([area.fixed[1:], *(_stays(one) for one in others)]),
-        optics,
-    )
-    clean = avoided_in_view(places[0], asked.cover, optics)
-
-    def is_well(place: np.ndarray) -> bool:
-        passes = asked.passes(place[None], asked.scores_at(place[None])).all()
-        return passes and avoided_in_view(place, asked.cover, optics) <= clean
-
-    best = next(k for k, index in enumerate(order) if index == 0 or is_well(places[index]))
-    return places[order[best]], there[best]
-
-
-def _stays(area: Area) -> np.ndarray:
-    """Which targets of an area cannot be given up: fixed ones and the one for tracking."""
-    return area.fixed | (np.arange(len(area.fixed)) == 0)
-
-
-def _moved(area: Area, place: np.ndarray, asked: _Question) -> Area:
-    """An area with its tracking target elsewhere."""
-    if (place == area.targets_map_px[0]).all():
-        return area
-    return replace(
-        area,
-        targets_map_px=np.concatenate([place[None], area.targets_map_px[1:]]),
-        scores=np.concatenate([asked.scores_at(place[None]), area.scores[1:]]),
-    )
-
-
-def _only(area: Area, stay: np.ndarray) -> Area:
-    """An area without some of its targets."""
-    return replace(
-        area,
-        targets_map_px=area.targets_map_px[stay],
-        scores=area.scores[stay],
-        fixed=area.fixed[stay],
-    )
-
-
-def _with_geometry(area: Area, taken, asked: _Question) -> Area:
+def _with_geometry(area: Area, taken, asked: Question) -> Area:
     points = geometry_points(asked.cover, taken, area.targets_map_px[0], asked.optics)
     return replace(area, geometry_points_map_px=points)
 
 
-def _problems(areas: list[Area], asked: _Question) -> list[str]:
+def _problems(areas: list[Area], asked: Question) -> list[str]:
     held = [asked.scores.holds_field(area.targets_map_px) for area in areas]
     least = [asked.thresholds_at(area.targets_map_px) for area in areas]
     return problems(areas, held, least, asked.optics)
 
 
-def _rejections(asked: _Question, points: np.ndarray) -> tuple[int, dict[str, int]]:
+def _rejections(asked: Question, points: np.ndarray) -> tuple[int, dict[str, int]]:
     return rejections(
         points,
         asked.cover,
@@ -453,7 +295,7 @@ def _rejections(asked: _Question, points: np.ndarray) -> tuple[int, dict[str, in
     )
 
 
-def _counts(asked: _Question) -> dict[str, float]:
+def _counts(asked: Question) -> dict[str, float]:
     cell_um = asked.cover.factor * asked.optics.pixel_um
     usable = asked.usable().usable
     usable = usable[usable >= asked.options.least_threshold]
@@ -465,7 +307,7 @@ def _counts(asked: _Question) -> dict[str, float]:
     }
 
 
-def _why_none(asked: _Question, counts) -> str:
+def _why_none(asked: Question, counts) -> str:
     cover, scores, options, optics = asked.cover, asked.scores, asked.options, asked.optics
     names = ", ".join(options.target_list)
     if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape)):

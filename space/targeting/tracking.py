@@ -8,6 +8,7 @@ nearness to the middle of the area (short image shifts for all).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from space.targeting.areas import distances
 from space.targeting.fields import class_contrast, field_mean
 from space.targeting.masks import Coverage
 from space.targeting.options import Optics
+from space.targeting.polygons import inside
 from space.targeting.score import ScoreMap
 from space.targeting.tilt import TOUCH_UM, TiltFrame
 
@@ -69,13 +71,15 @@ def place_extra_tracking(
     cover: Coverage,
     scores: ScoreMap,
     optics: Optics,
+    polygons: Sequence[np.ndarray] = (),
 ) -> np.ndarray | None:
     """Find a place for a target that serves tracking alone.
 
-    Its beam keeps the margin from those of `blocked_map_px`, its field is inside the map and within
-    the image-shift limit of all `points_map_px`. Best is a field (widened for tilt) on
-    the lamella without avoided classes, near the middle, with a variety of classes in it to track
-    on, and with little of the wanted class (which others may still want to look at).
+    Its beam keeps the margin from those of `blocked_map_px`, its field is inside the map, its
+    centre in one of the polygons, if there are any, and within the image-shift limit of all
+    `points_map_px`. Best is a field (widened for tilt) on the lamella without avoided classes,
+    near the middle, with a variety of classes in it to track on, and with little of the wanted
+    class (which others may still want to look at).
 
     Returns
     -------
@@ -90,6 +94,8 @@ def place_extra_tracking(
     cells = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     places = (cells + 0.5) * cover.factor
     good = scores.holds_field(places)
+    if polygons:
+        good &= inside(places, polygons)
     good &= (distances(places, points) <= limit_px).all(axis=1)
     cells, places = cells[good], places[good]
     if not len(places):
