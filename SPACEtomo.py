@@ -1,6 +1,7 @@
-#!Python
+#!Python3.11
 # SPACEtomo: from a grid in the autoloader to tilt series.
 # Paste this into a SerialEM script window, set SPACE_DIR, press Run. See README.md.
+# The first line names one of the PathToPython entries of SerialEMproperties.txt (3.9 or newer).
 
 SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
 automation_level = 4  # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
@@ -47,6 +48,7 @@ MM_mean_threshold = 0  # counts below which a person must centre (0 = never)
 image_shift_limit = 15  # um from the tracking target
 beam_diameter = 0  # um at Record (0 = as the microscope tells, else the camera's diagonal)
 beam_margin = 0.2  # um around the tracking target's beam, which misses its place while tilting
+acquire_begun_items = False  # True: acquire again what was cut off (exposes its targets twice)
 
 # Inference on another computer: folder that SPACEtomo_monitor.py watches ("" = on this computer)
 external_map_dir = ""
@@ -54,6 +56,12 @@ external_map_dir = ""
 # ----------------------------------------------------------------------------------------------
 import sys
 
+if sys.version_info < (3, 9):
+    raise RuntimeError(
+        "SPACEtomo needs Python 3.9 or newer, but SerialEM has started Python %d.%d. "
+        "Write the version of a newer PathToPython entry into the first line of this script "
+        "(see README.md)." % sys.version_info[:2]
+    )
 sys.path.insert(0, SPACE_DIR)
 from space.workflow import run_script
 

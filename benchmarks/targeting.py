@@ -17,6 +17,9 @@ Three questions, on label maps of simulated lamellae (the labels of the specimen
   stretched for the tilt, `gain_dense_unstretched` that over a lattice of round beams.
   `gain_..._of_optimum` is what the exact solutions of the cut-outs gain over the obvious method
   there: no choice among the same places can gain more.
+
+Told besides: how far the geometry points of areas reach along the shorter axis of their plane (the
+lever arms), and how many areas have none.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ from scipy import optimize, sparse
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.candidates import Candidates, candidate_grid
-from space.targeting.masks import class_tables, coverage
+from space.targeting.geometry_points import lever_arm_um
+from space.targeting.masks import class_tables, coverage, on_own_pieces
 from space.targeting.score import ScoreMap, cell_factor, score_map
 from space.targeting.tilt import TiltFrame, conflicts
 
@@ -115,7 +119,8 @@ def label_map(seed: int, shape: tuple[int, int], pixel_nm: float) -> np.ndarray:
 
 def scores_of(labels: np.ndarray, problem: Problem, optics: Optics) -> ScoreMap:
     """The score at every place."""
-    cover = coverage(labels, class_tables(NAMES, problem.options), cell_factor(optics))
+    labels, tables, _ = on_own_pieces(labels, class_tables(NAMES, problem.options))
+    cover = coverage(labels, tables, cell_factor(optics))
     return score_map(cover, problem.options, optics)
 
 
@@ -319,6 +324,9 @@ def measure(arguments: list[str]) -> None:
                 "targets": choice.n_targets,
                 "total": total_score(choice),
                 "conflicts": conflict_count(choice, optics),
+                "lever_arms_um": [
+                    lever_arm_um(area.geometry_points_map_px, optics) for area in choice.areas
+                ],
             }
         )
     )
@@ -402,6 +410,7 @@ def main() -> None:
         labels = label_map(problem.seed, LARGE_SHAPE, LARGE_PIXEL_NM)
         large.append(measured(labels, problem, LARGE_PIXEL_NM))
         print(f"{problem.seed} {problem.target:8s} large: {large[-1]['seconds']:.2f} s", flush=True)
+    arms_um = [arm for m in usual + large for arm in m["lever_arms_um"] if arm]
     report(
         {
             "maps": args.n,
@@ -416,6 +425,10 @@ def main() -> None:
             "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
             **{f"gain_{mode}": _geometric_mean(values) for mode, values in gains.items()},
             "conflicts": sum(m["conflicts"] for m in usual + large),
+            "lever_arm_um_min": round(min(arms_um), 2) if arms_um else None,
+            "lever_arm_um_median": round(float(np.median(arms_um)), 2) if arms_um else None,
+            "areas_with_geometry_points": len(arms_um),
+            "areas_without": sum(m["lever_arms_um"].count(0) for m in usual + large),
         },
         args.json,
     )

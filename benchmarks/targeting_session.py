@@ -40,6 +40,7 @@ import numpy as np
 from space import pacetomo, plots
 from space.jobs import pool
 from space.judge import double_exposed
+from space.series_truth import by_series
 from space.simulate import Plan, judged, with_settings
 from space.simulator import Policy, Script, Simulation
 from space.simulator.instrument import FOLDER as INSTRUMENTS
@@ -218,11 +219,12 @@ def places(
     for exposure in simulation.exposures:
         if exposure.file:
             centers.setdefault(Path(exposure.file).name, exposure.center_um)
+    place_of = simulation.session.scope.adjust_stage_for_nav
     planned, imaged = [], []
     for path in sorted(out.glob("G1_L??*_tgts.txt")):
         displaced = worker.displaced_um.get(f"{path.name[:6]}.png", (0.0, 0.0))
         pairs = [
-            (np.add(target.stage_um, displaced), centers[target.tsfile])
+            (np.add(place_of(*target.stage_um), displaced), centers[target.tsfile])
             for target in pacetomo.read(path).targets
             if target.tsfile in centers and target.stage_um is not None
         ]
@@ -233,20 +235,11 @@ def places(
     return planned, imaged
 
 
-def _series(exposures: Sequence[Exposure]) -> dict[str, list[Exposure]]:
-    """Pictures of each tilt series, in the order in which they were taken."""
-    result: dict[str, list[Exposure]] = {}
-    for one in exposures:
-        if "_ts_" in Path(one.file).name:
-            result.setdefault(Path(one.file).name, []).append(one)
-    return result
-
-
 def still(exposures: Sequence[Exposure]) -> list[Exposure]:
     """Tilt series as if every beam had stayed where it was at the first tilt."""
     return [
         replace(one, beam_center_um=taken[0].beam_center_um)
-        for taken in _series(exposures).values()
+        for taken in by_series(exposures).values()
         for one in taken
     ]
 
@@ -254,7 +247,7 @@ def still(exposures: Sequence[Exposure]) -> list[Exposure]:
 def wander_um(exposures: Sequence[Exposure]) -> dict[str, float]:
     """How far beams went at most: from their first places, and apart from one another."""
     moved: dict[tuple[str, int], list[np.ndarray]] = {}
-    for name, taken in _series(exposures).items():
+    for name, taken in by_series(exposures).items():
         for one in taken:
             key = (name.rpartition("_ts_")[0], round(one.tilt_deg))
             away = np.subtract(one.beam_center_um, taken[0].beam_center_um)

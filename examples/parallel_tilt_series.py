@@ -229,8 +229,14 @@ def expected(found, tilt):
     return y0 * (math.cos(math.radians(tilt)) - 1) - z0 * math.sin(math.radians(tilt))
 
 
-sem.SuppressReports()
+# What PACEtomo sets when it starts
 sem.SetProperty("ImageShiftLimit", 20)  # room for tracking beyond the targets' own shifts
+sem.SetUserSetting("DriftProtection", 1)  # of autofocus
+sem.SetUserSetting("ShiftToTiltAxis", 1)  # image shift counts from the tilt axis
+sem.SetNewFileType(0)  # MRC
+sem.SetFrameBaseName(0, 1, 0, "tilt_series")
+sem.SaveNavigator()
+sem.SuppressReports()
 sem.AllowFileOverwrite(1)
 item = int(sem.ReportNavItem()[0])
 targets, points = read_targets(

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "--within", type=float, metavar="UM", help="use only this middle part of the grid (quicker)"
     )
     simulate.add_argument("--instrument", help="name of the microscope or its .toml file")
+    simulate.add_argument("--serialem", metavar="VERSION", help="of the program, such as 4.1.25")
     simulate.add_argument(
         "--fault", action="append", default=[], metavar="SPEC", help="let this go wrong; see below"
     )
@@ -103,6 +104,7 @@ def _plan(args: argparse.Namespace) -> Plan:
         "grids": args.grids,
         "lamellae": args.lamellae,
         "instrument": _instrument(args.instrument),
+        "serialem": _serialem(args.serialem),
     }
     return Plan(
         out=args.out,
@@ -136,6 +138,7 @@ def _script_run(args: argparse.Namespace) -> ScriptRun:
         "kinds": args.kinds,
         "within_um": args.within,
         "instrument": _instrument(args.instrument),
+        "serialem": _serialem(args.serialem),
     }
     given = {name: value for name, value in given.items() if value is not None}
     setup = None
@@ -170,6 +173,17 @@ def _instrument(name: str | None) -> str | None:
     except InstrumentError as error:
         raise SpaceError(str(error), "--instrument") from None
     return str(Path(name).resolve()) if name.lower().endswith(".toml") else name
+
+
+def _serialem(version: str | None) -> str | None:
+    from space.simulator.installation import Installation
+
+    if version is not None:
+        try:
+            Installation.of(version)
+        except ValueError as error:
+            raise SpaceError(str(error), "--serialem") from None
+    return version
 
 
 def _faults(specs: Sequence[str]) -> tuple[str, ...]:

@@ -2,12 +2,127 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
+import re
+import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 from uuid import uuid4
+
+LARGEST_TEXT_BYTES = 16_000_000
+"""Text files that are larger are none of ours: they are not read."""
+
+_FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
+_FULL_ON_WINDOWS = (39, 112)  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..*)?")
+_READ_WRITE = 0o666
+
+
+def says_full(error: OSError) -> bool:
+    """Tell whether an error says that a disk or a quota is full."""
+    return error.errno in _FULL_ERRNO or getattr(error, "winerror", None) in _FULL_ON_WINDOWS
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_bytes_bounded(path: Path, limit: int = LARGEST_TEXT_BYTES) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    A folder that others write into may hold anything: a pipe or a device would be read for ever,
+    a link may lead out of it.
+
+    Raises
+    ------
+    OSError
+        If it is missing or in use, too large, no regular file, or a link out of its folder.
+    """
+    path = Path(path)
+    kind = os.lstat(path)
+    if stat.S_ISLNK(kind.st_mode):
+        if path.resolve().parent != path.parent.resolve():
+            raise OSError(errno.EINVAL, "a link out of its folder is not read", str(path))
+        kind = os.stat(path)
+    if not stat.S_ISREG(kind.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if kind.st_size > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    with open(path, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    return data
+
+
+def decode(data: bytes) -> str:
+    """Decode a text file that a person may have edited: UTF-8, or what old editors make of it.
+
+    UTF-16 is told by its mark; what is no UTF-8 is replaced.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "replace")
+
+
+def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES) -> Any:
+    """Read a JSON file from outside.
+
+    Raises
+    ------
+    OSError
+        As for `read_bytes_bounded`.
+    ValueError
+        If it is not whole, no JSON, nested too deeply, or holds numbers that are none.
+    """
+    return parse_json(read_bytes_bounded(path, limit).decode("utf-8-sig"))
+
+
+def parse_json(text: str) -> Any:
+    """Read JSON from outside; everything that is wrong with it is a ValueError."""
+    try:
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:30]} is too large for a number")
+    return value
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def refuse_link(path: Path) -> None:
+    """Raise an OSError if `path` is a link: what is written there would land elsewhere."""
+    if Path(path).is_symlink():
+        raise OSError(errno.EINVAL, "a link is not written through", str(path))
+
+
+def share_as_folder(path: Path) -> None:
+    """Give a file the read and write rights that its folder has.
+
+    Else a folder that two users share would hold files that only one of them can replace.
+    """
+    if sys.platform == "win32":
+        return  # files inherit the folder's rights there
+    with contextlib.suppress(OSError):
+        wanted = os.stat(path.parent).st_mode & _READ_WRITE
+        if os.stat(path).st_mode & 0o777 != wanted:
+            os.chmod(path, wanted)
 
 
 def replace_patiently(source: Path, target: Path, seconds: float = 5.0) -> None:
@@ -42,9 +157,49 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{uuid4().hex[:8]}.part{target.suffix}")
     try:
         yield temporary
+        share_as_folder(temporary)
         replace_patiently(temporary, target)
+        sync_folder(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a rename written to disk where the system allows it (a power cut may undo it else)."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def clear_remains(folder: Path, older_than_s: float = 3600.0) -> int:
+    """Remove temporary files of writers that died; return how many.
+
+    Ages are told by the folder's own clock, that of a file written now: the clock of the machine
+    that keeps the folder may be another one.
+    """
+    found = [path for path in Path(folder).glob(".*.part*") if _TEMPORARY.fullmatch(path.name)]
+    if not found:
+        return 0
+    probe = Path(folder) / f".clock.{uuid4().hex[:8]}.part"
+    removed = 0
+    try:
+        probe.touch()
+        now = probe.stat().st_mtime
+        for path in found:
+            with contextlib.suppress(OSError):
+                if now - path.lstat().st_mtime > older_than_s:
+                    path.unlink()
+                    removed += 1
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            probe.unlink()
+    return removed
 
 
 def write_bytes_atomic(target: Path, data: bytes) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
@@ -18,11 +20,16 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import atomic_path, write_text_atomic
+from space.files import atomic_path, read_bytes_bounded, read_json, write_text_atomic
+
+LARGEST_PICTURE_MPX = 400.0
+"""A picture with more pixels is none of ours: reading it could take all the memory there is."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END_CHUNK = b"IEND"
 _TAIL_BYTES = 64
+_LARGEST_FILE_BYTES = 1_000_000_000
+_LARGEST_TEXT_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,14 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         raise SpaceError(
             f"The picture is not whole: {problem}.", str(path), "Wait for the copy, or copy it anew"
         )
+    megapixels = _megapixels(data)
+    if megapixels > LARGEST_PICTURE_MPX:
+        raise SpaceError(
+            f"The picture has {megapixels:.0f} million pixels, more than the "
+            f"{LARGEST_PICTURE_MPX:.0f} million that are read.",
+            str(path),
+            "Cut or bin it",
+        )
     try:
         # The class itself, not Image.open: maps may be larger than PIL's general size limit.
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
@@ -195,11 +210,31 @@ def read_png_text(path: Path) -> dict[str, str]:
         elif kind == b"zTXt" and b"\0" in body:
             key, rest = body.split(b"\0", 1)
             try:
-                texts[key.decode("latin-1")] = zlib.decompress(rest[1:]).decode("latin-1")
+                text = zlib.decompressobj().decompress(rest[1:], _LARGEST_TEXT_BYTES)
+                texts[key.decode("latin-1")] = text.decode("latin-1")
             except zlib.error:
                 pass
         position += 12 + length
     return texts
+
+
+def png_megapixels(path: Path) -> float:
+    """Return how many million pixels a PNG file says it has; 0 if it cannot be told."""
+    try:
+        kind = os.stat(path)
+        if not stat.S_ISREG(kind.st_mode):
+            return 0.0
+        with open(path, "rb") as stream:
+            return _megapixels(stream.read(24))
+    except OSError:
+        return 0.0
+
+
+def _megapixels(data: bytes) -> float:
+    if len(data) < 24 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
+        return 0.0
+    width, height = struct.unpack_from(">II", data, 16)
+    return width * height / 1e6
 
 
 def fingerprint(path: Path) -> str:
@@ -209,6 +244,8 @@ def fingerprint(path: Path) -> str:
     large map need not be read over the network to see that it was taken anew.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return ""
         with open(path, "rb") as stream:
             size = stream.seek(0, io.SEEK_END)
             stream.seek(max(0, size - _TAIL_BYTES))
@@ -231,7 +268,7 @@ def write_json_beside(path: Path, values: dict[str, Any]) -> None:
 def read_json_beside(path: Path) -> dict[str, Any]:
     """Return the content of the JSON file beside a picture; empty if missing or not whole."""
     try:
-        values = json.loads(json_path(path).read_text(encoding="utf-8-sig"))
+        values = read_json(json_path(path))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
@@ -239,7 +276,7 @@ def read_json_beside(path: Path) -> dict[str, Any]:
 
 def _read_stable(path: Path) -> bytes:
     before = file_state(path)
-    data = path.read_bytes()
+    data = read_bytes_bounded(path, _LARGEST_FILE_BYTES)
     if before is None or before != file_state(path) or len(data) != before.size:
         raise SpaceError("The picture changed while it was read.", str(path), "Wait for the copy")
     return data

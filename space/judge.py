@@ -7,7 +7,6 @@ truth comes as the simulator's `Grid` and its list of exposures.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import cos, radians
@@ -17,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from space import pacetomo
-from space.double_exposure import DoubleExposure, double_exposed, series_of
-from space.geometry import MapFrame
+from space.double_exposure import DoubleExposure, double_exposed
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
+from space.map_truth import dice
+from space.series_truth import by_series, defocus_errors_um, off_lamella
+from space.targeting.masks import class_tables
+from space.targeting.options import TargetingOptions
 
 FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""
 
-_REGISTER_WITHIN_UM = 2.0
 _TOUCH_UM = 0.01  # finer than the edge of any beam
 
 
@@ -77,6 +79,10 @@ class GridVerdict:
         Pairs of tilt series whose beams really overlapped at the highest tilt.
     double_exposed : DoubleExposure
         What beams of two tilt series really hit.
+    defocus_errors_um : tuple of float
+        How far each picture of the tilt series was from the defocus that was asked for.
+    off_lamella : int
+        Tilt series that were taken beside any lamella.
     """
 
     grid: str
@@ -85,6 +91,8 @@ class GridVerdict:
     beam_conflicts: int
     errors_um: tuple[float, ...]
     double_exposed: DoubleExposure = DoubleExposure()
+    defocus_errors_um: tuple[float, ...] = ()
+    off_lamella: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,12 +124,12 @@ def positions(nav_items: Sequence[Any]) -> dict[int, tuple[np.ndarray, str]]:
     A refined item (FL) takes the place of the first one (PL).
     """
     result: dict[int, tuple[np.ndarray, str]] = {}
-    for prefix in ("PL", "FL"):
+    for prefix in (FIRST_LABEL, FINAL_LABEL):
         for item in nav_items:
-            if re.fullmatch(rf"{prefix}\d+", item.label):
-                category = item.note.split(" ")[0] if item.note else ""
-                xy = np.array(item.stage_um[:2])
-                result[int(item.label[2:])] = (xy, category)
+            mark = mark_of(item.label, item.note, item.kind)
+            if mark is not None and mark.prefix == prefix:
+                category = "" if mark.by_hand else mark.category
+                result[mark.number] = (np.array(item.stage_um[:2]), category)
     return result
 
 
@@ -157,66 +165,6 @@ def match(
     return pairs
 
 
-def dice_by_class(
-    predicted: np.ndarray, truth: np.ndarray, names: Sequence[str], min_px: int = 50
-) -> dict[str, float]:
-    """Dice coefficient of each class of which the truth holds at least `min_px` pixels.
-
-    Pixels that are background in the truth (no picture there) do not count.
-    """
-    valid = truth > 0
-    result = {}
-    for value, name in enumerate(names):
-        is_true = truth == value
-        if value == 0 or int(is_true.sum()) < min_px:
-            continue
-        is_predicted = (predicted == value) & valid
-        both = int((is_true & is_predicted).sum())
-        result[name] = 2.0 * both / (int(is_true.sum()) + int(is_predicted.sum()))
-    return result
-
-
-def registered_truth(grid: Any, frame: MapFrame, predicted: np.ndarray) -> np.ndarray:
-    """Truth labels on the map's pixels, shifted to where the map really lies.
-
-    The stage lands half a µm off at each piece, which is a matter of position (judged by the
-    targets), not of segmentation. The shift with the most equal labels is taken.
-    """
-    m = _to_grid(frame)
-    step = max(1, round(0.08 / frame.pixel_um))
-    truth = grid.label_map(m, frame.shape)
-    reach = int(_REGISTER_WITHIN_UM / (step * frame.pixel_um))
-    coarse = step * _best_shift(predicted[::step, ::step], truth[::step, ::step], (0, 0), reach)
-    row, col = _best_shift(predicted, truth, coarse, step, step)
-    m[:, 2] -= m[:, :2] @ (col, row)
-    return grid.label_map(m, frame.shape)
-
-
-def _best_shift(
-    predicted: np.ndarray, truth: np.ndarray, around, reach: int, sample: int = 1
-) -> np.ndarray:
-    """Shift (rows, columns) of `truth` that makes most labels equal those of `predicted`."""
-    pad = reach + int(np.abs(around).max())
-    rows, cols = predicted.shape
-    inner = predicted[pad : rows - pad : sample, pad : cols - pad : sample]
-    best, shift = -1, np.array(around)
-    for dr in range(around[0] - reach, around[0] + reach + 1):
-        for dc in range(around[1] - reach, around[1] + reach + 1):
-            r, c = pad - dr, pad - dc
-            seen = truth[r : r + rows - 2 * pad : sample, c : c + cols - 2 * pad : sample]
-            equal = int(np.count_nonzero(inner == seen))
-            if equal > best:
-                best, shift = equal, np.array([dr, dc])
-    return shift
-
-
-def _to_grid(frame: MapFrame) -> np.ndarray:
-    """Affine (2, 3) map from pixel (column, row, 1) to the stage."""
-    inverse = np.linalg.inv(np.array(frame.stage_to_px))
-    middle = inverse @ (frame.shape[1] / 2, frame.shape[0] / 2)
-    return np.column_stack([inverse, np.array(frame.center_stage_um) - middle])
-
-
 def holds_wanted(
     grid: Any, center_um: tuple[float, float], optics: Optics, rotation_deg: float, wanted: set[int]
 ) -> bool:
@@ -246,7 +194,7 @@ def judge_grid(
     nav_items: Sequence[Any],
     exposures: Sequence[Any],
     label_names: Sequence[str],
-    wanted: Sequence[str],
+    options: TargetingOptions,
     optics: Optics,
     rotation_deg: float,
 ) -> GridVerdict:
@@ -264,8 +212,8 @@ def judge_grid(
         The simulator's exposures of this grid.
     label_names : sequence of str
         Class names by label value.
-    wanted : sequence of str
-        The session's `target_list`.
+    options : TargetingOptions
+        What the session was asked for.
     optics : Optics
     rotation_deg : float
         Direction of the Record image's columns on the stage.
@@ -275,8 +223,8 @@ def judge_grid(
     truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
     found_um = np.array([known[n][0] for n in numbers]).reshape(-1, 2)
     pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um)}
-    classes = _wanted_values(wanted, label_names)
-    imaged = _imaged_points(exposures)
+    classes = wanted_values(options, label_names)
+    imaged = {name: taken[0].center_um for name, taken in by_series(exposures).items()}
     verdicts = []
     conflicts = 0
     for i, lamella in enumerate(grid.lamellae):
@@ -289,7 +237,7 @@ def judge_grid(
             verdicts.append(LamellaVerdict(lamella.number, lamella.kind, True, category))
             continue
         stem = f"{grid.name}_L{number:02d}"
-        planned, points, n_series = _target_points(directory, stem, imaged)
+        planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
         conflicts += beam_conflicts(points, optics)
         on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
         segmentation = map_dir / f"{stem}_seg.png"
@@ -303,7 +251,7 @@ def judge_grid(
                 error_um=round(error, 3),
                 map=f"{stem}.mrc" if (directory / f"{stem}.mrc").exists() else "",
                 segmentation=segmentation.name if has_segmentation else "",
-                dice=_dice(grid, segmentation, label_names) if has_segmentation else {},
+                dice=dice(grid, segmentation, label_names) if has_segmentation else {},
                 targets=len(points),
                 on_wanted=on_wanted,
                 tilt_series=n_series,
@@ -318,38 +266,45 @@ def judge_grid(
         conflicts,
         errors,
         double_exposed(exposures),
+        defocus_errors_um(exposures, optics.stage_to_specimen),
+        off_lamella(list(imaged.values()), grid.lamellae, label_names),
     )
 
 
-def _wanted_values(wanted: Sequence[str], label_names: Sequence[str]) -> set[int]:
-    if wanted and wanted[0] == "lamella":
-        outside = {"background", "white", "black", "crack", "ice"}
-        return {v for v, name in enumerate(label_names) if name not in outside}
-    return {label_names.index(name) for name in wanted}
+def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[int]:
+    """Label values of the classes that a session was asked for, as target selection takes them.
+
+    Classes of another model, which the truth does not know, are left out.
+    """
+    names = {name: value for value, name in enumerate(label_names)}
+    known = {name: weight for name, weight in options.priorities.items() if name in names}
+    if not known:
+        return set()
+    avoided = tuple(name for name in options.avoid_list if name in names)
+    tables = class_tables(names, TargetingOptions(known, avoided))
+    return set(np.flatnonzero(tables.wanted).tolist())
 
 
-def _imaged_points(exposures: Sequence[Any]) -> dict[str, tuple[float, float]]:
-    """True centre of the first (untilted) picture of each tilt series, by file name."""
-    result: dict[str, tuple[float, float]] = {}
-    for exposure in exposures:
-        name = series_of(exposure)
-        if name and name not in result:
-            result[name] = exposure.center_um
-    return result
-
-
-def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, list, int]:
+def _target_points(
+    directory: Path, stem: str, imaged: dict, nav_items: Sequence[Any]
+) -> tuple[list, list, int]:
     """Planned points of a lamella's targets, where they were imaged, and how many series.
 
-    A target without a tilt series counts where it was planned.
+    A target without a tilt series counts where it was planned. The targets file has the stage's
+    readings, which differ from the places by the tilt axis offset; the tracking target's
+    Navigator item tells by how much.
     """
+    places = {item.note: item.stage_um[:2] for item in nav_items}
     planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
-        for target in pacetomo.read(path).targets:
-            if target.stage_um is None:
-                continue
-            planned.append(target.stage_um)
-            points.append(imaged.get(target.tsfile, target.stage_um))
+        targets = [one for one in pacetomo.read(path).targets if one.stage_um is not None]
+        if not targets:
+            continue
+        aside = np.subtract(places.get(path.name, targets[0].stage_um), targets[0].stage_um)
+        for target in targets:
+            place = tuple(aside + target.stage_um)
+            planned.append(place)
+            points.append(imaged.get(target.tsfile, place))
             series += target.tsfile in imaged
     return planned, points, series
 
@@ -357,16 +312,6 @@ def _target_points(directory: Path, stem: str, imaged: dict) -> tuple[list, list
 def _spread(planned: list, points: list) -> float:
     away = np.subtract(points, planned)
     return round(float(np.linalg.norm(away - np.median(away, axis=0), axis=1).max()), 3)
-
-
-def _dice(grid, segmentation: Path, label_names) -> dict[str, float]:
-    from PIL import Image
-
-    about = segmentation.with_name(segmentation.name.replace("_seg.png", ".json"))
-    frame = MapFrame.from_dict(json.loads(about.read_text(encoding="utf-8"))["frame"])
-    predicted = np.asarray(Image.open(segmentation))
-    truth = registered_truth(grid, frame, predicted)
-    return {k: round(v, 4) for k, v in dice_by_class(predicted, truth, label_names).items()}
 
 
 def summary(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str, Any]:
@@ -377,6 +322,7 @@ def summary(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str
     segmented = [v for v in lamellae if v.dice]
     targets = sum(v.targets for v in lamellae)
     series = sum(v.tilt_series for v in lamellae)
+    defocus_errors = [e for g in grids for e in g.defocus_errors_um]
     by_class: dict[str, list[float]] = {}
     for verdict in segmented:
         for name, value in verdict.dice.items():
@@ -400,6 +346,9 @@ def summary(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str
             sum(g.double_exposed.all_tilts for g in grids) if series else None
         ),
         "tilt_series": series,
+        "targets_off_lamella": sum(g.off_lamella for g in grids) if series else None,
+        "defocus_error_um_median": _median(defocus_errors),
+        "defocus_error_um_max": round(max(defocus_errors), 3) if defocus_errors else None,
         "lamellae": [{"grid": g.grid, **asdict(v)} for g in grids for v in g.lamellae],
         "seconds": seconds,
     }
@@ -442,7 +391,8 @@ def table(result: dict[str, Any]) -> str:
     lines.append("")
     for key in (
         "recall", "precision", "class_accuracy", "position_error_um_median", "mean_dice",
-        "targets", "targets_on_wanted", "beam_conflicts", "double_exposed_px", "tilt_series",
+        "targets", "targets_on_wanted", "targets_off_lamella", "beam_conflicts",
+        "double_exposed_px", "tilt_series", "defocus_error_um_median", "defocus_error_um_max",
     ):  # fmt: skip
         lines.append(f"{key:26s} {result[key]}")
     for level, spent in result["seconds"].items():

@@ -79,6 +79,7 @@ class Settings:
     image_shift_limit: float = 15
     beam_diameter: float = 0
     beam_margin: float = 0.2
+    acquire_begun_items: bool = False
     external_map_dir: str = ""
 
     @staticmethod
@@ -319,6 +320,7 @@ _FLAGS = (
     "save_plot",
     "aperture_control",
     "WG_offset_via_IM",
+    "acquire_begun_items",
 )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from space import judge, settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
     from space.simulator import Policy, ScriptResult
@@ -60,6 +61,8 @@ class Plan:
         What goes wrong; see `space.simulator.faults`.
     answers : Path or None
         File with the answers to dialogs.
+    serialem : str
+        Version of SerialEM, "" for a recent one.
     """
 
     out: Path
@@ -79,6 +82,7 @@ class Plan:
     instrument: str = "krios_300kv"
     faults: tuple[str, ...] = ()
     answers: Path | None = None
+    serialem: str = ""
 
 
 def with_settings(text: str, values: Mapping[str, Any]) -> str:
@@ -216,6 +220,7 @@ def setup_of(plan: Plan) -> Setup:
         plan.kinds,
         plan.within_um or GRID_REACH_UM,
         instrument=plan.instrument,
+        serialem=plan.serialem,
         stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
     )
 
@@ -365,7 +370,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 items,
                 exposures,
                 LABELS,
-                tuple(used.target_list),
+                TargetingOptions(target_list=used.target_list, avoid_list=used.avoid_list),
                 optics,
                 columns_on_stage_deg(
                     scope.rotation_deg(scope.area_mag_index("R")),

@@ -11,11 +11,13 @@ from typing import Any
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import SpaceError
+from space.lamellae.marks import lamella_number
 from space.microscope import navigator, scope
 from space.microscope.log import log_to_serialem, tell_anew
+from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
-from space.steps import acquire, collect, find, prepare, refind
+from space.steps import acquire, begun, collect, find, made_with, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -82,14 +84,17 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
     Raises
     ------
     SpaceError
-        With all problems of the settings before anything moves, or when every grid failed.
+        When SerialEM is too old, or with all problems of the settings, before anything moves; or
+        when every grid failed.
     """
+    check_program()
     config = checked(settings, problems)
     with log_to_serialem():
         if remark:
             _log.info("%s", remark)
         scope.work_unattended()
         tell_anew()
+        scope.centre_image_shift_on_tilt_axis()
         prepare.check_autoloader(settings)
         directory = scope.working_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
@@ -156,6 +161,8 @@ def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
 def run_grid(session: GridSession, slot: int | str) -> bool:
     """Run one grid up to the level asked for; return whether acquisition will start."""
     level = session.settings.automation_level
+    if navigator.is_open(session.navigator_file):
+        navigator.save()  # whether a grid is acquired is judged by its file
     if level >= ACQUIRE and slot != STAGE and acquire.is_acquired(session):
         _log.info("Grid %s is acquired already: skipped.", session.grid)
         return False
@@ -170,6 +177,7 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
 def _run_levels(session: GridSession) -> bool:
     level = session.settings.automation_level
     began = time.monotonic()
+    _tell_changed_settings(session)
 
     find.find_lamellae(session)
     if session.settings.WG_offset_via_IM:
@@ -192,8 +200,10 @@ def _run_levels(session: GridSession) -> bool:
         return False
 
     collect.go_to_lamella_conditions(session)
+    if level >= ACQUIRE:
+        begun.keep_begun_off(session)
     try:
-        acquire.set_up_ready(session)
+        acquire.set_up_ready(session, acquiring=level >= ACQUIRE)
     except Exception as error:
         if level < ACQUIRE or navigator.left_to_acquire() == 0:
             raise
@@ -202,6 +212,16 @@ def _run_levels(session: GridSession) -> bool:
     if level < ACQUIRE:
         return False
     return acquire.start_acquisition(session)
+
+
+def _tell_changed_settings(session: GridSession) -> None:
+    """Say what is there already and was made with other settings."""
+    numbers = [lamella_number(item.label) or 0 for item in to_visit(navigator.items())]
+    remarks = made_with.remarks(session, numbers, session.settings.automation_level)
+    for remark in remarks:
+        _log.warning("%s", remark)
+    if remarks:
+        _log.info("What is not done yet is done with the present settings.")
 
 
 def _tell_time(level: int, began: float) -> float:
@@ -221,10 +241,12 @@ def run_post_action(space_dir: Path) -> None:
     Raises
     ------
     SpaceError
-        When the session's settings cannot be found.
+        When SerialEM is too old or the session's settings cannot be found.
     """
+    check_program()
     with log_to_serialem():
         scope.work_unattended()
+        scope.centre_image_shift_on_tilt_axis()
         # SerialEM has just turned Acquire off for the item that was done; on disk, that is
         # what keeps a later session from acquiring it again.
         navigator.save()
@@ -233,7 +255,7 @@ def run_post_action(space_dir: Path) -> None:
         config = load_config(space_dir)
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         session = GridSession(settings, config, directory, map_dir, _open_grid_name())
-        acquire.set_up_ready(session)
+        acquire.set_up_ready(session, acquiring=True)
 
 
 def _open_grid_name() -> str:

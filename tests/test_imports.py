@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "torchvision", "ultralytics", "nnunetv2", "matplotlib", "skimage", "cv2")
 LIMIT_S = 2.0
+PASTED = ("SPACEtomo.py", "SPACEtomo_postAction.py")
 
 
 def run(code: str) -> subprocess.CompletedProcess:
@@ -66,8 +70,30 @@ def test_without_serialem_the_script_says_how_to_simulate(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_scripts_do_not_ask_for_their_own_place():
-    for name in ("SPACEtomo.py", "SPACEtomo_postAction.py"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        assert text.startswith("#!Python")
-        assert "__file__" not in text
+@pytest.mark.parametrize("name", PASTED)
+def test_the_scripts_do_not_ask_for_their_own_place(name):
+    assert "__file__" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_the_first_line_names_a_python_that_serialem_and_the_project_know(name):
+    first = (ROOT / name).read_text(encoding="utf-8").splitlines()[0]
+    assert first in ("#!Python3.9", "#!Python3.11", "#!Python3.12")
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_an_older_python_can_read_the_scripts_and_says_what_is_wrong(name):
+    """The oldest that SerialEM has a module for is 3.4."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 4))
+    code = (
+        "import sys; text = sys.stdin.read(); sys.version_info = (3, 8, 10)\n"
+        "try: exec(text)\n"
+        "except RuntimeError as error: print(error, [n for n in sys.modules if 'space.' in n])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=text, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("SPACEtomo needs Python 3.9 or newer, but SerialEM has started")
+    assert "Python 3.8." in done.stdout and "first line" in done.stdout
+    assert done.stdout.strip().endswith("[]"), "nothing of the project is imported before"

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from space import double_exposure, judge
+from space import double_exposure, judge, map_truth, pacetomo, series_truth
 from space.geometry import MapFrame
 from space.simulate import columns_on_stage_deg
 from space.simulator import camera
 from space.simulator.instrument import load_instrument
 from space.simulator.specimen import LABELS, Grid
+from space.targeting import TargetingOptions
 
 OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
+MITOS = TargetingOptions()
 
 
 def item(label, xy, note=""):
-    return SimpleNamespace(label=label, note=note, stage_um=(*xy, 0.0))
+    return SimpleNamespace(label=label, note=note, stage_um=(*xy, 0.0), kind=0)
 
 
 def test_a_refined_position_takes_the_place_of_the_first_one():
@@ -39,7 +41,7 @@ def test_a_lamella_left_out_for_its_class_was_found(tmp_path):
     path = tmp_path / "G1_lamellae.json"
     for offset, found in (([9.0, -4.0], True), (None, True), ([90.0, -4.0], False)):
         path.write_text(json.dumps({"offset_um": offset, "others": [other]}), encoding="utf-8")
-        verdict = judge.judge_grid(grid, tmp_path, tmp_path, [], [], LABELS, ["mitos"], OPTICS, 0.0)
+        verdict = judge.judge_grid(grid, tmp_path, tmp_path, [], [], LABELS, MITOS, OPTICS, 0.0)
         assert verdict.lamellae[0].found is found
         assert verdict.false_positions == (0 if found else 1)
     assert verdict.errors_um == ()
@@ -72,7 +74,7 @@ def test_beam_conflicts_are_counted_in_squeezed_coordinates(points, conflicts):
 def test_dice_counts_classes_that_are_there_and_ignores_what_has_no_picture():
     truth = np.array([[1, 1, 2, 2, 0, 0]])
     predicted = np.array([[1, 2, 2, 2, 2, 1]])
-    dice = judge.dice_by_class(predicted, truth, ["background", "a", "b", "c"], min_px=1)
+    dice = map_truth.dice_by_class(predicted, truth, ["background", "a", "b", "c"], min_px=1)
     assert dice == {"a": pytest.approx(2 / 3), "b": pytest.approx(4 / 5)}
 
 
@@ -149,6 +151,108 @@ def test_the_count_does_not_depend_on_the_place(place):
     assert count((0.007, 0.013)) == pytest.approx(expected, rel=0.02)
 
 
+def shot(series, center, tilt_deg, defocus_um, asked_um=-5.0):
+    """An exposure of a tilt series with what is known of its focus."""
+    taken = beam(series, center, tilt_deg)
+    return SimpleNamespace(**vars(taken), defocus_um=defocus_um, target_defocus_um=asked_um)
+
+
+TO_SPECIMEN = ((-1.0, 0.0), (0.0, -1.0))
+
+
+def test_the_defocus_of_every_picture_is_held_against_what_was_asked_for():
+    # The series of a target 1.5 um beside the tilt axis, which nothing compensates.
+    tilts = (0.0, 45.0, -45.0, 60.0)
+    ramp = [shot(1, (7.0, 3.0), tilt, -5 - 1.5 * np.sin(np.radians(tilt))) for tilt in tilts]
+    other = [shot(0, (7.0, 3.0), 0.0, -60.0), shot(2, (9.0, 3.0), 0.0, -3.8, asked_um=-4.0)]
+    errors = series_truth.defocus_errors_um([*ramp, *other], TO_SPECIMEN)
+    assert errors == pytest.approx((0.0, 1.0607, 1.0607, 1.2990, 0.2), abs=1e-4)
+
+
+@pytest.mark.parametrize(("tilt_deg", "there"), [(0.0, -5.0), (30.0, -4.75), (-30.0, -5.25)])
+def test_the_defocus_is_that_of_the_target_even_if_the_picture_wanders(tilt_deg, there):
+    """The specimen's Y is minus the stage's; what lies farther along it is higher at plus tilts."""
+    wandered = shot(1, (7.0, 3.5), tilt_deg, -5.0)
+    found = series_truth.defocus_at_um(wandered, (7.0, 3.0), TO_SPECIMEN)
+    assert found == pytest.approx(there)
+    along = shot(1, (7.5, 3.0), tilt_deg, -5.0)
+    assert series_truth.defocus_at_um(along, (7.0, 3.0), TO_SPECIMEN) == pytest.approx(-5.0)
+
+
+PIECES = """
+..........................
+.llllllccllllll.....ll....
+.llllllccllllllDD...ll....
+.llllllccllllllDD.........
+.lmmlllccllllllDD......b..
+..........................
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "on"),
+    [
+        (1, 1, True),
+        (4, 2, True),  # an organelle
+        (2, 7, True),  # a crack within the lamella ...
+        (2, 12, True),  # ... and what lies behind it
+        (2, 15, False),  # coating
+        (1, 20, False),  # a shred
+        (4, 23, False),  # bulk
+        (0, 0, False),
+    ],
+)
+def test_what_counts_as_lamella(row, column, on):
+    names = {".": "white", "l": "lamella", "c": "crack", "D": "coating", "m": "mitos", "b": "black"}
+    lines = PIECES.strip().splitlines()
+    labels = np.array([[LABELS.index(names[sign]) for sign in line] for line in lines])
+    assert series_truth.on_lamella(labels, LABELS)[row, column] == on
+
+
+def test_places_beside_a_lamella_and_on_one_that_is_gone_are_counted():
+    there, gone = (
+        Grid.make(900_203, 1, name="G1", kinds=[kind], within_um=150.0).lamellae[0]
+        for kind in ("good", "gone")
+    )
+    milling = np.radians(there.angle_deg)
+    across = np.array([-np.sin(milling), np.cos(milling)])
+    center = np.array(there.center_um)
+    inside = [tuple(center + across * far_um) for far_um in (-4.0, 4.0)]
+    beside = [tuple(center + across * far_um) for far_um in (-10.0, 10.0, 300.0)]
+    assert series_truth.off_lamella(inside, [there], LABELS) == 0
+    assert series_truth.off_lamella([*inside, *beside], [there], LABELS) == 3
+    assert series_truth.off_lamella(inside, [], LABELS) == 2
+    x, y = gone.center_um
+    everywhere = [(x + dx, y + dy) for dx in range(-12, 13) for dy in range(-12, 13)]
+    assert series_truth.off_lamella(everywhere, [gone], LABELS) == len(everywhere)
+    assert series_truth.off_lamella([], [there], LABELS) == 0
+
+
+@pytest.mark.parametrize(
+    ("target_list", "avoid_list", "wanted"),
+    [
+        (["mitos"], ["black"], "mitos"),
+        ({"mitos": 1, "vesicles": 0.5}, [], "mitos vesicles"),
+        (["lamella"], ["black", "white", "ice", "crack"],
+         "cell cellwall nucleus vacuole mitos lipiddroplets vesicles multivesicles "
+         "membranes dynabeads cryst lamella"),
+        (["lamella"], ["cell", "cellwall", "dynabeads", "cryst", "nucleus", "vacuole"],
+         "mitos lipiddroplets vesicles multivesicles membranes ice lamella"),
+        # What follows "lamella" is wanted even if it were no lamella by itself.
+        (["lamella", "crack"], ["lamella", "cell", "cellwall", "nucleus", "vacuole",
+         "lipiddroplets", "multivesicles", "membranes", "dynabeads", "ice", "cryst"],
+         "mitos vesicles crack"),
+        (["mitos", "lamella"], [], "mitos lamella"),  # not first: the bare surface
+        (["mitos", "ribosomes"], ["fiducials"], "mitos"),  # classes of another model
+        (["ribosomes"], [], ""),
+    ],
+)  # fmt: skip
+def test_wanted_is_what_the_session_asked_for(target_list, avoid_list, wanted):
+    options = TargetingOptions(target_list=target_list, avoid_list=avoid_list)
+    values = judge.wanted_values(options, LABELS)
+    assert values == {LABELS.index(name) for name in wanted.split()}
+
+
 @pytest.mark.parametrize("name", ["krios_300kv", "talos_200kv"])
 def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
     instrument = load_instrument(name)
@@ -171,7 +275,7 @@ def session(tmp_path_factory):
     px = 0.064
     frame = MapFrame((300, 420), ((0.0, 1 / px), (1 / px, 0.0)), center)
     away = replace(frame, center_stage_um=(center[0] + 0.6, center[1] - 0.5))
-    labels = grid.label_map(judge._to_grid(away), away.shape)
+    labels = grid.label_map(map_truth.to_grid(away), away.shape)
     Image.fromarray(labels).save(folder / "G1_L01_seg.png")
     about = {"frame": frame.to_dict()}
     (folder / "G1_L01.json").write_text(json.dumps(about), encoding="utf-8")
@@ -181,13 +285,13 @@ def session(tmp_path_factory):
 def test_dice_forgives_the_stage_but_not_the_model(session):
     folder, grid = session
     path = folder / "G1_L01_seg.png"
-    good = judge._dice(grid, path, LABELS)
+    good = map_truth.dice(grid, path, LABELS)
     assert good["lamella"] > 0.95 and good["cell"] > 0.9
     frame = MapFrame.from_dict(json.loads((folder / "G1_L01.json").read_text())["frame"])
     labels = np.asarray(Image.open(path))
     wrong = np.where(labels == LABELS.index("mitos"), LABELS.index("cell"), labels)
-    truth = judge.registered_truth(grid, frame, wrong)
-    assert judge.dice_by_class(wrong, truth, LABELS)["mitos"] == 0
+    truth = map_truth.registered_truth(grid, frame, wrong)
+    assert map_truth.dice_by_class(wrong, truth, LABELS)["mitos"] == 0
 
 
 def test_a_target_beside_the_wanted_class_is_not_on_it(session):
@@ -206,6 +310,21 @@ def test_a_target_beside_the_wanted_class_is_not_on_it(session):
     on = m @ (col + 0.5, row + 0.5, 1)
     assert judge.holds_wanted(grid, tuple(on), OPTICS, 0.0, wanted)
     assert not judge.holds_wanted(grid, (on[0] + 300, on[1]), OPTICS, 0.0, wanted)
+
+
+def test_targets_without_a_tilt_series_count_where_image_shift_puts_them(tmp_path):
+    """The stage's readings in a targets file lie the tilt axis offset beside the places."""
+    targets = tuple(
+        pacetomo.Target(f"G1_L01_ts_{n:03d}.mrc", (0.0, 0.0), (10.0 + n, 20.0)) for n in (1, 2)
+    )
+    path = tmp_path / "G1_L01_tgts.txt"
+    path.write_text(pacetomo.render(pacetomo.TargetsFile(targets, ())), encoding="utf-8")
+    tracking = item("L01_001", (11.0, 18.5), path.name)
+    imaged = {"G1_L01_ts_001.mrc": (10.9, 18.6)}
+    planned, points, series = judge._target_points(tmp_path, "G1_L01", imaged, [tracking])
+    assert planned == [(11.0, 18.5), (12.0, 18.5)]
+    assert points == [(10.9, 18.6), (12.0, 18.5)] and series == 1
+    assert judge._target_points(tmp_path, "G1_L01", {}, [])[1] == [(11.0, 20.0), (12.0, 20.0)]
 
 
 class OneSquare:
@@ -246,7 +365,9 @@ def test_the_summary_counts_false_positions_against_precision():
     result = judge.summary([judge.GridVerdict("G1", (found, missed), 1, 0, (0.4,))], {"level_1": 2})
     assert result["recall"] == 0.5 and result["precision"] == 0.5
     assert result["targets"] == 4 and result["targets_on_wanted"] == 3
-    assert result["double_exposed_px"] is None, "there was no tilt series"
+    nothing = ("double_exposed_px", "targets_off_lamella", "defocus_error_um_median",
+               "defocus_error_um_max")  # fmt: skip
+    assert all(result[key] is None for key in nothing), "there was no tilt series"
     assert "on wanted" in judge.table(result)
 
 
@@ -257,3 +378,18 @@ def test_the_summary_tells_what_was_exposed_twice():
     result = judge.summary(grids, {})
     assert result["double_exposed_px"] == 84 and result["double_exposed_px_all_tilts"] == 110
     assert "double_exposed_px          84" in judge.table(result)
+
+
+def test_the_summary_tells_how_tilt_series_are_in_focus_and_on_what():
+    taken = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, tilt_series=4)
+    errors = ((0.1, 0.25), (0.2, 1.31))
+    grids = [
+        judge.GridVerdict(f"G{n}", (taken,), 0, 0, (0.4,), defocus_errors_um=one, off_lamella=n)
+        for n, one in enumerate(errors, 1)
+    ]
+    result = judge.summary(grids, {})
+    assert result["targets_off_lamella"] == 3
+    assert result["defocus_error_um_median"] == 0.225 and result["defocus_error_um_max"] == 1.31
+    for line in ("targets_off_lamella        3", "defocus_error_um_median    0.225",
+                 "defocus_error_um_max       1.31"):  # fmt: skip
+        assert line in judge.table(result)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from space.files import parse_json, read_bytes_bounded, share_as_folder
 from space.jobs.presence import Worker
-from space.jobs.records import Job
+from space.jobs.records import Job, name_problem
 
 _PREFIX = ".SPACE_claim_"
-#: Stands for the worker of a claim file whose content is not there (yet).
+_LARGEST_BYTES = 100_000
+_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.5)
+
 NOBODY = Worker("unknown", "", 0)
+"""Stands for the worker of a claim file whose content is not there (yet)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,13 @@ def claim_path(map_dir: Path, job: Job) -> Path:
 
 
 def create_claim(claim: Claim) -> bool:
-    """Create the claim file; False if someone else has."""
+    """Create the claim file; False if someone else has.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left then, as far as the folder allows it.
+    """
     try:
         handle = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
@@ -44,45 +55,68 @@ def create_claim(claim: Claim) -> bool:
         "params": dict(claim.job.params),
     }
     content = {"worker": asdict(claim.worker), "attempt": claim.attempt, "job": job}
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-        json.dump(content, stream)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            json.dump(content, stream)
+        share_as_folder(claim.path)
+    except OSError:
+        remove(claim.path)
+        raise
     return True
 
 
 def read_claim(path: Path) -> Claim | None:
-    """Return what a claim file says, or None if it is gone."""
-    if not path.exists():
-        return None
-    content = read_json(path)
-    try:
-        worker = Worker(**content["worker"])
-    except (KeyError, TypeError):
-        worker = NOBODY
-    try:
-        job = Job(**content["job"])
-        attempt = int(content["attempt"])
-    except (KeyError, TypeError, ValueError):
-        stem, _, task = path.stem[len(_PREFIX) :].rpartition(".")
-        job, attempt = Job(f"{stem}.png", task), 1
+    """Return what a claim file says, or None if it is gone.
+
+    A claim that is not whole, or says what no claim says, is nobody's.
+
+    Raises
+    ------
+    OSError
+        If it is there and does not let itself be read: that says nothing about the claim.
+    """
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            data = read_bytes_bounded(path, _LARGEST_BYTES)
+            break
+        except FileNotFoundError:
+            return None
+        except PermissionError:  # in use for a moment (Windows, network folders)
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EFBIG):
+                raise
+            data = b""  # no file that a worker wrote
+            break
+    stem, _, task = path.stem[len(_PREFIX) :].rpartition(".")
+    job, attempt, worker = Job(f"{stem}.png", task), 1, NOBODY
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        content = parse_json(data.decode("utf-8-sig"))
+        worker = Worker.from_dict(content["worker"])
+        said = Job(**content["job"])
+        # The name of the file is what gives the right; content that names another is a copy.
+        if not name_problem(said.map_name) and claim_path(path.parent, said) == path:
+            job = said if isinstance(said.params, dict) else Job(said.map_name, said.task)
+        number = content["attempt"]
+        if isinstance(number, int) and not isinstance(number, bool):
+            attempt = max(1, min(number, 1000))
     return Claim(job, worker, attempt, path)
 
 
 def all_claims(map_dir: Path) -> list[Claim]:
-    """Return all claims in a folder."""
-    paths = sorted(Path(map_dir).glob(f"{_PREFIX}*.json"))
-    return [claim for claim in map(read_claim, paths) if claim is not None]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object; empty if the file is missing or not whole."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    """Return all claims in a folder, except those that cannot be read at this moment."""
+    claims = []
+    for path in sorted(Path(map_dir).glob(f"{_PREFIX}*.json")):
+        with contextlib.suppress(OSError):
+            claim = read_claim(path)
+            if claim is not None:
+                claims.append(claim)
+    return claims
 
 
 def remove(path: Path) -> None:
     """Remove a file that may be gone or in use."""
     with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        path.unlink()

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
+from space.files import read_json, write_text_atomic
 from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_png, write_png
-from space.jobs.claims import read_json
+from space.jobs.marks import ModelMarks
 from space.jobs.records import Job
 from space.jobs.results import result_path
 from space.settings import SETTINGS_FILE
@@ -65,6 +65,7 @@ class Engine:
         self._make_detector = make_detector or _default_detector
         self._whole_s = whole_s
         self._models: dict[str, tuple[Any, Any]] = {}
+        self.marks = ModelMarks(lambda: self._load_config(self._space_dir))
 
     def run(
         self,
@@ -72,6 +73,7 @@ class Engine:
         map_dir: Path,
         say: Callable[[str], None] = log.info,
         may_write: Callable[[], bool] = lambda: True,
+        progressed: Callable[[], None] = lambda: None,
     ) -> Path:
         """Do a job and return the path of its result.
 
@@ -86,12 +88,14 @@ class Engine:
         _wait_until_whole(map_path, self._whole_s)
         mark = fingerprint(map_path)
         image, info = read_png(map_path)
+        progressed()
         config = self._load_config(self._space_dir)
         start = time.monotonic()
         if job.task == "segment":
-            write = self._segment(job, map_path, image, info, mark, config, say)
+            write = self._segment(job, map_path, image, info, mark, config, say, progressed)
         elif job.task == "detect":
             write = self._detect(job, map_path, image, info, mark, config, say)
+            progressed()
         else:
             raise SpaceError(f"Task {job.task!r} is unknown.", job.map_name)
         if not may_write():
@@ -110,12 +114,14 @@ class Engine:
         mark: str,
         config: Any,
         say: Callable[[str], None],
+        progressed: Callable[[], None],
     ) -> Callable[[Path], None]:
         folder = Path(config.segmentation_model)
         folds = tuple(config.segmentation_folds)
+        made_by = self.marks("segment")
         segmenter = self._model(
             "segment",
-            (str(folder), folds, _age(folder / "plans.json")),
+            (str(folder), folds, made_by),
             lambda: self._make_segmenter(folder, folds, self._resolved()),
             say,
         )
@@ -128,14 +134,23 @@ class Engine:
             scaled = _resized(image, rescaled_shape(image.shape, pixel_nm / model_nm), smooth=True)
             say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
-        labels = segmenter.segment(scaled)
+        progressed()
+        labels = segmenter.segment(scaled, progress=lambda share: progressed())
+        progressed()
         if labels.shape != image.shape:
             labels = _resized(labels, image.shape, smooth=False)
         names = json.dumps(dict(getattr(segmenter, "labels", {})))
 
         def write(target: Path) -> None:
             write_png(
-                target, labels, pixel_nm, job.map_name, map=mark, model=folder.name, labels=names
+                target,
+                labels,
+                pixel_nm,
+                job.map_name,
+                map=mark,
+                model=folder.name,
+                model_hash=made_by,
+                labels=names,
             )
 
         return write
@@ -157,9 +172,10 @@ class Engine:
                 "Write pixel_nm into the JSON file beside it",
             )
         weights = Path(config.detection_weights)
+        made_by = self.marks("detect")
         detector = self._model(
             "detect",
-            (str(weights), _age(weights)),
+            (str(weights), made_by),
             lambda: self._make_detector(weights, self._resolved()),
             say,
         )
@@ -174,6 +190,7 @@ class Engine:
             "map": mark,
             "source": job.map_name,
             "model": weights.name,
+            "model_hash": made_by,
         }
 
         def write(target: Path) -> None:
@@ -204,8 +221,7 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
     SpaceError
         If it is no number between 0 and 1.
     """
-    saved = read_json(Path(map_dir) / SETTINGS_FILE)
-    value = params.get("threshold", saved.get("WG_detection_threshold", DEFAULT_THRESHOLD))
+    value = params.get("threshold", _saved_threshold(Path(map_dir)))
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
@@ -213,6 +229,16 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
     ):
         raise SpaceError(f"The detection threshold {value!r} is not between 0 and 1.", str(map_dir))
     return float(value)
+
+
+def _saved_threshold(map_dir: Path) -> Any:
+    try:
+        saved = read_json(map_dir / SETTINGS_FILE)
+    except (OSError, ValueError):
+        return DEFAULT_THRESHOLD
+    if not isinstance(saved, dict):
+        return DEFAULT_THRESHOLD
+    return saved.get("WG_detection_threshold", DEFAULT_THRESHOLD)
 
 
 def torch_device(device: str) -> str:
@@ -261,13 +287,6 @@ def _resized(image: np.ndarray, shape: tuple[int, ...], smooth: bool) -> np.ndar
 
     kind = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), kind), dtype=np.uint8)
-
-
-def _age(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _default_config(space_dir: Path) -> Any:

@@ -1,7 +1,11 @@
-"""The loop of SPACEtomo_monitor.py: watch a folder, queue maps, keep workers running.
+"""The loop of SPACEtomo_monitor.py: watch folders, queue maps, keep workers running.
 
 The monitor keeps nothing in memory that matters: what waits, runs and is done stands in the
-folder. It can be stopped and started at any time, and several may watch the same folder.
+folders. It can be stopped and started at any time, and several may watch the same folder.
+
+A worker that dies while it does a job counts against that job. Only workers that cannot even
+start say something about this computer: after some of them in a row what waits is given up,
+and tried again when a monitor starts.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import argparse
 import contextlib
 import logging
 import re
+import stat
 import subprocess
 import threading
 import time
@@ -19,26 +24,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from space.config import load_config
 from space.errors import SpaceError
 from space.images import FileState, file_state, is_whole_png, read_json_beside, read_png_text
-from space.jobs.pool import log_tail, start_worker, worker_log_path
-from space.jobs.presence import this_host
+from space.jobs.marks import ModelMarks
+from space.jobs.pool import (
+    START_SECONDS,
+    last_message,
+    no_worker,
+    start_worker,
+    worker_log_path,
+)
+from space.jobs.presence import Watch
 from space.jobs.queue import JobFolder, JobStatus
-from space.jobs.worker import catch_stop_signals, start_logging
+from space.jobs.records import name_problem
+from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG, catch_stop_signals, start_logging
 
 log = logging.getLogger("space.jobs")
 
-MAP_PATTERN = re.compile(r".+_L\d{2,}\.png", re.IGNORECASE)
+MAP_PATTERN = re.compile(r".+_L\d{2,}\.png", re.IGNORECASE | re.DOTALL)
+OTHER_PICTURE = re.compile(
+    r".+_L\d{2,}\.(tiff?|jpe?g|bmp|gif|webp|mrc|st|map)", re.IGNORECASE | re.DOTALL
+)
 WORKER_IDLE_SECONDS = 1800.0
 #: A worker that ended by an error within this time did not start well.
 QUICK_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
-#: Bad ends in a row, on every slot, before the waiting jobs are given up.
-MAX_BAD_ENDS = 5
+#: Bad starts in a row, on every slot, before the waiting jobs are given up.
+MAX_BAD_STARTS = 5
+#: A map that is not whole and does not change for so long is not being copied any more.
+BROKEN_SECONDS = 30.0
 _END_SECONDS = 10.0
 
-Starter = Callable[[Path, Path, str, float], "subprocess.Popen[bytes]"]
+Starter = Callable[[Sequence[Path], Path, str, float], "subprocess.Popen[bytes]"]
 
 
 @dataclass
@@ -48,22 +67,42 @@ class Slot:
     device: str
     process: Any = None
     since: float = 0.0
-    bad_ends: int = 0
+    seen: bool = False
+    bad_starts: int = 0
     next_start: float = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
 
 
 @dataclass
 class MapWatch:
-    """Which map files have been seen how; a file counts once it stays the same and is whole."""
+    """Which map files have been seen how; a file counts once it stays the same and is whole.
 
+    Attributes
+    ----------
+    unsettled : bool
+        Whether something is still changing, or may be.
+    broken : dict of str to str
+        Files that will never be maps as they are, with the reason.
+    """
+
+    clock: Callable[[], float] = time.monotonic
     seen: dict[Path, FileState] = field(default_factory=dict)
     whole: dict[Path, FileState] = field(default_factory=dict)
     unsettled: bool = False
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.clock, BROKEN_SECONDS)
 
     def ready_maps(self, map_dir: Path) -> list[Path]:
         """Return the maps that are completely there, by name."""
         ready = []
         self.unsettled = False
+        broken = _misplaced(map_dir)
         for path in sorted(Path(map_dir).glob("*.png")):
             if not MAP_PATTERN.fullmatch(path.name):
                 continue
@@ -73,14 +112,62 @@ class MapWatch:
             if self.whole.get(path) == look:
                 ready.append(path)
                 continue
+            problem = _unfit(path)
             steady = self.seen.get(path) == look
             self.seen[path] = look
-            if not steady:
+            if problem:
+                broken[path.name] = problem
+            elif not steady:
                 self.unsettled = True
-            elif is_whole_png(path) and _is_described(path):
+            elif not (problem := _not_whole(path)):
                 self.whole[path] = look
                 ready.append(path)
+            elif self._watch.unchanged_s(str(path), look) < BROKEN_SECONDS:
+                self.unsettled = True
+            else:
+                broken[path.name] = problem
+        for name, problem in broken.items():
+            if self.broken.get(name) != problem:
+                log.error("%s is not worked on: %s.", name, problem)
+        self.broken = broken
         return ready
+
+
+def _unfit(path: Path) -> str:
+    """Say why a file with a map's name can never be one; empty if it can."""
+    problem = name_problem(path.name)
+    if problem:
+        return f"its name cannot stand in the queue: {problem}"
+    try:
+        kind = path.lstat().st_mode
+    except OSError:
+        return ""
+    if stat.S_ISLNK(kind) and path.resolve().parent != path.parent.resolve():
+        return "it is a link out of this folder"
+    return "" if stat.S_ISREG(path.stat().st_mode) else "it is not a regular file"
+
+
+def _not_whole(path: Path) -> str:
+    """Say what a map lacks; empty if it is whole and its pixel size is known."""
+    if not is_whole_png(path):
+        return "it is empty, cut off or damaged: copy it anew"
+    if not read_json_beside(path) and "pixel_nm" not in read_png_text(path):
+        return f"its pixel size is not known: copy {path.stem}.json, too, or write it anew"
+    return ""
+
+
+def _misplaced(map_dir: Path) -> dict[str, str]:
+    """Return pictures that look like maps but are not where or what maps are."""
+    found = {}
+    for path in sorted(Path(map_dir).iterdir()):
+        if OTHER_PICTURE.fullmatch(path.name) and not path.with_suffix(".png").exists():
+            found[path.name] = "maps are 8-bit PNG files: save it as .png with its pixel size"
+        elif path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            for inner in sorted(path.glob("*.png")):
+                if MAP_PATTERN.fullmatch(inner.name):
+                    name = f"{path.name}/{inner.name}"
+                    found[name] = "subfolders are not watched: start the monitor with --dir for it"
+    return found
 
 
 class Monitor:
@@ -88,7 +175,8 @@ class Monitor:
 
     Parameters
     ----------
-    map_dir, space_dir : Path
+    map_dirs : sequence of Path
+    space_dir : Path
     devices : sequence of str
         ``cpu``, ``auto`` or numbers of GPUs.
     runs_per_gpu : int
@@ -96,22 +184,26 @@ class Monitor:
     start : callable, optional
         Starts a worker process (replaced in tests).
     clock : callable
+    models : callable, optional
+        Marks of the models that are to be used (see `JobFolder`).
     """
 
     def __init__(
         self,
-        map_dir: Path,
+        map_dirs: Sequence[Path],
         space_dir: Path,
         devices: Sequence[str],
         runs_per_gpu: int = 1,
         start: Starter = start_worker,
         clock: Callable[[], float] = time.monotonic,
+        models: Callable[[str], str] | None = None,
     ) -> None:
-        self.folder = JobFolder(map_dir)
-        self._space_dir = Path(space_dir)
+        unique = dict.fromkeys(Path(map_dir).resolve() for map_dir in map_dirs)
+        self.folders = [JobFolder(map_dir, clock=clock, models=models) for map_dir in unique]
+        self._space_dir = Path(space_dir).resolve()
         self._start = start
         self._clock = clock
-        self._maps = MapWatch()
+        self._maps = [MapWatch(clock) for _ in self.folders]
         self._told = ""
         # One worker on each device before a second one on any.
         self.slots = [
@@ -121,27 +213,51 @@ class Monitor:
             if run == 0 or device != "cpu"
         ]
 
+    def retry(self, given_up_only: bool) -> None:
+        """Queue once more what has failed, or only what was given up untried."""
+        for folder in self.folders:
+            count = folder.retry(given_up_only)
+            if count:
+                log.info("%s: %d failed jobs are tried again.", folder.map_dir, count)
+
     def tick(self) -> Counter[str]:
         """Look once: queue, clear up, start; return how many maps are in which state."""
-        for path in self._maps.ready_maps(self.folder.map_dir):
-            if self.folder.status(path.name).state in ("absent", "failed"):
-                self.folder.submit(path.name)  # a failed map counts only if it was taken anew
-        self._collect_ends()
-        self.folder.reap()
-        waiting = self.folder.waiting()
-        if waiting and not self.folder.stop_asked():
+        for folder, maps in zip(self.folders, self._maps):
+            for path in maps.ready_maps(folder.map_dir):
+                if folder.status(path.name).state in ("absent", "failed"):
+                    folder.submit(path.name)  # a failed map counts only if it was taken anew
+        self._end_hanging()
+        failed_to_start = self._collect_ends()
+        for folder in self.folders:
+            folder.reap()
+        working = [folder for folder in self.folders if not folder.stop_asked()]
+        waiting = sum(folder.waiting() for folder in working)
+        if waiting:
             self._fill_slots(waiting)
-        statuses = self.folder.statuses()
+        if failed_to_start and self._all_bad():
+            self._give_up()
+        statuses = {
+            (folder.map_dir, name): status
+            for folder in self.folders
+            for name, status in folder.statuses().items()
+        }
         self._tell(statuses)
-        return Counter(status.state for status in statuses.values())
+        counts = Counter(status.state for status in statuses.values())
+        counts["broken"] = sum(len(maps.broken) for maps in self._maps)
+        return counts
 
     def is_finished(self, counts: Counter[str]) -> bool:
         """Tell whether nothing waits, runs or is still being copied."""
-        return not (counts["queued"] or counts["running"] or self._maps.unsettled)
+        unsettled = any(maps.unsettled for maps in self._maps)
+        return not (counts["queued"] or counts["running"] or unsettled)
+
+    def is_stopped(self) -> bool:
+        """Tell whether a person stopped the work in every folder."""
+        return all(folder.stop_asked() for folder in self.folders)
 
     def close(self) -> None:
         """End the workers started here; their jobs go back into the queue."""
-        running = [slot.process for slot in self.slots if _runs(slot.process)]
+        running = [slot.process for slot in self.slots if slot.is_running]
         for process in running:
             with contextlib.suppress(OSError):
                 process.terminate()
@@ -154,78 +270,134 @@ class Monitor:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_END_SECONDS)
         for process in running:
-            with contextlib.suppress(OSError, SpaceError):
-                self.folder.release_process(process.pid)
+            for folder in self.folders:
+                with contextlib.suppress(OSError, SpaceError):
+                    folder.release_process(process.pid)
 
-    def _collect_ends(self) -> None:
+    def _end_hanging(self) -> None:
+        """End own workers that were stopped, hang, or never began: their slot is needed."""
         now = self._clock()
+        living = {w.pid for folder in self.folders for w in folder.workers() if w.is_here}
+        hanging = {
+            worker.pid: reason
+            for folder in self.folders
+            for names in (folder.hanging(),)
+            for worker in folder.workers()
+            if worker.is_here and (reason := names.get(worker.name))
+        }
         for slot in self.slots:
-            if slot.process is None or _runs(slot.process):
+            if not slot.is_running:
                 continue
-            code = slot.process.poll()
+            pid = slot.process.pid
+            reason = hanging.get(pid, "")
+            if pid in living:
+                slot.seen = True
+            elif slot.seen:
+                reason = "it gives no signs of life any more"
+            elif now - slot.since > START_SECONDS:
+                reason = f"it has not begun to work within {START_SECONDS / 60:.0f} min"
+            if reason:
+                log.warning("The worker on %s is ended: %s.", slot.device, reason)
+                slot.process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    slot.process.wait(_END_SECONDS)
+
+    def _collect_ends(self) -> bool:
+        """Take note of workers that have ended; return whether one of them had not even begun."""
+        now = self._clock()
+        failed_to_start = False
+        for slot in self.slots:
+            if slot.process is None or slot.is_running:
+                continue
+            code, pid = slot.process.poll(), slot.process.pid
             slot.process = None
             if code == 0:
-                slot.bad_ends, slot.next_start = 0, now
+                slot.bad_starts, slot.next_start = 0, now
                 continue
-            # A worker that did well for a while and died is replaced soon.
-            slot.bad_ends = slot.bad_ends + 1 if now - slot.since < QUICK_SECONDS else 1
-            pause_s = min(FIRST_PAUSE_SECONDS * 2 ** (slot.bad_ends - 1), LONGEST_PAUSE_SECONDS)
+            pause_s = FIRST_PAUSE_SECONDS
+            quick = now - slot.since < QUICK_SECONDS
+            if code in (STATUS_FOLDER, STATUS_HUNG) or not quick or self._had_job(pid):
+                slot.bad_starts = 0  # it had begun to work
+            else:
+                slot.bad_starts += 1
+                failed_to_start = True
+                pause_s *= 2 ** (slot.bad_starts - 1)
+            pause_s = min(pause_s, LONGEST_PAUSE_SECONDS)
             slot.next_start = now + pause_s
             log.warning(
                 "The worker on %s ended with status %s; the next one starts in %.0f s. %s",
                 slot.device,
                 code,
                 pause_s,
-                log_tail(worker_log_path(self.folder.map_dir, slot.device)),
+                last_message(self._log_of(slot)),
             )
+        return failed_to_start
+
+    def _had_job(self, pid: int) -> bool:
+        return any(folder.has_worked(pid) for folder in self.folders)
+
+    def _log_of(self, slot: Slot) -> Path:
+        return worker_log_path(self.folders[0].map_dir, slot.device)
 
     def _fill_slots(self, waiting: int) -> None:
         now = self._clock()
-        mine = {slot.process.pid for slot in self.slots if _runs(slot.process)}
+        mine = {slot.process.pid for slot in self.slots if slot.is_running}
+        workers = {w.name: w for folder in self.folders for w in folder.workers() if w.is_here}
         # Workers that an earlier monitor left behind still use their device.
-        others = Counter(
-            w.device for w in self.folder.workers() if w.host == this_host() and w.pid not in mine
+        others = Counter(w.device for w in workers.values() if w.pid not in mine)
+        names = {w.name for w in workers.values() if w.pid in mine}
+        busy = sum(
+            status.state == "running" and status.worker in names
+            for folder in self.folders
+            for status in folder.statuses().values()
         )
-        statuses = self.folder.statuses().values()
-        names = {w.name for w in self.folder.workers() if w.pid in mine and w.host == this_host()}
-        busy = sum(s.state == "running" and s.worker in names for s in statuses)
         wanted = waiting - (len(mine) - busy)
         for slot in self.slots:
-            if _runs(slot.process):
+            if slot.is_running:
                 continue
             if others[slot.device] > 0:
                 others[slot.device] -= 1
                 continue
             if wanted <= 0 or now < slot.next_start:
                 continue
-            if slot.bad_ends >= MAX_BAD_ENDS and not self._all_bad():
+            if slot.bad_starts >= MAX_BAD_STARTS and not self._all_bad():
                 continue
             self._start_in(slot, now)
             wanted -= 1
-        if self._all_bad() and not self.folder.workers():
-            said = log_tail(worker_log_path(self.folder.map_dir, self.slots[0].device))
-            count = self.folder.fail_waiting(f"no worker keeps running: {said}")
-            log.error("No worker keeps running; %d jobs given up. %s", count, said)
 
     def _start_in(self, slot: Slot, now: float) -> None:
         try:
-            slot.process = self._start(
-                self.folder.map_dir, self._space_dir, slot.device, WORKER_IDLE_SECONDS
-            )
-            slot.since = now
+            map_dirs = [folder.map_dir for folder in self.folders]
+            slot.process = self._start(map_dirs, self._space_dir, slot.device, WORKER_IDLE_SECONDS)
+            slot.since, slot.seen = now, False
             log.info("Started a worker on %s (process %d).", slot.device, slot.process.pid)
         except (OSError, SpaceError) as error:
-            slot.bad_ends += 1
-            pause_s = min(FIRST_PAUSE_SECONDS * 2**slot.bad_ends, LONGEST_PAUSE_SECONDS)
+            slot.bad_starts += 1
+            pause_s = min(FIRST_PAUSE_SECONDS * 2**slot.bad_starts, LONGEST_PAUSE_SECONDS)
             slot.next_start = now + pause_s
             log.error("No worker can be started on %s: %s", slot.device, error)
 
-    def _all_bad(self) -> bool:
-        return all(s.bad_ends >= MAX_BAD_ENDS and not _runs(s.process) for s in self.slots)
+    def _give_up(self) -> None:
+        """Let what waits fail: every worker that was started here failed to start."""
+        path = self._log_of(self.slots[0])
+        for folder in self.folders:
+            if folder.workers() or not folder.takes_files():
+                continue
+            reason = no_worker(last_message(path), path)
+            count = folder.give_up_waiting(reason)
+            if count:
+                log.error("%d jobs are given up: %s.", count, reason)
 
-    def _tell(self, statuses: dict[str, JobStatus]) -> None:
+    def _all_bad(self) -> bool:
+        return all(s.bad_starts >= MAX_BAD_STARTS and not s.is_running for s in self.slots)
+
+    def _tell(self, statuses: dict[tuple[Path, str], JobStatus]) -> None:
         counts = Counter(status.state for status in statuses.values())
-        running = [f"{n} ({s.worker})" for n, s in sorted(statuses.items()) if s.state == "running"]
+        running = [
+            f"{name} ({status.worker})"
+            for (_, name), status in sorted(statuses.items())
+            if status.state == "running"
+        ]
         text = (
             f"{counts['done']} done, {counts['running']} running, {counts['queued']} waiting, "
             f"{counts['failed']} failed" + (f": {', '.join(running)}" if running else "")
@@ -256,7 +428,7 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
     Returns
     -------
     int
-        1 if maps have failed (with `once`), else 0.
+        1 if maps have failed or are broken (with `once`), else 0.
     """
     troubles = 0
     try:
@@ -271,11 +443,11 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
                     raise
                 stop.wait(min(60.0, interval_s * 2 ** min(troubles, 6)))
                 continue
-            if monitor.folder.stop_asked():
+            if monitor.is_stopped():
                 log.info("SPACE_stop.txt is there: ending. Remove it before the next start.")
                 break
             if once and monitor.is_finished(counts):
-                return 1 if counts["failed"] else 0
+                return 1 if counts["failed"] or counts["broken"] else 0
             stop.wait(interval_s)
     finally:
         monitor.close()
@@ -288,9 +460,16 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         prog="SPACEtomo_monitor.py",
         description="Watch a folder for lamella maps and find what is in them.",
     )
-    parser.add_argument("--dir", type=Path, required=True, help="map folder to watch")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        action="append",
+        required=True,
+        help="map folder to watch (may be given several times)",
+    )
     parser.add_argument("--gpu", default="auto", help="numbers of GPUs (0,1), or cpu, or auto")
     parser.add_argument("--once", action="store_true", help="end when nothing waits any more")
+    parser.add_argument("--retry", action="store_true", help="try failed maps again")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between looks")
     args = parser.parse_args(argv)
     if not args.interval > 0:
@@ -301,8 +480,16 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     catch_stop_signals(stop.set)
     try:
         devices = parse_devices(args.gpu)
-        monitor = Monitor(args.dir, space_dir, devices, _runs_per_gpu(space_dir))
-        log.info("Watching %s with %s. Ctrl-C ends.", args.dir, ", ".join(devices))
+        monitor = Monitor(
+            args.dir,
+            space_dir,
+            devices,
+            _runs_per_gpu(space_dir),
+            models=ModelMarks(lambda: load_config(space_dir)),
+        )
+        names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
+        log.info("Watching %s with %s. Ctrl-C ends.", names, ", ".join(devices))
+        monitor.retry(given_up_only=not args.retry)
         status = watch(monitor, args.once, args.interval, stop)
         if stop.is_set():
             log.info("Stopped. Start again at any time: nothing is lost.")
@@ -313,15 +500,4 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
 
 
 def _runs_per_gpu(space_dir: Path) -> int:
-    from space.config import load_config
-
     return int(load_config(space_dir).runs_per_gpu)
-
-
-def _is_described(path: Path) -> bool:
-    """Tell whether a map's pixel size is known, from the JSON beside it or from itself."""
-    return bool(read_json_beside(path)) or "pixel_nm" in read_png_text(path)
-
-
-def _runs(process: Any) -> bool:
-    return process is not None and process.poll() is None

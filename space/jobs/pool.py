@@ -1,22 +1,29 @@
-"""Starting worker processes that outlive their starter, and noticing when they cannot start."""
+"""Starting worker processes, and noticing when they cannot start.
+
+They outlive the script that starts them, and so share none of its streams: SerialEM waits for the
+end of a script until its standard error is closed by everybody who holds it. They do not outlive
+SerialEM, which ends all processes that it or its scripts have started when it is closed. The
+next script that looks finds their maps unfinished and starts again (`JobFolder.reap`).
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
-from space.jobs.claims import read_json, remove
-from space.jobs.presence import pid_alive, this_host
+from space.files import read_json, refuse_link, share_as_folder, write_text_atomic
+from space.jobs.claims import remove
+from space.jobs.presence import pid_alive, this_machine
 from space.jobs.queue import JobFolder
 
 log = logging.getLogger("space.jobs")
@@ -29,19 +36,20 @@ START_SECONDS = 600.0
 #: Pause between two starts.
 RETRY_SECONDS = 5.0
 _LOG_BYTES = 5_000_000
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(,\d+)? [A-Z]+ ")
 
 
-def ensure_worker(map_dir: Path, space_dir: Path, devices: Sequence[str] | None = None) -> None:
+def ensure_worker(folder: JobFolder, space_dir: Path, devices: Sequence[str] | None = None) -> None:
     """See to it that somebody works when something waits; returns at once.
 
-    Does nothing if nothing waits or a worker of this machine lives. A worker that died is
-    replaced; one that cannot even start is tried again a few times, then the waiting jobs
-    fail with what it said.
+    Does nothing if nothing waits or a worker of this machine lives and gets on. A worker that
+    died is replaced; one that cannot even start is tried again a few times, then the waiting jobs
+    are given up with what it said.
 
     Parameters
     ----------
-    map_dir : Path
-        Folder with the queue.
+    folder : JobFolder
+        The folder with the queue. Keep it while waiting: it remembers who has fallen silent.
     space_dir : Path
         Folder with SPACEtomo_nnUNet.py.
     devices : sequence of str, optional
@@ -50,45 +58,51 @@ def ensure_worker(map_dir: Path, space_dir: Path, devices: Sequence[str] | None 
     Raises
     ------
     SpaceError
-        If the folder, the worker script or a Python to run it is missing.
+        If the worker script or a Python to run it is missing.
     """
-    folder = JobFolder(map_dir)
     folder.reap()
     if not any(s.state in ("queued", "running") for s in folder.statuses().values()):
         return
     if folder.stop_asked():
         log.warning("SPACE_stop.txt in %s keeps workers from starting.", folder.map_dir)
         return
-    busy = {w.device for w in folder.workers() if w.host == this_host()}
+    hanging = folder.hanging()
+    busy = {w.device for w in folder.workers() if w.is_here and w.name not in hanging}
     for device in devices or ("auto",):
         if device not in busy:
             _start_or_give_up(folder, Path(space_dir), device)
 
 
 def start_worker(
-    map_dir: Path, space_dir: Path, device: str, idle_s: float | None = None
+    map_dirs: Sequence[Path], space_dir: Path, device: str, idle_s: float | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a worker process of its own session, its messages going to a file.
+    """Start a worker process that shares no stream with this one.
+
+    Its messages go to a file in the first folder.
 
     Returns
     -------
     Popen
         The process; nobody has to keep or wait for it.
     """
-    script = Path(space_dir) / WORKER_SCRIPT
+    space_dir = Path(space_dir).absolute()  # the process starts in another folder
+    script = space_dir / WORKER_SCRIPT
     if not script.is_file():
         raise SpaceError("The worker script is missing.", str(script), "Correct SPACE_DIR")
-    command = [python_executable(), str(script), "--worker", "--dir", str(map_dir)]
-    command += ["--device", device]
+    command = [python_executable(), str(script), "--worker", "--device", device]
+    for map_dir in map_dirs:
+        command += ["--dir", str(Path(map_dir).absolute())]
     if idle_s is not None:
         command += ["--idle", str(idle_s)]
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-    path = worker_log_path(map_dir, device)
+    path = worker_log_path(map_dirs[0], device)
+    refuse_link(path)
     too_long = path.exists() and path.stat().st_size > _LOG_BYTES
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with open(path, "wb" if too_long else "ab") as output:
+        share_as_folder(path)
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -104,43 +118,32 @@ def start_worker(
 def python_executable() -> str:
     """Return the Python that runs workers.
 
-    The environment variable ``SPACETOMO_PYTHON`` names it where torch lives in an environment
-    of its own. Else it is this Python; where that is embedded in another program,
-    `sys.executable` is that program, which must not be started a second time.
+    It is this Python (SerialEM runs scripts by a python.exe, too). Where the models live in an
+    environment of their own, the environment variable ``SPACETOMO_PYTHON`` names theirs.
     """
     named = os.environ.get("SPACETOMO_PYTHON", "").strip()
-    if named:
-        if not Path(named).is_file():
-            raise SpaceError("SPACETOMO_PYTHON names no file.", named)
-        return named
-    if sys.executable and Path(sys.executable).name.lower().startswith("python"):
-        return sys.executable
-    names = ("python.exe",) if sys.platform == "win32" else ("bin/python3", "bin/python")
-    for name in names:
-        candidate = Path(sys.exec_prefix) / name
-        if candidate.is_file():
-            return str(candidate)
-    raise SpaceError(
-        "No Python to run workers was found.",
-        str(sys.exec_prefix),
-        "Set the environment variable SPACETOMO_PYTHON to the python executable",
-    )
+    if named and not Path(named).is_file():
+        raise SpaceError(
+            "SPACETOMO_PYTHON names no file.", named, "Give the whole path of a python executable."
+        )
+    return named or sys.executable
 
 
 def worker_log_path(map_dir: Path, device: str) -> Path:
     """Return where workers of this machine on a device write their messages."""
-    return Path(map_dir) / f"SPACE_worker_{this_host()}_{_safe(device)}.log"
+    return Path(map_dir) / f"SPACE_worker_{this_machine()}_{_safe(device)}.log"
 
 
-def log_tail(path: Path, lines: int = 4) -> str:
-    """Return the last lines of a file in one line."""
+def last_message(path: Path) -> str:
+    """Return the last line of a log without its time, which after a crash is the error."""
     try:
         with open(path, "rb") as stream:
             stream.seek(max(0, path.stat().st_size - 4000))
             text = stream.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return _STAMP.sub("", lines[-1])[:300].rstrip(".") if lines else ""
 
 
 def forget_start(map_dir: Path, device: str) -> None:
@@ -150,7 +153,7 @@ def forget_start(map_dir: Path, device: str) -> None:
 
 def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
     path = _start_path(folder.map_dir, device)
-    last = read_json(path)
+    last = _start_note(path)
     failures = 0
     if last:
         # A worker that begins to work removes the note, so the start it tells of is not over
@@ -164,13 +167,14 @@ def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
             failures < MAX_STARTS or folder.workers()
         ):
             return
-        said = log_tail(worker_log_path(folder.map_dir, device))
+        log_path = worker_log_path(folder.map_dir, device)
+        said = last_message(log_path)
         log.error("The worker on %s did not start (%d times): %s", device, failures, said)
-        if failures >= MAX_STARTS and not folder.workers():
+        if failures >= MAX_STARTS and not folder.workers() and folder.takes_files():
             remove(path)
-            folder.fail_waiting(f"no worker could be started: {said or 'it said nothing'}")
+            folder.give_up_waiting(no_worker(said, log_path))
             return
-    process = start_worker(folder.map_dir, space_dir, device)
+    process = start_worker([folder.map_dir], space_dir, device)
     note = {"pid": process.pid, "time": time.time(), "failures": failures}
     write_text_atomic(path, json.dumps(note) + "\n")
     if process.poll() is None and sys.platform != "win32":
@@ -179,8 +183,22 @@ def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
     log.info("Started a worker on %s.", device)
 
 
+def no_worker(said: str, log_path: Path) -> str:
+    """Say that jobs are given up because no worker can be had."""
+    why = f": {said}" if said else ""
+    return f"no worker starts on this computer{why} (see {log_path.name})"
+
+
+def _start_note(path: Path) -> dict[str, Any]:
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def _start_path(map_dir: Path, device: str) -> Path:
-    return Path(map_dir) / f".SPACE_start_{this_host()}_{_safe(device)}.json"
+    return Path(map_dir) / f".SPACE_start_{this_machine()}_{_safe(device)}.json"
 
 
 def _safe(text: str) -> str:
@@ -188,6 +206,5 @@ def _safe(text: str) -> str:
 
 
 def _number(value: object) -> float:
-    with contextlib.suppress(TypeError, ValueError):
-        return float(value)  # type: ignore[arg-type]
-    return 0.0
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
+    return float(value) if good else 0.0  # type: ignore[arg-type]

@@ -10,17 +10,29 @@ the writes leaves a job that an interruption met either waiting or claimed, neve
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
-from space.images import file_state, fingerprint
+from space.files import (
+    clear_remains,
+    decode,
+    read_bytes_bounded,
+    refuse_link,
+    says_full,
+    share_as_folder,
+    write_text_atomic,
+)
+from space.images import file_state, fingerprint, png_megapixels
 from space.jobs.claims import (
     NOBODY,
     Claim,
@@ -31,14 +43,16 @@ from space.jobs.claims import (
     remove,
 )
 from space.jobs.presence import (
-    MISSING_SECONDS,
-    STALE_SECONDS,
+    Beat,
+    Patience,
     Watch,
     Worker,
-    all_workers,
+    all_beats,
+    beat_path,
     is_alive,
     pid_alive,
-    this_host,
+    read_beat,
+    this_machine,
 )
 from space.jobs.records import (
     TASKS,
@@ -48,6 +62,7 @@ from space.jobs.records import (
     clean_map_name,
     format_queue,
     format_runs,
+    name_problem,
     parse_queue,
     parse_runs,
 )
@@ -102,12 +117,15 @@ class JobFolder:
     Parameters
     ----------
     map_dir : Path
-    stale_s : float
-        A worker on another machine without a sign of life for so long is dead.
+    patience : Patience, optional
+        How long others are waited for.
     max_attempts : int
         A job that failed so often has failed.
     clock : callable
         Seconds, never going back.
+    models : callable, optional
+        ``models(task)`` is the mark of the model that is to be used: a result of another one is
+        not done. Left out where it is not known, as on a microscope whose maps go to a monitor.
 
     Raises
     ------
@@ -118,22 +136,24 @@ class JobFolder:
     def __init__(
         self,
         map_dir: Path,
-        stale_s: float = STALE_SECONDS,
+        patience: Patience | None = None,
         max_attempts: int = MAX_ATTEMPTS,
         clock: Callable[[], float] = time.monotonic,
+        models: Callable[[str], str] | None = None,
     ) -> None:
-        self.map_dir = Path(map_dir)
+        self.map_dir = Path(map_dir).absolute()
         if not self.map_dir.is_dir():
             raise SpaceError(
                 "The map folder is missing.",
                 str(self.map_dir),
                 "Create it, connect the network drive, or correct external_map_dir",
             )
-        self._stale_s = stale_s
+        self.patience = patience or Patience()
         self._max_attempts = max_attempts
-        self._clock = clock
-        self._watch = Watch(clock)
-        self._results = Results(self.map_dir)
+        self._watch = Watch(clock, self.patience.look_s)
+        self._silence = Watch(clock, math.inf)
+        self._results = Results(self.map_dir, models)
+        self._told: set[str] = set()
 
     # --- what is asked ------------------------------------------------------------------
 
@@ -183,16 +203,25 @@ class JobFolder:
 
     def workers(self) -> list[Worker]:
         """Return the workers that live, as far as can be seen from here."""
-        return [w for w, _ in all_workers(self.map_dir) if self._alive(w)]
+        return [b.worker for b, _ in all_beats(self.map_dir) if self._alive(b.worker)]
+
+    def hanging(self) -> dict[str, str]:
+        """Return the workers that give signs of life but do not get on, with the reason."""
+        found = {}
+        for claim in all_claims(self.map_dir):
+            reason = self._hangs(claim)
+            if reason and self._alive(claim.worker):
+                found[claim.worker.name] = reason
+        return found
 
     def silent_s(self) -> float:
         """Return for how long nothing has changed in the folder's jobs and workers.
 
         For whoever waits for others: long silence while something waits means nobody works.
         """
-        beats = tuple(sorted((w.name, file_state(p)) for w, p in all_workers(self.map_dir)))
+        beats = tuple(sorted((b.worker.name, b.count) for b, _ in all_beats(self.map_dir)))
         texts = (self._text(QUEUE_NAME), self._text(RUNS_NAME))
-        return self._watch.unchanged_s("folder", (beats, texts))
+        return self._silence.unchanged_s("folder", (beats, texts))
 
     def stop_asked(self) -> bool:
         """Tell whether a person stopped all work by putting SPACE_stop.txt into the folder."""
@@ -223,8 +252,17 @@ class JobFolder:
             After the call.
         """
         job = Job(clean_map_name(map_name), task, params)
-        if not job.map_name or "\t" in job.map_name or task not in TASKS:
-            raise SpaceError(f"Job {task!r} for {map_name!r} is not possible.", str(self.map_dir))
+        problem = name_problem(job.map_name)
+        if problem:
+            raise SpaceError(
+                f"The map {map_name!r} cannot be queued: {problem}.",
+                str(self.map_dir),
+                "Rename the file (or the grid).",
+            )
+        if task not in TASKS:
+            raise SpaceError(
+                f"There is no task {task!r}.", job.map_name, f"Use {' or '.join(TASKS)}."
+            )
         with self._transaction() as change:
             state = self._reaped(change.state)
             status = self._status(job.key, state)
@@ -244,13 +282,22 @@ class JobFolder:
         return self.status(job.map_name, task)
 
     def claim(self, worker: Worker) -> Claim | None:
-        """Take the next waiting job, or None if nothing waits."""
+        """Take the next waiting job, or None if nothing waits.
+
+        Detections come before segmentations, since a session waits for them; else the order of
+        the queue counts. A worker that does not know of a claim in its own name (the folder failed
+        while it was written down) is given that job again.
+        """
         with self._transaction() as change:
             state = self._reaped(change.state)
             change.state = state
-            for job in state.queue.records:
+            for claim in all_claims(self.map_dir):
+                if claim.worker.name == worker.name:
+                    change.state = self._begun(state, claim)
+                    return claim
+            for job in sorted(state.queue.records, key=lambda job: job.task != "detect"):
                 path = claim_path(self.map_dir, job)
-                if path.exists():
+                if os.path.lexists(path):
                     continue
                 run = state.runs.find(job.key) or Run(job, "", 0)
                 if job.task not in TASKS:
@@ -264,24 +311,53 @@ class JobFolder:
                 claim = Claim(job, worker, attempt, path)
                 if not create_claim(claim):
                     continue
-                started = Run(
-                    job,
-                    "running",
-                    attempt,
-                    worker.name,
-                    worker.device,
-                    datetime.now().isoformat(sep=" ", timespec="seconds"),
-                    fingerprint=fingerprint(self.map_dir / job.map_name),
-                )
-                change.state = state.ran(started).not_waiting(job)
+                change.state = self._begun(state, claim)
                 return claim
             change.state = state
         return None
 
+    def _begun(self, state: _State, claim: Claim) -> _State:
+        started = Run(
+            claim.job,
+            "running",
+            claim.attempt,
+            claim.worker.name,
+            claim.worker.device,
+            datetime.now().isoformat(sep=" ", timespec="seconds"),
+            fingerprint=fingerprint(self.map_dir / claim.job.map_name),
+        )
+        return state.ran(started).not_waiting(claim.job)
+
     def owns(self, claim: Claim) -> bool:
-        """Tell whether a claim still stands (it does not if others took its worker for dead)."""
+        """Tell whether a claim still stands (it does not if others took its worker for dead).
+
+        Raises
+        ------
+        OSError
+            If the folder does not tell at this moment.
+        """
         there = read_claim(claim.path)
+        if there is None and not (self.map_dir / RUNS_NAME).exists():
+            # Beside a claim there is always this file: the folder itself must be away.
+            raise FileNotFoundError(errno.ENOENT, "the map folder is away", str(self.map_dir))
+        if there is not None and there.worker == NOBODY:
+            raise OSError(errno.EIO, "the claim cannot be read", str(claim.path))
         return there is not None and there.worker.name == claim.worker.name
+
+    def blames_folder(self, error: OSError) -> bool:
+        """Tell whether an error of the system is one of this folder, not of the job in it."""
+        return says_full(error) or not self.takes_files()
+
+    def takes_files(self) -> bool:
+        """Tell whether a file can be written here now (it is removed again)."""
+        probe = self.map_dir / f".SPACE_probe.{uuid4().hex[:8]}.part"
+        try:
+            probe.write_bytes(bytes(65536))
+            return True
+        except OSError:
+            return False
+        finally:
+            remove(probe)
 
     def finish(self, claim: Claim) -> bool:
         """Note that a job is done; False if the claim was lost or no fitting result is there."""
@@ -305,31 +381,64 @@ class JobFolder:
                 change.state = self._retry(change.state, claim.job, claim.attempt, reason)
                 remove(claim.path)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: Claim, reason: str = "the worker was stopped") -> None:
         """Give a job back that was not the reason for stopping; the attempt does not count."""
         with self._transaction() as change:
             if self.owns(claim):
-                change.state = self._given_back(change.state, claim.job, claim.attempt)
+                change.state = self._given_back(change.state, claim.job, claim.attempt, reason)
                 remove(claim.path)
 
     def release_process(self, pid: int) -> None:
         """Give back the jobs of a process of this machine that was ended on purpose."""
         with self._transaction() as change:
             for claim in all_claims(self.map_dir):
-                if claim.worker.host == this_host() and claim.worker.pid == pid:
-                    change.state = self._given_back(change.state, claim.job, claim.attempt)
+                if claim.worker.is_here and claim.worker.pid == pid:
+                    change.state = self._given_back(
+                        change.state, claim.job, claim.attempt, "the worker was stopped"
+                    )
                     remove(claim.path)
-            for worker, path in all_workers(self.map_dir):
-                if worker.host == this_host() and worker.pid == pid:
+            for beat, path in all_beats(self.map_dir):
+                if beat.worker.is_here and beat.worker.pid == pid:
                     remove(path)
 
-    def fail_waiting(self, reason: str) -> int:
-        """Let all waiting jobs fail, because no worker can be had; return how many."""
+    def has_worked(self, pid: int) -> bool:
+        """Tell whether a process of this machine, living or not, has taken a job here."""
+        start = f"{this_machine()}-{pid}-"
+        workers = [claim.worker.name for claim in all_claims(self.map_dir)]
+        workers += [run.worker for run in self._read().runs.records]
+        return any(name.startswith(start) for name in workers)
+
+    def give_up_waiting(self, reason: str) -> int:
+        """Let all waiting jobs fail untried, because no worker can be had; return how many."""
         with self._transaction() as change:
             jobs = change.state.queue.records
             for job in jobs:
-                change.state = self._failed(change.state, job, self._max_attempts, reason)
+                state = self._failed(change.state, job, 0, reason)
+                run = state.runs.find(job.key)
+                change.state = state.ran(replace(run, given_up=True))
         return len(jobs)
+
+    def retry(self, given_up_only: bool = False) -> int:
+        """Queue jobs that have failed once more; return how many.
+
+        Parameters
+        ----------
+        given_up_only : bool
+            Only those that were given up because no worker could be had.
+        """
+        with self._transaction() as change:
+            count = 0
+            for run in change.state.runs.records:
+                waits = change.state.queue.find(run.job.key) is not None
+                if run.state == "failed" and (run.given_up or not given_up_only) and not waits:
+                    if not self._results.fits(run.job):
+                        change.state = change.state.waiting(run.job)
+                        count += 1
+        return count
+
+    def clear_remains(self) -> int:
+        """Remove temporary files of writers that died; return how many."""
+        return clear_remains(self.map_dir)
 
     def reap(self) -> None:
         """Put jobs of dead workers back into the queue and clear away what these left."""
@@ -340,8 +449,11 @@ class JobFolder:
         """Append a line to a map's log; a log that cannot be written stops nobody."""
         stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
         with contextlib.suppress(OSError):
-            with open(self.log_path(map_name), "a", encoding="utf-8", newline="\n") as stream:
+            path = self.log_path(map_name)
+            refuse_link(path)
+            with open(path, "a", encoding="utf-8", newline="\n") as stream:
                 stream.write(f"{stamp}  {text}\n")
+            share_as_folder(path)
 
     # --- inside -------------------------------------------------------------------------
 
@@ -353,7 +465,7 @@ class JobFolder:
         claim = read_claim(claim_path(self.map_dir, job))
         if claim is not None:
             worker = claim.worker
-            if worker.host == this_host() and not pid_alive(worker.pid):
+            if worker.is_here and not pid_alive(worker.pid):
                 return JobStatus("queued", f"worker {worker.name} died", None, key[1])
             attempt = run.attempt if run else 1
             return JobStatus("running", "", None, key[1], worker.name, attempt)
@@ -370,35 +482,35 @@ class JobFolder:
         return JobStatus("done", "", self.result_path(job.map_name, job.task), job.task)
 
     def _reaped(self, state: _State) -> _State:
-        claimed = set()
         for claim in all_claims(self.map_dir):
-            claimed.add(claim.job.key)
-            if self._holds(claim):
+            reason = self._lost(claim)
+            if not reason:
                 continue
             remove(claim.path)
-            if claim.path.exists():  # in use (Windows): the next look will do
+            if os.path.lexists(claim.path):  # in use (Windows): the next look will do
                 continue
             run = state.runs.find(claim.job.key)
             job = run.job if run is not None and not claim.job.params else claim.job
-            state = self._after_death(state, job, claim.attempt, claim.worker.name)
+            state = self._after_death(state, job, claim.attempt, reason)
         for run in state.runs.records:
-            if run.state != "running" or run.job.key in claimed:
+            if run.state != "running" or os.path.lexists(claim_path(self.map_dir, run.job)):
                 continue
             # Its claim is gone. A claim of another machine may show up late: look twice.
-            mine = run.worker.startswith(f"{this_host()}-")
             gone_s = self._watch.unchanged_s(f"run {run.job.key}", (run.worker, run.started))
-            if self._results.fits(run.job) or mine or gone_s >= min(MISSING_SECONDS, self._stale_s):
-                state = self._after_death(state, run.job, run.attempt, run.worker)
-        for worker, path in all_workers(self.map_dir):
-            if not self._alive(worker):
+            limit_s = min(self.patience.missing_s, self.patience.stale_s)
+            if self._results.fits(run.job) or gone_s >= limit_s:
+                reason = f"worker {run.worker or 'unknown'} died"
+                state = self._after_death(state, run.job, run.attempt, reason)
+        for beat, path in all_beats(self.map_dir):
+            if not self._alive(beat.worker):
                 remove(path)
         return state
 
-    def _after_death(self, state: _State, job: Job, attempt: int, worker_name: str) -> _State:
+    def _after_death(self, state: _State, job: Job, attempt: int, reason: str) -> _State:
         if self._results.fits(job):
-            run = state.runs.find(job.key) or Run(job, "", attempt, worker_name)
+            run = state.runs.find(job.key) or Run(job, "", attempt)
             return state.ran(replace(run, state="done", reason=""))
-        return self._retry(state, job, attempt, f"worker {worker_name or 'unknown'} died")
+        return self._retry(state, job, attempt, reason)
 
     def _retry(self, state: _State, job: Job, attempt: int, reason: str) -> _State:
         if attempt >= self._max_attempts:
@@ -418,28 +530,61 @@ class JobFolder:
         )
         return state.ran(run).not_waiting(job)
 
-    def _given_back(self, state: _State, job: Job, attempt: int) -> _State:
-        self.write_log(job.map_name, "The worker was stopped. The job waits again.")
+    def _given_back(self, state: _State, job: Job, attempt: int, reason: str) -> _State:
+        self.write_log(job.map_name, f"Given back: {reason}. The job waits again.")
         run = state.runs.find(job.key) or Run(job, "")
-        run = replace(run, job=job, state="again", attempt=attempt - 1, reason="worker stopped")
+        run = replace(run, job=job, state="again", attempt=attempt - 1, reason=reason)
         newest = state.queue.find(job.key) or job
         return state.ran(run).waiting(newest, first=True)
 
-    def _holds(self, claim: Claim) -> bool:
+    def _lost(self, claim: Claim) -> str:
+        """Say why nobody works on a claimed job any more; empty if somebody does."""
         if claim.worker == NOBODY:
-            look = file_state(claim.path)
-            return self._watch.unchanged_s(f"claim {claim.path.name}", look) < MISSING_SECONDS
-        return self._alive(claim.worker)
+            unread_s = self._watch.unchanged_s(f"claim {claim.path.name}", file_state(claim.path))
+            return "its claim is not whole" if unread_s >= self.patience.missing_s else ""
+        if not self._alive(claim.worker):
+            return f"worker {claim.worker.name} died"
+        beat = self._beat_of(claim)
+        if beat is not None and beat.job is not None and beat.job != claim.job.key:
+            # It may have taken the job only now, and its sign of life comes after that.
+            left_s = self._watch.unchanged_s(f"left {claim.path.name}", (claim.worker.name, True))
+            if left_s >= self.patience.missing_s:
+                return f"worker {claim.worker.name} has left it"
+        else:
+            self._watch.unchanged_s(f"left {claim.path.name}", (claim.worker.name, False))
+        return self._hangs(claim)
+
+    def _hangs(self, claim: Claim) -> str:
+        """Say how a job does not get on; empty if it does, or its worker does not tell."""
+        beat = self._beat_of(claim)
+        if beat is None or beat.job != claim.job.key:
+            return ""
+        doing = (claim.worker.name, claim.attempt)
+        stalled_s = self._watch.unchanged_s(f"got {claim.path.name}", (*doing, beat.progress))
+        taking_s = self._watch.unchanged_s(f"took {claim.path.name}", doing)
+        # The worker ends itself at these limits; others are a little more patient.
+        more_s = 2 * self.patience.stale_s
+        if stalled_s >= self.patience.stall_s + more_s:
+            return f"worker {claim.worker.name} made no progress for {stalled_s / 60:.0f} min"
+        megapixels = png_megapixels(self.map_dir / claim.job.map_name)
+        if taking_s >= self.patience.longest_job_s(megapixels) + more_s:
+            return f"worker {claim.worker.name} was not done after {taking_s / 60:.0f} min"
+        return ""
+
+    def _beat_of(self, claim: Claim) -> Beat | None:
+        return read_beat(beat_path(self.map_dir, claim.worker.name))
 
     def _alive(self, worker: Worker) -> bool:
-        return is_alive(self.map_dir, worker, self._watch, self._stale_s)
+        return is_alive(self.map_dir, worker, self._watch, self.patience)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[_Change]:
         """Read both files under the lock; write what has changed."""
         import filelock
 
-        lock = filelock.FileLock(str(self.map_dir / _LOCK_NAME), timeout=_LOCK_SECONDS)
+        path = self.map_dir / _LOCK_NAME
+        refuse_link(path)
+        lock = filelock.FileLock(str(path), timeout=_LOCK_SECONDS, mode=0o666)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -449,6 +594,7 @@ class JobFolder:
                 "See which program holds it; if none runs, delete the file",
             ) from None
         try:
+            share_as_folder(path)
             before = self._read()
             change = _Change(before)
             try:
@@ -472,17 +618,26 @@ class JobFolder:
                 write_text_atomic(self.map_dir / name, new)
 
     def _read(self) -> _State:
-        return _State(parse_queue(self._text(QUEUE_NAME)), parse_runs(self._text(RUNS_NAME)))
+        state = _State(parse_queue(self._text(QUEUE_NAME)), parse_runs(self._text(RUNS_NAME)))
+        for name, table in ((QUEUE_NAME, state.queue), (RUNS_NAME, state.runs)):
+            for line in table.odd:
+                if (key := f"{name} {line}") not in self._told:
+                    self._told.add(key)
+                    log.warning("%s: a line is not understood and put aside: %r", name, line[:80])
+        return state
 
     def _text(self, name: str) -> str:
-        for pause in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
+        path = self.map_dir / name
+        for pause_s in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None):
             try:
-                return (self.map_dir / name).read_text(encoding="utf-8-sig", errors="replace")
+                return decode(read_bytes_bounded(path))
             except FileNotFoundError:
                 return ""
             except PermissionError:  # being replaced (Windows)
-                time.sleep(pause)
-        return (self.map_dir / name).read_text(encoding="utf-8-sig", errors="replace")
+                if pause_s is None:
+                    raise
+                time.sleep(pause_s)
+        raise AssertionError("not reached")
 
 
 class _Change:

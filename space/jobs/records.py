@@ -2,19 +2,35 @@
 
 One job per line: the map's file name, the task, and a JSON object, separated by tabs. A person
 may edit the files: only the name is needed, order and blank lines do not matter, lines that
-begin with ``#`` stay where they are, and an unreadable third field counts as empty.
+begin with ``#`` stay where they are, and an unreadable third field counts as empty. A line that
+cannot be a job is put aside as a comment, so that it neither stops anybody nor is lost.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from space.files import parse_json
+
 TASKS = ("segment", "detect")
 RESULT_ENDINGS = {"segment": "_seg.png", "detect": "_boxes.json"}
+STATES = ("running", "again", "done", "failed")
+"""States of a job that was started; `again` failed and waits for another attempt."""
+
+LONGEST_STEM_BYTES = 180
+"""Of a map's name: results and temporary files add to it, and file systems take 255 bytes."""
+
+_LONGEST_LINE = 8000
+_LONGEST_TEXT = 500
+_LONGEST_ODD = 300
+_ODD = "# not understood: "
+_MOST_ATTEMPTS = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -40,8 +56,18 @@ class Job:
 class Run:
     """What is known about a job that was started.
 
-    `state` is ``running``, ``again`` (failed, waits for another attempt), ``done`` or
-    ``failed``.
+    Attributes
+    ----------
+    job : Job
+    state : str
+        One of `STATES`.
+    attempt : int
+        From 1.
+    worker, device, started, reason : str
+    fingerprint : str
+        Mark of the map when the job was started.
+    given_up : bool
+        It failed without having been tried, because no worker could be had.
     """
 
     job: Job
@@ -52,14 +78,26 @@ class Run:
     started: str = ""
     reason: str = ""
     fingerprint: str = ""
+    given_up: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """Content of one of the two files: records in order, and the lines that are no records."""
+    """Content of one of the two files.
+
+    Attributes
+    ----------
+    records : tuple of Job or Run
+        In order.
+    comments : tuple of str
+        Lines that are no records; those that were not understood among them.
+    odd : tuple of str
+        The lines that were not understood, to be told.
+    """
 
     records: tuple[Any, ...] = ()
     comments: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
     def find(self, key: tuple[str, str]) -> Any:
         """Return the record of a job, or None."""
@@ -92,45 +130,74 @@ def clean_map_name(text: str) -> str:
     return name if name.lower().endswith(".png") else f"{name}.png"
 
 
+def name_problem(map_name: str) -> str:
+    """Say why a map's name cannot stand in a line of the queue; empty if it can."""
+    if not map_name or map_name != clean_map_name(map_name):
+        return "it is not the bare name of a .png file"
+    if _CONTROL.search(map_name):
+        return "it holds a line break, a tab or another control character"
+    if map_name.startswith("#"):
+        return "it begins with #, which marks a comment in the queue"
+    if len(PurePosixPath(map_name).stem.encode("utf-8", "replace")) > LONGEST_STEM_BYTES:
+        return f"it is longer than {LONGEST_STEM_BYTES} bytes"
+    try:
+        map_name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "it holds a character that cannot be written"
+    return ""
+
+
 def parse_queue(text: str) -> Table:
     """Read SPACE_queue.txt; of several lines for the same job the first counts."""
     table = Table()
-    comments = []
     for line in _lines(text):
         if line.lstrip().startswith("#"):
-            comments.append(line)
+            table = replace(table, comments=(*table.comments, line))
             continue
         job, values = _parse_job(line)
-        if job is not None and table.find(job.key) is None:
+        if job is None:
+            table = _put_aside(table, line)
+        elif table.find(job.key) is None:
             table = table.with_record(replace(job, params=values))
-    return replace(table, comments=tuple(comments))
+    return table
 
 
 def parse_runs(text: str) -> Table:
     """Read SPACE_runs.txt; of several lines for the same job the last counts."""
     table = Table()
-    comments = []
     for line in _lines(text):
         if line.lstrip().startswith("#"):
-            comments.append(line)
+            table = replace(table, comments=(*table.comments, line))
             continue
         job, values = _parse_job(line)
-        if job is None:
+        state = values.get("state", "again")
+        if job is None or state not in STATES:
+            table = _put_aside(table, line)
             continue
         params = values.get("params")
         table = table.with_record(
             Run(
                 job=replace(job, params=params if isinstance(params, dict) else {}),
-                state=str(values.get("state", "again")),
+                state=state,
                 attempt=_whole_number(values.get("attempt"), 1),
-                worker=str(values.get("worker", "")),
-                device=str(values.get("device", "")),
-                started=str(values.get("started", "")),
-                reason=str(values.get("reason", "")),
-                fingerprint=str(values.get("map", "")),
+                worker=_text(values.get("worker")),
+                device=_text(values.get("device")),
+                started=_text(values.get("started")),
+                reason=_text(values.get("reason")),
+                fingerprint=_text(values.get("map")),
+                given_up=values.get("given_up") is True,
             )
         )
-    return replace(table, comments=tuple(comments))
+    return table
+
+
+def _put_aside(table: Table, line: str) -> Table:
+    plain = _CONTROL.sub("?", line.strip())[:_LONGEST_ODD]
+    return replace(table, comments=(*table.comments, _ODD + plain), odd=(*table.odd, plain))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def format_queue(table: Table) -> str:
@@ -147,8 +214,9 @@ def format_runs(table: Table) -> str:
             ("worker", run.worker),
             ("device", run.device),
             ("started", run.started),
-            ("reason", run.reason),
+            ("reason", run.reason[:_LONGEST_TEXT]),
             ("map", run.fingerprint),
+            ("given_up", run.given_up),
             ("params", dict(run.job.params)),
         ):
             if value:
@@ -170,20 +238,25 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def _parse_job(line: str) -> tuple[Job | None, dict[str, Any]]:
+    """Read a line; no job where it cannot be one."""
+    if len(line) > _LONGEST_LINE:
+        return None, {}
     fields = [part.strip() for part in line.strip().split("\t") if part.strip()]
     if len(fields) == 1:
         fields = _split_at_blanks(fields[0])
     name = clean_map_name(fields[0])
-    if not name:
+    if name_problem(name):
         return None, {}
     task = fields[1].lower() if len(fields) > 1 else "segment"
     values: Any = {}
     if task.startswith("{"):
         fields.insert(1, "segment")
         task = "segment"
+    if _CONTROL.search(task) or len(task) > _LONGEST_TEXT:
+        return None, {}
     if len(fields) > 2:
         try:
-            values = json.loads(fields[2])
+            values = parse_json(fields[2])
         except ValueError:
             values = {}
     return Job(name, task), values if isinstance(values, dict) else {}
@@ -208,5 +281,5 @@ def _join(comments: Iterable[str], lines: Iterable[str]) -> str:
 
 def _whole_number(value: object, default: int) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
-        return int(max(0, min(value, 1e6)))
+        return int(max(0, min(value, _MOST_ATTEMPTS)))
     return default

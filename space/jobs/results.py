@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from space.files import read_json
 from space.images import FileState, file_state, fingerprint, is_whole_png, read_png_text
-from space.jobs.claims import read_json
 from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
 
 
@@ -17,22 +18,35 @@ def result_path(map_dir: Path, map_name: str, task: str) -> Path:
 
 
 class Results:
-    """Looks at results; a file that has not changed is not read again."""
+    """Looks at results; a file that has not changed is not read again.
 
-    def __init__(self, map_dir: Path) -> None:
+    Parameters
+    ----------
+    map_dir : Path
+    models : callable, optional
+        ``models(task)`` is the mark of the model that is to be used; empty where none is there.
+    """
+
+    def __init__(self, map_dir: Path, models: Callable[[str], str] | None = None) -> None:
         self._map_dir = Path(map_dir)
+        self._models = models
         self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
 
     def fits(self, job: Job) -> bool:
-        """Tell whether a whole result is there, made from this map with these parameters.
+        """Tell whether a whole result is there, made from this map, by this model, with these
+        parameters.
 
-        A result that does not say from which map it was made counts (other programs).
+        A result that does not say from which map or by which model it was made counts (other
+        programs).
         """
         facts = self._facts(result_path(self._map_dir, job.map_name, job.task))
         if facts is None:
             return False
         now = fingerprint(self._map_dir / job.map_name)
         if now and facts.get("map") and facts["map"] != now:
+            return False
+        made_by = facts.get("model_hash")
+        if made_by and self._models is not None and self._models(job.task) not in ("", made_by):
             return False
         wanted = job.params.get("threshold")
         if job.task == "detect" and wanted is not None:
@@ -53,8 +67,16 @@ class Results:
         if path.suffix == ".png":
             facts = dict(read_png_text(path)) if is_whole_png(path) else None
         else:
-            content = read_json(path)
-            facts = content if isinstance(content.get("boxes"), list) else None
+            facts = _boxes_facts(path)
         if file_state(path) == look:
             self._known[path] = (look, facts)
         return facts
+
+
+def _boxes_facts(path: Path) -> dict[str, Any] | None:
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return None
+    good = isinstance(content, dict) and isinstance(content.get("boxes"), list)
+    return content if good else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -17,10 +19,10 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from space.errors import SpaceError
-from space.images import json_path
+from space.images import json_path, png_megapixels
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.pool import forget_start
-from space.jobs.presence import Heartbeat, Worker
+from space.jobs.presence import Heartbeat, Patience, Worker
 from space.jobs.queue import Claim, JobFolder
 from space.jobs.records import TASKS, Job
 
@@ -30,8 +32,11 @@ Result = TypeVar("Result")
 
 IDLE_SECONDS = 600.0
 POLL_SECONDS = 2.0
-#: A folder that does not answer is tried again so often, with growing pauses.
-FOLDER_TRIES = 8
+#: Longest pause before a folder that does not answer is tried again.
+LONGEST_PAUSE_SECONDS = 60.0
+#: Exit status of a worker whose folder did not answer, or whose job hung: neither is the fault of
+#: the installation, so its starter does not count it as one.
+STATUS_FOLDER, STATUS_HUNG = 75, 76
 
 
 class StopAsked(BaseException):
@@ -76,29 +81,47 @@ class Runner(Protocol):
     """What does the work (see `space.jobs.engine.Engine`)."""
 
     def run(
-        self, job: Job, map_dir: Path, say: Callable[[str], None], may_write: Callable[[], bool]
+        self,
+        job: Job,
+        map_dir: Path,
+        say: Callable[[str], None],
+        may_write: Callable[[], bool],
+        progressed: Callable[[], None],
     ) -> Any:
         """Do a job."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a worker waits for work, and between looks, in seconds."""
+    """How long a worker waits for work, between looks, and for a folder, in seconds."""
 
     idle_s: float = IDLE_SECONDS
     poll_s: float = POLL_SECONDS
+    folder_s: float = 3600.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: ``done``, ``failed`` (with a reason), ``stopped``, ``lost`` to another."""
+    """How a job ended.
+
+    `state` is ``done``, ``failed`` (with a reason), ``stopped``, ``returned`` (the folder is full
+    or away, which is not the job's fault), or ``lost`` to another worker.
+    """
 
     state: str
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Place:
+    """A folder that a worker works in, and its signs of life there."""
+
+    folder: JobFolder
+    heartbeat: Heartbeat
+
+
 def work(
-    folder: JobFolder,
+    places: Sequence[Place],
     worker: Worker,
     runner: Runner,
     timing: Timing,
@@ -109,16 +132,18 @@ def work(
     Raises
     ------
     SpaceError, OSError
-        If the folder stays unusable.
+        If a folder stays unusable.
     """
     switch = switch or StopSwitch()
     done = 0
     last_work = time.monotonic()
-    while not (switch.asked or folder.stop_asked()):
-        claim = _patiently(lambda: folder.claim(worker), timing, switch)
-        if claim is not None:
-            outcome = work_on(folder, claim, runner, switch)
-            done += _patiently(partial(_settle, folder, claim, outcome), timing, switch)
+    while not switch.asked:
+        open_places = [place for place in places if not place.folder.stop_asked()]
+        if not open_places:
+            break
+        outcomes = [_work_once(place, worker, runner, timing, switch) for place in open_places]
+        done += sum(outcome == "done" for outcome in outcomes)
+        if any(outcomes):
             last_work = time.monotonic()
         elif time.monotonic() - last_work >= timing.idle_s:
             log.info("Nothing to do for %.0f s: ending.", timing.idle_s)
@@ -128,8 +153,26 @@ def work(
     return done
 
 
-def work_on(folder: JobFolder, claim: Claim, runner: Runner, switch: StopSwitch) -> Outcome:
+def _work_once(
+    place: Place, worker: Worker, runner: Runner, timing: Timing, switch: StopSwitch
+) -> str:
+    """Do one job if there is one; return how it ended, empty if there is none."""
+    if switch.asked:
+        return ""
+    folder = place.folder
+    claim = _patiently(lambda: folder.claim(worker), timing, switch)
+    if claim is None:
+        return ""
+    outcome = work_on(place, claim, runner, switch)
+    noted = _patiently(partial(_settle, folder, claim, outcome), timing, switch)
+    if outcome.state == "returned":
+        switch.pause(timing.poll_s)
+    return "done" if noted else outcome.state
+
+
+def work_on(place: Place, claim: Claim, runner: Runner, switch: StopSwitch) -> Outcome:
     """Do one claimed job; whatever goes wrong with it becomes the outcome."""
+    folder, heartbeat = place.folder, place.heartbeat
     name = claim.job.map_name
 
     def say(text: str) -> None:
@@ -140,9 +183,16 @@ def work_on(folder: JobFolder, claim: Claim, runner: Runner, switch: StopSwitch)
         f"{claim.job.task}, attempt {claim.attempt}, worker {claim.worker.name}, "
         f"device {claim.worker.device}."
     )
+    heartbeat.begin(name, claim.job.task, png_megapixels(folder.map_dir / name))
     try:
         with switch.interruptible():
-            runner.run(claim.job, folder.map_dir, say, lambda: folder.owns(claim))
+            runner.run(
+                claim.job,
+                folder.map_dir,
+                say,
+                lambda: folder.owns(claim),
+                heartbeat.progressed,
+            )
     except ClaimLost:
         log.warning("%s: another worker has this job now.", name)
         return Outcome("lost")
@@ -152,9 +202,14 @@ def work_on(folder: JobFolder, claim: Claim, runner: Runner, switch: StopSwitch)
         log.error("%s: %s", name, error)
         return Outcome("failed", str(error))
     except Exception as error:  # a worker outlives every job
+        if isinstance(error, OSError) and folder.blames_folder(error):
+            log.warning("%s: the folder cannot be used (%s). The job waits again.", name, error)
+            return Outcome("returned", str(error))
         log.exception("%s failed", name)
         folder.write_log(name, traceback.format_exc())
         return Outcome("failed", f"{type(error).__name__}: {error}")
+    finally:
+        heartbeat.end()
     return Outcome("done")
 
 
@@ -164,40 +219,64 @@ def _settle(folder: JobFolder, claim: Claim, outcome: Outcome) -> bool:
         return folder.finish(claim)
     if outcome.state == "failed":
         folder.fail(claim, outcome.reason)
-    if outcome.state == "stopped":
-        folder.release(claim)
+    if outcome.state in ("stopped", "returned"):
+        folder.release(claim, outcome.reason or "the worker was stopped")
     return False
 
 
 def _patiently(action: Callable[[], Result], timing: Timing, switch: StopSwitch) -> Result:
-    """Do something with the shared folder, again if it does not answer."""
-    for i in range(1, FOLDER_TRIES):
+    """Do something with the shared folder, again and again while it does not answer."""
+    end = time.monotonic() + timing.folder_s
+    pause_s = timing.poll_s
+    while True:
         try:
             return action()
         except (OSError, SpaceError) as error:
-            log.warning("The map folder does not answer (%s): trying again.", error)
-            if switch.asked:
+            if switch.asked or time.monotonic() >= end:
                 raise
-            switch.pause(min(60.0, timing.poll_s * 2**i))
-    return action()
+            log.warning("The map folder does not answer (%s): trying again.", error)
+            switch.pause(pause_s)
+            pause_s = min(LONGEST_PAUSE_SECONDS, 2 * pause_s)
 
 
 def run_worker(
-    map_dir: Path,
+    map_dirs: Sequence[Path],
     space_dir: Path,
     device: str = "auto",
     timing: Timing | None = None,
     runner: Runner | None = None,
     switch: StopSwitch | None = None,
+    patience: Patience | None = None,
 ) -> int:
-    """Run a worker process' whole life; return how many jobs were done."""
+    """Run a worker process' whole life; return how many jobs were done.
+
+    Raises
+    ------
+    SpaceError, OSError
+        If a folder stays unusable.
+    """
     worker = Worker.this_process(device)
-    folder = JobFolder(map_dir)
-    with Heartbeat(folder.map_dir, worker):
-        forget_start(folder.map_dir, device)
-        log.info("Worker %s works on %s in %s.", worker.name, device, folder.map_dir)
-        runner = runner or Engine(space_dir, device)
-        return work(folder, worker, runner, timing or Timing(), switch)
+    runner = runner or Engine(space_dir, device)
+    marks = getattr(runner, "marks", None)
+    with contextlib.ExitStack() as stack:
+        places = []
+        for map_dir in map_dirs:
+            folder = JobFolder(map_dir, patience, models=marks)
+            heartbeat = Heartbeat(folder.map_dir, worker, folder.patience, _end_hung)
+            stack.enter_context(heartbeat)
+            places.append(Place(folder, heartbeat))
+            forget_start(folder.map_dir, device)
+            folder.clear_remains()
+            log.info("Worker %s works on %s in %s.", worker.name, device, folder.map_dir)
+        return work(places, worker, runner, timing or Timing(), switch)
+
+
+def _end_hung(reason: str) -> None:
+    """End this process, whose job hangs in code that nothing else can end."""
+    log.error("The job hangs (%s): this worker ends. The job runs again.", reason)
+    for handler in logging.getLogger("space").handlers:
+        handler.flush()
+    os._exit(STATUS_HUNG)
 
 
 def run_maps(
@@ -227,10 +306,15 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     parser.add_argument("--task", choices=TASKS, default="segment", help="what to do with them")
     parser.add_argument("--threshold", type=float, help="least probability (detect)")
     parser.add_argument("--worker", action="store_true", help="work through the queue of --dir")
-    parser.add_argument("--dir", type=Path, help="map folder with the queue (with --worker)")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        action="append",
+        help="map folder with the queue (with --worker; may be given several times)",
+    )
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="end after idle seconds")
     args = parser.parse_args(argv)
-    if args.worker == bool(args.maps) or (args.worker and args.dir is None):
+    if args.worker == bool(args.maps) or (args.worker and not args.dir):
         parser.error("give either maps, or --worker with --dir")
     space_dir = space_dir or Path(__file__).resolve().parents[2]
     start_logging()
@@ -239,7 +323,11 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     try:
         if args.worker:
             timing = Timing(idle_s=args.idle)
-            run_worker(args.dir, space_dir, args.device, timing, switch=switch)
+            try:
+                run_worker(args.dir, space_dir, args.device, timing, switch=switch)
+            except OSError as error:
+                log.error("The map folder cannot be used: %s", error)
+                return STATUS_FOLDER
             return 0
         maps = [path for path in args.maps if not _is_result(path)]
         engine = Engine(space_dir, args.device)

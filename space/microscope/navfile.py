@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.geometry import Matrix
+from space.microscope import autodoc
 
+_ITEM = "Item"
 MAP = 2
 """Navigator item type of a map."""
 
@@ -30,16 +32,19 @@ class SavedItem:
         return self.values.get("Acquire", "0").strip() == "1"
 
     @property
+    def kind(self) -> int:
+        """0 point, 1 polygon, 2 map; -1 when it does not tell."""
+        numbers = self.numbers("Type")
+        return int(numbers[0]) if numbers else -1
+
+    @property
     def is_map(self) -> bool:
         """Whether it is a map."""
-        return self.values.get("Type", "").strip() == str(MAP)
+        return self.kind == MAP
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """Return the numbers of a key, none when it is missing or not numeric."""
-        try:
-            return tuple(float(word) for word in self.values.get(key, "").split())
-        except ValueError:
-            return ()
+        return autodoc.numbers(self.values.get(key, ""))
 
     def stage_to_px(self, shape: tuple[int, int]) -> Matrix | None:
         """Return the map's matrix stage µm → (column, row) for an image of this shape.
@@ -63,35 +68,23 @@ def read_navigator_file(path: Path) -> tuple[SavedItem, ...]:
     OSError, ValueError
         When the file cannot be read or is not a Navigator file.
     """
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
-    if text.lstrip().startswith("<?xml"):
+    data = Path(path).read_bytes()
+    text = autodoc.decoded(data)[0].lstrip("\ufeff \t\r\n")
+    if text.startswith("<?xml"):
         return _read_xml(text)
-    return _read_autodoc(text)
-
-
-def _read_autodoc(text: str) -> tuple[SavedItem, ...]:
-    items: list[SavedItem] = []
-    current: dict[str, str] | None = None
-    for raw in text.splitlines():
-        line = raw.strip()
-        if line.startswith("["):
-            kind, _, label = line.strip("[]").partition("=")
-            current = {}
-            if kind.strip() == "Item":
-                items.append(SavedItem(label.strip(), current))
-        elif "=" in line and current is not None:
-            key, _, value = line.partition("=")
-            current[key.strip()] = value.strip()
-    return tuple(items)
+    sections = autodoc.parse(data).of_kind(_ITEM)
+    return tuple(SavedItem(section.name, section.values) for section in sections)
 
 
 def _read_xml(text: str) -> tuple[SavedItem, ...]:
+    # The text is decoded already: what the declaration says of its encoding does not matter.
+    _, _, body = text.partition("?>")
     try:
-        root = ElementTree.fromstring(text.lstrip().encode("utf-8"))
+        root = ElementTree.fromstring(body)
     except ElementTree.ParseError as error:
         raise ValueError(str(error)) from error
     return tuple(
         SavedItem(node.get("name", ""), {child.tag: (child.text or "").strip() for child in node})
         for node in root
-        if node.tag == "Item"
+        if node.tag == _ITEM
     )

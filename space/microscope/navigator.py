@@ -60,7 +60,7 @@ def open_file(path: Path) -> None:
     """
     sem = serialem()
     status = int(sem.ReportIfNavOpen())
-    if status == 2 and _same_file(Path(str(sem.ReportNavFile())), path):
+    if is_open(path):
         _log.info("%s is open already.", path.name)
         return
     if status == 2:
@@ -78,6 +78,12 @@ def open_file(path: Path) -> None:
     sem.OpenNavigator()
     # An empty table is not written, but from here on saving knows the name.
     sem.SaveNavigator(str(path))
+
+
+def is_open(path: Path) -> bool:
+    """Return whether `path` is the Navigator's file."""
+    sem = serialem()
+    return int(sem.ReportIfNavOpen()) == 2 and _same_file(Path(str(sem.ReportNavFile())), path)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -134,16 +140,13 @@ def items() -> list[Item]:
     return [item(index) for index in range(1, int(serialem().ReportNumTableItems()) + 1)]
 
 
-def with_note(note: str) -> Item | None:
-    """Return the first item with this note."""
+def map_with_note(note: str) -> Item | None:
+    """Return the first map with exactly this note; points of others may have it, too."""
     index = int(serialem().NavIndexWithNote(note))
-    return item(index) if index else None
-
-
-def with_label(label: str) -> Item | None:
-    """Return the first item with this label."""
-    index = int(serialem().NavIndexWithLabel(label))
-    return item(index) if index else None
+    first = item(index) if index else None
+    if first is None or (first.is_map and first.note == note):
+        return first
+    return next((one for one in items() if one.is_map and one.note == note), None)
 
 
 def add_image_point(buffer: str, point_px: tuple[float, float], z_um: float) -> int:
@@ -162,10 +165,11 @@ def describe(
 ) -> None:
     """Set label, note and colour of an item."""
     sem = serialem()
-    if label is not None:
-        sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
+    # The note first: label and note together make a lamella, a label alone one made by hand.
     if note is not None:
         sem.ChangeItemNote(int(index), note)
+    if label is not None:
+        sem.ChangeItemLabel(int(index), label[:_LONGEST_LABEL])
     if color is not None:
         sem.ChangeItemColor(int(index), int(color))
 

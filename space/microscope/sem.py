@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import re
 from types import ModuleType
 
 from space.errors import OutOfSpaceError, SpaceError
+from space.files import says_full
 
 _log = logging.getLogger("space.microscope")
 
@@ -52,8 +52,6 @@ def words(error: BaseException) -> str:
 
 
 _HEADING = "SCRIPT ERROR WITH THIS MESSAGE"
-_FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
-_FULL_ON_WINDOWS = (39, 112)  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
 _FULL_IN_WORDS = re.compile(
     r"no space left|not enough (disk )?space|insufficient disk space|disk (is )?full|disk quota",
     re.IGNORECASE,
@@ -68,7 +66,7 @@ def out_of_space(error: BaseException) -> OutOfSpaceError | None:
     if isinstance(error, OutOfSpaceError):
         return error
     if isinstance(error, OSError):
-        if error.errno in _FULL_ERRNO or getattr(error, "winerror", None) in _FULL_ON_WINDOWS:
+        if says_full(error):
             return OutOfSpaceError(str(error.strerror), str(error.filename or ""))
     elif isinstance(error, sem_errors()) and _FULL_IN_WORDS.search(str(error)):
         return OutOfSpaceError(words(error))

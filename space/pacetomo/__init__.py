@@ -26,9 +26,10 @@ from space.pacetomo.names import (
     view_file_name,
 )
 from space.pacetomo.reading import newest_file, parse, read
-from space.pacetomo.writing import render
+from space.pacetomo.writing import END, render
 
 __all__ = [
+    "END",
     "FEWEST_GEO_POINTS",
     "MEASURE_GEOMETRY",
     "GeoPoint",

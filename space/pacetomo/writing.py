@@ -9,6 +9,9 @@ import numpy as np
 from space.errors import SpaceError
 from space.pacetomo.content import BRANCHES, POSITION, WORDS, Keys, Point, Target, TargetsFile
 
+END = " SPACEtomo: end of the file\n"
+"""Last line of a whole file; PACEtomo passes over lines that begin with a space."""
+
 _SEPARATORS = " \n\r"
 _WHERE = "targets file"
 

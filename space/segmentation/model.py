@@ -204,12 +204,14 @@ class Segmenter:
         heads = self._predictor.label_manager.num_segmentation_heads
         scores = torch.zeros((heads, tile[0], padded[1]), device=plan.collect_on)
         for i, row in enumerate(row_starts):
-            for group in _groups(col_starts, plan.batch):
+            for start in range(0, len(col_starts), plan.batch):
+                group = col_starts[start : start + plan.batch]
                 tiles = [_padded_part(part, row, col, tile, before, shape) for col in group]
                 outputs = self._scores_of(np.stack(tiles), networks, plan)
                 for col, output in zip(group, outputs):
                     piece = output.to(plan.collect_on, torch.float32)
                     scores[:, :, col : col + tile[1]] += piece * gaussian
+                progress((i + (start + len(group)) / len(col_starts)) / len(row_starts))
             following = row_starts[i + 1] if i + 1 < len(row_starts) else padded[0]
             done = following - row
             # All weights of a pixel are positive and the same for each class, so dividing by
@@ -223,7 +225,6 @@ class Segmenter:
                 kept = scores[:, done:].clone()
                 scores.zero_()
                 scores[:, : tile[0] - done] = kept
-            progress((i + 1) / len(row_starts))
 
     def _scores_of(self, tiles: np.ndarray, networks: Sequence[Any], plan: Plan) -> Any:
         """Return the scores of a stack of tiles, averaged over folds and mirrored copies."""
@@ -378,11 +379,6 @@ def _padded_part(
     cols = slice(max(c0, 0), min(c0 + tile[1], shape[1]))
     data[rows.start - r0 : rows.stop - r0, cols.start - c0 : cols.stop - c0] = part(rows, cols)
     return data
-
-
-def _groups(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for i in range(0, len(values), size):
-        yield values[i : i + size]
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from space.simulator.installation import NEWEST, Installation
+
 if TYPE_CHECKING:
     from space.simulator.faults import Faults
     from space.simulator.host import ScriptResult
@@ -53,6 +55,8 @@ class Simulation:
         ``"jeol_200kv"``) or a file like theirs.
     faults : Faults or sequence of str
         What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.faults`.
+    serialem : str or Installation
+        Version of SerialEM, for example ``"4.1.25"``: the module lacks commands that came later.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Simulation:
         stage_limit_um: float | None = None,
         instrument: str | Path | Instrument = "krios_300kv",
         faults: Faults | Sequence[str] = (),
+        serialem: str | Installation = NEWEST,
     ) -> None:
         from space.simulator.faults import Faults
         from space.simulator.instrument import load_instrument
@@ -91,6 +96,7 @@ class Simulation:
             stage_error_um=stage_error_um,
             instrument=load_instrument(instrument),
             faults=faults if isinstance(faults, Faults) else Faults(faults, seed),
+            installation=Installation.of(serialem) if isinstance(serialem, str) else serialem,
         )
         if stage_limit_um is not None:
             limit = float(stage_limit_um)

@@ -12,10 +12,15 @@ TABLE = Path(__file__).with_name("commands.tsv")
 
 @dataclass(frozen=True)
 class CommandRow:
-    """One command: S/s text, D/d real number, I/i integer; upper case required."""
+    """One command: S/s text, D/d real number, I/i integer; upper case required.
+
+    `since` is the version and build of SerialEM with which it came, as far as that is known to
+    be later than 4.0.
+    """
 
     name: str
     keys: str
+    since: tuple[int, int] = (0, 0)
 
 
 @lru_cache(maxsize=1)
@@ -24,8 +29,9 @@ def command_table() -> dict[str, CommandRow]:
     rows = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]:
         if line.strip():
-            name, keys = (line.split("\t") + [""])[:2]
-            rows[name] = CommandRow(name, keys.strip())
+            name, keys, _, since = (line.split("\t") + [""] * 3)[:4]
+            version, build_date = (int(part) for part in (since or "0 0").split())
+            rows[name] = CommandRow(name, keys.strip(), (version, build_date))
     return rows
 
 

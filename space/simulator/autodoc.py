@@ -171,16 +171,18 @@ def read(path: Path, strict: bool = False) -> Autodoc:
 def decoded(data: bytes) -> tuple[str, str]:
     """Give the text of a file and the encoding it is in.
 
-    Windows programs write their own 8-bit code page: what is not UTF-8 is read as latin-1,
-    which accepts any byte and gives it back.
+    Windows programs write their own 8-bit code page, also into XML files that say UTF-8: what is
+    not UTF-8 is read as that, or with a byte that it lacks as latin-1, which accepts any.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace"), encoding
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1"
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return data.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1"), "latin-1"
 
 
 def write(path: Path, document: Autodoc) -> None:

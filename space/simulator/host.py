@@ -14,7 +14,12 @@ from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
 from space.simulator.module import Connection, build_module
 from space.simulator.process import script_process
 from space.simulator.script_state import script_settings
-from space.simulator.wrapper import IncludeError, compile_script, is_python_script
+from space.simulator.wrapper import (
+    IncludeError,
+    compile_script,
+    is_python_script,
+    python_version,
+)
 
 NOT_PYTHON = (
     "only Python scripts are simulated: the first line must begin with #!Python. "
@@ -132,6 +137,13 @@ def run_process(session, text: str, name: str, commands: dict) -> ScriptResult:
     """
     if not is_python_script(text):
         return _refusal(session, f"{name}: {NOT_PYTHON}")
+    wanted, known = python_version(text), session.installation.pythons
+    if wanted and known and wanted not in known:
+        return _refusal(
+            session,
+            f"{name}: there is no PathToPython property for version {wanted}, which the first "
+            f"line of the script names; those there are for {', '.join(known)}",
+        )
     folders = tuple(
         Path(part.strip())
         for part in session.options.python_include_path.split(";")

@@ -227,7 +227,7 @@ def _return(session, connection: Connection) -> Callable:
     return Return
 
 
-def _module_functions(connection: Connection) -> dict[str, Callable]:
+def _module_functions(connection: Connection, count: int) -> dict[str, Callable]:
     """Functions of the module that are no commands of the program."""
 
     def connect_to_sem(*args):
@@ -246,7 +246,7 @@ def _module_functions(connection: Connection) -> dict[str, Callable]:
 
     def report_num_module_funcs(*args):
         check_arguments(CommandRow("ReportNumModuleFuncs", ""), args)
-        return len(command_table())
+        return count
 
     return {
         "ConnectToSEM": connect_to_sem,
@@ -268,7 +268,8 @@ def build_module(
         What the commands act on.
     commands : dict
         Command name → function(session, *arguments). Commands of the table that are not in it
-        raise SEMerror when called.
+        raise SEMerror when called; those that came later than the session's SerialEM are not
+        in the module.
     connection : Connection, optional
         The line to the program; a new one otherwise.
     """
@@ -280,9 +281,10 @@ def build_module(
     functions = {
         row.name: _command(session, connection, row, commands.get(row.name))
         for row in command_table().values()
+        if session.installation.is_at_least(*row.since)
     }
     functions |= {"Exit": _exit(session, connection), "Return": _return(session, connection)}
-    functions |= _module_functions(connection)
+    functions |= _module_functions(connection, len(functions))
     functions["PutImageInBuffer"] = put_image_in_buffer(session)
     for name, function in functions.items():
         function.__module__, function.__qualname__ = module.__name__, name

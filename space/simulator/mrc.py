@@ -7,10 +7,12 @@ arrays here have row 0 on top.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,6 +20,7 @@ HEADER_BYTES = 1024
 LABELS = 10
 LABEL_BYTES = 80
 IMOD_STAMP = 1146047817
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 SIGNED_BYTES = 1  # imodFlags: mode 0 holds signed bytes, as the MRC2014 standard says
 
 MODES: dict[int, np.dtype] = {
@@ -205,8 +208,7 @@ def append(path: Path, data: np.ndarray, info: SectionInfo | None = None) -> int
         If size or type do not fit the file, or it is full.
     """
     with open(path, "r+b") as stream:
-        raw = stream.read(HEADER_BYTES)
-        header = _unpack(raw, path)
+        raw, header = _header_of(stream, path)
         section = header.sections
         if tuple(data.shape) != header.shape:
             raise MrcError(
@@ -237,10 +239,10 @@ def read_header(path: Path) -> Header:
     OSError
         If the file cannot be read.
     MrcError
-        If it is no MRC file of a known kind.
+        If it is no MRC file of a known kind, or cut off.
     """
     with open(path, "rb") as stream:
-        return _unpack(stream.read(HEADER_BYTES), path)
+        return _header_of(stream, path)[1]
 
 
 def read_section(path: Path, section: int) -> np.ndarray:
@@ -249,16 +251,14 @@ def read_section(path: Path, section: int) -> np.ndarray:
     Raises
     ------
     MrcError
-        If there is no such section or the file is cut off.
+        As for `read_header`, or if there is no such section.
     """
     with open(path, "rb") as stream:
-        header = _unpack(stream.read(HEADER_BYTES), path)
+        _, header = _header_of(stream, path)
         if not 0 <= section < header.sections:
             raise MrcError(f"no section {section} in {path}, which has {header.sections}")
         stream.seek(HEADER_BYTES + header.extended_bytes + section * header.image_bytes)
         raw = stream.read(header.image_bytes)
-    if len(raw) < header.image_bytes:
-        raise MrcError(f"{path} ends inside section {section}")
     stored = np.frombuffer(raw, MODES[header.mode]).reshape(header.shape)[::-1]
     if header.mode == 0:
         if header.signed_bytes:
@@ -270,7 +270,7 @@ def read_section(path: Path, section: int) -> np.ndarray:
 def read_info(path: Path, section: int) -> SectionInfo:
     """Read a section's entry in the extended header; defaults for what is not in it."""
     with open(path, "rb") as stream:
-        header = _unpack(stream.read(HEADER_BYTES), path)
+        _, header = _header_of(stream, path)
         if not 0 <= section < header.sections:
             raise MrcError(f"no section {section} in {path}, which has {header.sections}")
         stream.seek(HEADER_BYTES + section * header.bytes_per_section)
@@ -304,6 +304,10 @@ def _to_stored(data: np.ndarray, header: Header) -> np.ndarray:
     if data.dtype == header.dtype:
         return data.astype(MODES[header.mode])
     return np.clip(data, limits.min, limits.max).astype(MODES[header.mode])
+
+
+def _swapped_mode(raw: bytes) -> int:
+    return struct.unpack_from(">i", raw, 12)[0]
 
 
 def _with_section(header: Header, stored: np.ndarray) -> Header:
@@ -380,17 +384,36 @@ def _pack(header: Header) -> bytes:
     return bytes(raw)
 
 
+def _header_of(stream: BinaryIO, path: Path) -> tuple[bytes, Header]:
+    """Read the header of an open file and see that all its sections are there."""
+    raw = stream.read(HEADER_BYTES)
+    header = _unpack(raw, path)
+    present = stream.seek(0, 2) - HEADER_BYTES - header.extended_bytes
+    if present < header.sections * header.image_bytes:
+        whole = max(0, present) // header.image_bytes
+        raise MrcError(f"{path} is cut off: of {header.sections} sections it holds {whole}")
+    return raw, header
+
+
 def _unpack(raw: bytes, path: Path) -> Header:
-    if len(raw) < HEADER_BYTES or raw[208:211] != b"MAP":
-        raise MrcError(f"{path} is not an MRC file")
-    if raw[212:213] == b"\x11":
-        raise MrcError(f"{path} has big-endian numbers, which are not supported")
+    """Read a header; files from before the word MAP was written are known by their sizes."""
+    if raw[:4] in TIFF:
+        raise MrcError(f"{path} is a TIFF file, not an MRC file")
+    if len(raw) < HEADER_BYTES:
+        raise MrcError(f"{path} is not an MRC file: it is shorter than a header")
     cols, rows, count, mode = struct.unpack_from("<4i", raw, 0)
+    if raw[212:213] == b"\x11" or (mode not in MODES and _swapped_mode(raw) in MODES):
+        raise MrcError(f"{path} has big-endian numbers, which are not supported")
+    named = raw[208:211] == b"MAP"
+    if not named and (mode not in MODES or min(cols, rows) <= 0 or count < 0):
+        raise MrcError(f"{path} is not an MRC file")
     if mode not in MODES:
         raise MrcError(f"{path} has images of mode {mode}, which is not supported")
     mx, my = struct.unpack_from("<2i", raw, 28)
     cell_x, cell_y = struct.unpack_from("<2f", raw, 40)
     pixel_A = cell_x / mx if mx > 0 else (cell_y / my if my > 0 else 0.0)
+    if not (math.isfinite(pixel_A) and pixel_A > 0):
+        pixel_A = 0.0  # not known
     low, high, mean = struct.unpack_from("<3f", raw, 76)
     extended = struct.unpack_from("<i", raw, 92)[0]
     per_section, flags = struct.unpack_from("<2h", raw, 128)

@@ -37,6 +37,7 @@ from space.simulator.acquire_state import AcquireParams
 from space.simulator.atomic import whole_file, write_text_atomic
 from space.simulator.faults import Faults
 from space.simulator.freezing import FrozenStateError, freeze, thaw
+from space.simulator.installation import NEWEST
 from space.simulator.policy import Policy
 from space.simulator.session import Exposure, Script
 
@@ -53,8 +54,8 @@ SETUP, HARDWARE, CHANGES, JOURNAL, SCRIPTS, PROGRAM, RUNNING, LOCK = (
 )  # fmt: skip
 
 # Parts of a session that each run brings itself, or that are kept elsewhere.
-_NOT_KEPT = ("grids", "faults", "policy", "keyboard", "keeper", "exposures", "real_stdout",
-             "_progress")  # fmt: skip
+_NOT_KEPT = ("grids", "installation", "faults", "policy", "keyboard", "keeper", "exposures",
+             "real_stdout", "_progress")  # fmt: skip
 _RECENT = 64  # of the newest pictures, it is looked after each command whether they were saved
 
 
@@ -93,6 +94,8 @@ class Setup:
         In the slots from 1 on.
     instrument, stage_limit_um, stage_error_um, noise, loaded :
         As for `space.simulator.Simulation`; a file of one's own with its whole path.
+    serialem : str
+        Version of SerialEM, "" for a recent one.
     """
 
     seed: int = 1
@@ -102,6 +105,7 @@ class Setup:
     stage_error_um: float | None = None
     noise: bool = True
     loaded: int | None = 1
+    serialem: str = ""
 
     @classmethod
     def of(
@@ -253,6 +257,7 @@ def _simulation(directory, setup, faults, policy, progress, time_scale, grids) -
         stage_limit_um=setup.stage_limit_um,
         instrument=setup.instrument,
         faults=faults,
+        serialem=setup.serialem or NEWEST,
     )
 
 
@@ -309,6 +314,7 @@ def _take_settings(session: Session, state: Mapping[str, Any]) -> None:
     session.scope.areas, session.scope.states = before.areas, before.states
     session.camera.sets = state["camera"].sets
     session.options.user_settings = state["options"].user_settings
+    session.scope.shift_to_tilt_axis = bool(session.options.user_settings["ShiftToTiltAxis"])
 
 
 def _load_scripts(folder: Path, session: Session) -> None:

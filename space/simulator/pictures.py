@@ -37,8 +37,10 @@ class Exposure:
         Electrons that hit the illuminated disc, per Å² across the beam.
     defocus_um : float
         Of what is in the image centre; negative is under focus.
+    target_defocus_um : float
+        What the defocus was meant to be (SetTargetDefocus).
     height_um : float
-        Height of the same above the tilt axis, at the tilt of the picture.
+        Height of what is in the image centre above the tilt axis, at the tilt of the picture.
     beam_center_um : tuple of float
         Middle of the beam on the specimen, grid frame.
     beam_axes_um : tuple of tuple of float
@@ -65,6 +67,7 @@ class Exposure:
     file: str = ""
     section: int = -1
     defocus_um: float = 0.0
+    target_defocus_um: float = 0.0
     height_um: float = 0.0
     beam_center_um: tuple[float, float] = (0.0, 0.0)
     beam_axes_um: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))

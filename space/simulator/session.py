@@ -22,6 +22,7 @@ from space.simulator.exposure_notes import exposure_entries
 from space.simulator.faults import Faults, before_picture
 from space.simulator.frames import FrameNaming
 from space.simulator.images import CAMERA_SET_LETTERS, Buffers, Image
+from space.simulator.installation import NEWEST, Installation
 from space.simulator.instrument import Instrument, load_instrument
 from space.simulator.pictures import Darkroom, Exposure, Sight, footprint, intensity, look
 from space.simulator.policy import Dialog, Keyboard, Policy, ask_yes_no
@@ -105,6 +106,8 @@ class Session:
         Scope, stage and camera; the standard 300 kV microscope otherwise.
     faults : Faults, optional
         What goes wrong.
+    installation : Installation
+        Which SerialEM it is.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class Session:
         stage_error_um: float | None = None,
         instrument: Instrument | None = None,
         faults: Faults | None = None,
+        installation: Installation = NEWEST,
     ) -> None:
         from space.simulator.files import FileTable
         from space.simulator.montage_settings import MontageSettings
@@ -130,6 +134,7 @@ class Session:
         self._chance = Chance(seed)
         self.clock = Clock(time_scale)
         self.instrument = instrument or load_instrument()
+        self.installation = installation
         self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock.advance)
         self.faults = self.scope.faults = Faults() if faults is None else faults
         self.keeper = None  # writes the session down, where it is kept on disk
@@ -340,6 +345,7 @@ class Session:
                 dose_e_A2=image.dose_e_A2,
                 mag_index=view.mag_index,
                 defocus_um=sight.defocus_um,
+                target_defocus_um=scope.target_defocus_um,
                 height_um=sight.height_um,
                 beam_center_um=beam_center_um,
                 beam_axes_um=beam_axes_um,

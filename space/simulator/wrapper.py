@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INDENT = "   "
 HEADER = ("if True:", f"{INDENT}pass")
 DEEPEST_INCLUDE = 10
-_FIRST_LINE = re.compile(r"^#!\s*Python", re.IGNORECASE)
+_FIRST_LINE = re.compile(r"^#!\s*Python\s*(?P<version>\d+\.\d+)?", re.IGNORECASE)
 _NAME_LINE = re.compile(r"^#\s*ScriptName\s+(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 _INCLUDE = re.compile(r"^#include(?P<file>File)?\s+(?P<name>.+?)\s*$")
 _PRINT = re.compile(r"(^|(?<=\s))print\(")
@@ -28,12 +28,21 @@ class IncludeError(ValueError):
 
 def is_python_script(text: str) -> bool:
     """Whether the first significant line starts with #!Python."""
+    return _first_line(text) is not None
+
+
+def python_version(text: str) -> str:
+    """Return the version that the first significant line names, as ``#!Python3.11``, else ""."""
+    found = _first_line(text)
+    return (found["version"] or "") if found else ""
+
+
+def _first_line(text: str) -> re.Match[str] | None:
     for line in text.lstrip("\ufeff").splitlines():
         stripped = line.strip()
-        if stripped in ("", "#"):
-            continue
-        return bool(_FIRST_LINE.match(stripped))
-    return False
+        if stripped not in ("", "#"):
+            return _FIRST_LINE.match(stripped)
+    return None
 
 
 def script_name(script: Script) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, mark_of
 from space.microscope import navigator
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.steps import lamella_list
+from space.steps.begun import keep_begun_off
 from space.steps.collect import map_item
 from space.steps.inference import (
     SEGMENTATION_TIMEOUT_S,
@@ -20,29 +23,33 @@ from space.steps.inference import (
     submit_segmentation,
     wait_for_jobs,
 )
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession, lamella_number
-from space.steps.set_up import is_set_up, set_up_targets
+from space.steps.session import GridSession
+from space.steps.set_up import set_up_targets
+from space.steps.target_facts import choice_path, has_no_targets, is_set_up
 
 _log = logging.getLogger("space.workflow")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How the maps without targets stand, by lamella number."""
+    """How the maps without targets stand, by lamella number.
+
+    `pending` are queued or being segmented, `absent` are not even asked for.
+    """
 
     ready: tuple[tuple[int, Path], ...] = ()
     pending: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
     failed: tuple[tuple[int, str], ...] = ()
 
 
-def standing(session: GridSession, settled: set[int] | frozenset[int] = frozenset()) -> Standing:
+def standing(session: GridSession, settled: Container[int] = ()) -> Standing:
     """Return how the maps without targets stand; those `settled` in this run are left out."""
     folder = job_folder(session)
     ready: list[tuple[int, Path]] = []
-    pending: list[int] = []
     failed: list[tuple[int, str]] = []
-    for item in lamella_list.to_visit(navigator.items()):
-        number = lamella_number(item.label) or 0
+    others: dict[str, list[int]] = {"pending": [], "absent": []}
+    for number in lamella_numbers():
         picture = session.map_png(number)
         if (
             number in settled
@@ -57,68 +64,123 @@ def standing(session: GridSession, settled: set[int] | frozenset[int] = frozense
         elif status.state == "failed":
             failed.append((number, status.reason))
         else:
-            if status.state == "absent":
-                submit_segmentation(session, picture)
-            pending.append(number)
-    return Standing(tuple(ready), tuple(pending), tuple(failed))
+            others["absent" if status.state == "absent" else "pending"].append(number)
+    return Standing(tuple(ready), tuple(others["pending"]), tuple(others["absent"]), tuple(failed))
 
 
-def set_up_ready(session: GridSession) -> None:
-    """Set up targets of all maps that are segmented; wait while there is nothing to acquire.
+def lamella_numbers() -> list[int]:
+    """Return the numbers of the lamellae to visit."""
+    return [lamella_number(item.label) or 0 for item in lamella_list.to_visit(navigator.items())]
+
+
+def set_up_ready(session: GridSession, acquiring: bool) -> None:
+    """Set up targets of the maps that are segmented, and wait for others.
+
+    Parameters
+    ----------
+    session : GridSession
+        The grid's session.
+    acquiring : bool
+        Whether items are being acquired, or will be after this. Then segmentations are waited for
+        only while there is nothing to acquire, since the post action sets up the rest; else all
+        are waited for. The key B ends the waiting.
 
     Raises
     ------
     SpaceError
         When waiting reached its time limit.
     """
-    settled: set[int] = set()  # each map is dealt with once, however that ended
+    settled: dict[int, str] = {}  # each map is dealt with once: why it has no targets, or ""
+    try:
+        _set_up_all(session, acquiring, settled)
+    except StoppedByUserError as stopped:
+        _log.warning("%s", stopped)
+    finally:
+        if not acquiring:
+            _tell_missing(session, settled)
+
+
+def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) -> None:
     while True:
         now = standing(session, settled)
         for number, why in now.failed:
-            settled.add(number)
+            settled[number] = f"it was not segmented: {why}"
             _log.error(
                 "%s was not segmented: %s. It gets no targets; see its log, then run the "
                 "script again.",
                 session.map_png(number).name,
                 why,
             )
+        for number in now.absent:
+            submit_segmentation(session, session.map_png(number))
         for number, labels in now.ready:
-            settled.add(number)
-            _set_up_one(session, number, labels)
+            settled[number] = _set_up_one(session, number, labels)
+        pending = now.pending + now.absent
         if now.ready:
             continue  # others may have come in meanwhile
-        if not now.pending:
+        if not pending:
             return
-        if navigator.left_to_acquire() > 0:
-            WorkerKeeper(session).look()
+        if acquiring and navigator.left_to_acquire() > 0:
+            WorkerKeeper(session, job_folder(session)).look()
             _log.info(
                 "%d map(s) are still being segmented; the post action sets them up during "
                 "acquisition.",
-                len(now.pending),
+                len(pending),
             )
             return
-        try:
-            _wait_for_change(session, now)
-        except StoppedByUserError as stopped:
-            _log.warning("%s", stopped)
-            return
+        _wait_for_change(session, pending)
 
 
-def _set_up_one(session: GridSession, number: int, labels: Path) -> None:
+def _set_up_one(session: GridSession, number: int, labels: Path) -> str:
+    """Set up a lamella; return why that failed, "" if it did not."""
     try:
         set_up_targets(session, number, labels)
+        return ""
     except Exception as error:  # the other lamellae can still get targets
-        _log.error("%s: no targets were set up: %s", session.map_stem(number), reason(error))
+        why = reason(error)
+        _log.error("%s: no targets were set up: %s", session.map_stem(number), why)
+        return why
 
 
-def _wait_for_change(session: GridSession, before: Standing) -> None:
+def _tell_missing(session: GridSession, settled: Mapping[int, str]) -> None:
+    """Name the lamellae that have no targets, and why."""
+    folder = job_folder(session)
+    missing = {}
+    for number in lamella_numbers():
+        picture = session.map_png(number)
+        if has_no_targets(session, number):
+            why = f"no place in it was chosen, see {choice_path(session, number).name}"
+        elif is_set_up(session, number):
+            continue
+        elif settled.get(number):
+            why = settled[number]
+        elif map_item(session, number) is None or not picture.is_file():
+            why = "it has no map"
+        else:
+            state = folder.status(picture.name, "segment").state
+            why = {
+                "queued": "its segmentation waits in the queue",
+                "running": "its segmentation is not finished",
+            }.get(state, "its segmentation was not looked at")
+        missing[number] = why
+    if missing:
+        _log.warning(
+            "%d of %d lamellae of grid %s have no targets:\n%s\nRun the script again to have what "
+            "failed or was not finished done.",
+            len(missing),
+            len(lamella_numbers()),
+            session.grid,
+            "\n".join(f"  {session.map_stem(n)}: {why}" for n, why in missing.items()),
+        )
+
+
+def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
     """Wait until one of the pending maps is segmented or has failed."""
     folder = job_folder(session)
 
     def look() -> bool | None:
         states = [
-            folder.status(session.map_png(number).name, "segment").state
-            for number in before.pending
+            folder.status(session.map_png(number).name, "segment").state for number in pending
         ]
         return True if any(state not in ("queued", "running") for state in states) else None
 
@@ -126,7 +188,7 @@ def _wait_for_change(session: GridSession, before: Standing) -> None:
         session,
         folder,
         look,
-        f"the next of {len(before.pending)} segmentations",
+        f"the next of {len(pending)} segmentations",
         SEGMENTATION_TIMEOUT_S,
     )
 
@@ -136,6 +198,7 @@ def start_acquisition(session: GridSession) -> bool:
     if navigator.is_acquiring():
         _log.info("Acquire at Items is running already.")
         return True
+    keep_begun_off(session)
     count = navigator.left_to_acquire()
     if count == 0:
         _log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
@@ -166,17 +229,19 @@ def is_acquired(session: GridSession) -> bool:
         return False
     if session.settings.WG_offset_via_IM and any(_numbers(items, FIRST_LABEL)):
         return False
-    numbers = _numbers(items, FINAL_LABEL) or _numbers(items, FIRST_LABEL)
-    notes = {item.note for item in items}
+    numbers = {*_numbers(items, FINAL_LABEL), *_numbers(items, FIRST_LABEL)}
+    notes = {item.note for item in items if item.is_map}
     return all(
-        session.map_note(number) in notes and session.targets_file(number).is_file()
+        session.map_note(number) in notes and _has_targets_file(session, number)
         for number in numbers
     )
 
 
+def _has_targets_file(session: GridSession, number: int) -> bool:
+    path = session.targets_file(number)
+    return path.is_file() and (path.stat().st_size > 0 or has_no_targets(session, number))
+
+
 def _numbers(items: tuple[SavedItem, ...], prefix: str) -> list[int]:
-    return [
-        number
-        for item in items
-        if item.label.startswith(prefix) and (number := lamella_number(item.label)) is not None
-    ]
+    marks = (mark_of(item.label, item.note, item.kind) for item in items)
+    return [mark.number for mark in marks if mark is not None and mark.prefix == prefix]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from space.geometry import MapFrame
 from space.images import read_png
 from space.microscope import navigator
 from space.microscope.navfile import read_navigator_file
+from space.steps.made_with import TARGETS, made_with
 from space.steps.session import GridSession
+from space.steps.target_facts import choice_path
 from space.targeting import (
     Choice,
     Optics,
@@ -74,7 +75,8 @@ def choose_targets(
             fixed_map_px=fixed,
             sites_map_px=sites,
         )
-    write_choice(path, choice, session.map_png(number).name, labels.shape, take)
+    used = made_with(session.settings, TARGETS)
+    write_choice(path, choice, session.map_png(number).name, labels.shape, take, used)
     for line in describe(choice, options).splitlines():
         _log.info("%s: %s", stem, line)
     _log.info(
@@ -84,11 +86,6 @@ def choose_targets(
         session.targets_file(number).name,
     )
     return choice
-
-
-def choice_path(session: GridSession, number: int) -> Path:
-    """The choice of a lamella's targets as a file that a person can edit."""
-    return session.directory / f"{session.map_stem(number)}_choice.json"
 
 
 def target_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict
+from typing import Any
 
 from space.errors import SpaceError
-from space.geometry import rotation_of
-from space.microscope import column, mdoc, montage, navigator, scope, stage, states
+from space.images import read_json_beside
+from space.lamellae.marks import lamella_number
+from space.microscope import column, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
 from space.microscope.sem import reason
-from space.microscope.virtual_map import view_conditions
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
+from space.steps.made_with import KEY, MAP, made_with
+from space.steps.map_facts import view_of, view_shape_px
 from space.steps.pictures import save_for_model
-from space.steps.session import GridSession, lamella_number, map_label
+from space.steps.session import GridSession, map_label
 
 CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
 """How long a person is waited for who shall bring a lamella into view."""
@@ -83,8 +86,7 @@ def _mended(session: GridSession, number: int, segment: bool) -> bool:
 
 def map_item(session: GridSession, number: int) -> Item | None:
     """Return the Navigator item of a lamella's map."""
-    item = navigator.with_note(session.map_note(number))
-    return item if item is not None and item.is_map else None
+    return navigator.map_with_note(session.map_note(number))
 
 
 def _finished(session: GridSession, number: int, segment: bool) -> bool:
@@ -154,7 +156,7 @@ def _collect(
 
 def _drop_unfinished_item(session: GridSession, number: int) -> None:
     """Remove a map item whose file is gone, so that a note stands for one map."""
-    old = navigator.with_note(session.map_note(number))
+    old = map_item(session, number)
     if old is not None:
         navigator.delete([old.index])
 
@@ -200,20 +202,12 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
 
 def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
     """Save a map for the segmentation model, with what later steps need to know."""
-    saved = navigator.saved_item(image.index)
-    rotation = _rotation_deg(image)
-    about = {}
-    if saved is not None:
-        pieces = mdoc.images(mdoc.read(mdoc.path_of(session.directory / session.map_note(number))))
-        conditions = view_conditions(
-            saved,
-            image.picture.pixel_nm,
-            rotation,
-            image.picture.pixel_nm / max(1.0, image.picture.binning),
-            pieces[0] if pieces else None,
-        )
-        about["view"] = asdict(conditions)
-    frame_px = _view_shape(session, number, view)
+    conditions = view_of(session, number, image)
+    about: dict[str, Any] = {} if conditions is None else {"view": asdict(conditions)}
+    # A map that is only saved again was collected with the settings of an earlier run.
+    earlier = read_json_beside(session.map_png(number)).get(KEY, {})
+    about[KEY] = earlier if view is None else made_with(session.settings, MAP)
+    frame_px = view_shape_px(session, number) if view is None else view.data.shape
     save_for_model(
         session.map_png(number),
         image.picture.data,
@@ -224,25 +218,10 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
         task="segment",
         grid=session.grid,
         lamella=number,
-        view_shape_px=list(frame_px),
+        view_shape_px=[int(side) for side in frame_px],
         **about,
     )
     _log.info("Saved %s.", session.map_png(number).name)
-
-
-def _rotation_deg(image: MapImage) -> float:
-    """Image rotation of a map from its own matrix, so that no magnification need be set."""
-    return rotation_of(image.frame.stage_to_px, scope.stage_to_specimen())
-
-
-def _view_shape(session: GridSession, number: int, view: Picture | None) -> tuple[int, int]:
-    """Return rows and columns of View pictures: those of the montage's pieces."""
-    if view is not None:
-        return view.data.shape[0], view.data.shape[1]
-    import mrcfile
-
-    with mrcfile.mmap(session.directory / session.map_note(number), permissive=True) as pieces:
-        return int(pieces.data.shape[-2]), int(pieces.data.shape[-1])
 
 
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import logging
+import re
 from pathlib import Path
 
 from space import pacetomo
 from space.files import move_aside, replace_patiently
 from space.microscope import navigator
 from space.steps.session import GridSession
+from space.steps.target_facts import area_patterns, find_files
 
 _log = logging.getLogger("space.workflow")
 
@@ -34,20 +35,18 @@ def put_aside(session: GridSession, number: int) -> None:
 def first_free_series(session: GridSession, root: str) -> int:
     """Return the first series of tilt series names of an area of which no file exists."""
     series = 1
-    while any(_glob(session.directory, pacetomo.tilt_series_pattern(root, series))):
+    while any(find_files(session.directory, pacetomo.tilt_series_pattern(root, series))):
         series += 1
     return series
 
 
 def _files_of_a_set_up(session: GridSession, number: int) -> list[Path]:
-    stem = session.map_stem(number)
-    # Areas are named _area2 and so on; those of other lamellae begin otherwise.
-    roots = [stem, *(f"{stem}_area{'[0-9]' * digits}" for digits in (1, 2))]
-    found: list[Path] = []
-    for root in roots:
-        for pattern in pacetomo.patterns_of_a_set_up(root):
-            found += _glob(session.directory, pattern)
-    return found
+    return [
+        path
+        for root in area_patterns(session.map_stem(number))
+        for pattern in pacetomo.patterns_of_a_set_up(root)
+        for path in find_files(session.directory, pattern)
+    ]
 
 
 def _move_with_notes(path: Path) -> Path:
@@ -58,15 +57,14 @@ def _move_with_notes(path: Path) -> Path:
     return moved
 
 
-def _glob(directory: Path, pattern: str) -> list[Path]:
-    return [Path(name) for name in glob.glob(str(Path(glob.escape(str(directory))) / pattern))]
-
-
 def _drop_items(session: GridSession, number: int) -> None:
     """Delete the items of an earlier set-up; during acquisition only turn their Acquire off."""
-    stem = session.map_stem(number)
-    roots = (f"{stem}_tgt", f"{stem}_area", f"{stem}_geo")
-    items = [item for item in navigator.items() if item.note.startswith(roots)]
+    stem = re.escape(session.map_stem(number))
+    maps = re.compile(rf"{stem}(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt)")
+    points = re.compile(rf"{stem}(_area\d+)?_geo")
+    items = [
+        item for item in navigator.items() if (maps if item.is_map else points).fullmatch(item.note)
+    ]
     if not navigator.is_acquiring():
         navigator.delete([item.index for item in items])
         return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import read_png
+from space.images import read_json_beside, read_png
 from space.lamellae.boxes import Box
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
 from space.lamellae.select import Lamella, choose, drop_close, renumbered
 from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
@@ -18,8 +21,9 @@ from space.plots import plot_detection
 from space.steps import lamella_list
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
+from space.steps.made_with import KEY, LAMELLAE, WHOLE_GRID, made_with
 from space.steps.pictures import save_for_model
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession
+from space.steps.session import GridSession
 
 CLOSEST_UM = 10.0
 """Of two lamellae closer than this the less probable one goes."""
@@ -32,6 +36,8 @@ def find_lamellae(session: GridSession) -> None:
     """Collect the whole-grid map, detect lamellae, and make a Navigator point of each."""
     items = navigator.items()
     known = lamella_list.load(session.lamellae_file)
+    for remark in lamella_list.remarks(items):
+        _log.info("%s", remark)
     first, final = labelled(items, FIRST_LABEL), labelled(items, FINAL_LABEL)
     if final or (first and known is not None):
         _log.info(
@@ -43,19 +49,26 @@ def find_lamellae(session: GridSession) -> None:
     if first:
         _log.info("An earlier detection was cut short: its points are replaced.")
         navigator.delete([item.index for item in first])
+    # A map that is there was collected with the settings of an earlier run.
+    earlier = read_json_beside(session.whole_grid_png).get(KEY, {})
+    collected = navigator.map_with_note(session.whole_grid_note) is None
     grid_map = whole_grid_map(session)
-    lamellae, others, boxes = _detect(session, grid_map)
+    told = made_with(session.settings, WHOLE_GRID) if collected else earlier
+    lamellae, others, boxes = _detect(session, grid_map, told)
     _add_points(session, grid_map, lamellae)
     navigator.save()
-    lamella_list.save(session.lamellae_file, LamellaList(tuple(lamellae), tuple(others)))
+    lamella_list.save(
+        session.lamellae_file,
+        LamellaList(tuple(lamellae), tuple(others), None, made_with(session.settings, LAMELLAE)),
+    )
     title = f"{session.grid}: {len(boxes)} lamellae detected"
     draw_detection(session, session.whole_grid_png, session.detection_plot, boxes, title)
 
 
 def whole_grid_map(session: GridSession) -> MapImage:
     """Return the whole-grid map, collecting it if there is none yet."""
-    item = navigator.with_note(session.whole_grid_note)
-    if item is not None and item.is_map:
+    item = navigator.map_with_note(session.whole_grid_note)
+    if item is not None:
         _log.info("The map of grid %s exists: montage skipped.", session.grid)
         return montage.load_map(item.index)
     if session.settings.aperture_control:
@@ -90,7 +103,7 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
 
 
 def _detect(
-    session: GridSession, grid_map: MapImage
+    session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
 ) -> tuple[list[Lamella], list[Lamella], list[Box]]:
     settings = session.settings
     frame = save_for_model(
@@ -102,6 +115,7 @@ def _detect(
         session.whole_grid_note,
         task="detect",
         grid=session.grid,
+        **{KEY: map_made_with},
     )
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
     limit = stage.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
@@ -140,7 +154,7 @@ def _report(
         _log.warning(
             "No lamella was found on grid %s%s. Look at %s; lower "
             "WG_detection_threshold (%g), or add Navigator points labelled %s1, %s2... "
-            "by hand and run the script again.",
+            "without a note by hand and run the script again.",
             session.grid,
             tail or f" ({found} boxes)",
             session.whole_grid_png.name,
@@ -158,7 +172,7 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
         navigator.describe(
             index,
             f"{FIRST_LABEL}{lamella.number}",
-            lamella_list.note(lamella.category, lamella.probability),
+            note(lamella.category, lamella.probability),
             session.config.category(lamella.category).navigator_color,
         )
 

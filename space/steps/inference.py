@@ -15,6 +15,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.images import read_png
 from space.jobs import pool
+from space.jobs.marks import ModelMarks
 from space.jobs.queue import JobFolder, QueueLockedError
 from space.lamellae.boxes import Box
 from space.microscope.waiting import wait_for
@@ -39,6 +40,7 @@ class WorkerKeeper:
     """Sees to it, at most every few seconds, that somebody works on the queue."""
 
     session: GridSession
+    folder: JobFolder
     looked: float = float("-inf")
 
     def look(self) -> None:
@@ -46,12 +48,17 @@ class WorkerKeeper:
         now = time.monotonic()
         if self.session.own_inference and now - self.looked >= _LOOK_AFTER_WORKERS_S:
             self.looked = now
-            pool.ensure_worker(self.session.map_dir, self.session.space_dir)
+            pool.ensure_worker(self.folder, self.session.space_dir)
 
 
 def job_folder(session: GridSession) -> JobFolder:
-    """Return the session's job folder (keep it while waiting: it notices silence)."""
-    return JobFolder(session.map_dir)
+    """Return the session's job folder (keep it while waiting: it notices silence).
+
+    Where the models run here, results of other models than the configured ones do not count; an
+    external machine has models of its own.
+    """
+    marks = ModelMarks(lambda: session.config) if session.own_inference else None
+    return JobFolder(session.map_dir, models=marks)
 
 
 def wait_for_jobs(
@@ -65,7 +72,7 @@ def wait_for_jobs(
 
     A map folder that does not answer for a while only lengthens the waiting.
     """
-    keeper = WorkerKeeper(session)
+    keeper = WorkerKeeper(session, folder)
     troubled = float("-inf")
 
     def attended() -> Result | None:
@@ -145,13 +152,14 @@ def read_boxes(path: Path) -> list[Box]:
 
 def submit_segmentation(session: GridSession, picture: Path, again: bool = False) -> None:
     """Queue a lamella map and see to it that somebody works; does not wait."""
-    status = job_folder(session).submit(picture.name, task="segment", again=again)
+    folder = job_folder(session)
+    status = folder.submit(picture.name, task="segment", again=again)
     if status.state == "done":
         _log.info("%s is segmented already: skipped.", picture.name)
         return
     _log.info("%s is queued for segmentation.", picture.name)
     if session.own_inference:
-        pool.ensure_worker(session.map_dir, session.space_dir)
+        pool.ensure_worker(folder, session.space_dir)
 
 
 def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:

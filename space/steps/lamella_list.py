@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, Mark, lamella_number, mark_of
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, lamella_number
 
 DEFAULT_SIZE_UM = (16.0, 16.0)
 """Size of a lamella that a person added by hand."""
@@ -29,11 +30,14 @@ class LamellaList:
         Detected too, but excluded; neighbours that help to recognise a picture.
     offset_um : tuple of float or None
         Shift from low to intermediate magnification, once it was measured and applied.
+    made_with : mapping
+        The settings with which the lamellae were found; empty when it is not known.
     """
 
     lamellae: tuple[Lamella, ...]
     others: tuple[Lamella, ...] = ()
     offset_um: tuple[float, float] | None = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def updated(self, lamella: Lamella) -> LamellaList:
         """Return the list with one lamella's facts replaced."""
@@ -45,6 +49,7 @@ def save(path: Path, known: LamellaList) -> None:
     """Write the list."""
     values = {
         "offset_um": known.offset_um,
+        "made_with": dict(known.made_with),
         "lamellae": [_to_dict(one) for one in known.lamellae],
         "others": [_to_dict(one) for one in known.others],
     }
@@ -66,6 +71,7 @@ def load(path: Path) -> LamellaList | None:
             tuple(_from_dict(one) for one in values["lamellae"]),
             tuple(_from_dict(one) for one in values["others"]),
             None if offset is None else (float(offset[0]), float(offset[1])),
+            dict(values.get("made_with", {})),
         )
     except FileNotFoundError:
         return None
@@ -99,39 +105,62 @@ def _from_dict(values: dict) -> Lamella:
     )
 
 
-def note(category: str, probability: float) -> str:
-    """Return the Navigator note of a lamella."""
-    return f"{category} ({round(100 * probability)}%)"
+def mark(item: Item) -> Mark | None:
+    """Return what an item marks; None when it is no lamella."""
+    return mark_of(item.label, item.note, item.kind)
 
 
 def of_item(item: Item, known: LamellaList | None) -> Lamella:
-    """Return what is known about the lamella of a PL or FL item.
+    """Return what is known about the lamella of a PL or FL point.
 
     The position is the item's (a person may have moved it); an item that a person added has
-    the default size, and what its note tells.
+    the default size.
     """
-    number = lamella_number(item.label) or 0
-    for lamella in known.lamellae if known else ():
-        if lamella.number == number:
+    told = mark(item) or Mark(FINAL_LABEL, lamella_number(item.label) or 0, by_hand=True)
+    for lamella in known.lamellae if known and not told.by_hand else ():
+        if lamella.number == told.number:
             return replace(lamella, stage_um=item.stage_um)
-    told = re.match(r"(\w+) \((\d+)%\)", item.note)
-    category, probability = (told.group(1), int(told.group(2)) / 100) if told else ("good", 1.0)
-    return Lamella(number, item.stage_um, DEFAULT_SIZE_UM, category, probability)
+    return Lamella(told.number, item.stage_um, DEFAULT_SIZE_UM, told.category, told.probability)
 
 
 def labelled(items: list[Item], prefix: str) -> list[Item]:
-    """Return the items PL<n> or FL<n>, by number."""
-    chosen = [
-        item
-        for item in items
-        if item.label.startswith(prefix) and lamella_number(item.label) is not None
-    ]
+    """Return the points of lamellae PL<n> or FL<n>, by number."""
+    chosen = [item for item in items if (told := mark(item)) is not None and told.prefix == prefix]
     return sorted(chosen, key=lambda item: (lamella_number(item.label), item.index))
 
 
+def is_by_hand(item: Item) -> bool:
+    """Whether a person added the point of a lamella."""
+    told = mark(item)
+    return told is not None and told.by_hand
+
+
 def to_visit(items: list[Item]) -> list[Item]:
-    """Return the items of lamellae for montages, one of each number: FL, or PL without an FL."""
+    """Return the points of lamellae for montages, one of each number.
+
+    FL, or PL without an FL; a number that a point of ours has is not given to one that a person
+    added, since results bear the number.
+    """
+    points = (*labelled(items, FINAL_LABEL), *labelled(items, FIRST_LABEL))
     chosen: dict[int, Item] = {}
-    for item in (*labelled(items, FINAL_LABEL), *labelled(items, FIRST_LABEL)):
+    for item in sorted(points, key=is_by_hand):
         chosen.setdefault(lamella_number(item.label) or 0, item)
     return [chosen[number] for number in sorted(chosen)]
+
+
+def remarks(items: list[Item]) -> list[str]:
+    """Say which items look like lamellae and are not taken for any, and why."""
+    visited = {item.index for item in to_visit(items)}
+    told = []
+    for item in items:
+        if lamella_number(item.label) is None or item.index in visited:
+            continue
+        if is_by_hand(item):
+            told.append(
+                f"Item {item.index}, {item.label}, was added by hand and another lamella has this "
+                "number: it is left out. Give it a label with a number of its own."
+            )
+        elif mark(item) is None:
+            kind = {0: "a point with another note", 1: "a polygon", 2: "a map"}.get(item.kind, "")
+            told.append(f"Item {item.index}, {item.label}, is no lamella ({kind}): left alone.")
+    return told

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from space.errors import SpaceError
 from space.lamellae.boxes import Box
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, note
 from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
 from space.microscope import column, montage, navigator, scope, states
 from space.microscope.navigator import Item
@@ -23,8 +24,9 @@ from space.steps import lamella_list
 from space.steps.find import CLOSEST_UM, draw_detection, lamella_of_box
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
+from space.steps.made_with import REFINED, made_with
 from space.steps.pictures import save_for_model
-from space.steps.session import FINAL_LABEL, FIRST_LABEL, GridSession, lamella_number
+from space.steps.session import GridSession
 
 SEARCH_UM, USUAL_OFFSET_UM = 30.0, 15.0
 """How far from its place a lamella is looked for, and the usual offset, before it is known."""
@@ -73,6 +75,8 @@ def refind_lamellae(session: GridSession) -> None:
             _log.info("Positions were refined before: intermediate magnification skipped.")
         return
     known = _with_offset(lamella_list.load(session.lamellae_file) or LamellaList(()))
+    told = {**known.made_with, **made_with(session.settings, REFINED)}
+    known = replace(known, made_with=told)
     _go_to_intermediate(session)
     visit = _visit_all(session, known, retry=False)
     if (visit.unseen or visit.troubled) and visit.known.offset_um is not None:
@@ -122,7 +126,11 @@ def _set_intermediate(settings: Settings) -> str:
 def _drop_replaced() -> None:
     """Delete first points of lamellae that have a refined one, left by a run that was cut off."""
     items = navigator.items()
-    refined = {lamella_number(item.label) for item in labelled(items, FINAL_LABEL)}
+    refined = {
+        lamella_number(item.label)
+        for item in labelled(items, FINAL_LABEL)
+        if not lamella_list.is_by_hand(item)
+    }
     navigator.delete(
         [i.index for i in labelled(items, FIRST_LABEL) if lamella_number(i.label) in refined]
     )
@@ -137,11 +145,15 @@ def _with_offset(known: LamellaList) -> LamellaList:
     shifts = [
         (item.stage_um[0] - places[number][0], item.stage_um[1] - places[number][1])
         for item in labelled(navigator.items(), FINAL_LABEL)
-        if (number := lamella_number(item.label)) in places
+        if not lamella_list.is_by_hand(item) and (number := lamella_number(item.label)) in places
     ]
     if known.offset_um is not None or not shifts:
         return known
     return replace(known, offset_um=shifts[0])
+
+
+def _first_point(label: str) -> Item | None:
+    return next((i for i in labelled(navigator.items(), FIRST_LABEL) if i.label == label), None)
 
 
 def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Visit:
@@ -150,7 +162,7 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Visit:
     troubled: list[str] = []
     trouble = ""
     for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
-        item = navigator.with_label(label)
+        item = _first_point(label)
         if item is None:
             continue
         lamella = lamella_list.of_item(item, known)
@@ -268,7 +280,7 @@ def _correct(
         navigator.describe(
             index,
             f"{FINAL_LABEL}{number}",
-            lamella_list.note(best.category, best.probability),
+            note(best.category, best.probability),
             session.config.category(best.category).navigator_color,
         )
         navigator.delete([item.index])
@@ -295,7 +307,7 @@ def _judge_unseen(visit: Visit) -> None:
     Those that could not be looked at keep their first label: the next run looks again.
     """
     for label in visit.unseen:
-        item = navigator.with_label(label)
+        item = _first_point(label)
         if item is None:
             continue
         lamella = lamella_list.of_item(item, visit.known)
@@ -315,7 +327,11 @@ def _drop_close(known: LamellaList) -> None:
     items = labelled(navigator.items(), FINAL_LABEL)
     lamellae = {item.index: lamella_list.of_item(item, known) for item in items}
     kept = {one.number for one in drop_close(lamellae.values(), CLOSEST_UM)}
-    close = [item for item in items if lamellae[item.index].number not in kept]
+    close = [
+        item
+        for item in items
+        if lamellae[item.index].number not in kept and not lamella_list.is_by_hand(item)
+    ]
     for item in close:
         _log.info("%s goes: another lamella is closer than %g um.", item.label, CLOSEST_UM)
     navigator.delete([item.index for item in close])

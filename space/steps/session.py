@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from space import pacetomo
 from space.config import Config
+from space.lamellae.marks import FIRST_LABEL
 from space.settings import Settings
-
-FIRST_LABEL = "PL"
-"""Label of lamellae found on the whole-grid map, before their positions are refined."""
-
-FINAL_LABEL = "FL"
-"""Label of lamellae with refined positions."""
 
 _GRID_LABEL_LENGTH = 6
 
@@ -111,9 +105,3 @@ class GridSession:
 def map_label(number: int) -> str:
     """Label of a lamella's map."""
     return f"L{number:02d}"
-
-
-def lamella_number(label: str) -> int | None:
-    """Return the number in a PL or FL label; None for other labels."""
-    found = re.fullmatch(rf"(?:{FIRST_LABEL}|{FINAL_LABEL})(\d+)", label)
-    return int(found.group(1)) if found else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,16 @@ from space import pacetomo, plots
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame, field_rotation_deg, specimen_shift_um
-from space.images import read_json_beside, read_png
+from space.images import read_png
 from space.microscope import montage, navigator, scope, stage, virtual_map
 from space.microscope.montage import MapImage
 from space.microscope.scope import RecordOptics
-from space.microscope.virtual_map import ViewConditions
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.choose import choose_targets
 from space.steps.collect import map_item
 from space.steps.earlier import first_free_series, put_aside
 from space.steps.inference import read_segmentation
+from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
 from space.targeting import Area, Choice, Optics, TargetingOptions, wanted_mask
 
@@ -35,67 +34,6 @@ _CREEP_UM = 0.01
 
 _STAGE_DIGITS = 4
 _log = logging.getLogger("space.workflow")
-
-
-@dataclass(frozen=True)
-class MapFacts:
-    """What was noted beside a lamella map.
-
-    Attributes
-    ----------
-    frame : MapFrame
-        Frame of the picture that was segmented.
-    pixel_nm : float
-        Its pixel size.
-    view : ViewConditions
-        How View pictures were taken.
-    view_shape_px : tuple of int
-        Their rows and columns.
-    """
-
-    frame: MapFrame
-    pixel_nm: float
-    view: ViewConditions
-    view_shape_px: tuple[int, int]
-
-
-def read_facts(picture: Path) -> MapFacts:
-    """Read what was noted beside a lamella map.
-
-    Raises
-    ------
-    SpaceError
-        When it is missing or incomplete.
-    """
-    values = read_json_beside(picture)
-    try:
-        rows, columns = values["view_shape_px"]
-        return MapFacts(
-            MapFrame.from_dict(values["frame"]),
-            float(values["pixel_nm"]),
-            ViewConditions(**values["view"]),
-            (int(rows), int(columns)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise SpaceError(
-            f"What belongs to a map cannot be read: {error!r}.",
-            str(picture.with_suffix(".json")),
-            "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves them anew.",
-        ) from None
-
-
-def is_set_up(session: GridSession, number: int) -> bool:
-    """Whether the targets of a lamella were set up: a fact of files and Navigator notes.
-
-    An empty targets file means that there is no target; else the item with its name as note
-    must be there, which is written last.
-    """
-    path = session.targets_file(number)
-    if not path.is_file():
-        return False
-    if path.stat().st_size == 0:
-        return True
-    return navigator.with_note(path.name) is not None
 
 
 def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
@@ -122,7 +60,8 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
             session.map_note(number),
             "Delete its files and run the script again.",
         )
-    facts = read_facts(session.map_png(number))
+    loaded = montage.load_map(item.index)
+    facts = checked_facts(session, number, loaded)
     labels, told_names = read_segmentation(labels_path)
     if labels.shape != facts.frame.shape:
         raise SpaceError(
@@ -145,7 +84,6 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         )
         return 0
     navigator.move_to(item.index)  # new map items get the stage's height
-    loaded = montage.load_map(item.index)
     put_aside(session, number)
     tracking = [
         _write_area(session, number, area_number, area, facts, loaded)
@@ -237,7 +175,7 @@ def _write_area(
     path = session.directory / pacetomo.targets_file_name(root)
     series = first_free_series(session, root)
     targets = _targets(root, series, area, points_stage_um, facts.frame)
-    write_text_atomic(path, pacetomo.render(targets))
+    write_text_atomic(path, pacetomo.render(targets) + pacetomo.END)
     return indexes[0], path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.targeting.areas import Area
-from space.targeting.geometry_points import LEAST
+from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
 from space.targeting.options import Optics
 from space.targeting.room import crowded
 from space.targeting.tilt import TiltFrame, conflicts
@@ -143,11 +143,24 @@ def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) 
                 f"{name} is {away_um:.1f} um from the tracking target, beyond the image-shift "
                 f"limit of {optics.image_shift_limit_um:g} um."
             )
-    if len(points) < LEAST:
-        where = f" in area {number}" if number else ""
+    where = f" in area {number}" if number else ""
+    arm_um = lever_arm_um(points, optics)
+    if not len(points):
+        found.append(
+            f"No geometry points{where}: there are not {LEAST} places on free lamella, apart from "
+            "one another and from the targets' beams, that span a plane. PACEtomo cannot measure "
+            "how the lamella lies; give it pretilt and rotation."
+        )
+    elif len(points) < LEAST:
         found.append(
             f"Only {len(points)} geometry points{where}, {LEAST} are needed to measure the "
-            "lamella's geometry: too little free surface outside of the targets' beams."
+            "lamella's geometry. Add some, or remove them to have them chosen."
+        )
+    elif arm_um < LEAST_LEVER_ARM_UM:
+        found.append(
+            f"The geometry points{where} lie nearly on a line (lever arm {arm_um:.2f} um, at least "
+            f"{LEAST_LEVER_ARM_UM:g} um are needed): the tilt across it would be a guess. Move one "
+            "away from the line."
         )
     return found
 

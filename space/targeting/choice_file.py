@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,12 @@ class ChoiceFile:
 
 
 def write_choice(
-    path: Path, choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING
+    path: Path,
+    choice: Choice,
+    map_name: str,
+    map_shape: tuple[int, int],
+    take: str = NOTHING,
+    made_with: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a choice, whole or not at all.
 
@@ -82,8 +88,10 @@ def write_choice(
         Its rows and columns.
     take : str
         What a later set-up is to take from it.
+    made_with : mapping, optional
+        The settings that the targets were chosen with, as plain values.
     """
-    text = render(choice, map_name, map_shape, take)
+    text = render(choice, map_name, map_shape, take, made_with)
     path = Path(path)
     if path.is_file() and (before := path.read_bytes()) != text.encode("utf-8"):
         earlier = path.with_name(f"{path.stem}_earlier{path.suffix}")
@@ -109,7 +117,22 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     return parse(text, map_shape, path.name)
 
 
-def render(choice: Choice, map_name: str, map_shape: tuple[int, int], take: str = NOTHING) -> str:
+def count_targets(path: Path) -> tuple[int, ...] | None:
+    """Return how many targets each area has, () for none at all; None when it cannot be told."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return tuple(count for area in values["areas"] if (count := len(area["targets"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def render(
+    choice: Choice,
+    map_name: str,
+    map_shape: tuple[int, int],
+    take: str = NOTHING,
+    made_with: Mapping[str, Any] | None = None,
+) -> str:
     """Text of a file; one line for each target."""
     head = {
         "format": FORMAT,
@@ -126,6 +149,8 @@ def render(choice: Choice, map_name: str, map_shape: tuple[int, int], take: str 
         "rejected": dict(choice.rejected),
         "warnings": list(choice.warnings),
     }
+    if made_with:
+        lines.append(f'"made_with": {_dump(dict(made_with))}')
     lines.append(f'"report": {_dump(report)}')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -146,7 +171,7 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
             name,
             "Look there for a missing comma, quote or bracket.",
         ) from None
-    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "report"}
+    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "made_with", "report"}
     _table(values, known, {"format", "take", "map_shape_px", "areas"}, name)
     if values["format"] != FORMAT:
         raise _wrong("format", values["format"], f'"{FORMAT}"', name)

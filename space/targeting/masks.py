@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from space.errors import SpaceError
+from space.settings import WHOLE_LAMELLA
 from space.targeting.options import TargetingOptions
 from space.targeting.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
 
-WHOLE_LAMELLA = "lamella"
 VACUUM, UNLABELLED = "white", "background"
 # They join pieces of a lamella, but are no lamella.
 CRACK, COATING = "crack", "coating"

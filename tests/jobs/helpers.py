@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from space.images import fingerprint, write_json_beside, write_png
 from space.jobs.presence import Worker, beat_path
+from space.jobs.queue import JobFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -29,9 +31,8 @@ def write_result(folder: Path, name: str, **text) -> Path:
     return path
 
 
-def beat(folder: Path, worker: Worker, count: int) -> None:
-    values = {"name": worker.name, "host": worker.host, "pid": worker.pid, "device": "cpu"}
-    text = json.dumps({**values, "beat": count})
+def beat(folder: Path, worker: Worker, count: int, **more: object) -> None:
+    text = json.dumps({**asdict(worker), "beat": count, **more})
     beat_path(folder, worker.name).write_text(text, encoding="utf-8")
 
 
@@ -43,6 +44,14 @@ class Clock:
         return self.now
 
 
+def watch_for(folder: JobFolder, clock: Clock, seconds: float, meanwhile=lambda: None) -> None:
+    """Let time pass while somebody looks at the folder every few seconds."""
+    for _ in range(round(seconds / 5)):
+        clock.now += 5
+        meanwhile()
+        folder.reap()
+
+
 class FakeRunner:
     """Writes an empty segmentation; may be told to fail."""
 
@@ -50,7 +59,7 @@ class FakeRunner:
         self.error = error
         self.done: list[str] = []
 
-    def run(self, job, map_dir, say, may_write):
+    def run(self, job, map_dir, say, may_write, progressed=lambda: None):
         if self.error is not None:
             raise self.error
         self.done.append(job.map_name)
@@ -66,7 +75,7 @@ import helpers
 from space.jobs import worker
 
 class Runner(helpers.FakeRunner):
-    def run(self, job, map_dir, say, may_write):
+    def run(self, job, map_dir, say, may_write, progressed):
         {action}
         with open(Path(map_dir) / "ran.txt", "a") as stream:
             stream.write(f"{{job.map_name}} {{os.getpid()}}\\n")
@@ -74,7 +83,7 @@ class Runner(helpers.FakeRunner):
 
 worker.Engine = lambda *args: Runner()
 worker.POLL_SECONDS = 0.1
-worker.Timing.__init__.__defaults__ = (600.0, 0.1)
+worker.Timing.__init__.__defaults__ = (600.0, 0.1, 60.0)
 sys.exit(worker.main(space_dir=Path(__file__).parent))
 """
 

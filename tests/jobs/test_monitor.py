@@ -6,13 +6,13 @@ import threading
 import time
 
 import pytest
-from helpers import Clock, make_map, write_result, write_worker_script
+from helpers import Clock, beat, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import is_whole_png
 from space.jobs import monitor as monitor_module
 from space.jobs.monitor import MapWatch, Monitor, parse_devices, watch
-from space.jobs.presence import Worker, this_host
+from space.jobs.presence import Worker, this_machine
 from space.jobs.queue import JobFolder
 
 
@@ -28,12 +28,15 @@ class FakeProcess:
     def terminate(self):
         self.code = -15
 
+    def kill(self):
+        self.code = -9
+
     def wait(self, timeout=None):
         return self.code
 
 
 class Starts(list):
-    def __call__(self, map_dir, space_dir, device, idle_s):
+    def __call__(self, map_dirs, space_dir, device, idle_s):
         process = FakeProcess(device, 2**30 + len(self))  # no such processes
         self.append(process)
         return process
@@ -50,7 +53,7 @@ def clock():
 
 
 def make_monitor(tmp_path, starts, clock, devices=("0",), runs_per_gpu=1):
-    return Monitor(tmp_path, tmp_path, devices, runs_per_gpu, starts, clock)
+    return Monitor([tmp_path], tmp_path, devices, runs_per_gpu, starts, clock)
 
 
 def test_only_whole_and_steady_maps_are_queued(tmp_path):
@@ -118,16 +121,16 @@ def test_worker_that_never_keeps_running_fails_the_jobs_instead_of_spinning(
     tmp_path, starts, clock
 ):
     monitor = make_monitor(tmp_path, starts, clock, ("0", "1"))
-    (tmp_path / f"SPACE_worker_{this_host()}_0.log").write_text("ImportError: no torchlight\n")
+    (tmp_path / f"SPACE_worker_{this_machine()}_0.log").write_text("ImportError: no torchlight\n")
     make_map(tmp_path, "G_L01.png")
     for _ in range(300):
         monitor.tick()
         for process in starts:
             process.code = 1
         clock.now += 10
-        if monitor.folder.status("G_L01.png").state == "failed":
+        if monitor.folders[0].status("G_L01.png").state == "failed":
             break
-    status = monitor.folder.status("G_L01.png")
+    status = monitor.folders[0].status("G_L01.png")
     assert status.state == "failed" and "torchlight" in status.reason
     count = len(starts)
     assert count <= 10
@@ -141,11 +144,11 @@ def test_worker_left_by_an_earlier_monitor_keeps_its_gpu(tmp_path, starts, clock
     from space.jobs.presence import Heartbeat
 
     make_map(tmp_path, "G_L01.png")
-    with Heartbeat(tmp_path, Worker("old", this_host(), os.getpid(), "0")):
+    with Heartbeat(tmp_path, Worker("old", this_machine(), os.getpid(), "0")):
         monitor = make_monitor(tmp_path, starts, clock)
         monitor.tick()
         monitor.tick()
-        assert monitor.folder.waiting() == 1 and starts == []
+        assert monitor.folders[0].waiting() == 1 and starts == []
     monitor.tick()
     assert len(starts) == 1
 
@@ -155,9 +158,9 @@ def test_failed_map_is_not_queued_for_ever(tmp_path, starts, clock):
     make_map(tmp_path, "G_L01.png")
     monitor.tick()
     monitor.tick()
-    monitor.folder.fail_waiting("x")
+    monitor.folders[0].give_up_waiting("x")
     monitor.tick()
-    assert monitor.folder.status("G_L01.png").state == "failed"
+    assert monitor.folders[0].status("G_L01.png").state == "failed"
 
 
 def test_stopping_gives_jobs_back(tmp_path, starts, clock):
@@ -166,12 +169,12 @@ def test_stopping_gives_jobs_back(tmp_path, starts, clock):
     monitor.tick()
     monitor.tick()
     starts[0].pid = os.getpid()
-    worker = Worker("mine", this_host(), os.getpid(), "0")
-    claim = monitor.folder.claim(worker)
+    worker = Worker("mine", this_machine(), os.getpid(), "0")
+    claim = monitor.folders[0].claim(worker)
     monitor.close()
     assert starts[0].code == -15
-    assert not monitor.folder.owns(claim)
-    assert monitor.folder.claim(worker).attempt == 1
+    assert not monitor.folders[0].owns(claim)
+    assert monitor.folders[0].claim(worker).attempt == 1
 
 
 def test_loop_ends_on_stop_and_stop_file_and_when_finished(tmp_path, starts, clock):
@@ -192,6 +195,179 @@ def test_folder_gone_for_good_ends_the_single_pass(tmp_path, starts, clock, monk
     monkeypatch.setattr(monitor, "tick", gone)
     with pytest.raises(OSError, match="network"):
         watch(monitor, True, 0.0001, threading.Event())
+
+
+# --- deaths, hangs and broken maps ----------------------------------------------------------
+
+
+def claimed_by(folder, process, device="0"):
+    worker = Worker(f"{this_machine()}-{process.pid}-x", this_machine(), process.pid, device)
+    return folder.claim(worker)
+
+
+def test_deaths_during_a_job_count_against_that_job_alone(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    folder = monitor.folders[0]
+    for name in ("a_bad_L01.png", "b_bad_L01.png", "good_L01.png"):
+        make_map(tmp_path, name)
+    monitor.tick()
+    monitor.tick()
+    for _ in range(40):
+        if starts[-1].code is None:
+            claim = claimed_by(folder, starts[-1])
+            if claim is not None and "bad" in claim.job.map_name:
+                starts[-1].code = -11
+            elif claim is not None:
+                write_result(tmp_path, claim.job.map_name)
+                folder.finish(claim)
+        clock.now += 5
+        monitor.tick()
+    states = {name: status.state for name, status in folder.statuses().items()}
+    assert states == {"a_bad_L01.png": "failed", "b_bad_L01.png": "failed", "good_L01.png": "done"}
+    assert "died" in folder.status("a_bad_L01.png").reason
+
+
+@pytest.mark.parametrize("status", [75, 76])
+def test_a_worker_that_ends_for_its_folder_or_a_hang_is_no_bad_start(
+    tmp_path, starts, clock, status
+):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    for _ in range(60):
+        monitor.tick()
+        for process in starts:
+            process.code = status
+        clock.now += 6
+    assert len(starts) > 20
+    assert monitor.folders[0].status("G_L01.png").state == "queued"
+
+
+def test_what_was_given_up_is_tried_when_a_monitor_starts(tmp_path, starts, clock):
+    make_map(tmp_path, "G_L01.png")
+    folder = JobFolder(tmp_path)
+    folder.submit("G_L01.png")
+    folder.give_up_waiting("no worker starts on this computer")
+    monitor = make_monitor(tmp_path, starts, clock)
+    monitor.retry(given_up_only=True)
+    assert folder.status("G_L01.png").state == "queued"
+
+
+def test_a_stopped_worker_is_ended_and_replaced(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    folder = monitor.folders[0]
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    starts[0].pid = os.getpid()  # a process that runs
+    worker = Worker("stopped", this_machine(), os.getpid(), "0")
+    for count in range(20):
+        beat(tmp_path, worker, count)
+        clock.now += 5
+        monitor.tick()
+    assert starts[0].code is None
+    folder.claim(worker)
+    for _ in range(20):  # silence
+        clock.now += 5
+        monitor.tick()
+    assert starts[0].code == -9 and len(starts) == 2
+    assert folder.status("G_L01.png").state == "queued"
+
+
+def test_a_hanging_worker_is_ended(tmp_path, starts, clock):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    starts[0].pid = os.getpid()
+    worker = Worker("hanging", this_machine(), os.getpid(), "0")
+    beat(tmp_path, worker, 0, job=["G_L01.png", "segment"], progress=1)
+    monitor.folders[0].claim(worker)
+    for count in range(300):
+        beat(tmp_path, worker, count, job=["G_L01.png", "segment"], progress=1)
+        clock.now += 5
+        monitor.tick()
+        if starts[0].code is not None:
+            break
+    assert starts[0].code == -9
+
+
+def broken_maps(folder):
+    whole = make_map(folder, "G_L01.png").read_bytes()
+    (folder / "cut_L01.png").write_bytes(whole[:60])
+    (folder / "empty_L01.png").touch()
+    make_map(folder, "bare_L01.png", described=False)
+    path = folder / "bare_L01.png"
+    from PIL import Image
+
+    Image.open(path).save(path)  # without its texts
+    (folder / "other_L01.tif").write_bytes(b"II*\0")
+    (folder / "sub").mkdir()
+    make_map(folder / "sub", "G_L02.png")
+    (folder / "#hash_L01.png").write_bytes(whole)
+    (folder / "line\nbreak_L01.png").write_bytes(whole)
+    os.mkfifo(folder / "pipe_L01.png")
+    (folder / "link_L01.png").symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names and kinds of files of POSIX")
+def test_broken_maps_are_told_and_stop_nobody(tmp_path, starts, clock, caplog):
+    broken_maps(tmp_path)
+    monitor = make_monitor(tmp_path, starts, clock)
+    for _ in range(20):
+        counts = monitor.tick()
+        clock.now += 5
+    folder = monitor.folders[0]
+    assert folder.status("G_L01.png").state == "queued" and folder.waiting() == 1
+    assert counts["broken"] == 9
+    for words in ("cut_L01.png is not worked on: it is empty, cut off", "pixel size is not known",
+                  "8-bit PNG", "subfolders are not watched", "not a regular file", "a link out of",
+                  "begins with #", "line break"):  # fmt: skip
+        assert words in caplog.text, words
+    assert caplog.text.count("cut_L01.png") == 1  # once, not at each look
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names and kinds of files of POSIX")
+def test_a_single_pass_with_a_broken_map_does_not_end_well(tmp_path, starts, clock, monkeypatch):
+    monitor = make_monitor(tmp_path, starts, clock)
+    broken_maps(tmp_path)
+    tick = monitor.tick
+
+    def work_and_tick():
+        clock.now += 5
+        folder = monitor.folders[0]
+        claim = folder.claim(Worker.this_process())
+        if claim is not None:
+            write_result(tmp_path, claim.job.map_name)
+            folder.finish(claim)
+        return tick()
+
+    monkeypatch.setattr(monitor, "tick", work_and_tick)
+    assert watch(monitor, True, 0.0, threading.Event()) == 1
+
+
+def test_a_map_that_is_copied_slowly_is_waited_for(tmp_path, clock):
+    maps = MapWatch(clock)
+    path = make_map(tmp_path, "G_L01.png")
+    data = path.read_bytes()
+    for end in range(10, len(data), 40):
+        path.write_bytes(data[:end])
+        assert maps.ready_maps(tmp_path) == [] and maps.unsettled and not maps.broken
+        clock.now += 20
+    path.write_bytes(data)
+    maps.ready_maps(tmp_path)
+    assert maps.ready_maps(tmp_path) == [path]
+
+
+def test_two_folders_share_the_slots(tmp_path, starts, clock):
+    dirs = [tmp_path / "one", tmp_path / "two"]
+    for folder in dirs:
+        folder.mkdir()
+        make_map(folder, "G_L01.png")
+    monitor = Monitor([*dirs, dirs[0]], tmp_path, ("0",), 1, starts, clock)
+    assert len(monitor.folders) == 2
+    for _ in range(3):
+        counts = monitor.tick()
+    assert counts["queued"] == 2 and len(starts) == 1
 
 
 @pytest.mark.parametrize("text", ["", "x", "0,0", "-1", "gpu0"])

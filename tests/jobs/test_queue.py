@@ -5,11 +5,11 @@ from collections import Counter
 
 import filelock
 import pytest
-from helpers import REPOSITORY, Clock, beat, make_map, write_result
+from helpers import REPOSITORY, Clock, beat, make_map, watch_for, write_result
 
 from space.errors import SpaceError
 from space.jobs import queue
-from space.jobs.presence import Worker, beat_path, this_host
+from space.jobs.presence import Worker, beat_path, this_machine
 from space.jobs.queue import JobFolder
 
 FAR = Worker("far-1-a", "far", 1)
@@ -23,7 +23,7 @@ def clock():
 
 @pytest.fixture
 def folder(tmp_path, clock):
-    return JobFolder(tmp_path, stale_s=60.0, clock=clock)
+    return JobFolder(tmp_path, clock=clock)
 
 
 def dead_pid() -> int:
@@ -122,7 +122,7 @@ def test_failing_job_ends_as_failed_and_does_not_block_the_rest(folder, tmp_path
 def test_failed_map_taken_anew_runs_again(folder, tmp_path):
     make_map(tmp_path, "a_L01.png", seed=1)
     folder.submit("a_L01.png")
-    folder.fail_waiting("nobody")
+    folder.give_up_waiting("nobody")
     assert folder.submit("a_L01.png").state == "failed"
     make_map(tmp_path, "a_L01.png", seed=2)
     assert folder.submit("a_L01.png").state == "queued"
@@ -136,11 +136,9 @@ def test_dead_worker_on_another_machine_is_noticed_by_its_silence(folder, tmp_pa
     for count in range(2, 6):  # lives: its file changes, whatever its clock and file times say
         beat(tmp_path, FAR, count)
         os.utime(beat_path(tmp_path, FAR.name), (0, 0))
-        clock.now += 50
-        folder.reap()
+        watch_for(folder, clock, 50)
         assert folder.status("a_L01.png").state == "running"
-    clock.now += 61
-    folder.reap()
+    watch_for(folder, clock, 65)
     status = folder.status("a_L01.png")
     assert (status.state, status.reason) == ("queued", f"worker {FAR.name} died")
     assert not beat_path(tmp_path, FAR.name).exists()
@@ -163,7 +161,7 @@ def test_first_look_at_an_old_file_of_another_machine_proves_nothing(folder, tmp
 def test_dead_worker_on_this_machine_is_noticed_at_once(folder, tmp_path):
     make_map(tmp_path, "a_L01.png")
     folder.submit("a_L01.png")
-    gone = Worker("gone", this_host(), dead_pid())
+    gone = Worker("gone", this_machine(), dead_pid())
     beat(tmp_path, gone, 1)
     folder.claim(gone)
     assert folder.status("a_L01.png").state == "queued"  # also before anybody clears up
@@ -176,7 +174,7 @@ def test_job_whose_worker_always_dies_fails_after_three_attempts(folder, tmp_pat
     folder.submit("a_L01.png")
     pid = dead_pid()
     for i in range(3):
-        gone = Worker(f"{this_host()}-{i}", this_host(), pid)
+        gone = Worker(f"{this_machine()}-{i}", this_machine(), pid)
         assert folder.claim(gone).attempt == i + 1
     assert folder.claim(FAR) is None
     assert folder.status("a_L01.png").state == "failed"
@@ -188,8 +186,7 @@ def test_worker_taken_for_dead_does_not_spoil_its_successor(folder, tmp_path, cl
     folder.submit("a_L01.png")
     beat(tmp_path, FAR, 1)
     old = folder.claim(FAR)
-    folder.reap()
-    clock.now += 100
+    watch_for(folder, clock, 100)
     beat(tmp_path, FAR2, 1)
     new = folder.claim(FAR2)
     assert new is not None and not folder.owns(old)
@@ -213,7 +210,7 @@ def test_released_job_is_first_and_does_not_count(folder, tmp_path):
 def test_crash_between_claim_and_note_loses_nothing(folder, tmp_path, monkeypatch):
     make_map(tmp_path, "a_L01.png")
     folder.submit("a_L01.png")
-    gone = Worker("gone", this_host(), dead_pid())
+    gone = Worker("gone", this_machine(), dead_pid())
 
     def crash(*args):
         raise KeyboardInterrupt
@@ -231,8 +228,7 @@ def test_claim_file_removed_by_hand(folder, tmp_path, clock):
     beat(tmp_path, FAR, 1)
     folder.claim(FAR)
     next(tmp_path.glob(".SPACE_claim*")).unlink()
-    folder.reap()
-    clock.now += 100
+    watch_for(folder, clock, 100)
     beat(tmp_path, FAR2, 1)
     assert folder.claim(FAR2).job.map_name == "a_L01.png"
 
@@ -242,7 +238,7 @@ def test_empty_claim_file_does_not_block_for_ever(folder, tmp_path, clock):
     folder.submit("a_L01.png")
     (tmp_path / ".SPACE_claim_a_L01.segment.json").touch()
     assert folder.claim(FAR) is None
-    clock.now += 100
+    watch_for(folder, clock, 20)
     assert folder.claim(FAR) is not None
 
 

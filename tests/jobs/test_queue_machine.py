@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from helpers import Clock, beat, make_map, write_result
+from helpers import Clock, beat, make_map, watch_for, write_result
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -62,10 +62,7 @@ class Queue(RuleBasedStateMachine):
         elif how == "release":
             self.folder.release(claim)
         else:  # silence, until everybody has noticed
-            for _ in range(3):
-                self.clock.now += 40
-                self._all_beat()
-                self.folder.reap()
+            watch_for(self.folder, self.clock, 120, self._all_beat)
 
     @rule()
     def edit_runs_by_hand(self):

@@ -15,10 +15,10 @@ from space.errors import SpaceError
 from space.images import read_png, write_png
 from space.jobs import worker as worker_module
 from space.jobs.engine import ClaimLost, Engine, detection_threshold, thread_count
-from space.jobs.presence import Heartbeat, Worker, beat_path, read_worker
+from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat
 from space.jobs.queue import JobFolder
 from space.jobs.records import Job
-from space.jobs.worker import Timing, run_worker, work
+from space.jobs.worker import Place, Timing, run_worker, work
 from space.lamellae.boxes import Box
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)
@@ -49,7 +49,7 @@ class FakeModels:
         self.loaded.append(("detect", device))
         return self
 
-    def segment(self, image):
+    def segment(self, image, progress=None):
         self.shapes.append(image.shape)
         return (image > 128).astype(np.uint8)
 
@@ -75,7 +75,7 @@ def test_worker_does_all_jobs_and_ends_when_idle(tmp_path):
         make_map(tmp_path, f"G_L0{i}.png", seed=i)
         folder.submit(f"G_L0{i}.png")
     runner = FakeRunner()
-    assert run_worker(tmp_path, tmp_path, "cpu", QUICK, runner) == 3
+    assert run_worker([tmp_path], tmp_path, "cpu", QUICK, runner) == 3
     assert runner.done == ["G_L00.png", "G_L01.png", "G_L02.png"]
     assert not list(tmp_path.glob(".SPACE_worker*"))
     assert {s.state for s in folder.statuses().values()} == {"done"}
@@ -86,7 +86,7 @@ def test_model_is_loaded_once_for_all_maps(tmp_path, engine, models):
     for i in range(3):
         make_map(tmp_path, f"G_L0{i}.png", seed=i)
         folder.submit(f"G_L0{i}.png")
-    assert run_worker(tmp_path, tmp_path, "cpu", QUICK, engine) == 3
+    assert run_worker([tmp_path], tmp_path, "cpu", QUICK, engine) == 3
     assert models.loaded == [("segment", "cpu")]
 
 
@@ -94,7 +94,7 @@ def test_failing_job_is_tried_three_times_and_told_in_its_log(tmp_path):
     folder = JobFolder(tmp_path)
     make_map(tmp_path, "G_L01.png")
     folder.submit("G_L01.png")
-    assert run_worker(tmp_path, tmp_path, "cpu", QUICK, FakeRunner(ValueError("odd"))) == 0
+    assert run_worker([tmp_path], tmp_path, "cpu", QUICK, FakeRunner(ValueError("odd"))) == 0
     status = folder.status("G_L01.png")
     assert (status.state, status.reason) == ("failed", "ValueError: odd")
     log = folder.log_path("G_L01.png").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_stop_file_ends_the_worker(tmp_path):
     make_map(tmp_path, "G_L01.png")
     folder.submit("G_L01.png")
     (tmp_path / "SPACE_stop.txt").touch()
-    assert run_worker(tmp_path, tmp_path, "cpu", Timing(1e9, 1e9), FakeRunner()) == 0
+    assert run_worker([tmp_path], tmp_path, "cpu", Timing(1e9, 1e9), FakeRunner()) == 0
     assert folder.status("G_L01.png").state == "queued"
 
 
@@ -121,7 +121,7 @@ def test_stopped_worker_gives_its_job_back(tmp_path):
             switch.ask()
             raise AssertionError("went on")
 
-    assert run_worker(tmp_path, tmp_path, "cpu", Timing(1e9, 1e9), Stopped(), switch) == 0
+    assert run_worker([tmp_path], tmp_path, "cpu", Timing(1e9, 1e9), Stopped(), switch) == 0
     assert folder.status("G_L01.png").state == "queued"
     assert folder.claim(Worker("far", "far", 1)).attempt == 1
 
@@ -140,8 +140,9 @@ def test_stop_does_not_cut_a_claim_in_two(tmp_path):
 
     folder.claim = claim_and_ask
     worker = Worker.this_process("cpu")
-    with Heartbeat(tmp_path, worker):
-        assert work(folder, worker, FakeRunner(), Timing(1e9, 1e9), switch) == 0
+    with Heartbeat(tmp_path, worker) as heartbeat:
+        places = [Place(folder, heartbeat)]
+        assert work(places, worker, FakeRunner(), Timing(1e9, 1e9), switch) == 0
     assert not list(tmp_path.glob(".SPACE_claim*"))
     assert folder.status("G_L01.png").state == "queued"
 
@@ -150,9 +151,13 @@ def test_job_lost_to_another_worker_changes_nothing(tmp_path):
     folder = JobFolder(tmp_path)
     make_map(tmp_path, "G_L01.png")
     folder.submit("G_L01.png")
-    claim = folder.claim(Worker("far", "far", 1))
+    far = Worker("far", "far", 1)
+    claim = folder.claim(far)
     outcome = worker_module.work_on(
-        folder, claim, FakeRunner(ClaimLost()), worker_module.StopSwitch()
+        Place(folder, Heartbeat(tmp_path, far)),
+        claim,
+        FakeRunner(ClaimLost()),
+        worker_module.StopSwitch(),
     )
     assert outcome.state == "lost"
     assert folder.status("G_L01.png").state == "running"
@@ -172,8 +177,8 @@ def test_folder_that_does_not_answer_for_a_while(tmp_path, monkeypatch):
 
     monkeypatch.setattr(JobFolder, "finish", shaky)
     worker = Worker.this_process("cpu")
-    with Heartbeat(tmp_path, worker):
-        assert work(folder, worker, FakeRunner(), QUICK) == 1
+    with Heartbeat(tmp_path, worker) as heartbeat:
+        assert work([Place(folder, heartbeat)], worker, FakeRunner(), QUICK) == 1
     assert folder.status("G_L01.png").state == "done"
 
 
@@ -183,14 +188,14 @@ def test_folder_that_never_answers_ends_the_worker(tmp_path, monkeypatch):
 
     monkeypatch.setattr(JobFolder, "claim", gone)
     with pytest.raises(OSError, match="network"):
-        run_worker(tmp_path, tmp_path, "cpu", Timing(1e9, 0.0), FakeRunner())
+        run_worker([tmp_path], tmp_path, "cpu", Timing(1e9, 0.0, 0.0), FakeRunner())
 
 
 def test_heartbeat_changes_and_goes(tmp_path):
     worker = Worker.this_process("0")
     path = beat_path(tmp_path, worker.name)
-    with Heartbeat(tmp_path, worker, every_s=0.02):
-        assert read_worker(path) == worker
+    with Heartbeat(tmp_path, worker, Patience(beat_s=0.02)):
+        assert read_beat(path).worker == worker
         first = path.read_bytes()
         for _ in range(200):
             time.sleep(0.02)
@@ -227,7 +232,7 @@ def test_detection_threshold_asked_for_is_used_and_written(tmp_path, engine, mod
     make_map(tmp_path, "G.png")
     folder = JobFolder(tmp_path)
     folder.submit("G.png", task="detect", threshold=threshold)
-    assert run_worker(tmp_path, tmp_path, "cpu", QUICK, engine) == 1
+    assert run_worker([tmp_path], tmp_path, "cpu", QUICK, engine) == 1
     assert models.thresholds == [threshold]
     content = json.loads((tmp_path / "G_boxes.json").read_text(encoding="utf-8"))
     assert content["threshold"] == threshold and content["pixel_nm"] == 16.0

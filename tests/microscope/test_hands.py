@@ -33,6 +33,48 @@ def test_an_empty_error_still_has_words():
     assert "*" not in words(SEMerror("a\n****\nb"))
 
 
+class UserSettings:
+    """User settings as SerialEM keeps them: undone at the end of a script unless told to keep."""
+
+    def __init__(self, monkeypatch, **values: float) -> None:
+        self.values, self.kept = dict(values), dict(values)
+        fake_serialem.install(
+            monkeypatch, ReportUserSetting=self.values.__getitem__, SetUserSetting=self.change
+        )
+
+    def change(self, name, value, keep=0):
+        self.values[name] = float(value)
+        if keep:
+            self.kept[name] = float(value)
+
+
+@pytest.mark.parametrize("before", [0.0, 1.0])
+def test_image_shift_stays_centred_on_the_tilt_axis_when_the_script_ends(
+    monkeypatch, caplog, before
+):
+    caplog.set_level(logging.INFO, "space")
+    settings = UserSettings(monkeypatch, ShiftToTiltAxis=before)
+    for _ in range(3):
+        scope.centre_image_shift_on_tilt_axis()
+    assert settings.kept == {"ShiftToTiltAxis": 1.0}
+    assert caplog.text.count("ShiftToTiltAxis was off") == (1 if before == 0 else 0)
+
+
+def test_a_serialem_without_the_setting_is_told_and_the_session_goes_on(monkeypatch, caplog):
+    variables = {}
+    fake_serialem.install(
+        monkeypatch,
+        ReportUserSetting=refuse,
+        SetUserSetting=refuse,
+        IsVariableDefined=lambda name: float(name in variables),
+        GetVariable=variables.get,
+        SetPersistentVar=variables.__setitem__,
+    )
+    for _ in range(2):  # the second time in the post action
+        scope.centre_image_shift_on_tilt_axis()
+    assert caplog.text.count("no way") == 1 and "Center image shift on tilt axis" in caplog.text
+
+
 def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatch, caplog):
     fake_serialem.install(
         monkeypatch,

@@ -129,6 +129,16 @@ class SmallSession:
             result = None
         return Outcome(result, "\n".join(simulation.log), faults)
 
+    def set_acquire(self, note: str) -> None:
+        """Turn Acquire on for an item, as a person does."""
+        script = f"""#!Python
+import serialem as sem
+sem.SetItemAcquire(int(sem.NavIndexWithNote({note!r})), 1)
+"""
+        with kept(self.directory, self._setup, time_scale=0.0, grids={1: grid()}) as simulation:
+            result = simulation.run(script, "person")
+        assert result.ok, result.error
+
     def _choose_scripts(self, simulation) -> None:
         primary = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
         after = (ROOT / "SPACEtomo_postAction.py").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.session.small_session import SmallSession
 from tests.workflow.bench import make_project
 
 LEVELS = (1, 2, 4, 5)
+TILT_SERIES = "G1_L01_ts"
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ CASES = [
     Case("disk-full@M", 1, 2, "SPACEtomo stopped: The disk is full: .*Free some space", ends=True),
     Case("user-stop@NewMap", 1, 2, "Stopped by the user", ends=True, again="G1_L01.mrc"),
     Case("camera-timeout@R:8", 4, 5, "Acquire at Items ended.*The camera did not", ends=True,
-         again="G1_L01_ts"),
+         again=TILT_SERIES),
     Case("script-error@100", 4, 5, "Acquire at Items ended.*the command failed", ends=True,
-         again="G1_L01_ts"),
+         again=TILT_SERIES),
     Case("disk-full@S:20", 4, 5, "Acquire at Items ended.*could not be written", ends=True,
-         again="G1_L01_ts"),
+         again=TILT_SERIES),
     Case("disk-full@SaveNavigator:2", 4, 5,
          "Post action: The disk is full.*\n.*ended after 1 item"),
     Case("drift@V lost-focus@V", 4, 5, "The specimen drifts by .*: waiting for a minute"),
@@ -82,7 +84,8 @@ DEATHS = [
     ("serialem-death@M:2", 1, 2, "G1_L02.mrc"),
     ("serialem-death@NewMap:3", 2, 4, "none"),
     ("serialem-death@SetItemAcquire:1", 2, 4, "none"),
-    ("serialem-death@R:9", 4, 5, "G1_L01_ts"),
+    ("serialem-death@R:9", 4, 5, TILT_SERIES),
+    ("serialem-death@Echo:2", 4, 5, TILT_SERIES),  # the last command of the first item's script
     ("serialem-death@SaveNavigator:3", 4, 5, "none"),
 ]
 
@@ -115,8 +118,22 @@ def session(before, monkeypatch):
 
 
 def go_on(session, level: int, again: str) -> None:
-    """Run without faults what was cut off, and look at the truth."""
-    outcome = session.run(level)
+    """Run without faults what was cut off, and look at the truth.
+
+    Tilt series that were cut off are taken again only where somebody wants it.
+    """
+    if again == TILT_SERIES:
+        before = session.exposures
+        outcome = session.run(level)
+        assert outcome.result.ok, outcome.result.error
+        assert "G1_L01_tgts.txt was begun before" in outcome.log
+        assert "Its Acquire was turned off" in outcome.log
+        later = {Path(one.file).name for one in session.exposures[len(before) :] if one.file}
+        assert not [name for name in later if name.startswith(TILT_SERIES)], later
+        assert not [item.note for item in session.items if item.acquire]
+        assert not session.repeated()
+        session.set_acquire("G1_L01_tgts.txt")
+    outcome = session.run(level, acquire_begun_items=again == TILT_SERIES)
     assert outcome.result.ok, outcome.result.error
     session.check(level)
     repeated = session.repeated()

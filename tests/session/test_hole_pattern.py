@@ -71,7 +71,9 @@ def test_targets_of_a_holey_film_sit_in_its_holes(tmp_path, monkeypatch):
     text = (session.directory / "G1_L01_tgts.txt").read_text(encoding="utf-8")
     targets = pacetomo.parse(text).targets
     displaced = session.worker.displaced_um["G1_L01.png"]
-    away = from_holes_um(np.array([target.stage_um for target in targets]) + displaced, grid.film)
+    away = from_holes_um(
+        np.array([session.place_um(target) for target in targets]) + displaced, grid.film
+    )
     assert len(targets) >= 6
     assert away.max() < 0.15
     assert "holes," in session.log()

@@ -8,9 +8,11 @@ import textwrap
 
 import pytest
 
-from space.simulator import Policy, Script
+from space.simulator import Policy, Script, Simulation
 from space.simulator.errors import ScriptStopped, TaskError
+from space.simulator.installation import Installation
 from space.simulator.wrapper import compile_script, is_python_script, transform_line
+from tests.simulator.fakes import SpotGrid
 
 HEAD = "#!Python\nimport serialem as sem\n"
 
@@ -36,6 +38,57 @@ def run(simulation, body, **options):
 )
 def test_first_significant_line(text, expected):
     assert is_python_script(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "pythons", "ok"),
+    [
+        ("#!Python", ("3.9",), True),
+        ("#!Python3.9", ("3.9",), True),
+        ("#!python 3.12", ("3.9", "3.12"), True),
+        ("#!Python3.1", ("3.12",), False),
+        ("#!Python3.11", ("3.9", "3.12"), False),
+        ("#!Python3.11", (), True),
+    ],
+)
+def test_the_first_line_may_name_one_of_the_configured_pythons(tmp_path, line, pythons, ok):
+    simulation = Simulation(
+        tmp_path, grids={1: SpotGrid()}, serialem=Installation(pythons=pythons), time_scale=0
+    )
+    result = simulation.run(f"{line}\nprint('it ran')\n")
+    assert result.ok is ok and ("it ran" in simulation.log) is ok
+    assert ok or "no PathToPython property for version" in result.error
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "ok"),
+    [
+        ("4.1.25", ("40200", "20240814"), False),
+        ("4.1.25", ("40125",), True),
+        ("4.2 20240813", ("40200", "20240814"), False),
+        ("4.2 20240813", ("40200",), True),
+        ("4.2 20240814", ("40200", "20240814"), True),
+        ("4.2", ("40200", "20240814"), True),
+        ("4.3 20240101", ("40200", "20240814"), True),
+    ],
+)
+def test_version_and_build_are_told(tmp_path, installed, wanted, ok):
+    simulation = Simulation(tmp_path, grids={1: SpotGrid()}, serialem=installed, time_scale=0)
+    assert run(simulation, f"print(sem.IsVersionAtLeast{wanted!r})").ok
+    assert simulation.log == [str(float(ok))]
+
+
+def test_an_older_program_lacks_what_came_later(tmp_path):
+    simulation = Simulation(tmp_path, grids={1: SpotGrid()}, serialem="4.1.25", time_scale=0)
+    later = ("ReportLDDefocusOffset", "NavAcqAtEndUseParams", "SetNextLogOutputStyle")
+    assert run(simulation, f"print([hasattr(sem, name) for name in {(*later, 'Record')!r}])").ok
+    assert simulation.log == ["[False, False, False, True]"]
+
+
+def test_what_is_no_version_is_refused():
+    for text in ("", "new", "4.x", "4.2 today"):
+        with pytest.raises(ValueError, match="no version of SerialEM"):
+            Installation.of(text)
 
 
 def test_scripts_in_the_program_s_own_language_are_refused_with_a_clear_message(make_simulation):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
 
 from space.simulator import autodoc, mdoc, navfile
 from space.simulator.navfile import NavFile
 from space.simulator.navigator import Navigator, NavigatorError
+from tests.foreign_files import DATA, damaged
 
 ITEM = "StageXYZ = 1.5 -2 3\nNumPts = 1\nRegis = 1\nType = 0\nMapID = 5\nPtsX = 1.5\nPtsY = -2\n"
 HEAD = "AdocVersion = 2.00\nLastSavedAs = C:\\d\\n.nav\n\n"
@@ -26,6 +28,10 @@ ODD = {
     "no blank lines": HEAD.rstrip("\n") + f"\n[Item = 1]\n{ITEM}[Item = 2]\n{ITEM}",
     "spaces around": f"AdocVersion=2.00\n\n [ Item=1 ]\n  {ITEM}",
 }
+
+
+ODD_NAV = ODD["unknown sections"].replace("K = 1", "K = Mü")
+XML = (DATA / "cp1252_xml.nav").read_bytes().decode("cp1252")
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -59,7 +65,14 @@ def test_odd_navigator_files_as_xml(name):
 
 
 @pytest.mark.parametrize(
-    "encoding, kept", [("utf-8", "Ähre"), ("latin-1", "Ähre"), ("utf-8-sig", "Ähre")]
+    "encoding, kept",
+    [
+        ("utf-8", "Ähre"),
+        ("latin-1", "Ähre"),
+        ("utf-8-sig", "Ähre"),
+        ("cp1252", "5 € – „Œ“"),
+        ("latin-1", "Ähre \x81"),
+    ],
 )
 def test_encoding_stays(tmp_path, encoding, kept):
     path = tmp_path / "a.nav"
@@ -69,6 +82,33 @@ def test_encoding_stays(tmp_path, encoding, kept):
     assert contents.items[0].label == kept
     navfile.write(path, contents)
     assert path.read_bytes() == before
+
+
+def test_an_xml_file_that_says_utf_8_and_is_not():
+    (item,) = navfile.read(DATA / "cp1252_xml.nav").items
+    assert (item.label, item.note, item.kind) == ("L01", "Mü & b", navfile.MAP)
+
+
+@pytest.mark.parametrize("declared", ["utf-8", "UTF-8", "windows-1252", "ISO-8859-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-8-sig"])
+def test_an_xml_file_is_read_in_the_encoding_that_it_has(tmp_path, declared, encoding):
+    path = tmp_path / "a.nav"
+    text = XML.replace("utf-8", declared).replace("b</Note>", "b – 5 €</Note>")
+    path.write_bytes(text.encode(encoding))
+    assert navfile.read(path).items[0].note == "Mü & b – 5 €"
+
+
+@settings(max_examples=300)
+@given(data=damaged((DATA / "cp1252_xml.nav").read_bytes()) | damaged(ODD_NAV.encode("cp1252")))
+def test_damage_to_a_navigator_file_gives_items_or_a_refusal(data, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "damaged.nav"
+    path.write_bytes(data)
+    try:
+        contents = navfile.read(path)
+    except navfile.NavFileError:
+        return
+    navfile.problems(contents)
+    assert all(len(item.stage_um) == 3 for item in contents.items)
 
 
 def test_label_that_the_encoding_lacks_is_written_all_the_same(tmp_path):
@@ -157,6 +197,32 @@ def test_odd_mdocs_are_kept_to_the_byte(tmp_path, name, newline):
     assert document.image(0).number("TiltAngle") == 3.0
     mdoc.write(path, document)
     assert path.read_bytes() == before
+
+
+def test_an_mdoc_of_another_program_is_kept_to_the_byte(tmp_path):
+    before = (DATA / "odd_values.mrc.mdoc").read_bytes()
+    path = tmp_path / "a.mrc.mdoc"
+    path.write_bytes(before)
+    document = mdoc.read(path)
+    picture = document.image(0)
+    assert picture.number("TiltAngle") == -11.03
+    assert picture.floats("StagePosition") == (775.35, -128.74)
+    assert picture.values["SubFramePath"] == r"\\192.168.12.2\DoseFractions\~_fractions.tiff"
+    for key in ("CountsPerElectron", "CameraLength", "ChannelName"):
+        assert picture.floats(key) == () and picture.number(key, 5.0) == 5.0, key
+    mdoc.write(path, document)
+    assert path.read_bytes() == before
+
+
+@settings(max_examples=300)
+@given(data=damaged((DATA / "odd_values.mrc.mdoc").read_bytes()))
+def test_damage_to_an_mdoc_is_survived_and_once_written_it_stays(data, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "damaged.mrc.mdoc"
+    path.write_bytes(data)
+    document = mdoc.read(path)
+    mdoc.write(path, document)
+    again = mdoc.read(path)
+    assert again.titles == document.titles and len(again.images) == len(document.images)
 
 
 def test_numbers_that_are_none_do_not_stop_the_reading():

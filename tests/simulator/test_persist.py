@@ -131,6 +131,21 @@ def test_what_is_left_when_the_program_died(tmp_path):
         assert after.files.current.sections == 3
 
 
+def test_user_settings_outlive_the_program_and_are_in_force(tmp_path):
+    with opened(tmp_path) as simulation:
+        result = simulation.run(HEAD + "sem.SetUserSetting('ShiftToTiltAxis', 1, 1)\n")
+        assert result.ok, result.error
+    faults = Faults(["serialem-death@TiltTo"], die=die)
+    with pytest.raises(Died), opened(tmp_path, faults=faults) as simulation:
+        simulation.run(HEAD + "sem.TiltTo(10)\n")
+    with opened(tmp_path) as simulation:
+        result = simulation.run(
+            HEAD + "assert sem.ReportUserSetting('ShiftToTiltAxis') == 1\n"
+            "assert sem.ReportTiltAxisOffset()[5] == 1\n"
+        )
+        assert result.ok, result.error
+
+
 def test_stage_errors_go_on_where_they_were_after_a_death(tmp_path):
     moves = "for x in (5, 0):\n    sem.MoveStageTo(x, 0)\n"
     with opened(tmp_path / "one") as simulation:

@@ -4,8 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from space.targeting import Optics, TargetingOptions
+from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.areas import distances, split
 from space.targeting.geometry_points import LEAST, MOST, geometry_points
 from space.targeting.masks import class_tables, coverage
@@ -163,12 +165,111 @@ def test_geometry_points_fix_a_plane_better_than_a_wide_triangle_does(seed):
     assert smallest_singular_value(points) > 0.99 * smallest_singular_value(before)
 
 
-def test_three_places_are_enough_and_two_are_returned_all_the_same():
+def test_three_places_are_enough_and_two_are_as_good_as_none():
     labels = np.full((300, 300), LABELS["black"], np.uint8)
     spots = [(50, 50), (50, 250), (250, 150)]
     for count in (2, 3):
         for row, column in spots[:count]:
-            labels[row - 12 : row + 12, column - 12 : column + 12] = LABELS["lamella"]
+            labels[row - 24 : row + 24, column - 24 : column + 24] = LABELS["lamella"]
         points = geometry_points(cover_of(labels), np.array([(150.0, 150)]), (150, 150), optics())
-        assert len(points) >= count
-        assert distances(points, np.array(spots[:count])).min(axis=0).max() < 20
+        assert len(points) == (3 if count == 3 else 0)
+        if count == 3:
+            assert distances(points, np.array(spots)).min(axis=0).max() < 20
+
+
+def honest(points: np.ndarray, labels: np.ndarray, optic: Optics, off: tuple[str, ...]) -> None:
+    """Three points or more, each with its beam on lamella, apart, and spanning a plane; or none."""
+    assert len(points) == 0 or LEAST <= len(points) <= MOST
+    if not len(points):
+        return
+    row, column = np.indices(labels.shape) + 0.5
+    radius = optic.beam_diameter_um / optic.pixel_um / 2
+    ground = ~np.isin(labels, [LABELS[name] for name in off])
+    for point in points:
+        beam = np.hypot(row - point[0], column - point[1]) <= radius
+        assert (beam & ground).sum() >= 0.9 * np.pi * radius**2 - 1
+    apart = distances(points, points)[~np.eye(len(points), dtype=bool)].min()
+    assert apart >= 4 * radius - 1e-6
+    assert smallest_singular_value(points) * optic.pixel_um >= 1.5
+
+
+NO_GROUND = ("background", "black", "ice")
+
+
+@pytest.mark.parametrize(
+    "surface",
+    [
+        (slice(5, 45), slice(5, 45)),  # a speck, smaller than a beam
+        (slice(5, 200), slice(5, 200)),  # beams fit in, but no three apart
+        (slice(380, 420), slice(5, 1195)),  # a line
+    ],
+)
+def test_a_speck_of_surface_yields_no_points_that_tell_no_plane(surface):
+    labels = np.full((800, 1200), LABELS["mitos"], np.uint8)
+    labels[surface] = LABELS["lamella"]
+    optic = optics(pixel_nm=12.0, beam_diameter_um=1.7)
+    points = geometry_points(cover_of(labels), np.array([(400.0, 600)]), (400, 600), optic)
+    assert len(points) == 0
+    choice = select_targets(labels, LABELS, OPTIONS, optic)
+    assert all(len(area.geometry_points_map_px) == 0 for area in choice.areas)
+    assert any(warning.startswith("No geometry points") for warning in choice.warnings)
+
+
+@pytest.mark.parametrize("class_name", ["background", "black", "ice"])
+def test_no_beam_of_a_geometry_point_falls_on_what_is_no_lamella(class_name):
+    labels = np.full((400, 600), LABELS["lamella"], np.uint8)
+    row, column = np.indices(labels.shape)
+    labels[(row // 60 + column // 60) % 4 == 0] = LABELS[class_name]
+    points = geometry_points(cover_of(labels), np.array([(200.0, 300)]), (200, 300), optics())
+    honest(points, labels, optics(), NO_GROUND)
+    assert len(points) >= LEAST
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    blobs=st.integers(2, 40),
+    beam=st.floats(0.6, 2.0),
+    limit=st.floats(2, 15),
+)
+def test_geometry_points_are_honest_on_random_maps(seed, blobs, beam, limit):
+    rng = np.random.default_rng(seed)
+    ground = ("black", "mitos", "background")[seed % 3]
+    labels = np.full(rng.integers(100, 320, 2), LABELS[ground], np.uint8)
+    row, column = np.indices(labels.shape)
+    for index in range(blobs):
+        center, radius = rng.uniform((0, 0), labels.shape), rng.uniform(5, 90)
+        name = ("lamella", "lamella", "mitos", "ice", "black")[index % 5]
+        labels[np.hypot(row - center[0], column - center[1]) < radius] = LABELS[name]
+    optic = optics(beam_diameter_um=beam, image_shift_limit_um=limit)
+    choice = select_targets(labels, LABELS, OPTIONS, optic)
+    targets = [area.targets_map_px for area in choice.areas]
+    for area in choice.areas:
+        points = area.geometry_points_map_px
+        honest(points, labels, optic, NO_GROUND)
+        if len(points):
+            gap = distances(points, np.concatenate(targets)).min() * optic.pixel_um
+            assert gap >= beam / 2 - 1e-6
+            away = distances(points, area.targets_map_px[:1]).max() * optic.pixel_um
+            assert away <= limit + 1e-6
+        assert len(points) or any("No geometry points" in text for text in choice.warnings)
+
+
+def test_three_places_are_found_wherever_there_are_three():
+    """Narrow places, of which a greedy search from the farthest one misses some."""
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        labels = np.full((200, 200), LABELS["black"], np.uint8)
+        row, column = np.indices(labels.shape)
+        spots = rng.uniform(30, 170, (9, 2))
+        for spot in spots:
+            labels[np.hypot(row - spot[0], column - spot[1]) < 19] = LABELS["lamella"]
+        optic = optics(beam_diameter_um=1.0)
+        points = geometry_points(cover_of(labels), np.array([(100.0, 0)]), (100, 0), optic)
+        honest(points, labels, optic, NO_GROUND)
+        able = any(
+            min(distances(three, three)[np.triu_indices(3, 1)]) * 0.03 > 2.1
+            and smallest_singular_value(three) * 0.03 > 1.6
+            for three in map(np.array, combinations(spots[spots[:, 1] > 40], 3))
+        )
+        assert len(points) or not able

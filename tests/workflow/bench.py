@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from space.jobs import pool
+from space.pacetomo import Target
 from space.simulate import with_settings
 from space.simulator import Policy, Simulation
 from space.simulator.specimen import Grid
@@ -104,6 +105,10 @@ class Bench:
         (self.directory / "G1_lamellae.json").write_text(
             json.dumps({"offset_um": [0, 0], "lamellae": known, "others": []}), encoding="utf-8"
         )
+
+    def place_um(self, target: Target) -> tuple[float, float]:
+        """Return the place on the specimen that a target's stage reading centres."""
+        return self.simulation.session.scope.adjust_stage_for_nav(*target.stage_um)
 
     def names(self, pattern: str) -> list[str]:
         """Return the sorted names of files that match."""

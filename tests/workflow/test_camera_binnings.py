@@ -7,6 +7,8 @@ instrument, and in whole ones for that of the second.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,21 @@ from space.simulator import montage, navfile
 from space.simulator.files import read_mdoc
 
 OVERVIEW_BINNING = 2
+
+
+def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, monkeypatch):
+    monkeypatch.setattr(montage, "overview_binning", lambda size, limit=0: OVERVIEW_BINNING)
+    session = bench(stage_error_um=0.0)
+    session.place_lamellae()
+    assert session.run(2).ok
+    noted = session.directory / "G1_L01.json"
+    first = json.loads(noted.read_text(encoding="utf-8"))
+    assert first["view"]["binning"] == 4 and first["view"]["pixel_nm"] == pytest.approx(7.6)
+    noted.unlink()
+    assert session.run(2).ok
+    again = json.loads(noted.read_text(encoding="utf-8"))
+    for key in ("view", "view_shape_px", "pixel_nm"):
+        assert again[key] == first[key], key
 
 
 @pytest.mark.parametrize(("instrument", "counted"), [("krios_300kv", 2), ("talos_200kv", 1)])

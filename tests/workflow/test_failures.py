@@ -67,7 +67,7 @@ def test_image_shifts_of_the_targets_file_lead_to_the_targets(bench):
     session.do(*lines)
     for target, exposure in zip(targets[:3], session.simulation.exposures[-3:]):
         assert exposure.area == "R"
-        assert np.hypot(*np.subtract(exposure.center_um, target.stage_um)) < 0.05
+        assert np.hypot(*np.subtract(exposure.center_um, session.place_um(target))) < 0.05
     assert max(np.hypot(*target.shift_um) for target in targets) > 0.5
 
 
@@ -315,7 +315,6 @@ def test_waiting_for_a_folder_that_never_comes_back_has_both_ways_out(waiting):
 def test_the_b_key_ends_refinding_instead_of_counting_as_not_seen(waiting, monkeypatch):
     point = Item(1, "PL1", "good (50%)", (0.0, 0.0), 0.0, 0)
     monkeypatch.setattr(refind.navigator, "items", lambda: [point])
-    monkeypatch.setattr(refind.navigator, "with_label", lambda label: point)
 
     def stopped(*args):
         raise StoppedByUserError("stopped")

@@ -20,7 +20,7 @@ def frame_of(session) -> MapFrame:
 
 def targets_px(session) -> np.ndarray:
     text = (session.directory / "G1_L01_tgts.txt").read_text()
-    stage = np.array([target.stage_um for target in pacetomo.parse(text).targets])
+    stage = np.array([session.place_um(target) for target in pacetomo.parse(text).targets])
     return frame_of(session).to_map(stage)
 
 

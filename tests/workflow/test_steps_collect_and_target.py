@@ -10,6 +10,7 @@ import numpy as np
 
 from space import pacetomo
 from space.jobs import pool
+from space.jobs.queue import JobFolder
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
 from tests.workflow.bench import script_text
@@ -36,7 +37,7 @@ def test_level_4_sets_targets_on_the_wanted_class(bench):
 
     targets = pacetomo.parse((session.directory / "G1_L01_tgts.txt").read_text()).targets
     assert targets and targets[0].shift_um == (0, 0)
-    hits = [holds_wanted(session.grid, target.stage_um) for target in targets]
+    hits = [holds_wanted(session.grid, session.place_um(target)) for target in targets]
     assert np.mean(hits) >= 0.8
 
     acquired = [item for item in session.items() if item.acquire]
@@ -225,7 +226,7 @@ def test_inference_in_a_shared_folder_is_left_to_a_monitor(bench, tmp_path, monk
 
     def monitor():
         while not done.wait(0.1):
-            session.worker(shared, session.space_dir)
+            session.worker(JobFolder(shared), session.space_dir)
 
     thread = threading.Thread(target=monitor)
     thread.start()

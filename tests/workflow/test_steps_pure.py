@@ -12,12 +12,13 @@ import pytest
 from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import read_json_beside, read_png
+from space.lamellae.marks import lamella_number
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.settings import Settings
 from space.steps import acquire, lamella_list, prepare
 from space.steps.pictures import save_for_model, to_8_bit
-from space.steps.session import GridSession, lamella_number
+from space.steps.session import GridSession
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_point_added_by_hand_counts_with_what_its_note_tells():
 
 def test_final_points_stand_before_first_ones():
     items = [
-        Item(n, label, "", (0.0, 0.0), 0.0, 0)
+        Item(n, label, "good (80%)", (0.0, 0.0), 0.0, 0)
         for n, label in enumerate(("PL2", "FL1", "PL1", "PL3", "map"), start=1)
     ]
     assert [item.label for item in lamella_list.to_visit(items)] == ["FL1", "PL2", "PL3"]

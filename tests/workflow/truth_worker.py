@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
-from space.jobs.presence import Worker, this_host
+from space.jobs.presence import Worker
 from space.jobs.queue import Claim, JobFolder
 from space.jobs.results import result_path
 
@@ -45,12 +44,12 @@ class TruthWorker:
     done: list[str] = field(default_factory=list)
     displaced_um: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def __call__(self, map_dir: Path, space_dir: Path, devices=None) -> None:
+    def __call__(self, folder: JobFolder, space_dir: Path, devices=None) -> None:
         """Do what waits."""
-        folder = JobFolder(map_dir)
-        worker = Worker(f"{this_host()}-{os.getpid()}-truth", this_host(), os.getpid())
+        map_dir = folder.map_dir
         skipped: list[Claim] = []
-        while (claim := folder.claim(worker)) is not None:
+        # A worker does one job at a time: each claim here is one of its own.
+        while (claim := folder.claim(Worker.this_process())) is not None:
             name = claim.job.map_name
             if name in self.held_back:
                 skipped.append(claim)

@@ -182,7 +182,9 @@ def clear_status_line(session, line):
 
 def program_time_stamps(session, full=None, options=None):
     """Print version and time; with a negative flag only the time."""
-    version = "" if full is not None and full < 0 else "Simulated SerialEM 4.3.0 beta, "
+    version = (
+        "" if full is not None and full < 0 else f"Simulated SerialEM {session.installation}, "
+    )
     session.write_log(version + session.clock.date_time())
 
 

@@ -10,8 +10,6 @@ from space.simulator.session import Script
 from space.simulator.variables import PERSISTENT
 
 DEEPEST_CALL = 10
-VERSION = 40300
-BUILD_DATE = 20260101
 
 
 def is_variable_defined(session, name):
@@ -132,7 +130,7 @@ def is_version_at_least(session, version, date=None):
         wanted, day = int(version), int(date or 0)
     except ValueError as error:
         raise SEMerror("The version must be a number") from error
-    return float(VERSION > wanted or (VERSION == wanted and BUILD_DATE >= day))
+    return float(session.installation.is_at_least(wanted, day))
 
 
 def _key(table, name, what):

@@ -1,0 +1,71 @@
+"""Marks of models: what says that a result was made by this model and no other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from space.config import Config
+from space.images import FileState, file_state
+
+_BLOCK_BYTES = 1 << 20
+_DIGITS = 16
+
+
+def model_files(config: Config, task: str) -> tuple[Path, ...]:
+    """Return the files that make a model what it is."""
+    if task == "detect":
+        return (Path(config.detection_weights),)
+    folder = Path(config.segmentation_model)
+    folds = tuple(folder / f"fold_{fold}" for fold in config.segmentation_folds)
+    weights = tuple(path for fold in folds for path in sorted(fold.glob("checkpoint_*.pth")))
+    return (folder / "dataset.json", folder / "plans.json", *weights)
+
+
+class ModelMarks:
+    """The marks of the models that are configured.
+
+    A mark is a hash of contents, so the same model has it on every machine; a file is hashed
+    again only when its size or time has changed.
+
+    Parameters
+    ----------
+    load_config : callable
+        Returns the configuration; called at every question, since it may be edited.
+    """
+
+    def __init__(self, load_config: Callable[[], Config]) -> None:
+        self._load_config = load_config
+        self._known: dict[Path, tuple[FileState, str]] = {}
+
+    def __call__(self, task: str) -> str:
+        """Return the mark of the model for a task; empty if its files are not there."""
+        whole = hashlib.sha256()
+        for path in model_files(self._load_config(), task):
+            mark = self._mark(path)
+            if not mark:
+                return ""
+            whole.update(f"{path.name} {mark}\n".encode())
+        return whole.hexdigest()[:_DIGITS]
+
+    def _mark(self, path: Path) -> str:
+        state = file_state(path)
+        if state is None:
+            return ""
+        known = self._known.get(path)
+        if known is None or known[0] != state:
+            known = (state, _hash(path))
+            self._known[path] = known
+        return known[1]
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()

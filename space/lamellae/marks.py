@@ -1,0 +1,86 @@
+"""How lamellae are marked in the Navigator: points with a label and a note.
+
+A label alone tells nothing: maps are labelled after their grid, which may be called ``FL1``, and a
+person's own points may be called anything. A lamella is
+
+* a *point* labelled ``PL<n>`` or ``FL<n>`` whose note is ``<class> (<probability>%)``, as SPACEtomo
+  writes it, or
+* a point labelled ``FL<n>`` without a note: one that a person added by hand.
+
+Whatever else carries such a label belongs to somebody else and is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+FIRST_LABEL = "PL"
+"""Label of lamellae found on the whole-grid map, before their positions are refined."""
+
+FINAL_LABEL = "FL"
+"""Label of lamellae with refined positions."""
+
+POINT = 0
+"""Navigator item type of a point."""
+
+_NOTE = re.compile(r"(?P<category>.*\S) \((?P<percent>\d{1,3})%\)")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What label and note of a lamella's point tell.
+
+    Attributes
+    ----------
+    prefix : str
+        `FIRST_LABEL` or `FINAL_LABEL`.
+    number : int
+    category, probability :
+        As detected; for a point that a person added, a good one for certain.
+    by_hand : bool
+        Whether a person added it.
+    """
+
+    prefix: str
+    number: int
+    category: str = "good"
+    probability: float = 1.0
+    by_hand: bool = False
+
+
+def mark_of(label: str, note: str, kind: int) -> Mark | None:
+    """Return what a Navigator item marks; None when it is no lamella.
+
+    Parameters
+    ----------
+    label, note : str
+        As in the table.
+    kind : int
+        0 point, 1 polygon, 2 map.
+    """
+    number = lamella_number(label)
+    if number is None or kind != POINT:
+        return None
+    prefix = label[: len(FIRST_LABEL)]
+    if not note.strip():
+        return Mark(prefix, number, by_hand=True) if prefix == FINAL_LABEL else None
+    told = _NOTE.fullmatch(note.strip())
+    if told is None or int(told["percent"]) > 100:
+        return None
+    return Mark(prefix, number, told["category"], int(told["percent"]) / 100)
+
+
+def lamella_number(label: str) -> int | None:
+    """Return the number in a PL or FL label; None for other labels.
+
+    Whether the item is a lamella is for `mark_of` to say.
+    """
+    found = re.fullmatch(rf"(?:{FIRST_LABEL}|{FINAL_LABEL})([0-9]{{1,6}})", label)
+    return int(found.group(1)) if found else None
+
+
+def note(category: str, probability: float) -> str:
+    """Return the Navigator note of a lamella; one line, whatever the class is called."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in category).split())
+    return f"{plain or 'lamella'} ({round(100 * probability)}%)"

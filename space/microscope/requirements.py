@@ -1,0 +1,64 @@
+"""What SPACEtomo needs of SerialEM: its version, and the commands that it uses."""
+
+from __future__ import annotations
+
+from space.errors import SpaceError
+from space.microscope.sem import serialem
+
+LOWEST_VERSION = (40200, 20240814)
+"""SerialEM 4.2 of this build, which PACEtomo needs, too."""
+
+LOWEST_IN_WORDS = "4.2 as built on 14 August 2024"
+
+COMMANDS = tuple(
+    """
+    AddImagePosAsNavPoint AddStagePosAsNavPoint AdjustStagePosForNav AllowFileOverwrite
+    AreDewarsFilling bufferImage CameraProperties CameraToSpecimenMatrix ChangeItemColor
+    ChangeItemLabel ChangeItemNote CloseFile CloseNavigator Delay DeleteNavigatorItem
+    EchoBreakLines EndAcquireAtItems Eucentricity Exit GetVariable GoToImagingState
+    GoToLowDoseArea ImageProperties IsVariableDefined IsVersionAtLeast KeyBreak LoadCartridge
+    LoadOtherMap M MoveStageTo MoveToNavItem NavAcqAtEndUseParams NavIndexWithNote NewMap
+    NoMessageBoxOnError OpenNavigator OpenNewMontage OpenOldFile ParamSetToUseForMontage R
+    ReadFile ReadNavFile ReportApertureSize ReportColumnOrGunValve ReportDefocus ReportDirectory
+    ReportFileNumber ReportIfNavAcquiring ReportIfNavOpen ReportIlluminatedArea
+    ReportItemAcquire ReportLDDefocusOffset ReportLowDose ReportMag ReportMagIndex
+    ReportMeanCounts ReportNavFile ReportNumNavAcquire ReportNumTableItems ReportOtherItem
+    ReportProperty ReportSlotStatus ReportStageXYZ ReportTiltAngle ReportUserSetting
+    ResetImageShift SaveLog SaveLogOpenNew SaveNavigator SetApertureSize SetColumnOrGunValve
+    SetDefocus SetItemAcquire SetMag SetMagIndex SetMontageParams SetMontPanelParams
+    SetNewFileType SetPersistentVar SetupFullMontage SetUserSetting SetVariable
+    ShiftItemsByMicrons StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo
+    UpdateItemZ V
+    """.split()
+)
+"""Everything of the module `serialem` that is used; held to the code by a test."""
+
+
+def check_program() -> None:
+    """Raise an error if this SerialEM cannot do what a session will ask of it.
+
+    Moves nothing. Both the version and the names are looked at: the module is a file of its own,
+    which may have been left behind by an older SerialEM.
+
+    Raises
+    ------
+    SpaceError
+        With all that is missing.
+    """
+    sem = serialem()
+    missing = [name for name in COMMANDS if not hasattr(sem, name)]
+    problems = []
+    if "IsVersionAtLeast" not in missing and not sem.IsVersionAtLeast(
+        *(str(number) for number in LOWEST_VERSION)
+    ):
+        problems.append(f"This SerialEM is older than {LOWEST_IN_WORDS}.")
+    if missing:
+        problems.append(f"Its Python module lacks what SPACEtomo uses: {', '.join(missing)}.")
+    if problems:
+        raise SpaceError(
+            " ".join(problems),
+            "SerialEM",
+            "Nothing was moved. Install SerialEM 4.2 or newer. If Help > About SerialEM tells such "
+            "a version, PythonModulePath in SerialEMproperties.txt names the modules of an older "
+            "one: correct it and start SerialEM again.",
+        )

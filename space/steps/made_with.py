@@ -1,0 +1,197 @@
+"""With which settings each result was made, and what a run with others has to tell.
+
+What is done is never done again by itself, so a setting that was changed since does not count for
+it. Each result therefore carries the settings that made it: the whole-grid map and the
+lamella maps in the JSON beside their pictures, the lamellae in the list of lamellae, the targets
+in the choice file. The saved settings of a session only say what the last run was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from space.images import read_json_beside
+from space.settings import Settings
+from space.steps import lamella_list
+from space.steps.session import GridSession
+from space.steps.target_facts import choice_path, is_begun, targets_files
+
+KEY = "made_with"
+"""Name of the table of settings in each of these files."""
+
+WHOLE_GRID = ("WG_image_state", "WG_montage_overlap")
+LAMELLAE = ("WG_detection_threshold", "exclude_lamella_classes")
+REFINED = ("WG_offset_via_IM", "IM_image_state", "IM_mag_index")
+MAP = ("MM_image_state", "MM_montage_overlap", "MM_padding_factor", "objective_aperture")
+NOWHERE = (
+    "SPACE_DIR", "automation_level", "grid_list", "grid_default_name", "save_plot",
+    "aperture_control", "MM_mean_threshold", "external_map_dir",
+)  # fmt: skip
+"""Settings that say how a run goes on and leave no trace in its results."""
+
+TARGETS = tuple(
+    one.name
+    for one in fields(Settings)
+    if one.name not in (*WHOLE_GRID, *LAMELLAE, *REFINED, *MAP, *NOWHERE)
+)
+
+
+def made_with(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of these names as plain values for JSON."""
+    values = settings.to_dict()
+    return {name: values[name] for name in names if name in values}
+
+
+def changes(told: object, settings: Settings, names: Sequence[str]) -> list[str]:
+    """Return how settings differ from those that made a result.
+
+    Parameters
+    ----------
+    told : object
+        What the result carries; what it does not tell (an older version) counts as unchanged.
+    settings : Settings
+        Those of this run.
+    names : sequence of str
+        The settings that concern it.
+    """
+    now = json.loads(json.dumps(made_with(settings, names)))
+    before = told if isinstance(told, Mapping) else {}
+    return [
+        f"{name} = {_shown(before[name])} (now {_shown(now[name])})"
+        for name in now
+        if name in before and before[name] != now[name]
+    ]
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def remarks(session: GridSession, numbers: Sequence[int], level: int) -> list[str]:
+    """Say which results were made with other settings than those of this run.
+
+    Reads files only, and changes nothing.
+
+    Parameters
+    ----------
+    session : GridSession
+    numbers : sequence of int
+        Numbers of the lamellae to visit.
+    level : int
+        Up to which the run goes: later results are none of its business.
+    """
+    told = [*_of_the_grid(session), *_of_the_lamellae(session, numbers)]
+    if level >= 2:
+        told += _of_the_maps(session, numbers)
+    if level >= 4:
+        told += _of_the_targets(session, numbers)
+    return told
+
+
+def _of_the_grid(session: GridSession) -> list[str]:
+    before = read_json_beside(session.whole_grid_png).get(KEY)
+    differ = changes(before, session.settings, WHOLE_GRID)
+    if not differ or not (session.directory / session.whole_grid_note).is_file():
+        return []
+    return [
+        f"The map of grid {session.grid} was collected with {', '.join(differ)} and stays. To "
+        f"collect it anew, delete its item ({session.whole_grid_note}) and all points PL and FL in "
+        "the Navigator."
+    ]
+
+
+def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
+    known = lamella_list.load(session.lamellae_file)
+    if known is None or not numbers:
+        return []
+    differ = changes(known.made_with, session.settings, (*LAMELLAE, *REFINED))
+    if not differ:
+        return []
+    settings = session.settings
+    not_wanted = [
+        lamella.number
+        for lamella in known.lamellae
+        if lamella.number in numbers
+        and (
+            lamella.category in settings.exclude_lamella_classes
+            or lamella.probability < settings.WG_detection_threshold
+        )
+    ]
+    missed = sum(
+        other.category not in settings.exclude_lamella_classes
+        and other.probability >= settings.WG_detection_threshold
+        and other.category in _listed(known.made_with.get("exclude_lamella_classes"))
+        for other in known.others
+    )
+    text = (
+        f"The lamellae of grid {session.grid} were found with {', '.join(differ)} and stay. To "
+        "find them anew, delete all points PL and FL in the Navigator."
+    )
+    if not_wanted:
+        text += (
+            f" By the present settings {_numbered('lamella', not_wanted)} would be left out: "
+            "delete their points to leave them out."
+        )
+    if missed:
+        text += f" By the present settings {missed} more would be taken, left out then."
+    return [text]
+
+
+def _listed(value: object) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _of_the_maps(session: GridSession, numbers: Sequence[int]) -> list[str]:
+    return [
+        f"{_numbered('The map of lamella', concerned)} of grid {session.grid}: collected with "
+        f"{differ}; stays. To collect anew, delete its item in the Navigator (note "
+        f"{session.map_note(concerned[0])} and so on) and its targets file, if there is one; the "
+        "lamella is then exposed once more."
+        for differ, concerned in _grouped(
+            {
+                number: changes(
+                    read_json_beside(session.map_png(number)).get(KEY), session.settings, MAP
+                )
+                for number in numbers
+                if (session.directory / session.map_note(number)).is_file()
+            }
+        )
+    ]
+
+
+def _of_the_targets(session: GridSession, numbers: Sequence[int]) -> list[str]:
+    there = [number for number in numbers if targets_files(session, number)]
+    differing = {
+        number: changes(
+            read_json_beside(choice_path(session, number)).get(KEY), session.settings, TARGETS
+        )
+        for number in there
+    }
+    told = []
+    for begun in (False, True):
+        groups = {n: d for n, d in differing.items() if is_begun(session, n) == begun}
+        for differ, concerned in _grouped(groups):
+            what = f"{_numbered('The targets of lamella', concerned)} of grid {session.grid}"
+            if begun:
+                do = "Their acquisition has begun: what was exposed would be exposed again."
+            else:
+                name = session.targets_file(concerned[0]).name
+                do = f"To choose anew, delete {name}{' and so on' if len(concerned) > 1 else ''}."
+            told.append(f"{what}: chosen with {differ}; stay. {do}")
+    return told
+
+
+def _grouped(differing: Mapping[int, list[str]]) -> list[tuple[str, list[int]]]:
+    """Put lamellae together that differ alike."""
+    groups: dict[str, list[int]] = {}
+    for number, differ in differing.items():
+        if differ:
+            groups.setdefault(", ".join(differ), []).append(number)
+    return list(groups.items())
+
+
+def _numbered(what: str, numbers: Sequence[int]) -> str:
+    return f"{what} {', '.join(map(str, numbers))}"

@@ -1,0 +1,224 @@
+"""What is noted beside a lamella map, held against the map itself.
+
+The JSON beside a map's picture can be copied from elsewhere, edited, or be left from before the
+Navigator's items were shifted. Where it differs from the map that the Navigator has, no targets are
+set up from it: they would lie somewhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.geometry import MapFrame, rotation_of
+from space.images import json_path, read_json_beside, read_png
+from space.microscope import mdoc, mrc, navigator, scope
+from space.microscope.montage import MapImage
+from space.microscope.virtual_map import ViewConditions, view_conditions
+from space.steps.session import GridSession
+
+SAME_PLACE_UM, SAME_PLACE_PX = 0.02, 1.0
+"""Places in a map that lie no farther apart (the larger of both counts) are the same: the Navigator
+file rounds to six digits."""
+
+SAME_SCALE = 0.005
+"""Pixel sizes that differ by no larger fraction are the same."""
+
+SAME_ROTATION_DEG = 0.2
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What was noted beside a lamella map.
+
+    Attributes
+    ----------
+    frame : MapFrame
+        Frame of the picture that was segmented.
+    pixel_nm : float
+        Its pixel size.
+    view : ViewConditions
+        How View pictures were taken.
+    view_shape_px : tuple of int
+        Their rows and columns.
+    """
+
+    frame: MapFrame
+    pixel_nm: float
+    view: ViewConditions
+    view_shape_px: tuple[int, int]
+
+
+def view_of(session: GridSession, number: int, image: MapImage) -> ViewConditions | None:
+    """Return how the View pictures of a map were taken; None when its item cannot be read."""
+    saved = navigator.saved_item(image.index)
+    if saved is None:
+        return None
+    pieces = mdoc.images(mdoc.read(mdoc.path_of(session.directory / session.map_note(number))))
+    return view_conditions(
+        saved,
+        image.picture.pixel_nm,
+        # From the map's own matrix, so that no magnification need be set.
+        rotation_of(image.frame.stage_to_px, scope.stage_to_specimen()),
+        image.picture.pixel_nm / max(1.0, image.picture.binning),
+        pieces[0] if pieces else None,
+    )
+
+
+def view_shape_px(session: GridSession, number: int) -> tuple[int, int]:
+    """Return rows and columns of View pictures: those of the montage's pieces."""
+    return mrc.read_header(session.directory / session.map_note(number)).shape
+
+
+def read_facts(picture: Path) -> MapFacts:
+    """Read what was noted beside a lamella map.
+
+    Raises
+    ------
+    SpaceError
+        When it is missing or incomplete.
+    """
+    values = read_json_beside(picture)
+    try:
+        rows, columns = values["view_shape_px"]
+        told = {key: float(value) for key, value in values["view"].items()}
+        whole = {key: int(told[key]) for key in ("mag_index", "camera", "binning", "spot_size")}
+        facts = MapFacts(
+            MapFrame.from_dict(values["frame"]),
+            float(values["pixel_nm"]),
+            ViewConditions(**{**told, **whole}),
+            (int(rows), int(columns)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise SpaceError(
+            f"What belongs to a map cannot be read: {error!r}.", str(json_path(picture)), _REMEDY
+        ) from None
+    return facts
+
+
+_REMEDY = (
+    "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves them anew from the "
+    "map, which is then segmented again."
+)
+
+
+def checked_facts(session: GridSession, number: int, image: MapImage) -> MapFacts:
+    """Read what was noted beside a lamella map and hold it against the loaded map.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be read, or with everything in which it differs from the map.
+    """
+    picture = session.map_png(number)
+    facts = read_facts(picture)
+    pixels, told = read_png(picture)
+    problems = [
+        *_picture_problems(facts, pixels.shape, told.get("pixel_nm", facts.pixel_nm)),
+        *_map_problems(facts, image),
+        *_view_problems(facts, view_of(session, number, image), view_shape_px(session, number)),
+    ]
+    if problems:
+        raise SpaceError(
+            f"What is noted beside {picture.name} is not true of the map "
+            f"{session.map_note(number)} in the Navigator: {'; '.join(problems)}. "
+            "No targets are set up from it.",
+            str(json_path(picture)),
+            _REMEDY,
+        )
+    return facts
+
+
+def _picture_problems(facts: MapFacts, shape: tuple[int, ...], pixel_nm: float) -> list[str]:
+    problems = []
+    if tuple(shape) != facts.frame.shape:
+        problems.append(
+            f"it tells of {facts.frame.shape[1]} x {facts.frame.shape[0]} pixels, the picture has "
+            f"{shape[1]} x {shape[0]}"
+        )
+    if not _same_scale(pixel_nm, facts.pixel_nm):
+        problems.append(
+            f"it tells a pixel of {facts.pixel_nm:.4g} nm, the picture itself {pixel_nm:.4g} nm"
+        )
+    return problems
+
+
+def _map_problems(facts: MapFacts, image: MapImage) -> list[str]:
+    """Return in what a noted frame and pixel size differ from those of the loaded map."""
+    problems = []
+    rows, columns = facts.frame.shape
+    full_rows, full_columns = image.frame.shape
+    enlarged = math.sqrt(full_rows * full_columns / max(1, rows * columns))
+    pixel_nm = image.picture.pixel_nm * enlarged
+    if not _same_scale(pixel_nm, facts.pixel_nm):
+        problems.append(
+            f"it tells a pixel of {facts.pixel_nm:.4g} nm, by the map it is {pixel_nm:.4g} nm"
+        )
+    true = image.frame.resized(facts.frame.shape)
+    allowed_um = max(SAME_PLACE_UM, SAME_PLACE_PX * pixel_nm / 1000)
+    moved_um = _distance_um(facts.frame.center_stage_um, true.center_stage_um)
+    if not moved_um <= allowed_um:
+        problems.append(
+            f"it tells a centre {_place(facts.frame.center_stage_um)}, {moved_um:.4g} um away from "
+            f"the map's {_place(true.center_stage_um)}"
+        )
+    corners_px = np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float)
+    try:
+        away_um = (
+            facts.frame.to_stage(corners_px)
+            - true.to_stage(corners_px)
+            - np.subtract(facts.frame.center_stage_um, true.center_stage_um)
+        )
+        largest_um = float(np.hypot(*away_um.T).max())
+    except np.linalg.LinAlgError:
+        largest_um = math.inf
+    if not largest_um <= allowed_um:
+        problems.append(
+            f"its scale or rotation is another: a corner lies {largest_um:.4g} um from the map's"
+        )
+    return problems
+
+
+def _view_problems(
+    facts: MapFacts, view: ViewConditions | None, shape: tuple[int, int]
+) -> list[str]:
+    problems = []
+    if facts.view_shape_px != shape:
+        problems.append(
+            f"it tells of View pictures of {facts.view_shape_px[1]} x {facts.view_shape_px[0]} "
+            f"pixels, the map's pieces have {shape[1]} x {shape[0]}"
+        )
+    if view is None:
+        return problems
+    told, true = asdict(facts.view), asdict(view)
+    if not _same_scale(told["pixel_nm"], true["pixel_nm"]):
+        problems.append(
+            f"it tells a View pixel of {told['pixel_nm']:.4g} nm, by the map it is "
+            f"{true['pixel_nm']:.4g} nm"
+        )
+    turned_deg = (told["rotation_deg"] - true["rotation_deg"] + 180.0) % 360.0 - 180.0
+    if not abs(turned_deg) <= SAME_ROTATION_DEG:
+        problems.append(f"it tells a View that is rotated by {turned_deg:.4g} degrees")
+    problems += [
+        f"it tells {key.replace('_', ' ')} {told[key]} of View, the map has {true[key]}"
+        for key in ("mag_index", "camera", "binning")
+        if told[key] != true[key]
+    ]
+    return problems
+
+
+def _same_scale(one: float, other: float) -> bool:
+    # Written so that NaN is not the same as anything.
+    return other > 0 and abs(one / other - 1.0) <= SAME_SCALE
+
+
+def _distance_um(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return math.hypot(one[0] - other[0], one[1] - other[1])
+
+
+def _place(stage_um: tuple[float, float]) -> str:
+    return f"({stage_um[0]:.2f}, {stage_um[1]:.2f})"

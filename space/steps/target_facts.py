@@ -1,0 +1,114 @@
+"""What there is of a lamella's targets: facts of files and of the Navigator. Nothing is changed."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from space import pacetomo
+from space.errors import SpaceError
+from space.microscope import navigator
+from space.steps.session import GridSession
+from space.targeting.choice_file import count_targets
+
+_MOST_AREA_DIGITS = 2
+
+
+def choice_path(session: GridSession, number: int) -> Path:
+    """The choice of a lamella's targets as a file that a person can edit."""
+    return session.directory / f"{session.map_stem(number)}_choice.json"
+
+
+def find_files(directory: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder, whatever its own name, that match a pattern, by name."""
+    return sorted(Path(name) for name in glob.glob(f"{glob.escape(str(directory))}/{pattern}"))
+
+
+def area_patterns(root: str) -> list[str]:
+    """Patterns of the roots of all areas of a lamella, but not of other lamellae."""
+    further = (f"{root}_area{'[0-9]' * digits}" for digits in range(1, _MOST_AREA_DIGITS + 1))
+    return [root, *further]
+
+
+def targets_files(session: GridSession, number: int) -> list[Path]:
+    """Return the targets files of all areas that are there."""
+    return [
+        path
+        for root in area_patterns(session.map_stem(number))
+        for path in find_files(session.directory, pacetomo.targets_file_name(root))
+    ]
+
+
+def has_no_targets(session: GridSession, number: int) -> bool:
+    """Whether a lamella was set up without targets.
+
+    The targets file is then empty and the choice beside it has none. An empty file beside a
+    choice with targets was cut off.
+    """
+    path = session.targets_file(number)
+    return (
+        path.is_file()
+        and path.stat().st_size == 0
+        and count_targets(choice_path(session, number)) == ()
+    )
+
+
+def is_set_up(session: GridSession, number: int) -> bool:
+    """Whether the targets of a lamella were set up.
+
+    There is no target, or the item with the targets file's name as note is there, which is
+    written last, and no targets file was cut off. One with which PACEtomo has begun counts as set
+    up in any case: it must not get its Acquire back by itself.
+    """
+    path = session.targets_file(number)
+    if not path.is_file():
+        return False
+    if is_begun(session, number) or has_no_targets(session, number):
+        return True
+    return navigator.map_with_note(path.name) is not None and not cut_files(session, number)
+
+
+def cut_files(session: GridSession, number: int) -> list[Path]:
+    """Return the targets files of a lamella that are not whole."""
+    counts = count_targets(choice_path(session, number)) or ()
+    cut = []
+    for path in targets_files(session, number):
+        area = next(n for n in range(1, 100) if session.targets_file(number, n) == path)
+        if _is_cut(path, counts[area - 1] if area <= len(counts) else 0):
+            cut.append(path)
+    return cut
+
+
+def _is_cut(path: Path, chosen: int) -> bool:
+    """Whether a targets file lacks its end.
+
+    Without the end mark (earlier versions wrote none, a person may have deleted it) it must
+    read well, be ended, and have as many targets as were chosen.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        if text.rstrip().endswith(pacetomo.END.strip()):
+            return False
+        count = len(pacetomo.read(path).targets)
+    except (OSError, SpaceError):
+        return True
+    return count == 0 or count < chosen or not text.endswith("\n")
+
+
+def is_begun(session: GridSession, number: int) -> bool:
+    """Whether PACEtomo has begun with one of a lamella's areas."""
+    return any(begun_files(path) for path in targets_files(session, number))
+
+
+def begun_files(targets_file: Path) -> list[Path]:
+    """Return the run files and tilt series that PACEtomo has begun from a targets file."""
+    folder = targets_file.parent
+    runs = find_files(folder, pacetomo.run_files_pattern(targets_file.name))
+    series: set[Path] = set()
+    for path in (targets_file, *runs):
+        try:
+            series |= {folder / target.tsfile for target in pacetomo.read(path).targets}
+        except SpaceError:  # what it names cannot be told: any that may be its own
+            root = targets_file.name[: -len(pacetomo.targets_file_name(""))]
+            series |= set(find_files(folder, pacetomo.tilt_series_pattern(root)))
+    return [*runs, *sorted(path for path in series if path.exists())]
