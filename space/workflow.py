@@ -12,7 +12,7 @@ from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import SpaceError
 from space.lamellae.marks import lamella_number
-from space.microscope import navigator, scope
+from space.microscope import navigator, scope, series_needs
 from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
@@ -100,6 +100,9 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
         for folder in {directory, map_dir}:
             settings_module.save(settings, folder)
+        if settings.automation_level >= TARGETS:
+            series_needs.prepare_for_series()
+            series_needs.tell_what_is_missing(directory, settings.max_tilt)
         failures: list[str] = []
         names: tuple[str, ...] = ()
         for position, slot in enumerate(settings.grid_list):
@@ -200,6 +203,7 @@ def _run_levels(session: GridSession) -> bool:
         return False
 
     collect.go_to_lamella_conditions(session)
+    series_needs.tell_of_focus_area()
     if level >= ACQUIRE:
         begun.keep_begun_off(session)
     try:

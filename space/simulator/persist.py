@@ -39,6 +39,7 @@ from space.simulator.faults import Faults
 from space.simulator.freezing import FrozenStateError, freeze, thaw
 from space.simulator.installation import NEWEST
 from space.simulator.policy import Policy
+from space.simulator.script_state import apply_user_settings
 from space.simulator.session import Exposure, Script
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ def _take_settings(session: Session, state: Mapping[str, Any]) -> None:
     session.scope.areas, session.scope.states = before.areas, before.states
     session.camera.sets = state["camera"].sets
     session.options.user_settings = state["options"].user_settings
-    session.scope.shift_to_tilt_axis = bool(session.options.user_settings["ShiftToTiltAxis"])
+    apply_user_settings(session)
 
 
 def _load_scripts(folder: Path, session: Session) -> None:

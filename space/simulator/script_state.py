@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from space.simulator.images import LETTERS
+
 
 @contextlib.contextmanager
 def script_settings(session) -> Iterator[None]:
@@ -24,7 +26,7 @@ def script_settings(session) -> Iterator[None]:
         yield
     finally:
         options.user_settings = {**user_settings, **options.kept_settings}
-        scope.shift_to_tilt_axis = bool(options.user_settings["ShiftToTiltAxis"])
+        apply_user_settings(session)
         if not options.keep_frame_name:
             options.frames = options.frames.named_as(frames)
         session.camera.restore()
@@ -40,6 +42,13 @@ def script_settings(session) -> Iterator[None]:
             options.frames = replace(options.frames, camera_sets=sets)
         session.workbench.end_script()
         _forget_modes(session)
+
+
+def apply_user_settings(session) -> None:
+    """Let the parts of the microscope and the program go by the user settings."""
+    settings = session.options.user_settings
+    session.scope.shift_to_tilt_axis = bool(settings["ShiftToTiltAxis"])
+    session.buffers.roll_last = LETTERS[int(settings["BuffersToRollOnAcquire"])]
 
 
 def _forget_modes(session) -> None:

@@ -58,6 +58,7 @@ class Options:
             "ShiftToTiltAxis": 0.0,
             "NavAutosave": 0.0,
             "AutofocusBeamTilt": 5.0,
+            "BuffersToRollOnAcquire": 6.0,
         }
     )
     align_limit_um: float = 0.0

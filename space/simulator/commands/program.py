@@ -6,6 +6,7 @@ from space.simulator import wrapper
 from space.simulator.commands import all_commands
 from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
 from space.simulator.host import run_process
+from space.simulator.script_state import apply_user_settings
 from space.simulator.session import Script
 from space.simulator.variables import PERSISTENT
 
@@ -159,8 +160,7 @@ def set_user_setting(session, name, value, keep=None):
     options.user_settings[key] = float(value)
     if keep:
         options.kept_settings[key] = float(value)
-    if key == "ShiftToTiltAxis":
-        session.scope.shift_to_tilt_axis = bool(value)
+    apply_user_settings(session)
 
 
 def report_user_setting(session, name):
