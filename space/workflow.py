@@ -17,7 +17,7 @@ from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.settings import STAGE, Settings
-from space.steps import acquire, begun, collect, find, made_with, prepare, refind
+from space.steps import acquire, begun, collect, find, made_with, mend, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -183,6 +183,7 @@ def _run_levels(session: GridSession) -> bool:
     _tell_changed_settings(session)
 
     find.find_lamellae(session)
+    mend.mend_whole_grid(session)
     if session.settings.WG_offset_via_IM:
         refind.refind_lamellae(session)
     began = _tell_time(FIND, began)
@@ -206,6 +207,8 @@ def _run_levels(session: GridSession) -> bool:
     series_needs.tell_of_focus_area()
     if level >= ACQUIRE:
         begun.keep_begun_off(session)
+    for number in acquire.lamella_numbers():
+        mend.mend_targets(session, number)
     try:
         acquire.set_up_ready(session, acquiring=level >= ACQUIRE)
     except Exception as error:

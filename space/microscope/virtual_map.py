@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from space.errors import SpaceError
 from space.files import atomic_path
 from space.microscope import mdoc, navigator
 from space.microscope.autodoc import Document, Section
+from space.microscope.mrc import read_header
 from space.microscope.navfile import SavedItem
 from space.microscope.sem import serialem
 
@@ -173,6 +175,15 @@ def write_view(
         mrc.set_image_stack()
         mrc.voxel_size = 10 * conditions.pixel_nm
     mdoc.write(mdoc.path_of(path), _mdoc(path.name, data, conditions, stage_reading_um, z_um))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a View map and its .mdoc are there and as long as they should be."""
+    try:
+        read_header(path)
+        return mdoc.path_of(path).read_bytes().endswith(b"\n")
+    except (OSError, SpaceError):
+        return False
 
 
 def _mrc_type(data: np.ndarray) -> np.ndarray:

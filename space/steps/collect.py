@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from space.errors import SpaceError
-from space.images import read_json_beside
+from space.images import is_whole_png, read_json_beside
 from space.lamellae.marks import lamella_number
 from space.microscope import column, montage, navigator, scope, stage, states
 from space.microscope.montage import MapImage
@@ -38,15 +38,10 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     todo = []
     for item in lamella_list.to_visit(navigator.items()):
         number = lamella_number(item.label) or 0
-        try:
-            finished = _finished(session, number, segment)
-        except Exception as error:
-            _log.error("%s is of no use: %s", session.map_note(number), reason(error))
-            continue
-        if finished:
-            _log.info("The map %s exists: montage skipped.", session.map_note(number))
-        else:
+        if not has_map(session, number):
             todo.append(number)
+        elif _hand_on(session, number, segment):
+            _log.info("The map %s exists: montage skipped.", session.map_note(number))
     if not todo:
         return
     go_to_lamella_conditions(session)
@@ -59,7 +54,9 @@ def collect_maps(session: GridSession, segment: bool) -> None:
             somebody_there = somebody_there and not isinstance(error, NobodyThereError)
             _log.error("No map of lamella %d (the next one follows): %s", number, reason(error))
             failed.append(number)
-    failed = [number for number in failed if not _mended(session, number, segment)]
+    for number in list(failed):  # where only saving or queueing the map had failed
+        if has_map(session, number) and _hand_on(session, number, segment):
+            failed.remove(number)
     if failed and len(failed) == len(todo):
         raise SpaceError(
             "No lamella map could be collected.",
@@ -75,32 +72,42 @@ def go_to_lamella_conditions(session: GridSession) -> None:
     states.go_to_low_dose_states(session.settings.MM_image_state)
 
 
-def _mended(session: GridSession, number: int, segment: bool) -> bool:
-    """Whether only saving or queueing a map had failed, and works now."""
-    try:
-        return _finished(session, number, segment)
-    except Exception as error:
-        _log.error("Lamella %d: %s", number, reason(error))
-        return False
-
-
 def map_item(session: GridSession, number: int) -> Item | None:
     """Return the Navigator item of a lamella's map."""
     return navigator.map_with_note(session.map_note(number))
 
 
-def _finished(session: GridSession, number: int, segment: bool) -> bool:
-    """Whether a lamella's map is there; makes its picture if only that is missing."""
-    item = map_item(session, number)
-    if item is None or not (session.directory / session.map_note(number)).is_file():
-        return False
+def has_map(session: GridSession, number: int) -> bool:
+    """Whether a lamella's map was collected: its file and its Navigator item are there."""
+    path = session.directory / session.map_note(number)
+    return map_item(session, number) is not None and path.is_file()
+
+
+def has_picture(session: GridSession, number: int) -> bool:
+    """Whether the picture of a lamella's map, and what is noted beside it, are there and whole."""
     picture = session.map_png(number)
-    if not (picture.is_file() and picture.with_suffix(".json").is_file()):
-        _log.info("%s is saved from the map collected earlier.", picture.name)
-        _save(session, number, montage.load_map(item.index))
-    if segment:
-        submit_segmentation(session, picture, again=True)
-    return True
+    return "frame" in read_json_beside(picture) and is_whole_png(picture)
+
+
+def ensure_picture(session: GridSession, number: int) -> None:
+    """Save the picture of a lamella's map from the map, unless it is there and whole."""
+    item = map_item(session, number)
+    if item is None or has_picture(session, number):
+        return
+    _log.info("%s is saved from the map collected earlier.", session.map_png(number).name)
+    _save(session, number, montage.load_map(item.index))
+
+
+def _hand_on(session: GridSession, number: int, segment: bool) -> bool:
+    """See to a map's picture, and queue it if wanted; whether that worked."""
+    try:
+        ensure_picture(session, number)
+        if segment:
+            submit_segmentation(session, session.map_png(number), again=True)
+        return True
+    except Exception as error:
+        _log.error("%s is of no use: %s", session.map_note(number), reason(error))
+        return False
 
 
 def _item_of(number: int) -> Item | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import read_json_beside, read_png
+from space.images import is_whole_png, read_json_beside, read_png
 from space.lamellae.boxes import Box
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
 from space.lamellae.select import Lamella, choose, drop_close, renumbered
@@ -61,8 +61,7 @@ def find_lamellae(session: GridSession) -> None:
         session.lamellae_file,
         LamellaList(tuple(lamellae), tuple(others), None, made_with(session.settings, LAMELLAE)),
     )
-    title = f"{session.grid}: {len(boxes)} lamellae detected"
-    draw_detection(session, session.whole_grid_png, session.detection_plot, boxes, title)
+    draw_detection(session, session.whole_grid_png, session.detection_plot, boxes)
 
 
 def whole_grid_map(session: GridSession) -> MapImage:
@@ -89,6 +88,29 @@ def whole_grid_map(session: GridSession) -> MapImage:
     return collected
 
 
+def save_whole_grid(
+    session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
+) -> MapFrame:
+    """Save the whole-grid map for the detection model; return the frame of the picture."""
+    return save_for_model(
+        session.whole_grid_png,
+        grid_map.picture.data,
+        grid_map.picture.pixel_nm,
+        session.config.detection_pixel_nm,
+        grid_map.frame,
+        session.whole_grid_note,
+        task="detect",
+        grid=session.grid,
+        **{KEY: map_made_with},
+    )
+
+
+def has_whole_grid_picture(session: GridSession) -> bool:
+    """Whether the picture of the whole grid, and what is noted beside it, are there and whole."""
+    noted = read_json_beside(session.whole_grid_png)
+    return "frame" in noted and is_whole_png(session.whole_grid_png)
+
+
 def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
     """Return the lamella that a box in a picture with this frame shows."""
     center = frame.to_stage(np.array([box.center_px]))[0]
@@ -106,17 +128,7 @@ def _detect(
     session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
 ) -> tuple[list[Lamella], list[Lamella], list[Box]]:
     settings = session.settings
-    frame = save_for_model(
-        session.whole_grid_png,
-        grid_map.picture.data,
-        grid_map.picture.pixel_nm,
-        session.config.detection_pixel_nm,
-        grid_map.frame,
-        session.whole_grid_note,
-        task="detect",
-        grid=session.grid,
-        **{KEY: map_made_with},
-    )
+    frame = save_whole_grid(session, grid_map, map_made_with)
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
     limit = stage.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
     everything = [lamella_of_box(box, frame) for box in boxes]
@@ -178,9 +190,10 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
 
 
 def draw_detection(
-    session: GridSession, picture: Path, plot: Path, boxes: list[Box], title: str
+    session: GridSession, picture: Path, plot: Path, boxes: list[Box], title: str = ""
 ) -> None:
     """Draw the boxes that were found in a picture; a plot that fails is no reason to stop."""
+    title = title or f"{session.grid}: {len(boxes)} lamellae detected"
     try:
         data, info = read_png(picture)
         colors = {box.category: session.config.category(box.category).plot_color for box in boxes}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from space import config as model_config
-from space import pacetomo, plots
+from space import pacetomo
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame, field_rotation_deg, specimen_shift_um
-from space.images import read_png
 from space.microscope import montage, navigator, scope, stage, virtual_map
 from space.microscope.montage import MapImage
+from space.microscope.navigator import Item
 from space.microscope.scope import RecordOptics
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.choose import choose_targets
@@ -24,7 +25,8 @@ from space.steps.earlier import first_free_series, put_aside
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
-from space.targeting import Area, Choice, Optics, TargetingOptions, wanted_mask
+from space.steps.target_plots import draw_score, draw_targets
+from space.targeting import Area, Optics, TargetingOptions, wanted_mask
 
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
@@ -53,13 +55,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     int
         Number of targets.
     """
-    item = map_item(session, number)
-    if item is None:
-        raise SpaceError(
-            "The Navigator has no item for a lamella map.",
-            session.map_note(number),
-            "Delete its files and run the script again.",
-        )
+    item = _map_item(session, number)
     loaded = montage.load_map(item.index)
     facts = checked_facts(session, number, loaded)
     labels, told_names = read_segmentation(labels_path)
@@ -71,11 +67,13 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         )
     record = scope.record_optics(session.settings.beam_diameter)
     optics = optics_of(session, facts, record)
-    names = _names_of(session, told_names, labels_path)
+    names = names_of(session, told_names, labels_path)
     options = targeting_options(session)
     _log.info("%s: choosing targets...", session.map_stem(number))
     choice = choose_targets(session, number, labels, names, options, optics, facts.frame)
-    _draw(session, number, labels, names, options, choice, optics)
+    wanted = wanted_mask(labels, names, options, choice.polygons_map_px)
+    draw_targets(session, number, wanted, choice.areas, optics)
+    draw_score(session, number, choice, optics)
     if not choice.areas:
         put_aside(session, number)
         write_text_atomic(session.targets_file(number), "")
@@ -102,7 +100,18 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     return choice.n_targets
 
 
-def _names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> dict[str, int]:
+def _map_item(session: GridSession, number: int) -> Item:
+    item = map_item(session, number)
+    if item is None:
+        raise SpaceError(
+            "The Navigator has no item for a lamella map.",
+            session.map_note(number),
+            "Delete its files and run the script again.",
+        )
+    return item
+
+
+def names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> dict[str, int]:
     """Return the classes of a segmentation: as it tells itself, else as the model here has them.
 
     A monitor may run another model than the one that is configured here.
@@ -165,9 +174,10 @@ def _write_area(
     points_stage_um = facts.frame.to_stage(area.targets_map_px)
     label = map_label(number) + (f"a{area_number}" if area_number > 1 else "")
     indexes = []
+    _, _, z_um = stage.stage_position_um()
     for position, point in enumerate(points_stage_um, start=1):
         name = pacetomo.view_file_name(root, position)
-        _write_view(session.directory / name, point, facts, loaded)
+        _write_view(session.directory / name, point, facts, loaded, z_um)
         indexes.append(
             virtual_map.register(session.directory / name, f"{label}_{position:03d}", name)
         )
@@ -190,14 +200,15 @@ def _mark_for_acquisition(index: int, path: Path) -> None:
         )
 
 
-def _write_view(path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded: MapImage) -> None:
+def _write_view(
+    path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded: MapImage, z_um: float
+) -> None:
     """Cut the View picture around a target out of the montage."""
     enlarge = loaded.picture.pixel_nm / facts.view.pixel_nm
     center = loaded.frame.to_map(point_stage_um[np.newaxis])[0]
     cut = virtual_map.cut_out(
         loaded.picture.data, (center[0], center[1]), facts.view_shape_px, enlarge
     )
-    _, _, z_um = stage.stage_position_um()
     raw = _stage_reading(point_stage_um)
     virtual_map.write_view(path, cut, facts.view, (float(raw[0]), float(raw[1])), z_um)
 
@@ -205,6 +216,25 @@ def _write_view(path: Path, point_stage_um: np.ndarray, facts: MapFacts, loaded:
 def _stage_reading(points_stage_um: np.ndarray) -> np.ndarray:
     """Return the stage readings for Navigator positions."""
     return points_stage_um - np.array(scope.navigator_offset_um())
+
+
+def cut_views_again(session: GridSession, number: int, targets: Sequence[pacetomo.Target]) -> None:
+    """Cut the View pictures of targets out of the lamella's map once more.
+
+    Raises
+    ------
+    SpaceError
+        When there is no such map, or a target has no stage position.
+    """
+    item = _map_item(session, number)
+    loaded = montage.load_map(item.index)
+    facts = checked_facts(session, number, loaded)
+    for target in targets:
+        if target.stage_um is None:
+            raise SpaceError("A target has no stage position.", target.viewfile)
+        point_stage_um = np.array(target.stage_um) + np.array(scope.navigator_offset_um())
+        path = session.directory / target.viewfile
+        _write_view(path, point_stage_um, facts, loaded, item.z_um)
 
 
 def _targets(
@@ -262,35 +292,3 @@ def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray) -> N
     for position, (x_um, y_um) in enumerate(points_stage_um, start=1):
         index = navigator.add_stage_point(x_um, y_um, z_um)
         navigator.describe(index, f"{label}_geo{position}", f"{root}_geo", POINT_COLOR_GEOMETRY)
-
-
-def _draw(
-    session: GridSession,
-    number: int,
-    labels: np.ndarray,
-    names: dict[str, int],
-    options: TargetingOptions,
-    choice: Choice,
-    optics: Optics,
-) -> None:
-    stem = session.map_stem(number)
-    path = session.directory / pacetomo.plot_name(stem, options.target_list)
-    try:
-        picture, _ = read_png(session.map_png(number))
-        wanted = wanted_mask(labels, names, options, choice.polygons_map_px)
-        plots.plot_targets(
-            path,
-            picture,
-            wanted,
-            choice,
-            optics,
-            f"{stem}: {choice.n_targets} targets on {', '.join(options.target_list)}",
-        )
-        if session.settings.save_plot and choice.score is not None:
-            plots.plot_score(
-                session.directory / f"{stem}_score.png",
-                choice.score.values,
-                optics.pixel_nm * choice.score.factor,
-            )
-    except (SpaceError, OSError) as error:
-        _log.warning("The picture of the targets was not drawn: %s", error)

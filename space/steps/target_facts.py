@@ -9,7 +9,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.microscope import navigator
 from space.steps.session import GridSession
-from space.targeting.choice_file import count_targets
+from space.targeting.choice_file import count_points
 
 _MOST_AREA_DIGITS = 2
 
@@ -49,7 +49,7 @@ def has_no_targets(session: GridSession, number: int) -> bool:
     return (
         path.is_file()
         and path.stat().st_size == 0
-        and count_targets(choice_path(session, number)) == ()
+        and count_points(choice_path(session, number)) == ()
     )
 
 
@@ -70,29 +70,33 @@ def is_set_up(session: GridSession, number: int) -> bool:
 
 def cut_files(session: GridSession, number: int) -> list[Path]:
     """Return the targets files of a lamella that are not whole."""
-    counts = count_targets(choice_path(session, number)) or ()
-    cut = []
-    for path in targets_files(session, number):
-        area = next(n for n in range(1, 100) if session.targets_file(number, n) == path)
-        if _is_cut(path, counts[area - 1] if area <= len(counts) else 0):
-            cut.append(path)
-    return cut
+    chosen = count_points(choice_path(session, number)) or ()
+    areas = {session.targets_file(number, area): counts for area, counts in enumerate(chosen, 1)}
+    return [
+        path for path in targets_files(session, number) if _is_cut(path, areas.get(path, (0, 0)))
+    ]
 
 
-def _is_cut(path: Path, chosen: int) -> bool:
+def _is_cut(path: Path, chosen: tuple[int, int]) -> bool:
     """Whether a targets file lacks its end.
 
-    Without the end mark (earlier versions wrote none, a person may have deleted it) it must
-    read well, be ended, and have as many targets as were chosen.
+    Without the end mark (earlier versions wrote none, a person may have deleted it) it must read
+    well, be ended, and have as many targets, with their scores, and geometry points as were
+    chosen.
     """
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
         if text.rstrip().endswith(pacetomo.END.strip()):
             return False
-        count = len(pacetomo.read(path).targets)
+        read = pacetomo.read(path)
     except (OSError, SpaceError):
         return True
-    return count == 0 or count < chosen or not text.endswith("\n")
+    complete = (
+        len(read.targets) >= max(1, chosen[0])
+        and len(read.geo_points) >= chosen[1]
+        and (not chosen[0] or all(target.score is not None for target in read.targets))
+    )
+    return not complete or not text.endswith("\n")
 
 
 def is_begun(session: GridSession, number: int) -> bool:

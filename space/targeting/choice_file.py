@@ -117,12 +117,13 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     return parse(text, map_shape, path.name)
 
 
-def count_targets(path: Path) -> tuple[int, ...] | None:
-    """Return how many targets each area has, () for none at all; None when it cannot be told."""
+def count_points(path: Path) -> tuple[tuple[int, int], ...] | None:
+    """Return how many targets and geometry points each area has; None when it cannot be told."""
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        return tuple(count for area in values["areas"] if (count := len(area["targets"])))
-    except (OSError, ValueError, KeyError, TypeError):
+        areas = [area for area in values["areas"] if len(area["targets"])]
+        return tuple((len(area["targets"]), len(area.get("geometry_points", ()))) for area in areas)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

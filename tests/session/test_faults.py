@@ -6,12 +6,14 @@ nothing was done twice but what was cut off.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from space.steps.made_with import KEY
 from tests.session.small_session import SmallSession
 from tests.workflow.bench import make_project
 
@@ -156,3 +158,70 @@ def test_a_session_goes_on_after_serialem_died(session, fault, start, level, aga
     run = session(start)
     assert run.run(level, fault).died
     go_on(run, level, again)
+
+
+def cut(path, share=0.5):
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def without_last_target(path):
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.rindex("_tgt = ")], encoding="utf-8")
+
+
+HALF_WRITTEN = [
+    {"G1_wg.png": cut, "G1_lamella_detected.png": cut, "G1_L01.png": cut},
+    {"G1_wg.json": cut, "G1_lamella_detected.png": Path.unlink, "G1_L01.json": cut},
+    {"G1_wg.png": Path.unlink, "G1_L01.json": Path.unlink, "G1_L02_tgt_001_view.mrc": Path.unlink},
+    {"G1_L01_tgts.txt": cut, "G1_L02_tgt_001_view.mrc": cut},
+    {"G1_L01_tgts.txt": lambda path: path.write_bytes(b""), "G1_L02_tgt_001_view.mrc.mdoc": cut},
+    {"G1_L01_tgts.txt": without_last_target, "G1_L02_tgt_001_view.mrc.mdoc": Path.unlink},
+]
+
+
+@pytest.mark.parametrize("damage", HALF_WRITTEN, ids=lambda damage: "+".join(damage))
+def test_what_was_written_by_half_is_made_again_without_a_picture(session, damage):
+    run = session(4)
+    whole = {name: (run.directory / name).read_bytes() for name in damage}
+    exposures, targets = len(run.exposures), run.targets()
+    for name, spoil in damage.items():
+        spoil(run.directory / name)
+    outcome = run.run(4)
+    assert outcome.result.ok, outcome.result.error
+    run.check(4)
+    assert len(run.exposures) == exposures
+    for name, content in whole.items():
+        again = (run.directory / name).read_bytes()
+        if name == "G1_wg.json":  # all items were shifted since, and the map with them
+            again, content = (json.loads(data).keys() for data in (again, content))
+        elif name.endswith(".json"):  # with which settings the map was collected, is lost
+            again, content = ({**json.loads(data), KEY: {}} for data in (again, content))
+        elif name.endswith(".mrc"):  # the header tells the time
+            again, content = again[1024:], content[1024:]
+        assert again == content, name
+    assert run.targets() == targets
+    assert sum(item.acquire for item in run.items) == len(targets)
+
+
+def test_what_is_whole_is_left_alone(session):
+    run = session(4)
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in run.directory.glob("G1*")
+        if path.suffix not in (".nav", ".nav~", ".log")
+    }
+    assert run.run(4).result.ok
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_targets_that_pacetomo_has_begun_with_are_told_and_not_chosen_anew(session):
+    run = session(5)
+    cut(run.directory / "G1_L01_tgts.txt")
+    (run.directory / "G1_L02_tgt_001_view.mrc").unlink()  # not needed any more
+    exposures = len(run.exposures)
+    outcome = run.run(4)
+    assert outcome.result.ok
+    assert "G1_L01_tgts.txt was cut off, but PACEtomo has begun" in outcome.log
+    assert not any(item.acquire for item in run.items)
+    assert len(run.exposures) == exposures
+    assert not (run.directory / "G1_L02_tgt_001_view.mrc").exists()

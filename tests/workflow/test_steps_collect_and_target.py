@@ -161,6 +161,20 @@ def test_a_missing_picture_is_saved_from_the_map_without_a_new_montage(bench):
     assert again == facts
 
 
+def test_a_missing_or_cut_picture_of_the_targets_is_drawn_again(bench):
+    session = bench()
+    session.place_lamellae()
+    assert session.run(4).ok
+    plot = session.directory / "G1_L01_mitos_targets.png"
+    whole = plot.read_bytes()
+    for content in (None, whole[: len(whole) // 2]):
+        plot.unlink() if content is None else plot.write_bytes(content)
+        assert session.run(4).ok
+        assert plot.read_bytes() == whole
+    assert session.run(4, target_list=["nucleus"]).ok  # of other targets there is no picture
+    assert session.names("*_targets.png") == [plot.name]
+
+
 def test_a_failed_segmentation_blocks_nothing(bench):
     session = bench(("good", "good"))
     session.place_lamellae(6.0)
