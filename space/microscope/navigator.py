@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.microscope.moving import bring_paths_here
 from space.microscope.navfile import MAP, SavedItem, read_navigator_file
 from space.microscope.sem import sem_errors, serialem, words
 
@@ -56,15 +57,18 @@ class Item:
 def open_file(path: Path) -> None:
     """Make `path` the Navigator's file: read it when it exists, else begin a new table.
 
-    What was open before is saved under its own name first.
+    What was open before is saved under its own name first. In a folder that was moved or copied,
+    maps lead to the image files there from then on.
     """
     sem = serialem()
     status = int(sem.ReportIfNavOpen())
     if is_open(path):
-        _log.info("%s is open already.", path.name)
-        return
-    if status == 2:
         sem.SaveNavigator()
+        if not _bring_paths_here(path):
+            _log.info("%s is open already.", path.name)
+            return
+    elif status == 2:
+        _save_where_it_belongs(path.parent)
     elif status == 1 and int(sem.ReportNumTableItems()) > 0:
         backup = _free_name(path.with_name("before_SPACEtomo.nav"))
         sem.SaveNavigator(str(backup))
@@ -72,12 +76,53 @@ def open_file(path: Path) -> None:
     if status:
         sem.CloseNavigator()
     if path.is_file():
+        _bring_paths_here(path)
         sem.ReadNavFile(str(path))
         _log.info("%s was opened: going on with it.", path.name)
         return
     sem.OpenNavigator()
     # An empty table is not written, but from here on saving knows the name.
     sem.SaveNavigator(str(path))
+
+
+def _bring_paths_here(path: Path) -> bool:
+    """Mend the paths in a Navigator file that was moved or copied; return whether it was."""
+    count = bring_paths_here(path) if path.is_file() else 0
+    if count:
+        _log.info(
+            "%s was moved or copied: %d maps lead to the files in %s now.",
+            path.name,
+            count,
+            path.parent,
+        )
+    return count > 0
+
+
+def _save_where_it_belongs(directory: Path) -> None:
+    """Save the open table to its own file; in another folder only if it says something else.
+
+    Nothing is written into the folder of another session without need.
+    """
+    sem = serialem()
+    own = Path(str(sem.ReportNavFile()))
+    if _same_file(own.parent, directory):
+        sem.SaveNavigator()
+        return
+    trial = _free_name(directory / "before_SPACEtomo.nav")
+    sem.SaveNavigator(str(trial))
+    try:
+        same = own.is_file() and read_navigator_file(trial) == read_navigator_file(own)
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        sem.SaveNavigator(str(own))
+    trial.unlink(missing_ok=True)
+
+
+def open_folder() -> Path | None:
+    """Return the folder of the open Navigator's file; None when there is no such file."""
+    sem = serialem()
+    return Path(str(sem.ReportNavFile())).parent if int(sem.ReportIfNavOpen()) == 2 else None
 
 
 def is_open(path: Path) -> bool:

@@ -36,8 +36,9 @@ class FrozenStateError(ValueError):
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, stream, known: Mapping[str, Any]) -> None:
+    def __init__(self, stream, known: Mapping[str, Any], home: str) -> None:
         super().__init__(stream, protocol=5)
+        self._home = home
         self.arrays: list[np.ndarray] = []
         self._held: dict[int, int] = {}
         self._known = {id(one): name for name, one in known.items()}
@@ -54,15 +55,22 @@ class _Pickler(pickle.Pickler):
         if isinstance(value, np.generic):
             return ("number", value.dtype.str, value.item())
         if isinstance(value, PurePath):
-            return ("path", str(value))
+            inside = _inside(str(value), self._home)
+            return ("path", str(value)) if inside is None else ("home path", inside)
+        if isinstance(value, str):
+            inside = _inside(value, self._home)
+            return None if inside is None else ("home", inside)
         if isinstance(value, types.MethodType):
             return ("method", value.__self__, value.__name__)
         return None
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream, arrays: list[np.ndarray], known: Mapping[str, Any]) -> None:
+    def __init__(
+        self, stream, arrays: list[np.ndarray], known: Mapping[str, Any], home: str
+    ) -> None:
         super().__init__(stream)
+        self._home = home
         self._arrays = arrays
         self._known = known
 
@@ -78,6 +86,10 @@ class _Unpickler(pickle.Unpickler):
             return np.dtype(rest[0]).type(rest[1])
         if kind == "path":
             return Path(rest[0])
+        if kind == "home":
+            return self._home + rest[0]
+        if kind == "home path":
+            return Path(self._home + rest[0])
         if kind == "method":
             holder, name = rest
             if (type(holder).__name__, name) in _METHODS:
@@ -94,7 +106,15 @@ class _Unpickler(pickle.Unpickler):
         raise FrozenStateError(f"an object of the kind {module}.{name} is not allowed")
 
 
-def freeze(path: Path, state: Any, known: Mapping[str, Any]) -> None:
+def _inside(name: str, home: str) -> str | None:
+    """Return what follows `home` in a path that is it or lies in it; None for any other text."""
+    if not home or not name.startswith(home):
+        return None
+    rest = name[len(home) :]
+    return rest if not rest or rest[0] in "/\\" else None
+
+
+def freeze(path: Path, state: Any, known: Mapping[str, Any], home: str = "") -> None:
     """Write a state.
 
     Parameters
@@ -105,9 +125,11 @@ def freeze(path: Path, state: Any, known: Mapping[str, Any]) -> None:
         What to keep.
     known : mapping
         Name → object that is not kept but put in its place again when thawing.
+    home : str
+        A folder: paths in it are kept relative to it, since it may be moved or copied.
     """
     stream = io.BytesIO()
-    pickler = _Pickler(stream, known)
+    pickler = _Pickler(stream, known, home)
     pickler.dump(state)
     with zipfile.ZipFile(path, "w") as archive:  # stored, not compressed: pictures are noise
         archive.writestr(_OBJECTS, stream.getvalue())
@@ -116,8 +138,8 @@ def freeze(path: Path, state: Any, known: Mapping[str, Any]) -> None:
                 np.lib.format.write_array(part, array, allow_pickle=False)
 
 
-def thaw(path: Path, known: Mapping[str, Any]) -> Any:
-    """Read a state.
+def thaw(path: Path, known: Mapping[str, Any], home: str = "") -> Any:
+    """Read a state; `home` is where the folder is now that was named when it was written.
 
     Raises
     ------
@@ -131,7 +153,7 @@ def thaw(path: Path, known: Mapping[str, Any]) -> Any:
             for number in range(count):
                 with archive.open(f"{number}.npy") as part:
                     arrays.append(np.lib.format.read_array(part, allow_pickle=False))
-            return _Unpickler(io.BytesIO(archive.read(_OBJECTS)), arrays, known).load()
+            return _Unpickler(io.BytesIO(archive.read(_OBJECTS)), arrays, known, home).load()
     except FrozenStateError:
         raise
     except Exception as problem:  # a damaged pickle fails in any way

@@ -18,6 +18,8 @@ run ends; if it never ended (the program died), the next run starts the program 
 microscope as it stands: buffers, variables, open files and what was not saved of the
 Navigator are gone, scripts and settings are those of the last good end. The specimen is drawn
 again from its seed.
+
+A session's folder can be moved or copied: paths in it are kept relative to it.
 """
 
 from __future__ import annotations
@@ -271,7 +273,7 @@ def _load(folder: Path, session: Session) -> Keeper:
     died = (folder / RUNNING).exists()
     if (folder / PROGRAM).is_file():
         try:
-            state = thaw(folder / PROGRAM, known)
+            state = thaw(folder / PROGRAM, known, str(folder.parent))
         except FrozenStateError as problem:
             raise SessionError(f"{problem}. Delete it to start the program anew") from problem
         if died:
@@ -336,6 +338,8 @@ def _read_journal(folder: Path) -> tuple[list[Exposure], dict[str, list[tuple[in
     for kind, *values in lines:
         if kind == "picture":
             told = {n: hardware.restored(v) for n, v in values[0].items() if n in names}
+            if told.get("file"):  # relative to the session's folder, which may have been moved
+                told["file"] = str(folder.resolve().parent / told["file"])
             exposures[told["index"]] = Exposure(**told)
         elif kind == "chance":
             chances.setdefault(values[0], []).append(tuple(values[1]))
@@ -413,7 +417,7 @@ class Keeper:
         session.keeper = None
         state = {name: value for name, value in vars(session).items() if name not in _NOT_KEPT}
         with whole_file(self.folder / PROGRAM) as temporary:
-            freeze(temporary, state, _known(session))
+            freeze(temporary, state, _known(session), str(self.folder.parent))
         (self.folder / RUNNING).unlink(missing_ok=True)
 
     def _new_visits(self, session: Session) -> list[str]:
@@ -430,7 +434,14 @@ class Keeper:
         changed = [n for n in range(start, len(written)) if written[n] is not now[n]]
         changed += range(len(written), len(now))
         written[start:] = now[start:]
-        return [json.dumps(["picture", hardware.plain(now[n])]) for n in changed]
+        return [json.dumps(["picture", self._told(now[n])]) for n in changed]
+
+    def _told(self, exposure: Exposure) -> dict[str, Any]:
+        told = hardware.plain(exposure)
+        home = f"{self.folder.parent}{os.sep}"
+        if told.get("file", "").startswith(home):
+            told["file"] = told["file"][len(home) :]
+        return told
 
     def _write_hardware(self) -> None:
         values = {"format": FORMAT, "state": self._hardware}

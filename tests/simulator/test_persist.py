@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -280,3 +281,25 @@ def test_a_process_that_was_killed_leaves_a_session_that_can_be_opened(tmp_path)
         assert simulation.session.scope.stage_um[:2] == pytest.approx((30, 40), abs=0.1)
         assert len(simulation.exposures) == 1
         assert simulation.run(HEAD + "sem.T()").ok
+
+
+def test_a_kept_session_goes_on_where_its_folder_was_copied_to(tmp_path):
+    first, copy = tmp_path / "first", tmp_path / "elsewhere" / "copy"
+    with kept(first, Setup(noise=False), grids=GRIDS) as simulation:
+        assert simulation.run(HEAD + FIRST).ok
+    shutil.copytree(first, copy)
+    before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    asked = (
+        "sem.EchoBreakLines('DIR ' + sem.ReportDirectory())\n"
+        "sem.EchoBreakLines('NAV ' + sem.ReportNavFile())\n"
+        "sem.AddStagePosAsNavPoint(3, 4, 0)\nsem.SaveNavigator()\n"
+        "sem.V()\nsem.S()\nsem.NewMap(0, 'third')\nsem.CloseFile()\n"
+    )
+    with kept(copy, grids=GRIDS) as simulation:
+        result = simulation.run(HEAD + asked)
+        assert result.ok, result.error
+        log = "\n".join(simulation.log)
+    assert f"DIR {copy}" in log and f"NAV {copy / 'nav.nav'}" in log
+    assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
+    files = [{Path(one.file) for one in pictures(where) if one.file} for where in (copy, first)]
+    assert files == [{copy / "stack.mrc"}, {first / "stack.mrc"}]
