@@ -27,6 +27,8 @@ extra_tracking = False  # extra tracking target that need not hold the wanted cl
 max_targets = 0  # most targets of a lamella (0 = no limit)
 target_polygons = False  # only inside polygons drawn in the Navigator on the lamella map
 hole_pattern = False  # only in the holes of a holey film
+trust_simulated_model = False  # True: acquire organelles (noise on real maps) that a model found
+#                                which was trained on simulated maps only, as the shipped one
 max_tilt = 60  # degrees; beams must not overlap up to this tilt
 pretilt = 0  # degrees; of the lamella, if max_tilt is counted from the stage
 tolerance = 0.1  # beam overlap (fraction) that is resolved by moving targets

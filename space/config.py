@@ -14,6 +14,8 @@ from space.errors import SpaceError
 
 CONFIG_FILE = "SPACEtomo_config.py"
 CHECKPOINT = "checkpoint_final.pth"
+CARD, SIMULATED = "card.json", "simulated"
+"""File beside the weights that says what a model was trained on, and one of the answers."""
 _OFF = "off_lamella_classes"
 
 
@@ -228,6 +230,30 @@ def read_labels(model_folder: Path) -> dict[str, int]:
             "In the class table of the segmentation model two classes share a label.", str(path)
         )
     return dict(sorted(table.items(), key=lambda item: item[1]))
+
+
+def is_simulated_only(model_folder: Path) -> bool:
+    """Whether a model's card says that it has seen nothing but simulated maps.
+
+    A model without a card, as published ones are, says nothing about this.
+
+    Raises
+    ------
+    SpaceError
+        When there is a card that cannot be understood.
+    """
+    path = Path(model_folder) / CARD
+    try:
+        trained_on = json.loads(path.read_text(encoding="utf-8-sig"))["trained_on"]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpaceError(
+            f"The card of the segmentation model cannot be read: {error!r}.",
+            str(path),
+            f'Write {{"trained_on": "{SIMULATED}"}} or {{"trained_on": "real"}} into it.',
+        ) from None
+    return trained_on == SIMULATED
 
 
 def missing_model_files(model_folder: Path, folds: Sequence[int | str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from space.config import Config, labels, missing_model_files
+from space.config import Config, is_simulated_only, labels, missing_model_files
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
@@ -59,6 +59,7 @@ class Settings:
     max_targets: int = 0
     target_polygons: bool = False
     hole_pattern: bool = False
+    trust_simulated_model: bool = False
     max_tilt: float = 60
     pretilt: float = 0
     tolerance: float = 0.1
@@ -311,6 +312,7 @@ _FOR_EACH_CLASS = ("target_score_threshold",)
 """Numbers that may be given for each class."""
 
 _FLAGS = (
+    "trust_simulated_model",
     "on_lamella_only",
     "sparse_targets",
     "target_edge",
@@ -586,6 +588,19 @@ def _suggestion(word: str, known: Sequence[str]) -> str:
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 
+def doubted_targets(settings: Settings, config: Config) -> str:
+    """Say why targets will be noise on a real map; empty when there is no reason to think so."""
+    names = _strings(settings.target_list)
+    if names[:1] == [WHOLE_LAMELLA]:
+        names = names[1:]
+    if not names or not is_simulated_only(config.segmentation_model):
+        return ""
+    return (
+        f"the segmentation model was trained on simulated maps only: on real maps the targets on "
+        f"{', '.join(names)} are noise."
+    )
+
+
 def _check_models(settings: Settings, config: Config) -> list[str]:
     problems = [
         f"exclude_lamella_classes holds {_shown(name)}, which the detection model does not know. "
@@ -611,6 +626,17 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
         problems.append(
             f"The segmentation model {config.segmentation_model} lacks {', '.join(missing)}. "
             "Install it, or correct segmentation_folds in SPACEtomo_config.py."
+        )
+    try:
+        doubt = doubted_targets(settings, config)
+    except SpaceError as error:
+        return [*problems, str(error)]
+    if doubt and level >= 5 and settings.trust_simulated_model is not True:
+        problems.append(
+            f"trust_simulated_model is not set, and {doubt} Use a model that was trained on real "
+            'maps (README, Models), target_list = ["lamella"], or automation_level = 4 and look '
+            "at the targets before you acquire. If it is meant, as on the simulated microscope, "
+            "set trust_simulated_model = True."
         )
     for setting in ("target_list", "avoid_list", *_FOR_EACH_CLASS):
         for position, name in enumerate(_strings(getattr(settings, setting))):

@@ -25,6 +25,7 @@ MARKER = "SPACE_simulation.json"
 """Names a folder as one that a simulation made and may empty again."""
 
 SUMMARY = "summary.json"
+TRUST = "trust_simulated_model"
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
 GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
 
@@ -175,9 +176,12 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         "SPACE_DIR": str(plan_dir),
         "automation_level": plan.level,
         "grid_list": list(range(1, plan.grids + 1)) if slots else [settings.STAGE],
-        **plan.settings,
     }
-    text = with_settings(script.read_text(encoding="utf-8"), values)
+    text = script.read_text(encoding="utf-8")
+    if re.search(rf"^{TRUST}\s*=", text, re.MULTILINE):
+        # The specimen is simulated as well. (A script of someone else may lack the setting.)
+        values[TRUST] = True
+    text = with_settings(text, {**values, **plan.settings})
     scripts = {
         PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan, plan_dir)),
         AFTER_SCRIPT: Script("after", _after_text(plan, plan_dir)),

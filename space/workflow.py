@@ -92,6 +92,10 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
     with log_to_serialem():
         if remark:
             _log.info("%s", remark)
+        if settings.automation_level >= SEGMENT:
+            doubt = settings_module.doubted_targets(settings, config)
+            if doubt:
+                _log.warning("Caution: %s", doubt)
         scope.work_unattended()
         tell_anew()
         scope.centre_image_shift_on_tilt_axis()

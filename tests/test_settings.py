@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from space.config import load_config
+from space.config import is_simulated_only, load_config
 from space.errors import SpaceError
-from space.settings import SETTINGS_FILE, Settings, check, load, misspelt, save
+from space.settings import (
+    SETTINGS_FILE,
+    Settings,
+    check,
+    doubted_targets,
+    load,
+    misspelt,
+    save,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("background", "white", "black", "crack", "mitos", "ice", "lamella")
@@ -189,6 +197,48 @@ def test_the_segmentation_model_is_needed_from_level_3(good, config, project, le
     problems = check(replace(good, automation_level=level), config)
     assert len(problems) == count
     assert all("segmentation model" in text for text in problems)
+
+
+def say_trained_on(project: Path, text: str) -> None:
+    (project / "models/lamella_segmentation/card.json").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("card", "targets", "level", "trust", "refused"),
+    [
+        ('{"trained_on": "simulated"}', ("mitos",), 5, False, True),
+        ('{"trained_on": "simulated"}', {"lamella": 0.2, "mitos": 1}, 5, False, True),
+        ('{"trained_on": "simulated"}', ("mitos", "lamella"), 5, False, True),
+        ('{"trained_on": "simulated"}', ("mitos",), 5, True, False),
+        ('{"trained_on": "simulated"}', ("mitos",), 4, False, False),
+        ('{"trained_on": "simulated"}', ("lamella",), 5, False, False),
+        ('{"trained_on": "real"}', ("mitos",), 5, False, False),
+        (None, ("mitos",), 5, False, False),
+    ],
+)
+def test_organelles_of_a_model_that_saw_no_real_map_are_acquired_only_if_it_is_meant(
+    good, config, project, card, targets, level, trust, refused
+):
+    if card:
+        say_trained_on(project, card)
+    asked = replace(good, target_list=targets, automation_level=level, trust_simulated_model=trust)
+    problems = check(asked, config)
+    assert len(problems) == refused
+    if refused:
+        assert problems[0].startswith("trust_simulated_model") and "noise" in problems[0]
+    doubted = bool(card) and "simulated" in card and targets != ("lamella",)
+    assert bool(doubted_targets(asked, config)) == doubted
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '"simulated"'])
+def test_a_card_that_cannot_be_read_is_told(good, config, project, text):
+    say_trained_on(project, text)
+    problems = check(good, config)
+    assert len(problems) == 1 and "card" in problems[0]
+
+
+def test_the_shipped_segmentation_model_says_what_it_was_trained_on():
+    assert is_simulated_only(ROOT / "models/lamella_segmentation")
 
 
 def test_missing_detection_weights_matter_only_where_detection_runs(

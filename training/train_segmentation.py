@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from space.config import CARD, SIMULATED
 from space.files import write_text_atomic
 
 from . import formats
@@ -332,6 +333,7 @@ def ship(data: Path, small: bool, target: Path) -> None:
     write_text_atomic(target / "plans.json", json.dumps(plans, indent=1))
     if (output / "record.json").exists():
         shutil.copyfile(output / "record.json", target / "record.json")
+    write_text_atomic(target / CARD, json.dumps({"trained_on": SIMULATED}, indent=1) + "\n")
     print(f"{source.name} after epoch {checkpoint['current_epoch']} -> {target}")
 
 

@@ -28,7 +28,7 @@ REFINED = ("WG_offset_via_IM", "IM_image_state", "IM_mag_index")
 MAP = ("MM_image_state", "MM_montage_overlap", "MM_padding_factor", "objective_aperture")
 NOWHERE = (
     "SPACE_DIR", "automation_level", "grid_list", "grid_default_name", "save_plot",
-    "aperture_control", "MM_mean_threshold", "external_map_dir",
+    "aperture_control", "MM_mean_threshold", "external_map_dir", "trust_simulated_model",
 )  # fmt: skip
 """Settings that say how a run goes on and leave no trace in its results."""
 
