@@ -165,17 +165,15 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
     """
     from space.simulator import Script
-    from space.simulator.instrument import load_instrument
     from space.simulator.persist import SessionError, kept
 
     plan_dir = Path(plan.space_dir).resolve()
     out = Path(plan.out).resolve()
-    slots = load_instrument(plan.instrument).autoloader_slots
     script = plan.script or plan_dir / "SPACEtomo.py"
     values = {
         "SPACE_DIR": str(plan_dir),
         "automation_level": plan.level,
-        "grid_list": list(range(1, plan.grids + 1)) if slots else [settings.STAGE],
+        **grids_of(plan),
     }
     text = script.read_text(encoding="utf-8")
     if re.search(rf"^{TRUST}\s*=", text, re.MULTILINE):
@@ -227,6 +225,21 @@ def setup_of(plan: Plan) -> Setup:
         serialem=plan.serialem,
         stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
     )
+
+
+def grids_of(plan: Plan) -> dict[str, Any]:
+    """Give the settings that name the grids of a plan: without an autoloader that on the stage."""
+    from space.simulator.instrument import load_instrument
+
+    if load_instrument(plan.instrument).autoloader_slots:
+        return {"grid_list": list(range(1, plan.grids + 1))}
+    if plan.grids > 1:
+        raise SpaceError(
+            f"{plan.instrument} has no autoloader for {plan.grids} grids.",
+            "--grids",
+            "Simulate one grid, or another microscope.",
+        )
+    return {"grid_list": [settings.STAGE], "grid_default_name": "G1"}
 
 
 def policy_of(answers: Path | None) -> Policy | None:

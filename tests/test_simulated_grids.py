@@ -1,0 +1,30 @@
+"""Which grids a simulated session is told to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from space.errors import SpaceError
+from space.simulate import Plan, grids_of, setup_of
+
+
+def plan(**changes) -> Plan:
+    return Plan(Path("out"), Path("."), **changes)
+
+
+def test_grids_are_in_the_autoloader():
+    assert grids_of(plan(grids=2)) == {"grid_list": [1, 2]}
+
+
+def test_without_an_autoloader_the_grid_is_on_the_stage_and_has_its_name():
+    made = plan(instrument="jeol_200kv")
+    told = grids_of(made)
+    assert told["grid_list"] == ["stage"]
+    assert told["grid_default_name"] == setup_of(made).grids[0].name
+
+
+def test_several_grids_need_an_autoloader():
+    with pytest.raises(SpaceError, match="jeol_200kv has no autoloader for 2 grids"):
+        grids_of(plan(instrument="jeol_200kv", grids=2))
