@@ -50,6 +50,7 @@ MM_mean_threshold = 0  # counts below which a person must centre (0 = never)
 image_shift_limit = 15  # um from the tracking target
 beam_diameter = 0  # um at Record (0 = as the microscope tells, else the camera's diagonal)
 beam_margin = 0.2  # um around the tracking target's beam, which misses its place while tilting
+take_previews = False  # a Preview of each target at level 4 (dose), for PACEtomo's refFromPreview
 acquire_begun_items = False  # True: acquire again what was cut off (exposes its targets twice)
 
 # Inference on another computer: folder that SPACEtomo_monitor.py watches ("" = on this computer)

@@ -81,6 +81,7 @@ class Settings:
     beam_diameter: float = 0
     beam_margin: float = 0.2
     acquire_begun_items: bool = False
+    take_previews: bool = False
     external_map_dir: str = ""
 
     @staticmethod
@@ -323,6 +324,7 @@ _FLAGS = (
     "aperture_control",
     "WG_offset_via_IM",
     "acquire_begun_items",
+    "take_previews",
 )
 
 

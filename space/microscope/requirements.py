@@ -12,24 +12,26 @@ LOWEST_IN_WORDS = "4.2 as built on 14 August 2024"
 
 COMMANDS = tuple(
     """
-    AddImagePosAsNavPoint AddStagePosAsNavPoint AddToAutodoc AdjustStagePosForNav
+    AddImagePosAsNavPoint AddStagePosAsNavPoint AddToAutodoc AdjustStagePosForNav AlignTo
     AllowFileOverwrite AreDewarsFilling bufferImage CameraProperties CameraToSpecimenMatrix
     ChangeItemColor ChangeItemLabel ChangeItemNote CloseFile CloseNavigator Delay
     DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit GetVariable
-    GoToImagingState GoToLowDoseArea ImageProperties IsVariableDefined IsVersionAtLeast
-    KeyBreak LoadCartridge LoadOtherMap M MoveStageTo MoveToNavItem NavAcqAtEndUseParams
-    NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator OpenNewFile OpenNewMontage
-    OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile ReportApertureSize
-    ReportAxisPosition ReportCameraProperty ReportColumnOrGunValve ReportDefocus
-    ReportDirectory ReportFileNumber ReportFrameSavingPath ReportIfNavAcquiring ReportIfNavOpen
-    ReportIlluminatedArea ReportItemAcquire ReportLDDefocusOffset ReportLowDose ReportMag
+    GoToImagingState GoToLowDoseArea ImageProperties ImageShiftByMicrons IsVariableDefined
+    IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M MoveStageTo MoveToNavItem
+    NavAcqAtEndUseParams NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator
+    OpenNewFile OpenNewMontage OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile
+    ReadOtherFile ReportApertureSize ReportAxisPosition ReportCameraProperty
+    ReportColumnOrGunValve ReportDefocus ReportDirectory ReportFileNumber
+    ReportFrameSavingPath ReportIfNavAcquiring ReportIfNavOpen ReportIlluminatedArea
+    ReportImageShift ReportItemAcquire ReportLDDefocusOffset ReportLowDose ReportMag
     ReportMagIndex ReportMeanCounts ReportNavFile ReportNumNavAcquire ReportNumTableItems
     ReportOtherItem ReportProperty ReportSlotStatus ReportStageXYZ ReportTiltAngle
-    ReportTiltAxisOffset ReportUserSetting ResetImageShift SaveLog SaveLogOpenNew SaveNavigator
-    SetApertureSize SetColumnOrGunValve SetDefocus SetItemAcquire SetMag SetMagIndex
-    SetMontageParams SetMontPanelParams SetNewFileType SetPersistentVar SetProperty
-    SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons StageToSpecimenMatrix
-    StartNavAcquireAtEnd SuppressReports TiltTo UpdateItemZ V
+    ReportTiltAxisOffset ReportUserSetting ResetImageShift S SaveLog SaveLogOpenNew
+    SaveNavigator SetApertureSize SetColumnOrGunValve SetDefocus SetImageShift
+    SetItemAcquire SetMag SetMagIndex SetMontageParams SetMontPanelParams SetNewFileType
+    SetPersistentVar SetProperty SetupFullMontage SetUserSetting SetVariable
+    ShiftItemsByMicrons StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo
+    UpdateItemZ V
     """.split()
 )
 """Everything of the module `serialem` that is used; held to the code by a test."""

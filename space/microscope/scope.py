@@ -236,6 +236,11 @@ def take_view() -> Picture:
     return _take(serialem().V)
 
 
+def take_preview() -> Picture:
+    """Take a Preview picture; errors as for `take_record`."""
+    return _take(serialem().L)
+
+
 def _take(command: Callable[[], None]) -> Picture:
     def work() -> Picture:
         command()

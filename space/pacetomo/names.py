@@ -43,12 +43,17 @@ def view_file_name(root: str, number: int) -> str:
     return f"{root}_tgt_{number:03d}_view.mrc"
 
 
+def preview_file_name(root: str, number: int) -> str:
+    """Name of the Preview picture of target `number` (from 1)."""
+    return f"{root}_tgt_{number:03d}.mrc"
+
+
 def patterns_of_a_set_up(root: str) -> tuple[str, ...]:
     """Patterns of the files that SPACEtomo and PACEtomo write for an area, but tilt series."""
     targets = targets_file_name(root)
     settings = f"{targets[: -len('.txt')]}_settings.txt"
-    views = view_file_name(root, 0).replace("000", "???")
-    return targets, run_files_pattern(targets), settings, views, f"{root}_tgt_???.mrc"
+    pictures = (name(root, 0).replace("000", "???") for name in (view_file_name, preview_file_name))
+    return targets, run_files_pattern(targets), settings, *pictures
 
 
 def plot_name(root: str, target_list: tuple[str, ...]) -> str:

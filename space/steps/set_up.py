@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame, field_rotation_deg, specimen_shift_um
-from space.microscope import montage, navigator, scope, stage, virtual_map
+from space.microscope import montage, navigator, preview, scope, stage, states, virtual_map
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import RecordOptics
+from space.microscope.sem import reason
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.choose import choose_targets
 from space.steps.collect import map_item
@@ -185,8 +187,40 @@ def _write_area(
     path = session.directory / pacetomo.targets_file_name(root)
     series = first_free_series(session, root)
     targets = _targets(root, series, area, points_stage_um, facts.frame)
+    if session.settings.take_previews:
+        targets = _with_previews(session, root, indexes[0], targets)
     write_text_atomic(path, pacetomo.render(targets) + pacetomo.END)
     return indexes[0], path
+
+
+def _with_previews(
+    session: GridSession, root: str, index: int, targets: pacetomo.TargetsFile
+) -> pacetomo.TargetsFile:
+    """Take a Preview of each target; where that fails, targets go without."""
+    names = [pacetomo.preview_file_name(root, n) for n, _ in enumerate(targets.targets, start=1)]
+    _log.info("%s: taking %d Preview pictures...", root, len(names))
+    try:
+        navigator.move_to(index)
+        states.go_to_area("V")
+        preview.centre_on(session.directory / targets.targets[0].viewfile)
+        preview.take_previews(
+            [
+                (session.directory / name, target.shift_um or (0.0, 0.0))
+                for name, target in zip(names, targets.targets)
+            ]
+        )
+    except Exception as error:  # PACEtomo can do without, but not with refFromPreview
+        _log.error(
+            "%s: Preview pictures failed: %s. Its targets have none: set refFromPreview = False in "
+            "PACEtomo, or delete its targets file and run the script again.",
+            root,
+            reason(error),
+        )
+        return targets
+    finally:
+        states.go_to_area("V")
+    with_files = (replace(one, tgtfile=name) for one, name in zip(targets.targets, names))
+    return replace(targets, targets=tuple(with_files))
 
 
 def _mark_for_acquisition(index: int, path: Path) -> None:

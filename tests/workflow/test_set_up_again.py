@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import pytest
+
 from space import pacetomo
+from space.errors import SpaceError
 from space.simulator import Script
 from tests.workflow.bench import ROOT
 
@@ -114,3 +118,42 @@ def test_the_stand_in_takes_targets_of_which_only_stage_positions_are_told(bench
         wanted = [a - b for a, b in zip(target.stage_um, targets[0].stage_um)]
         found = [a - b for a, b in zip(taken[target.tsfile], first)]
         assert max(abs(a - b) for a, b in zip(wanted, found)) < 0.05
+
+
+def test_previews_for_pacetomo_show_the_targets(bench):
+    session = bench()
+    session.place_lamellae()
+    before = session.count_exposures()
+    assert session.run(4, take_previews=True, max_targets=3).ok
+    targets = targets_of(session).targets
+    assert 2 <= len(targets) <= 3
+    taken = [one for one in session.simulation.exposures[before:] if one.file]
+    session.do("sem.EchoBreakLines('OFFSET %g %g' % tuple(sem.AdjustStagePosForNav(0, 0)[:2]))")
+    told = next(line for line in reversed(session.simulation.log) if line.startswith("OFFSET"))
+    offset_um = [float(word) for word in told.split()[1:]]  # of the Navigator from stage readings
+    shots = []
+    for number, target in enumerate(targets, start=1):
+        assert target.tgtfile == f"G1_L01_tgt_{number:03d}.mrc"
+        assert (session.directory / target.tgtfile).is_file()
+        (shot,) = [one for one in taken if one.file.endswith(target.tgtfile)]
+        shots.append(shot.center_um)
+        assert np.hypot(*(np.subtract(shot.center_um, target.stage_um) - offset_um)) < 0.3
+    steps = np.diff(shots, axis=0) - np.diff([target.stage_um for target in targets], axis=0)
+    assert np.hypot(*steps.T).max() < 0.05
+    assert session.simulation.session.scope.image_shift == pytest.approx((0, 0), abs=1e-6)
+    assert session.run(4, take_previews=True, max_targets=3).ok
+    assert len(session.names("G1_L01_tgt_00?.mrc")) == len(targets)
+
+
+def test_targets_go_without_previews_when_these_fail(bench, monkeypatch):
+    session = bench()
+    session.place_lamellae()
+
+    def fail():
+        raise SpaceError("the camera is away")
+
+    monkeypatch.setattr("space.microscope.scope.take_preview", fail)
+    assert session.run(4, take_previews=True, max_targets=3).ok
+    assert "Preview pictures failed: the camera is away" in session.log()
+    assert not any(target.tgtfile for target in targets_of(session).targets)
+    assert sum(item.acquire for item in session.items()) == 1
