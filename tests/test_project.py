@@ -132,12 +132,6 @@ def test_nothing_asks_for_more_than_python_3_9_has():
                 raise AssertionError(f"{path}:{node.lineno}: match")
 
 
-def test_no_two_test_files_have_one_name():
-    """pytest takes the second for the first one and ends before any test."""
-    names = [path.name for path in python_files("tests") if path.name.startswith("test_")]
-    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
-
-
 def test_shipped_models_stay_small():
     models = [path for path in (ROOT / "models").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in models) < 40e6
