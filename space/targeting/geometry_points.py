@@ -62,7 +62,7 @@ def geometry_points(
     )  # fmt: skip
     clean = np.zeros(shape, bool)
     clean[rows, columns] = cover.surface[rows, columns] >= CLEAN
-    stride = max(1, int(np.ceil(np.sqrt(clean.sum() / (10 * CANDIDATES_MAX)))))
+    stride = max(1, int(np.ceil(np.sqrt(clean.sum() / (4 * CANDIDATES_MAX)))))
     first = np.zeros(shape, bool)
     first[stride // 2 :: stride, stride // 2 :: stride] = True
     cells = np.argwhere(clean & first)

@@ -75,6 +75,8 @@ def relabelled(
     starts, ends = runs
     for begin in range(0, flat.size, STRIP_PX):
         first, last = np.searchsorted(starts, (begin, begin + STRIP_PX))
+        if first == last:
+            continue
         pixels = _positions(starts[first:last], ends[first:last])
         found += np.bincount(flat[pixels], minlength=256)
         flat[pixels] = table[flat[pixels]]
