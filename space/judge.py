@@ -197,6 +197,7 @@ def judge_grid(
     options: TargetingOptions,
     optics: Optics,
     rotation_deg: float,
+    map_root: str = "",
 ) -> GridVerdict:
     """Compare one grid's files with its truth.
 
@@ -217,6 +218,8 @@ def judge_grid(
     optics : Optics
     rotation_deg : float
         Direction of the Record image's columns on the stage.
+    map_root : str
+        What the names of the grid's files begin with in the map folder, if not with its name.
     """
     known = positions(nav_items) | excluded(directory / f"{grid.name}_lamellae.json")
     numbers = sorted(known)
@@ -240,7 +243,7 @@ def judge_grid(
         planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
         conflicts += beam_conflicts(points, optics)
         on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
-        segmentation = map_dir / f"{stem}_seg.png"
+        segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
         has_segmentation = segmentation.exists()
         verdicts.append(
             LamellaVerdict(

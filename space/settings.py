@@ -199,9 +199,9 @@ def _unknown(values: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def save(settings: Settings, folder: Path) -> Path:
+def save(settings: Settings, folder: Path, name: str = SETTINGS_FILE) -> Path:
     """Write `SPACE_settings.json` into `folder` and return its path."""
-    path = Path(folder) / SETTINGS_FILE
+    path = Path(folder) / name
     write_text_atomic(path, json.dumps(settings.to_dict(), indent=2) + "\n")
     return path
 

@@ -359,6 +359,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     """Compare all grids of a simulation with their truth."""
     from space.simulator import navfile
     from space.simulator.specimen import LABELS
+    from space.steps import identity
 
     out = Path(plan.out).resolve()
     used = settings.load(out) if (out / settings.SETTINGS_FILE).exists() else settings.Settings()
@@ -393,6 +394,9 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                     scope.rotation_deg(scope.area_mag_index("R")),
                     simulation.session.instrument.stage.invert_x,
                 ),
+                identity.grid_name_in(map_dir, out, grid.name, identity.session_id(out))
+                if map_dir.is_dir()
+                else "",
             )  # fmt: skip
         )
     return judge.summary(verdicts, seconds)

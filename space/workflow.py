@@ -16,8 +16,9 @@ from space.microscope import navigator, scope, series_needs
 from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
+from space.microscope.waiting import yes
 from space.settings import STAGE, Settings
-from space.steps import acquire, begun, collect, find, made_with, mend, prepare, refind
+from space.steps import acquire, begun, collect, find, identity, made_with, mend, prepare, refind
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -100,10 +101,13 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         tell_anew()
         scope.centre_image_shift_on_tilt_axis()
         prepare.check_autoloader(settings)
-        directory = scope.working_directory()
+        directory = _session_directory()
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
-        for folder in {directory, map_dir}:
-            settings_module.save(settings, folder)
+        own_id = identity.session_id(directory)
+        settings_module.save(settings, directory)
+        if settings.external_map_dir:
+            stem = identity.settings_name_in(map_dir, own_id)
+            settings_module.save(settings, map_dir, f"{stem}.json")
         if settings.automation_level >= TARGETS:
             series_needs.prepare_for_series()
             series_needs.tell_what_is_missing(directory, settings.max_tilt)
@@ -114,7 +118,16 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
                 name = prepare.grid_name(slot, settings, names, prepare.earlier_names(directory))
                 names = (*names, name)
                 prepare.note_name(directory, slot, name)
-                session = GridSession(settings, config, directory, map_dir, name)
+                root = identity.grid_name_in(map_dir, directory, name, own_id)
+                session = GridSession(settings, config, directory, map_dir, name, root)
+                if root != name:
+                    _log.info(
+                        "Another session has maps of a grid %s in %s: those of this one are "
+                        "called %s_L01.png and so on.",
+                        name,
+                        map_dir,
+                        root,
+                    )
                 started = run_grid(session, slot)
             except Exception as error:  # unless nothing can be saved, the next grid can be done
                 text = reason(error)
@@ -136,6 +149,30 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
                 do="Mend this and run the script again; what is done is skipped.",
             )
         _log.info("SPACEtomo has finished level %d.", settings.automation_level)
+
+
+def _session_directory() -> Path:
+    """Return the directory of the session: SerialEM's, unless the Navigator says otherwise.
+
+    Somebody may have changed SerialEM's directory since the last run, or SerialEM may have been
+    started anew in another one. Taken for a new session, everything would be exposed once more.
+    It is asked here, before anything moves and while somebody is there who pressed Run; who wants
+    no question closes the Navigator first.
+    """
+    here = scope.working_directory()
+    there = navigator.open_folder()
+    if there is None or identity.is_session(here) or not identity.is_session(there):
+        return here
+    if yes(
+        f"SerialEM's directory is {here}, where there is no session yet. The open Navigator file "
+        f"belongs to the session in {there}. Yes: go on with that session. No: begin a new one in "
+        f"{here}, which takes all maps anew."
+    ):
+        scope.set_working_directory(there)
+        _log.info("Going on with the session in %s.", there)
+        return there
+    _log.info("A new session begins in %s.", here)
+    return here
 
 
 def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
@@ -261,11 +298,13 @@ def run_post_action(space_dir: Path) -> None:
         # SerialEM has just turned Acquire off for the item that was done; on disk, that is
         # what keeps a later session from acquiring it again.
         navigator.save()
-        directory = scope.working_directory()
+        directory = navigator.open_folder() or scope.working_directory()
         settings = settings_module.load(directory)
         config = load_config(space_dir)
         map_dir = Path(settings.external_map_dir) if settings.external_map_dir else directory
-        session = GridSession(settings, config, directory, map_dir, _open_grid_name())
+        grid = _open_grid_name()
+        root = identity.grid_name_in(map_dir, directory, grid, identity.session_id(directory))
+        session = GridSession(settings, config, directory, map_dir, grid, root)
         acquire.set_up_ready(session, acquiring=True)
 
 

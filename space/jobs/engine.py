@@ -15,7 +15,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.geometry import rescaled_shape
-from space.images import fingerprint, is_whole_png, read_png, write_png
+from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
 from space.jobs.marks import ModelMarks
 from space.jobs.records import Job
 from space.jobs.results import result_path
@@ -180,7 +180,10 @@ class Engine:
             say,
         )
         pixel_nm = float(info["pixel_nm"])
-        threshold = detection_threshold(job.params, map_path.parent)
+        # Sessions share the folder: what is told beside the picture is its own session's.
+        beside = read_json_beside(map_path)
+        own = {"threshold": beside["threshold"]} if "threshold" in beside else {}
+        threshold = detection_threshold({**own, **job.params}, map_path.parent)
         boxes = detector.detect(image, pixel_nm, threshold, config)
         say(f"{len(boxes)} lamellae found with a probability of at least {threshold:g}.")
         content = {

@@ -27,11 +27,11 @@ COMMANDS = tuple(
     ReportMagIndex ReportMeanCounts ReportNavFile ReportNumNavAcquire ReportNumTableItems
     ReportOtherItem ReportProperty ReportSlotStatus ReportStageXYZ ReportTiltAngle
     ReportTiltAxisOffset ReportUserSetting ResetImageShift S SaveLog SaveLogOpenNew
-    SaveNavigator SetApertureSize SetColumnOrGunValve SetDefocus SetImageShift
-    SetItemAcquire SetMag SetMagIndex SetMontageParams SetMontPanelParams SetNewFileType
-    SetPersistentVar SetProperty SetupFullMontage SetUserSetting SetVariable
+    SaveNavigator SetApertureSize SetColumnOrGunValve SetDefocus SetDirectory
+    SetImageShift SetItemAcquire SetMag SetMagIndex SetMontageParams SetMontPanelParams
+    SetNewFileType SetPersistentVar SetProperty SetupFullMontage SetUserSetting SetVariable
     ShiftItemsByMicrons StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo
-    UpdateItemZ V
+    UpdateItemZ V YesNoBox
     """.split()
 )
 """Everything of the module `serialem` that is used; held to the code by a test."""

@@ -29,6 +29,11 @@ def working_directory() -> Path:
     return Path(str(serialem().ReportDirectory()))
 
 
+def set_working_directory(directory: Path) -> None:
+    """Change SerialEM's current directory."""
+    serialem().SetDirectory(str(directory))
+
+
 def work_unattended() -> None:
     """Until the script ends: no message boxes on errors, no report lines in the log.
 

@@ -34,6 +34,11 @@ def pause(seconds: float = POLL_S) -> None:
         time.sleep(rest)
 
 
+def yes(question: str) -> bool:
+    """Ask a person in a Yes/No box. It stays until somebody answers."""
+    return bool(serialem().YesNoBox(question))
+
+
 def key_pressed(key: str = "B") -> bool:
     """Return whether `key` was pressed since the last question."""
     return bool(serialem().KeyBreak(key))

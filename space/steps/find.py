@@ -101,6 +101,7 @@ def save_whole_grid(
         session.whole_grid_note,
         task="detect",
         grid=session.grid,
+        threshold=session.settings.WG_detection_threshold,
         **{KEY: map_made_with},
     )
 

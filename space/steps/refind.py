@@ -210,6 +210,7 @@ def _look(
         item.label,
         task="detect",
         grid=session.grid,
+        threshold=session.settings.WG_detection_threshold,
     )
     boxes = detect(session, path, session.settings.WG_detection_threshold)
     if session.settings.save_plot:

@@ -27,6 +27,8 @@ class GridSession:
         Where inference finds its pictures; the same, or the shared folder.
     grid : str
         Name of the grid, safe in file names.
+    map_root : str
+        What the names of its files begin with in the map folder; empty: the name of the grid.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class GridSession:
     directory: Path
     map_dir: Path
     grid: str
+    map_root: str = ""
 
     @property
     def space_dir(self) -> Path:
@@ -68,7 +71,7 @@ class GridSession:
     @property
     def whole_grid_png(self) -> Path:
         """The whole-grid map as detection sees it."""
-        return self.map_dir / f"{self.grid}_wg.png"
+        return self.map_dir / f"{self.map_root or self.grid}_wg.png"
 
     @property
     def lamellae_file(self) -> Path:
@@ -82,7 +85,7 @@ class GridSession:
 
     def intermediate_png(self, number: int) -> Path:
         """The intermediate-magnification picture of a lamella."""
-        return self.map_dir / f"{self.grid}_{FIRST_LABEL}{number:02d}_im.png"
+        return self.map_dir / f"{self.map_root or self.grid}_{FIRST_LABEL}{number:02d}_im.png"
 
     def map_stem(self, number: int) -> str:
         """Name of a lamella's map without extension."""
@@ -94,7 +97,7 @@ class GridSession:
 
     def map_png(self, number: int) -> Path:
         """A lamella's map as segmentation sees it."""
-        return self.map_dir / f"{self.map_stem(number)}.png"
+        return self.map_dir / f"{self.map_root or self.grid}_{map_label(number)}.png"
 
     def targets_file(self, number: int, area: int = 1) -> Path:
         """Targets file of an area; the Navigator note is its name."""

@@ -1,0 +1,157 @@
+"""Which session this is: a directory and a grid's name may belong to several.
+
+A session is known by a random id in its directory (`SESSION_FILE`). In a folder that sessions
+share, names are given out: the first session to ask for the name of its grid gets it, another one
+with a grid of the same name gets a longer one, so that neither takes the other's maps for its
+own or writes over them. Who has which name stands in small files, which a file system lets only
+one create, also across the network.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import re
+from pathlib import Path
+from uuid import uuid4
+
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.settings import SETTINGS_FILE
+
+SESSION_FILE = "SPACE_session.json"
+"""The id of a directory's session, and where it lay when it was last used."""
+
+PICTURES = r"(_wg|_PL\d+_im|_L\d+)(_\w+)?\.(png|json|log)"
+"""What follows the name of a grid in the files of a map folder."""
+
+_SHORT, _LONG = 4, 12
+_log = logging.getLogger("space.workflow")
+
+
+def is_session(directory: Path) -> bool:
+    """Whether a directory holds a session, also one of an older version."""
+    return any((directory / name).is_file() for name in (SESSION_FILE, "SPACE_grids.json"))
+
+
+def session_id(directory: Path) -> str:
+    """Return the id of the session in a directory, which gets one if it has none.
+
+    A copy of a session is another session: it gets an id of its own. One that was moved keeps its
+    id, as far as can be seen from here.
+    """
+    place = {"directory": str(directory.resolve()), "host": platform.node()}
+    told = _read(directory / SESSION_FILE)
+    known = told.get("id")
+    if not isinstance(known, str) or not re.fullmatch(r"[0-9a-f]{12,64}", known):
+        known = ""
+    before = {key: told.get(key) for key in place}
+    if known and before == place:
+        return known
+    if known and _is_copy(known, before):
+        _log.info("This session is a copy of the one in %s.", before["directory"])
+        known = ""
+    known = known or uuid4().hex[:_LONG]
+    write_text_atomic(directory / SESSION_FILE, json.dumps({"id": known, **place}, indent=1) + "\n")
+    return known
+
+
+def _is_copy(known: str, before: dict[str, object]) -> bool:
+    """Whether the place where a session lay still has it, or cannot be looked at from here."""
+    if before["host"] != platform.node() or not isinstance(before["directory"], str):
+        return True
+    return _read(Path(before["directory"]) / SESSION_FILE).get("id") == known
+
+
+def name_in(folder: Path, name: str, own_id: str, leftovers: str, shared: bool = True) -> str:
+    """Return the name under which a session's files stand in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The map folder.
+    name : str
+        The name wanted.
+    own_id : str
+        Id of the session.
+    leftovers : str
+        Pattern of what follows the name in files. In a shared folder, files that nobody owns are
+        somebody else's.
+    shared : bool
+        Whether other sessions use the folder, too; else nothing is written, and only names that
+        others own are left to them.
+
+    Raises
+    ------
+    SpaceError
+        When the folder gives no name.
+    """
+    for candidate in (name, f"{name}_{own_id[:_SHORT]}", f"{name}_{own_id[:_LONG]}"):
+        owner = _owner(folder, candidate)
+        if owner == own_id:
+            return candidate
+        if owner is None and not shared:
+            return candidate
+        if owner is None and not _has_files(folder, candidate, leftovers):
+            if _take(folder, candidate, own_id):
+                return candidate
+    raise SpaceError(
+        f"Other sessions use the name {name!r} in this folder, and all that it was given instead.",
+        str(folder),
+        "Use another folder for external_map_dir.",
+    )
+
+
+def grid_name_in(map_dir: Path, directory: Path, grid: str, own_id: str) -> str:
+    """Return what the names of a grid's files begin with in a session's map folder."""
+    return name_in(map_dir, grid, own_id, PICTURES, shared=not _same(map_dir, directory))
+
+
+def settings_name_in(map_dir: Path, own_id: str) -> str:
+    """Return the name, without ending, of a session's settings in a shared map folder."""
+    return name_in(map_dir, Path(SETTINGS_FILE).stem, own_id, r"\.json")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except OSError:
+        return one == other
+
+
+def _owner_file(folder: Path, name: str) -> Path:
+    return folder / f"SPACE_owner_{name}.json"
+
+
+def _owner(folder: Path, name: str) -> str | None:
+    """Return the id of the session that has a name; None when nobody has, "" when it is unknown."""
+    path = _owner_file(folder, name)
+    if not path.is_file():
+        return None
+    return str(_read(path).get("id", ""))
+
+
+def _has_files(folder: Path, name: str, leftovers: str) -> bool:
+    pattern = re.compile(re.escape(name) + leftovers, re.IGNORECASE)
+    return any(pattern.fullmatch(path.name) for path in folder.iterdir())
+
+
+def _take(folder: Path, name: str, own_id: str) -> bool:
+    """Create the file that gives a name to a session; False if another one was quicker."""
+    try:
+        handle = os.open(_owner_file(folder, name), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return _owner(folder, name) == own_id
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+        json.dump({"id": own_id, "host": platform.node()}, stream)
+    return True
+
+
+def _read(path: Path) -> dict:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
