@@ -92,4 +92,4 @@ def test_an_early_build_of_the_right_version_is_refused_as_well(tmp_path):
 @pytest.mark.parametrize("serialem", ["4.2 20240814", "4.2", "4.3"])
 def test_later_ones_get_as_far_as_the_settings(tmp_path, serialem):
     _, result = run(tmp_path, "SPACEtomo.py", serialem)
-    assert "A setting is wrong" in result.error and "automation_level" in result.error
+    assert "nothing was moved" in result.error and "automation_level" in result.error
