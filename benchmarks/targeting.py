@@ -1,8 +1,11 @@
 """Target selection: how quick, how near the optimum, how much better than the obvious method.
 
-python -m benchmarks.targeting [--n 20] [--json FILE]
+python -m benchmarks.targeting [--n 20] [--small 60] [--parts maps areas small] [--json FILE]
 
-Three questions, on label maps of simulated lamellae (the labels of the specimen, no model):
+`areas`: lamellae that need 10 to 50 image-shift areas (`benchmarks/many_areas.py`). `small`: the
+choice against the proven optimum of small problems of every kind, with places a twentieth of the
+beam apart (`benchmarks/small_problems.py`). `maps`: three questions, on label maps of simulated
+lamellae (the labels of the specimen, no model):
 
 * Speed and memory: `select_targets` on maps of 5300 x 4400 px (7 nm/px) and of 15 000 x 7000 px
   (2.283 nm/px): sparse mitochondria, cells and whole lamellae in turn, beams of 0.7 and 1.6 µm in
@@ -25,6 +28,7 @@ lever arms), and how many areas have none.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import subprocess
@@ -40,12 +44,13 @@ from scipy import optimize, sparse
 
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import Optics, TargetingOptions, select_targets
-from space.targeting.candidates import Candidates, candidate_grid
+from space.targeting.candidates import NODES_PER_BEAM, Candidates, candidate_grid
 from space.targeting.geometry_points import lever_arm_um
 from space.targeting.masks import class_tables, coverage, on_own_pieces
 from space.targeting.score import ScoreMap, cell_factor, score_map
 from space.targeting.tilt import TiltFrame, conflicts
 
+from . import many_areas, small_problems
 from .common import PROJECT, parser, report
 
 NAMES = {name: number for number, name in enumerate(LABELS)}
@@ -64,6 +69,7 @@ SMALL_UM = {
     ("lamella", 1.6): 3.5,
 }
 CUT_OUTS = 2
+PARTS = ("areas", "small", "maps")
 LARGE_MAPS = 3
 SOLVER_S = 60.0
 
@@ -369,11 +375,65 @@ def main() -> None:
     if sys.argv[1:2] == ["--measure"]:
         measure(sys.argv[2:])
         return
-    args = parser(__doc__, n=20).parse_args()
+    command_line = parser(__doc__, n=20)
+    command_line.add_argument("--small", type=int, default=60, help="number of small problems")
+    command_line.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    args = command_line.parse_args()
+    logging.getLogger("space.targeting").setLevel(logging.ERROR)  # the numbers are what counts
+    parts = {
+        "areas": many_areas.everything,
+        "small": lambda: small_problems_solved(args.small),
+        "maps": lambda: maps(args.seed_start, args.n),
+    }
+    found: dict = {}
+    for name in args.parts:
+        found |= parts[name]()
+    report(found, args.json)
+
+
+def small_problems_solved(count: int) -> dict:
+    """Shares of the optimum that the choice reaches on small problems, by kind."""
+    shares: dict[str, list[float]] = {kind: [] for kind in small_problems.KINDS}
+    seconds = []
+    for seed in range(count):
+        problem = small_problems.small_problem(seed)
+        labels, optics, options = problem.labels, problem.optics, problem.options
+        tables = class_tables(small_problems.NAMES, options)
+        scores = score_map(coverage(labels, tables, cell_factor(optics)), options, optics)
+        best = optimum(scores, options, optics, small_problems.NODES_PER_BEAM)
+        if not best:
+            continue
+        begun = time.process_time()
+        choice = select_targets(labels, small_problems.NAMES, options, optics)
+        seconds.append(time.process_time() - begun)
+        shares[problem.kind].append(total_score(choice) / best)
+        print(
+            f"small problem {seed} {problem.kind:6s}: optimum {best:6.3f}, "
+            f"share {shares[problem.kind][-1]:.4f}, {seconds[-1]:.2f} s",
+            flush=True,
+        )
+    everything = [share for part in shares.values() for share in part]
+    return {
+        "small_solved_exactly": len(everything),
+        "small_optimal_ratio_min": round(min(everything), 4),
+        "small_optimal_ratio_mean": round(float(np.mean(everything)), 4),
+        "small_below_0.99": sum(share < 0.99 for share in everything),
+        **{
+            f"small_{kind}": {"solved": len(part), "ratio_min": round(min(part), 4)}
+            for kind, part in shares.items()
+            if part
+        },
+        "small_seconds_median": round(float(np.median(seconds)), 2),
+        "small_seconds_max": round(max(seconds), 2),
+    }
+
+
+def maps(seed_start: int, n: int) -> dict:
+    """Time, memory, share of the optimum and gain over the obvious method."""
     usual, ratios = [], []
     gains: dict[str, list[float]] = {"dense": [], "dense_unstretched": [], "sparse": []}
     gains |= {"dense_of_optimum": [], "sparse_of_optimum": []}
-    for problem in problems(args.seed_start, args.n):
+    for problem in problems(seed_start, n):
         optics = problem.optics(USUAL_PIXEL_NM)
         labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
         found = measured(labels, problem, USUAL_PIXEL_NM)
@@ -406,32 +466,29 @@ def main() -> None:
             flush=True,
         )
     large = []
-    for problem in problems(args.seed_start, min(args.n, LARGE_MAPS)):
+    for problem in problems(seed_start, min(n, LARGE_MAPS)):
         labels = label_map(problem.seed, LARGE_SHAPE, LARGE_PIXEL_NM)
         large.append(measured(labels, problem, LARGE_PIXEL_NM))
         print(f"{problem.seed} {problem.target:8s} large: {large[-1]['seconds']:.2f} s", flush=True)
     arms_um = [arm for m in usual + large for arm in m["lever_arms_um"] if arm]
-    report(
-        {
-            "maps": args.n,
-            "seconds_median": round(float(np.median([m["seconds"] for m in usual])), 2),
-            "seconds_max": round(max(m["seconds"] for m in usual), 2),
-            "seconds_large": round(float(np.median([m["seconds"] for m in large])), 2),
-            "seconds_large_max": round(max(m["seconds"] for m in large), 2),
-            "memory_gb": round(max(m["memory_gb"] for m in usual), 3),
-            "memory_gb_large": round(max(m["memory_gb"] for m in large), 3),
-            "solved_exactly": len(ratios),
-            "optimal_ratio_min": round(min(ratios), 4) if ratios else None,
-            "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
-            **{f"gain_{mode}": _geometric_mean(values) for mode, values in gains.items()},
-            "conflicts": sum(m["conflicts"] for m in usual + large),
-            "lever_arm_um_min": round(min(arms_um), 2) if arms_um else None,
-            "lever_arm_um_median": round(float(np.median(arms_um)), 2) if arms_um else None,
-            "areas_with_geometry_points": len(arms_um),
-            "areas_without": sum(m["lever_arms_um"].count(0) for m in usual + large),
-        },
-        args.json,
-    )
+    return {
+        "maps": n,
+        "seconds_median": round(float(np.median([m["seconds"] for m in usual])), 2),
+        "seconds_max": round(max(m["seconds"] for m in usual), 2),
+        "seconds_large": round(float(np.median([m["seconds"] for m in large])), 2),
+        "seconds_large_max": round(max(m["seconds"] for m in large), 2),
+        "memory_gb": round(max(m["memory_gb"] for m in usual), 3),
+        "memory_gb_large": round(max(m["memory_gb"] for m in large), 3),
+        "solved_exactly": len(ratios),
+        "optimal_ratio_min": round(min(ratios), 4) if ratios else None,
+        "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
+        **{f"gain_{mode}": _geometric_mean(values) for mode, values in gains.items()},
+        "conflicts": sum(m["conflicts"] for m in usual + large),
+        "lever_arm_um_min": round(min(arms_um), 2) if arms_um else None,
+        "lever_arm_um_median": round(float(np.median(arms_um)), 2) if arms_um else None,
+        "areas_with_geometry_points": len(arms_um),
+        "areas_without": sum(m["lever_arms_um"].count(0) for m in usual + large),
+    }
 
 
 def solved(part: np.ndarray, problem: Problem, optics: Optics) -> Solved | None:
@@ -441,18 +498,29 @@ def solved(part: np.ndarray, problem: Problem, optics: Optics) -> Solved | None:
     """
     options = problem.options
     scores = scores_of(part, problem, optics)
+    best = optimum(scores, options, optics)
+    if not best:
+        return None
+    chosen = total_score(select_targets(part, NAMES, options, optics))
+    return Solved(best, chosen, obvious_total(scores, problem, optics))
+
+
+def optimum(
+    scores: ScoreMap,
+    options: TargetingOptions,
+    optics: Optics,
+    nodes_per_beam: float = NODES_PER_BEAM,
+) -> float | None:
+    """Largest total of candidate places; None if there is none or it was not proven in time."""
     candidates = candidate_grid(
         scores,
         TiltFrame.of(optics),
         optics.beam_diameter_um,
         min(optics.field_um),
         options.target_score_threshold,
+        nodes_per_beam,
     )
-    best = None if candidates is None else exact_total(candidates, SOLVER_S)
-    if not best:
-        return None
-    chosen = total_score(select_targets(part, NAMES, options, optics))
-    return Solved(best, chosen, obvious_total(scores, problem, optics))
+    return None if candidates is None else exact_total(candidates, SOLVER_S)
 
 
 def _geometric_mean(values: list[float]) -> float | None:

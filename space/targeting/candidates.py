@@ -85,7 +85,12 @@ class Candidates:
 
 
 def candidate_grid(
-    scores: ScoreMap, frame: TiltFrame, diameter_um: float, field_um: float, threshold: float
+    scores: ScoreMap,
+    frame: TiltFrame,
+    diameter_um: float,
+    field_um: float,
+    threshold: float,
+    nodes_per_beam: float = NODES_PER_BEAM,
 ) -> Candidates | None:
     """Sample the score map on a grid around everything above the threshold.
 
@@ -93,6 +98,8 @@ def candidate_grid(
     ----------
     field_um : float
         Shorter side of the Record field; nodes are at most 1/8 of it apart in the map.
+    nodes_per_beam : float
+        Nodes are at most this part of the beam's diameter apart.
 
     Returns
     -------
@@ -108,7 +115,7 @@ def candidate_grid(
     corners = [(r, c) for r in (rows[0], rows[-1] + 1) for c in (columns[0], columns[-1] + 1)]
     corners_tilt_um = frame.from_map(np.array(corners, dtype=float) * scores.factor)
     low, high = corners_tilt_um.min(axis=0), corners_tilt_um.max(axis=0)
-    finest_um = diameter_um / NODES_PER_BEAM
+    finest_um = diameter_um / nodes_per_beam
     step = np.array(
         [
             min(finest_um, field_um / NODES_PER_FIELD),

@@ -55,11 +55,13 @@ def geometry_points(
     beam_px = optics.beam_diameter_um / optics.pixel_um
     limit_px = optics.image_shift_limit_um / optics.pixel_um
     tracking = np.asarray(tracking_map_px, dtype=float)
-    rows, columns = (
-        slice(*np.clip([(middle - limit_px) // factor, (middle + limit_px) // factor + 1], 0, size)
-              .astype(int))
-        for middle, size in zip(tracking, shape)
-    )  # fmt: skip
+
+    def window(reach_px: float) -> tuple[slice, ...]:
+        low = np.clip((tracking - reach_px) // factor, 0, shape).astype(int)
+        high = np.clip((tracking + reach_px) // factor + 1, 0, shape).astype(int)
+        return tuple(slice(*ends) for ends in zip(low, high))
+
+    rows, columns = window(limit_px)
     clean = np.zeros(shape, bool)
     clean[rows, columns] = cover.surface[rows, columns] >= CLEAN
     stride = max(1, int(np.ceil(np.sqrt(clean.sum() / (4 * CANDIDATES_MAX)))))
@@ -76,14 +78,19 @@ def geometry_points(
     gap = cKDTree(np.asarray(targets_map_px, dtype=float)).query(places)[0]
     free = gap >= beam_px / 2
     places, gap = places[free], gap[free]
-    held = disc_share(cover.ground, places / factor, beam_px / 2 / factor) >= ON_GROUND + SLACK
+    # With all that beams and pictures at the places reach.
+    reach_px = max(beam_px / 2, min(optics.field_um) / optics.pixel_um) + 2 * factor
+    around = window(limit_px + reach_px)
+    corner = [part.start for part in around]
+    share = disc_share(cover.ground[around], places / factor - corner, beam_px / 2 / factor)
+    held = share >= ON_GROUND + SLACK
     places, gap = places[held], gap[held]
     from scipy.ndimage import uniform_filter
 
     # An image there should show surface all over, not what is wanted or avoided.
     size = 2 * round(min(optics.field_um) / 2 / optics.pixel_um / factor) + 1
-    filled = uniform_filter(cover.surface, size, mode="constant")
-    index = np.minimum((places / factor).astype(int), np.array(shape) - 1)
+    filled = uniform_filter(cover.surface[around], size, mode="constant")
+    index = np.minimum((places / factor).astype(int), np.array(shape) - 1) - corner
     inner = filled[index[:, 0], index[:, 1]] >= CLEAN
     for good in ((gap >= beam_px) & inner, inner, np.ones(len(places), bool)):
         chosen = _spread(places[good], SPACING_BEAMS * beam_px)

@@ -232,10 +232,19 @@ def _apart(places: np.ndarray, values: np.ndarray, optics: Optics) -> np.ndarray
 def _holds_target(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.ndarray:
     if not len(targets):
         return np.zeros(len(places), bool)
-    away = (targets[None] - places[:, None]) * optics.pixel_um
-    along, across = field_axes(away[..., 0], away[..., 1], optics)
+    from scipy.spatial import cKDTree
+
+    reach_px = math.hypot(*optics.field_um) / 2 / optics.pixel_um
+    near = cKDTree(places).sparse_distance_matrix(
+        cKDTree(targets), reach_px + 1e-6, output_type="coo_matrix"
+    )
+    away = (targets[near.col] - places[near.row]) * optics.pixel_um
+    along, across = field_axes(away[:, 0], away[:, 1], optics)
     width_um, height_um = optics.field_um
-    return ((np.abs(along) <= width_um / 2) & (np.abs(across) <= height_um / 2)).any(axis=1)
+    inside_field = (np.abs(along) <= width_um / 2) & (np.abs(across) <= height_um / 2)
+    held = np.zeros(len(places), bool)
+    held[near.row[inside_field]] = True
+    return held
 
 
 def _in_conflict(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.ndarray:
