@@ -1,3 +1,4 @@
+import fnmatch
 import math
 import re
 from dataclasses import replace
@@ -16,6 +17,7 @@ from space.pacetomo import (
     newest_file,
     parse,
     plot_name,
+    plot_pattern,
     read,
     render,
     targets_file_name,
@@ -362,3 +364,10 @@ def test_names_of_the_files():
     assert tilt_series_name(root, 1) == "G1_L01_ts_001.mrc"
     assert view_file_name(root, 12) == "G1_L01_tgt_012_view.mrc"
     assert plot_name(root, ("mitos", "cell")) == "G1_L01_mitos_cell_targets.png"
+
+
+@pytest.mark.parametrize("targets", [("mitos",), ("lamella", "a/b"), ("*",), ("$",) * 15])
+def test_a_picture_of_targets_is_found_by_its_pattern(targets):
+    name = plot_name("G1_L01", targets)
+    assert fnmatch.fnmatch(name, plot_pattern("G1_L01"))
+    assert not fnmatch.fnmatch(name, plot_pattern("G1_L011"))

@@ -69,3 +69,8 @@ def plot_name(root: str, target_list: tuple[str, ...]) -> str:
     if len(shown) < len(names):
         text += f"_and_{len(names) - len(shown)}_more"
     return f"{root}_{text}_targets.png"
+
+
+def plot_pattern(root: str) -> str:
+    """Pattern of `plot_name`, whatever was targeted."""
+    return f"{root}_*_targets.png"

@@ -19,7 +19,7 @@ _log = logging.getLogger("space.workflow")
 
 def has_target_plot(session: GridSession, number: int) -> bool:
     """Whether there is a whole picture of a lamella's targets, whatever was targeted."""
-    pattern = pacetomo.plot_name(session.map_stem(number), ("*",))
+    pattern = pacetomo.plot_pattern(session.map_stem(number))
     return any(is_whole_png(path) for path in find_files(session.directory, pattern))
 
 
