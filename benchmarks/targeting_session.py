@@ -11,6 +11,8 @@ What is counted:
 
 * `on_wanted`: share of the tilt series with the wanted class inside the true Record field of
   their first picture;
+* `targets_off_lamella`, `defocus_error_um_median`, `defocus_error_um_max`: as in the summary of a
+  simulated session, see docs/simulator.md;
 * `double_exposed_px`: pixels of 20 nm that the beams of two targets hit at one and the same tilt,
   summed over the tilts up to the highest; `double_exposed_px_all_tilts`: at whatever tilts;
   `double_exposed_px_placed`: at one tilt, if every beam had stayed at all tilts where it was at the
@@ -167,6 +169,10 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         "targets": verdict["targets"],
         "tilt_series": verdict["tilt_series"],
         "on_wanted": verdict["targets_on_wanted"],
+        **{
+            key: verdict[key] or 0
+            for key in ("targets_off_lamella", "defocus_error_um_median", "defocus_error_um_max")
+        },
         "beam_conflicts": verdict["beam_conflicts"],
         "double_exposed_px": verdict["double_exposed_px"] or 0,
         "double_exposed_px_all_tilts": verdict["double_exposed_px_all_tilts"] or 0,
@@ -292,12 +298,13 @@ def summary(sessions: list[dict[str, Any]]) -> dict[str, Any]:
         "on_wanted_min": min(one["on_wanted"] / max(one["targets"], 1) for one in sessions),
         **{
             key: sum(one[key] for one in sessions)
-            for key in ("beam_conflicts", "double_exposed_px", "double_exposed_px_all_tilts",
-                        "double_exposed_px_placed", "skipped")
+            for key in ("targets_off_lamella", "beam_conflicts", "double_exposed_px",
+                        "double_exposed_px_all_tilts", "double_exposed_px_placed", "skipped")
         },
         **{
             key: max(one[key] for one in sessions)
-            for key in ("shift_um_max", "wander_um_max", "apart_um_max")
+            for key in ("defocus_error_um_median", "defocus_error_um_max", "shift_um_max",
+                        "wander_um_max", "apart_um_max")
         },
         **{
             f"{key}_{name}": round(float(function(of_all(key))), 3)

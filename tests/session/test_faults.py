@@ -72,7 +72,7 @@ CASES = [
          again=TILT_SERIES),
     Case("disk-full@S:20", 4, 5, "Acquire at Items ended.*could not be written", ends=True,
          again=TILT_SERIES),
-    Case("disk-full@SaveNavigator:4", 4, 5,
+    Case("disk-full@NoMessageBoxOnError:2", 4, 5,
          "Post action: The disk is full.*\n.*ended after 1 item"),
     Case("drift@V lost-focus@V", 4, 5, "The specimen drifts by .*: waiting for a minute"),
     Case("dark-image@R:4 refill@R:9", 4, 5, "The column valves are opened again"),

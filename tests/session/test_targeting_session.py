@@ -36,6 +36,11 @@ def test_every_tilt_series_has_the_wanted_class_in_its_record_field(session):
     assert session["on_wanted"] >= 0.95 * session["tilt_series"]
 
 
+def test_tilt_series_are_on_the_lamella_and_in_focus(session):
+    assert session["targets_off_lamella"] == 0
+    assert session["defocus_error_um_median"] <= 0.3
+
+
 def test_nothing_is_exposed_for_two_targets_up_to_the_highest_tilt(session):
     assert session["beam_conflicts"] == 0
     assert session["apart_um_max"] > 0.1  # the tracking target has missed its place

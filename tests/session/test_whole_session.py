@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.session, pytest.mark.models]
 
 SUMMARY_KEYS = """lamellae_true lamellae_found recall precision class_accuracy
 position_error_um_median maps segmentations mean_dice targets targets_on_wanted beam_conflicts
-tilt_series seconds""".split()
+tilt_series targets_off_lamella defocus_error_um_median defocus_error_um_max seconds""".split()
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,13 @@ def test_tilt_series_lie_on_what_was_asked_for(session):
     assert summary["targets_on_wanted"] / summary["targets"] >= 0.7
     assert summary["beam_conflicts"] == 0
     assert summary["tilt_series"] == summary["targets"]
+    assert summary["targets_off_lamella"] == 0
+
+
+def test_tilt_series_are_in_focus_at_all_tilts(session):
+    _, summary, _ = session
+    assert summary["defocus_error_um_median"] <= 0.3
+    assert summary["defocus_error_um_max"] <= 1.0
 
 
 def test_the_summary_is_written_whole(session):
