@@ -86,10 +86,10 @@ def test_a_segmentation_with_other_classes_is_read_with_its_own(tmp_path, caplog
     session = SimpleNamespace(config=None)
     write_png(path, np.full((3, 4), 2, np.uint8), 16.0, "test", labels=json.dumps(other))
     labels, names = inference.read_segmentation(path)
-    assert labels[0, 0] == 2 and set_up._names_of(session, names, path) == other
+    assert labels[0, 0] == 2 and set_up.names_of(session, names, path) == other
     assert "other classes" in caplog.text
     write_png(path, np.zeros((3, 4), np.uint8), 16.0, "test")
-    assert set_up._names_of(session, inference.read_segmentation(path)[1], path) == own
+    assert set_up.names_of(session, inference.read_segmentation(path)[1], path) == own
 
 
 # --- one failure, one lamella -------------------------------------------------------------------
@@ -246,6 +246,7 @@ def test_a_first_point_left_beside_its_refined_one_goes(bench):
         f"sem.ReadNavFile({str(session.directory / 'G1.nav')!r})",
         f"i = int(sem.AddStagePosAsNavPoint({x}, {y}, 0))",
         "sem.ChangeItemLabel(i, 'PL1')",
+        "sem.ChangeItemNote(i, 'good (90%)')",
         "sem.SaveNavigator()",
     )
     exposures = session.count_exposures()
@@ -259,8 +260,10 @@ def test_items_are_not_shifted_twice_when_the_offset_was_not_noted(monkeypatch):
         tuple(Lamella(n, (100.0 * n, 60.0), (9.0, 9.0), "good", 0.9) for n in (1, 2))
     )
     items = [
-        Item(1, "FL1", "", (112.0, 50.0), 0.0, 0),  # refined and saved after the common shift
-        Item(2, "PL2", "", (212.0, 50.0), 0.0, 0),
+        Item(
+            1, "FL1", "good (90%)", (112.0, 50.0), 0.0, 0
+        ),  # refined and saved after the common shift
+        Item(2, "PL2", "good (90%)", (212.0, 50.0), 0.0, 0),
     ]
     monkeypatch.setattr(refind.navigator, "items", lambda: items)
     assert refind._with_offset(known).offset_um == (12.0, -10.0)

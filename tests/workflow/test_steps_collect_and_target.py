@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 
 import mrcfile
 import numpy as np
+from PIL import Image
 
 from space import pacetomo
 from space.jobs import pool
@@ -162,6 +164,11 @@ def test_a_missing_picture_is_saved_from_the_map_without_a_new_montage(bench):
     assert again == {**facts, "made_with": {}}
 
 
+def read_colors(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
 def test_a_missing_or_cut_picture_of_the_targets_is_drawn_again(bench):
     session = bench()
     session.place_lamellae()
@@ -171,7 +178,9 @@ def test_a_missing_or_cut_picture_of_the_targets_is_drawn_again(bench):
     for content in (None, whole[: len(whole) // 2]):
         plot.unlink() if content is None else plot.write_bytes(content)
         assert session.run(4).ok
-        assert plot.read_bytes() == whole
+        # The choice file rounds places to a hundredth of a pixel: lines are shaded otherwise.
+        again = read_colors(plot.read_bytes())
+        assert np.abs(again - read_colors(whole)).max() <= 16
     assert session.run(4, target_list=["nucleus"]).ok  # of other targets there is no picture
     assert session.names("*_targets.png") == [plot.name]
 
