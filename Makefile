@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 OLD := .venv39
 ROUNDS ?= 10
+JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -18,8 +19,9 @@ export MPLBACKEND := Agg
 demo: $(STAMP)
 	$(BIN)/spacetomo simulate --out demo --seed 900001 --lamellae 6 --level 5
 
+# JOBS processes, each with whole files, whose tests share sessions.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # Without the models, whole sessions and property tests, which take long; in two halves, side by side. Whoever
 # has a Python 3.9 that is not found names it with PYTHON39=.
