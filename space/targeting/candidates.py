@@ -91,15 +91,16 @@ def candidate_grid(
     field_um: float,
     threshold: float,
     nodes_per_beam: float = NODES_PER_BEAM,
+    nodes_per_field: float = NODES_PER_FIELD,
 ) -> Candidates | None:
     """Sample the score map on a grid around everything above the threshold.
 
     Parameters
     ----------
     field_um : float
-        Shorter side of the Record field; nodes are at most 1/8 of it apart in the map.
-    nodes_per_beam : float
-        Nodes are at most this part of the beam's diameter apart.
+        Shorter side of the Record field.
+    nodes_per_beam, nodes_per_field : float
+        Nodes are at most this part of the beam's diameter apart, and of the field in the map.
 
     Returns
     -------
@@ -118,8 +119,8 @@ def candidate_grid(
     finest_um = diameter_um / nodes_per_beam
     step = np.array(
         [
-            min(finest_um, field_um / NODES_PER_FIELD),
-            min(finest_um, field_um / NODES_PER_FIELD / frame.stretch),
+            min(finest_um, field_um / nodes_per_field),
+            min(finest_um, field_um / nodes_per_field / frame.stretch),
         ]
     )
     step *= max(1.0, float(np.sqrt(np.prod((high - low) / step) / NODES_MAX)))

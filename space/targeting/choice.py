@@ -12,9 +12,16 @@ seed, so equal input gives equal output.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from space.targeting.candidates import Candidates, candidate_grid
+from space.targeting.candidates import (
+    NODES_PER_BEAM,
+    NODES_PER_FIELD,
+    Candidates,
+    candidate_grid,
+)
 from space.targeting.melting import Ground, joined, melted
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.placement import best_lattices, greedy
@@ -23,14 +30,17 @@ from space.targeting.score import ScoreMap
 from space.targeting.sites import best_sites
 from space.targeting.tilt import TiltFrame, clear_of
 
+# In a region of fewer candidates than this they are up to `FINER` times as near.
+NODES_FEW, FINER = 20_000, 2.0
 LATTICES = 8
 # Up to so many targets need no lattice where free placement is wanted.
 FEW = 3
 SHIFTS_BEAMS = (0.5, 0.15)
 SHIFT_DIRECTIONS = 8
 SHIFT_ROUNDS = 2
-# Rounds of melting end when so many in a row gain less than this share.
-IDLE_ROUNDS = 2
+# Rounds of melting end when so many in a row gain less than this share. With up to `PATIENT`
+# targets, each of which counts, none is left out: they take little time.
+IDLE_ROUNDS, PATIENT = 2, 30
 WORTH_WHILE = 1e-3
 SEED = 5
 
@@ -83,19 +93,25 @@ def choose_points(
         chosen = best_sites(sites, worth(sites_map_px), optics.beam_diameter_um, most)
         return np.concatenate([fixed_map_px, sites_map_px[chosen]])
 
-    candidates = candidate_grid(
-        scores,
-        frame,
-        optics.beam_diameter_um,
-        min(optics.field_um),
-        options.least_threshold,
-    )
+    candidates = _candidates(scores, frame, options, optics)
     if candidates is None or most == 0:
         return fixed_map_px
     best = _placed(candidates.around(fixed), options, most)
     best = climb(best, scores, frame, optics, options.max_iterations, fixed)
     points_map_px = frame.to_map(best)
     return np.concatenate([fixed_map_px, points_map_px[worth(points_map_px) > 0]])
+
+
+def _candidates(
+    scores: ScoreMap, frame: TiltFrame, options: TargetingOptions, optics: Optics
+) -> Candidates | None:
+    """Places where targets may be, nearer to one another where the region is small."""
+    asked = (scores, frame, optics.beam_diameter_um, min(optics.field_um), options.least_threshold)
+    candidates = candidate_grid(*asked)
+    if candidates is None or candidates.scores.size >= NODES_FEW:
+        return candidates
+    finer = min(FINER, math.sqrt(NODES_FEW / candidates.scores.size))
+    return candidate_grid(*asked, finer * NODES_PER_BEAM, finer * NODES_PER_FIELD)
 
 
 def _placed(candidates: Candidates, options: TargetingOptions, most: int | None) -> np.ndarray:
@@ -119,7 +135,7 @@ def _placed(candidates: Candidates, options: TargetingOptions, most: int | None)
                 best = joined(candidates, best, best + shift, most)
         best = melted(ground, best, chance, most)
         idle = idle + 1 if total(best) <= before * (1 + WORTH_WHILE) else 0
-        if idle == IDLE_ROUNDS:
+        if idle >= IDLE_ROUNDS and len(best) > PATIENT:
             break
     if most is None:
         best = squeezed(candidates, best, options.tolerance, options.max_iterations)

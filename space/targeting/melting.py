@@ -86,9 +86,8 @@ class Ground:
         candidates = self.candidates
         if exactly:
             frame, scores = candidates.frame, candidates.score_map
-            reach = np.array(scores.reach_px) + TOUCH_UM / frame.pixel_um
-            places = np.clip(frame.to_map(points_tilt_um), reach, scores.map_shape - reach)
-            points = frame.from_map(places)
+            places = frame.to_map(points_tilt_um)
+            points = frame.from_map(scores.brought_inside(places, TOUCH_UM / frame.pixel_um))
         else:
             last = np.array(candidates.scores.shape) - 1
             points = np.clip(points_tilt_um, candidates.origin_um, candidates.nodes(last))

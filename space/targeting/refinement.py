@@ -104,8 +104,9 @@ def climb(
     if not len(points):
         return points
     turns = np.arange(8) * (np.pi / 4)
-    compass = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    compass[:, 1] /= frame.stretch
+    # Directions of the map: scores have ridges along its rows and columns, at its rim.
+    compass = np.stack([np.sin(turns), np.cos(turns)], axis=1) / frame.pixel_um
+    compass = frame.from_map(compass)
     limit = (optics.beam_diameter_um - TOUCH_UM) ** 2
     step_um = min(optics.field_um) / 8
     finest_um = max(step_um / 16, optics.pixel_um / 2)
@@ -116,7 +117,10 @@ def climb(
         if step_um < finest_um:
             break
         moves = everything[: len(points), None] + step_um * compass
-        gains = scores.at(frame.to_map(moves)) - values[:, None]
+        # The best place is often at the rim of the map, along which no step may lead.
+        places = scores.brought_inside(frame.to_map(moves), TOUCH_UM / frame.pixel_um)
+        moves = frame.from_map(places)
+        gains = scores.at(places) - values[:, None]
         moved = False
         for index in np.flatnonzero(gains.max(axis=1) > GAIN_MIN):
             uphill = np.flatnonzero(gains[index] > GAIN_MIN)

@@ -78,6 +78,11 @@ class ScoreMap:
         """The same scores where `allowed` (boolean, one value per cell) holds, 0 elsewhere."""
         return replace(self, values=np.where(allowed, self.values, np.float32(0)))
 
+    def brought_inside(self, points_map_px: np.ndarray, grain_px: float) -> np.ndarray:
+        """The nearest places whose fields lie inside the map, `grain_px` from the last that do."""
+        reach = np.array(self.reach_px) + grain_px
+        return np.clip(points_map_px, reach, np.array(self.map_shape) - reach)
+
     def holds_field(self, points_map_px: np.ndarray) -> np.ndarray:
         """Whether the field at each (row, column) point lies inside the map."""
         points = np.asarray(points_map_px, dtype=float)
