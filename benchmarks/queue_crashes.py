@@ -66,6 +66,7 @@ from space.jobs import monitor, pool, presence, queue, worker
 quick = presence.Patience(**{quick!r})
 for module in (presence, queue, worker):
     module.Patience = lambda: quick
+queue._LOCK_SECONDS = 1.0
 fail = Path({home!r}) / "fail"
 replace = os.replace
 
@@ -309,6 +310,12 @@ class Schedule:
         self._folder_back()
         with contextlib.suppress(FileNotFoundError):
             (self.home / "fail").unlink()
+        for pid in self._worker_pids():
+            if not self._has_monitor(pid):
+                # Nobody else can tell a process that is stopped from one that is at work, and it
+                # may hold the lock: a person has to continue or end it.
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGCONT)
         if all(process.poll() is not None for process in self.monitors):
             self._start_monitor()
         for name in self.healthy + self.poison:
@@ -328,6 +335,13 @@ class Schedule:
                 ]
         self.outcome.settled_s = round(time.monotonic() - start, 1)
         self.outcome.stuck = sorted(open_jobs)
+
+    def _has_monitor(self, pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+            parent = int(text.rsplit(")", 1)[1].split()[1])
+            return any(m.pid == parent and m.poll() is None for m in self.monitors)
+        return False
 
     def _count(self) -> None:
         folder = JobFolder(self.maps)

@@ -222,11 +222,12 @@ class Monitor:
 
     def tick(self) -> Counter[str]:
         """Look once: queue, clear up, start; return how many maps are in which state."""
+        # First of all, and by reading alone: a worker that was stopped may hold the queue's lock.
+        self._end_hanging()
         for folder, maps in zip(self.folders, self._maps):
             for path in maps.ready_maps(folder.map_dir):
                 if folder.status(path.name).state in ("absent", "failed"):
                     folder.submit(path.name)  # a failed map counts only if it was taken anew
-        self._end_hanging()
         failed_to_start = self._collect_ends()
         for folder in self.folders:
             folder.reap()

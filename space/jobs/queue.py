@@ -82,6 +82,10 @@ class QueueLockedError(SpaceError):
     """Another program has held the queue's lock for too long."""
 
 
+class FolderAwayError(OSError):
+    """The folder does not tell at this moment; it may be back when the next question comes."""
+
+
 @dataclass(frozen=True)
 class JobStatus:
     """How a map stands. `state`: ``absent queued running done failed``."""
@@ -333,20 +337,24 @@ class JobFolder:
 
         Raises
         ------
-        OSError
+        FolderAwayError
             If the folder does not tell at this moment.
         """
-        there = read_claim(claim.path)
+        try:
+            there = read_claim(claim.path)
+        except OSError as error:
+            raise FolderAwayError(error.errno, error.strerror, str(claim.path)) from error
         if there is None and not (self.map_dir / RUNS_NAME).exists():
             # Beside a claim there is always this file: the folder itself must be away.
-            raise FileNotFoundError(errno.ENOENT, "the map folder is away", str(self.map_dir))
+            raise FolderAwayError(errno.ENOENT, "the map folder is away", str(self.map_dir))
         if there is not None and there.worker == NOBODY:
-            raise OSError(errno.EIO, "the claim cannot be read", str(claim.path))
+            raise FolderAwayError(errno.EIO, "the claim cannot be read", str(claim.path))
         return there is not None and there.worker.name == claim.worker.name
 
     def blames_folder(self, error: OSError) -> bool:
         """Tell whether an error of the system is one of this folder, not of the job in it."""
-        return says_full(error) or not self.takes_files()
+        known = isinstance(error, FolderAwayError) or says_full(error)
+        return known or not self.takes_files()
 
     def takes_files(self) -> bool:
         """Tell whether a file can be written here now (it is removed again)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,20 @@ class Results:
 
         A result that does not say from which map or by which model it was made counts (other
         programs).
+
+        Raises
+        ------
+        OSError
+            If the folder is away: that says nothing about the result.
         """
-        facts = self._facts(result_path(self._map_dir, job.map_name, job.task))
+        path = result_path(self._map_dir, job.map_name, job.task)
+        facts = self._facts(path)
+        if facts is None:
+            # A folder that went away at the first look may be back: whoever takes a result for
+            # missing has its map done twice.
+            os.stat(self._map_dir)
+            facts = self._facts(path)
+            os.stat(self._map_dir)
         if facts is None:
             return False
         now = fingerprint(self._map_dir / job.map_name)

@@ -201,10 +201,13 @@ def work_on(place: Place, claim: Claim, runner: Runner, switch: StopSwitch) -> O
     except SpaceError as error:
         log.error("%s: %s", name, error)
         return Outcome("failed", str(error))
-    except Exception as error:  # a worker outlives every job
-        if isinstance(error, OSError) and folder.blames_folder(error):
+    except OSError as error:
+        if folder.blames_folder(error):
             log.warning("%s: the folder cannot be used (%s). The job waits again.", name, error)
             return Outcome("returned", str(error))
+        log.error("%s: %s", name, error)
+        return Outcome("failed", f"{type(error).__name__}: {error}")
+    except Exception as error:  # a worker outlives every job
         log.exception("%s failed", name)
         folder.write_log(name, traceback.format_exc())
         return Outcome("failed", f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 
+import filelock
 import pytest
 from helpers import Clock, beat, make_map, write_result, write_worker_script
 
@@ -271,6 +272,24 @@ def test_a_stopped_worker_is_ended_and_replaced(tmp_path, starts, clock):
         monitor.tick()
     assert starts[0].code == -9 and len(starts) == 2
     assert folder.status("G_L01.png").state == "queued"
+
+
+def test_a_stopped_worker_that_holds_the_lock_is_ended(tmp_path, starts, clock, monkeypatch):
+    monkeypatch.setattr("space.jobs.queue._LOCK_SECONDS", 0.01)
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    starts[0].pid = os.getpid()
+    beat(tmp_path, Worker("stopped", this_machine(), os.getpid(), "0"), 1)
+    monitor.tick()
+    make_map(tmp_path, "G_L02.png")
+    with filelock.FileLock(str(tmp_path / "SPACE_queue.lock")):
+        for _ in range(20):
+            clock.now += 5
+            with pytest.raises(SpaceError, match="locked"):
+                monitor.tick()
+    assert starts[0].code == -9
 
 
 def test_a_hanging_worker_is_ended(tmp_path, starts, clock):

@@ -15,7 +15,7 @@ from helpers import Clock, FakeRunner, beat, make_map, watch_for, write_result, 
 
 from space.errors import SpaceError
 from space.files import clear_remains, read_bytes_bounded, write_text_atomic
-from space.jobs import claims, presence, queue
+from space.jobs import claims, presence, queue, results
 from space.jobs import worker as worker_module
 from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat, this_machine
 from space.jobs.queue import JobFolder
@@ -282,6 +282,30 @@ def test_a_full_disk_is_not_the_job_s_fault(submitted, tmp_path):
     assert submitted.status(NAME).state == "done"
 
 
+def test_a_folder_that_was_away_only_while_it_was_asked_is_not_the_job_s_fault(tmp_path):
+    maps, away = tmp_path / "maps", tmp_path / "away"
+    maps.mkdir()
+    make_map(maps, NAME)
+    folder = JobFolder(maps)
+    folder.submit(NAME)
+
+    class Asking(FakeRunner):
+        tries = 0
+
+        def run(self, job, map_dir, say, may_write, progressed):
+            self.tries += 1
+            if self.tries <= 5:  # more often than a job may fail
+                maps.rename(away)
+                try:
+                    may_write()
+                finally:
+                    away.rename(maps)
+            return super().run(job, map_dir, say, may_write, progressed)
+
+    assert run_worker([maps], tmp_path, "cpu", QUICK, Asking()) == 1
+    assert folder.status(NAME).state == "done"
+
+
 def test_what_was_given_up_is_tried_again_on_demand(submitted, tmp_path):
     for _ in range(3):
         submitted.fail(submitted.claim(FAR), "no luck")
@@ -421,6 +445,26 @@ def test_no_log_or_lock_is_written_through_a_link(folder, tmp_path):
         folder.submit(NAME)
     assert outside.read_text(encoding="utf-8") == "mine"
     outside.unlink()
+
+
+def test_a_folder_that_is_away_says_nothing_about_a_result(submitted, tmp_path):
+    write_result(tmp_path, NAME)
+    away = tmp_path.with_name("away_with_result")
+    tmp_path.rename(away)
+    try:
+        with pytest.raises(FileNotFoundError):
+            submitted.status(NAME)
+    finally:
+        away.rename(tmp_path)
+    assert submitted.status(NAME).state == "done"
+
+
+def test_a_result_that_was_away_at_the_first_look_is_found(submitted, tmp_path, monkeypatch):
+    """Else a map whose folder was away for a moment would be done twice."""
+    write_result(tmp_path, NAME)
+    look, first = results.file_state, iter([None])
+    monkeypatch.setattr(results, "file_state", lambda path: next(first, look(path)))
+    assert submitted.status(NAME).state == "done"
 
 
 # --- order, models, shared folders ----------------------------------------------------------
