@@ -199,7 +199,9 @@ def _solve(weights: np.ndarray, groups: list[list[int]], time_limit_s: float):
         rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         columns = np.concatenate(groups)
         shape = (len(groups), len(weights))
-        matrix = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+        # 32-bit places: before SciPy 1.14 the solver takes no others.
+        places = (np.asarray(rows, np.int32), np.asarray(columns, np.int32))
+        matrix = sparse.csr_array((np.ones(len(rows)), places), shape=shape)
         limits = [optimize.LinearConstraint(matrix, ub=1)]
     result = optimize.milp(
         -weights,
