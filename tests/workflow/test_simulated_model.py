@@ -7,10 +7,14 @@ from space.simulate import TRUST
 CARD = "models/lamella_segmentation/card.json"
 
 
-def test_a_model_that_saw_no_real_map_is_told_and_not_acquired_with_unless_it_is_meant(bench):
+def test_a_model_that_saw_no_real_map_is_told_and_not_acquired_with_unless_it_is_meant(
+    bench, request
+):
     session = bench(stage_error_um=0.0)
     session.place_lamellae()
-    (session.space_dir / CARD).write_text('{"trained_on": "simulated"}', encoding="utf-8")
+    card = session.space_dir / CARD
+    card.write_text('{"trained_on": "simulated"}', encoding="utf-8")
+    request.addfinalizer(card.unlink)  # other tests have the same project
     items, exposures = len(session.items()), session.count_exposures()
 
     refused = session.run(5)
