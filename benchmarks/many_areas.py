@@ -63,8 +63,8 @@ class Case:
 
 # About 10, 20, 35 and 50 areas, without and with spots, and 5000 targets in 40 areas.
 CASES = (
-    Case((45, 30), 1.0, 9.0, False),
-    Case((45, 30), 1.6, 9.0, True),
+    Case((45, 30), 1.0, 8.0, False),
+    Case((45, 30), 1.6, 8.0, True),
     Case((45, 30), 1.0, 6.0, False),
     Case((45, 30), 1.6, 6.0, True),
     Case((45, 30), 1.0, 4.3, False),

@@ -72,6 +72,8 @@ CUT_OUTS = 2
 PARTS = ("areas", "small", "maps")
 LARGE_MAPS = 3
 SOLVER_S = 60.0
+# More places than this would take the solver gigabytes.
+PLACES_SOLVED_MAX = 4000
 
 
 @dataclass(frozen=True)
@@ -513,7 +515,10 @@ def optimum(
     optics: Optics,
     nodes_per_beam: float = NODES_PER_BEAM,
 ) -> float | None:
-    """Largest total of candidate places; None if there is none or it was not proven in time."""
+    """Largest total of candidate places.
+
+    None if there is none, if there are too many for the solver, or if it was not proven in time.
+    """
     candidates = candidate_grid(
         scores,
         TiltFrame.of(optics),
@@ -522,7 +527,9 @@ def optimum(
         options.target_score_threshold,
         nodes_per_beam,
     )
-    return None if candidates is None else exact_total(candidates, SOLVER_S)
+    if candidates is None or np.count_nonzero(candidates.scores) > PLACES_SOLVED_MAX:
+        return None
+    return exact_total(candidates, SOLVER_S)
 
 
 def _geometric_mean(values: list[float]) -> float | None:
