@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from space.config import Config
@@ -26,8 +27,7 @@ def model_files(config: Config, task: str) -> tuple[Path, ...]:
 class ModelMarks:
     """The marks of the models that are configured.
 
-    A mark is a hash of contents, so the same model has it on every machine; a file is hashed
-    again only when its size or time has changed.
+    A mark is a hash of contents, so the same model has it on every machine.
 
     Parameters
     ----------
@@ -37,35 +37,34 @@ class ModelMarks:
 
     def __init__(self, load_config: Callable[[], Config]) -> None:
         self._load_config = load_config
-        self._known: dict[Path, tuple[FileState, str]] = {}
 
     def __call__(self, task: str) -> str:
         """Return the mark of the model for a task; empty if its files are not there."""
         whole = hashlib.sha256()
         for path in model_files(self._load_config(), task):
-            mark = self._mark(path)
+            mark = _mark(path)
             if not mark:
                 return ""
             whole.update(f"{path.name} {mark}\n".encode())
         return whole.hexdigest()[:_DIGITS]
 
-    def _mark(self, path: Path) -> str:
-        state = file_state(path)
-        if state is None:
-            return ""
-        known = self._known.get(path)
-        if known is None or known[0] != state:
-            known = (state, _hash(path))
-            self._known[path] = known
-        return known[1]
 
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
+def _mark(path: Path) -> str:
+    state = file_state(path)
     try:
-        with open(path, "rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
+        return "" if state is None else _hash(path, state)
     except OSError:
         return ""
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, state: FileState) -> str:
+    """Hash a file; one whose size and time have not changed is not read again.
+
+    Weights have up to a gigabyte, and every question about a job may ask for their mark.
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
     return digest.hexdigest()
