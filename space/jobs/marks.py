@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from space.config import Config
-from space.images import FileState, file_state
+from space.trust import file_hash
 
-_BLOCK_BYTES = 1 << 20
 _DIGITS = 16
 
 
@@ -50,21 +48,7 @@ class ModelMarks:
 
 
 def _mark(path: Path) -> str:
-    state = file_state(path)
     try:
-        return "" if state is None else _hash(path, state)
+        return file_hash(path)
     except OSError:
         return ""
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, state: FileState) -> str:
-    """Hash a file; one whose size and time have not changed is not read again.
-
-    Weights have up to a gigabyte, and every question about a job may ask for their mark.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

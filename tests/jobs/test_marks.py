@@ -3,7 +3,7 @@
 import os
 from types import SimpleNamespace
 
-from space.jobs import marks
+from space import trust
 from space.jobs.marks import ModelMarks
 
 
@@ -27,7 +27,7 @@ def test_a_mark_is_that_of_the_content(tmp_path):
 def test_weights_that_have_not_changed_are_read_once(tmp_path):
     """Also by others who ask: each look at a job makes its own."""
     (tmp_path / "w.pt").write_bytes(b"weights")
-    before = marks._hash.cache_info().misses
+    before = trust._hash.cache_info().misses
     for _ in range(5):
         marks_of(tmp_path)("detect")
-    assert marks._hash.cache_info().misses == before + 1
+    assert trust._hash.cache_info().misses == before + 1
