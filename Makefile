@@ -46,6 +46,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- space examples training SPACEtomo*.py
 
 $(STAMP): pyproject.toml constraints.txt

@@ -210,7 +210,7 @@ def rescaled_shape(shape: Sequence[int], factor: float) -> tuple[int, int]:
 
 def specimen_shift_um(
     points_stage_um: np.ndarray,
-    origin_stage_um: Sequence[float],
+    origin_stage_um: Sequence[float] | np.ndarray,
     stage_to_specimen: Sequence[float],
 ) -> np.ndarray:
     """Return the image shift in specimen µm that centres each point seen from the origin.

@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from space.config import Config, is_simulated_only, labels, missing_model_files
 from space.errors import SpaceError
 from space.files import write_text_atomic
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 SETTINGS_FILE = "SPACE_settings.json"
 """Name of the saved settings beside the maps, for the post action and the monitor."""
@@ -328,11 +331,11 @@ _FLAGS = (
 )
 
 
-def _is_int(value: object) -> bool:
+def _is_int(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -513,8 +516,9 @@ def _is_state(value: object) -> bool:
 
 
 def _are_two_states(value: object) -> bool:
-    both = isinstance(value, tuple) and len(value) == _VIEW_AND_RECORD
-    return both and all(_is_state(one) for one in value) and value[0] != value[1]
+    if not isinstance(value, tuple) or len(value) != _VIEW_AND_RECORD:
+        return False
+    return all(_is_state(state) for state in value) and value[0] != value[1]
 
 
 _CLASS_LISTS = {"exclude_lamella_classes": "broken", "target_list": "mitos", "avoid_list": "ice"}
@@ -559,7 +563,7 @@ def _list_meant(name: str, value: object) -> str:
     return _shown(entries).replace("'", '"')
 
 
-def _check_priorities(value: dict) -> list[str]:
+def _check_priorities(value: Mapping[object, object]) -> list[str]:
     if not value:
         return ["target_list = {} is empty. Give at least one class."]
     return [

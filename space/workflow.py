@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def _require_serialem() -> None:
         raise SystemExit(str(error)) from None
 
 
-def _with_messages(work) -> None:
+def _with_messages(work: Callable[[], None]) -> None:
     try:
         work()
     except (SpaceError, OSError) as error:

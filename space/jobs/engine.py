@@ -298,7 +298,7 @@ def _default_config(space_dir: Path) -> Any:
     return load_config(space_dir)
 
 
-def _default_segmenter(folder: Path, folds: tuple, device: str) -> Any:
+def _default_segmenter(folder: Path, folds: tuple[int | str, ...], device: str) -> Any:
     from space.segmentation.model import Segmenter
 
     return Segmenter(folder, folds, device)

@@ -99,12 +99,13 @@ class Worker:
         """
         if not isinstance(values, dict):
             raise ValueError("not a worker")
-        name, machine = values.get("name"), values.get("machine", "")
-        pid, device = values.get("pid"), values.get("device", "cpu")
-        if not all(isinstance(text, str) for text in (name, machine, device)):
+        texts = (values.get("name"), values.get("machine", ""), values.get("device", "cpu"))
+        name, machine, device = (text if isinstance(text, str) else None for text in texts)
+        if name is None or machine is None or device is None:
             raise ValueError("the worker's names are no text")
         if not _SAFE_NAME.fullmatch(name) or len(machine) > 150 or len(device) > 50:
             raise ValueError(f"{name[:50]!r} is not a worker's name")
+        pid = values.get("pid")
         if not isinstance(pid, int) or isinstance(pid, bool) or not 0 <= pid < _LARGEST:
             raise ValueError("the worker's process number is none")
         return cls(name, machine, pid, device)

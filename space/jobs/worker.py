@@ -20,10 +20,11 @@ from typing import Any, Protocol, TypeVar
 
 from space.errors import SpaceError
 from space.images import json_path, png_megapixels
+from space.jobs.claims import Claim
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.pool import forget_start
 from space.jobs.presence import Heartbeat, Patience, Worker
-from space.jobs.queue import Claim, JobFolder
+from space.jobs.queue import JobFolder
 from space.jobs.records import TASKS, Job
 
 log = logging.getLogger("space.jobs")

@@ -45,7 +45,13 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
     OutOfSpaceError
         When the disk is full: it would be of no use to try again.
     """
-    for last in (False, True):
+    trouble = ""
+    for again in (False, True):
+        if again:
+            _log.warning("%s failed: %s. It is tried once more.", what, trouble)
+            if valve_is_closed():
+                _log.warning("The column valves are opened again.")
+                open_valve()
         wait_for_dewars()
         try:
             result = work()
@@ -57,15 +63,10 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
         except sem_errors() as error:
             check_space_left(error)
             trouble = words(error)
-        if last:
-            raise SpaceError(
-                f"{what} failed twice: {trouble}.",
-                do="Look at the microscope, then run the script again.",
-            )
-        _log.warning("%s failed: %s. It is tried once more.", what, trouble)
-        if valve_is_closed():
-            _log.warning("The column valves are opened again.")
-            open_valve()
+    raise SpaceError(
+        f"{what} failed twice: {trouble}.",
+        do="Look at the microscope, then run the script again.",
+    )
 
 
 def disturbance() -> str:

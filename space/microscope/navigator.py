@@ -157,7 +157,7 @@ def saved_item(index: int) -> SavedItem | None:
     sem.SaveNavigator()
     try:
         items = read_navigator_file(Path(str(sem.ReportNavFile())))
-    except (OSError, ValueError, *sem_errors()) as error:
+    except (OSError, ValueError) + sem_errors() as error:
         _log.warning("The Navigator file cannot be read back: %s.", error)
         return None
     return items[index - 1] if index <= len(items) else None

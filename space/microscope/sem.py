@@ -35,7 +35,7 @@ def serialem() -> ModuleType:
         ) from None
 
 
-def sem_errors() -> tuple[type[BaseException], ...]:
+def sem_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions with which SerialEM refuses a command."""
     module = serialem()
     names = ("SEMerror", "SEMmoduleError")

@@ -76,7 +76,7 @@ def _warn(look: Callable[[], str]) -> None:
 def _answer(look: Callable[[], str]) -> str:
     try:
         return look()
-    except (OSError, *sem_errors()) as error:  # not to be told is no reason to stop
+    except (OSError,) + sem_errors() as error:  # not to be told is no reason to stop
         check_space_left(error)
         return ""
 

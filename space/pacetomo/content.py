@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from space.geometry import specimen_shift_um
 
 Keys = tuple[tuple[str, str], ...]
 Point = tuple[float, float]
+Record = TypeVar("Record", "Target", "GeoPoint")
 
 SETTINGS = ("_set", "_bset")
 POSITION = "_spos"
@@ -112,13 +114,14 @@ def with_shifts(targets_file: TargetsFile, stage_to_specimen: Sequence[float]) -
     """
     if not targets_file.targets:
         return targets_file
-    origin = np.array(targets_file.targets[0].stage_um, float)
+    origin_um = np.array(targets_file.targets[0].stage_um, float)
 
-    def completed(one):
-        if one.shift_um is not None:
-            return one
-        shift = specimen_shift_um(np.array([one.stage_um], float), origin, stage_to_specimen)[0]
-        return replace(one, shift_um=(float(shift[0]), float(shift[1])))
+    def completed(record: Record) -> Record:
+        if record.shift_um is not None:
+            return record
+        stage_um = np.array([record.stage_um], float)
+        shift = specimen_shift_um(stage_um, origin_um, stage_to_specimen)[0]
+        return replace(record, shift_um=(float(shift[0]), float(shift[1])))
 
     return replace(
         targets_file,

@@ -140,9 +140,9 @@ def _collect(
         if other_item is not None:
             navigator.take_height(other_item.index)
     frame = montage.picture_frame(view, item.stage_um)
-    wanted_um = tuple(
-        side * settings.MM_padding_factor for side in frame.box_size_in_image_um(lamella.size_um)
-    )
+    width_um, height_um = frame.box_size_in_image_um(lamella.size_um)
+    padding = settings.MM_padding_factor
+    wanted_um = (width_um * padding, height_um * padding)
     pieces = montage.pieces_for(wanted_um, view, settings.MM_montage_overlap)
     _drop_unfinished_item(session, number)
     _log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)

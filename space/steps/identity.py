@@ -15,6 +15,7 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from space.errors import SpaceError
@@ -149,7 +150,7 @@ def _take(folder: Path, name: str, own_id: str) -> bool:
     return True
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):

@@ -93,7 +93,7 @@ def _to_dict(lamella: Lamella) -> dict[str, object]:
     }
 
 
-def _from_dict(values: dict) -> Lamella:
+def _from_dict(values: dict[str, Any]) -> Lamella:
     x, y = values["stage_um"]
     width, height = values["size_um"]
     return Lamella(

@@ -140,7 +140,7 @@ def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
     return [text]
 
 
-def _listed(value: object) -> list:
+def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,12 +86,13 @@ def read_facts(picture: Path) -> MapFacts:
     values = read_json_beside(picture)
     try:
         rows, columns = values["view_shape_px"]
-        told = {key: float(value) for key, value in values["view"].items()}
-        whole = {key: int(told[key]) for key in ("mag_index", "camera", "binning", "spot_size")}
+        view: dict[str, Any] = {key: float(value) for key, value in values["view"].items()}
+        for key in ("mag_index", "camera", "binning", "spot_size"):
+            view[key] = int(view[key])
         facts = MapFacts(
             MapFrame.from_dict(values["frame"]),
             float(values["pixel_nm"]),
-            ViewConditions(**{**told, **whole}),
+            ViewConditions(**view),
             (int(rows), int(columns)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -65,7 +65,7 @@ def areas_apart(
         short_um = _needed_um(pairs, tracking, optics) + TOUCH_UM - gap_um
         shifts = _least_shifts(area[pairs], direction, short_um, stays)
         reach_um = 0.0
-    moved = (np.abs(shifts) > TOUCH_UM).any(axis=1)[area]
+    moved = np.any(np.abs(shifts) > TOUCH_UM, axis=1)[area]
     return np.where(moved[:, None], frame.to_map(begun + shifts[area]), points_map_px)
 
 
@@ -74,7 +74,14 @@ def _needed_um(pairs: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.nd
     return needed_um(np.ones(len(pairs), bool), tracking[pairs].all(axis=1), optics)
 
 
-def _too_near(points_tilt_um, area, stays, tracking, optics: Optics, reach_um: float) -> np.ndarray:
+def _too_near(
+    points_tilt_um: np.ndarray,
+    area: np.ndarray,
+    stays: np.ndarray,
+    tracking: np.ndarray,
+    optics: Optics,
+    reach_um: float,
+) -> np.ndarray:
     """Pairs (k, 2) of different areas, of which one can move, that are too near or nearly so."""
     most_um = optics.beam_diameter_um + optics.beam_margin_um
     pairs = conflicts(points_tilt_um, most_um + reach_um)
@@ -118,7 +125,7 @@ def _least_shifts(
         ),
         shape=(pairs, sides),
     )
-    each, largest = identity(sides), np.ones((sides, 1))
+    each, largest = identity(sides), coo_matrix(np.ones((sides, 1)))
     limits = bmat(
         [[-apart, apart, None, -identity(pairs)], [each, each, -largest, None]], format="csr"
     )
@@ -127,7 +134,7 @@ def _least_shifts(
     cost = np.concatenate(
         [np.ones(2 * sides), [len(stays)], np.full(pairs, SHORT_WORTH * len(stays))]
     )
-    found = linprog(
+    found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrix here
         cost,
         limits,
         np.concatenate([-short_um, np.zeros(sides)]),

@@ -116,7 +116,7 @@ def _fewest_centers(reach: np.ndarray, points: np.ndarray) -> list[int]:
         able = able[_thinned_out(points[able])]
         found = _cover_of_most(reach[:, able])
     centers = able[found]
-    left = ~reach[:, centers].any(axis=1)
+    left = ~np.any(reach[:, centers], axis=1)
     return [int(index) for index in (*centers, *_greedy_cover(reach, left))]
 
 
@@ -173,7 +173,7 @@ def _smallest_cover(reach: np.ndarray) -> np.ndarray | None:
         np.ones(count),
         constraints=LinearConstraint(reach.astype(float), lb=1),
         bounds=Bounds(0, 1),
-        integrality=np.ones(count),
+        integrality=np.ones(count, int),
         options={"node_limit": NODES_MAX if exact else 1},
     )
     return None if found.x is None else np.flatnonzero(found.x > 0.5)

@@ -88,7 +88,9 @@ class _Joint:
         )
 
 
-def _areas_of(points, values, is_fixed, asked: Question) -> list[Area]:
+def _areas_of(
+    points: np.ndarray, values: np.ndarray, is_fixed: np.ndarray, asked: Question
+) -> list[Area]:
     """The fewest areas, each with its tracking target first, then the others by score."""
     areas = []
     for group in split(points, asked.optics.image_shift_limit_um / asked.optics.pixel_um):
@@ -127,7 +129,7 @@ def _moved_apart(areas: list[Area], asked: Question, allowed: ScoreMap) -> list[
     return _left(areas, asked.allows(points, values) | joint.fixed, asked)
 
 
-def _slid(points, begun, asked: Question, allowed: ScoreMap) -> np.ndarray:
+def _slid(points: np.ndarray, begun: np.ndarray, asked: Question, allowed: ScoreMap) -> np.ndarray:
     """All points moved together so that they lose least at the rim."""
     frame = TiltFrame.of(asked.optics)
     tilted = frame.from_map(points)
@@ -143,7 +145,7 @@ def _slid(points, begun, asked: Question, allowed: ScoreMap) -> np.ndarray:
     return frame.to_map(tilted + slides[best]) if best else points
 
 
-def _with_extra_tracking(areas, asked: Question, warnings: list[str]) -> list[Area]:
+def _with_extra_tracking(areas: list[Area], asked: Question, warnings: list[str]) -> list[Area]:
     blocked = np.concatenate([area.targets_map_px for area in areas])
     result = []
     for number, area in enumerate(areas, 1):
@@ -195,7 +197,9 @@ def _with_room(areas: list[Area], asked: Question, allowed: ScoreMap) -> list[Ar
     return result
 
 
-def _roomy_place(area: Area, others: list[Area], asked: Question, allowed: ScoreMap):
+def _roomy_place(
+    area: Area, others: list[Area], asked: Question, allowed: ScoreMap
+) -> tuple[np.ndarray, np.ndarray]:
     """Where an area's tracking target has room, and which targets (its own, others) stay then."""
     optics, followers = asked.optics, area.targets_map_px[1:]
     movable = not area.fixed[0] and not area.extra_tracking and asked.sites is None
@@ -218,7 +222,7 @@ def _roomy_place(area: Area, others: list[Area], asked: Question, allowed: Score
     clean = avoided_in_view(places[0], asked.cover, optics)
 
     def is_well(place: np.ndarray) -> bool:
-        passes = asked.passes(place[None], asked.scores_at(place[None])).all()
+        passes = bool(asked.passes(place[None], asked.scores_at(place[None])).all())
         return passes and avoided_in_view(place, asked.cover, optics) <= clean
 
     best = next(k for k, index in enumerate(order) if index == 0 or is_well(places[index]))

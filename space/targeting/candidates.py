@@ -57,7 +57,7 @@ class Candidates:
     def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
         """Score of the nearest node, 0 beyond the grid: quick, for comparing placements."""
         index = self.nearest(points_tilt_um)
-        inside = ((index >= 0) & (index < self.scores.shape)).all(axis=-1)
+        inside = np.all((index >= 0) & (index < np.array(self.scores.shape)), axis=-1)
         index = np.where(inside[..., None], index, 0)
         return np.where(inside, self.scores[index[..., 0], index[..., 1]], 0)
 
@@ -71,7 +71,8 @@ class Candidates:
 
     def stamp(self, point_tilt_um: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
         """The window around a beam at the point and which of its nodes are in conflict with it."""
-        windows, distances2 = [], []
+        windows: list[slice] = []
+        distances2: list[np.ndarray] = []
         for axis in (0, 1):
             origin, step = self.origin_um[axis], self.step_um[axis]
             place = float(point_tilt_um[axis])
@@ -81,7 +82,7 @@ class Candidates:
             windows.append(slice(first, last))
             distances2.append((np.arange(first, last) * step + (origin - place)) ** 2)
         distance2 = distances2[0][:, None] + distances2[1]
-        return tuple(windows), distance2 < (self.diameter_um - TOUCH_UM) ** 2
+        return (windows[0], windows[1]), distance2 < (self.diameter_um - TOUCH_UM) ** 2
 
 
 def candidate_grid(

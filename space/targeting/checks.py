@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
 from space.targeting.areas import Area
@@ -17,7 +18,7 @@ from space.targeting.tilt import TiltFrame, conflicts
 SLACK_UM = 0.002
 
 
-def as_points(points_map_px, map_shape: tuple[int, int], what: str) -> np.ndarray:
+def as_points(points_map_px: ArrayLike | None, map_shape: tuple[int, ...], what: str) -> np.ndarray:
     """Check (row, column) points and give them as an array (n, 2); None gives no points.
 
     Raises
@@ -104,7 +105,9 @@ def problems(
     return found
 
 
-def _room_problems(areas: Sequence[Area], names, tilted, optics: Optics) -> list[str]:
+def _room_problems(
+    areas: Sequence[Area], names: Sequence[str], tilted: np.ndarray, optics: Optics
+) -> list[str]:
     """Tracking targets whose beams have less than the margin around them, but no overlap."""
     counts = [len(area.targets_map_px) for area in areas]
     firsts = np.cumsum([0, *counts[:-1]])
@@ -128,7 +131,9 @@ def _room_problems(areas: Sequence[Area], names, tilted, optics: Optics) -> list
     return found
 
 
-def _geometry_problems(area: Area, number: int, targets, names, optics: Optics) -> list[str]:
+def _geometry_problems(
+    area: Area, number: int, targets: np.ndarray, names: Sequence[str], optics: Optics
+) -> list[str]:
     found = []
     points = area.geometry_points_map_px
     where = f" of area {number}" if number else ""

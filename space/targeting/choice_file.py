@@ -198,7 +198,7 @@ _REMEDY = "Mend it, or delete it to have targets chosen anew."
 _TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
 
 
-def _area(entry: Any, map_shape, where: str) -> Area:
+def _area(entry: Any, map_shape: tuple[int, int], where: str) -> Area:
     _table(entry, {"targets", "geometry_points"}, {"targets"}, where)
     targets = _entries(entry, "targets", where)
     points = _entries(entry, "geometry_points", where)
@@ -225,14 +225,14 @@ def _area(entry: Any, map_shape, where: str) -> Area:
     )
 
 
-def _entries(area: dict, key: str, where: str) -> list:
+def _entries(area: Mapping[str, Any], key: str, where: str) -> list[Any]:
     entries = area.get(key, [])
     if not isinstance(entries, list):
         raise _wrong(key, entries, "a list", where)
     return entries
 
 
-def _positions(entries: list[dict], map_shape, what: str) -> np.ndarray:
+def _positions(entries: list[dict[str, Any]], map_shape: tuple[int, int], what: str) -> np.ndarray:
     for number, entry in enumerate(entries, 1):
         for key, size in zip(("row", "column"), map_shape):
             value = entry[key]
@@ -288,7 +288,7 @@ def _area_text(area: Area) -> str:
     return f'{{"targets": {_rows(targets)},\n "geometry_points": {_rows(points)}}}'
 
 
-def _rows(entries: list[dict]) -> str:
+def _rows(entries: list[dict[str, Any]]) -> str:
     return "[" + ",".join(f"\n  {json.dumps(entry)}" for entry in entries) + "]"
 
 

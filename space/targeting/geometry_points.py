@@ -75,7 +75,7 @@ def geometry_points(
         return np.empty((0, 2))
     from scipy.spatial import cKDTree
 
-    gap = cKDTree(np.asarray(targets_map_px, dtype=float)).query(places)[0]
+    gap = np.asarray(cKDTree(np.asarray(targets_map_px, dtype=float)).query(places)[0])
     free = gap >= beam_px / 2
     places, gap = places[free], gap[free]
     # With all that beams and pictures at the places reach.

@@ -213,17 +213,20 @@ def _shortest(vectors: np.ndarray) -> np.ndarray:
         first, second = second, first
 
 
-def _refined_on_peaks(correlation, center, vectors: np.ndarray, order: int) -> np.ndarray:
+def _refined_on_peaks(
+    correlation: np.ndarray, center: np.ndarray, vectors: np.ndarray, order: int
+) -> np.ndarray:
     """Vectors that fit the peaks up to an order best."""
     steps = np.array(
         [(i, j) for i in range(order + 1) for j in range(-order, order + 1) if (i, j) > (0, 0)]
     )
     reach = 0.2 * np.hypot(*vectors.T).min()
     found = [_peak_near(correlation, center + step @ vectors, reach) for step in steps]
-    good = [k for k, peak in enumerate(found) if peak is not None and peak[1] > 0]
+    peaks = {k: peak[0] for k, peak in enumerate(found) if peak is not None and peak[1] > 0}
+    good = list(peaks)
     if len(good) < 2 or np.linalg.matrix_rank(steps[good]) < 2:
         return vectors
-    shifts = np.array([found[k][0] for k in good]) - center
+    shifts = np.array([peaks[k] for k in good]) - center
     return np.linalg.lstsq(steps[good].astype(float), shifts, rcond=None)[0]
 
 
@@ -273,7 +276,9 @@ def _origin(
     return phase @ vectors, radius, bright
 
 
-def _fitted(small: np.ndarray, origin: np.ndarray, vectors: np.ndarray, radius: float):
+def _fitted(
+    small: np.ndarray, origin: np.ndarray, vectors: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float] | None:
     """Holes on the lattice, its origin, its vectors and the deviation; None without a lattice."""
     likeness = _likeness(small, radius)
     spacing = np.hypot(*vectors.T).min()
@@ -282,11 +287,11 @@ def _fitted(small: np.ndarray, origin: np.ndarray, vectors: np.ndarray, radius: 
         steps = _steps_inside(origin, vectors, small.shape, radius / 2)
         found = [_peak_near(likeness, origin + step @ vectors, SEARCH * spacing) for step in steps]
         steps = np.array([step for step, peak in zip(steps, found) if peak])
-        found = [peak for peak in found if peak]
+        peaks = [peak for peak in found if peak]
         if len(steps) < HOLES_LEAST:
             return None
-        places = np.array([peak[0] for peak in found])
-        heights = np.array([peak[1] for peak in found])
+        places = np.array([peak[0] for peak in peaks])
+        heights = np.array([peak[1] for peak in peaks])
         seen = heights > max(SEEN * float(np.quantile(heights, 0.75)), 0)
         away = np.hypot(*(places - origin - steps @ vectors).T)
         near = seen & (away <= NEAR * spacing)
@@ -314,7 +319,9 @@ def _likeness(small: np.ndarray, radius: float) -> np.ndarray:
     return fftconvolve(small, disc / disc.sum() - ring / ring.sum(), mode="same")
 
 
-def _steps_inside(origin, vectors, shape, margin: float) -> np.ndarray:
+def _steps_inside(
+    origin: np.ndarray, vectors: np.ndarray, shape: tuple[int, ...], margin: float
+) -> np.ndarray:
     """Whole numbers (n, 2) of vectors from the origin to lattice points in the picture."""
     corners = np.array([(0, 0), (0, shape[1]), (shape[0], 0), shape], float) - origin
     reach = corners @ np.linalg.inv(vectors)

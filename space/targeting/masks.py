@@ -249,13 +249,21 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
     """Block-average the masks, strip by strip to keep memory small."""
     rows, columns = labels.shape
     shape = (-(-rows // factor), -(-columns // factor))
-    out = [np.zeros(shape, np.float32) for _ in range(4)]
+    wanted, avoided, surface, ground = (np.zeros(shape, np.float32) for _ in range(4))
     # One mask for each priority: sums of whole numbers are quick and exact.
-    masks = [(tables.wanted == weight, weight, 0) for weight in np.unique(tables.wanted) if weight]
-    masks += [(tables.avoided, 1, 1), (tables.surface, 1, 2), (tables.ground, 1, 3)]
+    parts = [
+        (tables.wanted == weight, float(weight), wanted)
+        for weight in np.unique(tables.wanted)
+        if weight
+    ]
+    parts += [
+        (tables.avoided, 1, avoided),
+        (tables.surface, 1, surface),
+        (tables.ground, 1, ground),
+    ]
     masks = [
-        (table.astype(np.uint8).tobytes(), np.float32(factor**2 / weight), out[index])
-        for table, weight, index in masks
+        (table.astype(np.uint8).tobytes(), np.float32(factor**2 / weight), target)
+        for table, weight, target in parts
         if table.any()
     ]
     cells_per_strip = max(1, STRIP_PX // max(1, columns * factor))
@@ -267,7 +275,7 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
             cells = _block_sums(mask, factor)
             target[first : first + len(cells)] += cells / full
     classes = labels[factor // 2 :: factor, factor // 2 :: factor]
-    return Coverage(*out, classes=classes, factor=factor, map_shape=(rows, columns))
+    return Coverage(wanted, avoided, surface, ground, classes, factor, (rows, columns))
 
 
 def _block_sums(mask: np.ndarray, factor: int) -> np.ndarray:

@@ -139,7 +139,9 @@ def joined(
     return both if better else first
 
 
-def _trials(ground, points, chance, most) -> tuple[np.ndarray, np.ndarray]:
+def _trials(
+    ground: Ground, points: np.ndarray, chance: np.random.Generator, most: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Points of all trials before they move, and the number of each one's trial."""
     from scipy.spatial import cKDTree
 

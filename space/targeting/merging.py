@@ -39,7 +39,7 @@ def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.
     # 32-bit numbers throughout: before 1.14 SciPy's flow takes no others.
     parts = [part.astype(np.int32) for part in (limits, tails, heads)]
     network = csr_array((parts[0], (parts[1], parts[2])), shape=(sink + 1, sink + 1))
-    left = network - maximum_flow(network, source, sink).flow
+    left = csr_array(network - maximum_flow(network, source, sink).flow)
     left.eliminate_zeros()
     reached = np.zeros(sink + 1, bool)
     reached[breadth_first_order(left, source, return_predecessors=False)] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -215,18 +215,18 @@ def is_priority(value: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    right_type = isinstance(value, Real) and not isinstance(value, bool)
-    return right_type and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _names(value, setting: str) -> tuple[str, ...]:
-    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+def _names(value: Iterable[object], setting: str) -> tuple[str, ...]:
+    names = tuple(name for name in value if isinstance(name, str))
+    if isinstance(value, str) or len(names) < len(tuple(value)):
         raise SpaceError("A list of class names is needed.", setting, 'e.g. ["mitos"]')
-    return tuple(value)
+    return names
 
 
 def _need(holds: bool, what: str, wanted: str) -> None:

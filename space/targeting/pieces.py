@@ -83,7 +83,7 @@ def relabelled(
     return flat.reshape(labels.shape), found
 
 
-def _runs(labels: np.ndarray, table: np.ndarray):
+def _runs(labels: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start, end and area of all runs, in order."""
     rows, columns = labels.shape
     translation = table.tobytes()
@@ -121,7 +121,9 @@ def _pieces(starts: np.ndarray, ends: np.ndarray, columns: int) -> np.ndarray:
     return connected_components(links, directed=False)[1]
 
 
-def _overlaps(starts, ends, other_starts, other_ends) -> tuple[np.ndarray, np.ndarray]:
+def _overlaps(
+    starts: np.ndarray, ends: np.ndarray, other_starts: np.ndarray, other_ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """For each interval, from which to which (exclusive) of the others, in order, it overlaps."""
     first = np.searchsorted(other_ends, starts, side="right")
     return first, np.maximum(np.searchsorted(other_starts, ends, side="left"), first)

@@ -77,7 +77,9 @@ def _thinned(candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
     return candidates.nodes(index) - _middle(candidates), weights
 
 
-def _best_part(nodes: np.ndarray, weights: np.ndarray, cell: np.ndarray):
+def _best_part(
+    nodes: np.ndarray, weights: np.ndarray, cell: np.ndarray
+) -> tuple[tuple[float, float], float]:
     """Offset (two fractions of the unit cell) of highest total score, and that total.
 
     The scores of all nodes are folded into one unit cell; a part of it then holds the nodes that
@@ -89,11 +91,14 @@ def _best_part(nodes: np.ndarray, weights: np.ndarray, cell: np.ndarray):
     parts = np.minimum(parts, PARTS - 1)
     folded = np.bincount(parts[:, 0] * PARTS + parts[:, 1], weights, PARTS * PARTS)
     best = int(np.argmax(folded))
-    place = (np.array(divmod(best, PARTS)) + 0.5) / PARTS
-    return tuple(place), float(folded[best]) / abs(np.linalg.det(cell))
+    row, column = divmod(best, PARTS)
+    place = ((row + 0.5) / PARTS, (column + 0.5) / PARTS)
+    return place, float(folded[best]) / float(abs(np.linalg.det(cell)))
 
 
-def _settled(candidates: Candidates, spacing: float, angle_deg: float, part) -> np.ndarray:
+def _settled(
+    candidates: Candidates, spacing: float, angle_deg: float, part: tuple[float, float]
+) -> np.ndarray:
     """Lattice points that score, after small changes of offset and angle for the better."""
     place = np.array([*part, angle_deg])
     step = np.array([0.5 / PARTS, 0.5 / PARTS, ORIENTATION_STEP_DEG / 4])
@@ -111,7 +116,7 @@ def _settled(candidates: Candidates, spacing: float, angle_deg: float, part) -> 
     return points
 
 
-def _lattice(candidates: Candidates, spacing: float, place: np.ndarray):
+def _lattice(candidates: Candidates, spacing: float, place: np.ndarray) -> tuple[np.ndarray, float]:
     """Points of a lattice that score, and their total; `place` is two fractions and an angle."""
     cell = _unit_cell(candidates.diameter_um, spacing, float(place[2]))
     half = (np.array(candidates.scores.shape) - 1) * np.array(candidates.step_um) / 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
 
@@ -12,7 +13,7 @@ from space.errors import SpaceError
 FLAT = 1e-12
 
 
-def as_polygons(polygons_map_px: Sequence) -> tuple[np.ndarray, ...]:
+def as_polygons(polygons_map_px: Sequence[ArrayLike]) -> tuple[np.ndarray, ...]:
     """Check polygons and give them as arrays (k, 2) of (row, column) corners.
 
     A single polygon need not be put into a list. Whether the first corner is repeated at the
@@ -71,7 +72,7 @@ def allowed_cells(
     return binary_erosion(cells, np.ones((3, 3), bool), border_value=1)
 
 
-def _as_polygon(number: int, corners) -> np.ndarray:
+def _as_polygon(number: int, corners: ArrayLike) -> np.ndarray:
     where = f"polygon {number}"
     try:
         points = np.asarray(corners, dtype=float)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import inside
 from space.targeting.score import ScoreMap, field_weight
 from space.targeting.tilt import TOUCH_UM, TiltFrame
+
+if TYPE_CHECKING:
+    from space.targeting.selection import Choice
 
 AVOIDED, THRESHOLD, OUTSIDE = "avoided class", "threshold", "outside polygons"
 CONFLICT, ENOUGH, OTHER = "beam conflict", "max_targets", "other"
@@ -89,16 +93,17 @@ def rejections(
 
 def share_in_fields(cover: Coverage, points_map_px: np.ndarray, optics: Optics) -> float:
     """Share of the wanted classes (by priority) that lies in the fields of the targets."""
-    covered = np.zeros(cover.wanted.shape, bool)
+    rows, columns = cover.wanted.shape
+    covered = np.zeros((rows, columns), bool)
     unit_um = cover.factor * optics.pixel_um
     for center in points_map_px / cover.factor - 0.5:
-        area, field = field_window(center, unit_um, covered.shape, optics)
+        area, field = field_window(center, unit_um, (rows, columns), optics)
         covered[area] |= field
     whole = cover.wanted.sum(dtype=float)
     return float(cover.wanted[covered].sum(dtype=float) / whole) if whole else 0.0
 
 
-def describe(choice, options: TargetingOptions) -> str:
+def describe(choice: Choice, options: TargetingOptions) -> str:
     """A choice in a few lines for a log.
 
     Parameters
@@ -144,7 +149,9 @@ def describe(choice, options: TargetingOptions) -> str:
     return "\n".join(lines)
 
 
-def _places(cover: Coverage, scores: ScoreMap, options, optics: Optics):
+def _places(
+    cover: Coverage, scores: ScoreMap, options: TargetingOptions, optics: Optics
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidate places (n, 2), their scores, and their scores without any penalty."""
     cells, values = _tile_maxima(scores, optics)
     if not len(cells):
@@ -173,12 +180,14 @@ def _tile_maxima(scores: ScoreMap, optics: Optics) -> tuple[np.ndarray, np.ndarr
     rows, columns = tiles.shape[0] // side, tiles.shape[1] // side
     tiles = tiles.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows, columns, -1)
     best = tiles.argmax(axis=2)
-    tile = np.stack(np.indices((rows, columns)), axis=-1)
+    tile = np.moveaxis(np.indices((rows, columns)), 0, -1)
     cells = low + tile * side + np.stack(np.divmod(best, side), axis=-1)
     return cells.reshape(-1, 2), tiles.max(axis=2).ravel().astype(float)
 
 
-def _penalty(cells: np.ndarray, cover: Coverage, options, optics: Optics) -> np.ndarray:
+def _penalty(
+    cells: np.ndarray, cover: Coverage, options: TargetingOptions, optics: Optics
+) -> np.ndarray:
     """What avoided classes take off the score at cells (n, 2)."""
     weight = field_weight(optics, cover.factor * optics.pixel_um)
     half = np.array(weight.shape) // 2
@@ -188,7 +197,13 @@ def _penalty(cells: np.ndarray, cover: Coverage, options, optics: Optics) -> np.
     return options.penalty_weight * taken
 
 
-def _best_around(places: np.ndarray, cover: Coverage, scores: ScoreMap, options, optics: Optics):
+def _best_around(
+    places: np.ndarray,
+    cover: Coverage,
+    scores: ScoreMap,
+    options: TargetingOptions,
+    optics: Optics,
+) -> np.ndarray:
     """The highest score without any penalty at and around places, within the field."""
     side = min(optics.field_um) / 3 / optics.pixel_um
     best = np.zeros(len(places))
@@ -254,7 +269,7 @@ def _in_conflict(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.
 
     frame = TiltFrame.of(optics)
     gap_um = cKDTree(frame.from_map(targets)).query(frame.from_map(places))[0]
-    return gap_um < optics.beam_diameter_um - TOUCH_UM
+    return np.asarray(gap_um < optics.beam_diameter_um - TOUCH_UM)
 
 
 def _number(count: int, word: str) -> str:

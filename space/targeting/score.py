@@ -100,7 +100,7 @@ def score_map(cover: Coverage, options: TargetingOptions, optics: Optics) -> Sco
     """Score every cell of the map; spec of the score in the module's docstring."""
     reach_um = optics.field_reach_um
     reach_px = (reach_um[0] / optics.pixel_um, reach_um[1] / optics.pixel_um)
-    values = np.zeros(cover.wanted.shape, np.float32)
+    values = np.zeros_like(cover.wanted, dtype=np.float32)
     scores = ScoreMap(values, cover.factor, cover.map_shape, reach_px)
     fits = all(2 * reach <= side for reach, side in zip(reach_px, cover.map_shape))
     if not fits or not cover.wanted.any():
@@ -117,7 +117,8 @@ def score_map(cover: Coverage, options: TargetingOptions, optics: Optics) -> Sco
     else:
         balance = cover.wanted - np.float32(options.penalty_weight) * cover.avoided
         values += _correlate(balance, plain)
-    rows, columns = ((np.arange(count) + 0.5) * cover.factor for count in values.shape)
+    rows = (np.arange(values.shape[0]) + 0.5) * cover.factor
+    columns = (np.arange(values.shape[1]) + 0.5) * cover.factor
     values[(rows < reach_px[0]) | (rows > cover.map_shape[0] - reach_px[0])] = 0
     values[:, (columns < reach_px[1]) | (columns > cover.map_shape[1] - reach_px[1])] = 0
     return scores
@@ -145,7 +146,8 @@ def scores_at(
         if (point < reach_px).any() or (point > np.array(labels.shape) - reach_px).any():
             continue
         pixel = np.minimum(np.floor(point).astype(int), np.array(labels.shape) - 1)
-        phase = tuple(np.rint((point - pixel - 0.5) * places) / places)
+        row, column = np.rint((point - pixel - 0.5) * places) / places
+        phase = (float(row), float(column))
         if phase not in weights:
             directions = EDGE_DIRECTIONS_DEG if options.target_edge else ()
             weights[phase] = [
@@ -244,7 +246,9 @@ def _correlate(cells: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return result
 
 
-def _window(labels, pixel, plain, signed):
+def _window(
+    labels: np.ndarray, pixel: np.ndarray, plain: np.ndarray, signed: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """The labels under the weights, and the weights cut where they stick out of the map."""
     half = np.array(plain.shape) // 2
     start, stop = pixel - half, pixel + half + 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from space.targeting.areas import Area
 from space.targeting.arrangement import arranged
@@ -74,7 +75,7 @@ def select_targets(
     options: TargetingOptions,
     optics: Optics,
     *,
-    polygons_map_px: Sequence = (),
+    polygons_map_px: Sequence[ArrayLike] = (),
     fixed_map_px: np.ndarray | None = None,
     sites_map_px: np.ndarray | None = None,
 ) -> Choice:
@@ -178,7 +179,7 @@ def review_targets(
     optics: Optics,
     areas: Sequence[Area],
     *,
-    polygons_map_px: Sequence = (),
+    polygons_map_px: Sequence[ArrayLike] = (),
 ) -> Choice:
     """Score and check targets that a person has put where they are.
 
@@ -230,7 +231,14 @@ def review_targets(
     return _with_counts(checked, counts, warnings + _problems(checked, asked), asked)
 
 
-def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> Question:
+def _ask(
+    labels: np.ndarray,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: Optics,
+    polygons: tuple[np.ndarray, ...] = (),
+    sites: np.ndarray | None = None,
+) -> Question:
     tables = class_tables(label_names, options)
     beside, unknown = 0.0, ""
     if options.on_lamella_only:
@@ -248,7 +256,13 @@ def _ask(labels, label_names, options, optics, polygons=(), sites=None) -> Quest
     )
 
 
-def _finish(areas, warnings, counts, asked: Question | None, rejected=None) -> Choice:
+def _finish(
+    areas: Iterable[Area],
+    warnings: Sequence[str],
+    counts: Mapping[str, float],
+    asked: Question | None,
+    rejected: dict[str, int] | None = None,
+) -> Choice:
     counts = {"targets": 0, "areas": 0, "total_score": 0.0, **counts}
     for warning in warnings:
         log.warning(warning)
@@ -256,7 +270,9 @@ def _finish(areas, warnings, counts, asked: Question | None, rejected=None) -> C
     return Choice(tuple(areas), tuple(warnings), counts, scores, rejected or {}, polygons)
 
 
-def _with_counts(areas, counts, warnings, asked: Question) -> Choice:
+def _with_counts(
+    areas: Sequence[Area], counts: dict[str, float], warnings: Sequence[str], asked: Question
+) -> Choice:
     """The choice with what it counts: targets, without those for tracking alone."""
     points = np.concatenate([area.targets_map_px[area.extra_tracking :] for area in areas])
     values = np.concatenate([area.scores[area.extra_tracking :] for area in areas])
@@ -271,7 +287,7 @@ def _with_counts(areas, counts, warnings, asked: Question) -> Choice:
     return _finish(areas, warnings, counts, asked, rejected)
 
 
-def _with_geometry(area: Area, taken, asked: Question) -> Area:
+def _with_geometry(area: Area, taken: np.ndarray, asked: Question) -> Area:
     points = geometry_points(asked.cover, taken, area.targets_map_px[0], asked.optics)
     return replace(area, geometry_points_map_px=points)
 
@@ -307,7 +323,7 @@ def _counts(asked: Question) -> dict[str, float]:
     }
 
 
-def _why_none(asked: Question, counts) -> str:
+def _why_none(asked: Question, counts: Mapping[str, float]) -> str:
     cover, scores, options, optics = asked.cover, asked.scores, asked.options, asked.optics
     names = ", ".join(options.target_list)
     if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape)):

@@ -45,7 +45,7 @@ def best_sites(
         limits.append(LinearConstraint(np.ones((1, len(able))), ub=most))
     found = milp(
         -worth,
-        integrality=np.ones(len(able)),
+        integrality=np.ones(len(able), int),
         bounds=Bounds(0, 1),
         constraints=limits,
         options={"node_limit": NODES_MAX, "mip_rel_gap": GAP},

@@ -7,6 +7,7 @@ its priority, tells which threshold the score has to reach; of equal ones the fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,10 +31,10 @@ def thresholds_of_cells(
 ) -> np.ndarray:
     """Threshold (float32) at the centre of every cell, as `score_map` has them."""
     plain = _plain(options)
-    best = least = None
+    best = least = np.empty((0, 0), np.float32)
     for part, threshold in _parts(tables, options):
         values = score_map(coverage(labels, part, factor), plain, optics).values
-        if best is None:
+        if not best.size:
             best, least = values, np.full(values.shape, threshold, np.float32)
         else:
             more = values > best
@@ -60,7 +61,7 @@ def _plain(options: TargetingOptions) -> TargetingOptions:
     return replace(options, target_edge=False, penalty_weight=0)
 
 
-def _parts(tables: ClassTables, options: TargetingOptions):
+def _parts(tables: ClassTables, options: TargetingOptions) -> Iterator[tuple[ClassTables, float]]:
     """Tables in which one entry alone is wanted, each with its threshold."""
     nothing = np.zeros(256, bool)
     for index, threshold in enumerate(options.thresholds):

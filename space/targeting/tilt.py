@@ -78,4 +78,4 @@ def clear_of(
     from scipy.spatial import cKDTree
 
     nearest = cKDTree(others_tilt_um).query(points_tilt_um)[0]
-    return nearest >= diameter_um - TOUCH_UM
+    return np.asarray(nearest >= diameter_um - TOUCH_UM)
