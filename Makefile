@@ -47,6 +47,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- space examples training SPACEtomo*.py
 
 $(STAMP): pyproject.toml constraints.txt
