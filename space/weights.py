@@ -206,10 +206,10 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
         If the file is something else, is damaged, was made by a newer package, or asks for
         anything that is not allowed and is not trusted.
     """
-    import torch
-
     path, allow = Path(path), allow or numpy_types
     asked = names_asked_for(path)
+    import torch
+
     _refuse_yolov5(asked, path)
     stand_ins = [(found, name) for name in asked if (found := allow(name)) is not None]
     unknown: set[str] = set()
@@ -335,11 +335,15 @@ def _refuse_newer(unknown: Iterable[str], path: Path) -> None:
     for name in sorted(unknown):
         module, _, attribute = name.rpartition(".")
         for prefix, package in _VERSIONED.items():
-            if name.startswith(prefix) and not hasattr(sys.modules.get(module), attribute):
-                here = getattr(sys.modules.get(package), "__version__", "none")
+            installed = sys.modules.get(package)  # imported by who asked for the weights
+            if (
+                installed
+                and name.startswith(prefix)
+                and not hasattr(sys.modules.get(module), attribute)
+            ):
                 raise SpaceError(
                     f"These weights were made with a newer {package} than the one here "
-                    f"({here}): it has no {_listed([name])}.",
+                    f"({installed.__version__}): it has no {_listed([name])}.",
                     str(path),
                     f"{ON_WORKER}, run: pip install --upgrade {package}",
                 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from space.files import atomic_path
+from space.lamellae.network import load_yolo
 
 
 def averaged(first: dict[str, Any], second: dict[str, Any], share: float) -> dict[str, Any]:
@@ -48,10 +49,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    kept, other = (
-        torch.load(path, map_location="cpu", weights_only=False)
-        for path in (args.first, args.second)
-    )
+    kept, other = load_yolo(args.first), load_yolo(args.second)
     networks = [(c.get("ema") or c["model"]).float() for c in (kept, other)]
     states = [network.state_dict() for network in networks]
     networks[0].load_state_dict(averaged(*states, args.share))

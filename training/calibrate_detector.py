@@ -22,6 +22,7 @@ from scipy.special import expit, logit
 from space.config import Config, load_config
 from space.files import atomic_path
 from space.lamellae.detector import Detector
+from space.lamellae.network import load_yolo
 
 from .grid_maps import MODEL_PIXEL_NM, whole_map
 from .matching import matched
@@ -123,7 +124,7 @@ def main() -> None:
             real = seen[probabilities >= threshold, 1]
             recall, precision = real.sum() / max(lamellae, 1), real.mean() if real.size else 1.0
             print(f"{name} at {threshold}: recall {recall:.3f}, precision {precision:.3f}")
-    checkpoint = torch.load(args.weights, map_location="cpu", weights_only=False)
+    checkpoint = load_yolo(args.weights)
     network = checkpoint.get("ema") or checkpoint["model"]
     rescale_last_layer(network, slope, offset)
     with atomic_path(args.weights) as temporary:

@@ -20,6 +20,8 @@ import sys
 import time
 from pathlib import Path
 
+from space.lamellae.network import load_yolo
+
 from . import formats
 from .grid_maps import CROP_PX, MODEL_PIXEL_NM
 from .records import read_record, versions, write_record
@@ -121,7 +123,7 @@ def ship(data: Path, run: str, target: Path) -> None:
     best = weights / "best.pt"
     if not best.exists():
         sys.exit(f"no weights in {weights}")
-    checkpoint = torch.load(best, map_location="cpu", weights_only=False)
+    checkpoint = load_yolo(best)
     places = {"data": "lamellae.yaml", "project": None, "save_dir": None, "model": ARCHITECTURE}
     checkpoint["train_args"] = {**checkpoint["train_args"], **places}
     network = checkpoint["ema"] or checkpoint["model"]  # of a run that goes on, the averaged one

@@ -23,6 +23,7 @@ from typing import Any
 
 from space.config import CARD, SIMULATED
 from space.files import write_text_atomic
+from space.weights import load_checkpoint
 
 from . import formats
 from .records import read_record, versions, write_record
@@ -238,9 +239,7 @@ def train(
     if checkpoint:
         trainer.load_checkpoint(str(checkpoint))
     elif start_from:
-        weights = torch.load(
-            start_from / "fold_0" / "checkpoint_final.pth", map_location="cpu", weights_only=False
-        )["network_weights"]
+        weights = load_checkpoint(start_from / "fold_0" / "checkpoint_final.pth")["network_weights"]
         network = trainer.network
         network.load_state_dict(transferred(weights, network.state_dict()))
     from_epoch = trainer.current_epoch
@@ -291,9 +290,7 @@ def _write_record(data, output, small, schedule, parts, start_from, from_epoch) 
 
 def _history(checkpoint: Path | None) -> dict[str, list]:
     """What nnU-Net noted after every epoch, from the first one on."""
-    import torch
-
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    saved = load_checkpoint(checkpoint)
     logging = saved["logging"] or {}
     return logging.get("local_logger", logging)
 
@@ -319,7 +316,7 @@ def ship(data: Path, small: bool, target: Path) -> None:
     source = newest_checkpoint(output)
     if source is None:
         sys.exit(f"no checkpoint in {output}")
-    checkpoint = torch.load(source, map_location="cpu", weights_only=False)
+    checkpoint = load_checkpoint(source)
     for key in ("optimizer_state", "grad_scaler_state", "logging"):
         checkpoint[key] = None
     fold = target / "fold_0"

@@ -7,10 +7,9 @@ asked for is the one that is used, and nothing depends on torchvision.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from space.lamellae.boxes import (
     overlap_px,
     window_starts,
 )
+from space.lamellae.network import load_network, run_network
 
 log = logging.getLogger("space.lamellae")
 
@@ -133,13 +133,13 @@ class Detector:
     Raises
     ------
     SpaceError
-        If the weights are missing or no detection network.
+        If the weights are missing, or not those of a detector (see `space.lamellae.network`).
     """
 
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         self.weights = Path(weights)
         self.device = device
-        self._network, self.names = _load_network(self.weights, device)
+        self._network, self.names = load_network(self.weights, device)
         self._batch = 1 if device == "cpu" else 4
 
     def detect(
@@ -216,7 +216,7 @@ class Detector:
         window = (col0, row0, col0 + size_px, row0 + size_px)
         boxes = []
         for i in keep_best(frames, probabilities):
-            name = str(self.names.get(int(classes[i]), f"class {int(classes[i])}"))
+            name = self.names[int(classes[i])]
             box = Box(*(float(v) for v in frames[i]), name, float(probabilities[i]))
             box = box.shifted(col0, row0).clipped(shape)
             if min(box.x1_px - box.x0_px, box.y1_px - box.y0_px) >= SMALLEST_BOX_PX:
@@ -226,7 +226,7 @@ class Detector:
     def _forward(self, windows: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
         """Run the network; out of memory: one window at a time, then on the CPU."""
         try:
-            return _run(self._network, windows, self.device)
+            return run_network(self._network, windows, self.device)
         except (RuntimeError, MemoryError) as error:
             if self.device == "cpu":
                 raise
@@ -237,46 +237,5 @@ class Detector:
                 return [part[0][0] for part in parts], parts[0][1]
             log.warning("Detection on %s failed (%s): going on with the CPU.", self.device, error)
             self.device, self._batch = "cpu", 1
-            self._network, _ = _load_network(self.weights, "cpu")
-            return _run(self._network, windows, "cpu")
-
-
-def _load_network(weights: Path, device: str) -> tuple[Any, dict[int, str]]:
-    if not weights.is_file():
-        raise SpaceError(
-            "The detection weights are missing.",
-            str(weights),
-            "Put the .pt file there, or correct detection_weights in SPACEtomo_config.py",
-        )
-    # A worker on an instrument network must neither phone nor install anything.
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    from ultralytics import YOLO
-
-    try:
-        model = YOLO(str(weights), task="detect")
-        network = model.model.float()
-    except Exception as error:  # whatever unpickling a foreign file may raise
-        raise SpaceError(
-            f"The detection weights cannot be loaded ({error}).",
-            str(weights),
-            "Use the weights of an ultralytics detection model",
-        ) from error
-    network = network.fuse(verbose=False).eval().to(device)
-    names = network.names
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
-    return network, {int(k): str(v) for k, v in pairs}
-
-
-def _run(network: Any, windows: Sequence[np.ndarray], device: str) -> tuple[list[np.ndarray], bool]:
-    import torch
-
-    batch = np.stack(windows).astype(np.float32)[:, None] / 255.0
-    channels = next(network.parameters()).shape[1]
-    with torch.inference_mode():
-        tensor = torch.from_numpy(batch).to(device).expand(-1, channels, -1, -1).contiguous()
-        output = network(tensor)
-        output = output[0] if isinstance(output, (tuple, list)) else output
-        array = output.float().cpu().numpy()
-    end_to_end = bool(getattr(network.model[-1], "end2end", False))
-    return list(array), end_to_end
+            self._network, _ = load_network(self.weights, "cpu")
+            return run_network(self._network, windows, "cpu")

@@ -27,10 +27,8 @@ def fake_network(windows, probability):
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        detector, "_load_network", lambda w, d: (object(), {0: "broken", 1: "good"})
-    )
-    monkeypatch.setattr(detector, "_run", lambda n, w, d: fake_network(w, 0.42))
+    monkeypatch.setattr(detector, "load_network", lambda w, d: (object(), {0: "broken", 1: "good"}))
+    monkeypatch.setattr(detector, "run_network", lambda n, w, d: fake_network(w, 0.42))
     return Detector(tmp_path / "weights.pt")
 
 
@@ -89,8 +87,8 @@ def test_out_of_memory_goes_on_smaller_then_on_cpu(monkeypatch, tmp_path):
             raise RuntimeError("CUDA out of memory")
         return fake_network(windows, 0.9)
 
-    monkeypatch.setattr(detector, "_load_network", lambda w, d: (object(), {0: "a", 1: "good"}))
-    monkeypatch.setattr(detector, "_run", run)
+    monkeypatch.setattr(detector, "load_network", lambda w, d: (object(), {0: "a", 1: "good"}))
+    monkeypatch.setattr(detector, "run_network", run)
     found = Detector(tmp_path / "w.pt", "cuda:0").detect(
         grid(500, 500, (50, 50, 90, 90)), 400.0, 0.1, CONFIG
     )
@@ -140,7 +138,7 @@ def test_real_network_runs_without_torchvision(tmp_path, monkeypatch):
     assert found.names == {0: "broken", 1: "good"}
     rng = np.random.default_rng(1)
     window = rng.integers(0, 256, (128, 128)).astype(np.uint8)
-    (raw,), end_to_end = detector._run(found._network, [window], "cpu")
+    (raw,), end_to_end = detector.run_network(found._network, [window], "cpu")
     assert raw.shape == (4 + 2, (16**2 + 8**2 + 4**2)) and not end_to_end
     best = float(raw[4:].max())
     config = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=128)
@@ -153,5 +151,5 @@ def test_real_network_runs_without_torchvision(tmp_path, monkeypatch):
 def test_broken_weights_are_told(tmp_path):
     path = tmp_path / "weights.pt"
     path.write_bytes(b"no network")
-    with pytest.raises(SpaceError, match="cannot be loaded"):
+    with pytest.raises(SpaceError, match="no PyTorch checkpoint"):
         Detector(path)
