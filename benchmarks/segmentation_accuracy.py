@@ -17,8 +17,7 @@ import numpy as np
 from space.config import load_config
 from space.segmentation.model import Segmenter
 from space.simulator.specimen import LABEL, LABELS
-from space.targeting import Optics, TargetingOptions, select_targets
-from space.targeting.masks import class_tables
+from space.targeting import Optics, TargetingOptions, class_tables, select_targets
 from training.lamella_maps import lamella_map
 
 from .common import PROJECT, fixed_conditions, model_parser, report

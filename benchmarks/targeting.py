@@ -44,11 +44,16 @@ from scipy import optimize, sparse
 
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import Optics, TargetingOptions, select_targets
-from space.targeting.candidates import NODES_PER_BEAM, Candidates, candidate_grid
 from space.targeting.geometry_points import lever_arm_um
-from space.targeting.masks import class_tables, coverage, on_own_pieces
-from space.targeting.score import ScoreMap, cell_factor, score_map
-from space.targeting.tilt import TiltFrame, conflicts
+from space.targeting.packing import NODES_PER_BEAM, Candidates, TiltFrame, candidate_grid, conflicts
+from space.targeting.scoring import (
+    ScoreMap,
+    cell_factor,
+    class_tables,
+    coverage,
+    on_own_pieces,
+    score_map,
+)
 
 from . import many_areas, small_problems
 from .common import PROJECT, parser, report

@@ -20,8 +20,7 @@ from space.double_exposure import DoubleExposure, double_exposed
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.map_truth import dice
 from space.series_truth import by_series, defocus_errors_um, off_lamella
-from space.targeting.masks import class_tables
-from space.targeting.options import TargetingOptions
+from space.targeting import TargetingOptions, class_tables
 
 FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""

@@ -20,10 +20,11 @@ from space.targeting import (
     TargetingOptions,
     describe,
     find_holes,
+    read_choice,
     review_targets,
     select_targets,
+    write_choice,
 )
-from space.targeting.choice_file import ALL, FIXED, NOTHING, read_choice, write_choice
 
 _POLYGON = "1"
 """Type of polygon items in a Navigator file."""
@@ -52,17 +53,17 @@ def choose_targets(
     """
     path = choice_path(session, number)
     edited = read_choice(path, labels.shape)
-    take = edited.take if edited is not None else NOTHING
+    take = edited.take if edited is not None else "nothing"
     stem = session.map_stem(number)
     polygons = target_polygons(session, frame) if session.settings.target_polygons else ()
-    if edited is not None and take == ALL:
+    if edited is not None and take == "all":
         _log.info("%s: taking the targets in %s.", stem, path.name)
         choice = review_targets(
             labels, names, options, optics, edited.areas, polygons_map_px=polygons
         )
     else:
         fixed = None
-        if edited is not None and take == FIXED:
+        if edited is not None and take == "fixed":
             fixed = edited.fixed_map_px
             _log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), path.name)
         sites = _holes(session, number) if session.settings.hole_pattern else None

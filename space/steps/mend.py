@@ -25,8 +25,7 @@ from space.steps.target_facts import (
     targets_files,
 )
 from space.steps.target_plots import draw_targets, has_target_plot
-from space.targeting import wanted_mask
-from space.targeting.choice_file import read_choice
+from space.targeting import read_choice, wanted_mask
 
 _log = logging.getLogger("space.workflow")
 

@@ -9,7 +9,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.microscope import navigator
 from space.steps.session import GridSession
-from space.targeting.choice_file import count_points
+from space.targeting import count_points
 
 _MOST_AREA_DIGITS = 2
 

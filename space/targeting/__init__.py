@@ -7,22 +7,35 @@ person has put somewhere in the same way. docs/targeting.md shows how to call th
 
 from __future__ import annotations
 
-from space.targeting.areas import Area
+from space.targeting.choice import Area, Choice
+from space.targeting.choice_file import (
+    ChoiceFile,
+    Take,
+    count_points,
+    read_choice,
+    write_choice,
+)
 from space.targeting.holes import HoleLattice, find_holes
-from space.targeting.masks import wanted_mask
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.report import describe
-from space.targeting.selection import Choice, review_targets, select_targets
+from space.targeting.scoring import class_tables, wanted_mask
+from space.targeting.selection import review_targets, select_targets
 
 __all__ = [
     "Area",
     "Choice",
+    "ChoiceFile",
     "HoleLattice",
     "Optics",
+    "Take",
     "TargetingOptions",
+    "class_tables",
+    "count_points",
     "describe",
     "find_holes",
+    "read_choice",
     "review_targets",
     "select_targets",
     "wanted_mask",
+    "write_choice",
 ]

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from space.targeting.options import Optics
+from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 from space.targeting.room import needed_um
-from space.targeting.tilt import TOUCH_UM, TiltFrame, conflicts
 
 # Pairs up to so many beam diameters too near are looked at from the beginning; others if it turns
 # out that they matter, at most so often.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 # Targets that follow from others are put aside first if there are no more targets than this; if
@@ -16,38 +14,6 @@ NODES_MAX = 500
 CENTERS = 120
 RECENTERINGS = 10
 STRIP_PAIRS = 4_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Area:
-    """Targets that one tracking target serves.
-
-    Parameters
-    ----------
-    targets_map_px : ndarray (n, 2)
-        (row, column); the first is the tracking target.
-    scores : ndarray (n,)
-        Their scores.
-    geometry_points_map_px : ndarray (m, 2)
-        (row, column) of points to measure the lamella's geometry at.
-    extra_tracking : bool
-        Whether the first target is there for tracking alone (its score may be anything).
-    fixed : ndarray of bool (n,)
-        Which targets a person has put where they are.
-    """
-
-    targets_map_px: np.ndarray
-    scores: np.ndarray
-    geometry_points_map_px: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
-    extra_tracking: bool = False
-    fixed: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
-
-    def __post_init__(self) -> None:
-        if not len(self.fixed):
-            object.__setattr__(self, "fixed", np.zeros(len(self.targets_map_px), bool))
-        counts = {len(self.targets_map_px), len(self.scores), len(self.fixed)}
-        if len(counts) > 1:
-            raise ValueError(f"each target needs a score and whether it is fixed, got {counts}")
 
 
 def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from space.targeting.apart import areas_apart
-from space.targeting.areas import Area, distances, split
+from space.targeting.areas import distances, split
+from space.targeting.choice import Area
+from space.targeting.packing import TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.question import Question
+from space.targeting.problem import Question
 from space.targeting.room import make_room, places_around, without_crowded
-from space.targeting.score import ScoreMap
-from space.targeting.tilt import TiltFrame
+from space.targeting.scoring import ScoreMap
 from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
 # Once areas are apart, all are moved together to the best of so many by so many places as far

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
-from space.targeting.areas import Area
+from space.targeting.choice import Area
 from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
 from space.targeting.options import Optics
+from space.targeting.packing import TiltFrame, conflicts
 from space.targeting.room import crowded
-from space.targeting.tilt import TiltFrame, conflicts
 
 # A person's numbers are rounded: what is short by less than this does no harm.
 SLACK_UM = 0.002

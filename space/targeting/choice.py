@@ -1,154 +1,79 @@
-"""The best set of targets whose beams do not harm one another.
-
-The problem is a packing of equal discs (beams in the tilt-compressed frame) with a weight for
-every place. Many placements, each good somewhere, are made and joined: of any two the best
-common one is found exactly (see `merging`). Partners are dense lattices in all orientations (see
-`placement`), the placement itself, shifted as a whole, of which those parts are taken that are
-better off there, and the placement with some regions melted, of which those are taken that froze
-better (see `melting`). At the end targets are squeezed in and climb to the best place their
-neighbours leave them (see `refinement`). All in fixed order and with random numbers of a fixed
-seed, so equal input gives equal output.
-"""
+"""What is chosen: areas of targets, and what a person should know about them."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from space.targeting.candidates import (
-    NODES_PER_BEAM,
-    NODES_PER_FIELD,
-    Candidates,
-    candidate_grid,
-)
-from space.targeting.melting import Ground, joined, melted
-from space.targeting.options import Optics, TargetingOptions
-from space.targeting.placement import best_lattices, greedy
-from space.targeting.refinement import climb, squeezed
-from space.targeting.score import ScoreMap
-from space.targeting.sites import best_sites
-from space.targeting.tilt import TiltFrame, clear_of
-
-# In a region of fewer candidates than this they are up to `FINER` times as near.
-NODES_FEW, FINER = 20_000, 2.0
-LATTICES = 8
-# Up to so many targets need no lattice where free placement is wanted.
-FEW = 3
-SHIFTS_BEAMS = (0.5, 0.15)
-SHIFT_DIRECTIONS = 8
-SHIFT_ROUNDS = 2
-# Rounds of melting end when so many in a row gain less than this share. With up to `PATIENT`
-# targets, each of which counts, none is left out: they take little time.
-IDLE_ROUNDS, PATIENT = 2, 30
-WORTH_WHILE = 1e-3
-SEED = 5
+from space.targeting.scoring import ScoreMap
 
 
-def choose_points(
-    scores: ScoreMap,
-    options: TargetingOptions,
-    optics: Optics,
-    *,
-    fixed_map_px: np.ndarray | None = None,
-    sites_map_px: np.ndarray | None = None,
-) -> np.ndarray:
-    """Choose target positions of high total score, none in conflict.
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Targets that one tracking target serves.
 
     Parameters
     ----------
-    scores : ScoreMap
-        Score at every position.
-    options : TargetingOptions
-        Of these `max_targets` bounds the number of points, the fixed ones included (of which
-        none is left out).
-    fixed_map_px : ndarray (k, 2), optional
-        Targets that stay where they are, whatever they score and whether or not they are in
-        conflict with one another; no other beam is placed on theirs.
-    sites_map_px : ndarray (m, 2), optional
-        The only places where targets may be (the holes of a film).
-
-    Returns
-    -------
-    ndarray (n, 2)
-        `points_map_px` (row, column): the fixed ones, then the others in no particular order. Every
-        one of the others has its field inside the map and an interpolated score of at least
-        the threshold; the image-shift limit is not looked at here (see `areas`).
+    targets_map_px : ndarray (n, 2)
+        (row, column); the first is the tracking target.
+    scores : ndarray (n,)
+        Their scores.
+    geometry_points_map_px : ndarray (m, 2)
+        (row, column) of points to measure the lamella's geometry at.
+    extra_tracking : bool
+        Whether the first target is there for tracking alone (its score may be anything).
+    fixed : ndarray of bool (n,)
+        Which targets a person has put where they are.
     """
-    frame = TiltFrame.of(optics)
-    fixed_map_px = _as_points(fixed_map_px)
-    fixed = frame.from_map(fixed_map_px)
-    most = None if options.max_targets is None else max(0, options.max_targets - len(fixed))
 
-    def worth(points_map_px: np.ndarray) -> np.ndarray:
-        values = scores.at(points_map_px)
-        return np.where(values >= options.least_threshold, values, 0)
+    targets_map_px: np.ndarray
+    scores: np.ndarray
+    geometry_points_map_px: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    extra_tracking: bool = False
+    fixed: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
 
-    if sites_map_px is not None:
-        sites_map_px = _as_points(sites_map_px)
-        if len(fixed) and len(sites_map_px):
-            clear = clear_of(frame.from_map(sites_map_px), fixed, optics.beam_diameter_um)
-            sites_map_px = sites_map_px[clear]
-        sites = frame.from_map(sites_map_px)
-        chosen = best_sites(sites, worth(sites_map_px), optics.beam_diameter_um, most)
-        return np.concatenate([fixed_map_px, sites_map_px[chosen]])
-
-    candidates = _candidates(scores, frame, options, optics)
-    if candidates is None or most == 0:
-        return fixed_map_px
-    best = _placed(candidates.around(fixed), options, most)
-    best = climb(best, scores, frame, optics, options.max_iterations, fixed)
-    points_map_px = frame.to_map(best)
-    return np.concatenate([fixed_map_px, points_map_px[worth(points_map_px) > 0]])
+    def __post_init__(self) -> None:
+        if not len(self.fixed):
+            object.__setattr__(self, "fixed", np.zeros(len(self.targets_map_px), bool))
+        counts = {len(self.targets_map_px), len(self.scores), len(self.fixed)}
+        if len(counts) > 1:
+            raise ValueError(f"each target needs a score and whether it is fixed, got {counts}")
 
 
-def _candidates(
-    scores: ScoreMap, frame: TiltFrame, options: TargetingOptions, optics: Optics
-) -> Candidates | None:
-    """Places where targets may be, nearer to one another where the region is small."""
-    asked = (scores, frame, optics.beam_diameter_um, min(optics.field_um), options.least_threshold)
-    candidates = candidate_grid(*asked)
-    if candidates is None or candidates.scores.size >= NODES_FEW:
-        return candidates
-    finer = min(FINER, math.sqrt(NODES_FEW / candidates.scores.size))
-    return candidate_grid(*asked, finer * NODES_PER_BEAM, finer * NODES_PER_FIELD)
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What was chosen, and why not more.
 
+    Parameters
+    ----------
+    areas : tuple of Area
+        Largest first; empty when there is no target. Each becomes a targets file.
+    warnings : tuple of str
+        What a person should know, in sentences: why there is no target, too few geometry
+        points, no room for an extra tracking target, ...
+    counts : dict
+        ``targets``, ``areas``, ``candidates`` (cells of the score map above the threshold),
+        ``places`` (candidate places, see `space.targeting.report`), ``total_score``,
+        ``best_score``, ``wanted_um2``, ``beside_um2`` (as much more lies beside the lamella) and
+        ``wanted_in_fields`` (share of the wanted class inside a target's field); the last three
+        count classes by their priority.
+    score : ScoreMap or None
+        The score at every position, for plots of intermediate steps; None for an empty map.
+    rejected : dict of str to int
+        Candidate places that hold no target, by reason.
+    polygons_map_px : tuple of (k, 2) arrays
+        Polygons that bounded the targets.
+    """
 
-def _placed(candidates: Candidates, options: TargetingOptions, most: int | None) -> np.ndarray:
-    """A placement on and between the candidates of high total, at most `most` targets."""
+    areas: tuple[Area, ...]
+    warnings: tuple[str, ...] = ()
+    counts: dict[str, float] = field(default_factory=dict)
+    score: ScoreMap | None = field(default=None, repr=False)
+    rejected: dict[str, int] = field(default_factory=dict)
+    polygons_map_px: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
-    def total(points: np.ndarray) -> float:
-        return float(candidates.score_at(points).sum())
-
-    best = greedy(candidates, most=most)
-    if not len(best):
-        return best
-    if not options.sparse or len(best) > FEW:
-        for lattice in best_lattices(candidates, LATTICES):
-            best = joined(candidates, best, lattice, most)
-    ground, chance = Ground.of(candidates), np.random.default_rng(SEED)
-    idle = 0
-    for number in range(options.max_iterations):
-        before = total(best)
-        if number < SHIFT_ROUNDS:
-            for shift in _shifts(candidates.diameter_um):
-                best = joined(candidates, best, best + shift, most)
-        best = melted(ground, best, chance, most)
-        idle = idle + 1 if total(best) <= before * (1 + WORTH_WHILE) else 0
-        if idle >= IDLE_ROUNDS and len(best) > PATIENT:
-            break
-    if most is None:
-        best = squeezed(candidates, best, options.tolerance, options.max_iterations)
-    return best
-
-
-def _shifts(diameter_um: float) -> np.ndarray:
-    turns = np.arange(SHIFT_DIRECTIONS) * (2 * np.pi / SHIFT_DIRECTIONS)
-    compass = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    return (np.array(SHIFTS_BEAMS)[:, None, None] * diameter_um * compass).reshape(-1, 2)
-
-
-def _as_points(points_map_px: np.ndarray | None) -> np.ndarray:
-    if points_map_px is None:
-        return np.empty((0, 2))
-    return np.asarray(points_map_px, dtype=float).reshape(-1, 2)
+    @property
+    def n_targets(self) -> int:
+        """Number of targets in all areas, extra tracking targets included."""
+        return sum(len(area.targets_map_px) for area in self.areas)

@@ -18,18 +18,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from space.errors import SpaceError
 from space.files import write_text_atomic
-from space.targeting.areas import Area
-from space.targeting.selection import Choice
+from space.targeting.choice import Area, Choice
 
 FORMAT = "SPACEtomo targets 1"
-NOTHING, FIXED, ALL = "nothing", "fixed", "all"
-TAKES = (NOTHING, FIXED, ALL)
+Take = Literal["nothing", "fixed", "all"]
+TAKES: tuple[Take, ...] = get_args(Take)
 HOW_TO_EDIT = (
     "Positions are row and column in pixels of the map picture, from its upper left corner.",
     "Move, remove or add targets; the first one of each area is its tracking target.",
@@ -47,13 +46,12 @@ class ChoiceFile:
 
     Parameters
     ----------
-    take : str
-        One of `TAKES`.
+    take : Take
     areas : tuple of Area
         Targets with their scores (0 where the file gives none) and geometry points.
     """
 
-    take: str
+    take: Take
     areas: tuple[Area, ...]
 
     @property
@@ -68,7 +66,7 @@ def write_choice(
     choice: Choice,
     map_name: str,
     map_shape: tuple[int, int],
-    take: str = NOTHING,
+    take: Take = "nothing",
     made_with: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a choice, whole or not at all.
@@ -86,7 +84,7 @@ def write_choice(
         The picture that positions are pixels of.
     map_shape : (int, int)
         Its rows and columns.
-    take : str
+    take : Take
         What a later set-up is to take from it.
     made_with : mapping, optional
         The settings that the targets were chosen with, as plain values.
@@ -131,7 +129,7 @@ def render(
     choice: Choice,
     map_name: str,
     map_shape: tuple[int, int],
-    take: str = NOTHING,
+    take: Take = "nothing",
     made_with: Mapping[str, Any] | None = None,
 ) -> str:
     """Text of a file; one line for each target."""

@@ -14,8 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from space.targeting.masks import Coverage
 from space.targeting.options import Optics
+from space.targeting.scoring import Coverage
 
 LEAST, MOST = 3, 10
 CANDIDATES_MAX = 3000

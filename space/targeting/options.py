@@ -23,7 +23,7 @@ class TargetingOptions:
         Names of the wanted segmentation classes, or names with priorities above 0 up to 1
         (``{"mitos": 1, "vesicles": 0.5}``: a field full of vesicles scores 0.5). ``"lamella"``
         as the FIRST entry means everything on the lamella that is not avoided (see
-        `space.targeting.masks`). Kept as a tuple of names.
+        `space.targeting.scoring.masks`). Kept as a tuple of names.
     avoid_list : tuple of str
         Names of the avoided classes.
     target_score_threshold : float, or mapping of str to float
@@ -47,7 +47,7 @@ class TargetingOptions:
     max_targets : int or None
         Most targets of a lamella (fixed ones count, extra tracking targets do not); None: no limit.
     on_lamella_only : bool
-        Wanted pixels count only on the lamella's own pieces (see `space.targeting.pieces`).
+        Wanted pixels count only on the lamella's own pieces (see `space.targeting.scoring.pieces`).
         False for samples that are no lamellae.
     off_lamella : tuple of str
         Classes that are vacuum or bulk, as far as the model has them.

@@ -20,19 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.targeting.fields import field_axes, field_window
-from space.targeting.masks import Coverage
+from space.targeting.choice import Choice
 from space.targeting.options import Optics, TargetingOptions
+from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.score import ScoreMap, field_weight
-from space.targeting.tilt import TOUCH_UM, TiltFrame
-
-if TYPE_CHECKING:
-    from space.targeting.selection import Choice
+from space.targeting.scoring import Coverage, ScoreMap, field_axes, field_weight, field_window
 
 AVOIDED, THRESHOLD, OUTSIDE = "avoided class", "threshold", "outside polygons"
 CONFLICT, ENOUGH, OTHER = "beam conflict", "max_targets", "other"

@@ -17,7 +17,7 @@ import numpy as np
 
 from space.targeting.areas import distances
 from space.targeting.options import Optics
-from space.targeting.tilt import TOUCH_UM, TiltFrame, conflicts
+from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 
 # How far a tracking target may be moved and in what steps, in beam diameters.
 REACH_BEAMS = 0.62

@@ -4,69 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from space.targeting.areas import Area
 from space.targeting.arrangement import arranged
 from space.targeting.checks import as_points, problems
-from space.targeting.choice import choose_points
+from space.targeting.choice import Area, Choice
 from space.targeting.geometry_points import geometry_points
-from space.targeting.masks import (
+from space.targeting.options import Optics, TargetingOptions
+from space.targeting.packing import choose_points
+from space.targeting.polygons import allowed_cells, as_polygons, inside
+from space.targeting.problem import Question
+from space.targeting.report import rejections, share_in_fields
+from space.targeting.scoring import (
     as_labels,
+    cell_factor,
     class_tables,
     coverage,
+    differ,
     on_own_pieces,
     pieces_unknown,
+    score_map,
+    thresholds_of_cells,
 )
-from space.targeting.options import Optics, TargetingOptions
-from space.targeting.polygons import allowed_cells, as_polygons, inside
-from space.targeting.question import Question
-from space.targeting.report import rejections, share_in_fields
-from space.targeting.score import ScoreMap, cell_factor, score_map
-from space.targeting.thresholds import differ, thresholds_of_cells
 
 log = logging.getLogger("space.targeting")
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """What was chosen, and why not more.
-
-    Parameters
-    ----------
-    areas : tuple of Area
-        Largest first; empty when there is no target. Each becomes a targets file.
-    warnings : tuple of str
-        What a person should know, in sentences: why there is no target, too few geometry
-        points, no room for an extra tracking target, ...
-    counts : dict
-        ``targets``, ``areas``, ``candidates`` (cells of the score map above the threshold),
-        ``places`` (candidate places, see `space.targeting.report`), ``total_score``,
-        ``best_score``, ``wanted_um2``, ``beside_um2`` (as much more lies beside the lamella) and
-        ``wanted_in_fields`` (share of the wanted class inside a target's field); the last three
-        count classes by their priority.
-    score : ScoreMap or None
-        The score at every position, for plots of intermediate steps; None for an empty map.
-    rejected : dict of str to int
-        Candidate places that hold no target, by reason.
-    polygons_map_px : tuple of (k, 2) arrays
-        Polygons that bounded the targets.
-    """
-
-    areas: tuple[Area, ...]
-    warnings: tuple[str, ...] = ()
-    counts: dict[str, float] = field(default_factory=dict)
-    score: ScoreMap | None = field(default=None, repr=False)
-    rejected: dict[str, int] = field(default_factory=dict)
-    polygons_map_px: tuple[np.ndarray, ...] = field(default=(), repr=False)
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets in all areas, extra tracking targets included."""
-        return sum(len(area.targets_map_px) for area in self.areas)
 
 
 def select_targets(
@@ -81,8 +45,8 @@ def select_targets(
 ) -> Choice:
     """Choose the targets of a lamella.
 
-    Maximises the total score of targets (see `space.targeting.score`) such that no two beams
-    overlap on the specimen at any tilt up to ``optics.max_tilt_deg``, every target scores at
+    Maximises the total score of targets (see `space.targeting.scoring.score`) such that no two
+    beams overlap on the specimen at any tilt up to ``optics.max_tilt_deg``, every target scores at
     least the threshold and has its whole field inside the map. The targets are then
     distributed on the fewest areas in which the tracking target reaches all others with image
     shift, and every area gets its tracking target (written first) and geometry points. Where

@@ -13,12 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from space.targeting.areas import distances
-from space.targeting.fields import class_contrast, field_mean
-from space.targeting.masks import Coverage
 from space.targeting.options import Optics
+from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.score import ScoreMap
-from space.targeting.tilt import TOUCH_UM, TiltFrame
+from space.targeting.scoring import Coverage, ScoreMap, class_contrast, field_mean
 
 # The tracking target is chosen among this share of an area's targets, those nearest its middle.
 MIDDLE_SHARE = 0.25

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.areas import distances, split
 from space.targeting.geometry_points import LEAST, MOST, geometry_points
-from space.targeting.masks import class_tables, coverage
+from space.targeting.scoring import class_tables, coverage
 from space.targeting.tracking import tracking_index
 
 LABELS = {"background": 0, "black": 1, "mitos": 2, "vesicles": 3, "ice": 4, "lamella": 5}

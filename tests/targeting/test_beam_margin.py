@@ -9,8 +9,8 @@ from space.errors import SpaceError
 from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.apart import areas_apart
 from space.targeting.areas import distances
+from space.targeting.packing import TiltFrame
 from space.targeting.room import AREA_SHARE, make_room, places_around
-from space.targeting.tilt import TiltFrame
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2}
 DENSE = TargetingOptions(("mitos",), (), sparse=False, max_iterations=4)

@@ -8,15 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from space.targeting import Optics, TargetingOptions
-from space.targeting.candidates import Candidates, candidate_grid
-from space.targeting.choice import choose_points
-from space.targeting.melting import Ground, melted
-from space.targeting.merging import merged
-from space.targeting.placement import greedy
-from space.targeting.refinement import squeezed
-from space.targeting.score import ScoreMap
-from space.targeting.sites import best_sites
-from space.targeting.tilt import TiltFrame, conflicts
+from space.targeting.packing import Candidates, TiltFrame, candidate_grid, choose_points, conflicts
+from space.targeting.packing.melting import Ground, melted
+from space.targeting.packing.merging import merged
+from space.targeting.packing.placement import greedy
+from space.targeting.packing.refinement import squeezed
+from space.targeting.packing.sites import best_sites
+from space.targeting.scoring import ScoreMap
 
 QUICK = settings(max_examples=3, suppress_health_check=list(HealthCheck))
 CELL_PX = 4

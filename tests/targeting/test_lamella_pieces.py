@@ -7,9 +7,15 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from space.errors import SpaceError
-from space.targeting import Optics, TargetingOptions, review_targets, select_targets, wanted_mask
-from space.targeting.masks import class_tables, on_own_pieces, pieces_unknown
-from space.targeting.selection import Area
+from space.targeting import (
+    Area,
+    Optics,
+    TargetingOptions,
+    review_targets,
+    select_targets,
+    wanted_mask,
+)
+from space.targeting.scoring import class_tables, on_own_pieces, pieces_unknown
 
 YEAST = (
     "background white black crack coating cell cellwall nucleus vacuole mitos lipiddroplets "

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from space.targeting import Area, Optics, TargetingOptions, review_targets, select_targets
 from space.targeting.apart import areas_apart
 from space.targeting.areas import split
+from space.targeting.packing import TiltFrame
 from space.targeting.polygons import inside
 from space.targeting.room import AREA_SHARE, crowded, without_crowded
-from space.targeting.tilt import TiltFrame
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2, "ice": 3}
 PIXEL_UM = 0.04

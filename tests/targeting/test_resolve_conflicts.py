@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from space.targeting.refinement import resolve_conflicts
-from space.targeting.tilt import TiltFrame, conflicts
+from space.targeting.packing import TiltFrame, conflicts
+from space.targeting.packing.refinement import resolve_conflicts
 
 
 def test_slight_overlap_is_moved_apart_and_strong_overlap_drops_the_lower_score():

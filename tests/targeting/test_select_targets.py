@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from space.errors import SpaceError
 from space.targeting import Optics, TargetingOptions, select_targets
-from space.targeting import score as score_module
-from space.targeting.masks import class_tables
-from space.targeting.score import scores_at
+from space.targeting.scoring import class_tables, scores_at
+from space.targeting.scoring import score as score_module
 
 LABELS = {
     "background": 0,
@@ -228,8 +227,7 @@ def test_score_is_that_of_the_definition(rotation, edge, pixel):
         avoid_list=AVOID,
         target_edge=edge,
     )
-    from space.targeting.masks import coverage
-    from space.targeting.score import cell_factor, score_map
+    from space.targeting.scoring import cell_factor, coverage, score_map
 
     tables = class_tables(LABELS, options)
     scores = score_map(coverage(labels, tables, cell_factor(optics)), options, optics)
@@ -315,10 +313,8 @@ def test_dense_area_is_packed_nearly_as_tight_as_hexagons():
 def test_total_is_near_the_exact_optimum():
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    from space.targeting.candidates import candidate_grid
-    from space.targeting.masks import coverage
-    from space.targeting.score import cell_factor, score_map
-    from space.targeting.tilt import TiltFrame, conflicts
+    from space.targeting.packing import TiltFrame, candidate_grid, conflicts
+    from space.targeting.scoring import cell_factor, coverage, score_map
 
     optics = make_optics(beam_diameter_um=1.4, image_shift_limit_um=100.0)
     options = TargetingOptions(avoid_list=AVOID, target_score_threshold=0.05)

@@ -7,8 +7,7 @@ import pytest
 from benchmarks.small_problems import NAMES, NODES_PER_BEAM, small_problem
 from benchmarks.targeting import optimum, total_score
 from space.targeting import select_targets
-from space.targeting.masks import class_tables, coverage
-from space.targeting.score import cell_factor, score_map
+from space.targeting.scoring import cell_factor, class_tables, coverage, score_map
 
 
 # One at the rim of the map, one of five organelles, one of edges, and some of every kind.

@@ -7,9 +7,8 @@ import pytest
 
 from space.errors import SpaceError
 from space.targeting import Area, Optics, TargetingOptions, review_targets, select_targets
-from space.targeting.masks import class_tables, coverage
 from space.targeting.polygons import as_polygons, inside
-from space.targeting.score import scores_at
+from space.targeting.scoring import class_tables, coverage, scores_at
 
 LABELS = {"background": 0, "black": 1, "mitos": 2, "vesicles": 3, "ice": 4, "lamella": 5}
 AVOID = ("black", "ice")

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from space.targeting.masks import ClassTables, coverage
 from space.targeting.options import Optics, TargetingOptions
-from space.targeting.score import score_map, scores_at
+from space.targeting.scoring.masks import ClassTables, coverage
+from space.targeting.scoring.score import score_map, scores_at
 
 
 def differ(options: TargetingOptions) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from space.targeting.candidates import Candidates
 from space.targeting.options import Optics
-from space.targeting.placement import greedy
-from space.targeting.score import ScoreMap
-from space.targeting.tilt import TOUCH_UM, TiltFrame, clear_of, conflicts
+from space.targeting.packing.candidates import Candidates
+from space.targeting.packing.placement import greedy
+from space.targeting.packing.tilt import TOUCH_UM, TiltFrame, clear_of, conflicts
+from space.targeting.scoring import ScoreMap
 
 GAIN_MIN = 1e-5
 # Targets this far (in beam diameters) from one that is squeezed in may give way.

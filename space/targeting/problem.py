@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space.targeting.masks import ClassTables, Coverage
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.polygons import inside
-from space.targeting.score import ScoreMap, scores_at
-from space.targeting.thresholds import thresholds_at
+from space.targeting.scoring import ClassTables, Coverage, ScoreMap, scores_at, thresholds_at
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from space.targeting.tilt import conflicts
+from space.targeting.packing.tilt import conflicts
 
 NODES_MAX = 2000
 GAP = 1e-4

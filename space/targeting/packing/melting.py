@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from space.targeting.candidates import Candidates
-from space.targeting.merging import merged
-from space.targeting.tilt import TOUCH_UM
+from space.targeting.packing.candidates import Candidates
+from space.targeting.packing.merging import merged
+from space.targeting.packing.tilt import TOUCH_UM
 
 # Trials move together, with so many targets in all and at most so many trials; the best few are
 # joined.

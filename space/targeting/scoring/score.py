@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space.targeting.masks import ClassTables, Coverage
 from space.targeting.options import Optics, TargetingOptions
+from space.targeting.scoring.masks import ClassTables, Coverage
 
 CELLS_PER_FIELD = 16
 SAMPLES_PER_FIELD = 128

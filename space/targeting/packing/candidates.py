@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from space.targeting.score import ScoreMap
-from space.targeting.tilt import TOUCH_UM, TiltFrame, clear_of
+from space.targeting.packing.tilt import TOUCH_UM, TiltFrame, clear_of
+from space.targeting.scoring import ScoreMap
 
 NODES_PER_BEAM = 12
 NODES_MAX = 3_000_000

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from space.targeting.masks import Coverage
 from space.targeting.options import Optics
+from space.targeting.scoring.masks import Coverage
 
 
 def field_mean(

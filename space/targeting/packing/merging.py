@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from space.targeting.candidates import Candidates
-from space.targeting.tilt import conflicts
+from space.targeting.packing.candidates import Candidates
+from space.targeting.packing.tilt import conflicts
 
 # Capacities of the cut are whole numbers; a score is cut into this many grains.
 GRAINS = 1_000_000

@@ -3,7 +3,7 @@
 Labels are known by name only; which number a class has is the model's business.
 
 * off the lamella: the classes of `off_lamella` (vacuum and bulk). What is left falls into pieces,
-  of which only the lamella's own count, see `space.targeting.pieces`.
+  of which only the lamella's own count, see `space.targeting.scoring.pieces`.
 * wanted: the classes of `target_list`, each with its priority. With ``"lamella"`` as the first
   entry it is every class except those off the lamella, `crack`, `coating` and the avoided ones.
   (The class named lamella is only the lamella's bare surface, without the cells and what is in
@@ -25,7 +25,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.settings import WHOLE_LAMELLA
 from space.targeting.options import TargetingOptions
-from space.targeting.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
+from space.targeting.scoring.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
 
 VACUUM, UNLABELLED = "white", "background"
 # They join pieces of a lamella, but are no lamella.

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from space.targeting.candidates import Candidates
+from space.targeting.packing.candidates import Candidates
 
 # Lattices of touching beams: rows with this spacing (in beam diameters) from hexagonal to
 # nearly square, so that their height can fit the width of the area.
