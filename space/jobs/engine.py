@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from space.contrast import judge, judge_structure
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.geometry import rescaled_shape
@@ -88,6 +89,7 @@ class Engine:
         _wait_until_whole(map_path, self._whole_s)
         mark = fingerprint(map_path)
         image, info = read_png(map_path)
+        _check_contrast(image, job.map_name, say)
         progressed()
         config = self._load_config(self._space_dir)
         start = time.monotonic()
@@ -283,6 +285,20 @@ def _wait_until_whole(map_path: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
     while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end:
         time.sleep(min(1.0, max(0.01, seconds / 10)))
+
+
+def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]) -> None:
+    """See that a map shows anything; a model would find something in noise, too."""
+    verdict = judge(image)
+    if verdict.useless:
+        raise SpaceError(
+            f"There is no contrast in the map: {verdict.seen}.",
+            map_name,
+            f"{verdict.causes}. Look at the picture and take the map anew",
+        )
+    doubt = verdict or judge_structure(image)
+    if doubt:
+        say(f"Look at the map before you trust what is found in it: {doubt.seen}. {doubt.causes}.")
 
 
 def _resized(image: np.ndarray, shape: tuple[int, ...], smooth: bool) -> np.ndarray:

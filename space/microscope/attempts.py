@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from space.errors import SpaceError
 from space.microscope.column import open_valve, valve_is_closed
@@ -25,6 +25,15 @@ class SpoiltError(SpaceError):
     """A picture is of no use although SerialEM took it."""
 
 
+class DoubtfulError(SpoiltError):
+    """A picture may be spoilt, or the specimen may look like that: the second one is kept.
+
+    `result` is what `carefully` returns then.
+    """
+
+    result: Any = None
+
+
 def carefully(work: Callable[[], Result], what: str) -> Result:
     """Do something that takes pictures; once more if a disturbance spoilt it.
 
@@ -34,7 +43,8 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
     Parameters
     ----------
     work : callable
-        Takes the pictures and returns the result; called at most twice.
+        Takes the pictures and returns the result; called at most twice. What is doubtful twice
+        (`DoubtfulError`) is kept with a warning.
     what : str
         What it is, to begin a message with.
 
@@ -45,7 +55,7 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
     OutOfSpaceError
         When the disk is full: it would be of no use to try again.
     """
-    trouble = ""
+    trouble = where = do = ""
     for again in (False, True):
         if again:
             _log.warning("%s failed: %s. It is tried once more.", what, trouble)
@@ -53,20 +63,25 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
                 _log.warning("The column valves are opened again.")
                 open_valve()
         wait_for_dewars()
+        where, do = "", "Look at the microscope, then run the script again."
         try:
             result = work()
             trouble = disturbance()
             if not trouble:
                 return result
         except SpoiltError as error:
-            trouble = disturbance() or error.what
+            disturbed = disturbance()
+            if again and not disturbed and isinstance(error, DoubtfulError):
+                _log.warning(
+                    "%s: %s. It came out so twice and is kept. %s", what, error.what, error.do
+                )
+                return error.result
+            trouble = disturbed or error.what
+            where, do = error.where, do if disturbed else error.do or do
         except sem_errors() as error:
             check_space_left(error)
             trouble = words(error)
-    raise SpaceError(
-        f"{what} failed twice: {trouble}.",
-        do="Look at the microscope, then run the script again.",
-    )
+    raise SpaceError(f"{what} failed twice: {trouble}.", where, do)
 
 
 def disturbance() -> str:

@@ -8,13 +8,19 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from space.contrast import judge_pieces, judge_structure
 from space.errors import OutOfSpaceError, SpaceError
-from space.geometry import MapFrame, Matrix, montage_pieces
-from space.microscope import mdoc, navigator
-from space.microscope.attempts import SpoiltError, carefully
-from space.microscope.scope import Picture, check_light, read_buffer, stage_to_pixels
+from space.geometry import MapFrame, montage_pieces
+from space.microscope import navigator, pieces
+from space.microscope.attempts import DoubtfulError, SpoiltError, carefully
+from space.microscope.navfile import SavedItem
+from space.microscope.scope import (
+    Picture,
+    check_contrast,
+    read_buffer,
+    remedy,
+    stage_to_pixels,
+)
 from space.microscope.sem import serialem
 from space.microscope.stage import stage_position_um
 
@@ -37,13 +43,15 @@ _log = logging.getLogger("space.microscope")
 class MapImage:
     """A map: its picture, where it lies, and its Navigator item.
 
-    `buffer` holds the picture in SerialEM as long as nothing else is loaded or taken.
+    `buffer` holds the picture in SerialEM as long as nothing else is loaded or taken. A map that
+    was taken `by_image_shift` shows places elsewhere than the stage finds them.
     """
 
     picture: Picture
     frame: MapFrame
     index: int
     buffer: str
+    by_image_shift: bool = False
 
 
 def close_files() -> None:
@@ -74,14 +82,18 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
         sem.SetupFullMontage(float(overlap), str(path))
         sem.AllowFileOverwrite(0)
         sem.SetMontPanelParams(1, 1, 1, -1)
-        _acquire()
+        _acquire(path)
+        structure = judge_structure(read_buffer(OVERVIEW_BUFFER).data)
+        if structure:
+            raise SpoiltError(structure.seen, do=remedy(structure))
+        _check_pieces(path)
 
     carefully(work, f"The montage {path.name}")
     return _register(note, label)
 
 
 def collect_here(
-    path: Path, pieces: tuple[int, int], overlap: float, view: Picture, note: str, label: str
+    path: Path, size: tuple[int, int], overlap: float, view: Picture, note: str, label: str
 ) -> MapImage:
     """Collect a View montage by stage moves around the present stage position.
 
@@ -89,7 +101,7 @@ def collect_here(
     ----------
     path : Path
         Image file; replaced when it exists.
-    pieces : tuple of int
+    size : tuple of int
         Number of pieces along x and y of the camera.
     overlap : float
         Overlap as a fraction of the frame.
@@ -107,7 +119,7 @@ def collect_here(
         _prepare_file(path)
         _go_back_to(x_um, y_um)
         sem.ParamSetToUseForMontage(2)
-        sem.OpenNewMontage(int(pieces[0]), int(pieces[1]), str(path))
+        sem.OpenNewMontage(int(size[0]), int(size[1]), str(path))
         sem.AllowFileOverwrite(0)
         sem.SetMontageParams(
             1,
@@ -119,10 +131,11 @@ def collect_here(
             round(view.binning),
         )
         sem.SetMontPanelParams(1, 1, 1, -1)
-        _acquire()
-        away_um = piece_displaced_um(mdoc.path_of(path), matrix)
+        _acquire(path)
+        away_um = pieces.displaced_um(pieces.read(path), matrix)
         if away_um > navigator.ARRIVED_WITHIN_UM:
             raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
+        _check_pieces(path)
 
     carefully(work, f"The montage {path.name}")
     return _register(note, label)
@@ -133,30 +146,6 @@ def _go_back_to(x_um: float, y_um: float) -> None:
     now_x_um, now_y_um, _ = stage_position_um()
     if math.hypot(now_x_um - x_um, now_y_um - y_um) > navigator.ARRIVED_WITHIN_UM:
         serialem().MoveStageTo(x_um, y_um)
-
-
-def piece_displaced_um(notes: Path, stage_to_px: Matrix) -> float:
-    """Return how far at most a piece of a montage was taken from its place, by the stage's readout.
-
-    Parameters
-    ----------
-    notes : Path
-        The mdoc beside the montage; without one (SerialEM can be told so) nothing is known.
-    stage_to_px : Matrix
-        Stage µm → (column, row) of the pieces.
-    """
-    pieces_px, stage_um = [], []
-    for piece in mdoc.images(mdoc.read(notes)):
-        coordinates = piece.numbers("PieceCoordinates")[:2]
-        position = piece.numbers("StagePosition")[:2]
-        if len(coordinates) == len(position) == 2:
-            pieces_px.append((coordinates[0], -coordinates[1]))  # Y is up there
-            stage_um.append(position)
-    if not pieces_px:
-        return 0.0
-    nominal_um = np.linalg.solve(np.array(stage_to_px), np.transpose(pieces_px)).T
-    away_um = np.array(stage_um) - nominal_um
-    return float(np.hypot(*(away_um - np.median(away_um, axis=0)).T).max())
 
 
 def _prepare_file(path: Path) -> None:
@@ -193,23 +182,41 @@ def pieces_for(size_um: tuple[float, float], view: Picture, overlap: float) -> t
     SpaceError
         When the field would need more pieces along one side than any lamella does.
     """
-    pieces = montage_pieces(size_um, view.field_um, overlap)
-    if max(pieces) > _MOST_PIECES:
+    counts = montage_pieces(size_um, view.field_um, overlap)
+    if max(counts) > _MOST_PIECES:
         raise SpaceError(
             f"A montage of {size_um[0]:.0f} x {size_um[1]:.0f} um would need "
-            f"{pieces[0]} x {pieces[1]} pieces.",
+            f"{counts[0]} x {counts[1]} pieces.",
             "View",
             "Lower MM_padding_factor, or check the View magnification.",
         )
-    if pieces == (1, 1):  # a single piece would be no montage
+    if counts == (1, 1):  # a single piece would be no montage
         wide = size_um[0] / view.field_um[0] >= size_um[1] / view.field_um[1]
         return (2, 1) if wide else (1, 2)
-    return pieces
+    return counts
 
 
-def _acquire() -> None:
+def _acquire(path: Path) -> None:
     serialem().M()
-    check_light(read_buffer(OVERVIEW_BUFFER))
+    check_contrast(read_buffer(OVERVIEW_BUFFER), f"The montage {path.name}")
+
+
+def _check_pieces(path: Path) -> None:
+    """See whether the beam was there all the time, by the overview of the montage just taken.
+
+    Raises
+    ------
+    DoubtfulError
+        If most of the pieces are dark.
+    """
+    overview = read_buffer(OVERVIEW_BUFFER).data
+    verdict = judge_pieces(pieces.cut_out(pieces.read(path), overview))
+    if verdict:
+        raise DoubtfulError(
+            verdict.seen,
+            do=f"{verdict.causes}. If it is not the specimen, delete this Navigator item and run "
+            "the script again.",
+        )
 
 
 def _register(note: str, label: str) -> MapImage:
@@ -259,7 +266,14 @@ def _map_image(index: int, buffer: str) -> MapImage:
         )
         matrix = stage_to_pixels(picture.pixel_nm / 1000)
     frame = MapFrame(shape, matrix, navigator.item(index).stage_um)
-    return MapImage(picture, frame, index, buffer)
+    return MapImage(picture, frame, index, buffer, saved is not None and _by_image_shift(saved))
+
+
+def _by_image_shift(saved: SavedItem) -> bool:
+    if saved.numbers("MontUseStage") == (0.0,):
+        return True
+    # Pieces within blocks are taken by image shift, too; only the mdoc tells.
+    return pieces.by_image_shift(pieces.read(_file_of(saved.values.get("MapFile", ""))))
 
 
 def picture_frame(picture: Picture, center_stage_um: tuple[float, float]) -> MapFrame:

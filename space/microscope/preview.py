@@ -31,7 +31,7 @@ def take_previews(previews: list[tuple[Path, tuple[float, float]]]) -> None:
             sem.GoToLowDoseArea("R")
             sem.SetImageShift(x, y)
             sem.ImageShiftByMicrons(*shift_um)
-            scope.take_preview()
+            scope.take_preview(path.name)
             sem.OpenNewFile(str(path))
             try:
                 sem.S()

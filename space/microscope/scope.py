@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from space.contrast import Verdict, judge
 from space.errors import SpaceError
 from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
 from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.log import warn_once
 from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.stage import stage_position_um
 from space.microscope.states import go_to_area
 
 _SHIFT_TO_TILT_AXIS = "ShiftToTiltAxis"
-_DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard deviations above it
-_SAMPLE_PX = 1_000_000
 _WIDER = 1.1  # than what was set: more than readings differ
 _log = logging.getLogger("space.microscope")
 
@@ -231,48 +231,52 @@ def take_record() -> Picture:
     Raises
     ------
     SpaceError
-        When there is no picture, or a dark one, twice.
+        When there is no picture, or one of no use (dark, constant), twice.
     """
-    return _take(serialem().R)
+    return _take(serialem().R, "The Record picture")
 
 
 def take_view() -> Picture:
     """Take a View picture; errors as for `take_record`."""
-    return _take(serialem().V)
+    return _take(serialem().V, "The View picture")
 
 
-def take_preview() -> Picture:
-    """Take a Preview picture; errors as for `take_record`."""
-    return _take(serialem().L)
+def take_preview(name: str) -> Picture:
+    """Take a Preview picture that is called `name`; errors as for `take_record`."""
+    return _take(serialem().L, f"The Preview picture {name}")
 
 
-def _take(command: Callable[[], None]) -> Picture:
+def _take(command: Callable[[], None], what: str) -> Picture:
     def work() -> Picture:
         command()
-        return check_light(read_buffer("A"))
+        try:
+            return check_contrast(read_buffer("A"), what)
+        except SpoiltError as error:
+            x_um, y_um, _ = stage_position_um()
+            raise SpoiltError(error.what, f"stage {x_um:.1f}, {y_um:.1f} um", error.do) from None
 
-    return carefully(work, "A picture")
+    return carefully(work, what)
 
 
-def check_light(picture: Picture) -> Picture:
-    """Return the picture if any beam reached the camera.
-
-    Even the darkest specimen has brighter places; without a beam there is nothing but noise
-    around zero.
+def check_contrast(picture: Picture, what: str) -> Picture:
+    """Return the picture if something can be found in it; tell what else is wrong with it.
 
     Raises
     ------
     SpoiltError
-        If it is dark.
+        If it is dark, constant, or holds no numbers.
     """
-    data = picture.data
-    step = max(1, int(math.sqrt(data.size / _SAMPLE_PX)))
-    low, middle, high = np.percentile(data[::step, ::step], (16, 50, 99))
-    noise = middle - low
-    # A specimen of dark and bright halves has a wide spread, too, but no middle around zero.
-    if middle <= noise / 2 and high <= max(0.0, _DARK_NOISE * noise):
-        raise SpoiltError("the picture is dark: no beam reached the camera")
+    verdict = judge(picture.data)
+    if verdict.useless:
+        raise SpoiltError(verdict.seen, do=remedy(verdict))
+    if verdict:
+        _log.warning("%s: %s. %s.", what, verdict.seen, verdict.causes)
     return picture
+
+
+def remedy(verdict: Verdict) -> str:
+    """Say what to do about a picture of no use."""
+    return f"{verdict.causes}. Look at the beam, mend it, and run the script again."
 
 
 def mean_counts() -> float:

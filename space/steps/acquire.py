@@ -154,8 +154,10 @@ def _tell_missing(session: GridSession, settled: Mapping[int, str]) -> None:
             continue
         elif settled.get(number):
             why = settled[number]
-        elif map_item(session, number) is None or not picture.is_file():
+        elif map_item(session, number) is None:
             why = "it has no map"
+        elif not picture.is_file():
+            why = "its map is of no use, see the messages above"
         else:
             state = folder.status(picture.name, "segment").state
             why = {

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from space.contrast import judge_structure
 from space.errors import SpaceError
 from space.images import is_whole_png, read_json_beside
 from space.lamellae.marks import lamella_number
@@ -208,7 +209,29 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
 
 
 def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
-    """Save a map for the segmentation model, with what later steps need to know."""
+    """Save a map for the segmentation model, with what later steps need to know.
+
+    Raises
+    ------
+    SpaceError
+        If places in it are not where the stage finds them.
+    """
+    if image.by_image_shift:
+        raise SpaceError(
+            "The map was taken by image shift in place of stage moves: its targets would be "
+            "misplaced.",
+            session.map_note(number),
+            "Delete its Navigator item, switch image shift off in SerialEM's Montage Setup (in "
+            "blocks, too), and run the script again: the map is taken anew.",
+        )
+    structure = judge_structure(image.picture.data)
+    if structure:
+        _log.warning(
+            "%s: %s. %s. Look at it before you trust its targets.",
+            session.map_note(number),
+            structure.seen,
+            structure.causes,
+        )
     conditions = view_of(session, number, image)
     about: dict[str, Any] = {} if conditions is None else {"view": asdict(conditions)}
     # A map that is only saved again was collected with the settings of an earlier run.

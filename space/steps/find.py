@@ -69,7 +69,9 @@ def whole_grid_map(session: GridSession) -> MapImage:
     item = navigator.map_with_note(session.whole_grid_note)
     if item is not None:
         _log.info("The map of grid %s exists: montage skipped.", session.grid)
-        return montage.load_map(item.index)
+        known = montage.load_map(item.index)
+        _warn_of_image_shift(session, known)
+        return known
     if session.settings.aperture_control:
         column.retract_objective_aperture()
     states.go_to_whole_grid_state(session.settings.WG_image_state)
@@ -85,7 +87,18 @@ def whole_grid_map(session: GridSession) -> MapImage:
             collected.picture.pixel_nm,
             session.config.detection_pixel_nm,
         )
+    _warn_of_image_shift(session, collected)
     return collected
+
+
+def _warn_of_image_shift(session: GridSession, grid_map: MapImage) -> None:
+    if grid_map.by_image_shift:
+        _log.warning(
+            "%s was taken by image shift in place of stage moves: lamellae may lie some um beside "
+            "their points until they are seen at intermediate magnification. Switch image shift "
+            "off in SerialEM's Montage Setup (also in blocks).",
+            session.whole_grid_note,
+        )
 
 
 def save_whole_grid(

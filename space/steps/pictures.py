@@ -35,6 +35,13 @@ def to_8_bit(data: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
+def without_gaps(data: np.ndarray) -> np.ndarray:
+    """Return an image whose pixels that are no numbers are as dark as its darkest one."""
+    if data.dtype.kind != "f" or (finite := np.isfinite(data)).all():
+        return data
+    return np.where(finite, data, data[finite].min() if finite.any() else 0)
+
+
 def resized(data: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return the image drawn with another number of pixels, averaging when it shrinks."""
     if tuple(data.shape) == tuple(shape):
@@ -80,7 +87,7 @@ def save_for_model(
         Frame of the saved picture.
     """
     shape = rescaled_shape(data.shape, pixel_nm / model_pixel_nm)
-    picture = to_8_bit(resized(data, shape))
+    picture = to_8_bit(resized(without_gaps(data), shape))
     new_frame = frame.resized(shape)
     new_pixel_nm = pixel_nm * float(np.sqrt(data.shape[0] * data.shape[1] / (shape[0] * shape[1])))
     # The picture comes last: whoever sees it can rely on what is told about it.

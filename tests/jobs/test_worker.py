@@ -227,6 +227,26 @@ def test_map_of_another_pixel_size_is_rescaled_and_back(tmp_path, engine, models
     assert (labels == (array > 0)).mean() > 0.95
 
 
+@pytest.mark.parametrize("task", ["segment", "detect"])
+def test_a_map_without_contrast_fails_before_a_model_sees_it(tmp_path, engine, models, task):
+    write_png(tmp_path / "G_L01.png", np.zeros((40, 60), np.uint8), 16.0, "x")
+    with pytest.raises(SpaceError) as told:
+        engine.run(Job("G_L01.png", task), tmp_path)
+    assert "no contrast in the map: 100 % of its pixels have the value 0" in str(told.value)
+    assert "[G_L01.png]" in str(told.value) and "beam blanked" in str(told.value)
+    assert not models.shapes and sorted(p.name for p in tmp_path.iterdir()) == ["G_L01.png"]
+
+
+def test_a_map_of_noise_alone_is_done_with_a_warning_in_its_log(tmp_path, engine):
+    noise = np.random.default_rng(3).normal(120, 30, (300, 400)).clip(0, 255)
+    write_png(tmp_path / "G_L01.png", noise.astype(np.uint8), 16.0, "x")
+    told = []
+    assert engine.run(Job("G_L01.png"), tmp_path, told.append).exists()
+    assert any(
+        "Look at the map before you trust" in line and "noise around 1" in line for line in told
+    )
+
+
 @pytest.mark.parametrize("threshold", [0.05, 0.4])
 def test_detection_threshold_asked_for_is_used_and_written(tmp_path, engine, models, threshold):
     make_map(tmp_path, "G.png")

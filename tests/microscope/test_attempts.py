@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import sys
 
 import numpy as np
 import pytest
 from fake_serialem import SEMerror, install
 
 from space.errors import OutOfSpaceError, SpaceError
-from space.microscope import montage
-from space.microscope.attempts import SpoiltError, carefully, dewars_are_filling
-from space.microscope.scope import Picture, check_light
+from space.microscope import montage, pieces, scope
+from space.microscope.attempts import (
+    DoubtfulError,
+    SpoiltError,
+    carefully,
+    dewars_are_filling,
+)
 from space.microscope.sem import out_of_space
 
 
@@ -112,32 +117,46 @@ def test_which_errors_tell_a_full_disk(monkeypatch):
     assert not any(out_of_space(error) for error in other)
 
 
-def picture(data) -> Picture:
-    return Picture(np.asarray(data), 1.0, 1.0)
+def test_what_is_doubtful_twice_is_kept_with_a_warning(monkeypatch, caplog):
+    Fake(monkeypatch)
+    doubt = DoubtfulError("4 of its 5 pieces are dark", do="Look at the beam.")
+    assert carefully(attempts(doubt, "all lit"), "The montage") == "all lit"
+    assert carefully(attempts(doubt, doubt), "The montage") is None
+    assert (
+        "The montage: 4 of its 5 pieces are dark. It came out so twice and is kept." in caplog.text
+    )
+    Fake(monkeypatch, filling=[0.0, 0.0, 0.0, 1.0, 1.0])
+    with pytest.raises(SpaceError, match="dewars are being filled"):  # that is no specimen
+        carefully(attempts(doubt, doubt), "The montage")
 
 
-def test_noise_without_light_is_dark_and_any_specimen_is_not():
-    noise = np.random.default_rng(1).normal(0.0, 3.0, (200, 200))
-    for dark in (np.zeros((50, 50), np.int16), np.rint(noise).astype(np.int16)):
-        with pytest.raises(SpoiltError, match="dark"):
-            check_light(picture(dark))
-    lit_corner = noise.copy()
-    lit_corner[:30, :30] += 40.0
-    # Bulk beside a window that was milled right through: most of the spread is specimen.
-    window = np.where(np.arange(200) < 60, 20.0, 1200.0) + noise
-    for light in (noise + 20.0, lit_corner, window, np.full((50, 50), 7)):
-        assert check_light(picture(light)) is not None
+def test_a_picture_of_no_use_is_told_with_its_place_and_what_to_do(monkeypatch):
+    Fake(monkeypatch)
+    module = sys.modules["serialem"]
+    module.ReportStageXYZ = lambda: (12.34, -56.78, 0.0)
+    module.V = lambda: None
+    module.ImageProperties = lambda letter: (10.0, 10.0, 1.0, 1.0, 2.0)
+    module.bufferImage = lambda letter: np.zeros((10, 10), np.int16)
+    with pytest.raises(SpaceError) as told:
+        scope.take_view()
+    assert str(told.value) == (
+        "The View picture failed twice: 100 % of its pixels have the value 0. "
+        "[stage 12.3, -56.8 um] -> Likely causes: beam blanked, column valve closed, aperture or "
+        "grid bar in the way, shutter closed, screen down. Look at the beam, mend it, and run the "
+        "script again."
+    )
 
 
-def mdoc_of(tmp_path, places):
-    text = "PixelSpacing = 100\n\n[T = a montage]\n\n"
+def pieces_of(tmp_path, places, shifts_um=()):
+    text = "PixelSpacing = 100\nImageSize = 1000 800\n\n[T = a montage]\n\n"
     for number, ((column, row), (x, y)) in enumerate(places):
         text += f"[ZValue = {number}]\nPieceCoordinates = {column} {row} 0\n"
-        text += f"StagePosition = {x} {y}\nStageZ = 3\n\n"
+        text += f"StagePosition = {x} {y}\nStageZ = 3\n"
+        text += "ImageShift = {} {}\n\n".format(*shifts_um[number]) if shifts_um else "\n"
     text += "[MontSection = 0]\nStagePosition = 99 99\n"
     path = tmp_path / "m.mrc.mdoc"
     path.write_bytes(text.replace("\n", "\r\n").encode())
-    return path
+    return pieces.read(tmp_path / "m.mrc")
 
 
 @pytest.mark.parametrize("count", [2, 6])
@@ -146,12 +165,36 @@ def test_a_displaced_piece_is_seen_by_its_stage_position(tmp_path, count):
     matrix = ((-100.0, 0.0), (0.0, 100.0))
     grid = [(800 * (n % 2), 600 * (n // 2)) for n in range(count)]
     places = [((c, r), (5.0 - c / 100, 7.0 - r / 100)) for c, r in grid]
-    assert montage.piece_displaced_um(mdoc_of(tmp_path, places), matrix) < 1e-6
+    assert pieces.displaced_um(pieces_of(tmp_path, places), matrix) < 1e-6
     (first, (x, y)), *rest = places
     off = [(first, (x + 3.0, y - 4.0)), *rest]
-    found = montage.piece_displaced_um(mdoc_of(tmp_path, off), matrix)
+    found = pieces.displaced_um(pieces_of(tmp_path, off), matrix)
     assert found == pytest.approx(5.0 if count > 2 else 2.5)
-    assert montage.piece_displaced_um(tmp_path / "none.mdoc", matrix) == 0.0
+    assert pieces.displaced_um(pieces.read(tmp_path / "none.mrc"), matrix) == 0.0
+
+
+def test_pieces_by_image_shift_are_told_from_those_by_stage_moves(tmp_path):
+    corners = [(0, 0), (800, 0), (0, 600)]
+    still, moved = [(5.0, 7.0)] * 3, [(5.0, 7.0), (-3.0, 7.0), (5.0, 1.0)]
+    shifts = [(-4.0, 3.0), (4.0, 3.0), (-4.0, -3.0)]
+    by_shift = pieces_of(tmp_path, list(zip(corners, still)), shifts)
+    assert pieces.by_image_shift(by_shift)
+    assert pieces.displaced_um(by_shift, ((-100.0, 0.0), (0.0, 100.0))) == 0.0
+    # a shift that was there before, with what SerialEM adds to correct the stage
+    by_stage = pieces_of(tmp_path, list(zip(corners, moved)), [(2.0, 1.0), (2.1, 1.0), (2.0, 0.8)])
+    assert not pieces.by_image_shift(by_stage)
+    assert not pieces.by_image_shift(()) and not pieces.by_image_shift(pieces_of(tmp_path, []))
+
+
+def test_pieces_are_found_in_the_overview(tmp_path):
+    places = [((0, 0), (0, 0)), ((800, 0), (0, 0)), ((800, 600), (0, 0))]
+    overview = np.zeros((140, 180))  # 1800 x 1400 pixels, binned by 10
+    overview[:70, 90:] = 3.0  # the upper right piece
+    overview[70:, :90] = 1.0
+    overview[70:, 90:] = 2.0
+    found = pieces.cut_out(pieces_of(tmp_path, places), overview)
+    assert [(part.min(), part.max()) for part in found] == [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
+    assert pieces.cut_out((), overview) == []
 
 
 def test_no_montage_is_begun_on_a_disk_that_is_nearly_full(tmp_path, monkeypatch):

@@ -149,11 +149,11 @@ def test_targets_go_without_previews_when_these_fail(bench, monkeypatch):
     session = bench()
     session.place_lamellae()
 
-    def fail():
-        raise SpaceError("the camera is away")
+    def fail(name):
+        raise SpaceError(f"the camera is away for {name}")
 
     monkeypatch.setattr("space.microscope.scope.take_preview", fail)
     assert session.run(4, take_previews=True, max_targets=3).ok
-    assert "Preview pictures failed: the camera is away" in session.log()
+    assert "Preview pictures failed: the camera is away for G1_L01_tgt_001.mrc" in session.log()
     assert not any(target.tgtfile for target in targets_of(session).targets)
     assert sum(item.acquire for item in session.items()) == 1

@@ -119,6 +119,16 @@ def test_final_points_stand_before_first_ones():
     assert [item.label for item in lamella_list.to_visit(items)] == ["FL1", "PL2", "PL3"]
 
 
+def test_pixels_that_are_no_numbers_become_dark_and_spoil_no_others(tmp_path):
+    data = np.linspace(10.0, 200.0, 90 * 90, dtype=np.float32).reshape(90, 90)
+    data[40, 40], data[50, 50] = np.nan, np.inf
+    frame = MapFrame((90, 90), ((100.0, 0.0), (0.0, 100.0)), (0.0, 0.0))
+    save_for_model(tmp_path / "a.png", data, 10.0, 20.0, frame, "test")
+    picture, _ = read_png(tmp_path / "a.png")
+    assert picture.max() == 255 and picture[19:21, 10:15].min() > 80
+    assert picture[20, 20] < picture[20, 25]
+
+
 def test_contrast_ignores_hot_pixels_and_survives_darkness():
     data = np.random.default_rng(1).normal(500, 20, (300, 300)).astype(np.int16)
     data[3, 3] = 32000
