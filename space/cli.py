@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space import __version__
+from space import __version__, models_command
 from space.errors import SpaceError
 from space.simulator.faults import KINDS
 
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     session.add_argument(
         "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
     )
+    models_command.add_parser(commands)
     return parser
 
 
@@ -202,6 +203,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     show = functools.partial(print, flush=True)
     try:
+        if args.command == "models":
+            return models_command.run(args, show)
         if args.session is not None:
             from space.simulate import run_on_session
 

@@ -217,7 +217,7 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
         known = {name for _, name in stand_ins}
         unknown = set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - known
         if not unknown:
-            allowed = [*stand_ins, *_dtype_classes()]
+            allowed: list[Any] = [*stand_ins, *_dtype_classes()]
             with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return torch.load(path, map_location="cpu", weights_only=True)
