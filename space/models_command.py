@@ -20,12 +20,11 @@ from space.trust import (
     read_hashes,
     trust,
 )
-from space.weights import load_checkpoint, names_asked_for
+from space.weights import beyond_plain, load_checkpoint, names_asked_for
 
 Say = Callable[[str], None]
 
 PROJECT = Path(__file__).resolve().parent.parent
-_PLAIN = ("torch.", "numpy.", "collections.", "_codecs.", "__builtin__.set", "ultralytics.nn.")
 _SUFFIXES = (".pt", ".pth")
 
 
@@ -96,7 +95,7 @@ def configured_weights(space_dir: Path) -> list[Path]:
 
 def trust_weights(path: Path, say: Say, models_dir: Path) -> None:
     """Write weights into the list of those that may run code, and say what that means."""
-    asked = sorted(name for name in names_asked_for(path) if not name.startswith(_PLAIN))
+    asked = beyond_plain(names_asked_for(path))
     digest = trust(path, models_dir)
     say(f"{path}: trusted from now on, on this machine and with this content (SHA-256 {digest}).")
     if asked:

@@ -35,6 +35,7 @@ _HEAD_BYTES = 512
 _LARGEST_PICKLE_BYTES = 200_000_000
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _YOLOV5 = ("models.yolo.", "models.common.", "models.experimental.")
+_PLAIN = ("torch.", "numpy.", "collections.", "_codecs.", "__builtin__.set", "ultralytics.nn.")
 _VERSIONED = {"ultralytics.nn.": "ultralytics", "torch.nn.modules.": "torch"}
 _DOWNLOAD = "Download the file again, and compare its size with the one that is told there."
 
@@ -59,12 +60,17 @@ def names_asked_for(path: Path) -> frozenset[str]:
             _refuse_other_archives(archive, path)
             (member,) = _pickles(archive)
             return _names(archive.read(member))
+    except (SpaceError, MemoryError):
+        raise
     except OSError as error:
         raise SpaceError(f"The weights cannot be read ({error}).", str(path)) from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, IndexError) as error:
-        raise SpaceError(
-            f"The weights are cut off or damaged ({error}).", str(path), _DOWNLOAD
-        ) from error
+    except Exception as error:  # whatever a damaged file may raise
+        raise _damaged(error, path) from error
+
+
+def beyond_plain(names: Iterable[str]) -> list[str]:
+    """Return the names that neither numbers nor layers of a network need, in order."""
+    return sorted(name for name in names if not name.startswith(_PLAIN))
 
 
 def _refuse_other_formats(path: Path) -> None:
@@ -229,9 +235,10 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
         raise _damaged(error, path) from error
     _refuse_newer(unknown, path)
     if not _trusted(path, models_dir):
+        strange = unknown or beyond_plain(asked)
         raise SpaceError(
             "These weights are refused: loading them could run any code on this machine. "
-            f"They ask for {_listed(unknown or asked)}.",
+            + (f"They ask for {_listed(strange)}." if strange else "They are no plain data."),
             str(path),
             f"If you trust who made them: {ON_WORKER.lower()}, run "
             f'spacetomo models trust "{path}". Else use other weights.',
@@ -316,10 +323,17 @@ def _trusted(path: Path, models_dir: Path) -> bool:
 
 
 def _damaged(error: Exception, path: Path) -> SpaceError:
-    told = (str(error).splitlines() or [""])[0][:200]
     return SpaceError(
-        f"The weights are damaged ({type(error).__name__}: {told}).", str(path), _DOWNLOAD
+        f"The weights are cut off or damaged ({type(error).__name__}: {first_line(error)}).",
+        str(path),
+        _DOWNLOAD,
     )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, fit for a message: it may quote the file."""
+    line = (str(error).splitlines() or [""])[0][:200]
+    return "".join(c if c.isprintable() else "?" for c in line)
 
 
 def _refuse_yolov5(names: Iterable[str], path: Path) -> None:

@@ -45,6 +45,7 @@ OTHER_FILES = {
     "before PyTorch 1.6": (pickle.dumps(0x1950A86A20F9469CFC6C, 2) + b"more", "before 1.6"),
     "cut": (checkpoint(pickle.dumps({}, 2))[:-40], "cut off or damaged"),
     "cut pickle": (checkpoint(pickle.dumps({"a": "b" * 50}, 2)[:-9]), "cut off or damaged"),
+    "odd pickle": (checkpoint(b"\x80\x02F" + b"\x00\r" * 900 + b"\n."), "cut off or damaged"),
     "other zip": (zipped({"readme.txt": b"hello"}), "no PyTorch checkpoint"),
     "zipped model": (zipped({"m/dataset.json": b"{}", "m/fold_0/a.pth": b""}), "Unpack it"),
     "packed again": (
@@ -66,6 +67,7 @@ def test_what_is_no_checkpoint_is_named_with_a_remedy(tmp_path, kind):
     with pytest.raises(SpaceError) as caught:
         names_asked_for(path)
     assert told in str(caught.value) and caught.value.do and caught.value.where == str(path)
+    assert len(caught.value.what) < 400 and caught.value.what.isprintable()
 
 
 @pytest.mark.parametrize("name", ["none.pt", ""])

@@ -16,7 +16,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.trust import MODELS_DIR, ON_WORKER
-from space.weights import load_checkpoint, numpy_types, restored_type, without_init
+from space.weights import first_line, load_checkpoint, numpy_types, restored_type, without_init
 
 MOST_CLASSES = 1000
 LONGEST_NAME = 60
@@ -154,10 +154,9 @@ def _does_not_run(error: Exception, checkpoint: Any, weights: Path) -> SpaceErro
     import ultralytics
 
     made_with = checkpoint.get("version", "") if isinstance(checkpoint, dict) else ""
-    told = (str(error).splitlines() or [""])[0][:200]
     return SpaceError(
-        f"The detection network does not run ({type(error).__name__}: {told}). It was made with "
-        f"ultralytics {str(made_with)[:20]!r}; {ultralytics.__version__} is here.",
+        f"The detection network does not run ({type(error).__name__}: {first_line(error)}). "
+        f"It was made with ultralytics {str(made_with)[:20]!r}; {ultralytics.__version__} is here.",
         str(weights),
         f"{ON_WORKER}, install the version that it was made with, or use other weights.",
     )
