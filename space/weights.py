@@ -59,13 +59,15 @@ def names_asked_for(path: Path) -> frozenset[str]:
         with zipfile.ZipFile(path) as archive:
             _refuse_other_archives(archive, path)
             (member,) = _pickles(archive)
-            return _names(archive.read(member))
+            names = _names(archive.read(member))
     except (SpaceError, MemoryError):
         raise
     except OSError as error:
         raise SpaceError(f"The weights cannot be read ({error}).", str(path)) from error
     except Exception as error:  # whatever a damaged file may raise
         raise _damaged(error, path) from error
+    _refuse_yolov5(names, path)
+    return names
 
 
 def beyond_plain(names: Iterable[str]) -> list[str]:
@@ -216,7 +218,6 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
     asked = names_asked_for(path)
     import torch
 
-    _refuse_yolov5(asked, path)
     stand_ins = [(found, name) for name in asked if (found := allow(name)) is not None]
     unknown: set[str] = set()
     try:
