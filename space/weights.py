@@ -18,7 +18,6 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -270,8 +269,7 @@ class _WithoutInit(type):
         raise pickle.UnpicklingError(f"{cls.__name__} is not called for a file")
 
 
-@cache
-def without_init(kind: type) -> type:
+def without_init(kind: type[Any]) -> type[Any]:
     """Return a subclass that a file may fill, but not call.
 
     The constructor of a network may run text that it is given as code; objects that were saved
@@ -280,7 +278,7 @@ def without_init(kind: type) -> type:
     return _WithoutInit(kind.__name__, (kind,), {"__module__": kind.__module__})
 
 
-def restored_type(kind: type) -> type:
+def restored_type(kind: type[Any]) -> type[Any]:
     """Return the class behind one of `without_init`; any other class as it is."""
     return kind.__bases__[0] if isinstance(kind, _WithoutInit) else kind
 

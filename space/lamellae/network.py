@@ -221,11 +221,10 @@ def _check_task(network: Any, weights: Path) -> None:
 def _class_names(network: Any, weights: Path) -> dict[int, str]:
     """Read the names of the classes; there must be one for each that the network gives."""
     names, classes = getattr(network, "names", None), int(network.model[-1].nc)
-    pairs = (
-        enumerate(names) if isinstance(names, (list, tuple)) else getattr(names, "items", dict)()
-    )
+    if isinstance(names, (list, tuple)):
+        names = dict(enumerate(names))
     try:
-        table = {int(number): str(name).strip() for number, name in pairs}
+        table = {int(number): str(name).strip() for number, name in dict(names or {}).items()}
     except (TypeError, ValueError):
         table = {}
     if not 1 <= classes <= MOST_CLASSES or sorted(table) != list(range(classes)):
