@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from space.settings import Settings
 from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.room import AREA_SHARE
 
@@ -40,7 +39,6 @@ class Case:
             self.beam_um,
             tilt_axis_deg=85.0,
             image_shift_limit_um=self.limit_um,
-            beam_margin_um=Settings().beam_margin,
         )
 
     @property

@@ -46,6 +46,7 @@ def small_problem(seed: int) -> SmallProblem:
         field_rotation_deg=float(rng.choice([0.0, 90.0])),
         max_tilt_deg=float(rng.choice([40.0, 54.0, 60.0, 66.0])),
         image_shift_limit_um=100.0,
+        beam_margin_um=0.0,
     )
     options = TargetingOptions(
         ("mitos",),

@@ -104,7 +104,7 @@ class Problem:
         return TargetingOptions((self.target,), AVOID, sparse=self.sparse)
 
     def optics(self, pixel_nm: float) -> Optics:
-        return Optics(pixel_nm, FIELD_UM, self.beam_um, tilt_axis_deg=85.0)
+        return Optics(pixel_nm, FIELD_UM, self.beam_um, tilt_axis_deg=85.0, beam_margin_um=0.0)
 
 
 def problems(seed_start: int, n: int) -> list[Problem]:

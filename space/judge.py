@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import cos, radians
 from pathlib import Path
 from typing import Any
@@ -282,8 +282,13 @@ def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[
     known = {name: weight for name, weight in options.priorities.items() if name in names}
     if not known:
         return set()
-    avoided = tuple(name for name in options.avoid_list if name in names)
-    tables = class_tables(names, TargetingOptions(known, avoided))
+    known_options = replace(
+        options,
+        target_list=tuple(known),
+        target_weights=tuple(known.values()),
+        avoid_list=tuple(name for name in options.avoid_list if name in names),
+    )
+    tables = class_tables(names, known_options)
     return set(np.flatnonzero(tables.wanted).tolist())
 
 

@@ -30,10 +30,15 @@ STAGE = "stage"
 LARGEST_SHIFT_UM = 19.5
 """PACEtomo leaves out targets that are farther from the tracking target than this."""
 
+STEEPEST_TILT_DEG = 80
+"""Largest angle between the lamella and the plane perpendicular to the beam, pretilt included."""
+
+ITERATIONS = (0, 1000)
+"""Fewest and most rounds of placement refinement; 0 takes the first placement."""
+
 _HIGHEST_SLOT = 12
 _VIEW_AND_RECORD = 2
 _NARROWEST_BEAM_UM = 0.05
-_STEEPEST_DEG = 80
 
 
 @dataclass(frozen=True)
@@ -295,9 +300,9 @@ _NUMBERS: dict[str, tuple[bool, float, bool, float, bool]] = {
     "automation_level": (True, 1, True, 5, True),
     "target_score_threshold": (False, 0, True, 1, False),
     "penalty_weight": (False, 0, True, 100, True),
-    "max_iterations": (True, 1, True, 1000, True),
+    "max_iterations": (True, ITERATIONS[0], True, ITERATIONS[1], True),
     "max_targets": (True, 0, True, 100_000, True),
-    "max_tilt": (False, 0, False, _STEEPEST_DEG, True),
+    "max_tilt": (False, 0, False, STEEPEST_TILT_DEG, True),
     "pretilt": (False, -45, True, 45, True),
     "tolerance": (False, 0, True, 1, False),
     "objective_aperture": (True, 1, True, 1000, True),
@@ -387,11 +392,11 @@ def _check_numbers(settings: Settings) -> list[str]:
         )
     both = ("max_tilt", "pretilt")
     well = not any(problem.startswith(both) for problem in problems)
-    if well and settings.max_tilt + abs(settings.pretilt) > _STEEPEST_DEG:
+    if well and settings.max_tilt + abs(settings.pretilt) > STEEPEST_TILT_DEG:
         problems.append(
             f"max_tilt = {settings.max_tilt!r} and pretilt = {settings.pretilt!r} together tilt "
-            f"the lamella by more than {_STEEPEST_DEG} degrees. Lower max_tilt, or set pretilt = 0 "
-            "if the range is counted from the lamella."
+            f"the lamella by more than {STEEPEST_TILT_DEG} degrees. Lower max_tilt, or set "
+            "pretilt = 0 if the range is counted from the lamella."
         )
     return problems
 

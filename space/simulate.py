@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space import judge, settings
+from space.config import load_config
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.targeting import TargetingOptions
@@ -355,6 +356,15 @@ def columns_on_stage_deg(rotation_deg: float, inverted_x: bool = False) -> float
     return rotation_deg if inverted_x else -rotation_deg
 
 
+def targeting_options(used: settings.Settings) -> TargetingOptions:
+    """Return what a session with these settings chose its targets by."""
+    try:
+        off_lamella = load_config(Path(used.SPACE_DIR)).off_lamella_classes
+    except SpaceError:  # such a session was refused before it chose any
+        off_lamella = None
+    return TargetingOptions.of_session(used, off_lamella)
+
+
 def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
     """Compare all grids of a simulation with their truth."""
     from space.simulator import navfile
@@ -364,6 +374,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     out = Path(plan.out).resolve()
     used = settings.load(out) if (out / settings.SETTINGS_FILE).exists() else settings.Settings()
     map_dir = Path(used.external_map_dir or out)
+    options = targeting_options(used)
     scope = simulation.session.scope
     record_um = scope.pixel_um(scope.area_mag_index("R"))
     width, height = simulation.session.camera.size_px
@@ -388,7 +399,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 items,
                 exposures,
                 LABELS,
-                TargetingOptions(target_list=used.target_list, avoid_list=used.avoid_list),
+                options,
                 optics,
                 columns_on_stage_deg(
                     scope.rotation_deg(scope.area_mag_index("R")),

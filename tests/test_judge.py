@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +14,12 @@ from PIL import Image
 
 from space import double_exposure, judge, map_truth, pacetomo, series_truth
 from space.geometry import MapFrame
-from space.simulate import columns_on_stage_deg
+from space.settings import Settings
+from space.simulate import columns_on_stage_deg, targeting_options
 from space.simulator import camera
 from space.simulator.instrument import load_instrument
 from space.simulator.specimen import LABELS, Grid
-from space.targeting import TargetingOptions
+from space.targeting import TargetingOptions, class_tables
 
 OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
 MITOS = TargetingOptions()
@@ -251,6 +254,24 @@ def test_wanted_is_what_the_session_asked_for(target_list, avoid_list, wanted):
     options = TargetingOptions(target_list=target_list, avoid_list=avoid_list)
     values = judge.wanted_values(options, LABELS)
     assert values == {LABELS.index(name) for name in wanted.split()}
+
+
+def test_wanted_leaves_out_what_the_session_takes_for_vacuum(tmp_path):
+    """The judge and the choice of targets count the same classes."""
+    config = (Path(judge.__file__).parents[1] / "SPACEtomo_config.py").read_text(encoding="utf-8")
+    changed = re.sub(r"(?m)^off_lamella_classes = .*", 'off_lamella_classes = ["ice"]', config)
+    assert changed != config
+    (tmp_path / "SPACEtomo_config.py").write_text(changed, encoding="utf-8")
+    names = {name: value for value, name in enumerate(LABELS)}
+    for avoid in ((), ("crack", "coating")):
+        used = Settings(SPACE_DIR=str(tmp_path), target_list=("lamella",), avoid_list=avoid)
+        asked = targeting_options(used)
+        assert asked.off_lamella == ("ice",)
+        wanted = judge.wanted_values(asked, LABELS)
+        assert wanted == set(np.flatnonzero(class_tables(names, asked).wanted))
+        assert {names["white"], names["black"]} <= wanted and names["ice"] not in wanted
+    unread = targeting_options(Settings(SPACE_DIR=str(tmp_path / "none")))
+    assert unread == TargetingOptions()
 
 
 @pytest.mark.parametrize("name", ["krios_300kv", "talos_200kv"])

@@ -129,25 +129,7 @@ def names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> d
 
 def targeting_options(session: GridSession) -> TargetingOptions:
     """Return the settings that concern target selection."""
-    settings = session.settings
-    wanted = settings.target_list
-    off_lamella = session.config.off_lamella_classes
-    return TargetingOptions(
-        # The holes of a film are no pieces of a lamella.
-        on_lamella_only=settings.on_lamella_only and not settings.hole_pattern,
-        off_lamella=TargetingOptions.off_lamella if off_lamella is None else off_lamella,
-        target_list=tuple(wanted),
-        target_weights=tuple(wanted.values()) if isinstance(wanted, dict) else (),
-        avoid_list=settings.avoid_list,
-        target_score_threshold=settings.target_score_threshold,
-        sparse=settings.sparse_targets,
-        target_edge=settings.target_edge,
-        penalty_weight=settings.penalty_weight,
-        max_iterations=settings.max_iterations,
-        extra_tracking=settings.extra_tracking,
-        tolerance=settings.tolerance,
-        max_targets=settings.max_targets or None,
-    )
+    return TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
 
 
 def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Optics:

@@ -1,4 +1,4 @@
-"""What a person asks of the target selection, and what the microscope allows."""
+"""What a person wants to image, and what the microscope allows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 from space.errors import SpaceError
+from space.settings import ITERATIONS, STEEPEST_TILT_DEG, WHOLE_LAMELLA, Settings
 
-MAX_TILT_ALLOWED_DEG = 85.0
 DEFAULT_THRESHOLD = 0.03
+_USUAL = Settings()
 
 
 @dataclass(frozen=True)
 class TargetingOptions:
-    """The settings of a run that decide where targets go.
+    """The settings of a run that decide where targets are placed.
+
+    Defaults are those of SPACEtomo.py; `of_session` takes the values of a session.
 
     Parameters
     ----------
@@ -38,12 +41,12 @@ class TargetingOptions:
     penalty_weight : float
         Weight of the avoided classes against the wanted ones.
     max_iterations : int
-        Limit of the rounds of placement refinement; 0 takes the first placement.
+        Most rounds of placement refinement; 0 takes the first placement.
     extra_tracking : bool
         Place one more target per area for tracking alone.
     tolerance : float
         Overlap, as a fraction of the beam diameter, that is resolved by moving the two
-        targets apart; with more than that the one of lower score goes.
+        targets apart; with more overlap the target of lower score is dropped.
     max_targets : int or None
         Most targets of a lamella (fixed ones count, extra tracking targets do not); None: no limit.
     on_lamella_only : bool
@@ -56,16 +59,16 @@ class TargetingOptions:
     """
 
     target_list: tuple[str, ...] = ("mitos",)
-    avoid_list: tuple[str, ...] = ("black", "white", "ice", "crack")
+    avoid_list: tuple[str, ...] = _USUAL.avoid_list
     target_score_threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD
-    sparse: bool = True
-    target_edge: bool = False
-    penalty_weight: float = 0.3
-    max_iterations: int = 10
-    extra_tracking: bool = False
-    tolerance: float = 0.1
+    sparse: bool = _USUAL.sparse_targets
+    target_edge: bool = _USUAL.target_edge
+    penalty_weight: float = _USUAL.penalty_weight
+    max_iterations: int = _USUAL.max_iterations
+    extra_tracking: bool = _USUAL.extra_tracking
+    tolerance: float = _USUAL.tolerance
     max_targets: int | None = None
-    on_lamella_only: bool = True
+    on_lamella_only: bool = _USUAL.on_lamella_only
     off_lamella: tuple[str, ...] = ("background", "white", "black")
     target_weights: tuple[float, ...] = ()
 
@@ -73,7 +76,7 @@ class TargetingOptions:
         weights = tuple(self.target_weights)
         if isinstance(self.target_list, Mapping):
             weights = tuple(self.target_list.values())
-        # A list from the settings is as good as a tuple; a frozen value must not hold a list.
+        # Lists are accepted, but a frozen value must not hold one.
         object.__setattr__(self, "target_list", _names(self.target_list, "target_list"))
         object.__setattr__(self, "target_weights", weights or (1.0,) * len(self.target_list))
         _need(
@@ -84,20 +87,66 @@ class TargetingOptions:
         )
         object.__setattr__(self, "avoid_list", _names(self.avoid_list, "avoid_list"))
         object.__setattr__(self, "off_lamella", _names(self.off_lamella, "off_lamella"))
-        given = self.target_score_threshold
-        if isinstance(given, Mapping):
-            given = dict(given)
-            object.__setattr__(self, "target_score_threshold", given)
-        values = given.values() if isinstance(given, dict) else (given,)
+        threshold = self.target_score_threshold
+        if isinstance(threshold, Mapping):
+            threshold = dict(threshold)
+            object.__setattr__(self, "target_score_threshold", threshold)
+        values = threshold.values() if isinstance(threshold, dict) else (threshold,)
         _need(all(map(_is_finite, values)), "target_score_threshold", "a number")
         _need(0 <= self.penalty_weight < math.inf, "penalty_weight", "a number from 0 up")
-        _need(self.max_iterations >= 0, "max_iterations", "a whole number from 0 up")
+        fewest, most = ITERATIONS
+        _need(
+            _is_whole(self.max_iterations) and fewest <= self.max_iterations <= most,
+            "max_iterations",
+            f"a whole number from {fewest} to {most}",
+        )
         _need(0 <= self.tolerance < 1, "tolerance", "a fraction from 0 to 1")
         _need(
             self.max_targets is None or (_is_whole(self.max_targets) and self.max_targets >= 1),
             "max_targets",
             "a whole number from 1 up, or None",
         )
+
+    @classmethod
+    def of_session(
+        cls, settings: Settings, off_lamella_classes: tuple[str, ...] | None = None
+    ) -> TargetingOptions:
+        """The options that a session's settings ask for.
+
+        Parameters
+        ----------
+        settings : Settings
+            Checked settings. There, ``max_targets = 0`` means no limit.
+        off_lamella_classes : tuple of str, optional
+            As SPACEtomo_config.py has them; None: the usual classes.
+        """
+        wanted = settings.target_list
+        return cls(
+            target_list=tuple(wanted),
+            target_weights=tuple(wanted.values()) if isinstance(wanted, dict) else (),
+            avoid_list=settings.avoid_list,
+            target_score_threshold=settings.target_score_threshold,
+            sparse=settings.sparse_targets,
+            target_edge=settings.target_edge,
+            penalty_weight=settings.penalty_weight,
+            max_iterations=settings.max_iterations,
+            extra_tracking=settings.extra_tracking,
+            tolerance=settings.tolerance,
+            max_targets=settings.max_targets or None,
+            # The holes of a film are no pieces of a lamella.
+            on_lamella_only=settings.on_lamella_only and not settings.hole_pattern,
+            off_lamella=cls.off_lamella if off_lamella_classes is None else off_lamella_classes,
+        )
+
+    @property
+    def whole_lamella(self) -> bool:
+        """Whether everything on the lamella that is not avoided is wanted."""
+        return self.target_list[:1] == (WHOLE_LAMELLA,)
+
+    @property
+    def named_targets(self) -> tuple[str, ...]:
+        """The entries of `target_list` that name a class."""
+        return self.target_list[1:] if self.whole_lamella else self.target_list
 
     @property
     def priorities(self) -> dict[str, float]:
@@ -107,14 +156,14 @@ class TargetingOptions:
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Least scores in the order of `target_list`."""
-        given = self.target_score_threshold
-        if isinstance(given, Mapping):
-            return tuple(given.get(name, DEFAULT_THRESHOLD) for name in self.target_list)
-        return (given,) * len(self.target_list)
+        threshold = self.target_score_threshold
+        if isinstance(threshold, Mapping):
+            return tuple(threshold.get(name, DEFAULT_THRESHOLD) for name in self.target_list)
+        return (threshold,) * len(self.target_list)
 
     @property
     def least_threshold(self) -> float:
-        """The lowest of `thresholds`: what scores below it is no target whatever it is on."""
+        """The lowest of `thresholds`: no target scores less, whatever class it is on."""
         return min(self.thresholds)
 
 
@@ -154,10 +203,10 @@ class Optics:
     beam_diameter_um: float
     tilt_axis_deg: float
     field_rotation_deg: float = 0.0
-    image_shift_limit_um: float = 15.0
-    max_tilt_deg: float = 60.0
-    pretilt_deg: float = 0.0
-    beam_margin_um: float = 0.0
+    image_shift_limit_um: float = _USUAL.image_shift_limit
+    max_tilt_deg: float = _USUAL.max_tilt
+    pretilt_deg: float = _USUAL.pretilt
+    beam_margin_um: float = _USUAL.beam_margin
 
     def __post_init__(self) -> None:
         width_um, height_um = self.field_um
@@ -171,14 +220,14 @@ class Optics:
         _need(math.isfinite(self.field_rotation_deg), "camera rotation", "an angle in degrees")
         _need(self.image_shift_limit_um >= 0, "image_shift_limit", "a distance from 0 um up")
         _need(
-            0 <= abs(self.max_tilt_deg) <= MAX_TILT_ALLOWED_DEG,
+            0 <= abs(self.max_tilt_deg) <= STEEPEST_TILT_DEG,
             "max_tilt",
-            f"an angle up to {MAX_TILT_ALLOWED_DEG:g} degrees",
+            f"an angle up to {STEEPEST_TILT_DEG:g} degrees",
         )
         _need(
-            self.steepest_tilt_deg <= MAX_TILT_ALLOWED_DEG,
+            self.steepest_tilt_deg <= STEEPEST_TILT_DEG,
             f"max_tilt and pretilt together ({self.steepest_tilt_deg:g})",
-            f"an angle up to {MAX_TILT_ALLOWED_DEG:g} degrees",
+            f"an angle up to {STEEPEST_TILT_DEG:g} degrees",
         )
 
     @property

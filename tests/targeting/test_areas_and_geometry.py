@@ -19,7 +19,7 @@ OPTIONS = TargetingOptions(("mitos",), ("black", "ice"))
 
 def optics(**changes) -> Optics:
     values = {"pixel_nm": 30.0, "field_um": (0.86, 0.61), "beam_diameter_um": 1.2}
-    return Optics(**{**values, "tilt_axis_deg": 90.0, **changes})
+    return Optics(**{**values, "tilt_axis_deg": 90.0, "beam_margin_um": 0.0, **changes})
 
 
 def cover_of(labels: np.ndarray):

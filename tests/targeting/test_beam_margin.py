@@ -24,6 +24,7 @@ def make_optics(**changes) -> Optics:
         "beam_diameter_um": BEAM_UM,
         "tilt_axis_deg": 70.0,
         "image_shift_limit_um": 12.0,
+        "beam_margin_um": 0.0,
     }
     return Optics(**{**values, **changes})
 

@@ -26,6 +26,7 @@ def make_optics(**changes) -> Optics:
         "field_um": (0.86, 0.61),
         "beam_diameter_um": 1.0,
         "tilt_axis_deg": 84.0,
+        "beam_margin_um": 0.0,
     }
     return Optics(**{**values, **changes})
 

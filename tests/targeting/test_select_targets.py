@@ -53,6 +53,7 @@ def make_optics(**changes) -> Optics:
         "tilt_axis_deg": 84.0,
         "image_shift_limit_um": 5.0,
         "max_tilt_deg": 60.0,
+        "beam_margin_um": 0.0,
     }
     return Optics(**{**values, **changes})
 

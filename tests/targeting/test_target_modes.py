@@ -16,7 +16,7 @@ AVOID = ("black", "ice")
 
 def optics(**changes) -> Optics:
     values = {"pixel_nm": 30.0, "field_um": (0.86, 0.61), "beam_diameter_um": 1.2}
-    return Optics(**{**values, "tilt_axis_deg": 85.0, **changes})
+    return Optics(**{**values, "tilt_axis_deg": 85.0, "beam_margin_um": 0.0, **changes})
 
 
 def spots(places: dict[tuple[int, int], str], shape=(300, 500)) -> np.ndarray:

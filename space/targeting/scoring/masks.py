@@ -80,8 +80,7 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
     SpaceError
         If a class is not among `label_names`, is both wanted and avoided, or no class is wanted.
     """
-    whole = options.target_list[:1] == (WHOLE_LAMELLA,)
-    targets = options.target_list[1:] if whole else options.target_list
+    whole, targets = options.whole_lamella, options.named_targets
     unknown = [name for name in (*targets, *options.avoid_list) if name not in label_names]
     if unknown:
         raise SpaceError(
@@ -137,14 +136,11 @@ def off_lamella(label_names: dict[str, int], options: TargetingOptions) -> tuple
     or for bare surface, ``background`` is whatever is not labelled, surface as well, and is not
     taken for vacuum.
     """
-    wanted = options.target_list
-    if wanted[:1] == (WHOLE_LAMELLA,):
-        wanted = wanted[1:]
     return tuple(
         name
         for name in options.off_lamella
         if name in label_names
-        and name not in wanted
+        and name not in options.named_targets
         and (name != UNLABELLED or _tells_surface(label_names))
     )
 
