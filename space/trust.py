@@ -121,7 +121,7 @@ def trust(path: Path, models_dir: Path = MODELS_DIR) -> str:
     except OSError as error:
         raise SpaceError(f"The weights cannot be read ({error}).", str(path)) from error
     target = Path(models_dir) / TRUSTED_FILE
-    line = f"{digest}  {_on_one_line(Path(path).resolve())}"
+    line = f"{digest}  {_on_one_line(Path(path).resolve().as_posix())}"
     found = read_hashes(target)
     if digest in found.names:
         return digest
@@ -142,5 +142,5 @@ def trust(path: Path, models_dir: Path = MODELS_DIR) -> str:
     return digest
 
 
-def _on_one_line(path: Path) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(path))
+def _on_one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -113,7 +113,7 @@ def test_weights_that_were_allowed_once_are_known_wherever_they_lie(tmp_path):
     assert trust.is_trusted(copy, tmp_path)
     trust.trust(copy, tmp_path)
     text = (tmp_path / trust.TRUSTED_FILE).read_text(encoding="utf-8")
-    assert text == f"{digest}  {first.resolve()}\n"
+    assert text == f"{digest}  {first.resolve().as_posix()}\n"
     first.write_bytes(b"others!")
     assert not trust.is_trusted(first, tmp_path)
 
