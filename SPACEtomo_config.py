@@ -12,12 +12,12 @@ detection_window_px = 1024
 # 2 blue, 3 yellow, 4 magenta, 5 black). Which of them there are, and how the weights number them,
 # is read from the weights; one that is not in this table is grey in plots and red in the Navigator.
 categories = {
-    "broken": ("#EC8A29", 0),
-    "contaminated": ("#F8D937", 3),
-    "good": ("#55963A", 1),
-    "thick": ("#425A86", 2),
-    "wedge": ("#6B8CC4", 4),
-    "gone": ("#B22C18", 5),
+    "broken": ("#EC7014", 0),
+    "contaminated": ("#FFEE2E", 3),
+    "good": ("#96D682", 1),
+    "thick": ("#3B4680", 2),
+    "wedge": ("#74A4F0", 4),
+    "gone": ("#8C1218", 5),
 }
 
 # --- Segmentation (lamella maps) --------------------------------------------------------------

@@ -20,7 +20,7 @@ from PIL import Image
 from space.config import Config, load_config
 from space.judge import match
 from space.lamellae.detector import Detector
-from space.plots import plot_detection
+from space.plots import Shown, plot_detection
 from space.segmentation.model import Segmenter
 
 from .common import PROJECT, report
@@ -144,7 +144,10 @@ def main() -> None:
         result, boxes = look_at_grid(grey, args.pixel_nm, args.threshold, args.frames, config)
         if args.out:
             colors = {b.category: config.category(b.category).plot_color for b in boxes}
-            plot_detection(args.out, grey, boxes, colors, args.pixel_nm, args.picture.name)
+            shown = [
+                Shown(b.x0_px, b.y0_px, b.x1_px, b.y1_px, b.category, b.probability) for b in boxes
+            ]
+            plot_detection(args.out, grey, shown, colors, args.pixel_nm, args.picture.name)
     else:
         shares, picture, labels, names = look_at_lamella(grey, args.pixel_nm, config)
         result = {"shares": shares}

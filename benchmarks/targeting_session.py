@@ -48,7 +48,6 @@ from space.simulator import Policy, Script, Simulation
 from space.simulator.instrument import FOLDER as INSTRUMENTS
 from space.simulator.session import Exposure
 from space.simulator.specimen import Grid
-from space.steps import find
 from tests.workflow.bench import make_project
 from tests.workflow.truth_worker import TruthWorker
 
@@ -154,8 +153,8 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     }
     text = with_settings((PROJECT / "SPACEtomo.py").read_text(encoding="utf-8"), values)
     with (
-        mock.patch.object(plots, "plot_targets", lambda *args: None),  # slow, and nobody looks
-        mock.patch.object(find, "plot_detection", lambda *args: None),
+        mock.patch.object(plots, "plot_targets", _draw_nothing),  # slow, and nobody looks
+        mock.patch.object(plots, "plot_detection", _draw_nothing),
         mock.patch.object(pool, "ensure_worker", worker),
     ):
         result = simulation.run(text, "SPACEtomo")
@@ -185,6 +184,10 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         "distance_own_um": _distances_um(*_without_common(planned, imaged)),
         "cpu_s": round(time.process_time() - began, 1),
     }
+
+
+def _draw_nothing(*args: object, **about: object) -> None:
+    pass
 
 
 def _instrument(case: Case, folder: Path) -> Path:

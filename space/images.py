@@ -25,6 +25,9 @@ from space.files import atomic_path, read_bytes_bounded, read_json, write_text_a
 LARGEST_PICTURE_MPX = 400.0
 """A picture with more pixels is none of ours: reading it could take all the memory there is."""
 
+DRAWING = "drawing"
+"""PNG text of a picture that was drawn for people: it is no map."""
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END_CHUNK = b"IEND"
 _TAIL_BYTES = 64

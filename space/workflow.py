@@ -19,6 +19,7 @@ from space.microscope.sem import last_words, out_of_space, reason, sem_errors, s
 from space.microscope.waiting import yes
 from space.settings import STAGE, Settings
 from space.steps import acquire, begun, collect, find, identity, made_with, mend, prepare, refind
+from space.steps.grid_picture import ensure_grid_picture
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
@@ -225,8 +226,10 @@ def _run_levels(session: GridSession) -> bool:
 
     find.find_lamellae(session)
     mend.mend_whole_grid(session)
+    ensure_grid_picture(session)
     if session.settings.WG_offset_via_IM:
         refind.refind_lamellae(session)
+        ensure_grid_picture(session)
     began = _tell_time(FIND, began)
     if not to_visit(navigator.items()):
         _log.warning("Grid %s has no lamella to go on with.", session.grid)

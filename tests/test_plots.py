@@ -2,14 +2,17 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from space.pacetomo import plot_name
-from space.plots import plot_detection, plot_score, plot_targets
+from space.plots import Shown, greys, plot_detection, plot_score, plot_targets
+from space.plots.colours import BLUE, GREEN, ORANGE, RED, YELLOW, rgb
+from space.plots.detection import label_text
+from space.plots.labels import place
+from space.plots.targets import area_looks
 from space.targeting import Area, Choice, Optics
 
 OPTICS = Optics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
@@ -19,6 +22,12 @@ def colored(path, low, high) -> float:
     """Share of the picture's pixels between two colours."""
     picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
     return ((picture >= low) & (picture <= high)).all(axis=2).mean()
+
+
+def share_of(path, color, off=40) -> float:
+    """Share of the picture's pixels of about this colour."""
+    low, high = (np.clip(np.add(rgb(color), by), 0, 255) for by in (-off, off))
+    return colored(path, low, high)
 
 
 @pytest.fixture
@@ -34,16 +43,12 @@ def test_targets_picture_shows_every_kind_of_mark(tmp_path, choice):
     image[:20], image[20:40] = 0, 200
     wanted = np.zeros((400, 600), bool)
     plot_targets(path, image, wanted, choice, OPTICS, "G1_L01")
-    yellow = colored(path, (215, 175, 0), (255, 215, 70))
-    blue = colored(path, (50, 110, 200), (100, 170, 240))
-    orange = colored(path, (220, 115, 30), (245, 150, 80))
-    red = colored(path, (190, 20, 10), (230, 70, 60))
-    assert min(yellow, blue, orange, red) > 0.0002
+    assert min(share_of(path, color) for color in (YELLOW, BLUE, ORANGE, RED)) > 0.0002
     wanted[100:200, 100:200] = True
     masked = tmp_path / "masked.png"
     plot_targets(masked, image, wanted, choice, OPTICS, "G1_L01")
-    tint = colored(masked, (110, 40, 30), (170, 85, 80))
-    assert tint > 0.02 > colored(path, (110, 40, 30), (170, 85, 80)) + 0.01
+    tint = (100, 30, 30), (170, 85, 85)
+    assert colored(masked, *tint) > 0.02 > colored(path, *tint) + 0.01
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, masked.name]
 
 
@@ -52,14 +57,14 @@ def test_fixed_targets_and_polygons_are_marked(tmp_path, choice):
     area = replace(choice.areas[0], fixed=np.array([False, True, True]))
     corners = np.array([(50.0, 50), (50, 550), (350, 300)])
     marked = Choice((area,), polygons_map_px=(corners,))
-    shares = []
+    drawn_shares = []
     for name, drawn in (("plain", choice), ("marked", marked)):
         path = tmp_path / f"{name}.png"
         plot_targets(path, image, image > 100, drawn, OPTICS)
-        blue = colored(path, (70, 135, 210), (90, 155, 240))
-        shares.append((colored(path, (80, 195, 110), (100, 220, 135)), blue))
-    assert shares[0][0] == 0 and shares[1][0] > 0.0005
-    assert shares[1][1] > shares[0][1] + 0.00002
+        drawn_shares.append((share_of(path, GREEN, 10), share_of(path, BLUE, 10)))
+    plain, fixed = drawn_shares
+    assert plain[0] == 0 and fixed[0] > 0.0005
+    assert fixed[1] > plain[1] + 0.00002
 
 
 def test_targets_picture_of_nothing_and_of_a_part(tmp_path, choice):
@@ -71,21 +76,17 @@ def test_targets_picture_of_nothing_and_of_a_part(tmp_path, choice):
     assert all(Image.open(path).size[0] > 300 for path in tmp_path.iterdir())
 
 
-def box(x0_px, y0_px, x1_px, y1_px, **rest):
-    return SimpleNamespace(x0_px=x0_px, y0_px=y0_px, x1_px=x1_px, y1_px=y1_px, **rest)
-
-
 def test_detection_picture(tmp_path):
     boxes = [
-        box(100, 5, 160, 90, category="good", probability=0.93),
-        box(400, 300, 440, 380, category="new", probability=0.2),
+        Shown(100, 5, 160, 90, "good", 0.93, "L01"),
+        Shown(400, 300, 440, 380, "new", 0.2, left_out="too close to another one"),
     ]
     path = tmp_path / "G1_lamella_detected.png"
     image = np.random.default_rng(0).normal(30, 5, (500, 600)).astype(np.float32)
-    plot_detection(path, image, boxes, {"good": "#00ff00", "new": "#ffffff"}, 400)
+    plot_detection(path, image, boxes, {"good": "#00ff00", "new": "#ffffff"}, 400, "G1")
     assert colored(path, (0, 200, 0), (60, 255, 60)) > 0.001
-    plot_detection(tmp_path / "none.png", image, [], {}, 400)
-    plot_detection(tmp_path / "flat.png", np.zeros((40, 3000), np.uint16), [], {}, 400)
+    plot_detection(tmp_path / "none.png", image, [], {}, 400, "G1")
+    plot_detection(tmp_path / "flat.png", np.zeros((40, 3000), np.uint16), [], {}, 400, "G1")
 
 
 def test_score_picture(tmp_path):
@@ -134,8 +135,8 @@ def test_pictures_are_drawn_whatever_classes_are_called_and_however_many(tmp_pat
     plot_targets(path, image, image > 100, choice, OPTICS, f"G1_L01: 3 targets on {names}")
     assert path.is_file() and path.parent == tmp_path
     assert re.fullmatch(r"G1_L01_[A-Za-z0-9_.+-]+_targets\.png", path.name) and len(path.name) < 150
-    found = [box(100, 50, 160, 90, category=name, probability=0.9) for name in names]
-    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400)
+    found = [Shown(100, 50, 160, 90, name, 0.9) for name in names]
+    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400, "G1")
     assert colored(tmp_path / "found.png", (0, 200, 0), (60, 255, 60)) > 0.001
     assert all(Image.open(file).size[0] > 300 for file in tmp_path.iterdir())
 
@@ -143,8 +144,122 @@ def test_pictures_are_drawn_whatever_classes_are_called_and_however_many(tmp_pat
 def test_fifteen_classes_stand_in_the_legend_within_the_picture(tmp_path):
     image = np.full((400, 600), 90, np.uint8)
     names = [f"a class with quite a long name {number}" for number in range(15)]
-    found = [box(100, 50, 160, 90, category=name, probability=0.9) for name in names]
-    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400)
+    found = [Shown(100, 50, 160, 90, name, 0.9) for name in names]
+    plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400, "G1")
     drawn = np.asarray(Image.open(tmp_path / "found.png").convert("RGB")).astype(int)
     legend = (np.abs(drawn - 45) < 2).all(axis=2)  # its background
     assert legend[-60:].mean() > 0.3 and not legend[-60:, [0, -1]].any()
+
+
+# --- what is drawn, as numbers ----------------------------------------------------------------
+
+
+def milled_grid() -> tuple[np.ndarray, dict[str, tuple[slice, slice]]]:
+    """A milled grid as measured on real ones: nine tenths nearly black, windows far brighter."""
+    rng = np.random.default_rng(3)
+    image = rng.normal(4, 0.7, (900, 900))
+    places = {"bulk": np.s_[0:200, 0:200], "film": np.s_[300:480, 300:480],
+              "ice": np.s_[600:700, 100:400], "window": np.s_[700:800, 700:760]}  # fmt: skip
+    image[places["film"]] = rng.normal(33, 3, (180, 180))
+    image[places["ice"]] = rng.normal(12, 1.5, (100, 300))
+    image[places["window"]] = rng.normal(192, 8, (100, 60))
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), places
+
+
+def as_shown(image) -> np.ndarray:
+    low, high = greys.limits(image)
+    return np.clip((image - low) / (high - low), 0, 1) ** greys.exponent(image, low, high)
+
+
+def test_bulk_film_and_windows_of_a_milled_grid_have_levels_that_can_be_told_apart():
+    image, places = milled_grid()
+    levels = {
+        name: float(np.median(as_shown(greys.shrink(image))[at])) for name, at in places.items()
+    }
+    assert levels["bulk"] < 0.25
+    assert levels["ice"] > levels["bulk"] + 0.08
+    assert levels["film"] > levels["ice"] + 0.1 and levels["film"] > 0.35
+    assert levels["window"] > 0.9 > levels["film"] + 0.2
+
+
+def test_a_grid_that_is_not_milled_and_empty_maps_are_shown_as_they_are():
+    image = np.full((400, 400), 6, np.uint8)
+    image[20:380, 20:380] = 150
+    image[100:200, 100:200] = 185
+    assert greys.exponent(image, *greys.limits(image)) == 1
+    for flat in (np.zeros((50, 50), np.uint8), np.full((50, 50), 255, np.uint8)):
+        assert greys.exponent(flat, *greys.limits(flat)) == 1
+
+
+def test_labels_are_made_small_by_their_colours_and_not_by_their_numbers():
+    labels = np.zeros((40, 60), np.uint8)
+    labels[:, 1::2] = 9  # every second column
+    table = np.zeros((256, 3), np.uint8)
+    table[9] = 200, 100, 0
+    small = greys.shrink(labels, 30, table)
+    assert small.shape == (20, 30, 3)
+    assert np.allclose(small, (100, 50, 0))
+    assert np.allclose(greys.shrink(np.arange(6.0).reshape(2, 3), 2), [[2.0, 3.5]])
+
+
+def shared(a, b) -> float:
+    return float(np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_hide_neither_one_another_nor_other_lamellae(seed):
+    """Thirty lamellae in a crowd, a few of them closer than their labels are wide."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform((0, 0), (1780, 1570), (30, 2))
+    corners[:4] = corners[4] + rng.uniform(-30, 30, (4, 2))
+    frames = np.hstack([corners, corners + (20, 30)])
+    sizes = np.column_stack([rng.uniform(120, 220, 30), np.full(30, 26.0)])
+    middles = place(frames, sizes, (0, 0, 1800, 1600))
+    boxes = np.hstack([middles - sizes / 2, middles + sizes / 2])
+    area = sizes.prod(axis=1)
+    for i, one in enumerate(boxes):
+        assert sum(shared(one, frame) for frame in frames) < 0.25 * area[i]
+        assert sum(shared(one, boxes[j]) for j in range(i)) < 0.05 * area[i]
+        assert shared(one, np.array([0, 0, 1800, 1600])) > 0.95 * area[i]
+        nearest = np.clip(middles[i], frames[i, :2], frames[i, 2:])
+        assert np.abs(middles[i] - nearest).max() < sizes[i].max() / 2 + 6 * 26
+
+
+def test_a_label_stands_above_its_lamella_where_nothing_is_in_the_way():
+    ((x, y),) = place([[100, 100, 120, 140]], [[60, 20]], (0, 0, 500, 500))
+    assert x == 110 and 150 < y < 160
+    ((x, y),) = place([[100, 470, 120, 495]], [[60, 20]], (0, 0, 500, 500))
+    assert x == 110 and y < 470  # no room above
+    assert place([], [], (0, 0, 9, 9)).shape == (0, 2)
+
+
+def test_a_lamella_is_called_as_its_files_and_says_why_it_is_left_out():
+    letters = {"of an excluded class": "a", "below the threshold": "b"}
+    assert label_text(Shown(0, 0, 9, 9, "good", 0.934, "L07"), letters) == "L07 good 93%"
+    assert label_text(Shown(0, 0, 9, 9, "good", None, "L12"), letters) == "L12 good by hand"
+    left = Shown(0, 0, 9, 9, "gone", 0.5, left_out="below the threshold")
+    assert label_text(left, letters) == "gone 50% (b)"
+
+
+def test_areas_of_targets_are_drawn_each_in_its_own_way():
+    looks = area_looks(9)
+    assert len(set(looks)) == 9 and looks[0].color == BLUE and looks[0].style == "solid"
+    assert len({look.color for look in looks[:3]}) == 3
+
+
+def test_areas_have_names_and_a_tilt_axis_that_is_seen_on_black_and_on_white(tmp_path, choice):
+    image = np.zeros((400, 600), np.uint8)
+    image[:, 300:] = 255
+    one = choice.areas[0]
+    for index, column in enumerate((100.0, 500.0)):
+        targets = np.array([[200.0, column], [300, column]])
+        area = replace(one, targets_map_px=targets, scores=np.ones(2), fixed=np.zeros(2, bool),
+                       geometry_points_map_px=np.empty((0, 2)))  # fmt: skip
+        path = tmp_path / f"{index}.png"
+        plot_targets(path, image, image > 255, (area,), replace(OPTICS, tilt_axis_deg=90.0))
+        drawn = np.asarray(Image.open(path).convert("L")).astype(int)
+        scale = drawn.shape[1] / 600
+        line = drawn[60:300, round((column - 4) * scale) : round((column + 4) * scale)]
+        assert (line.min(axis=1) < 60).any() and (line.max(axis=1) > 200).any()
+        across = line.max(axis=1) - line.min(axis=1)
+        assert (across > 150).mean() > 0.4  # along the axis, something other than the map

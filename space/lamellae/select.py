@@ -14,6 +14,14 @@ import numpy as np
 #: A lamella that is not found again at IM stays only above this first probability.
 KEEP_UNSEEN_PROBABILITY = 0.7
 
+LEFT_OUT = {
+    "threshold": "below the threshold",
+    "category": "of an excluded class",
+    "stage": "beyond the stage limits",
+    "close": "too close to another one",
+}
+"""Why a lamella gets no montage, in words."""
+
 
 @dataclass(frozen=True)
 class Lamella:
@@ -60,20 +68,33 @@ def choose(
     -------
     kept : list of Lamella
     dropped : dict
-        Number dropped by reason: ``threshold``, ``category``, ``stage``.
+        Number dropped by reason, see `LEFT_OUT`.
     """
     kept: list[Lamella] = []
     dropped = {"threshold": 0, "category": 0, "stage": 0}
     for lamella in lamellae:
-        if lamella.probability < threshold:
-            dropped["threshold"] += 1
-        elif lamella.category in exclude:
-            dropped["category"] += 1
-        elif limits_um is not None and not _inside(lamella.stage_um, limits_um):
-            dropped["stage"] += 1
+        reason = why_left_out(lamella, threshold, exclude, limits_um)
+        if reason:
+            dropped[reason] += 1
         else:
             kept.append(lamella)
     return kept, dropped
+
+
+def why_left_out(
+    lamella: Lamella,
+    threshold: float,
+    exclude: Sequence[str] = (),
+    limits_um: tuple[float, float, float, float] | None = None,
+) -> str:
+    """Return why a lamella by itself gets no montage (a key of `LEFT_OUT`); empty if it does."""
+    if lamella.probability < threshold:
+        return "threshold"
+    if lamella.category in exclude:
+        return "category"
+    if limits_um is not None and not _inside(lamella.stage_um, limits_um):
+        return "stage"
+    return ""
 
 
 def drop_close(lamellae: Iterable[Lamella], min_distance_um: float = 10.0) -> list[Lamella]:

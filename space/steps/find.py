@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import is_whole_png, read_json_beside, read_png
+from space.images import is_whole_png, read_json_beside
 from space.lamellae.boxes import Box
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
-from space.lamellae.select import Lamella, choose, drop_close, renumbered
+from space.lamellae.select import LEFT_OUT, Lamella, choose, drop_close, renumbered
 from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
-from space.plots import plot_detection
 from space.steps import lamella_list
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
@@ -28,7 +25,10 @@ from space.steps.session import GridSession
 CLOSEST_UM = 10.0
 """Of two lamellae closer than this the less probable one goes."""
 
-_STAGE_MARGIN_UM = 10.0
+_REACH_UM = stage.STAGE_LIMIT_UM - 10.0
+STAGE_LIMITS_UM = (-_REACH_UM, _REACH_UM, -_REACH_UM, _REACH_UM)
+"""x min, x max, y min, y max of the places where a lamella can be looked at."""
+
 _log = logging.getLogger("space.workflow")
 
 
@@ -54,14 +54,13 @@ def find_lamellae(session: GridSession) -> None:
     collected = navigator.map_with_note(session.whole_grid_note) is None
     grid_map = whole_grid_map(session)
     told = made_with(session.settings, WHOLE_GRID) if collected else earlier
-    lamellae, others, boxes = _detect(session, grid_map, told)
+    lamellae, others = _detect(session, grid_map, told)
     _add_points(session, grid_map, lamellae)
     navigator.save()
     lamella_list.save(
         session.lamellae_file,
         LamellaList(tuple(lamellae), tuple(others), None, made_with(session.settings, LAMELLAE)),
     )
-    draw_detection(session, session.whole_grid_png, session.detection_plot, boxes)
 
 
 def whole_grid_map(session: GridSession) -> MapImage:
@@ -140,39 +139,33 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
 
 def _detect(
     session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
-) -> tuple[list[Lamella], list[Lamella], list[Box]]:
+) -> tuple[list[Lamella], list[Lamella]]:
     settings = session.settings
     frame = save_whole_grid(session, grid_map, map_made_with)
     boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
-    limit = stage.STAGE_LIMIT_UM - _STAGE_MARGIN_UM
     everything = [lamella_of_box(box, frame) for box in boxes]
     kept, dropped = choose(
         everything,
         settings.WG_detection_threshold,
         settings.exclude_lamella_classes,
-        (-limit, limit, -limit, limit),
+        STAGE_LIMITS_UM,
     )
     apart = drop_close(kept, CLOSEST_UM)
     # The most certain one first: its offset at intermediate magnification moves all others.
     ordered = renumbered(sorted(apart, key=lambda one: (-one.probability, one.stage_um)))
     others = [one for one in everything if all(one.stage_um != taken.stage_um for taken in ordered)]
     _report(session, len(boxes), len(ordered), dropped, len(kept) - len(apart))
-    return ordered, others, boxes
+    return ordered, others
 
 
 def _report(
     session: GridSession, found: int, kept: int, dropped: dict[str, int], close: int
 ) -> None:
-    reasons = {
-        "threshold": "below the threshold",
-        "category": "of an excluded class",
-        "stage": "beyond the stage limits",
-    }
     left_out = [
-        f"{count} {reasons.get(reason, reason)}" for reason, count in dropped.items() if count
+        f"{count} {LEFT_OUT[reason]}"
+        for reason, count in {**dropped, "close": close}.items()
+        if count
     ]
-    if close:
-        left_out.append(f"{close} too close to another one")
     tail = f" (left out: {', '.join(left_out)})" if left_out else ""
     if kept:
         _log.info("%d lamellae found on grid %s%s.", kept, session.grid, tail)
@@ -201,16 +194,3 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
             note(lamella.category, lamella.probability),
             session.config.category(lamella.category).navigator_color,
         )
-
-
-def draw_detection(
-    session: GridSession, picture: Path, plot: Path, boxes: list[Box], title: str = ""
-) -> None:
-    """Draw the boxes that were found in a picture; a plot that fails is no reason to stop."""
-    title = title or f"{session.grid}: {len(boxes)} lamellae detected"
-    try:
-        data, info = read_png(picture)
-        colors = {box.category: session.config.category(box.category).plot_color for box in boxes}
-        plot_detection(plot, data, boxes, colors, info["pixel_nm"], title)
-    except (SpaceError, OSError) as error:
-        _log.warning("%s was not drawn: %s", plot.name, error)

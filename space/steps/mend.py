@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from space import pacetomo
 from space.errors import SpaceError
-from space.images import is_whole_png, read_json_beside
+from space.images import read_json_beside
 from space.microscope import montage, navigator, scope, virtual_map
+from space.microscope.montage import MapImage
 from space.microscope.sem import reason
+from space.steps import lamella_list
 from space.steps.choose import target_polygons
-from space.steps.find import draw_detection, has_whole_grid_picture, save_whole_grid
-from space.steps.inference import job_folder, read_boxes, read_segmentation
+from space.steps.find import has_whole_grid_picture, save_whole_grid
+from space.steps.inference import job_folder, read_segmentation
 from space.steps.made_with import KEY
 from space.steps.map_facts import read_facts
 from space.steps.session import GridSession
@@ -31,7 +34,7 @@ _log = logging.getLogger("space.workflow")
 
 
 def mend_whole_grid(session: GridSession) -> None:
-    """Make the picture of the whole grid and that of the detected lamellae again."""
+    """Make the picture of the whole grid again."""
     item = navigator.map_with_note(session.whole_grid_note)
     boxes_path = job_folder(session).result_path(session.whole_grid_png.name, "detect")
     if item is None or not boxes_path.is_file():
@@ -40,12 +43,19 @@ def mend_whole_grid(session: GridSession) -> None:
         if not has_whole_grid_picture(session):
             _log.info("%s is saved from the map collected earlier.", session.whole_grid_png.name)
             told = read_json_beside(session.whole_grid_png).get(KEY, {})
-            save_whole_grid(session, montage.load_map(item.index), told)
-        if not is_whole_png(session.detection_plot):
-            boxes = read_boxes(boxes_path)
-            draw_detection(session, session.whole_grid_png, session.detection_plot, boxes)
+            save_whole_grid(session, _as_collected(session, item.index), told)
     except Exception as error:
-        _log.warning("The pictures of grid %s are not whole: %s", session.grid, reason(error))
+        _log.warning("The picture of grid %s is not whole: %s", session.grid, reason(error))
+
+
+def _as_collected(session: GridSession, index: int) -> MapImage:
+    """Return the map of the grid where it lay before all items were shifted, and it with them."""
+    loaded = montage.load_map(index)
+    known = lamella_list.load(session.lamellae_file)
+    if known is None or known.offset_um is None:
+        return loaded
+    (x, y), (dx, dy) = loaded.frame.center_stage_um, known.offset_um
+    return replace(loaded, frame=replace(loaded.frame, center_stage_um=(x - dx, y - dy)))
 
 
 def mend_targets(session: GridSession, number: int) -> None:

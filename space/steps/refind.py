@@ -21,7 +21,8 @@ from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
 from space.steps import lamella_list
-from space.steps.find import CLOSEST_UM, draw_detection, lamella_of_box
+from space.steps.find import CLOSEST_UM, lamella_of_box
+from space.steps.grid_picture import draw_boxes
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
 from space.steps.made_with import REFINED, made_with
@@ -216,7 +217,7 @@ def _look(
     if session.settings.save_plot:
         plot = session.directory / f"{path.stem}_detected.png"
         title = f"{session.grid}: {item.label} at intermediate magnification"
-        draw_detection(session, path, plot, boxes, title)
+        draw_boxes(session, path, plot, boxes, title)
     seen = {lamella_of_box(box, small, number): box for number, box in enumerate(boxes, start=1)}
     search_um, usual_um = _search(known)
     match = best_match(lamella, list(seen), _neighbours(lamella, known), search_um, usual_um)

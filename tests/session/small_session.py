@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from space import pacetomo, plots
+from space import pacetomo
 from space.jobs import pool
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.simulate import with_settings
@@ -21,7 +21,7 @@ from space.simulator.instrument import FOLDER as INSTRUMENTS
 from space.simulator.persist import Setup, kept, pictures
 from space.simulator.session import Exposure, Script
 from space.simulator.specimen import Grid
-from tests.workflow.bench import ROOT
+from tests.workflow.bench import ROOT, without_lamella_pictures
 from tests.workflow.truth_worker import TruthWorker
 
 TILTS = (0.0, 30.0, -30.0)
@@ -121,7 +121,7 @@ class SmallSession:
                 self.directory, self._setup, faults=faults, policy=Policy(key_after_s=5.0),
                 time_scale=0.0, grids={1: grid()},
             ) as simulation:  # fmt: skip
-                self._monkeypatch.setattr(plots, "plot_targets", lambda *args: None)  # slow
+                without_lamella_pictures(self._monkeypatch)
                 self._monkeypatch.setattr(pool, "ensure_worker", TruthWorker(simulation))
                 self._choose_scripts(simulation)
                 result = simulation.run(script, "SPACEtomo")

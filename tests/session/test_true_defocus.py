@@ -14,14 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space import plots
 from space.series_truth import by_series, defocus_errors_um, off_lamella
 from space.simulate import with_settings
 from space.simulator import Script
 from space.simulator.instrument import FOLDER as INSTRUMENTS
 from space.simulator.session import Exposure
 from space.simulator.specimen import LABELS
-from tests.workflow.bench import ROOT, Bench, cached_grid, make_project
+from tests.workflow.bench import (
+    ROOT,
+    Bench,
+    cached_grid,
+    make_project,
+    without_lamella_pictures,
+)
 
 STAND_IN = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
 SETTING = 'sem.SetUserSetting("ShiftToTiltAxis", 1)'
@@ -67,7 +72,7 @@ def taken(request, tmp_path_factory) -> Taken:
     folder = tmp_path_factory.mktemp("defocus")
     project = make_project(folder / "project", segmentation_pixel_nm=32)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(plots, "plot_targets", lambda *args: None)  # slow
+        without_lamella_pictures(monkeypatch)
         bench = Bench(
             folder / "session",
             project,

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from space import plots
 from space.jobs import pool
 from space.pacetomo import Target
 from space.simulate import with_settings
@@ -43,6 +44,12 @@ def script_text(name: str = "SPACEtomo.py", **settings: object) -> str:
         text, count = re.subn(rf"(?m)^{key} = .*$", lambda _, k=key, v=value: f"{k} = {v!r}", text)
         assert count == 1, f"{name} has no setting {key}"
     return text
+
+
+def without_lamella_pictures(monkeypatch) -> None:
+    """Draw no pictures of lamellae: they take long where nobody looks at them."""
+    for name in ("plot_targets",):
+        monkeypatch.setattr(plots, name, lambda *args, **about: None)
 
 
 @lru_cache(maxsize=4)

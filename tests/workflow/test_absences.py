@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from space import plots
 from space.simulator.instrument import FOLDER
+from tests.workflow.bench import without_lamella_pictures
 
 TALOS_TEXT = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 
@@ -27,8 +27,7 @@ def microscope(tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch):
-    """Pictures of targets take long and are not looked at here."""
-    monkeypatch.setattr(plots, "plot_targets", lambda *args: None)
+    without_lamella_pictures(monkeypatch)
 
 
 def warnings(session) -> list[str]:

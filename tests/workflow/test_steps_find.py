@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from space import plots
+from space.steps.grid_picture import GONE
 from tests.workflow.bench import cached_grid
 
 # The stage of these tests reaches no farther, so that the whole-grid montage is small.
@@ -39,7 +41,25 @@ def nearest_um(session, label) -> float:
     )
 
 
-def test_level_1_finds_the_lamellae_and_corrects_their_positions(small):
+@pytest.fixture
+def drawn(monkeypatch) -> list[dict[str, str]]:
+    """Label, or category, and reason of the lamellae in each picture of the grid."""
+    pictures: list[dict[str, str]] = []
+    draw = plots.plot_detection
+
+    def plot_detection(path, image, lamellae, *rest, **about):
+        if path.name == "G1_lamella_detected.png":
+            pictures.append({one.label or one.category: one.left_out for one in lamellae})
+        draw(path, image, lamellae, *rest, **about)
+
+    monkeypatch.setattr(plots, "plot_detection", plot_detection)
+    return pictures
+
+
+BROKEN = {"broken": "of an excluded class"}
+
+
+def test_level_1_finds_the_lamellae_and_corrects_their_positions(small, drawn):
     result = small.run(1, save_plot=True)
     assert result.ok, result.error
     assert labels(small) == ["FL1", "FL2"]
@@ -52,10 +72,18 @@ def test_level_1_finds_the_lamellae_and_corrects_their_positions(small):
     truth = small.simulation.session.scope.optics.low_mag_offset_um
     assert np.allclose(offset, truth, atol=2.0)
 
+    assert drawn[-1] == {"L01": "", "L02": "", **BROKEN}
+
     exposures = small.count_exposures()
+    pictures = len(drawn)
     assert small.run(1).ok
     assert small.count_exposures() == exposures
     assert labels(small) == ["FL1", "FL2"]
+    assert len(drawn) == pictures  # nothing new
+
+    small.do("i = int(sem.AddStagePosAsNavPoint(40, 30, 0))", "sem.ChangeItemLabel(i, 'FL7')")
+    assert small.run(1).ok
+    assert drawn[pictures:] == [{"L01": "", "L02": "", "L07": "", **BROKEN}]
 
 
 def test_a_lamella_that_could_not_be_looked_at_is_not_judged_and_is_looked_at_again(small):
@@ -76,13 +104,16 @@ def test_a_lamella_that_could_not_be_looked_at_is_not_judged_and_is_looked_at_ag
 
 
 @pytest.mark.parametrize(("probability", "left"), [(0.9, ["FL1", "FL2"]), (0.65, ["FL1"])])
-def test_a_lamella_not_seen_again_stays_only_if_it_was_certain(small, probability, left):
+def test_a_lamella_not_seen_again_stays_only_if_it_was_certain(small, drawn, probability, left):
     small.worker.probability = probability
     small.worker.unseen.add("G1_PL02_im.png")
     result = small.run(1)
     assert result.ok, result.error
     assert labels(small) == left
     assert all(nearest_um(small, label) < 4.0 for label in left)  # the common shift reached both
+    found, refined = drawn
+    assert found == {"L01": "", "L02": "", **BROKEN}
+    assert refined == (found if len(left) == 2 else {"L01": "", "good": GONE, **BROKEN})
 
 
 def test_a_grid_without_lamellae_ends_with_a_message(small):

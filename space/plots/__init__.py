@@ -1,0 +1,7 @@
+"""Pictures a person looks at. matplotlib is imported only when one is drawn."""
+
+from space.plots.detection import Shown, plot_detection
+from space.plots.scores import plot_score
+from space.plots.targets import plot_targets
+
+__all__ = ["Shown", "plot_detection", "plot_score", "plot_targets"]

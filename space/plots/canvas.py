@@ -1,0 +1,176 @@
+"""What all pictures have in common: figure, map, legend, scale bar, and the file."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from space.files import atomic_path
+from space.images import DRAWING
+from space.plots import greys
+
+FIGURE_INCH = 12.0
+DPI = 160
+BACKGROUND, FRAME = "#202020", "#606060"
+SIDE_BY_SIDE = 0.6
+"""Two panels stand side by side if their height is more than this part of their width."""
+
+# In letters; a line is as long as a picture of the usual width is wide.
+TITLE_LINE, LONGEST_TITLE = 110, 330
+LEGEND_LINE, BESIDE_LABEL = 145, 7
+
+
+def canvas(shape: Sequence[int], title: str, panels: int = 1):
+    """Return a figure and its axes, one or two panels for maps of a shape (rows, columns)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, columns = max(1, shape[0]), max(1, shape[1])
+    across = panels if rows / columns > SIDE_BY_SIDE else 1
+    down = panels // across
+    # A very long map would make a picture nobody can open.
+    aspect = min(3.0, max(1 / 3, rows * down / (columns * across)))
+    wide = FIGURE_INCH if aspect <= 1 else FIGURE_INCH / aspect
+    figure = Figure(
+        figsize=(max(wide, 5.0), max(wide * aspect, 2.0) + 0.9),
+        dpi=DPI,
+        facecolor=BACKGROUND,
+        layout="constrained",
+    )
+    FigureCanvasAgg(figure)
+    drawn = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in drawn:
+        axes.set_facecolor("black")
+        axes.set_axis_off()
+        axes.set_xlim(0, columns)
+        axes.set_ylim(rows, 0)
+        axes.set_aspect("equal")
+    letters = int(TITLE_LINE * figure.get_figwidth() / FIGURE_INCH)
+    lines = "\n".join(textwrap.wrap(words(title, LONGEST_TITLE), letters))
+    figure.suptitle(lines, color="white", fontsize=12, parse_math=False)
+    return figure, drawn
+
+
+def draw_map(axes, image: np.ndarray) -> None:
+    """Draw a grey map, dark parts lifted where most of it is dark."""
+    from matplotlib.colors import PowerNorm
+
+    if not image.size:
+        return
+    small = greys.shrink(image)
+    low, high = greys.limits(small)
+    norm = PowerNorm(greys.exponent(small, low, high), low, high, clip=True)
+    draw_layer(axes, small, image.shape, cmap="gray", norm=norm, interpolation="antialiased")
+
+
+def draw_layer(axes, small: np.ndarray, shape: Sequence[int], **how) -> None:
+    """Draw what was made of a map of a shape (rows, columns) where the map is."""
+    axes.imshow(small, extent=(0, shape[1], shape[0], 0), **how)
+
+
+def scale_bar(axes, shape, pixel_nm: float) -> None:
+    """A bar of a round length, about a sixth of what is shown, in the lower left corner."""
+    from matplotlib.patches import Rectangle
+
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    wide = right - left
+    if wide <= 0 or not shape[0] or not shape[1]:
+        return
+    goal_um = wide * pixel_nm / 1000 / 6
+    power = 10 ** math.floor(math.log10(goal_um))
+    length_um = max(step * power for step in (1, 2, 5) if step * power <= goal_um)
+    length_px = length_um * 1000 / pixel_nm
+    x, y = left + 0.03 * wide, bottom - 0.04 * (bottom - top)
+    thick = 0.008 * (bottom - top)
+    axes.add_patch(Rectangle((x, y - thick), length_px, thick, fc="white", ec="black", zorder=7))
+    label = f"{length_um:g} µm" if length_um >= 1 else f"{length_um * 1000:g} nm"
+    axes.annotate(
+        label,
+        (x + length_px / 2, y - thick),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color="white",
+        fontsize=11,
+        zorder=7,
+        **outlined(),
+    )
+
+
+def outlined(width: float = 2) -> dict:
+    """Return how to draw text and lines so that they are seen on black and on white."""
+    from matplotlib.patheffects import withStroke
+
+    return {"path_effects": [withStroke(linewidth=width, foreground="black")]}
+
+
+def words(text: str, longest: int = 30) -> str:
+    """Return a name as a picture can show it: one line, of letters that can be printed."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
+
+
+def legend(figure, handles) -> None:
+    """Put a legend under the picture."""
+    if not handles:
+        return
+    for handle in handles:  # a legend leaves out what begins with an underscore
+        handle.set_label(re.sub("^_", " _", handle.get_label()))
+    drawn = figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=_columns(
+            [handle.get_label() for handle in handles],
+            LEGEND_LINE * figure.get_figwidth() / FIGURE_INCH,
+        ),
+        fontsize=10,
+        facecolor="#303030",
+        edgecolor=FRAME,
+        labelcolor="white",
+    )
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
+
+
+def _columns(labels: Sequence[str], line: float) -> int:
+    """Return how many columns of a legend fit into a line; it fills one after the other."""
+    for columns in range(min(6, len(labels)), 1, -1):
+        longest = (max(map(len, part)) for part in np.array_split(labels, columns))
+        if sum(longest) + BESIDE_LABEL * columns <= line:
+            return columns
+    return 1
+
+
+def count(number: int, word: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {word}" if number == 1 else f"{number or 'no'} {word}s"
+
+
+def save(figure, path: Path, pixel_nm: float, **about: str) -> None:
+    """Write the picture; its PNG text tells the drawn pixel size and what it shows."""
+    figure.get_layout_engine().execute(figure)
+    to_dots = figure.axes[0].transData.transform([(0.0, 0.0), (1.0, 0.0)])
+    dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
+    title = figure.get_suptitle().replace("\n", " ")
+    about = {
+        "pixel_nm": f"{pixel_nm / dots_per_px:.3f}",
+        "source": title or path.stem,
+        DRAWING: "yes",
+        **about,
+    }
+    with atomic_path(Path(path)) as temporary:
+        # Noise hardly compresses: a low level is much quicker and nearly as small.
+        figure.savefig(
+            temporary,
+            format="png",
+            facecolor=figure.get_facecolor(),
+            metadata=about,
+            pil_kwargs={"compress_level": 2},
+        )

@@ -1,0 +1,73 @@
+"""Grey values of a map as a picture shows them, and maps made small."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+LONGEST_PX = 1800
+WINDOW = 0.8
+"""What is lighter than this (0 black, 1 white) is vacuum, as in milled windows."""
+
+DARKEST_MEAN = 0.2
+"""A map that is darker than this on the mean, but for its vacuum, is lifted."""
+
+LEAST_EXPONENT = 0.25
+
+
+def shrink(image: np.ndarray, longest_px: int = LONGEST_PX, table: np.ndarray | None = None):
+    """Average blocks of a map until its longer side is at most `longest_px`.
+
+    Parameters
+    ----------
+    image : ndarray (rows, columns)
+        Grey map, mask, or labels where a table is given.
+    longest_px : int
+    table : ndarray (n, channels), optional
+        Colours that the values of `image` stand for: these are averaged, not the values.
+
+    Returns
+    -------
+    ndarray of float32 (rows, columns) or (rows, columns, channels)
+    """
+    factor = max(1, math.ceil(max(image.shape) / longest_px))
+    row_starts, column_starts = (np.arange(0, size, factor) for size in image.shape)
+    channels = () if table is None else table.shape[1:]
+    small = np.empty((len(row_starts), len(column_starts), *channels), np.float32)
+    across = np.diff(np.append(column_starts, image.shape[1]))
+    across = across.reshape(-1, *(1 for _ in channels))
+    # Row blocks one at a time: a large map must not be copied as float.
+    for index, start in enumerate(row_starts):
+        block = image[start : start + factor]
+        values = block if table is None else table[block]
+        small[index] = np.add.reduceat(values.sum(axis=0, dtype=np.float64), column_starts)
+        small[index] /= across * len(block)
+    return small
+
+
+def limits(image: np.ndarray) -> tuple[float, float]:
+    """Return the grey values that are shown black and white."""
+    low, high = (float(value) for value in np.percentile(image[::2, ::2], (0.5, 99.5)))
+    return (low, high) if high > low else (low - 1, low + 1)
+
+
+def exponent(image: np.ndarray, low: float, high: float) -> float:
+    """Return the exponent (at most 1) that makes dark things visible between these limits.
+
+    A milled grid is nearly black but for a few windows that are fifty times as bright as the
+    rest; shown as it is, its squares could not be seen. The exponent lifts the mean of all but
+    the windows to `DARKEST_MEAN`; a map that is not darker is shown as it is.
+    """
+    shares = np.clip((image[::2, ::2].astype(np.float32) - low) / (high - low), 0, 1)
+    shares = shares[shares < WINDOW]
+    if not shares.any() or shares.mean() >= DARKEST_MEAN:
+        return 1.0
+    least, most = LEAST_EXPONENT, 1.0
+    for _ in range(12):  # the mean falls with the exponent
+        middle = (least + most) / 2
+        if np.power(shares, middle).mean() < DARKEST_MEAN:
+            most = middle
+        else:
+            least = middle
+    return least

@@ -1,0 +1,148 @@
+"""The picture of a grid with its lamellae, for people; one that fails is no reason to stop."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from space import plots
+from space.geometry import MapFrame
+from space.images import read_json_beside, read_png, read_png_text
+from space.lamellae.boxes import Box
+from space.lamellae.select import LEFT_OUT, Lamella, why_left_out
+from space.microscope import navigator
+from space.microscope.navigator import Item
+from space.steps import lamella_list
+from space.steps.drawing import drawn_or_told
+from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
+from space.steps.lamella_list import LamellaList
+from space.steps.made_with import LAMELLAE, made_with
+from space.steps.session import GridSession, map_label
+
+GONE = "its point is gone (not seen again, or deleted)"
+"""Why a lamella that was chosen gets no montage, where nothing else says so."""
+
+_SHOWS = "shows"
+
+
+def ensure_grid_picture(session: GridSession) -> None:
+    """Draw the grid with its lamellae, unless there is a picture that shows them as they are.
+
+    The numbers are those of the files. Places are those on the map of the grid, however the items
+    were shifted since.
+    """
+    if not has_whole_grid_picture(session):
+        return
+    items = navigator.items()
+    with drawn_or_told(session.detection_plot):
+        known = lamella_list.load(session.lamellae_file) or LamellaList(())
+        frame = MapFrame.from_dict(read_json_beside(session.whole_grid_png)["frame"])
+        told = {**made_with(session.settings, LAMELLAE), **known.made_with}
+        shown = lamellae_shown(
+            known,
+            items,
+            frame,
+            told["WG_detection_threshold"],
+            told["exclude_lamella_classes"],
+        )
+        mark = f"{crc32(json.dumps([vars(one) for one in shown]).encode()):08x}"
+        if read_png_text(session.detection_plot).get(_SHOWS) == mark:
+            return
+        count = sum(not one.left_out for one in shown)
+        title = f"{session.grid}: {count or 'no'} {'lamella' if count == 1 else 'lamellae'}"
+        if count < len(shown):
+            title += f", {len(shown) - count} left out"
+        _draw(session, session.whole_grid_png, session.detection_plot, shown, title, mark)
+
+
+def draw_boxes(
+    session: GridSession, picture: Path, plot: Path, boxes: Sequence[Box], title: str
+) -> None:
+    """Draw what was found in a picture."""
+    shown = [
+        plots.Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
+        for box in boxes
+    ]
+    with drawn_or_told(plot):
+        _draw(session, picture, plot, shown, title)
+
+
+def lamellae_shown(
+    known: LamellaList,
+    items: Sequence[Item],
+    frame: MapFrame,
+    threshold: float,
+    excluded: Sequence[str],
+) -> list[plots.Shown]:
+    """Return what a picture of the grid shows.
+
+    Parameters
+    ----------
+    known : LamellaList
+        What was found.
+    items : sequence of Item
+        The Navigator's.
+    frame : MapFrame
+        Where the picture lies.
+    threshold, excluded :
+        Least probability, and the classes that get no montage, when the lamellae were found.
+    """
+    visited = lamella_list.to_visit(list(items))
+    by_hand = [item for item in visited if lamella_list.is_by_hand(item)]
+    numbers = {told.number for item in visited if (told := lamella_list.mark(item)) is not None}
+    numbers -= {told.number for item in by_hand if (told := lamella_list.mark(item)) is not None}
+    kept = [one for one in known.lamellae if one.number in numbers]
+
+    def why(lamella: Lamella, else_: str) -> str:
+        alone = why_left_out(lamella, threshold, excluded, STAGE_LIMITS_UM)
+        if alone:
+            return LEFT_OUT[alone]
+        return LEFT_OUT["close"] if _is_close(lamella, kept) else else_
+
+    shown = [_shown(one, frame, map_label(one.number)) for one in kept]
+    for one in known.lamellae:
+        if one.number not in numbers:
+            shown.append(_shown(one, frame, left_out=why(one, GONE)))
+    for one in known.others:
+        shown.append(_shown(one, frame, left_out=why(one, LEFT_OUT["close"])))
+    return shown + [_shown_by_hand(item, known, frame) for item in by_hand]
+
+
+def _is_close(lamella: Lamella, others: Iterable[Lamella]) -> bool:
+    return any(math.dist(lamella.stage_um, other.stage_um) < CLOSEST_UM for other in others)
+
+
+def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> plots.Shown:
+    lamella = lamella_list.of_item(item, known)
+    dx, dy = known.offset_um or (0.0, 0.0)
+    x, y = lamella.stage_um
+    there = replace(lamella, stage_um=(x - dx, y - dy))
+    return replace(_shown(there, frame, map_label(lamella.number)), probability=None)
+
+
+def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "") -> plots.Shown:
+    row, column = (float(value) for value in frame.to_map(np.array([lamella.stage_um]))[0])
+    width, height = (side / frame.pixel_um for side in frame.box_size_in_image_um(lamella.size_um))
+    # Rounded, since places that were written and read again are the same for a picture.
+    corners = (column - width / 2, row - height / 2, column + width / 2, row + height / 2)
+    x0, y0, x1, y1 = (round(value, 1) for value in corners)
+    return plots.Shown(x0, y0, x1, y1, lamella.category, lamella.probability, label, left_out)
+
+
+def _draw(
+    session: GridSession,
+    picture: Path,
+    plot: Path,
+    shown: Sequence[plots.Shown],
+    title: str,
+    mark: str = "",
+) -> None:
+    data, info = read_png(picture)
+    colors = {one.category: session.config.category(one.category).plot_color for one in shown}
+    plots.plot_detection(plot, data, shown, colors, info["pixel_nm"], title, **{_SHOWS: mark})
