@@ -1,4 +1,7 @@
-"""What changes with the models. Plain constants; relative paths start in this folder."""
+"""What changes with the models. Relative paths start in this folder.
+
+This file is read, not run: write plain numbers, texts in quotes, lists and tables.
+"""
 
 # --- Lamella detection (whole-grid map) -------------------------------------------------------
 
@@ -27,8 +30,10 @@ categories = {
 #     segmentation_folds = [0, 1, 2, 3, 4]
 #     segmentation_pixel_nm = 2.283
 segmentation_model = "models/lamella_segmentation"
-# Folds whose predictions are averaged.
+# Folds whose predictions are averaged: numbers, or ["all"] for the one trained on everything.
 segmentation_folds = [0]
+# The file of weights in each fold, where it is not checkpoint_final.pth:
+#     segmentation_checkpoint = "checkpoint_best.pth"
 # Pixel size (nm) that the model was trained at; lamella maps are saved at this pixel size.
 segmentation_pixel_nm = 12
 # Classes that are vacuum or bulk: what is left of a map is the lamella (see docs/targeting.md). A

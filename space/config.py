@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from space.errors import SpaceError
+from space.constants import read_constants
+from space.errors import SpaceError, shown
+from space.spelling import slip
 
 CONFIG_FILE = "SPACEtomo_config.py"
 CHECKPOINT = "checkpoint_final.pth"
 CARD, SIMULATED = "card.json", "simulated"
 """File beside the weights that says what a model was trained on, and one of the answers."""
-_OFF = "off_lamella_classes"
+ALL_FOLDS = "all"
+"""Name of the fold that nnU-Net trains on everything (folder ``fold_all``)."""
+_OFF, _CHECKPOINT = "off_lamella_classes", "segmentation_checkpoint"
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,16 @@ class Config:
         which the worker reads from the weights.
     segmentation_model : Path
         nnU-Net v2 folder with dataset.json, plans.json and fold_N/checkpoint_final.pth.
-    segmentation_folds : tuple of int
-        Folds whose predictions are averaged.
+    segmentation_folds : tuple of int or str
+        Folds whose predictions are averaged: numbers, or "all".
     segmentation_pixel_nm : float
         Pixel size that the segmentation model was trained at.
     runs_per_gpu : int
         Segmentations that share one GPU.
     off_lamella_classes : tuple of str or None
         Classes of the segmentation model that are vacuum or bulk; None if the file does not say.
+    segmentation_checkpoint : str
+        Name of the weights' file in each fold.
     """
 
     detection_weights: Path
@@ -71,10 +76,11 @@ class Config:
     detection_window_px: int
     categories: dict[str, Category]
     segmentation_model: Path
-    segmentation_folds: tuple[int, ...]
+    segmentation_folds: tuple[int | str, ...]
     segmentation_pixel_nm: float
     runs_per_gpu: int
     off_lamella_classes: tuple[str, ...] | None = None
+    segmentation_checkpoint: str = "checkpoint_final.pth"
 
     def category(self, name: str) -> Category:
         """How to show a category; weights may know one that is not in the table."""
@@ -97,14 +103,15 @@ def load_config(space_dir: Path) -> Config:
             "SPACE_DIR must be the folder of this project.",
         )
     try:
-        values = runpy.run_path(str(path))
-    except Exception as error:  # the file is the user's; any mistake in it is theirs to mend
+        values, problems = read_constants(path)
+    except OSError as error:
         raise SpaceError(
-            f"{CONFIG_FILE} cannot be run: {type(error).__name__}: {error}.",
+            f"{CONFIG_FILE} cannot be read: {error.strerror or error}.",
             str(path),
-            "Correct it.",
-        ) from error
-    problems = _problems(values)
+            "Copy it anew from the project, and set in it what you had changed.",
+        ) from None
+    if not problems or values:  # of a file that cannot be read, every name would be missing
+        problems += _misspelt(values) + _problems(values, problems)
     if problems:
         raise SpaceError(" ".join(problems), str(path), "Correct it.")
     root = Path(space_dir)
@@ -118,6 +125,7 @@ def load_config(space_dir: Path) -> Config:
         segmentation_pixel_nm=float(values["segmentation_pixel_nm"]),
         runs_per_gpu=values["runs_per_gpu"],
         off_lamella_classes=tuple(values[_OFF]) if _OFF in values else None,
+        segmentation_checkpoint=values.get(_CHECKPOINT, Config.segmentation_checkpoint),
     )
 
 
@@ -129,39 +137,78 @@ def _is_positive(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e6
 
 
-def _problems(values: dict[str, Any]) -> list[str]:
-    rules = {
-        "detection_weights": (lambda v: isinstance(v, str) and bool(v), "a file name in quotes"),
+_FILE = "a file name in quotes, with forward slashes"
+_FOLDER = "a folder in quotes, with forward slashes"
+_FOLDS = f'a list of fold numbers from 0, each once, such as [0, 1, 2, 3, 4], or ["{ALL_FOLDS}"]'
+
+
+def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
+    """Return for each name what it may be: as a test and in words."""
+    return {
+        "detection_weights": (_is_path, _FILE),
         "detection_pixel_nm": (_is_positive, "a length in nm above 0"),
         "detection_window_px": (
-            lambda v: _is_whole(v, 32) and v % 32 == 0,
-            "a whole number of pixels that 32 divides",
+            lambda v: _is_whole(v, 32) and v <= _LARGEST_WINDOW_PX and v % 32 == 0,
+            f"a whole number of pixels that 32 divides, at most {_LARGEST_WINDOW_PX}",
         ),
         "categories": (
             _is_categories,
             'a table of names, each with a colour such as "#55963A" and a number from 0 to 5',
         ),
-        "segmentation_model": (lambda v: isinstance(v, str) and bool(v), "a folder in quotes"),
-        "segmentation_folds": (
-            lambda v: (
-                isinstance(v, (list, tuple))
-                and len(v) > 0
-                and all(_is_whole(fold, 0) for fold in v)
-            ),
-            "a list of fold numbers from 0",
-        ),
+        "segmentation_model": (_is_path, _FOLDER),
+        "segmentation_folds": (_is_folds, _FOLDS),
         "segmentation_pixel_nm": (_is_positive, "a length in nm above 0"),
-        "runs_per_gpu": (lambda v: _is_whole(v, 1), "a whole number from 1"),
+        "runs_per_gpu": (lambda v: _is_whole(v, 1) and v <= 100, "a whole number from 1 to 100"),
+        _OFF: (_is_names, 'a list of class names in quotes, such as ["white", "black"]'),
+        _CHECKPOINT: (
+            lambda v: isinstance(v, str) and bool(re.fullmatch(r"[\w\-. ]+\.pth", v)),
+            'the name of a file in each fold, such as "checkpoint_best.pth"',
+        ),
     }
-    if _OFF in values:
-        rules[_OFF] = (_is_names, 'a list of class names in quotes, such as ["white", "black"]')
+
+
+def _problems(values: dict[str, Any], told: Sequence[str]) -> list[str]:
+    """Return what is wrong with the values; a name that `told` names already is not missing."""
     problems = []
-    for name, (valid, allowed) in rules.items():
-        if name not in values:
+    for name, (valid, allowed) in _rules().items():
+        if name in values:
+            if not valid(values[name]):
+                problems.append(f"{name} = {shown(values[name])} must be {allowed}.")
+        elif name not in _OPTIONAL and not any(re.search(rf"\b{name}\b", text) for text in told):
             problems.append(f"{name} is missing; it must be {allowed}.")
-        elif not valid(values[name]):
-            problems.append(f"{name} = {values[name]!r} must be {allowed}.")
     return problems
+
+
+_OPTIONAL = (_OFF, _CHECKPOINT)
+_LARGEST_WINDOW_PX = 8192
+_MOST_FOLDS = 100
+
+
+def _misspelt(values: dict[str, Any]) -> list[str]:
+    """Return a message for each name that looks like a known one and is none."""
+    problems = []
+    for name in values:
+        known = "" if name in _rules() else slip(name, _rules(), values)
+        if known:
+            beside = " (which is there, too)" if known in values else ""
+            problems.append(
+                f"{name} is not known. Did you mean {known}{beside}? Correct or remove this line."
+            )
+    return problems
+
+
+def _is_path(value: object) -> bool:
+    # A control character is a backslash that was taken for part of "\\n" or "\\t".
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def _is_folds(value: object) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and 0 < len(value) <= _MOST_FOLDS
+        and all(_is_whole(fold, 0) or fold == ALL_FOLDS for fold in value)
+        and len(set(value)) == len(value)
+    )
 
 
 def _is_names(value: object) -> bool:

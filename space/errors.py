@@ -1,6 +1,8 @@
-"""The error type for problems that a user can mend."""
+"""The error type for problems that a user can mend, and values as messages show them."""
 
 from __future__ import annotations
+
+_LONGEST_SHOWN = 80
 
 
 class SpaceError(Exception):
@@ -43,3 +45,12 @@ class OutOfSpaceError(SpaceError):
             where,
             "Free some space and run the script again; what is done is skipped.",
         )
+
+
+def shown(value: object) -> str:
+    """Return a value as a message can show it, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # a number with thousands of digits, a broken object
+        text = f"<a {type(value).__name__} that cannot be shown>"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from space.config import Config, is_simulated_only, labels, missing_model_files
-from space.errors import SpaceError
+from space.errors import SpaceError, shown
 from space.files import write_text_atomic
+from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
@@ -141,11 +142,6 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-_ALIKE, _ALIKE_IF_MISSING = 0.85, 0.75
-"""Likeness of two names from which one is taken for a slip of the other: higher where the setting
-is there, too, since a script may have names of its own."""
-
-
 def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
     """Return a message for each name in a script that looks like a setting and is none.
 
@@ -162,28 +158,14 @@ def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
     ]
     problems = []
     for name in others:
-        meant = _meant(
-            name, [one for one in _NAMES if one not in script_globals], _ALIKE_IF_MISSING
-        )
-        meant = meant or _meant(name, _NAMES, _ALIKE)
-        if meant:
-            beside = " (which is there, too)" if meant in script_globals else ""
+        known = slip(name, _NAMES, script_globals)
+        if known:
+            beside = " (which is there, too)" if known in script_globals else ""
             problems.append(
-                f"{name} is not a setting. Did you mean {meant!r}{beside}? "
+                f"{name} is not a setting. Did you mean {known!r}{beside}? "
                 "Correct or remove this line."
             )
     return problems
-
-
-def _meant(name: str, known: Sequence[str], alike: float) -> str:
-    """Return the known name that a name is like, by letters alone; empty when there is none."""
-    plain = {_letters(one): one for one in known}
-    near = get_close_matches(_letters(name), list(plain), n=1, cutoff=alike)
-    return plain[near[0]] if near else ""
-
-
-def _letters(name: str) -> str:
-    return name.lower().replace("_", "")
 
 
 def left_out(script_globals: Mapping[str, Any]) -> str:
@@ -201,8 +183,8 @@ def _unknown(values: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in values:
         if name not in _NAMES:
-            meant = _meant(str(name), _NAMES, _ALIKE_IF_MISSING)
-            hint = f"Did you mean {meant!r}?" if meant else "Remove it."
+            known = meant(str(name), _NAMES, ALIKE_IF_MISSING)
+            hint = f"Did you mean {known!r}?" if known else "Remove it."
             problems.append(f"{_shown(name)} is not a setting. {hint}")
     return problems
 
@@ -345,15 +327,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _shown(value: object) -> str:
-    """Return a value as a message can show it, whatever it is."""
-    try:
-        text = repr(_plain(value))
-    except Exception:  # a number with thousands of digits, a broken object
-        text = f"<a {type(value).__name__} that cannot be shown>"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-_LONGEST_SHOWN = 80
+    return shown(_plain(value))
 
 
 def _range_words(low: float, low_in: bool, high: float, high_in: bool) -> str:
