@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,6 @@ from space.errors import SpaceError, shown
 from space.spelling import slip
 
 CONFIG_FILE = "SPACEtomo_config.py"
-CHECKPOINT = "checkpoint_final.pth"
-CARD, SIMULATED = "card.json", "simulated"
-"""File beside the weights that says what a model was trained on, and one of the answers."""
 ALL_FOLDS = "all"
 """Name of the fold that nnU-Net trains on everything (folder ``fold_all``)."""
 _OFF, _CHECKPOINT = "off_lamella_classes", "segmentation_checkpoint"
@@ -226,84 +222,3 @@ def _is_category(item: tuple[object, object]) -> bool:
     color, number = row
     is_color = isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
     return bool(is_color) and _is_whole(number, 0) and number <= 5
-
-
-def labels(config: Config) -> dict[str, int]:
-    """Return class name → label of the segmentation model (see `read_labels`)."""
-    return read_labels(config.segmentation_model)
-
-
-def read_labels(model_folder: Path) -> dict[str, int]:
-    """Return the label of each class of an nnU-Net model, in the order of labels.
-
-    Raises
-    ------
-    SpaceError
-        If its dataset.json is missing, cannot be read, or its classes are not single labels
-        0..255.
-    """
-    path = Path(model_folder) / "dataset.json"
-    try:
-        items = list(json.loads(path.read_text(encoding="utf-8-sig"))["labels"].items())
-    except FileNotFoundError:
-        raise SpaceError(
-            f"The segmentation model {model_folder} is missing (no dataset.json).",
-            str(path),
-            "Install it, or correct segmentation_model in SPACEtomo_config.py, or "
-            "use automation_level 1 or 2.",
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SpaceError(
-            f"The class table of the segmentation model cannot be read: {error!r}.",
-            str(path),
-            "Install the model again.",
-        ) from None
-    if items and all(str(key).isdigit() and isinstance(value, str) for key, value in items):
-        items = [(value, int(key)) for key, value in items]  # the older way around
-    table: dict[str, int] = {}
-    for name, label in items:
-        if name == "ignore":  # marks pixels in training, is never predicted
-            continue
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label <= 255:
-            raise SpaceError(
-                f"In the class table of the segmentation model, {name!r} has {label!r} where a "
-                "label 0 to 255 is needed.",
-                str(path),
-                "Use a model with one label per class (no regions).",
-            )
-        table[str(name)] = label
-    if len(set(table.values())) != len(table):
-        raise SpaceError(
-            "In the class table of the segmentation model two classes share a label.", str(path)
-        )
-    return dict(sorted(table.items(), key=lambda item: item[1]))
-
-
-def is_simulated_only(model_folder: Path) -> bool:
-    """Whether a model's card says that it has seen nothing but simulated maps.
-
-    A model without a card, as published ones are, says nothing about this.
-
-    Raises
-    ------
-    SpaceError
-        When there is a card that cannot be understood.
-    """
-    path = Path(model_folder) / CARD
-    try:
-        trained_on = json.loads(path.read_text(encoding="utf-8-sig"))["trained_on"]
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpaceError(
-            f"The card of the segmentation model cannot be read: {error!r}.",
-            str(path),
-            f'Write {{"trained_on": "{SIMULATED}"}} or {{"trained_on": "real"}} into it.',
-        ) from None
-    return trained_on == SIMULATED
-
-
-def missing_model_files(model_folder: Path, folds: Sequence[int | str]) -> list[str]:
-    """Return the files that an nnU-Net model folder lacks for prediction with these folds."""
-    needed = ["plans.json", *(f"fold_{fold}/{CHECKPOINT}" for fold in folds)]
-    return [name for name in needed if not (Path(model_folder) / name).is_file()]

@@ -11,9 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from space.config import Config, is_simulated_only, labels, missing_model_files
+from space.config import Config
 from space.errors import SpaceError, shown
 from space.files import write_text_atomic
+from space.models.card import is_simulated_only
+from space.models.class_table import read_labels
+from space.models.place import DATASET
 from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 if TYPE_CHECKING:
@@ -594,24 +597,20 @@ def _check_models(settings: Settings, config: Config) -> list[str]:
         if name not in config.categories
     ]
     level = settings.automation_level if _is_int(settings.automation_level) else 5
-    own_inference = not settings.external_map_dir
-    if own_inference and not config.detection_weights.is_file():
-        problems.append(
-            f"The lamella detection model {config.detection_weights} is missing. "
-            "Install it or correct detection_weights in SPACEtomo_config.py."
-        )
     if level < 3:
         return problems
+    table = config.segmentation_model / DATASET
+    if settings.external_map_dir and not table.is_file():
+        return [
+            *problems,
+            f"{table} is missing. Since the models run on another computer (external_map_dir), "
+            f"this is the only file of the segmentation model that is needed here. Copy {DATASET} "
+            "of the model on that computer to this place.",
+        ]
     try:
-        known = labels(config)
+        known = read_labels(config.segmentation_model)
     except SpaceError as error:
         return [*problems, str(error)]
-    missing = missing_model_files(config.segmentation_model, config.segmentation_folds)
-    if own_inference and missing:
-        problems.append(
-            f"The segmentation model {config.segmentation_model} lacks {', '.join(missing)}. "
-            "Install it, or correct segmentation_folds in SPACEtomo_config.py."
-        )
     try:
         doubt = doubted_targets(settings, config)
     except SpaceError as error:

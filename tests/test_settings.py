@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from space.config import is_simulated_only, load_config
+from space.config import load_config
 from space.errors import SpaceError
+from space.models.card import is_simulated_only
 from space.settings import (
     SETTINGS_FILE,
     Settings,
@@ -241,22 +242,20 @@ def test_the_shipped_segmentation_model_says_what_it_was_trained_on():
     assert is_simulated_only(ROOT / "models/lamella_segmentation")
 
 
-def test_missing_detection_weights_matter_only_where_detection_runs(
+def test_with_an_external_machine_the_class_table_alone_is_needed_here(
     good, config, project, tmp_path
 ):
+    external = replace(good, external_map_dir=str(tmp_path))
+    model = project / "models/lamella_segmentation"
     (project / "models/lamella_detector/weights.pt").unlink()
-    assert len(check(good, config)) == 1
-    assert check(replace(good, external_map_dir=str(tmp_path)), config) == []
-
-
-def test_missing_segmentation_weights_are_told_before_anything_moves(
-    good, config, project, tmp_path
-):
-    (project / "models/lamella_segmentation/fold_0/checkpoint_final.pth").unlink()
-    (problem,) = check(good, config)
-    assert "fold_0/checkpoint_final.pth" in problem
-    assert check(replace(good, automation_level=2), config) == []
-    assert check(replace(good, external_map_dir=str(tmp_path)), config) == []
+    (model / "plans.json").unlink()
+    (model / "fold_0/checkpoint_final.pth").unlink()
+    assert check(external, config) == []
+    (model / "dataset.json").unlink()
+    (problem,) = check(external, config)
+    assert "the only file of the segmentation model that is needed here" in problem
+    assert str(model / "dataset.json") in problem
+    assert check(replace(external, automation_level=2), config) == []
 
 
 def test_a_slip_in_a_settings_name_is_told_instead_of_taking_the_default():

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from space.config import CARD, SIMULATED
 from space.files import write_text_atomic
+from space.models.card import CARD, SIMULATED
 from space.weights import load_checkpoint
 
 from . import formats

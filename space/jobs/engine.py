@@ -45,7 +45,7 @@ class Engine:
         ``auto``, ``cpu``, or the number of a GPU.
     load_config, make_segmenter, make_detector : callable, optional
         Replacements for tests: ``load_config(space_dir)``,
-        ``make_segmenter(folder, folds, device)``, ``make_detector(weights, device)``.
+        ``make_segmenter(folder, folds, device, checkpoint)``, ``make_detector(weights, device)``.
     whole_s : float
         How long to wait for a map that is still being copied.
     """
@@ -119,12 +119,12 @@ class Engine:
         progressed: Callable[[], None],
     ) -> Callable[[Path], None]:
         folder = Path(config.segmentation_model)
-        folds = tuple(config.segmentation_folds)
+        folds, checkpoint = tuple(config.segmentation_folds), config.segmentation_checkpoint
         made_by = self.marks("segment")
         segmenter = self._model(
             "segment",
-            (str(folder), folds, made_by),
-            lambda: self._make_segmenter(folder, folds, self._resolved()),
+            (str(folder), folds, checkpoint, made_by),
+            lambda: self._make_segmenter(folder, folds, self._resolved(), checkpoint),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
@@ -257,7 +257,7 @@ def torch_device(device: str) -> str:
     except ImportError as error:
         raise SpaceError(
             f"torch is missing for this Python ({error}).",
-            do='Install the worker packages: pip install "spacetomo[predict]"',
+            do='In the folder of the project, run pip install -e ".[predict]"',
         ) from error
     wanted = device.strip().lower().removeprefix("cuda:")
     threads = thread_count(os.environ.get("SPACETOMO_THREADS", ""), torch.get_num_threads())
@@ -314,10 +314,12 @@ def _default_config(space_dir: Path) -> Any:
     return load_config(space_dir)
 
 
-def _default_segmenter(folder: Path, folds: tuple[int | str, ...], device: str) -> Any:
+def _default_segmenter(
+    folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str
+) -> Any:
     from space.segmentation.model import Segmenter
 
-    return Segmenter(folder, folds, device)
+    return Segmenter(folder, folds, device, checkpoint=checkpoint)
 
 
 def _default_detector(weights: Path, device: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from space.config import Config
+from space.models.place import DATASET, PLANS
 from space.trust import file_hash
 
 _DIGITS = 16
@@ -18,8 +19,8 @@ def model_files(config: Config, task: str) -> tuple[Path, ...]:
         return (Path(config.detection_weights),)
     folder = Path(config.segmentation_model)
     folds = tuple(folder / f"fold_{fold}" for fold in config.segmentation_folds)
-    weights = tuple(path for fold in folds for path in sorted(fold.glob("checkpoint_*.pth")))
-    return (folder / "dataset.json", folder / "plans.json", *weights)
+    weights = tuple(fold / config.segmentation_checkpoint for fold in folds)
+    return (folder / DATASET, folder / PLANS, *weights)
 
 
 class ModelMarks:

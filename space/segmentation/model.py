@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import logging
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from space.config import CHECKPOINT, missing_model_files, read_labels
+from space.config import Config
 from space.errors import SpaceError
+from space.models.class_table import read_labels
+from space.models.fitness import segmentation_problems
+from space.segmentation.loading import load_model, normalisation_scheme
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import normalisation
 
@@ -90,6 +91,8 @@ class Segmenter:
         Average over mirrored tiles; by default on a GPU only.
     tile_step : float
         Step between tiles as a fraction of a tile.
+    checkpoint : str
+        Name of the weights' file in each fold.
 
     Raises
     ------
@@ -104,14 +107,16 @@ class Segmenter:
         device: str = "cpu",
         mirroring: bool | None = None,
         tile_step: float = TILE_STEP,
+        checkpoint: str = Config.segmentation_checkpoint,
     ) -> None:
         self.model_folder = Path(model_folder)
+        problems = segmentation_problems(self.model_folder, folds, checkpoint)
+        if problems:
+            raise SpaceError(" ".join(problems))
         self.labels = read_labels(self.model_folder)
-        self._check_folds(folds)
         self._tile_step = tile_step
         self._plan = first_plan(device, mirroring)
-        self._predictor = _load(self.model_folder, tuple(folds))
-        self._check_model()
+        self._model = load_model(self.model_folder, folds, checkpoint)
         self._networks: dict[str, list[Any]] = {}
         self._weights: dict[str, Any] = {}
 
@@ -161,15 +166,15 @@ class Segmenter:
     def _segment(
         self, image: np.ndarray, plan: Plan, progress: Callable[[float], None]
     ) -> np.ndarray:
-        settings = self._predictor.configuration_manager
-        schemes, masks = settings.normalization_schemes, settings.use_mask_for_norm
+        seen = self._model.plan
         labels = np.zeros(image.shape, np.uint8)
-        normal = normalisation(image, _scheme(schemes[0]), bool(masks[0]), self._intensities())
+        scheme = normalisation_scheme(seen.scheme)
+        normal = normalisation(image, scheme, seen.use_mask, seen.intensities)
         if normal is None:
             return labels
         row0, row1, col0, col1 = normal.bounds
         shape = (row1 - row0, col1 - col0)
-        swapped = self._axes_swapped()
+        swapped = seen.axes_swapped
         if swapped:
             shape = shape[::-1]
 
@@ -194,14 +199,14 @@ class Segmenter:
         """Yield finished rows of labels from top to bottom."""
         import torch
 
-        tile = tuple(int(n) for n in self._predictor.configuration_manager.patch_size)
+        tile = self._model.plan.patch_px
         padded = tuple(max(n, t) for n, t in zip(shape, tile))
         before = tuple((p - n) // 2 for p, n in zip(padded, shape))
         row_starts = tile_starts(padded[0], tile[0], self._tile_step)
         col_starts = tile_starts(padded[1], tile[1], self._tile_step)
         networks = self._networks_on(plan.device)
         gaussian = self._gaussian_on(plan.collect_on, tile)
-        heads = self._predictor.label_manager.num_segmentation_heads
+        heads = len(self.labels)
         scores = torch.zeros((heads, tile[0], padded[1]), device=plan.collect_on)
         for i, row in enumerate(row_starts):
             for start in range(0, len(col_starts), plan.batch):
@@ -230,9 +235,9 @@ class Segmenter:
         """Return the scores of a stack of tiles, averaged over folds and mirrored copies."""
         import torch
 
-        axes = self._predictor.allowed_mirroring_axes if plan.mirroring else None
+        axes = self._model.mirroring_axes if plan.mirroring else ()
         flips: list[tuple[int, ...]] = [()]
-        for axis in axes or ():
+        for axis in axes:
             flips += [(*flip, axis + 2) for flip in flips]
         on_gpu = plan.device.startswith("cuda")
         with (
@@ -240,7 +245,7 @@ class Segmenter:
             torch.autocast("cuda") if on_gpu else contextlib.nullcontext(),
         ):
             data = torch.from_numpy(tiles[:, None]).to(plan.device)
-            total = None
+            total: Any = None
             for network in networks:
                 for flip in flips:
                     output = network(torch.flip(data, flip) if flip else data).float()
@@ -249,14 +254,14 @@ class Segmenter:
             return total / (len(networks) * len(flips))
 
     def _as_labels(self, winner: np.ndarray) -> np.ndarray:
-        table = np.array(self._predictor.label_manager.all_labels, dtype=np.uint8)
+        table = np.array(list(self.labels.values()), dtype=np.uint8)
         return table[winner]
 
     def _networks_on(self, device: str) -> list[Any]:
         if device not in self._networks:
             networks = []
-            for weights in self._predictor.list_of_parameters:
-                network = copy.deepcopy(self._predictor.network)
+            for weights in self._model.weights:
+                network = copy.deepcopy(self._model.network)
                 network.load_state_dict(weights)
                 networks.append(network.eval().to(device))
             self._networks[device] = networks
@@ -277,82 +282,6 @@ class Segmenter:
 
             with contextlib.suppress(RuntimeError):
                 torch.cuda.empty_cache()
-
-    def _intensities(self) -> dict:
-        return self._predictor.plans_manager.foreground_intensity_properties_per_channel["0"]
-
-    def _axes_swapped(self) -> bool:
-        """Tell whether the plans exchange rows and columns (single pictures: one plane first)."""
-        order = [axis for axis in self._predictor.plans_manager.transpose_forward if axis != 0]
-        return order == [2, 1]
-
-    def _check_folds(self, folds: Sequence[int | str]) -> None:
-        if not folds:
-            raise SpaceError("No fold is named.", "segmentation_folds in SPACEtomo_config.py")
-        missing = missing_model_files(self.model_folder, folds)
-        if missing:
-            raise SpaceError(
-                f"Files of the segmentation model are missing: {', '.join(missing)}.",
-                str(self.model_folder),
-                "Put the files there, or correct segmentation_folds in SPACEtomo_config.py",
-            )
-
-    def _check_model(self) -> None:
-        predictor = self._predictor
-        if len(predictor.configuration_manager.patch_size) != 2:
-            raise SpaceError("The segmentation model is not 2-D.", str(self.model_folder))
-        if len(predictor.configuration_manager.normalization_schemes) != 1:
-            raise SpaceError(
-                "The segmentation model needs more than one channel.", str(self.model_folder)
-            )
-        if predictor.label_manager.has_regions:
-            raise SpaceError("The segmentation model has regions.", str(self.model_folder))
-
-
-def _load(folder: Path, folds: tuple[int | str, ...]) -> Any:
-    """Load plans and weights with nnU-Net's own code, on the CPU, without its talk."""
-    talk = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(talk), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import torch
-            from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-            predictor = nnUNetPredictor(
-                tile_step_size=TILE_STEP,
-                use_mirroring=False,
-                device=torch.device("cpu"),
-                allow_tqdm=False,
-            )
-            predictor.initialize_from_trained_model_folder(str(folder), folds, CHECKPOINT)
-    except ImportError as error:
-        raise SpaceError(
-            f"A package for segmentation is missing here ({error}).",
-            do='Install the worker packages: pip install "spacetomo[predict]"',
-        ) from error
-    except Exception as error:  # whatever unpickling foreign files may raise
-        if is_memory_full(error):
-            raise
-        raise SpaceError(
-            f"The segmentation model cannot be loaded ({error!r}).",
-            str(folder),
-            "Use a whole nnU-Net v2 model folder",
-        ) from error
-    return predictor
-
-
-def _scheme(name: str) -> type:
-    import nnunetv2
-    from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
-    from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
-
-    if hasattr(schemes, name):
-        return getattr(schemes, name)
-    folder = Path(nnunetv2.__path__[0]) / "preprocessing" / "normalization"
-    found = recursive_find_python_class(str(folder), name, "nnunetv2.preprocessing.normalization")
-    if found is None:
-        raise SpaceError(f"The model's normalisation {name!r} is unknown.")
-    return found
 
 
 def _gaussian(tile: tuple[int, ...]) -> np.ndarray:

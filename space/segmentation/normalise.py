@@ -52,7 +52,7 @@ def grey_counts(image: np.ndarray, rows_at_once: int = 1024) -> np.ndarray:
 
 
 def normalisation(
-    image: np.ndarray, scheme: type, use_mask: bool, intensities: dict
+    image: np.ndarray, scheme: type, use_mask: bool, intensities: dict[str, float]
 ) -> Normalisation | None:
     """Build the table for a map from the model's normalisation scheme.
 

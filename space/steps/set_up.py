@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from space import config as model_config
 from space import pacetomo
 from space.errors import SpaceError
 from space.files import write_text_atomic
@@ -20,6 +19,7 @@ from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import RecordOptics
 from space.microscope.sem import reason
+from space.models.class_table import read_labels
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.choose import choose_targets
 from space.steps.collect import map_item
@@ -118,7 +118,7 @@ def names_of(session: GridSession, told: dict[str, int], labels_path: Path) -> d
 
     A monitor may run another model than the one that is configured here.
     """
-    own = model_config.labels(session.config)
+    own = read_labels(session.config.segmentation_model)
     if told and told != own:
         _log.warning(
             "%s was made with other classes than those of the model here: its own are used.",

@@ -25,6 +25,7 @@ QUICK = Timing(idle_s=0.0, poll_s=0.01)
 CONFIG = SimpleNamespace(
     segmentation_model="models/seg",
     segmentation_folds=(0,),
+    segmentation_checkpoint="checkpoint_final.pth",
     segmentation_pixel_nm=16.0,
     detection_weights="models/w.pt",
     detection_pixel_nm=400.0,
@@ -41,7 +42,7 @@ class FakeModels:
         self.thresholds = []
         self.labels = {"background": 0, "lamella": 1}
 
-    def segmenter(self, folder, folds, device):
+    def segmenter(self, folder, folds, device, checkpoint):
         self.loaded.append(("segment", device))
         return self
 

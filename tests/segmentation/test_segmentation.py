@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.config import read_labels
 from space.errors import SpaceError
+from space.models.class_table import read_labels
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.model import (
     Plan,
@@ -35,7 +35,7 @@ def test_labels_are_read_in_order_of_label(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "labels", [{"a": [1, 2]}, {"a": 300}, {"a": True}, {"a": 1, "b": 1}, ["a"], None]
+    "labels", [{"a": [0, 2]}, {"a": 300}, {"a": True}, {"a": 0, "b": 0}, {"a": 1}, ["a"], None]
 )
 def test_unusable_labels_are_told(tmp_path, labels):
     with pytest.raises(SpaceError):
@@ -46,7 +46,7 @@ def test_missing_model_is_told(tmp_path):
     with pytest.raises(SpaceError, match=r"dataset\.json"):
         Segmenter(tmp_path)
     write_dataset(tmp_path, {"background": 0})
-    with pytest.raises(SpaceError, match="fold_3"):
+    with pytest.raises(SpaceError, match=r"no plans\.json.*fold_3 is missing"):
         Segmenter(tmp_path, (3,))
 
 
@@ -181,6 +181,18 @@ def smooth_map(rows, cols, seed=0):
     return (10 + 240 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
 
 
+def nnunets_own(folder, folds):
+    """Return what nnU-Net predicts with, made without anything of this project."""
+    import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(
+        tile_step_size=0.75, use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False
+    )
+    predictor.initialize_from_trained_model_folder(str(folder), folds)
+    return predictor
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("shape", [(90, 130), (20, 75), (17, 21)])
 def test_strips_give_what_nnunet_gives_for_the_whole_map(tiny, shape):
@@ -189,8 +201,7 @@ def test_strips_give_what_nnunet_gives_for_the_whole_map(tiny, shape):
     segmenter = Segmenter(tiny, (0, 1))
     labels = segmenter.segment(image)
     assert labels.shape == shape and labels.dtype == np.uint8
-    predictor = segmenter._predictor
-    expected = predictor.predict_single_npy_array(
+    expected = nnunets_own(tiny, (0, 1)).predict_single_npy_array(
         image[None, None].astype(np.float32), {"spacing": [999, 1, 1]}
     )[0]
     assert len(np.unique(expected)) > 1
@@ -251,11 +262,53 @@ def test_scores_of_a_large_map_are_held_in_strips_only(tiny, monkeypatch):
     assert sizes == [(4, 32, 40)]
 
 
-@pytest.mark.models
-def test_spoilt_checkpoint_is_told(tiny, tmp_path):
+def changed(folder, tmp_path, change):
+    """Return a copy of a model whose checkpoint was changed."""
     import shutil
 
-    shutil.copytree(tiny, tmp_path / "model")
-    (tmp_path / "model" / "fold_0" / "checkpoint_final.pth").write_bytes(b"half")
-    with pytest.raises(SpaceError, match="cannot be loaded"):
-        Segmenter(tmp_path / "model")
+    import torch
+
+    copy = shutil.copytree(folder, tmp_path / "model")
+    path = copy / "fold_0" / "checkpoint_final.pth"
+    content = torch.load(path, weights_only=True)
+    change(content)
+    torch.save(content, path)
+    return copy
+
+
+@pytest.mark.models
+def test_a_network_is_built_without_the_trainer_that_made_it(tiny, tmp_path, caplog):
+    def change(content):
+        content["trainer_name"] = "TrainerOfAnotherLaboratory"
+        weights = content["network_weights"]
+        content["network_weights"] = {f"module.{key}": value for key, value in weights.items()}
+
+    image = smooth_map(40, 40)
+    segmenter = Segmenter(changed(tiny, tmp_path, change))
+    assert "TrainerOfAnotherLaboratory is not installed" in caplog.text
+    assert np.array_equal(segmenter.segment(image), Segmenter(tiny).segment(image))
+
+
+@pytest.mark.models
+def test_weights_of_another_network_are_told(tiny, tmp_path):
+    def change(content):
+        name = next(iter(content["network_weights"]))
+        content["network_weights"][name] = content["network_weights"][name][:2]
+        content["trainer_name"] = "nnUNetTrainerBN"
+
+    with pytest.raises(SpaceError, match="do not fit its plans.json.*trainer nnUNetTrainerBN"):
+        Segmenter(changed(tiny, tmp_path, change))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["torch.nn.modules.conv.Tensor", "torch.nn.Conv9d"])
+def test_a_name_in_plans_that_is_no_part_of_a_network_is_told(tiny, tmp_path, name):
+    import json
+    import shutil
+
+    copy = shutil.copytree(tiny, tmp_path / "model")
+    plans = json.loads((copy / "plans.json").read_text(encoding="utf-8"))
+    plans["configurations"]["2d"]["architecture"]["arch_kwargs"]["nonlin"] = name
+    (copy / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
+    with pytest.raises(SpaceError, match="no part of a network"):
+        Segmenter(copy)

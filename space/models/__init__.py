@@ -1,0 +1,1 @@
+"""What the files of models say, read without the packages that run them."""

@@ -1,0 +1,136 @@
+"""Whether the models can be used, as far as their files tell without the packages that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from space.errors import SpaceError, shown
+from space.models.checkpoint import CheckpointFacts, read_facts
+from space.models.class_table import (
+    channel_problem,
+    label_table,
+    other_classes,
+    read_dataset,
+    read_labels,
+    read_table,
+)
+from space.models.place import PLANS, missing_files
+from space.models.plans import plan_problems
+from space.weights import names_asked_for
+
+_USUAL = "2d"
+
+
+def detection_problems(weights: Path) -> list[str]:
+    """Return what keeps a file of weights from being used for detection; empty when all is well."""
+    problem = _what_it_is(weights)
+    return [f"The lamella detection model cannot be used. {problem}"] if problem else []
+
+
+def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: str) -> list[str]:
+    """Return what keeps an nnU-Net model from being used for maps.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    folds : sequence of int or str
+    checkpoint : str
+        Name of the weights' file in each fold.
+
+    Returns
+    -------
+    list of str
+        One message for each problem, with what to do; empty when all is well.
+    """
+    try:
+        dataset = read_dataset(folder)
+        read_labels(folder)
+    except SpaceError as error:
+        return [str(error)]
+    problems = [channel_problem(dataset)] + missing_files(folder, folds, checkpoint)
+    facts: dict[str, CheckpointFacts] = {}
+    for fold in folds:
+        path = Path(folder) / f"fold_{fold}" / checkpoint
+        if path.is_file():
+            try:
+                facts[f"fold_{fold}"] = read_facts(path)
+            except SpaceError as error:
+                problems.append(_what_it_is(path) or str(error))
+    for name, told in facts.items():
+        problems.append(_misfit(name, told, dataset))
+    problems += _plan_problems(folder, {told.configuration or _USUAL for told in facts.values()})
+    whole = [text for text in dict.fromkeys(problems) if text]
+    return [f"The segmentation model {folder} cannot be used. {text}" for text in whole]
+
+
+def class_doubt(folder: Path, folds: Sequence[int | str], checkpoint: str) -> str:
+    """Say which classes have another name than for the weights; empty if none or not known."""
+    try:
+        own = {label: name for name, label in read_labels(folder).items()}
+        path = Path(folder) / f"fold_{folds[0]}" / checkpoint
+        of_weights, _ = label_table(read_facts(path).dataset)
+    except SpaceError:
+        return ""
+    renamed = [
+        f"{own[label]} was {name}"
+        for name, label in of_weights.items()
+        if own.get(label, name) != name
+    ]
+    if not renamed:
+        return ""
+    return (
+        "the segmentation model's dataset.json gives classes other names than its weights were "
+        f"trained with ({', '.join(renamed[:6])}): if nobody renamed them, it is another model's."
+    )
+
+
+def _what_it_is(path: Path) -> str:
+    """Say what a file is that is no checkpoint; empty if it looks like one."""
+    try:
+        names_asked_for(path)
+    except SpaceError as error:
+        return str(error)
+    return ""
+
+
+def _misfit(fold: str, told: CheckpointFacts, dataset: Mapping[str, Any]) -> str:
+    """Say how weights do not fit to the class table, or to maps."""
+    if told.is_3d:
+        return (
+            f"The weights of {fold} are for volumes (configuration "
+            f"{shown(told.configuration)}). Maps are single pictures: use a model that was "
+            "trained in the configuration 2d."
+        )
+    own, _ = label_table(dataset)
+    of_weights, _ = label_table(told.dataset)
+    if of_weights:
+        other = other_classes(own, of_weights)
+        if other:
+            return other
+    if told.classes is not None and told.classes != len(own):
+        return (
+            f"The weights of {fold} tell {told.classes} classes apart, but dataset.json names "
+            f"{len(own)}. Put the dataset.json of this model there."
+        )
+    if told.channels not in (None, 1):
+        return (
+            f"The weights of {fold} want {told.channels} channels, but a map has one. Use a "
+            "model that was trained on single grey pictures."
+        )
+    return ""
+
+
+def _plan_problems(folder: Path, configurations: set[str]) -> list[str]:
+    if not (Path(folder) / PLANS).is_file():
+        return []  # told already
+    try:
+        plans = read_table(Path(folder) / PLANS)
+    except SpaceError as error:
+        return [str(error)]
+    if len(configurations) > 1:
+        told = ", ".join(sorted(configurations))
+        return [f"The folds were trained in different configurations ({told}). Use one kind."]
+    return plan_problems(plans, configurations.pop() if configurations else _USUAL)
