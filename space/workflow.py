@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from space import settings as settings_module
-from space.config import Config, load_config
+from space.config import CONFIG_FILE, Config, load_config
 from space.errors import SpaceError
+from space.jobs import needs
+from space.jobs.records import TASKS
 from space.lamellae.marks import lamella_number
 from space.microscope import navigator, scope, series_needs
 from space.microscope.log import log_to_serialem, tell_anew
 from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.microscope.waiting import yes
+from space.models.fitness import class_doubt
 from space.settings import STAGE, Settings
 from space.steps import acquire, begun, collect, find, identity, made_with, mend, prepare, refind
 from space.steps.grid_picture import ensure_grid_picture
@@ -95,9 +98,7 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         if remark:
             _log.info("%s", remark)
         if settings.automation_level >= SEGMENT:
-            doubt = settings_module.doubted_targets(settings, config)
-            if doubt:
-                _log.warning("Caution: %s", doubt)
+            _tell_doubts(settings, config)
         scope.work_unattended()
         tell_anew()
         scope.centre_image_shift_on_tilt_axis()
@@ -152,6 +153,20 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         _log.info("SPACEtomo has finished level %d.", settings.automation_level)
 
 
+def _tell_doubts(settings: Settings, config: Config) -> None:
+    """Say what may be wrong with the segmentation, though it can be gone on with."""
+    doubts = [settings_module.doubted_targets(settings, config)]
+    if not settings.external_map_dir:
+        doubts.append(
+            class_doubt(
+                config.segmentation_model, config.segmentation_folds, config.segmentation_checkpoint
+            )
+        )
+    for doubt in doubts:
+        if doubt:
+            _log.warning("Caution: %s", doubt)
+
+
 def _session_directory() -> Path:
     """Return the directory of the session: SerialEM's, unless the Navigator says otherwise.
 
@@ -185,20 +200,25 @@ def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
         With every problem found, one per line.
     """
     problems = list(known_problems)
-    config = None
-    if isinstance(settings.SPACE_DIR, str) and settings.SPACE_DIR:
+    config, project = None, settings.SPACE_DIR
+    here = isinstance(project, str) and bool(project) and (Path(project) / CONFIG_FILE).is_file()
+    if here:
         try:
-            config = load_config(Path(settings.SPACE_DIR))
+            config = load_config(Path(project))
         except SpaceError as error:
-            if (Path(settings.SPACE_DIR) / "SPACEtomo_config.py").is_file():
-                problems.append(str(error))
+            problems.append(str(error))
     problems += settings_module.check(settings, config)
+    problems += needs.own_packages_missing()
+    if here and not settings.external_map_dir:
+        tasks = ("detect",) if settings.automation_level in (FIND, COLLECT) else TASKS
+        problems += needs.missing_here(config, Path(project), tasks)
+    problems = list(dict.fromkeys(problems))
     if problems or config is None:
-        count = f"{len(problems)} settings are wrong" if len(problems) > 1 else "A setting is wrong"
+        count = f"{len(problems)} things are wrong" if len(problems) > 1 else "One thing is wrong"
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, start=1))
         raise SpaceError(
             f"{count}; nothing was moved:\n{lines}\n",
-            do="Correct the top of the script and run it again.",
+            do="Correct this and run the script again.",
         )
     return config
 

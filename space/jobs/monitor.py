@@ -28,6 +28,7 @@ from space.config import load_config
 from space.errors import SpaceError
 from space.images import FileState, file_state, is_whole_png, read_json_beside, read_png_text
 from space.jobs.marks import ModelMarks
+from space.jobs.needs import missing_here
 from space.jobs.pool import (
     START_SECONDS,
     last_message,
@@ -55,6 +56,8 @@ LONGEST_PAUSE_SECONDS = 300.0
 MAX_BAD_STARTS = 5
 #: A map that is not whole and does not change for so long is not being copied any more.
 BROKEN_SECONDS = 30.0
+#: Exit status when something that is needed is missing here: nothing was begun.
+STATUS_MISSING = 2
 _END_SECONDS = 10.0
 
 Starter = Callable[[Sequence[Path], Path, str, float], "subprocess.Popen[bytes]"]
@@ -481,11 +484,17 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     catch_stop_signals(stop.set)
     try:
         devices = parse_devices(args.gpu)
+        config = load_config(space_dir)
+        missing = missing_here(config, space_dir)
+        if missing:
+            for problem in missing:
+                log.error("%s", problem)
+            return STATUS_MISSING
         monitor = Monitor(
             args.dir,
             space_dir,
             devices,
-            _runs_per_gpu(space_dir),
+            config.runs_per_gpu,
             models=ModelMarks(lambda: load_config(space_dir)),
         )
         names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
@@ -497,8 +506,4 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         return status
     except (SpaceError, OSError) as error:
         log.error("%s", error)
-        return 2
-
-
-def _runs_per_gpu(space_dir: Path) -> int:
-    return int(load_config(space_dir).runs_per_gpu)
+        return STATUS_MISSING

@@ -15,6 +15,7 @@ from space.jobs import monitor as monitor_module
 from space.jobs.monitor import MapWatch, Monitor, parse_devices, watch
 from space.jobs.presence import Worker, this_machine
 from space.jobs.queue import JobFolder
+from tests.jobs.tiny_models import write_config
 
 
 class FakeProcess:
@@ -406,10 +407,11 @@ def test_monitor_process_stops_cleanly_in_the_middle_of_a_job(tmp_path):
     space_dir.mkdir()
     maps.mkdir()
     write_worker_script(space_dir, action="time.sleep(60)")
+    write_config(space_dir)
     make_map(maps, "G_L01.png")
     code = (
         "import sys; from pathlib import Path; from space.jobs import monitor; "
-        "monitor._runs_per_gpu = lambda d: 1; "
+        "monitor.missing_here = lambda config, space_dir: []; "
         f"sys.exit(monitor.main(['--dir', {str(maps)!r}, '--gpu', 'cpu', '--interval', '0.1'], "
         f"Path({str(space_dir)!r})))"
     )

@@ -12,6 +12,8 @@ from helpers import REPOSITORY, make_map
 
 from space.images import read_png
 
+DETECTOR = "models/lamella_detector/weights.pt"
+
 pytestmark = pytest.mark.models
 
 
@@ -22,6 +24,8 @@ def test_monitor_on_a_machine_without_gpu_segments(tmp_path):
     space_dir.mkdir()
     maps.mkdir()
     make_segmentation_model(space_dir / "models" / "lamella_segmentation")
+    (space_dir / "models" / "lamella_detector").mkdir()
+    shutil.copy(REPOSITORY / DETECTOR, space_dir / DETECTOR)
     write_config(space_dir)
     for script in ("SPACEtomo_monitor.py", "SPACEtomo_nnUNet.py"):
         shutil.copy(REPOSITORY / script, space_dir)

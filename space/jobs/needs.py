@@ -1,0 +1,183 @@
+"""What this computer lacks for running the models, asked before anything moves.
+
+Looked at are the Python that runs workers (without importing its heavy packages) and the files
+of the models, so that the answer takes less than two seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from space.config import Config
+from space.errors import SpaceError, shown
+from space.jobs.pool import python_executable
+from space.jobs.records import TASKS
+from space.models.fitness import detection_problems, segmentation_problems
+
+OLDEST_PYTHON = (3, 9)
+PACKAGES = {
+    "detect": ("numpy", "PIL", "scipy", "filelock", "torch", "torchvision", "ultralytics"),
+    "segment": ("numpy", "PIL", "scipy", "filelock", "torch", "nnunetv2"),
+}
+"""What a worker imports, for each task."""
+
+OLDEST = {"torch": (2, 6), "torchvision": (0, 21), "ultralytics": (8, 3), "nnunetv2": (2, 5)}
+"""Oldest versions of packages (as in pyproject.toml)."""
+
+_PATIENCE_S = 60.0
+_DO = (
+    "Mend this, name another Python in the environment variable SPACETOMO_PYTHON, or set "
+    "external_map_dir to run the models on another computer."
+)
+
+# Any Python since 3.0 can run this. A package is there if it has a file: what an uninstallation
+# leaves is an empty folder.
+_LOOK = """
+import json, sys
+told = {"version": list(sys.version_info[:3]), "bits": 64 if sys.maxsize > 2**32 else 32}
+told["packages"] = {}
+if sys.version_info >= (3, 8):
+    import importlib.metadata, importlib.util
+    for name in sys.argv[1:]:
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin is not None:
+            try:
+                told["packages"][name] = importlib.metadata.version(name)
+            except Exception:
+                told["packages"][name] = ""
+print(json.dumps(told))
+"""
+
+
+OWN_PACKAGES = ("numpy", "scipy", "skimage", "matplotlib", "mrcfile", "PIL", "filelock")
+"""What the SerialEM side imports, some of it only late in a session."""
+
+
+def own_packages_missing() -> list[str]:
+    """Return what this Python, the one that SerialEM runs, lacks for a session, in words."""
+    missing = [name for name in OWN_PACKAGES if find_spec(name) is None]
+    if not missing:
+        return []
+    return [
+        f"The Python that runs this script, {sys.executable}, lacks {', '.join(missing)}. Install "
+        f'the packages: in the folder of the project, run "{sys.executable}" -m pip install -e . '
+        "(see README)."
+    ]
+
+
+def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = TASKS) -> list[str]:
+    """Return what keeps workers of this computer from doing these tasks, in words.
+
+    Parameters
+    ----------
+    config : Config or None
+        None asks for the Python only.
+    space_dir : Path
+        Folder of the project.
+    tasks : sequence of str
+        Of ``detect`` and ``segment``.
+
+    Returns
+    -------
+    list of str
+        One message for each problem, with what to do; empty when all is well.
+    """
+    problems = python_problems(space_dir, tasks)
+    if config is None:
+        return problems
+    if "detect" in tasks:
+        problems += detection_problems(config.detection_weights)
+    if "segment" in tasks:
+        problems += segmentation_problems(
+            config.segmentation_model, config.segmentation_folds, config.segmentation_checkpoint
+        )
+    return problems
+
+
+def python_problems(space_dir: Path, tasks: Sequence[str]) -> list[str]:
+    """Return what is wrong with the Python that runs workers."""
+    try:
+        python = python_executable()
+    except SpaceError as error:
+        return [str(error)]
+    names = sorted({name for task in tasks for name in PACKAGES[task]})
+    told, problem = _ask(python, Path(space_dir), names)
+    where = f"The Python for the models, {python},"
+    if problem:
+        return [f"{where} does not start: {problem}. {_DO}"]
+    return [f"{where} {text} {_DO}" for text in unfit(told, python, space_dir, names)]
+
+
+def unfit(told: dict[str, Any], python: str, space_dir: Path, names: Sequence[str]) -> list[str]:
+    """Say what is wrong with a Python that has told about itself (see `_LOOK`)."""
+    version = tuple(told["version"])
+    if version < OLDEST_PYTHON:
+        return [f"is version {_dotted(version)}; {_dotted(OLDEST_PYTHON)} or newer is needed."]
+    problems = []
+    if told["bits"] != 64:
+        problems.append("is a 32-bit program, for which there is no torch.")
+    has = told["packages"]
+    missing = [name for name in names if name not in has]
+    old = [
+        f"{name} {has[name]} (needed is {_dotted(OLDEST[name])} or newer)"
+        for name in names
+        if name in OLDEST and _is_older(has.get(name, ""), OLDEST[name])
+    ]
+    if missing or old:
+        lacks = [f"lacks {', '.join(missing)}"] if missing else []
+        lacks += [f"has only {', '.join(old)}"] if old else []
+        problems.append(
+            f"{' and '.join(lacks)}. Install the packages: in the folder {space_dir}, run "
+            f'"{python}" -m pip install -e .[predict] (see README).'
+        )
+    return problems
+
+
+def _ask(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Have a Python tell about itself; return what it told, or why it did not."""
+    if not python:
+        return {}, "its place is not known"
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW
+    try:
+        done = subprocess.run(
+            [python, "-c", _LOOK, *names],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=str(space_dir),  # where workers run, and what is there may hide a package
+            timeout=_PATIENCE_S,
+            creationflags=flags,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {}, f"it gave no answer within {_PATIENCE_S:.0f} s"
+    except OSError as error:
+        return {}, error.strerror or str(error)
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    try:
+        told = json.loads(lines[-1])
+        if all(key in told for key in ("version", "bits", "packages")):
+            return told, ""
+    except (IndexError, ValueError, TypeError):
+        pass
+    said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+    return {}, shown(said[-1]) if said else f"it ended with status {done.returncode}"
+
+
+def _is_older(version: str, oldest: tuple[int, ...]) -> bool:
+    """Tell whether a version is older; one that is not known is not."""
+    parts = version.split("+")[0].split(".")
+    if not version or not all(part.isdigit() for part in parts[: len(oldest)]):
+        return False
+    return tuple(int(part) for part in parts[: len(oldest)]) < oldest
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(str(number) for number in version)
