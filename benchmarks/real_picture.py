@@ -20,7 +20,7 @@ from PIL import Image
 from space.config import Config, load_config
 from space.judge import match
 from space.lamellae.detector import Detector
-from space.plots import Shown, plot_detection
+from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation.model import Segmenter
 
 from .common import PROJECT, report
@@ -94,31 +94,6 @@ def look_at_lamella(
     return shares, picture, labels, segmenter.labels
 
 
-def draw_labels(path: Path, picture: np.ndarray, labels: np.ndarray, names: dict[str, int]) -> None:
-    """Map and labels side by side with a legend."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
-
-    colors = plt.get_cmap("tab20")(np.arange(20))[:, :3]
-    wide = picture.shape[1] > picture.shape[0]
-    figure, axes = plt.subplots(*((2, 1) if wide else (1, 2)), figsize=(13, 11), layout="tight")
-    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
-    axes[1].imshow(colors[labels % 20], interpolation="nearest")
-    for ax in axes:
-        ax.set_axis_off()
-    present = [(name, value) for name, value in names.items() if (labels == value).any()]
-    axes[1].legend(
-        handles=[Patch(color=colors[value % 20], label=name) for name, value in present],
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
-    )
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -152,7 +127,8 @@ def main() -> None:
         shares, picture, labels, names = look_at_lamella(grey, args.pixel_nm, config)
         result = {"shares": shares}
         if args.out:
-            draw_labels(args.out, picture, labels, names)
+            pixel_nm = config.segmentation_pixel_nm
+            plot_segmentation(args.out, picture, labels, names, pixel_nm, args.picture.name)
     report(result, args.json)
 
 

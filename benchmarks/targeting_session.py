@@ -154,6 +154,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     text = with_settings((PROJECT / "SPACEtomo.py").read_text(encoding="utf-8"), values)
     with (
         mock.patch.object(plots, "plot_targets", _draw_nothing),  # slow, and nobody looks
+        mock.patch.object(plots, "plot_segmentation", _draw_nothing),
         mock.patch.object(plots, "plot_detection", _draw_nothing),
         mock.patch.object(pool, "ensure_worker", worker),
     ):

@@ -26,6 +26,7 @@ from space.steps.grid_picture import ensure_grid_picture
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import to_visit
 from space.steps.session import GridSession
+from space.steps.target_plots import draw_segmentations
 
 _log = logging.getLogger("space.workflow")
 
@@ -264,6 +265,7 @@ def _run_levels(session: GridSession) -> bool:
 
     if level == SEGMENT:
         collect.wait_for_segmentations(session, SEGMENTATION_TIMEOUT_S)
+        draw_segmentations(session, acquire.lamella_numbers())
         _tell_time(SEGMENT, began)
         return False
 

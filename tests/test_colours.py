@@ -18,6 +18,7 @@ from space.plots.colours import (
     YELLOW,
     class_colors,
 )
+from space.plots.segmentation import color_table
 from tests.color_vision import SIGHTS, distances
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,3 +86,13 @@ def test_a_class_keeps_its_colour_whatever_other_classes_a_model_has():
     many = class_colors([f"class {n}" for n in range(60)] + ["mitos", "\ud800"])
     assert len(many) == 62 and many["mitos"] == CLASS_COLORS["mitos"]
     assert len(set(class_colors([f"class {n}" for n in range(len(CLASS_COLORS))]).values())) == 18
+
+
+def test_labels_are_painted_in_the_colours_of_their_classes():
+    table = color_table({"mitos": 9, "white": 200})
+    assert table.shape == (256, 3)
+    assert [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in table[[9, 200]]] == [
+        CLASS_COLORS["mitos"],
+        CLASS_COLORS["white"],
+    ]
+    assert tuple(table[7]) == (255, 0, 255)  # of no class: not to be overlooked

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from space.pacetomo import plot_name
-from space.plots import Shown, greys, plot_detection, plot_score, plot_targets
+from space.plots import Shown, greys, plot_detection, plot_score, plot_segmentation, plot_targets
 from space.plots.colours import BLUE, GREEN, ORANGE, RED, YELLOW, rgb
 from space.plots.detection import label_text
 from space.plots.labels import place
+from space.plots.segmentation import share_text, shares
 from space.plots.targets import area_looks
 from space.targeting import Area, Choice, Optics
 
@@ -263,3 +264,29 @@ def test_areas_have_names_and_a_tilt_axis_that_is_seen_on_black_and_on_white(tmp
         assert (line.min(axis=1) < 60).any() and (line.max(axis=1) > 200).any()
         across = line.max(axis=1) - line.min(axis=1)
         assert (across > 150).mean() > 0.4  # along the axis, something other than the map
+
+
+def test_segmentation_picture_shows_classes_in_colours_beside_the_map(tmp_path):
+    labels = np.zeros((300, 400), np.uint8)
+    labels[100:200, 100:300] = 9
+    names = {"background": 0, "mitos": 9, "golgi": 3}
+    path = tmp_path / "G1_L01_segmentation.png"
+    grey = np.full((300, 400), 90, np.uint8)
+    plot_segmentation(path, grey, labels, names, 12.0, "G1_L01", shows="x")
+    drawn = Image.open(path)
+    assert 1500 <= max(drawn.size) <= 2000
+    assert drawn.info["shows"] == "x" and drawn.info["source"] == "G1_L01"
+    assert 0.03 < colored(path, (230, 20, 0), (244, 34, 6)) < 0.12
+    plot_segmentation(tmp_path / "tall.png", grey.T, labels.T, names, 12.0, "G1_L02")
+    long = np.zeros((40, 4000), np.uint8)
+    plot_segmentation(tmp_path / "long.png", long, long, names, 12.0, "G1_L03")
+    empty = np.zeros((0, 0), np.uint8)
+    plot_segmentation(tmp_path / "empty.png", empty, empty, {}, 12.0, "")
+
+
+def test_parts_of_classes_are_told_in_words():
+    labels = np.zeros((10, 10), np.uint8)
+    labels[0, :3] = 5
+    parts = shares(labels, {"cell": 5, "background": 0, "mitos": 9})
+    assert parts == {"background": 0.97, "cell": 0.03, "mitos": 0.0}
+    assert [share_text(p) for p in (0, 0.0004, 0.031)] == ["none", "< 0.1 %", "3.1 %"]

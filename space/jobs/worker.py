@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from space.errors import SpaceError
-from space.images import json_path, png_megapixels
+from space.images import DRAWING, json_path, png_megapixels, read_png_text
 from space.jobs.claims import Claim
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.pool import forget_start
@@ -333,7 +333,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
                 log.error("The map folder cannot be used: %s", error)
                 return STATUS_FOLDER
             return 0
-        maps = [path for path in args.maps if not _is_result(path)]
+        maps = [path for path in args.maps if not _is_no_map(path)]
         engine = Engine(space_dir, args.device)
         with switch.interruptible():
             return 1 if run_maps(maps, engine, args.task, args.threshold) else 0
@@ -365,6 +365,8 @@ def catch_stop_signals(ask: Callable[[], None]) -> None:
             signal.signal(getattr(signal, name), stop)
 
 
-def _is_result(path: Path) -> bool:
-    """Tell whether a path from a pattern like ``*.png`` is a result, not a map."""
-    return path.stem.endswith("_seg") and not json_path(path).exists()
+def _is_no_map(path: Path) -> bool:
+    """Tell whether a path from a pattern like ``*.png`` is a result, or drawn for people."""
+    if path.stem.endswith("_seg") and not json_path(path).exists():
+        return True
+    return DRAWING in read_png_text(path)

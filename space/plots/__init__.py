@@ -2,6 +2,7 @@
 
 from space.plots.detection import Shown, plot_detection
 from space.plots.scores import plot_score
+from space.plots.segmentation import plot_segmentation
 from space.plots.targets import plot_targets
 
-__all__ = ["Shown", "plot_detection", "plot_score", "plot_targets"]
+__all__ = ["Shown", "plot_detection", "plot_score", "plot_segmentation", "plot_targets"]

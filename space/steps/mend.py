@@ -27,7 +27,7 @@ from space.steps.target_facts import (
     is_set_up,
     targets_files,
 )
-from space.steps.target_plots import draw_targets, has_target_plot
+from space.steps.target_plots import draw_segmentations, draw_targets, has_target_plot
 from space.targeting import read_choice, wanted_mask
 
 _log = logging.getLogger("space.workflow")
@@ -59,7 +59,7 @@ def _as_collected(session: GridSession, index: int) -> MapImage:
 
 
 def mend_targets(session: GridSession, number: int) -> None:
-    """Make the View maps and the picture of a lamella's targets again; tell what cannot be."""
+    """Make the View maps and the pictures of a lamella again; tell what cannot be."""
     if not is_set_up(session, number):
         return
     for path in [] if has_no_targets(session, number) else cut_files(session, number):
@@ -79,6 +79,7 @@ def mend_targets(session: GridSession, number: int) -> None:
             session.map_stem(number),
             reason(error),
         )
+    draw_segmentations(session, [number])
 
 
 def missing_views(targets_file: Path) -> list[pacetomo.Target]:

@@ -83,6 +83,10 @@ class GridSession:
         """Picture of the grid with the detected lamellae."""
         return self.directory / f"{self.grid}_lamella_detected.png"
 
+    def segmentation_plot(self, number: int) -> Path:
+        """Picture of what the model found on a lamella's map, in colours."""
+        return self.directory / f"{self.map_stem(number)}_segmentation.png"
+
     def intermediate_png(self, number: int) -> Path:
         """The intermediate-magnification picture of a lamella."""
         return self.map_dir / f"{self.map_root or self.grid}_{FIRST_LABEL}{number:02d}_im.png"

@@ -27,7 +27,7 @@ from space.steps.earlier import first_free_series, put_aside
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
-from space.steps.target_plots import draw_score, draw_targets
+from space.steps.target_plots import draw_score, draw_segmentation, draw_targets
 from space.targeting import Area, Optics, TargetingOptions, wanted_mask
 
 POINT_COLOR_GEOMETRY = 4
@@ -76,6 +76,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     wanted = wanted_mask(labels, names, options, choice.polygons_map_px)
     draw_targets(session, number, wanted, choice.areas, optics)
     draw_score(session, number, choice, optics)
+    draw_segmentation(session, number, labels_path)
     if not choice.areas:
         put_aside(session, number)
         write_text_atomic(session.targets_file(number), "")

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from space import pacetomo, plots
-from space.images import is_whole_png, read_png
+from space.images import fingerprint, is_whole_png, read_png, read_png_text
+from space.models.class_table import read_labels
 from space.steps.drawing import drawn_or_told
+from space.steps.inference import job_folder, read_segmentation
 from space.steps.session import GridSession
 from space.steps.target_facts import find_files
 from space.targeting import Area, Choice, Optics
+
+_SHOWS = "shows"
 
 
 def has_target_plot(session: GridSession, number: int) -> bool:
     """Whether there is a whole picture of a lamella's targets, whatever was targeted."""
     pattern = pacetomo.plot_pattern(session.map_stem(number))
     return any(is_whole_png(path) for path in find_files(session.directory, pattern))
+
+
+def has_segmentation_plot(session: GridSession, number: int, labels_path: Path) -> bool:
+    """Whether there is a whole picture of this segmentation of a lamella."""
+    shown = read_png_text(session.segmentation_plot(number)).get(_SHOWS)
+    return shown is not None and shown == fingerprint(labels_path)
 
 
 def draw_targets(
@@ -37,6 +48,36 @@ def draw_targets(
             optics,
             f"{stem}: {count} targets on {', '.join(target_list)}",
         )
+
+
+def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> None:
+    """Draw a lamella's segmentation in colours, unless there is a picture of it."""
+    if has_segmentation_plot(session, number, labels_path):
+        return
+    path = session.segmentation_plot(number)
+    with drawn_or_told(path):
+        mark = fingerprint(labels_path)
+        labels, told_names = read_segmentation(labels_path)
+        picture, info = read_png(session.map_png(number))
+        plots.plot_segmentation(
+            path,
+            picture,
+            labels,
+            told_names or read_labels(session.config.segmentation_model),
+            info["pixel_nm"],
+            f"{session.map_stem(number)}: what the model finds (parts of the map)",
+            **{_SHOWS: mark},
+        )
+
+
+def draw_segmentations(session: GridSession, numbers: Sequence[int]) -> None:
+    """Draw the segmentations that are there and have no picture."""
+    folder = job_folder(session)
+    for number in numbers:
+        with drawn_or_told(session.segmentation_plot(number)):
+            result = folder.status(session.map_png(number).name, "segment").result
+            if result is not None:
+                draw_segmentation(session, number, result)
 
 
 def draw_score(session: GridSession, number: int, choice: Choice, optics: Optics) -> None:

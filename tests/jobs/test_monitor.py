@@ -66,6 +66,7 @@ def test_only_whole_and_steady_maps_are_queued(tmp_path):
     write_result(tmp_path, "G_L07.png")
     make_map(tmp_path, "G.png")
     make_map(tmp_path, "G_L02_old.png")
+    make_map(tmp_path, "G_L02_segmentation.png")
     assert maps.ready_maps(tmp_path) == [] and maps.unsettled
     assert maps.ready_maps(tmp_path) == []
     path.write_bytes(data)

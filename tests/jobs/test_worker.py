@@ -20,6 +20,7 @@ from space.jobs.queue import JobFolder
 from space.jobs.records import Job
 from space.jobs.worker import Place, Timing, run_worker, work
 from space.lamellae.boxes import Box
+from space.plots import plot_segmentation
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)
 CONFIG = SimpleNamespace(
@@ -311,10 +312,13 @@ def test_command_line_segments_maps_but_not_results(tmp_path, models, monkeypatc
     monkeypatch.setattr(worker_module, "start_logging", lambda: None)
     maps = [make_map(tmp_path, f"G_L0{i}.png") for i in (1, 2)]
     old = write_result(tmp_path, "X_L01.png")
-    status = worker_module.main([*map(str, maps), str(old), "--device", "cpu"], tmp_path)
-    assert status == 0
+    drawn = tmp_path / "G_L01_segmentation.png"
+    plot_segmentation(drawn, *np.zeros((2, 20, 30), np.uint8), {"white": 0}, 16.0, "for people")
+    paths = [*maps, old, drawn]
+    assert worker_module.main([*map(str, paths), "--device", "cpu"], tmp_path) == 0
     assert "G_L02_seg.png" in capsys.readouterr().out
     assert not (tmp_path / "X_L01_seg_seg.png").exists()
+    assert not (tmp_path / "G_L01_segmentation_seg.png").exists()
     assert models.loaded == [("segment", "cpu")]
     assert worker_module.main([str(tmp_path / "none.png")], tmp_path) == 1
 

@@ -48,7 +48,7 @@ def script_text(name: str = "SPACEtomo.py", **settings: object) -> str:
 
 def without_lamella_pictures(monkeypatch) -> None:
     """Draw no pictures of lamellae: they take long where nobody looks at them."""
-    for name in ("plot_targets",):
+    for name in ("plot_targets", "plot_segmentation"):
         monkeypatch.setattr(plots, name, lambda *args, **about: None)
 
 

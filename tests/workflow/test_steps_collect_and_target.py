@@ -10,7 +10,8 @@ import mrcfile
 import numpy as np
 from PIL import Image
 
-from space import pacetomo
+from space import pacetomo, plots
+from space.images import read_png, write_png
 from space.jobs import pool
 from space.jobs.queue import JobFolder
 from space.simulator import Policy, Script
@@ -56,6 +57,7 @@ def test_level_4_sets_targets_on_the_wanted_class(bench):
         "G1_L01.json",
         "G1_L01_seg.png",
         "G1_L01_mitos_targets.png",
+        "G1_L01_segmentation.png",
         "SPACE_settings.json",
         "G1.log",
     ):
@@ -104,8 +106,12 @@ def test_levels_one_after_the_other_end_like_one_run(bench):
     assert session.run(3).ok
     assert session.names("*_seg.png") == ["G1_L01_seg.png"]
     assert session.names("*_tgts.txt") == []
+    picture = session.directory / "G1_L01_segmentation.png"
+    drawn = picture.stat().st_mtime_ns
     assert session.run(4).ok
     assert session.names("*_tgts.txt") == ["G1_L01_tgts.txt"]
+    assert picture.stat().st_mtime_ns == drawn
+    assert session.worker.done == ["G1_L01.png"]
     assert session.count_exposures() == exposures
 
 
@@ -183,6 +189,33 @@ def test_a_missing_or_cut_picture_of_the_targets_is_drawn_again(bench):
         assert np.abs(again - read_colors(whole)).max() <= 16
     assert session.run(4, target_list=["nucleus"]).ok  # of other targets there is no picture
     assert session.names("*_targets.png") == [plot.name]
+
+
+def test_a_segmentation_has_a_picture_of_its_own(bench, monkeypatch):
+    session = bench()
+    session.place_lamellae()
+    assert session.run(3).ok
+    picture, labels = (session.directory / f"G1_L01_{name}.png" for name in ("segmentation", "seg"))
+    whole = picture.read_bytes()
+    assert max(Image.open(picture).size) <= 2000
+    for content in (None, whole[: len(whole) // 2]):
+        picture.unlink() if content is None else picture.write_bytes(content)
+        assert session.run(3).ok
+        assert picture.read_bytes() == whole
+    # Segmented anew, with another outcome.
+    known, info = read_png(labels)
+    write_png(labels, np.zeros_like(known), info.pop("pixel_nm"), info.pop("source"), **info)
+    assert session.run(3).ok
+    assert picture.read_bytes() != whole
+
+    def draw(*args, **about):
+        raise ValueError("out of crayons")
+
+    monkeypatch.setattr(plots, "plot_segmentation", draw)
+    picture.unlink()
+    assert session.run(4).ok
+    assert session.names("*_tgts.txt") == ["G1_L01_tgts.txt"]
+    assert "G1_L01_segmentation.png was not drawn" in session.log()
 
 
 def test_a_failed_segmentation_blocks_nothing(bench):
