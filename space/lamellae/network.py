@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
+from space.models.yolo import NO_DETECTOR, refuse_other_tasks
 from space.trust import MODELS_DIR, ON_WORKER
 from space.weights import first_line, load_checkpoint, numpy_types, restored_type, without_init
 
 MOST_CLASSES = 1000
 LONGEST_NAME = 60
 _TRIAL_WINDOW_PX = 128
-_OTHER_WEIGHTS = "Name the weights of a YOLO detection model as detection_weights."
 
 #: Where networks are made of, and what older versions of ultralytics called it.
 _PARTS = ("torch.nn.modules.", "ultralytics.nn.modules.", "ultralytics.nn.tasks.")
@@ -42,19 +42,6 @@ _PATHS = {
         "WindowsPath": PureWindowsPath,
         "PureWindowsPath": PureWindowsPath,
     }.items()
-}
-#: Networks that are no YOLO detectors, by class.
-_OTHER_TASKS = {
-    "SegmentationModel": "of the task 'segment' (outlines)",
-    "PoseModel": "of the task 'pose' (key points)",
-    "OBBModel": "of the task 'obb' (rotated boxes)",
-    "ClassificationModel": "of the task 'classify' (whole pictures)",
-    "SemanticSegmentationModel": "of the task 'semantic' (pixels)",
-    "DepthModel": "of the task 'depth'",
-    "RTDETRDetectionModel": "of RT-DETR, whose boxes are coded in another way",
-    "WorldModel": "of YOLO-World, which needs a text with each picture",
-    "YOLOEModel": "of YOLOE, which needs a text with each picture",
-    "YOLOESegModel": "of YOLOE, which needs a text with each picture",
 }
 _HEADS = ("Detect", "v10Detect")
 
@@ -183,7 +170,7 @@ def _network_in(checkpoint: Any, weights: Path) -> Any:
         found = checkpoint.get("ema") or checkpoint.get("model")
         if "network_weights" in checkpoint:
             raise SpaceError(
-                "This is a checkpoint of nnU-Net, not of a detector.", str(weights), _OTHER_WEIGHTS
+                "This is a checkpoint of nnU-Net, not of a detector.", str(weights), NO_DETECTOR
             )
     if not isinstance(found, torch.nn.Module):
         raise SpaceError(
@@ -196,18 +183,13 @@ def _network_in(checkpoint: Any, weights: Path) -> Any:
 
 def _check_task(network: Any, weights: Path) -> None:
     kind = type(network).__name__
-    if kind in _OTHER_TASKS:
-        raise SpaceError(
-            f"These weights are {_OTHER_TASKS[kind]}; a detector of boxes is needed.",
-            str(weights),
-            f"{_OTHER_WEIGHTS} ultralytics trains one with task=detect.",
-        )
+    refuse_other_tasks([f"{type(network).__module__}.{kind}"], weights)
     head = type(network.model[-1]).__name__ if hasattr(network, "model") else "none"
     if kind != "DetectionModel" or head not in _HEADS:
         raise SpaceError(
             f"The network is no detector that is known here ({kind} with {head}).",
             str(weights),
-            _OTHER_WEIGHTS,
+            NO_DETECTOR,
         )
     channels = next(network.parameters()).shape[1]
     if channels not in (1, 3):
@@ -274,7 +256,7 @@ def check_output(output: np.ndarray, classes: int, end_to_end: bool) -> None:
     if output.shape != wanted or not places:
         raise SpaceError(
             f"The detection network gives an output of {output.shape}, where {wanted} is expected.",
-            do=_OTHER_WEIGHTS,
+            do=NO_DETECTOR,
         )
     if not np.isfinite(output).all():
         raise SpaceError(
@@ -293,7 +275,7 @@ def check_output(output: np.ndarray, classes: int, end_to_end: bool) -> None:
     if end_to_end and not set(np.unique(output[:, 5])) <= set(range(classes)):
         raise SpaceError(
             f"The detection network gives classes that it does not have (it has {classes}).",
-            do=_OTHER_WEIGHTS,
+            do=NO_DETECTOR,
         )
 
 

@@ -18,6 +18,7 @@ from space.models.class_table import (
 )
 from space.models.place import PLANS, missing_files
 from space.models.plans import plan_problems
+from space.models.yolo import refuse_other_tasks
 from space.weights import names_asked_for
 
 _USUAL = "2d"
@@ -25,8 +26,11 @@ _USUAL = "2d"
 
 def detection_problems(weights: Path) -> list[str]:
     """Return what keeps a file of weights from being used for detection; empty when all is well."""
-    problem = _what_it_is(weights)
-    return [f"The lamella detection model cannot be used. {problem}"] if problem else []
+    try:
+        refuse_other_tasks(names_asked_for(weights), weights)
+    except SpaceError as error:
+        return [f"The lamella detection model cannot be used. {error}"]
+    return []
 
 
 def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: str) -> list[str]:

@@ -20,6 +20,7 @@ from space.errors import SpaceError
 from space.jobs import monitor, needs
 from space.settings import Settings
 from tests.models.nnunet_files import write_checkpoint, write_model
+from tests.test_weights import asks_for, checkpoint
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -125,6 +126,9 @@ def test_with_an_external_machine_nothing_else_is_needed_here(settings, project,
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git-lfs"),
         (b"PK\x03\x04 and no more", "cut off"),
         (b"<!DOCTYPE html>", "web page"),
+        (checkpoint(asks_for("models.yolo.DetectionModel")), "YOLOv5"),
+        (checkpoint(asks_for("ultralytics.nn.tasks.SegmentationModel")), "'segment'"),
+        (checkpoint(asks_for("ultralytics.nn.tasks.RTDETRDetectionModel")), "RT-DETR"),
         (None, "missing"),
     ],
 )
