@@ -40,6 +40,7 @@ LOAD_FAILED_CODE = 1.0
 REFILL_S = 900.0
 CAMERA_TIMEOUT_S = 60.0
 
+_SHOWN = 8  # of the times at which a fault struck
 _CHANCE = 91  # what random numbers are drawn for
 
 
@@ -51,6 +52,8 @@ class Kind:
     ----------
     occasion : str
         What is counted.
+    counted : str
+        The same in the plural, in front of a number.
     scripts : str
         What a script sees.
     operator : str
@@ -58,6 +61,7 @@ class Kind:
     """
 
     occasion: str
+    counted: str
     scripts: str
     operator: str
 
@@ -65,62 +69,74 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "camera-timeout": Kind(
         "picture, also a piece of a montage",
+        "pictures",
         "the command fails as tasks do (SEMerror after NoMessageBoxOnError(1), otherwise the "
         "script is stopped); there is no new picture",
         "an error about the camera; a montage stays unfinished",
     ),
     "stage-failure": Kind(
         "stage move or tilt",
+        "stage moves and tilts",
         "the command fails as tasks do (see above); the stage stands half way",
         "an error about the stage, which is where the readout says",
     ),
     "stage-off": Kind(
         "stage move in X and Y",
+        "stage moves in X and Y",
         "nothing, but ReportStageXYZ is 5 um from where the stage was sent",
         "the wrong place in the picture; the readout tells the true position",
     ),
     "autoloader-failure": Kind(
         "attempt to load a grid",
+        "attempts to load a grid",
         "LoadCartridge returns an error code that is not 0",
         "no grid on the stage, valves closed",
     ),
     "dark-image": Kind(
         "picture, also a piece of a montage",
+        "pictures",
         "a picture without electrons; ReportColumnOrGunValve is 0",
         "dark pictures until the column valves are opened again",
     ),
     "drift": Kind(
         "picture, also a piece of a montage",
+        "pictures",
         "pictures are blurred and wander for some minutes",
         "drift that dies away; waiting helps",
     ),
     "lost-focus": Kind(
         "picture, also a piece of a montage",
+        "pictures",
         "pictures are out of focus by 12 um more; the readout does not tell",
         "wrong defocus until somebody focuses again",
     ),
     "refill": Kind(
         "picture, or question whether dewars are filling",
+        "pictures and questions about dewars",
         "AreDewarsFilling is 1 for 15 minutes; pictures are blurred meanwhile",
         "vibrating pictures until the dewars are full",
     ),
     "disk-full": Kind(
         "saving of an image, the Navigator or a log",
+        "savings",
         "the command fails (SEMerror with the words of the operating system); nothing is saved",
         "an error about the disk; free some space",
     ),
     "user-stop": Kind(
         "command",
+        "commands",
         "the script is ended before the command; no handler of it runs",
         "the script has stopped, and Acquire at Items with it",
     ),
     "script-error": Kind(
         "command of a script that Acquire at Items runs",
+        "commands during Acquire at Items",
         "the command is refused (SEMerror)",
         "Acquire at Items ends; the item keeps its Acquire",
     ),
     "serialem-death": Kind(
         "command that has been carried out",
+        "commands carried out",
         "nothing: the process has ended",
         f"the program is gone (exit code {DEATH_EXIT_CODE}); buffers, variables and what was not "
         "saved are lost, the microscope is as it was",
@@ -152,6 +168,16 @@ class Fault:
     probability: float = 0.0
     command: str = ""
     call: int = 1
+
+    def __str__(self) -> str:
+        """Give the fault as it is written on the command line."""
+        if self.probability:
+            return f"{self.name}:{self.probability:g}"
+        if self.command:
+            return f"{self.name}@{self.command}:{self.call}"
+        if self.first == self.last:
+            return f"{self.name}@{self.first}"
+        return f"{self.name}@{self.first}-{self.last or ''}"
 
 
 class FaultSpecError(ValueError):
@@ -243,6 +269,7 @@ class Faults:
         self._occasions: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
         self._spent: set[int] = set()
+        self._strikes: dict[int, list[int]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.faults)
@@ -260,7 +287,28 @@ class Faults:
         ]
         if hits:
             self.struck.append((name, count))
+        for number in hits:
+            self._strikes.setdefault(number, []).append(count)
         return bool(hits)
+
+    def report(self) -> list[str]:
+        """Say of each fault whether and when it struck."""
+        return [self._told(number, fault) for number, fault in enumerate(self.faults)]
+
+    def _told(self, number: int, fault: Fault) -> str:
+        counted = KINDS[fault.name].counted
+        among = f"{counted}: {self._occasions[fault.name]}"
+        struck = self._strikes.get(number, [])
+        if struck:
+            times = "once" if len(struck) == 1 else f"{len(struck)} times"
+            when = ", ".join(map(str, struck[:_SHOWN])) + (", ..." if struck[_SHOWN:] else "")
+            return f"{fault} struck {times}, at {when} ({among})."
+        if fault.command:
+            calls = self._calls[fault.command.lower()]
+            among = f"calls of {fault.command}: {calls}"
+            if calls >= fault.call:
+                among += f"; {counted} after call {fault.call}: 0"
+        return f"{fault} did not strike ({among})."
 
     def _hits(self, number: int, fault: Fault, count: int) -> bool:
         if fault.probability:

@@ -59,6 +59,34 @@ def test_occasions_chances_and_calls():
     assert not faults.strikes("camera-timeout")
 
 
+def test_each_fault_says_whether_it_struck():
+    faults = Faults(
+        ["drift@2", "drift@2-", "drift@9", "camera-timeout", "lost-focus@V:2", "refill@V",
+         "disk-full@T", "refill:0.5"],
+        seed=4,
+    )  # fmt: skip
+    for _ in range(12):
+        faults.strikes("drift")
+    faults.command_begins("V")
+    faults.strikes("lost-focus")
+    assert faults.report() == [
+        "drift@2 struck once, at 2 (pictures: 12).",
+        "drift@2- struck 11 times, at 2, 3, 4, 5, 6, 7, 8, 9, ... (pictures: 12).",
+        "drift@9 struck once, at 9 (pictures: 12).",
+        "camera-timeout@1 did not strike (pictures: 0).",
+        "lost-focus@V:2 did not strike (calls of V: 1).",
+        "refill@V:1 did not strike (calls of V: 1; pictures and questions about dewars after "
+        "call 1: 0).",
+        "disk-full@T:1 did not strike (calls of T: 0).",
+        "refill:0.5 did not strike (pictures and questions about dewars: 0).",
+    ]
+
+
+@pytest.mark.parametrize("text", ["drift@1", "drift@5-7", "drift@2-", "drift:0.02", "drift@M:3"])
+def test_a_fault_is_written_as_it_was_read(text):
+    assert str(parse(text)) == text
+
+
 def run(make_simulation, body, *faults, **options):
     simulation = make_simulation(faults=faults, **options)
     simulation.result = simulation.run(HEAD + body)
