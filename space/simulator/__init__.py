@@ -156,6 +156,10 @@ class Simulation:
 
         return run_acquire(self.session, all_commands())
 
+    def close(self) -> None:
+        """Close the program, which ends the processes that its scripts have started."""
+        self.session.children.end()
+
 
 def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> dict[int, object]:
     from space.simulator.specimen import Grid

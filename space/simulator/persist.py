@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +57,8 @@ SETUP, HARDWARE, CHANGES, JOURNAL, SCRIPTS, PROGRAM, RUNNING, LOCK = (
 )  # fmt: skip
 
 # Parts of a session that each run brings itself, or that are kept elsewhere.
-_NOT_KEPT = ("grids", "installation", "faults", "policy", "keyboard", "keeper", "exposures",
-             "real_stdout", "_progress")  # fmt: skip
+_NOT_KEPT = ("grids", "installation", "faults", "policy", "keyboard", "keeper", "children",
+             "exposures", "real_stdout", "_progress")  # fmt: skip
 _RECENT = 64  # of the newest pictures, it is looked after each command whether they were saved
 
 
@@ -194,13 +194,14 @@ def kept(
         simulation = _simulation(directory, setup, faults, policy, progress, time_scale, grids)
         keeper = _load(folder, simulation.session)
         keeper.begin(simulation.session)
-        try:
-            yield simulation
-        except BaseException:
-            # Whoever ends a run like this ends the program; the microscope stays as it is.
-            keeper.note(simulation.session, everything=True)
-            raise
-        keeper.end(simulation.session)
+        with closing(simulation):
+            try:
+                yield simulation
+            except BaseException:
+                # Whoever ends a run like this ends the program; the microscope stays as it is.
+                keeper.note(simulation.session, everything=True)
+                raise
+            keeper.end(simulation.session)
     finally:
         lock.release()
 
@@ -208,6 +209,24 @@ def kept(
 def exists(directory: Path) -> bool:
     """Whether a folder holds a session."""
     return (Path(directory) / FOLDER / SETUP).is_file()
+
+
+def stored_setup(directory: Path) -> Setup:
+    """Read what the session in a folder is made of.
+
+    Raises
+    ------
+    SessionError
+        If its file is missing, damaged or of another version.
+    """
+    path = Path(directory) / FOLDER / SETUP
+    values = _read_json(path)
+    if values.get("format") != FORMAT:
+        raise SessionError(
+            f"{path} has format {values.get('format')}, this program reads {FORMAT}. "
+            "Begin a new session in another folder"
+        )
+    return Setup.from_dict(values)
 
 
 def pictures(directory: Path) -> list[Exposure]:
@@ -220,13 +239,7 @@ def _agreed_setup(folder: Path, setup: Setup | None) -> Setup:
     if not path.is_file():
         write_text_atomic(path, json.dumps({"format": FORMAT, **setup.to_dict()}, indent=1) + "\n")
         return setup
-    values = _read_json(path)
-    if values.get("format") != FORMAT:
-        raise SessionError(
-            f"{path} has format {values.get('format')}, this program reads {FORMAT}. "
-            "Begin a new session in another folder"
-        )
-    stored = Setup.from_dict(values)
+    stored = stored_setup(folder.parent)
     if setup is not None and setup != stored:
         wanted, present = setup.to_dict(), stored.to_dict()
         names = ", ".join(name for name in wanted if wanted[name] != present[name])

@@ -2,7 +2,8 @@
 
 In SerialEM every script is a new process. Here all share one interpreter, so whatever a script
 changes in it is put back: modules it imported, folder, streams, environment, logging, warnings,
-random numbers and plots. Threads and `atexit` functions that a script leaves behind stay.
+random numbers and plots. Threads and `atexit` functions that a script leaves behind stay, and so
+do processes that it started, until the program is closed.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def script_process(session, module: types.ModuleType) -> Iterator[dict]:
     with contextlib.ExitStack() as stack:
         for part in (_environment, _logging, _modules, _numbers, _plots):
             stack.enter_context(part())
+        stack.enter_context(session.children.noted())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_serialem(module))
         main = types.ModuleType("__main__")

@@ -28,6 +28,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,9 +129,11 @@ def simulation(request, tmp_path):
     from space.simulator import Simulation
 
     try:
-        return Simulation(tmp_path, **_options(request))
+        made = Simulation(tmp_path, **_options(request))
     except TypeError as error:
         raise pytest.UsageError(f"The marker sem: {error}") from error
+    with closing(made):
+        yield made
 
 
 @pytest.fixture

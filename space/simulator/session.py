@@ -15,6 +15,7 @@ from space.simulator import camera as camera_model
 from space.simulator.acquire_state import AcquireState
 from space.simulator.camera import Camera
 from space.simulator.chance import Chance
+from space.simulator.children import Children
 from space.simulator.clock import Clock
 from space.simulator.drift import Drift
 from space.simulator.errors import SEMerror
@@ -138,6 +139,7 @@ class Session:
         self.installation = installation
         self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock.advance)
         self.faults = self.scope.faults = Faults() if faults is None else faults
+        self.children = Children()
         self.keeper = None  # writes the session down, where it is kept on disk
         self.dewars_full_at_s = 0.0
         ideal = self.scope.stage_error_um == 0
@@ -364,6 +366,7 @@ class Session:
         if self.keeper is not None:
             self.keeper.note(self)
         if self.faults.strikes("serialem-death"):
+            self.children.end()
             self.faults.die()
 
     def take(self, set_letter: str, **changes) -> Image:

@@ -1,0 +1,52 @@
+"""Processes that scripts start, such as workers: SerialEM ends them when it is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+
+PATIENCE_S = 10.0
+"""What a process gets to end by itself, once it was asked to."""
+
+
+class Children:
+    """Processes that the scripts of a session have started."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen] = []
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the processes that are started in this block."""
+        usual, note = subprocess.Popen, self._note
+
+        class Noted(usual):
+            def __init__(self, *args, **options) -> None:
+                super().__init__(*args, **options)
+                note(self)
+
+        subprocess.Popen = Noted
+        try:
+            yield
+        finally:
+            subprocess.Popen = usual
+
+    def _note(self, process: subprocess.Popen) -> None:
+        self._started = [one for one in self._started if one.poll() is None]
+        self._started.append(process)
+
+    def end(self, patience_s: float = PATIENCE_S) -> None:
+        """End all that still run: ask them to, and do not ask those that take too long."""
+        running = [one for one in self._started if one.poll() is None]
+        for process in running:
+            process.terminate()
+        until = time.monotonic() + patience_s
+        for process in running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._started = []
