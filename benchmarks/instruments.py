@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from space.simulate import Plan, run
+from space.plan import Plan
+from space.simulate import run
 from space.simulator.instrument import FOLDER
 
 from .common import PROJECT, parser, report

@@ -42,8 +42,10 @@ import numpy as np
 from space import pacetomo, plots
 from space.jobs import pool
 from space.judge import double_exposed
+from space.plan import Plan
+from space.scripts import with_settings
 from space.series_truth import by_series
-from space.simulate import Plan, judged, with_settings
+from space.simulate import judged
 from space.simulator import Policy, Script, Simulation
 from space.simulator.instrument import FOLDER as INSTRUMENTS
 from space.simulator.session import Exposure

@@ -11,6 +11,7 @@ import serialem as sem
 max_tilt = 60  # degrees
 step = 3  # degrees
 defocus = -4  # um
+binning = 0  # of the pictures of the series; 0: as Record is set up
 most_drift = 2  # nm/s; a series is not begun with more
 track_limit = 0.25  # um; a tracking shift beyond this is not believed
 measureGeo = False  # as PACEtomo calls it; here, geometry points are only counted
@@ -260,6 +261,8 @@ if come_to_rest():
     realign(targets[0])
 focus()
 sem.GoToLowDoseArea("R")
+if binning:
+    sem.SetBinning("R", binning)
 start_x, start_y, *_ = sem.ReportImageShift()
 focused = sem.ReportDefocus()
 
@@ -278,6 +281,7 @@ for count, tilt in enumerate(tilts):
     shift_x, shift_y = shifts[tilt > 0]
     shift_y += expected(found, real_tilt) - expected(found, latest[tilt > 0])
     latest[tilt > 0] = real_tilt
+    sem.Echo(f"Tilt {count + 1} of {len(tilts)} ({real_tilt:.1f} deg) at {len(targets)} targets")
     for number, target in enumerate(targets, 1):
         if number in skipped:
             continue

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import argparse
 import functools
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from space import __version__, models_command
 from space.errors import SpaceError
+from space.project import project_folder
 from space.simulator.faults import KINDS
 
 if TYPE_CHECKING:
-    from space.simulate import Plan, ScriptRun
+    from space.plan import Plan
+    from space.simulate import ScriptRun
 
 DEMO_SEED = 900_001
-PROJECT = Path(__file__).resolve().parent.parent
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="spacetomo", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_simulate(commands)
+    models_command.add_parser(commands)
+    return parser
+
+
+def _add_simulate(commands: Any) -> None:
     simulate = commands.add_parser(
         "simulate",
         help="run SPACEtomo.py, or any SerialEM script, on a simulated microscope",
@@ -34,9 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Faults: {', '.join(KINDS)}. Written NAME (the first occasion), NAME@N, NAME@N-M, "
         "NAME:PROBABILITY or NAME@COMMAND:N (from the N-th call of this command on).",
     )
+    simulate.set_defaults(do=_simulate)
     simulate.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
     simulate.add_argument("--seed", type=int, help="of the specimen and the noise")
-    simulate.add_argument("--level", type=int, default=5, choices=range(1, 6))
+    simulate.add_argument("--level", type=int, choices=range(1, 6), help="automation level (5)")
     simulate.add_argument("--grids", type=int)
     simulate.add_argument("--lamellae", type=int, help="on each grid")
     simulate.add_argument(
@@ -59,19 +72,25 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting"
     )
+    simulate.add_argument("--tilt-step", type=float, help="of the stand-in, in degrees (15)")
     simulate.add_argument(
-        "--tilt-step", type=float, default=15.0, help="tilt step of the stand-in in degrees"
+        "--series-binning", type=int, help="of the stand-in's pictures (that of Record)"
     )
-    simulate.add_argument("--resume", action="store_true", help="go on with the session in --out")
-    simulate.add_argument("--space-dir", type=Path, default=PROJECT, help="folder of the project")
+    simulate.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the session in --out, as it was begun; what is given now is changed",
+    )
+    simulate.add_argument("--verbose", action="store_true", help="show every line of the log")
+    simulate.add_argument(
+        "--space-dir", type=Path, help="folder of the project, if not the one that came with this"
+    )
     session = simulate.add_argument_group("one script on a session that is kept on disk")
     session.add_argument("--session", type=Path, metavar="DIR", help="the session's folder")
     session.add_argument("--run", type=Path, metavar="SCRIPT", help="script to run")
     session.add_argument(
         "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
     )
-    models_command.add_parser(commands)
-    return parser
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -94,45 +113,9 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
     return result
 
 
-def _plan(args: argparse.Namespace) -> Plan:
-    """Give the plan of a whole session; what was not said has the usual value."""
-    from space.simulate import Plan
-
-    if args.run is not None or args.acquire:
-        raise SpaceError("--run and --acquire need a session.", do="Add --session DIR.")
-    given = {
-        "seed": args.seed if args.seed is not None else DEMO_SEED,
-        "grids": args.grids,
-        "lamellae": args.lamellae,
-        "instrument": _instrument(args.instrument),
-        "serialem": _serialem(args.serialem),
-    }
-    return Plan(
-        out=args.out,
-        space_dir=args.space_dir,
-        level=args.level,
-        script=args.script,
-        primary=args.primary,
-        after=args.after,
-        settings=_settings(args.set),
-        tilt_step_deg=args.tilt_step,
-        resume=args.resume,
-        kinds=args.kinds,
-        within_um=args.within,
-        faults=_faults(args.fault),
-        answers=_existing(args.answer),
-        **{name: value for name, value in given.items() if value is not None},
-    )
-
-
-def _script_run(args: argparse.Namespace) -> ScriptRun:
-    """Give the order to run a script; options of a new session make a setup."""
-    from space.simulate import Plan, ScriptRun, setup_of
-    from space.simulator.persist import exists
-
-    if args.run is None and not args.acquire:
-        raise SpaceError("Nothing is to be run.", do="Add --run SCRIPT or --acquire.")
-    given = {
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the fields of a plan that were said; all others keep their usual or former values."""
+    values = {
         "seed": args.seed,
         "grids": args.grids,
         "lamellae": args.lamellae,
@@ -140,18 +123,54 @@ def _script_run(args: argparse.Namespace) -> ScriptRun:
         "within_um": args.within,
         "instrument": _instrument(args.instrument),
         "serialem": _serialem(args.serialem),
+        "space_dir": args.space_dir,
+        "level": args.level,
+        "script": args.script,
+        "primary": args.primary,
+        "after": args.after,
+        "settings": _settings(args.set) or None,
+        "tilt_step_deg": args.tilt_step,
+        "series_binning": args.series_binning,
+        "answers": _existing(args.answer),
+        "faults": _faults(args.fault) or None,
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    setup = None
-    if given or not exists(args.session):
-        setup = setup_of(Plan(out=args.session, space_dir=args.space_dir, **given))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    """Give the plan of a whole session."""
+    from space.plan import Plan, resumed
+
+    if args.run is not None or args.acquire:
+        raise SpaceError("--run and --acquire need a session.", do="Add --session DIR.")
+    given = _given(args)
+    if args.resume:
+        return resumed(args.out, given)
+    usual = {"seed": DEMO_SEED, "space_dir": args.space_dir or project_folder()}
+    return Plan(out=args.out, **{**usual, **given})
+
+
+def _script_run(args: argparse.Namespace) -> ScriptRun:
+    """Give the order to run a script; options of a new session make a setup."""
+    from space.plan import MADE_OF, Plan, refuse_contradictions, setup_of
+    from space.simulate import ScriptRun
+    from space.simulator.persist import exists
+
+    if args.run is None and not args.acquire:
+        raise SpaceError("Nothing is to be run.", do="Add --run SCRIPT or --acquire.")
+    made_of = {name: value for name, value in _given(args).items() if name in MADE_OF}
+    if exists(args.session):
+        refuse_contradictions(args.session, made_of)
+        setup = None
+    else:
+        setup = setup_of(Plan(out=args.session, space_dir=Path(), **made_of))
     return ScriptRun(
         session=args.session,
         setup=setup,
-        script=_existing(args.run),
+        script=args.run,
         acquire=args.acquire,
-        primary=_existing(args.primary),
-        after=_existing(args.after),
+        primary=args.primary,
+        after=args.after,
         faults=_faults(args.fault),
         answers=_existing(args.answer),
     )
@@ -198,23 +217,58 @@ def _faults(specs: Sequence[str]) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def _simulate(args: argparse.Namespace) -> int:
+    """Run what was asked for; 0 if the script ended well, else 1."""
+    from space import judge
+    from space.progress import Progress
+    from space.screen import Screen
+    from space.simulate import LOG, pictures_to_open, run, run_on_session
+
+    if args.session is not None:
+        show = functools.partial(print, flush=True)
+        return 0 if run_on_session(_script_run(args), show).ok else 1
+    plan = _plan(args)
+    screen = Screen(sys.stdout, Progress(plan.out, plan.level), args.verbose)
+    with closing(screen):
+        summary = run(plan, screen.hear)
+    print(judge.table(summary))
+    if summary["faults"]:
+        print("", *summary["faults"], sep="\n")
+    if not summary["ok"]:
+        print(f"The script did not end well: {summary['error']}")
+    print(f"\nAll lines of the log: {plan.out / LOG}")
+    pictures = pictures_to_open(plan.out)
+    if pictures:
+        print("Pictures to open:", *pictures, sep="\n  ")
+    return 0 if summary["ok"] else 1
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Let what ends a process end it as Ctrl-C does, so that it can end what it started."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    usual = {name: signal.getsignal(getattr(signal, name)) for name in names}
+    for name in names:
+        signal.signal(getattr(signal, name), signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for name, handler in usual.items():
+            signal.signal(getattr(signal, name), handler)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    args = _parser().parse_args(argv)
-    show = functools.partial(print, flush=True)
+    args = command_line().parse_args(argv)
     try:
-        if args.command == "models":
-            return models_command.run(args, show)
-        if args.session is not None:
-            from space.simulate import run_on_session
-
-            return 0 if run_on_session(_script_run(args), show).ok else 1
-        from space.simulate import run
-
-        return 0 if run(_plan(args), show)["ok"] else 1
+        with _stopped_like_ctrl_c():
+            return int(args.do(args))
     except SpaceError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command with --resume goes on.", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ class LamellaVerdict:
     target_spread_um : float or None
         How far the imaged points lie from where they were planned, at most, once the shift common
         to all of them (the map's own position error) is taken off.
+    name : str
+        What the names of its files begin with, empty if it has none.
     """
 
     number: int
@@ -64,6 +66,7 @@ class LamellaVerdict:
     on_wanted: int = 0
     tilt_series: int = 0
     target_spread_um: float | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,9 @@ def judge_grid(
         number, error = pairs[i]
         if number < 0:
             category = known[number][1]
-            verdicts.append(LamellaVerdict(lamella.number, lamella.kind, True, category))
+            verdicts.append(
+                LamellaVerdict(lamella.number, lamella.kind, found=True, category=category)
+            )
             continue
         stem = f"{grid.name}_L{number:02d}"
         planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
@@ -248,6 +253,7 @@ def judge_grid(
             LamellaVerdict(
                 number=lamella.number,
                 kind=lamella.kind,
+                name=stem,
                 found=True,
                 category=known[number][1],
                 error_um=round(error, 3),
@@ -376,20 +382,17 @@ def _mean(values) -> float | None:
 
 def table(result: dict[str, Any]) -> str:
     """The session as a table for a person."""
-    head = ("grid", "no", "class", "found as", "error um", "map", "targets", "on wanted", "series")
+    head = ("files", "class", "found as", "error um", "targets", "on wanted", "series")
     rows = [head]
     for v in result["lamellae"]:
+        counts = (v["targets"], v["on_wanted"], v["tilt_series"])
         rows.append(
             (
-                v["grid"],
-                str(v["number"]),
+                v["name"] or f"{v['grid']} (none)",
                 v["kind"],
-                v["category"] if v["found"] else "-",
+                v["category"] if v["found"] else "not found",
                 f"{v['error_um']:.2f}" if v["error_um"] is not None else "-",
-                v["map"] or "-",
-                str(v["targets"]) if v["map"] else "-",
-                str(v["on_wanted"]) if v["map"] else "-",
-                str(v["tilt_series"]) if v["map"] else "-",
+                *(str(count) if v["map"] else "-" for count in counts),
             )
         )
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
@@ -401,7 +404,7 @@ def table(result: dict[str, Any]) -> str:
         "targets", "targets_on_wanted", "targets_off_lamella", "beam_conflicts",
         "double_exposed_px", "tilt_series", "defocus_error_um_median", "defocus_error_um_max",
     ):  # fmt: skip
-        lines.append(f"{key:26s} {result[key]}")
+        lines.append(f"{key:26s} {'-' if result[key] is None else result[key]}")
     for level, spent in result["seconds"].items():
         lines.append(f"seconds {level:18s} {spent:.1f}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from space.config import load_config
 from space.errors import SpaceError
 from space.jobs.marks import model_files
 from space.jobs.records import TASKS
+from space.project import project_folder
 from space.trust import (
     MODELS_DIR,
     ON_WORKER,
@@ -24,7 +25,6 @@ from space.weights import beyond_plain, load_checkpoint, names_asked_for
 
 Say = Callable[[str], None]
 
-PROJECT = Path(__file__).resolve().parent.parent
 _SUFFIXES = (".pt", ".pth")
 
 
@@ -36,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Weights (.pt, .pth) can run code on the machine that loads them. SPACEtomo "
         f"refuses those that would, until they are trusted. {ON_WORKER}, run this command.",
     )
+    models.set_defaults(do=lambda args: run(args, print))
     actions = models.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="tell what weights are and whether they load")
     check.add_argument(
@@ -45,7 +46,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         help="weights or an nnU-Net folder; else the models named in SPACEtomo_config.py",
     )
-    check.add_argument("--space-dir", type=Path, default=PROJECT, help="folder of the project")
+    check.add_argument(
+        "--space-dir", type=Path, help="folder of the project, if not the one that came with this"
+    )
     allow = actions.add_parser("trust", help="let these weights run code when they are loaded")
     allow.add_argument(
         "weights", nargs="+", type=Path, metavar="FILE", help="weights or an nnU-Net folder"
@@ -64,7 +67,11 @@ def run(args: argparse.Namespace, say: Say, models_dir: Path = MODELS_DIR) -> in
         for path in weights_in(args.weights):
             trust_weights(path, say, models_dir)
         return 0
-    paths = weights_in(args.weights) if args.weights else configured_weights(args.space_dir)
+    paths = (
+        weights_in(args.weights)
+        if args.weights
+        else configured_weights(args.space_dir or project_folder())
+    )
     return 0 if all([check_weights(path, say, models_dir) for path in paths]) else 1
 
 

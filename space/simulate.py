@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,120 +15,21 @@ from space import judge, settings
 from space.config import load_config
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.plan import Plan, grids_of, prepare_folder, setup_of
+from space.project import POST_ACTION, SCRIPT, STAND_IN
+from space.scripts import has_setting, read_script, with_own_settings, with_settings
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
-    from space.simulator import Policy, ScriptResult
+    from space.simulator import Policy, Script, ScriptResult
     from space.simulator.persist import Setup
 
-MARKER = "SPACE_simulation.json"
-"""Names a folder as one that a simulation made and may empty again."""
-
 SUMMARY = "summary.json"
+LOG = "simulation.log"
 TRUST = "trust_simulated_model"
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
-GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
 
 log = logging.getLogger("space.simulate")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to simulate.
-
-    Attributes
-    ----------
-    out : Path
-        Folder for the session's files.
-    space_dir : Path
-        Folder of the project (where SPACEtomo.py is).
-    seed, grids, lamellae, level : int
-        Of the specimen: seed, number of grids, lamellae on each; and the automation level.
-    script, primary, after : Path or None
-        Other scripts in place of SPACEtomo.py, the stand-in for PACEtomo and the post action.
-    settings : mapping
-        Further settings to change at the top of the script.
-    tilt_step_deg : float
-        Tilt step of the stand-in.
-    resume : bool
-        Go on in a folder that has a session already.
-    kinds : tuple of str or None
-        Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
-    within_um : float or None
-        Use only the part of the grid within this distance of its centre, which is quicker.
-    instrument : str
-        Name of the microscope, or its file.
-    faults : tuple of str
-        What goes wrong; see `space.simulator.faults`.
-    answers : Path or None
-        File with the answers to dialogs.
-    serialem : str
-        Version of SerialEM, "" for a recent one.
-    """
-
-    out: Path
-    space_dir: Path
-    seed: int = 1
-    grids: int = 1
-    lamellae: int = 6
-    level: int = 5
-    script: Path | None = None
-    primary: Path | None = None
-    after: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    tilt_step_deg: float = 15.0
-    resume: bool = False
-    kinds: tuple[str, ...] | None = None
-    within_um: float | None = None
-    instrument: str = "krios_300kv"
-    faults: tuple[str, ...] = ()
-    answers: Path | None = None
-    serialem: str = ""
-
-
-def with_settings(text: str, values: Mapping[str, Any]) -> str:
-    """Change settings in a script's text as a person would do in the editor.
-
-    Parameters
-    ----------
-    text : str
-        The script; a setting is an assignment at the start of a line.
-    values : mapping
-        New values by name, written with `repr`.
-
-    Raises
-    ------
-    SpaceError
-        If the script has no such setting.
-    """
-    for name, value in values.items():
-        pattern = re.compile(rf"^({re.escape(name)}\s*=\s*)[^#\n]*?([ \t]*(?:#.*)?)$", re.MULTILINE)
-        text, n = pattern.subn(lambda m, v=value: f"{m[1]}{v!r}{m[2]}", text, count=1)
-        if n == 0:
-            raise SpaceError(f"The script has no setting '{name}'.", do="Check the name.")
-    return text
-
-
-def prepare_folder(out: Path, resume: bool) -> None:
-    """Make the folder ready: new, emptied if a simulation made it, or kept to go on.
-
-    Raises
-    ------
-    SpaceError
-        If it holds anything that no simulation put there.
-    """
-    marker = out / MARKER
-    if out.exists() and any(out.iterdir()):
-        if not marker.exists():
-            raise SpaceError(
-                "The folder holds files that are not of a simulation.",
-                str(out),
-                "Choose another folder with --out, or empty this one.",
-            )
-        if not resume:
-            shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text_atomic(marker, json.dumps({"made_by": "spacetomo simulate"}) + "\n")
 
 
 class _Stopwatch:
@@ -154,93 +54,76 @@ class _Stopwatch:
 def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     """Simulate a session and judge it.
 
+    Whatever it started, such as workers, has ended when it is over, however it ends.
+
     Parameters
     ----------
     plan : Plan
     show : callable
-        Gets every line of the microscope's log, and the table at the end.
+        Gets every line of the microscope's log; all of it is in `LOG` as well.
 
     Returns
     -------
     dict
         What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
+
+    Raises
+    ------
+    SpaceError
+        If scripts or settings cannot be used, before anything is written; or if the session
+        cannot be opened.
     """
-    from space.simulator import Script
     from space.simulator.persist import SessionError, kept
 
-    plan_dir = Path(plan.space_dir).resolve()
     out = Path(plan.out).resolve()
-    script = plan.script or plan_dir / "SPACEtomo.py"
-    values = {
-        "SPACE_DIR": str(plan_dir),
-        "automation_level": plan.level,
-        **grids_of(plan),
-    }
-    text = script.read_text(encoding="utf-8")
-    if re.search(rf"^{TRUST}\s*=", text, re.MULTILINE):
-        # The specimen is simulated as well. (A script of someone else may lack the setting.)
-        values[TRUST] = True
-    text = with_settings(text, {**values, **plan.settings})
-    scripts = {
-        PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan, plan_dir)),
-        AFTER_SCRIPT: Script("after", _after_text(plan, plan_dir)),
-    }
-    prepare_folder(out, plan.resume)
+    script = plan.script or plan.space_dir / SCRIPT
+    text = _session_text(plan, read_script(script, "--script"))
+    scripts = _action_scripts(plan, text)
+    policy = policy_of(plan.answers)
+    prepare_folder(plan)
 
     watch = _Stopwatch()
 
     def hear(line: str) -> None:
         watch.hear(line)
+        whole_log.write(f"{line}\n")
         show(line)
 
     try:
-        with kept(
-            out, setup_of(plan), faults=plan.faults, policy=policy_of(plan.answers), progress=hear
-        ) as simulation:
+        with (
+            (out / LOG).open("a", encoding="utf-8") as whole_log,
+            kept(
+                out, setup_of(plan), faults=plan.faults, policy=policy, progress=hear
+            ) as simulation,
+        ):
             simulation.scripts.update(scripts)
-            simulation.acquire_params(primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT)
+            simulation.acquire_params(
+                primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT if AFTER_SCRIPT in scripts else 0
+            )
             result = simulation.run(text, name=script.stem)
     except SessionError as error:
         raise SpaceError(str(error), str(out)) from error
 
     watch.stop("level_5" if plan.level == 5 else "end")
     summary = judged(plan, simulation, watch.seconds)
+    watch.stop("judge")
     summary["ok"] = result.ok
     summary["error"] = result.error
+    summary["faults"] = simulation.session.faults.report()
     write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    show(judge.table(summary))
     return summary
 
 
-def setup_of(plan: Plan) -> Setup:
-    """Give what the session of a plan is made of."""
-    from space.simulator.persist import Setup
+def pictures_to_open(out: Path) -> list[Path]:
+    """Give the pictures of a session that are for people.
 
-    return Setup.of(
-        plan.seed,
-        plan.grids,
-        plan.lamellae,
-        plan.kinds,
-        plan.within_um or GRID_REACH_UM,
-        instrument=plan.instrument,
-        serialem=plan.serialem,
-        stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
-    )
-
-
-def grids_of(plan: Plan) -> dict[str, Any]:
-    """Give the settings that name the grids of a plan: without an autoloader that on the stage."""
-    from space.simulator.instrument import load_instrument
-
-    if load_instrument(plan.instrument).autoloader_slots:
-        return {"grid_list": list(range(1, plan.grids + 1))}
-    if plan.grids > 1:
-        raise SpaceError(
-            f"{plan.instrument} has no autoloader for {plan.grids} grids.",
-            "--grids",
-            "Simulate one grid, or another microscope.",
-        )
-    return {"grid_list": [settings.STAGE], "grid_default_name": "G1"}
+    A picture with a JSON beside it is what a model sees, and ``_seg.png`` holds its labels.
+    """
+    return [
+        path
+        for path in sorted(Path(out).glob("*.png"))
+        if not path.with_suffix(".json").exists() and not path.stem.endswith("_seg")
+    ]
 
 
 def policy_of(answers: Path | None) -> Policy | None:
@@ -297,15 +180,16 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
     from space.simulator import Script, ScriptResult
     from space.simulator.persist import SessionError, kept
 
-    def read(path: Path) -> Script:
-        return Script(path.stem, path.read_text(encoding="utf-8"))
-
-    chosen = {
-        RUN_SCRIPT: order.script,
-        PRIMARY_SCRIPT: order.primary,
-        AFTER_SCRIPT: order.after,
+    chosen = (
+        (RUN_SCRIPT, "--run", order.script),
+        (PRIMARY_SCRIPT, "--primary", order.primary),
+        (AFTER_SCRIPT, "--after", order.after),
+    )
+    scripts = {
+        number: Script(path.stem, read_script(path, option))
+        for number, option, path in chosen
+        if path is not None
     }
-    scripts = {number: read(path) for number, path in chosen.items() if path is not None}
     try:
         with kept(
             order.session,
@@ -325,26 +209,45 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
                 result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
             if order.acquire and result.ok:
                 result = simulation.run_acquire()
+            for line in simulation.session.faults.report():
+                show(line)
             return result
     except SessionError as error:
         raise SpaceError(str(error), str(order.session)) from error
 
 
-def _primary_text(plan: Plan, space_dir: Path) -> str:
+def _session_text(plan: Plan, text: str) -> str:
+    """Give the session's script the plan's settings; one of someone else may have none of ours."""
+    ours = {
+        "SPACE_DIR": str(Path(plan.space_dir).resolve()),
+        "automation_level": plan.level,
+        TRUST: True,  # the specimen is simulated as well
+        **grids_of(plan),
+    }
+    return with_settings(with_own_settings(text, ours), plan.settings)
+
+
+def _action_scripts(plan: Plan, session_text: str) -> dict[int, Script]:
+    """Give the scripts of Acquire at Items; our post action goes with our settings only."""
+    from space.simulator import Script
+
+    scripts = {PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan))}
+    if plan.after is not None:
+        scripts[AFTER_SCRIPT] = Script("after", read_script(plan.after, "--after"))
+    elif has_setting(session_text, "SPACE_DIR"):
+        space_dir = Path(plan.space_dir).resolve()
+        text = read_script(space_dir / POST_ACTION)
+        scripts[AFTER_SCRIPT] = Script("after", with_settings(text, {"SPACE_DIR": str(space_dir)}))
+    return scripts
+
+
+def _primary_text(plan: Plan) -> str:
     if plan.primary is not None:
-        return plan.primary.read_text(encoding="utf-8")
-    stand_in = space_dir / "examples" / "parallel_tilt_series.py"
-    values = {"step": plan.tilt_step_deg}
+        return read_script(plan.primary, "--primary")
+    values = {"step": plan.tilt_step_deg, "binning": plan.series_binning}
     if "max_tilt" in plan.settings:
         values["max_tilt"] = plan.settings["max_tilt"]
-    return with_settings(stand_in.read_text(encoding="utf-8"), values)
-
-
-def _after_text(plan: Plan, space_dir: Path) -> str:
-    if plan.after is not None:
-        return plan.after.read_text(encoding="utf-8")
-    post_action = space_dir / "SPACEtomo_postAction.py"
-    return with_settings(post_action.read_text(encoding="utf-8"), {"SPACE_DIR": str(space_dir)})
+    return with_settings(read_script(Path(plan.space_dir) / STAND_IN), values)
 
 
 def columns_on_stage_deg(rotation_deg: float, inverted_x: bool = False) -> float:

@@ -15,10 +15,11 @@ from pathlib import Path
 from space.errors import SpaceError
 from space.files import decode, read_bytes_bounded, refuse_link, write_text_atomic
 from space.images import FileState, file_state
+from space.project import models_folder
 
 log = logging.getLogger("space.trust")
 
-MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
+MODELS_DIR = models_folder()
 SHIPPED_FILE = "SHA256SUMS"
 TRUSTED_FILE = "trusted_weights.txt"
 ON_WORKER = "On the machine where the worker runs"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulate import Plan
+from space.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

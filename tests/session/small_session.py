@@ -14,7 +14,7 @@ import numpy as np
 from space import pacetomo
 from space.jobs import pool
 from space.microscope.navfile import SavedItem, read_navigator_file
-from space.simulate import with_settings
+from space.scripts import with_settings
 from space.simulator import Policy, ScriptResult, mdoc
 from space.simulator.faults import Faults
 from space.simulator.instrument import FOLDER as INSTRUMENTS

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from space.simulate import Plan, judged, with_settings
+from space.plan import Plan
+from space.scripts import with_settings
+from space.simulate import judged
 from space.simulator import Policy, Script
 from space.simulator.instrument import FOLDER
 from space.simulator.specimen import Grid

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from space.scripts import with_settings
 from space.series_truth import by_series, defocus_errors_um, off_lamella
-from space.simulate import with_settings
 from space.simulator import Script
 from space.simulator.instrument import FOLDER as INSTRUMENTS
 from space.simulator.session import Exposure

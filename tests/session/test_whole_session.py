@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 from PIL import Image
 
 from space import pacetomo
-from space.simulate import run
+from space.jobs.queue import JobFolder
+from space.progress import Progress
+from space.screen import Screen
+from space.simulate import LOG, pictures_to_open, run
 from space.simulator import mdoc, navfile
 
 pytestmark = [pytest.mark.session, pytest.mark.models]
@@ -25,7 +29,15 @@ tilt_series targets_off_lamella defocus_error_um_median defocus_error_um_max sec
 def session(plan, tmp_path_factory) -> tuple[Path, dict, list[str]]:
     out = tmp_path_factory.mktemp("whole") / "session"
     lines: list[str] = []
-    summary = run(plan(out, level=5), show=lines.append)
+    seen = io.StringIO()
+    screen = Screen(seen, Progress(out, 5))
+
+    def show(line: str) -> None:
+        lines.append(line)
+        screen.hear(line)
+
+    summary = run(plan(out, level=5), show=show)
+    (out / "screen.txt").write_text(seen.getvalue(), encoding="utf-8")
     return out, summary, lines
 
 
@@ -117,3 +129,28 @@ def test_pacetomo_finds_what_it_needs(session):
 def test_scripts_ran_without_a_file(session):
     _, _, lines = session
     assert not any("__file__" in line or "Traceback" in line for line in lines)
+
+
+def test_the_screen_shows_each_level_until_it_is_done(session):
+    out, _, lines = session
+    screen = (out / "screen.txt").read_text(encoding="utf-8").splitlines()
+    for words in ("Level 1: 2 of 2 lamellae looked at", "Level 2: 2 of 2 lamella maps",
+                  "Level 5: 2 of 2 lamellae with tilt series",
+                  "Level 5: 1 of 2 lamellae with tilt series, tilt 5 of 5"):  # fmt: skip
+        assert words in screen
+    assert any(line.startswith("Level 4: 1 of 2 lamellae with targets") for line in screen)
+    assert not any("Opened" in line for line in screen)
+    assert (out / LOG).read_text(encoding="utf-8").splitlines() == lines
+
+
+def test_the_pictures_to_open_are_those_for_people(session):
+    out, _, _ = session
+    names = {path.name for path in pictures_to_open(out)}
+    assert {"G1_lamella_detected.png", "G1_L01_mitos_targets.png"} <= names
+    assert not names & {"G1_wg.png", "G1_PL01_im.png", "G1_L01.png", "G1_L01_seg.png"}
+
+
+def test_no_worker_is_left(session):
+    out, _, _ = session
+    assert "Worker " in next(out.glob("SPACE_worker_*.log")).read_text(encoding="utf-8")
+    assert not JobFolder(out).workers()

@@ -1,0 +1,218 @@
+"""`spacetomo simulate`: what it takes, what it tells, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from space import judge
+from space.cli import INTERRUPTED, main
+from space.jobs.presence import pid_alive
+from space.plan import MARKER
+from space.simulator.persist import FOLDER, SETUP
+
+SMALL = ["--lamellae", "1", "--within", "120"]
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def script(folder: Path, body: str, name: str = "mine.py") -> str:
+    text = "#!Python\nimport serialem as sem\n" + textwrap.dedent(body)
+    (folder / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def setup(folder: Path) -> dict:
+    return json.loads((folder / FOLDER / SETUP).read_text(encoding="utf-8"))
+
+
+# --- scripts of one's own ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["--script", "--primary", "--after"])
+@pytest.mark.parametrize("what", ["missing.py", "folder.py", "latin.py"])
+def test_a_script_that_cannot_be_read_is_told_before_anything_is_done(
+    in_folder, capsys, option, what
+):
+    (in_folder / "folder.py").mkdir()
+    (in_folder / "latin.py").write_bytes(b"#!Python\n# gr\xf6\xdfer\n")
+    assert main(["simulate", "--out", "out", option, what]) == 2
+    told = capsys.readouterr().err
+    assert f"[{option} {what}]" in told and "Traceback" not in told
+    assert not (in_folder / "out").exists()
+
+
+def test_a_script_that_has_none_of_our_settings_runs(in_folder, capsys):
+    mine = script(in_folder, "sem.V()\nsem.Echo('it ran')\n")
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 0
+    assert "it ran" in capsys.readouterr().out
+    assert "it ran" in (in_folder / "out" / "simulation.log").read_text(encoding="utf-8")
+
+
+def test_its_own_settings_can_be_set_and_no_others(in_folder, capsys):
+    mine = script(in_folder, "count = 1  # of pictures\nsem.Echo(f'count is {count}')\n")
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL, "--set", "count=3"]) == 0
+    assert "count is 3" in capsys.readouterr().out
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL, "--set", "cuont=3"]) == 2
+    assert "no setting 'cuont'" in capsys.readouterr().err
+
+
+def test_with_a_script_of_ones_own_no_post_action_of_ours_runs(in_folder, capsys):
+    mine = script(
+        in_folder,
+        """
+        sem.OpenNavigator()
+        sem.AddStagePosAsNavPoint(10, 10, 0)
+        sem.SetItemAcquire(1, 1)
+        sem.StartNavAcquireAtEnd()
+        """,
+    )
+    primary = script(in_folder, "sem.Echo('acquired')\n", "primary.py")
+    words = ["simulate", "--out", "out", "--script", mine, "--primary", primary, *SMALL]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "acquired" in out and "Post action" not in out
+
+
+# --- going on -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def begun(in_folder, capsys) -> Path:
+    """A session with values of its own for everything that can be given."""
+    mine = script(in_folder, "word = 'a'\nlevel = 1\nsem.Echo(f'{word} {level}')\n")
+    (in_folder / "answers.toml").write_text("yes = true\n", encoding="utf-8")
+    words = ["simulate", "--out", "out", "--script", mine, "--seed", "7", "--kinds", "thick",
+             "--instrument", "talos_200kv", "--serialem", "4.2", "--answer", "answers.toml",
+             "--set", "word=b", *SMALL]  # fmt: skip
+    assert main(words) == 0
+    assert "b 1" in capsys.readouterr().out
+    return in_folder
+
+
+def test_a_session_goes_on_without_repeating_what_was_given(begun, capsys):
+    made = setup(begun / "out")
+    assert main(["simulate", "--out", "out", "--resume"]) == 0
+    assert "b 1" in capsys.readouterr().out
+    assert setup(begun / "out") == made
+    assert main(["simulate", "--out", "out", "--resume", "--seed", "7", "--set", "level=4"]) == 0
+    assert "b 4" in capsys.readouterr().out
+    assert main(["simulate", "--out", "out", "--resume"]) == 0
+    assert "b 4" in capsys.readouterr().out, "what was given last is kept"
+
+
+def test_what_contradicts_the_session_is_told_all_at_once(begun, capsys):
+    words = ["--resume", "--seed", "8", "--grids", "2", "--lamellae", "3", "--kinds", "good,thick",
+             "--within", "300", "--instrument", "krios_300kv", "--serialem", "4.1.25"]  # fmt: skip
+    assert main(["simulate", "--out", "out", *words]) == 2
+    told = capsys.readouterr().err
+    for part in ("--seed 8 (it has 7)", "--grids 2 (it has 1)", "--lamellae 3 (it has 1)",
+                 "--kinds good,thick (it has thick)", "--within 300.0 (it has 120.0)",
+                 "--instrument krios_300kv (it has talos_200kv)",
+                 "--serialem 4.1.25 (it has 4.2)"):  # fmt: skip
+        assert part in told
+
+
+def test_a_script_on_a_session_is_told_of_contradictions_and_of_nothing_else(begun, capsys):
+    session = ["simulate", "--session", "out", "--run", "mine.py"]
+    assert main([*session, "--seed", "7", "--lamellae", "1"]) == 0
+    assert main([*session, "--seed", "8"]) == 2
+    assert "--seed 8 (it has 7)" in capsys.readouterr().err
+    assert main(["simulate", "--session", "out", "--run", "none.py"]) == 2
+    assert "[--run none.py]" in capsys.readouterr().err
+
+
+def test_where_there_is_no_session_nothing_goes_on(in_folder, capsys):
+    assert main(["simulate", "--out", "out", "--resume"]) == 2
+    assert "no simulated session to go on with" in capsys.readouterr().err
+    assert not (in_folder / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"plan": 3}', '{"plan": {"settings": {"a": "(("}}}'])
+def test_a_damaged_marker_is_told(begun, capsys, text):
+    (begun / "out" / MARKER).write_text(text, encoding="utf-8")
+    assert main(["simulate", "--out", "out", "--resume"]) == 2
+    assert MARKER in capsys.readouterr().err
+
+
+# --- faults ---------------------------------------------------------------------------------------
+
+
+def test_faults_say_at_the_end_whether_they_struck(in_folder, capsys):
+    mine = script(in_folder, "sem.V()\nsem.V()\nsem.V()\n")
+    faults = ["--fault", "camera-timeout@5", "--fault", "lost-focus@2"]
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL, *faults]) == 0
+    told = ("camera-timeout@5 did not strike (pictures: 3).",
+            "lost-focus@2 struck once, at 2 (pictures: 3).")  # fmt: skip
+    out = capsys.readouterr().out
+    assert all(line in out for line in told)
+    summary = json.loads((in_folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["faults"] == list(told)
+    assert main(["simulate", "--session", "out", "--run", mine, *faults]) == 0
+    assert all(line in capsys.readouterr().out for line in told[:1])
+
+
+# --- what is left behind ------------------------------------------------------------------------
+
+START_CHILD = f"""
+    import subprocess
+    child = subprocess.Popen([{sys.executable!r}, "-c", "import time; time.sleep(300)"])
+    with open("child.txt", "w") as file:
+        file.write(str(child.pid))
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("", 0),
+        ("    raise ValueError('wrong')\n", 1),
+        ("    raise KeyboardInterrupt\n", INTERRUPTED),
+        pytest.param(
+            f"    import os\n    os.kill(os.getpid(), {int(signal.SIGTERM)})\n    sem.Delay(5)\n",
+            INTERRUPTED,
+            marks=pytest.mark.skipif(os.name == "nt", reason="there it ends the process at once"),
+        ),
+    ],
+    ids=["done", "failed", "Ctrl-C", "terminated"],
+)
+def test_what_a_session_started_ends_with_it(in_folder, capsys, end, status):
+    mine = script(in_folder, START_CHILD + end)
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == status
+    pid = int((in_folder / "out" / "child.txt").read_text(encoding="utf-8"))
+    assert not pid_alive(pid)
+    if status == INTERRUPTED:
+        assert "--resume" in capsys.readouterr().err
+
+
+def test_what_a_session_started_ends_when_serialem_dies(in_folder):
+    mine = script(in_folder, START_CHILD + "    sem.Delay(1)\n")
+    words = [sys.executable, "-m", "space.cli", "simulate", "--out", "out", "--script", mine,
+             "--fault", "serialem-death@Delay", *SMALL]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 86, done.stderr
+    assert not pid_alive(int((in_folder / "out" / "child.txt").read_text(encoding="utf-8")))
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def test_the_table_has_the_names_that_files_have():
+    one = judge.LamellaVerdict(3, "good", True, "good", 0.4, map="G1_L02.mrc", name="G1_L02")
+    two = judge.LamellaVerdict(1, "gone", True, "gone")
+    result = judge.summary([judge.GridVerdict("G1", (two, one), 0, 0, (0.4,))], {})
+    rows = [line.split() for line in judge.table(result).splitlines()]
+    assert rows[0][0] == "files"
+    assert [row[0] for row in rows[2:4]] == ["G1", "G1_L02"], "none for what has no files"
