@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Set up this checkout and use it, on any system, with nothing but Python: python make.py demo
+
+The first target sets up everything in the folder .venv; later ones skip what is done. `make` does
+the same where there is one.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV, OLD_VENV = ROOT / ".venv", ROOT / ".venv39"
+BIN = "Scripts" if os.name == "nt" else "bin"
+NEEDED = (3, 11)  # by PyTorch in constraints.txt
+DEMO = ["simulate", "--out", "demo", "--set", "max_targets=4", "--tilt-step", "20",
+        "--series-binning", "8"]  # fmt: skip
+OLDEST = ["-m", "pytest", "-m", "not session and not models and not hypothesis"]
+
+
+def tool(name, venv=VENV):
+    """The path of a program in an environment."""
+    return str(venv / BIN / (f"{name}.exe" if os.name == "nt" else name))
+
+
+def run(*commands, dry=False):
+    """Run commands side by side, each with its output in one piece if there are several.
+
+    Whatever fails ends this program, with the status of what has failed.
+    """
+    for command in commands:
+        if dry or len(commands) == 1:
+            print(shlex.join(command), flush=True)
+    if dry:
+        return
+    environment = {**os.environ, "YOLO_CONFIG_DIR": str(VENV), "MPLBACKEND": "Agg"}
+    environment["NO_MKDOCS_2_WARNING"] = "1"
+    options = {"cwd": ROOT, "env": environment}
+    if len(commands) == 1:
+        statuses = [status(subprocess.Popen(commands[0], **options))]
+    else:
+        statuses = []
+        told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+        with ThreadPoolExecutor() as pool:
+            for done in pool.map(lambda command: subprocess.run(command, **told), commands):
+                print(shlex.join(done.args), done.stdout.decode(errors="replace"), sep="\n")
+                statuses.append(done.returncode)
+    if any(statuses):
+        sys.exit(next(status for status in statuses if status))
+
+
+def status(process):
+    """How a process ends; Ctrl-C reaches it as well, and it may have something to tidy up."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def install(venv, python, constraints, what, dry):
+    """Make an environment and install into it, unless that was done with the same requirements."""
+    stamp = venv / ".installed"
+    needs = (ROOT / "pyproject.toml", ROOT / constraints)
+    if stamp.exists() and all(stamp.stat().st_mtime >= path.stat().st_mtime for path in needs):
+        return
+    print(f"Setting up {venv.name} (minutes; later runs skip this) ...", flush=True)
+    if not Path(tool("python", venv)).exists():
+        run([*python, "-m", "venv", str(venv)], dry=dry)
+    pip = [tool("python", venv), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, "-c", constraints, *what], dry=dry)
+    if not dry:
+        stamp.touch()
+
+
+def setup(dry):
+    """Set up .venv with the models' packages and what the tests need."""
+    if sys.version_info < NEEDED:
+        sys.exit(
+            "The models need Python {}.{} or newer, as PyTorch in constraints.txt does; this is "
+            "{}.{}. Run make.py with another Python (Windows: py -3.12 make.py demo), or give "
+            "make PYTHON=... .".format(*NEEDED, *sys.version_info)
+        )
+    install(VENV, [sys.executable], "constraints.txt", ["-e", ".[predict,dev]"], dry)
+
+
+def demo(dry):
+    """One grid on the simulated microscope, from the autoloader to tilt series."""
+    setup(dry)
+    run([tool("spacetomo"), *DEMO], dry=dry)
+
+
+def test(dry):
+    """The tests, in JOBS processes (2), each with whole files, whose tests share sessions."""
+    setup(dry)
+    jobs = os.environ.get("JOBS", "2")
+    run([tool("python"), "-m", "pytest", "-n", jobs, "--dist", "loadfile"], dry=dry)
+
+
+def test_oldest(dry):
+    """The tests of the SerialEM side on Python 3.9 (PYTHON39) with the oldest packages."""
+    python = python39()
+    if python is None:
+        print(
+            "No Python 3.9 here, so no test ran on it. Its syntax and library were checked by lint."
+        )
+        return
+    what = ["-e", ".", "pytest", "hypothesis"]
+    install(OLD_VENV, python, "constraints-oldest.txt", what, dry)
+    tests = [tool("python", OLD_VENV), *OLDEST]
+    # Without the models, whole sessions and property tests, which take long; in two halves.
+    run(
+        [*tests, "tests/workflow"],
+        [*tests, "--ignore=tests/workflow", "--ignore=tests/session"],
+        dry=dry,
+    )
+
+
+def python39():
+    """The command of a Python 3.9 that runs; None if there is none."""
+    home, pyenv = Path.home(), Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = [
+        *sorted(pyenv.glob("versions/3.9*/bin/python3.9")),
+        Path("/opt/python/cp39-cp39/bin/python3.9"),
+        *sorted(home.glob("miniconda3/envs/*/bin/python3.9")),
+        *sorted(home.glob(".local/share/uv/python/cpython-3.9*/bin/python3.9")),
+    ]
+    named = os.environ.get("PYTHON39")
+    commands = [[named]] if named else []
+    commands += [["python3.9"], ["py", "-3.9"], *([str(path)] for path in found)]
+    right = ["-c", "import sys; assert sys.version_info[:2] == (3, 9)"]
+    for command in commands:
+        # What pyenv puts on the PATH is there for versions that are not switched on, and fails.
+        if shutil.which(command[0]):
+            if subprocess.run([*command, *right], capture_output=True).returncode == 0:
+                return command
+    return None
+
+
+def fuzz(dry):
+    """The property tests with new random examples, ROUNDS times (10)."""
+    setup(dry)
+    for _ in range(int(os.environ.get("ROUNDS", "10"))):
+        run([tool("python"), "-m", "pytest", "-m", "hypothesis", "--hypothesis-profile=random"],
+            dry=dry)  # fmt: skip
+
+
+def lint(dry):
+    """Style, layers, types, oldest Python, docs."""
+    setup(dry)
+    scripts = sorted(path.name for path in ROOT.glob("SPACEtomo*.py"))
+    for command in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["lint-imports"],
+        ["mypy"],
+        ["mkdocs", "build", "--quiet"],
+        ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-",
+         "space", "examples", "training", *scripts],
+    ):  # fmt: skip
+        run([tool(command[0]), *command[1:]], dry=dry)
+
+
+def clean(dry):
+    """Remove what demo and builds have made."""
+    for path in (ROOT / "demo", ROOT / "build", *ROOT.glob("*.egg-info")):
+        print(f"remove {path}", flush=True)
+        if not dry:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+TARGETS = {
+    "setup": setup,
+    "demo": demo,
+    "test": test,
+    "test-oldest": test_oldest,
+    "fuzz": fuzz,
+    "lint": lint,
+    "clean": clean,
+}
+
+
+def main():
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="\n".join(f"{name:12s} {target.__doc__}" for name, target in TARGETS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only show the commands")
+    args = parser.parse_args()
+    TARGETS[args.target](args.dry_run)
+
+
+if __name__ == "__main__":
+    main()
