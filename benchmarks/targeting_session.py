@@ -40,7 +40,7 @@ from unittest import mock
 import numpy as np
 
 from space import pacetomo, plots
-from space.jobs import pool
+from space.jobs import needs, pool
 from space.judge import double_exposed
 from space.plan import Plan
 from space.scripts import with_settings
@@ -159,6 +159,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         mock.patch.object(plots, "plot_segmentation", _draw_nothing),
         mock.patch.object(plots, "plot_detection", _draw_nothing),
         mock.patch.object(pool, "ensure_worker", worker),
+        mock.patch.object(needs, "missing_here", lambda *asked: []),  # the truth needs no models
     ):
         result = simulation.run(text, "SPACEtomo")
     verdict = judged(Plan(out, project, instrument=case.instrument), simulation, {})

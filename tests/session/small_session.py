@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from space import pacetomo
-from space.jobs import pool
+from space.jobs import needs, pool
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.scripts import with_settings
 from space.simulator import Policy, ScriptResult, mdoc
@@ -123,6 +123,8 @@ class SmallSession:
             ) as simulation:  # fmt: skip
                 without_lamella_pictures(self._monkeypatch)
                 self._monkeypatch.setattr(pool, "ensure_worker", TruthWorker(simulation))
+                # The truth needs no models.
+                self._monkeypatch.setattr(needs, "missing_here", lambda *asked: [])
                 self._choose_scripts(simulation)
                 result = simulation.run(script, "SPACEtomo")
         except Died:
