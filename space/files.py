@@ -23,11 +23,20 @@ _FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
 _FULL_ON_WINDOWS = (39, 112)  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..*)?")
 _READ_WRITE = 0o666
+_LONGEST_NAME = 100
 
 
 def says_full(error: OSError) -> bool:
     """Tell whether an error says that a disk or a quota is full."""
     return error.errno in _FULL_ERRNO or getattr(error, "winerror", None) in _FULL_ON_WINDOWS
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text from outside can stand for a class: short, and on one line.
+
+    It ends up in Navigator notes, file names of plots, and messages.
+    """
+    return 0 < len(text) <= _LONGEST_NAME and text.isprintable()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -84,10 +93,22 @@ def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES) -> Any:
     return parse_json(read_bytes_bounded(path, limit).decode("utf-8-sig"))
 
 
-def parse_json(text: str) -> Any:
-    """Read JSON from outside; everything that is wrong with it is a ValueError."""
+def parse_json(text: str, odd_numbers: bool = False) -> Any:
+    """Read JSON from outside; everything that is wrong with it is a ValueError.
+
+    Parameters
+    ----------
+    text : str
+    odd_numbers : bool
+        Whether NaN and numbers too large for a float are let through, as NaN and infinity, for
+        a caller that tells where they stand.
+    """
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        if odd_numbers:
+            return json.loads(text, parse_int=_integer)
+        return json.loads(
+            text, parse_constant=_no_number, parse_float=_finite, parse_int=_finite_integer
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -103,13 +124,30 @@ def _finite(text: str) -> float:
     return value
 
 
+def _finite_integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _integer(text: str) -> float:
+    value = float(text)
+    return value if value in (float("inf"), float("-inf")) else int(text)
+
+
 # --- writing ------------------------------------------------------------------------------------
 
 
 def refuse_link(path: Path) -> None:
-    """Raise an OSError if `path` is a link: what is written there would land elsewhere."""
-    if Path(path).is_symlink():
-        raise OSError(errno.EINVAL, "a link is not written through", str(path))
+    """Raise an OSError if there is anything but a file of its own at `path`.
+
+    What is written through a link lands elsewhere, and a pipe keeps its writer waiting.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        kind = os.lstat(path)
+        if stat.S_ISLNK(kind.st_mode):
+            raise OSError(errno.EINVAL, "a link is not written through", str(path))
+        if not stat.S_ISREG(kind.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def share_as_folder(path: Path) -> None:

@@ -13,6 +13,7 @@ import os
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ DRAWING = "drawing"
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END_CHUNK = b"IEND"
+_TEXT_CHUNKS = (b"tEXt", b"iTXt", b"zTXt")
 _TAIL_BYTES = 64
 _LARGEST_FILE_BYTES = 1_000_000_000
 _LARGEST_TEXT_BYTES = 1_000_000
+_MOST_TEXTS = 100
+_MOST_CHUNKS = 500_000  # a large map in pieces of a kilobyte
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def png_problem(data: bytes) -> str:
     if not data.startswith(_SIGNATURE):
         return "not a PNG file, or its start is not there yet"
     position = len(_SIGNATURE)
-    while position + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if position + 12 > len(data):
+            return f"cut off after {len(data)} bytes"
         (length,) = struct.unpack_from(">I", data, position)
         end = position + 12 + length
         if end > len(data):
@@ -117,7 +123,7 @@ def png_problem(data: bytes) -> str:
         if bytes(body[:4]) == _END_CHUNK:
             return ""
         position = end
-    return f"cut off after {len(data)} bytes"
+    return f"more than {_MOST_CHUNKS} chunks"
 
 
 def is_whole_png(path: Path) -> bool:
@@ -197,28 +203,45 @@ def read_png_text(path: Path) -> dict[str, str]:
     if png_problem(data):
         return {}
     texts: dict[str, str] = {}
-    position = len(_SIGNATURE)
-    while position + 12 <= len(data):
+    room = _LARGEST_TEXT_BYTES  # for all together: packed ones can be a thousand times their size
+    for kind, body in _chunks(data):
+        found = _text_of(kind, body, room)
+        if found is not None:
+            texts[found[0]] = found[1]
+            room -= len(found[1])
+        if room <= 0 or len(texts) >= _MOST_TEXTS:
+            break
+    return texts
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give the chunks of a whole PNG file that may hold text."""
+    position, kind = len(_SIGNATURE), b""
+    while kind != _END_CHUNK:
         (length,) = struct.unpack_from(">I", data, position)
         kind = data[position + 4 : position + 8]
-        body = data[position + 8 : position + 8 + length]
-        if kind == b"tEXt" and b"\0" in body:
-            key, value = body.split(b"\0", 1)
-            texts[key.decode("latin-1")] = value.decode("latin-1")
-        elif kind == b"iTXt" and body.count(b"\0") >= 4:
-            key, rest = body.split(b"\0", 1)
-            if rest[:1] == b"\0":  # not compressed
-                value = rest[2:].split(b"\0", 2)[2]
-                texts[key.decode("latin-1")] = value.decode("utf-8", "replace")
-        elif kind == b"zTXt" and b"\0" in body:
-            key, rest = body.split(b"\0", 1)
-            try:
-                text = zlib.decompressobj().decompress(rest[1:], _LARGEST_TEXT_BYTES)
-                texts[key.decode("latin-1")] = text.decode("latin-1")
-            except zlib.error:
-                pass
+        if kind in _TEXT_CHUNKS:
+            yield kind, data[position + 8 : position + 8 + length]
         position += 12 + length
-    return texts
+
+
+def _text_of(kind: bytes, body: bytes, room: int) -> tuple[str, str] | None:
+    """Return key and value of a text chunk, the value cut to `room`; None if it is none."""
+    key, mark, rest = body.partition(b"\0")
+    if not mark:
+        return None
+    name = key.decode("latin-1")
+    if kind == b"tEXt":
+        return name, rest[:room].decode("latin-1")
+    if kind == b"iTXt":
+        plain = rest[:1] == b"\0" and rest[2:].count(b"\0") >= 2  # not compressed
+        return (
+            (name, rest[2:].split(b"\0", 2)[2][:room].decode("utf-8", "replace")) if plain else None
+        )
+    try:
+        return name, zlib.decompressobj().decompress(rest[1:], room).decode("latin-1")
+    except zlib.error:
+        return None
 
 
 def png_megapixels(path: Path) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from space.config import Config
 from space.errors import SpaceError, shown
-from space.files import write_text_atomic
+from space.files import read_json, write_text_atomic
 from space.models.card import is_simulated_only
 from space.models.class_table import read_labels
 from space.models.place import DATASET
@@ -212,14 +212,14 @@ def load(folder: Path) -> Settings:
     """
     path = Path(folder) / SETTINGS_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except FileNotFoundError:
         raise SpaceError(
             "There are no saved settings here.",
             str(path),
             "Run SPACEtomo.py in this directory first.",
         ) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise SpaceError(
             f"The saved settings cannot be read: {error}.",
             str(path),

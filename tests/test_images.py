@@ -1,4 +1,5 @@
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from space import images
 from space.errors import SpaceError
+from tests.foreign_files import as_png, png_chunks
 
 
 def picture(rows=37, cols=53, seed=0):
@@ -131,3 +133,43 @@ def test_json_beside_is_whole(tmp_path):
     path = tmp_path / "G1_L01.png"
     images.write_json_beside(path, {"a": [1, 2]})
     assert json.loads((tmp_path / "G1_L01.json").read_text(encoding="utf-8")) == {"a": [1, 2]}
+
+
+def with_chunks(path, chunks):
+    """Put chunks into a PNG file, before its pixels."""
+    whole = png_chunks(path.read_bytes())
+    path.write_bytes(as_png([whole[0], *chunks, *whole[1:]]))
+
+
+def test_texts_that_are_packed_a_thousandfold_stay_small_however_many(tmp_path):
+    path = tmp_path / "a.png"
+    images.write_png(path, np.zeros((9, 9), np.uint8), 2.0, "test")
+    bomb = zlib.compress(b"a" * 900_000)
+    with_chunks(path, [(b"zTXt", b"k%d\0\0" % n + bomb) for n in range(500)])
+    assert sum(len(text) for text in images.read_png_text(path).values()) <= 1_000_000
+    with pytest.raises(SpaceError, match="cannot be decoded"):
+        images.read_png(path)
+
+
+def test_no_more_texts_are_read_than_anybody_writes(tmp_path):
+    path = tmp_path / "a.png"
+    images.write_png(path, np.zeros((9, 9), np.uint8), 2.0, "test")
+    with_chunks(path, [(b"tEXt", b"k%d\0x" % n) for n in range(5000)])
+    assert len(images.read_png_text(path)) == 100
+
+
+def test_a_picture_of_endless_empty_chunks_is_refused(tmp_path):
+    path = tmp_path / "a.png"
+    images.write_png(path, np.zeros((9, 9), np.uint8), 2.0, "test")
+    whole = path.read_bytes()
+    empty = as_png([(b"teSt", b"")])[8:]
+    path.write_bytes(whole[:33] + empty * 600_000 + whole[33:])
+    assert "more than 500000 chunks" in images.png_problem(path.read_bytes())
+
+
+def test_what_follows_the_end_of_a_picture_is_not_read(tmp_path):
+    path = tmp_path / "a.png"
+    images.write_png(path, np.zeros((9, 9), np.uint8), 2.0, "test")
+    texts = images.read_png_text(path)
+    path.write_bytes(path.read_bytes() + bytes(3_000_000))
+    assert images.read_png_text(path) == texts

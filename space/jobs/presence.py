@@ -14,6 +14,7 @@ death at once. Everything else is decided by the sign of life.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -30,7 +31,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from space.files import read_json, write_text_atomic
+from space.files import read_bytes_bounded, read_json, write_text_atomic
 
 log = logging.getLogger("space.jobs")
 
@@ -247,11 +248,13 @@ def is_alive(map_dir: Path, worker: Worker, watch: Watch, patience: Patience) ->
     if worker.is_here and not pid_alive(worker.pid):
         return False
     try:
-        content: bytes | None = beat_path(map_dir, worker.name).read_bytes()
+        content: bytes | None = read_bytes_bounded(beat_path(map_dir, worker.name))
     except FileNotFoundError:
         content = None
-    except OSError:
-        return True  # the network folder does not answer: that says nothing about the worker
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EFBIG):
+            return True  # the network folder does not answer: that says nothing about the worker
+        content = None  # no file that a worker wrote
     limit = patience.stale_s if content is not None else min(patience.missing_s, patience.stale_s)
     return watch.unchanged_s(f"worker {worker.name}", content) < limit
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from space.files import is_name
 
 #: No lamella's box is longer; windows overlap by more, so each lamella is whole in one of them.
 LONGEST_LAMELLA_UM = 60.0
@@ -19,6 +22,9 @@ SAME_IOU = 0.3
 SAME_INSIDE = 0.6
 #: A box that a window border cut counts this much of one that shows its lamella whole.
 CUT_WORTH = 0.5
+
+
+_CORNERS = ("x0_px", "y0_px", "x1_px", "y1_px")
 
 
 @dataclass(frozen=True)
@@ -90,16 +96,33 @@ class Box:
         }
 
     @classmethod
-    def from_dict(cls, values: dict) -> Box:
-        """Return the box that `to_dict` wrote."""
-        return cls(
-            float(values["x0_px"]),
-            float(values["y0_px"]),
-            float(values["x1_px"]),
-            float(values["y1_px"]),
-            str(values["category"]),
-            float(values["probability"]),
-        )
+    def from_dict(cls, values: Any) -> Box:
+        """Return the box that `to_dict` wrote.
+
+        Raises
+        ------
+        ValueError
+            With what is wrong, if it is none.
+        """
+        if not isinstance(values, dict):
+            raise ValueError("a box is not a table of names and values")
+        numbers = [_number_of(values, key) for key in (*_CORNERS, "probability")]
+        x0_px, y0_px, x1_px, y1_px, probability = numbers
+        if x1_px < x0_px or y1_px < y0_px:
+            raise ValueError("a box ends before it begins")
+        if not 0.0 <= probability <= 1.0:
+            raise ValueError(f"the probability of a box is {probability:g}")
+        category = values.get("category")
+        if not isinstance(category, str) or not is_name(category):
+            raise ValueError(f"the category of a box is {str(category)[:30]!r}, not a short name")
+        return cls(x0_px, y0_px, x1_px, y1_px, category, probability)
+
+
+def _number_of(values: dict[str, Any], key: str) -> float:
+    value = values.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{key} of a box is {str(value)[:30]!r}, not a number")
+    return float(value)
 
 
 def overlap_px(pixel_nm: float, window_px: int, longest_um: float = LONGEST_LAMELLA_UM) -> int:

@@ -214,7 +214,7 @@ def _check_pieces(path: Path) -> None:
     if verdict:
         raise DoubtfulError(
             verdict.seen,
-            do=f"{verdict.causes}. If it is not the specimen, delete this Navigator item and run "
+            do=f"{verdict.causes}. If it is not the specimen, delete the map item and run "
             "the script again.",
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.files import read_bytes_bounded
 from space.pacetomo.content import (
     BLOCKS,
     BRANCHES,
@@ -75,7 +76,7 @@ def read(path: Path) -> TargetsFile:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes_bounded(path)
     except OSError as error:
         raise SpaceError(f"The targets file cannot be read ({error}).", str(path)) from error
     try:

@@ -334,7 +334,7 @@ def load_instrument(source: str | Path | Instrument = DEFAULT) -> Instrument:
         raise InstrumentError(
             f"{path}: cannot be read ({error.strerror}). Give the path of an instrument file."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: huge numbers
         raise InstrumentError(f"{path}: is not a TOML file: {error}. Correct that line.") from error
     return _instrument(_Table(path.name, "", values), str(path))
 

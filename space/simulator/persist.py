@@ -253,7 +253,7 @@ def _agreed_setup(folder: Path, setup: Setup | None) -> Setup:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise SessionError(f"{path} cannot be read: {problem}") from problem
 
 
@@ -368,7 +368,7 @@ def _whole_lines(path: Path) -> tuple[list[Any], int]:
     size = data.rfind(b"\n") + 1
     try:
         return [json.loads(line) for line in data[:size].decode("utf-8").splitlines()], size
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise SessionError(f"{path} is damaged: {problem}") from problem
 
 

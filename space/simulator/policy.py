@@ -122,7 +122,7 @@ class Policy:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise PolicyError(f"The answers cannot be read: {error}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: huge numbers
             raise PolicyError(f"{path} is no TOML file: {error}") from error
         try:
             return cls.from_mapping(values)

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
+from space.files import read_json, write_text_atomic
 from space.settings import SETTINGS_FILE
 
 SESSION_FILE = "SPACE_session.json"
@@ -152,7 +152,7 @@ def _take(folder: Path, name: str, own_id: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = read_json(path)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from space.errors import SpaceError
+from space.files import is_name, parse_json, read_json
 from space.images import read_png
 from space.jobs import pool
 from space.jobs.marks import ModelMarks
@@ -28,6 +28,9 @@ DETECTION_TIMEOUT_S = 30 * 60.0
 
 SEGMENTATION_TIMEOUT_S = 6 * 3600.0
 """Longest wait for the next segmentation (a large map on a processor takes hours)."""
+
+MOST_BOXES = 5000
+"""Ten times the squares of a grid; more come from no detection."""
 
 _LOOK_AFTER_WORKERS_S = 10.0
 _SILENCE_S = 15 * 60.0
@@ -138,13 +141,16 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
 def read_boxes(path: Path) -> list[Box]:
     """Read the boxes that a detection wrote, in pixels of its picture."""
     try:
-        return [
-            Box.from_dict(values)
-            for values in json.loads(path.read_text(encoding="utf-8"))["boxes"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = read_json(path)
+        boxes = content.get("boxes") if isinstance(content, dict) else None
+        if not isinstance(boxes, list):
+            raise ValueError("it holds no list of boxes")
+        if len(boxes) > MOST_BOXES:
+            raise ValueError(f"it holds {len(boxes)} boxes, more than any grid has lamellae")
+        return [Box.from_dict(values) for values in boxes]
+    except (OSError, ValueError) as error:
         raise SpaceError(
-            f"A detection result cannot be read: {error!r}.",
+            f"A detection result cannot be read: {error}.",
             str(path),
             "Delete it and run the script again.",
         ) from None
@@ -170,10 +176,31 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:
     labels : ndarray of uint8, shape (rows, columns)
     names : dict of str to int
         The classes as the model that made it numbers them; empty when it does not tell.
+
+    Raises
+    ------
+    SpaceError
+        If it cannot be read, or what it tells of its classes is none: the labels would be taken for
+        those of another model.
     """
     labels, info = read_png(path)
     try:
-        names = {str(k): int(v) for k, v in json.loads(info.get("labels", "{}")).items()}
-    except (ValueError, TypeError, AttributeError):
-        names = {}
-    return labels, names
+        return labels, _class_table(info.get("labels", "{}"))
+    except ValueError as error:
+        raise SpaceError(
+            f"What a segmentation tells of its classes cannot be read: {error}.",
+            str(path),
+            "Delete it and run the script again.",
+        ) from None
+
+
+def _class_table(text: str) -> dict[str, int]:
+    names = parse_json(text)
+    if not isinstance(names, dict):
+        raise ValueError("it is not a table of names and labels")
+    for name, label in names.items():
+        if not is_name(name):
+            raise ValueError(f"{name[:30]!r} is not a short name")
+        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label <= 255:
+            raise ValueError(f"the label of {name} is {str(label)[:30]}, not a number up to 255")
+    return names

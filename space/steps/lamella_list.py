@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
+from space.files import read_json, write_text_atomic
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, Mark, lamella_number, mark_of
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
@@ -65,7 +65,7 @@ def load(path: Path) -> LamellaList | None:
         When the file was damaged.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         offset = values["offset_um"]
         return LamellaList(
             tuple(_from_dict(one) for one in values["lamellae"]),
@@ -75,7 +75,7 @@ def load(path: Path) -> LamellaList | None:
         )
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise SpaceError(
             f"The list of lamellae cannot be read: {error!r}.",
             str(path),

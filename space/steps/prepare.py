@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
+from space.files import read_json, write_text_atomic
 from space.microscope import autoloader, column, montage, navigator, stage
 from space.microscope.sem import check_space_left, sem_errors, serialem, words
 from space.settings import STAGE, Settings
@@ -91,7 +91,7 @@ def check_autoloader(settings: Settings) -> None:
 def earlier_names(directory: Path) -> dict[str, str]:
     """Return the names of the grids of earlier runs in a directory, by slot."""
     try:
-        values = json.loads((directory / NAMES_FILE).read_text(encoding="utf-8"))
+        values = read_json(directory / NAMES_FILE)
         return {str(slot): str(name) for slot, name in values.items()}
     except (OSError, ValueError, AttributeError):
         return {}

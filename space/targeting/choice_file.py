@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import write_text_atomic
+from space.files import parse_json, read_bytes_bounded, read_json, write_text_atomic
 from space.targeting.choice import Area, Choice
 
 FORMAT = "SPACEtomo targets 1"
@@ -107,7 +107,7 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes_bounded(path).decode("utf-8-sig")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -118,7 +118,7 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
 def count_points(path: Path) -> tuple[tuple[int, int], ...] | None:
     """Return how many targets and geometry points each area has; None when it cannot be told."""
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        values = read_json(Path(path))
         areas = [area for area in values["areas"] if len(area["targets"])]
         return tuple((len(area["targets"]), len(area.get("geometry_points", ()))) for area in areas)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -163,7 +163,7 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
         With the first thing that is wrong.
     """
     try:
-        values = json.loads(text)
+        values = parse_json(text, odd_numbers=True)
     except ValueError as error:
         raise SpaceError(
             f"This is not valid JSON: {error}.",

@@ -434,6 +434,25 @@ def test_what_is_no_regular_file_is_not_read(folder, tmp_path, clock, kind, name
 
 
 @posix
+def test_a_log_that_is_a_pipe_keeps_nobody_waiting(folder, tmp_path):
+    os.mkfifo(folder.log_path(NAME))
+    folder.write_log(NAME, "text")
+    os.mkfifo(tmp_path / "SPACE_queue.lock")
+    with pytest.raises(OSError, match="not a regular file"):
+        folder.submit(NAME)
+
+
+@posix
+def test_a_sign_of_life_that_is_a_pipe_is_none(folder, tmp_path, clock):
+    folder.submit(NAME)
+    make_map(tmp_path, NAME)
+    claim = folder.claim(FAR)
+    os.mkfifo(beat_path(tmp_path, claim.worker.name))
+    watch_for(folder, clock, 60)
+    assert folder.status(NAME).state == "queued"
+
+
+@posix
 def test_no_log_or_lock_is_written_through_a_link(folder, tmp_path):
     outside = tmp_path.with_name("outside.txt")
     outside.write_text("mine", encoding="utf-8")

@@ -1,3 +1,4 @@
+import math
 import random
 
 import numpy as np
@@ -159,3 +160,28 @@ def test_suppression_of_nothing():
 def test_dict_round_trip():
     a = box(1.5, 2, 3, 4, "thick", 0.25)
     assert Box.from_dict(a.to_dict()) == a
+
+
+GOOD = Box(1.0, 2.0, 3.0, 4.0, "good", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("x0_px", "1", "x0_px of a box is '1', not a number"),
+        ("y1_px", math.nan, "y1_px of a box is 'nan', not a number"),
+        ("y1_px", True, "not a number"),
+        ("x1_px", 0.5, "ends before it begins"),
+        ("probability", 1.5, "the probability of a box is 1.5"),
+        ("category", "a\nb", "not a short name"),
+        ("category", "n" * 101, "not a short name"),
+        ("category", "", "not a short name"),
+        ("category", None, "not a short name"),
+    ],
+)
+def test_a_box_from_outside_is_checked(key, value, told):
+    assert Box.from_dict(GOOD.to_dict()) == GOOD
+    with pytest.raises(ValueError, match=told):
+        Box.from_dict({**GOOD.to_dict(), key: value})
+    with pytest.raises(ValueError, match="not a table"):
+        Box.from_dict([1, 2, 3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from types import ModuleType
@@ -10,13 +11,15 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
+from space.files import write_text_atomic
 from space.geometry import MapFrame
-from space.images import read_json_beside, read_png
+from space.images import read_json_beside, read_png, write_png
+from space.lamellae.boxes import Box
 from space.lamellae.marks import lamella_number
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.settings import Settings
-from space.steps import acquire, lamella_list, prepare
+from space.steps import acquire, inference, lamella_list, prepare
 from space.steps.pictures import save_for_model, to_8_bit
 from space.steps.session import GridSession
 
@@ -185,3 +188,37 @@ def test_a_grid_is_acquired_when_its_files_say_so(tmp_path):
     assert not acquire.is_acquired(session)
     session.navigator_file.write_text(NAV + "\n[Item = FL2]\nType = 0\n")
     assert not acquire.is_acquired(session)
+
+
+def test_more_boxes_than_lamellae_on_any_grid_are_refused(tmp_path):
+    path = tmp_path / "G_boxes.json"
+    box = Box(1.0, 2.0, 3.0, 4.0, "good", 0.5).to_dict()
+    write_text_atomic(path, json.dumps({"boxes": [box] * inference.MOST_BOXES}))
+    assert len(inference.read_boxes(path)) == inference.MOST_BOXES
+    write_text_atomic(path, json.dumps({"boxes": [box] * (inference.MOST_BOXES + 1)}))
+    with pytest.raises(SpaceError, match="5001 boxes, more than any grid has lamellae"):
+        inference.read_boxes(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("[1, 2]", "not a table of names and labels"),
+        ('{"a": 256}', "the label of a is 256"),
+        ('{"a": "1"}', "the label of a is 1"),
+        ('{"a\\nb": 1}', "not a short name"),
+        ("{", "Expecting"),
+    ],
+)
+def test_a_segmentation_whose_class_table_is_damaged_is_not_taken_for_another_model(
+    tmp_path, table, told
+):
+    path = tmp_path / "a_seg.png"
+    labels = np.eye(5, dtype=np.uint8)
+    write_png(path, labels, 2.0, "a.png", labels='{"background": 0, "mitos": 1}')
+    assert inference.read_segmentation(path)[1] == {"background": 0, "mitos": 1}
+    write_png(path, labels, 2.0, "a.png")  # another program, which does not tell
+    assert inference.read_segmentation(path)[1] == {}
+    write_png(path, labels, 2.0, "a.png", labels=table)
+    with pytest.raises(SpaceError, match=f"tells of its classes cannot be read: .*{told}"):
+        inference.read_segmentation(path)

@@ -1,0 +1,434 @@
+"""Every reader of files from outside, on damaged files and on junk.
+
+What a reader may do with such a file: read it, take it for none, or raise the error of its own
+kind, with words. Never another exception, never a hang, never much memory. Files are damaged in the
+ways in which real ones are: cut, copied in part, edited by hand, written by other programs, or
+made to do harm. `make fuzz` draws new ones, ten times as many.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from space import images, pacetomo
+from space import settings as space_settings
+from space.constants import read_constants
+from space.errors import SpaceError
+from space.jobs import claims, engine, pool, presence, queue, results
+from space.lamellae.boxes import Box
+from space.microscope import mdoc, moving, mrc, navfile, pieces
+from space.models import card, class_table, plans
+from space.settings import Settings
+from space.simulator import autodoc as simulated_autodoc
+from space.simulator import instrument, policy
+from space.simulator import mdoc as simulated_mdoc
+from space.simulator import mrc as simulated_mrc
+from space.simulator import navfile as simulated_navfile
+from space.simulator.commands import text_files
+from space.simulator.errors import SEMerror
+from space.steps import identity, inference, lamella_list, map_facts, prepare, target_facts
+from space.targeting import choice_file
+from tests.foreign_files import (
+    DATA,
+    MRC_FILES,
+    NUMBER,
+    ODD_BYTES,
+    ODD_CHUNKS,
+    ODD_NUMBERS,
+    as_png,
+    damaged,
+    odd_json,
+    odd_png,
+    odd_text,
+    png_chunks,
+)
+
+LONGEST_S = 5.0
+"""For one file of some kilobytes; the usual time is a few milliseconds."""
+
+MOST_MEMORY_MB = 700
+"""More than this in the whole file of tests means that somebody believed a size in a header."""
+
+EXAMPLES = 40 if settings.default.derandomize else 400
+
+
+OPENS = re.compile(
+    r"\b(open|read_text|read_bytes|read_bytes_bounded|read_json|parse_json|loads)\("
+    r"|Image\.open|PngImageFile\("
+)
+READ_HERE = """
+files images settings claims engine pool presence queue records results mdoc moving mrc navfile
+reading identity inference lamella_list prepare target_facts choice_file class_table card constants
+autodoc instrument policy text_files
+"""
+READ_ELSEWHERE = {
+    "checkpoint trust weights": "weights: tests of their own",
+    "judge map_truth progress plan": "files that a simulated session has just written",
+    "scripts simulate wrapper pytest_plugin": "scripts of the user, run as they are",
+    "persist freezing": "kept by the simulator for itself",
+    "argkeys command_docs": "files of this package",
+    "needs": "what another process of ours prints",
+    "virtual_map": "whether an mdoc of ours is whole; the rest is written",
+    "atomic navigator made_with": "no reading",
+}
+"""Names of modules; a new one that opens files belongs into one of these."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, a file's name and content that it understands, and how it refuses others."""
+
+    read: Callable[[Path], Any]
+    name: str
+    content: bytes
+    refuses: tuple[type[Exception], ...] = ()
+
+
+def as_json(values: object) -> bytes:
+    return json.dumps(values, indent=1).encode()
+
+
+def png(array: np.ndarray, **text: str) -> bytes:
+    from PIL import Image, PngImagePlugin
+
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value, zip=key == "zipped")
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG", pnginfo=chunks)
+    return stream.getvalue()
+
+
+def mrc_reader(read: Callable[[Path], Any], refuses: type[Exception], name: str) -> Reader:
+    return Reader(read, "a.mrc", (DATA / "mrc" / name).read_bytes(), (refuses,))
+
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAME = {"shape": [9, 12], "stage_to_px": [[1, 0], [0, 1]], "center_stage_um": [5.0, -3.5]}
+VIEW = {
+    "pixel_nm": 2.0, "rotation_deg": 3.0, "mag_index": 20, "camera": 1, "binning": 2,
+    "defocus_offset_um": -60.0, "spot_size": 5, "intensity": 0.3, "exposure_s": 1.0,
+}  # fmt: skip
+FACTS = {"frame": FRAME, "pixel_nm": 16.0, "view": VIEW, "view_shape_px": [9, 12], "made_with": {}}
+BOX = Box(1.0, 2.0, 3.0, 4.0, "good", 0.5).to_dict()
+LAMELLA = {
+    "number": 1, "stage_um": [1.0, 2.0], "size_um": [9.0, 9.0], "category": "good",
+    "probability": 0.9,
+}  # fmt: skip
+CHOICE = {
+    "format": choice_file.FORMAT, "how to edit": [], "take": "nothing", "map": "a.png",
+    "map_shape_px": [90, 120], "report": {},
+    "areas": [
+        {
+            "targets": [{"row": 5, "column": 6.5, "score": 0.4, "fixed": True}],
+            "geometry_points": [{"row": 1, "column": 1}],
+        }
+    ],
+}  # fmt: skip
+TARGETS = (
+    "_set startTilt = 0\n_tgt = 001\ntsfile = a_ts_001.mrc\nviewfile = a_tgt_001_view.mrc\n"
+    "SSX = 0\nSSY = 0\nstageX = 12.5\nstageY = -3\n\n_geo = 1\nSSX = 1.5\nSSY = -2\n"
+)
+WORKER = {"name": "host-1-abc123", "machine": "host-ab", "pid": 17, "device": "cpu"}
+QUEUE = b'G1_L03.png\tsegment\t{"threshold": 0.5}\n# a comment\nG1_L04.png\n'
+RUNS = b'G1_L03.png\tsegment\t{"state": "again", "attempt": 2, "reason": "x", "map": "ab-cd"}\n'
+ANSWERS = (
+    b'yes = true\nkeys = ["B"]\nkey_after_polls = 3\n[questions]\n"Overwrite" = [true, false]\n'
+    b'[entries]\n"name" = "a"\n'
+)
+NAV = (DATA / "k3.nav").read_bytes()
+XML = (DATA / "cp1252_xml.nav").read_bytes()
+MDOC = (DATA / "odd_values.mrc.mdoc").read_bytes()
+MAP = png(np.arange(108, dtype=np.uint8).reshape(9, 12), pixel_nm="16.0", zipped="a" * 300)
+LABELS = png(np.eye(9, 12, dtype=np.uint8), labels='{"background": 0, "mitos": 1}', map="ab-cd")
+MDOC_OF_PIECES = (
+    b"PixelSpacing = 10\r\nImageSize = 90 60\r\n\r\n"
+    b"[ZValue = 0]\r\nPieceCoordinates = 0 0 0\r\nStagePosition = 1 2\r\nImageShift = 0 0\r\n\r\n"
+    b"[ZValue = 1]\r\nPieceCoordinates = 80 0 0\r\nStagePosition = 9 2\r\nImageShift = 0 0\r\n"
+)
+
+
+def cut_pieces(path: Path) -> None:
+    found = pieces.read(path.with_name("m.mrc"))
+    pieces.cut_out(found, np.zeros((40, 60)))
+    pieces.by_image_shift(found)
+    pieces.displaced_um(found, ((1.0, 0.0), (0.0, 1.0)))
+
+
+def job_tables(path: Path) -> None:
+    folder = queue.JobFolder(path.parent)
+    folder.status("G1_L03.png", "segment")
+    folder.submit("G1_L05.png", task="segment")
+
+
+def session_of(path: Path) -> Any:
+    return identity.session_id(path.parent)
+
+
+def name_of(path: Path) -> Any:
+    return identity.name_in(path.parent, "G1", "0123456789ab", r"\.png")
+
+
+def navigator_items(path: Path) -> None:
+    for item in navfile.read_navigator_file(path):
+        _ = item.kind, item.acquire, item.stage_to_px((40, 50))
+
+
+def targets_whole(path: Path) -> Any:
+    return target_facts._is_cut(path, (1, 1))
+
+
+def written_again(read: Callable[[Path], Any], write: Callable[[Path, Any], None]) -> Any:
+    return lambda path: write(path, read(path))
+
+
+NAVFILE = (OSError, ValueError)
+READERS = {
+    # SerialEM's files
+    "navigator": Reader(navigator_items, "a.nav", NAV, NAVFILE),
+    "navigator, XML": Reader(navigator_items, "a.nav", XML, NAVFILE),
+    "navigator, moved": Reader(moving.bring_paths_here, "a.nav", NAV),
+    "mdoc": Reader(lambda p: mdoc.images(mdoc.read(p)), "a.mdoc", MDOC),
+    "mdoc, written again": Reader(written_again(mdoc.read, mdoc.write), "a.mdoc", MDOC),
+    "pieces": Reader(cut_pieces, "m.mrc.mdoc", MDOC_OF_PIECES),
+    **{f"MRC {n}": mrc_reader(mrc.read_header, SpaceError, n) for n in MRC_FILES[:4]},
+    # files of a session
+    "targets": Reader(pacetomo.read, "a_tgts.txt", TARGETS.encode(), (SpaceError,)),
+    "targets, whole": Reader(targets_whole, "a_tgts.txt", TARGETS.encode()),
+    "targets, begun": Reader(target_facts.begun_files, "a_tgts.txt", TARGETS.encode()),
+    "choice": Reader(
+        lambda p: choice_file.read_choice(p, (90, 120)), "c.json", as_json(CHOICE), (SpaceError,)
+    ),
+    "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
+    "settings": Reader(
+        lambda p: space_settings.load(p.parent),
+        space_settings.SETTINGS_FILE,
+        as_json(Settings(SPACE_DIR="C:/SPACEtomo").to_dict()),
+        (SpaceError,),
+    ),
+    "settings, threshold": Reader(
+        lambda p: engine.detection_threshold({}, p.parent),
+        space_settings.SETTINGS_FILE,
+        as_json({"WG_detection_threshold": 0.3}),
+        (SpaceError,),
+    ),
+    "lamellae": Reader(
+        lamella_list.load,
+        "l.json",
+        as_json({"offset_um": [1, 2], "lamellae": [LAMELLA], "others": [], "made_with": {}}),
+        (SpaceError,),
+    ),
+    "names of grids": Reader(
+        lambda p: prepare.earlier_names(p.parent), prepare.NAMES_FILE, as_json({"1": "G1"})
+    ),
+    "session": Reader(
+        session_of,
+        identity.SESSION_FILE,
+        as_json({"id": "0123456789ab", "directory": "/a", "host": "b"}),
+    ),
+    "owner": Reader(name_of, "SPACE_owner_G1.json", as_json({"id": "ffff", "host": "b"})),
+    # files of a map folder
+    "queue": Reader(job_tables, queue.QUEUE_NAME, QUEUE),
+    "runs": Reader(job_tables, queue.RUNS_NAME, RUNS),
+    "claim": Reader(
+        claims.read_claim,
+        ".SPACE_claim_G1_L03.segment.json",
+        as_json({"worker": WORKER, "attempt": 2, "job": {"map_name": "G1_L03.png"}}),
+    ),
+    "life": Reader(
+        presence.read_beat, ".SPACE_worker_host-1-abc123.txt", as_json({**WORKER, "beat": 3})
+    ),
+    "start": Reader(pool._start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})),
+    "last message": Reader(pool.last_message, "w.log", b"2026-01-01 10:00:00 INFO nothing.\n" * 9),
+    "boxes": Reader(inference.read_boxes, "b.json", as_json({"boxes": [BOX]}), (SpaceError,)),
+    "boxes, facts": Reader(results._boxes_facts, "b.json", as_json({"boxes": [BOX], "map": "a"})),
+    "JSON beside": Reader(lambda p: images.read_json_beside(p), "a.json", as_json(FACTS)),
+    "facts": Reader(
+        lambda p: map_facts.read_facts(p.with_suffix(".png")),
+        "a.json",
+        as_json(FACTS),
+        (SpaceError,),
+    ),
+    "map": Reader(images.read_png, "a.png", MAP, (SpaceError,)),
+    "map, texts": Reader(images.read_png_text, "a.png", MAP),
+    "map, size": Reader(images.png_megapixels, "a.png", MAP),
+    "map, mark": Reader(images.fingerprint, "a.png", MAP),
+    "labels": Reader(inference.read_segmentation, "a_seg.png", LABELS, (SpaceError,)),
+    # models
+    "classes of a model": Reader(
+        lambda p: class_table.read_labels(p.parent),
+        "dataset.json",
+        as_json({"labels": {"background": 0, "mitos": 1}, "channel_names": {"0": "map"}}),
+        (SpaceError,),
+    ),
+    "channels of a model": Reader(
+        lambda p: class_table.channel_problem(class_table.read_dataset(p.parent)),
+        "dataset.json",
+        as_json({"labels": {"background": 0}, "channel_names": {"0": "map"}}),
+        (SpaceError,),
+    ),
+    "plans of a model": Reader(
+        lambda p: plans.plan_problems(class_table.read_table(p), "2d"),
+        "plans.json",
+        (ROOT / "models/lamella_segmentation/plans.json").read_bytes(),
+        (SpaceError,),
+    ),
+    "card of a model": Reader(
+        lambda p: card.is_simulated_only(p.parent),
+        "card.json",
+        as_json({"trained_on": "simulated"}),
+        (SpaceError,),
+    ),
+    "constants": Reader(
+        read_constants, "c.py", (ROOT / "SPACEtomo_config.py").read_bytes(), (OSError,)
+    ),
+    # the simulated microscope
+    "answers": Reader(policy.Policy.from_file, "a.toml", ANSWERS, (policy.PolicyError,)),
+    "instrument": Reader(
+        instrument.load_instrument,
+        "i.toml",
+        (instrument.FOLDER / "talos_200kv.toml").read_bytes(),
+        (instrument.InstrumentError,),
+    ),
+    "simulated navigator": Reader(
+        written_again(simulated_navfile.read, simulated_navfile.write),
+        "a.nav",
+        NAV,
+        (simulated_navfile.NavFileError,),
+    ),
+    "simulated navigator, XML": Reader(
+        written_again(simulated_navfile.read, simulated_navfile.write),
+        "a.nav",
+        XML,
+        (simulated_navfile.NavFileError,),
+    ),
+    "simulated autodoc": Reader(
+        written_again(simulated_autodoc.read, simulated_autodoc.write), "a.mdoc", MDOC
+    ),
+    "simulated mdoc": Reader(simulated_mdoc.read, "a.mdoc", MDOC),
+    **{
+        f"simulated MRC {name}": mrc_reader(read, simulated_mrc.MrcError, name)
+        for name in ("one.mrc", "mode0s.mrc")
+        for read in (lambda p: (simulated_mrc.read_section(p, 0), simulated_mrc.read_info(p, 0)),)
+    },
+    "simulated text file": Reader(
+        text_files.read_lines, "a.txt", "a line\nµm\n".encode(), (SEMerror,)
+    ),
+}
+
+
+# --- tests ----------------------------------------------------------------------------------------
+
+
+def odd_files(reader: Reader) -> st.SearchStrategy[bytes]:
+    """Draw files for a reader: damaged bytes, damage that fits the format, and junk."""
+    content = reader.content
+    suffix = Path(reader.name).suffix
+    ways = [damaged(content), st.binary(max_size=200)]
+    if suffix == ".png":
+        ways += [odd_png(content)] * 3
+    elif suffix == ".mrc":
+        ways += [damaged(content, within=230)] * 2
+    else:
+        ways += [odd_text(content)] * 2
+        if content.startswith(b"{"):
+            ways += [odd_json(content)] * 3
+    return st.one_of(ways)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """What all readers together take at most."""
+    if sys.platform == "win32":
+        yield
+        return
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert (after - before) * unit < MOST_MEMORY_MB * 1e6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("foreign")
+
+
+def read_odd(reader: Reader, folder: Path, data: bytes) -> None:
+    """Let a reader read a file that was damaged, alone in its folder."""
+    for path in folder.iterdir():
+        path.unlink()
+    path = folder / reader.name
+    path.write_bytes(data)
+    start = time.process_time()
+    try:
+        reader.read(path)
+    except reader.refuses as error:
+        assert str(error).strip(), f"{type(error).__name__} without a word"
+    assert time.process_time() - start < LONGEST_S
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_reader_is_shown_first_is_what_it_reads(folder, name):
+    reader = READERS[name]
+    for path in folder.iterdir():
+        path.unlink()
+    path = folder / reader.name
+    path.write_bytes(reader.content)
+    reader.read(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_each_odd_thing_is_met_once(folder, name):
+    reader = READERS[name]
+    content = reader.content
+    middle = len(content) // 2
+    for odd in ODD_BYTES:
+        for data in (odd, odd + content, content + odd, content[:middle] + odd + content[middle:]):
+            read_odd(reader, folder, data)
+    for encoding in ("utf-16", "utf-16-be", "utf-8-sig"):
+        read_odd(reader, folder, content.decode("latin-1").encode(encoding))
+    if reader.name.endswith(".png"):
+        chunks = png_chunks(content)
+        for odd_chunk in ODD_CHUNKS:
+            read_odd(reader, folder, as_png([*chunks[:-1], odd_chunk, chunks[-1]]))
+    elif content.startswith(b"{"):
+        for found in NUMBER.finditer(content):
+            for number in ODD_NUMBERS:
+                data = content[: found.start()] + number.encode() + content[found.end() :]
+                read_odd(reader, folder, data)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_of_foreign_files_refuse_in_words_or_read(folder, name):
+    reader = READERS[name]
+
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    @given(odd_files(reader))
+    def run(data: bytes) -> None:
+        read_odd(reader, folder, data)
+
+    run()
+
+
+def test_no_module_that_reads_files_is_forgotten():
+    root = Path(images.__file__).parent
+    found = {
+        path.stem for path in root.rglob("*.py") if OPENS.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {*READ_HERE.split(), *" ".join(READ_ELSEWHERE).split()}
