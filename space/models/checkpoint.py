@@ -6,6 +6,7 @@ stand-ins in place of everything that it would import, so it can do nothing but 
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import zipfile
@@ -18,6 +19,9 @@ from space.errors import SpaceError
 
 _LARGEST_PICKLE_BYTES = 64_000_000
 _HEADS = re.compile(r"decoder\.seg_layers\.\d+\.weight")
+_SHAPE = 2
+"""Where the shape is among what an array is made of: numbers, offset, shape, and more."""
+
 _CONVOLUTION_3D = 5
 """Dimensions of the weights of a convolution in 3-D: out, in, and three of the kernel."""
 
@@ -60,8 +64,7 @@ def read_facts(path: Path) -> CheckpointFacts:
             (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
             if archive.getinfo(name).file_size > _LARGEST_PICKLE_BYTES:
                 raise ValueError("its description is too large")
-            with archive.open(name) as stream:
-                content = _Looker(stream).load()
+            content = _Looker(io.BytesIO(archive.read(name))).load()
     except Exception as error:  # whatever a damaged pickle may raise
         raise SpaceError(
             f"The weights cannot be read ({type(error).__name__}: {error}).",
@@ -100,11 +103,8 @@ def _facts(content: Mapping[Any, Any]) -> CheckpointFacts:
 def _shapes(weights: object) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Yield name and shape of each array of a network, in its order."""
     for name, value in weights.items() if isinstance(weights, dict) else ():
-        # Arrays are made by a call with (numbers, offset, shape, ...).
-        told = value.told if isinstance(value, _StandIn) else ()
-        shape = told[2] if len(told) > 2 else None
-        whole = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
-        if isinstance(name, str) and whole and shape:
+        shape = value.told[_SHAPE] if isinstance(value, _StandIn) and value.told else ()
+        if isinstance(name, str) and shape and all(isinstance(n, int) for n in shape):
             yield name, shape
 
 
@@ -112,22 +112,38 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) < 200 and value.isprintable() else ""
 
 
-class _StandIn(dict[Any, Any]):
-    """Stands for whatever a pickle would import, call, fill or change."""
+class _Table(dict[Any, Any]):
+    """Stands for an ordered table."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take no notice of what the object would hold beside its entries."""
+
+
+class _StandIn:
+    """Stands for whatever else a pickle would import, call, fill or change.
+
+    Only calls with a shape are kept: a checkpoint holds tens of thousands of others, which all
+    are one object.
+    """
 
     told: tuple[Any, ...] = ()
 
-    def __init__(self, *told: Any, **named: Any) -> None:
-        super().__init__()
-        self.told = told
-
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    def __new__(cls, *told: Any, **named: Any) -> _StandIn:
+        """Stand for a call with these arguments."""
+        if len(told) <= _SHAPE or not isinstance(told[_SHAPE], tuple):
+            return _NOTHING
+        made = super().__new__(cls)
+        made.told = told
+        return made
 
     def __call__(self, *told: Any, **named: Any) -> _StandIn:
-        return _StandIn(*told)
+        return self
 
     def __setstate__(self, state: Any) -> None:
         """Take no notice of what the object would hold."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
 
     def append(self, value: Any) -> None:
         """Take no notice."""
@@ -139,12 +155,15 @@ class _StandIn(dict[Any, Any]):
         """Take no notice."""
 
 
+_NOTHING: _StandIn = object.__new__(_StandIn)
+
+
 class _Looker(pickle.Unpickler):
     """Reads a pickle without importing or calling anything that it names."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in for whatever is named."""
-        return _StandIn
+        return _Table if (module, name) == ("collections", "OrderedDict") else _StandIn
 
     def persistent_load(self, pid: Any) -> None:
         """Leave numbers where they are."""
