@@ -28,7 +28,7 @@ def test_the_shipped_configuration(folder):
     config = load_config(folder)
     assert config.detection_weights == folder / "models/lamella_detector/weights.pt"
     assert config.segmentation_model == folder / "models/lamella_segmentation"
-    assert config.category("good") == Category("#55963A", 1)
+    assert config.category("good") == Category("#96D682", 1)
     assert config.category("of other weights") == UNKNOWN_CATEGORY
 
 
