@@ -234,17 +234,37 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
     except Exception as error:  # whatever a damaged file may raise
         raise _damaged(error, path) from error
     _refuse_newer(unknown, path)
-    if not _trusted(path, models_dir):
-        strange = unknown or beyond_plain(asked)
-        raise SpaceError(
-            "These weights are refused: loading them could run any code on this machine. "
-            + (f"They ask for {_listed(strange)}." if strange else "They are no plain data."),
-            str(path),
-            f"If you trust who made them: {ON_WORKER.lower()}, run "
-            f'spacetomo models trust "{path}". Else use other weights.',
-        )
+    refuse_untrusted(path, unknown or beyond_plain(asked), models_dir)
     log.info("%s may run code while it is loaded, since it is trusted.", path)
     return _load_trusted(path, allow)
+
+
+def refuse_untrusted(path: Path, strange: Iterable[str], models_dir: Path = MODELS_DIR) -> None:
+    """Refuse weights that ask for more than plain data, unless they are trusted.
+
+    Parameters
+    ----------
+    path : Path
+    strange : iterable of str
+        What they ask for, for the message.
+    models_dir : Path
+        Folder of the lists of trusted weights.
+
+    Raises
+    ------
+    SpaceError
+        If they are not trusted.
+    """
+    if _trusted(path, models_dir):
+        return
+    told = _listed(strange)
+    raise SpaceError(
+        "These weights are refused: loading them could run any code on this machine. "
+        + (f"They ask for {told}." if told else "They are no plain data."),
+        str(path),
+        f"If you trust who made them: {ON_WORKER.lower()}, run "
+        f'spacetomo models trust "{path}". Else use other weights.',
+    )
 
 
 def numpy_types(name: str) -> Any:

@@ -19,15 +19,17 @@ from space.models.class_table import (
 from space.models.place import PLANS, missing_files
 from space.models.plans import plan_problems
 from space.models.yolo import refuse_other_tasks
-from space.weights import names_asked_for
+from space.weights import beyond_plain, names_asked_for, refuse_untrusted
 
 _USUAL = "2d"
+_OF_DETECTORS = ("ultralytics.", "pathlib.")
+"""What weights of detectors ask for beside plain data; the worker looks at it more closely."""
 
 
 def detection_problems(weights: Path) -> list[str]:
     """Return what keeps a file of weights from being used for detection; empty when all is well."""
     try:
-        refuse_other_tasks(names_asked_for(weights), weights)
+        refuse_other_tasks(_names_in(weights, _OF_DETECTORS), weights)
     except SpaceError as error:
         return [f"The lamella detection model cannot be used. {error}"]
     return []
@@ -60,9 +62,10 @@ def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: 
         path = Path(folder) / f"fold_{fold}" / checkpoint
         if path.is_file():
             try:
+                _names_in(path)
                 facts[f"fold_{fold}"] = read_facts(path)
             except SpaceError as error:
-                problems.append(_what_it_is(path) or str(error))
+                problems.append(str(error))
     for name, told in facts.items():
         problems.append(_misfit(name, told, dataset))
     problems += _plan_problems(folder, {told.configuration or _USUAL for told in facts.values()})
@@ -91,13 +94,13 @@ def class_doubt(folder: Path, folds: Sequence[int | str], checkpoint: str) -> st
     )
 
 
-def _what_it_is(path: Path) -> str:
-    """Say what a file is that is no checkpoint; empty if it looks like one."""
-    try:
-        names_asked_for(path)
-    except SpaceError as error:
-        return str(error)
-    return ""
+def _names_in(path: Path, harmless: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the names that weights ask for, unless the worker would refuse to load them."""
+    names = names_asked_for(path)
+    strange = [name for name in beyond_plain(names) if not name.startswith(harmless)]
+    if strange:
+        refuse_untrusted(path, strange)
+    return names
 
 
 def _misfit(fold: str, told: CheckpointFacts, dataset: Mapping[str, Any]) -> str:

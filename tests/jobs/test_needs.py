@@ -129,6 +129,7 @@ def test_with_an_external_machine_nothing_else_is_needed_here(settings, project,
         (checkpoint(asks_for("models.yolo.DetectionModel")), "YOLOv5"),
         (checkpoint(asks_for("ultralytics.nn.tasks.SegmentationModel")), "'segment'"),
         (checkpoint(asks_for("ultralytics.nn.tasks.RTDETRDetectionModel")), "RT-DETR"),
+        (checkpoint(asks_for("builtins.eval")), "spacetomo models trust"),
         (None, "missing"),
     ],
 )

@@ -404,12 +404,14 @@ class Bomb:
 
 def test_looking_at_a_checkpoint_runs_nothing_of_it(model, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    content = checkpoint_content(optimizer_state=Bomb())
-    write_checkpoint(model / "fold_0" / FINAL, content)
+    path = write_checkpoint(model / "fold_0" / FINAL, checkpoint_content(optimizer_state=Bomb()))
+    (problem,) = told(model)
+    assert "refused" in problem and "mkdir" in problem and "spacetomo models trust" in problem
+    assert read_facts(path).classes == len(LABELS)
+    monkeypatch.setattr("space.weights.is_trusted", lambda *asked: True)
     assert told(model) == []
     assert not (tmp_path / "exploded").exists()
-    with zipfile.ZipFile(model / "fold_0" / FINAL) as archive:
-        pickle.loads(archive.read("checkpoint_final/data.pkl"))
+    pickle.loads(pickle.dumps(Bomb()))
     assert (tmp_path / "exploded").exists(), "the bomb is none"
 
 
