@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from space.simulator.pictures import Exposure
 
 DOSE_PIXEL_UM = 0.02
 """Pixel in which the specimen is divided to count what two tilt series have exposed."""
@@ -34,7 +37,7 @@ class DoubleExposure:
         return sum(self.by_tilt.values())
 
 
-def double_exposed(exposures: Sequence[Any]) -> DoubleExposure:
+def double_exposed(exposures: Sequence[Exposure]) -> DoubleExposure:
     """Count what was exposed for more than one target.
 
     Parameters
@@ -86,7 +89,7 @@ class _Hits:
         return sum(int(tile.sum()) for tile in self._twice.values())
 
 
-def _footprint_px(exposure: Any) -> tuple[tuple[int, int], np.ndarray]:
+def _footprint_px(exposure: Exposure) -> tuple[tuple[int, int], np.ndarray]:
     """First pixel (x, y) of the box around a beam, and which pixel centres lie in the beam."""
     axes, center = np.array(exposure.beam_axes_um), np.array(exposure.beam_center_um)
     reach = np.linalg.norm(axes, axis=1)
@@ -101,7 +104,7 @@ def _footprint_px(exposure: Any) -> tuple[tuple[int, int], np.ndarray]:
     return (int(low[0]), int(low[1])), inside
 
 
-def series_of(exposure: Any) -> str:
+def series_of(exposure: Exposure) -> str:
     """Name of the tilt series that a picture belongs to, "" for other pictures."""
     name = Path(exposure.file).name if exposure.file else ""
     return name if "_ts_" in name else ""

@@ -7,11 +7,11 @@ truth comes as the simulator's `Grid` and its list of exposures.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import cos, radians
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,16 @@ from space.map_truth import dice
 from space.series_truth import by_series, defocus_errors_um, off_lamella
 from space.targeting import TargetingOptions, class_tables
 
+if TYPE_CHECKING:
+    from space.simulator.navfile import NavItem
+    from space.simulator.pictures import Exposure
+    from space.simulator.specimen import Grid
+
 FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""
+
+Point = tuple[float, float]
+Rows = tuple[tuple[float, float], tuple[float, float]]
 
 _TOUCH_UM = 0.01  # finer than the edge of any beam
 
@@ -117,10 +125,10 @@ class Optics:
     field_um: tuple[float, float]
     beam_um: float
     max_tilt_deg: float
-    stage_to_specimen: tuple = ((-1.0, 0.0), (0.0, -1.0))
+    stage_to_specimen: Rows = ((-1.0, 0.0), (0.0, -1.0))
 
 
-def positions(nav_items: Sequence[Any]) -> dict[int, tuple[np.ndarray, str]]:
+def positions(nav_items: Sequence[NavItem]) -> dict[int, tuple[np.ndarray, str]]:
     """Last known position and category of each lamella, by number.
 
     A refined item (FL) takes the place of the first one (PL).
@@ -157,7 +165,7 @@ def match(
     if not len(truth_um) or not len(found_um):
         return []
     distance = np.linalg.norm(truth_um[:, None] - found_um[None], axis=-1)
-    pairs = []
+    pairs: list[tuple[int, int, float]] = []
     for flat in np.argsort(distance, axis=None, kind="stable"):
         i, j = np.unravel_index(flat, distance.shape)
         if distance[i, j] > within_um:
@@ -168,7 +176,11 @@ def match(
 
 
 def holds_wanted(
-    grid: Any, center_um: tuple[float, float], optics: Optics, rotation_deg: float, wanted: set[int]
+    grid: Grid,
+    center_um: tuple[float, float],
+    optics: Optics,
+    rotation_deg: float,
+    wanted: set[int],
 ) -> bool:
     """Whether a wanted class lies in the Record field around a point of the grid."""
     n = 48
@@ -190,11 +202,11 @@ def beam_conflicts(points_stage_um: np.ndarray, optics: Optics) -> int:
 
 
 def judge_grid(
-    grid: Any,
+    grid: Grid,
     directory: Path,
     map_dir: Path,
-    nav_items: Sequence[Any],
-    exposures: Sequence[Any],
+    nav_items: Sequence[NavItem],
+    exposures: Sequence[Exposure],
     label_names: Sequence[str],
     options: TargetingOptions,
     optics: Optics,
@@ -245,7 +257,7 @@ def judge_grid(
             continue
         stem = f"{grid.name}_L{number:02d}"
         planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
-        conflicts += beam_conflicts(points, optics)
+        conflicts += beam_conflicts(np.array(points), optics)
         on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
         segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
         has_segmentation = segmentation.exists()
@@ -299,8 +311,8 @@ def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[
 
 
 def _target_points(
-    directory: Path, stem: str, imaged: dict, nav_items: Sequence[Any]
-) -> tuple[list, list, int]:
+    directory: Path, stem: str, imaged: Mapping[str, Point], nav_items: Sequence[NavItem]
+) -> tuple[list[Point], list[Point], int]:
     """Planned points of a lamella's targets, where they were imaged, and how many series.
 
     A target without a tilt series counts where it was planned. The targets file has the stage's
@@ -310,19 +322,24 @@ def _target_points(
     places = {item.note: item.stage_um[:2] for item in nav_items}
     planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
-        targets = [one for one in pacetomo.read(path).targets if one.stage_um is not None]
+        targets = [
+            (one.tsfile, one.stage_um)
+            for one in pacetomo.read(path).targets
+            if one.stage_um is not None
+        ]
         if not targets:
             continue
-        aside = np.subtract(places.get(path.name, targets[0].stage_um), targets[0].stage_um)
-        for target in targets:
-            place = tuple(aside + target.stage_um)
-            planned.append(place)
-            points.append(imaged.get(target.tsfile, place))
-            series += target.tsfile in imaged
+        _, first_um = targets[0]
+        aside = np.subtract(places.get(path.name, first_um), first_um)
+        for name, stage_um in targets:
+            x_um, y_um = aside + stage_um
+            planned.append((x_um, y_um))
+            points.append(imaged.get(name, (x_um, y_um)))
+            series += name in imaged
     return planned, points, series
 
 
-def _spread(planned: list, points: list) -> float:
+def _spread(planned: Sequence[Point], points: Sequence[Point]) -> float:
     away = np.subtract(points, planned)
     return round(float(np.linalg.norm(away - np.median(away, axis=0), axis=1).max()), 3)
 
@@ -375,9 +392,9 @@ def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 3) if len(values) else None
 
 
-def _mean(values) -> float | None:
-    values = [v for v in values if v is not None]
-    return round(float(np.mean(values)), 4) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(float(np.mean(known)), 4) if known else None
 
 
 def table(result: dict[str, Any]) -> str:

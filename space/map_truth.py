@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.geometry import MapFrame
 
+if TYPE_CHECKING:
+    from space.simulator.specimen import Grid
+
 _REGISTER_WITHIN_UM = 2.0
 
 
-def dice(grid: Any, segmentation: Path, label_names: Sequence[str]) -> dict[str, float]:
+def dice(grid: Grid, segmentation: Path, label_names: Sequence[str]) -> dict[str, float]:
     """Dice coefficient by class of a segmentation beside which its map's frame was noted."""
     from PIL import Image
 
@@ -44,7 +47,7 @@ def dice_by_class(
     return result
 
 
-def registered_truth(grid: Any, frame: MapFrame, predicted: np.ndarray) -> np.ndarray:
+def registered_truth(grid: Grid, frame: MapFrame, predicted: np.ndarray) -> np.ndarray:
     """Truth labels on the map's pixels, shifted to where the map really lies.
 
     The stage lands half a µm off at each piece, which is a matter of position (judged by the
@@ -61,7 +64,11 @@ def registered_truth(grid: Any, frame: MapFrame, predicted: np.ndarray) -> np.nd
 
 
 def _best_shift(
-    predicted: np.ndarray, truth: np.ndarray, around, reach: int, sample: int = 1
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    around: Sequence[int] | np.ndarray,
+    reach: int,
+    sample: int = 1,
 ) -> np.ndarray:
     """Shift (rows, columns) of `truth` that makes most labels equal those of `predicted`."""
     pad = reach + int(np.abs(around).max())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import radians, sin
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from space.double_exposure import series_of
+
+if TYPE_CHECKING:
+    from space.simulator.pictures import Exposure
+    from space.simulator.specimen import Lamella
 
 Point = tuple[float, float]
 
@@ -27,16 +31,18 @@ _PIXEL_UM = 0.02
 _AROUND_UM = 3.0
 
 
-def by_series(exposures: Iterable[Any]) -> dict[str, list[Any]]:
+def by_series(exposures: Iterable[Exposure]) -> dict[str, list[Exposure]]:
     """Pictures of each tilt series by its file's name, in the order in which they were taken."""
-    result: dict[str, list[Any]] = {}
+    result: dict[str, list[Exposure]] = {}
     for exposure in exposures:
         if name := series_of(exposure):
             result.setdefault(name, []).append(exposure)
     return result
 
 
-def defocus_at_um(exposure: Any, point_um: Point, stage_to_specimen: Sequence) -> float:
+def defocus_at_um(
+    exposure: Exposure, point_um: Point, stage_to_specimen: Sequence[Sequence[float]]
+) -> float:
     """True defocus of a picture at a point of the specimen, grid frame; negative is under focus.
 
     The picture's own defocus is that in its centre. A lamella is flat, so that a point farther
@@ -47,7 +53,9 @@ def defocus_at_um(exposure: Any, point_um: Point, stage_to_specimen: Sequence) -
     return exposure.defocus_um + y_um * sin(radians(exposure.tilt_deg))
 
 
-def defocus_errors_um(exposures: Iterable[Any], stage_to_specimen: Sequence) -> tuple[float, ...]:
+def defocus_errors_um(
+    exposures: Iterable[Exposure], stage_to_specimen: Sequence[Sequence[float]]
+) -> tuple[float, ...]:
     """How far each picture of the tilt series was from the defocus that the script asked for.
 
     It is judged at the target's place, where the series' first picture was taken.
@@ -66,7 +74,9 @@ def defocus_errors_um(exposures: Iterable[Any], stage_to_specimen: Sequence) -> 
     )
 
 
-def off_lamella(points_um: Sequence[Point], lamellae: Iterable[Any], names: Sequence[str]) -> int:
+def off_lamella(
+    points_um: Sequence[Point], lamellae: Iterable[Lamella], names: Sequence[str]
+) -> int:
     """Count points that lie on no lamella.
 
     On a lamella is what the truth, at zero tilt, calls neither vacuum, film or bulk (`NOTHING`) nor

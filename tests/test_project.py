@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,12 +36,16 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
     return found
 
 
-def requirements() -> dict[str, list[str]]:
+def pyproject() -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         tomllib = pytest.importorskip("tomli")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def requirements() -> dict[str, list[str]]:
+    project = pyproject()["project"]
     return {"base": project["dependencies"], **project["optional-dependencies"]}
 
 
@@ -91,7 +96,10 @@ def test_the_simulator_imports_nothing_else_of_the_project():
 
 
 def test_only_the_simulation_commands_know_the_simulator():
-    allowed = {"cli.py", "plan.py", "simulate.py", "judge.py", "simulator"}
+    allowed = {
+        "cli.py", "plan.py", "simulate.py", "simulator",
+        "judge.py", "double_exposure.py", "map_truth.py", "series_truth.py",
+    }  # fmt: skip
     for path in python_files("space"):
         if path.relative_to(ROOT / "space").parts[0] in allowed:
             continue
@@ -144,3 +152,8 @@ def test_nothing_asks_for_more_than_python_3_9_has():
 def test_shipped_models_stay_small():
     models = [path for path in (ROOT / "models").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in models) < 40e6
+
+
+def test_types_are_shipped():
+    assert (ROOT / "space" / "py.typed").is_file()
+    assert "py.typed" in pyproject()["tool"]["setuptools"]["package-data"]["space"]

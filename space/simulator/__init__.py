@@ -7,17 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from space.simulator.installation import NEWEST, Installation
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.acquire_state import AcquireChoices
     from space.simulator.faults import Faults
     from space.simulator.host import ScriptResult
     from space.simulator.instrument import Instrument
-    from space.simulator.policy import Policy
-    from space.simulator.session import Exposure, Session
+    from space.simulator.pictures import Exposure
+    from space.simulator.policy import Dialog, Policy
+    from space.simulator.session import Script, Session
+    from space.simulator.specimen import Grid
+    from space.simulator.specimen.interface import Specimen
+
+__all__ = ["Dialog", "Exposure", "Policy", "Script", "ScriptResult", "Session", "Simulation"]
 
 
 class Simulation:
@@ -63,7 +72,7 @@ class Simulation:
         self,
         directory: Path,
         seed: int = 1,
-        grids: int | Mapping[int, object] = 1,
+        grids: int | Mapping[int, Specimen] = 1,
         lamellae: int = 6,
         grid_names: Sequence[str] | None = None,
         time_scale: float = 0.02,
@@ -103,12 +112,12 @@ class Simulation:
             self.session.scope.stage_limits_um = (-limit, limit, -limit, limit)
 
     @property
-    def grids(self) -> dict[int, object]:
+    def grids(self) -> dict[int, Specimen]:
         """Autoloader slot → grid: the truth about the specimen."""
         return self.session.grids
 
     @property
-    def scripts(self) -> dict:
+    def scripts(self) -> dict[int, Script]:
         """Script number → Script, as in SerialEM's script list."""
         return self.session.scripts
 
@@ -123,7 +132,12 @@ class Simulation:
         return self.session.log
 
     def acquire_params(
-        self, primary: int = 0, after: int = 0, before: int = 0, action: int = 2, **choices
+        self,
+        primary: int = 0,
+        after: int = 0,
+        before: int = 0,
+        action: int = 2,
+        **choices: Unpack[AcquireChoices],
     ) -> None:
         """Set what a user chooses in the Acquire at Items dialog for final data.
 
@@ -161,7 +175,7 @@ class Simulation:
         self.session.children.end()
 
 
-def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> dict[int, object]:
+def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> dict[int, Grid]:
     from space.simulator.specimen import Grid
 
     given = list(names or [])
@@ -175,18 +189,19 @@ def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> 
     }
 
 
-def __getattr__(name: str) -> object:
-    """Make the public classes importable from here without loading them first."""
-    if name in ("Script", "Session", "Exposure"):
-        from space.simulator import session
+# Type checkers know these names from the imports above.
+if not TYPE_CHECKING:
+    _HOMES = {
+        "Dialog": "policy",
+        "Exposure": "pictures",
+        "Policy": "policy",
+        "Script": "session",
+        "ScriptResult": "host",
+        "Session": "session",
+    }
 
-        return getattr(session, name)
-    if name in ("Policy", "Dialog"):
-        from space.simulator import policy
-
-        return getattr(policy, name)
-    if name == "ScriptResult":
-        from space.simulator.host import ScriptResult
-
-        return ScriptResult
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        """Make the public classes importable from here without loading them first."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from space.simulator.acquire_state import (
     MULTIPLE_RECORDS,
@@ -29,6 +29,10 @@ from space.simulator.host import ScriptResult, run_script
 from space.simulator.navfile import NavItem
 from space.simulator.wrapper import script_name
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 DONE = ScriptResult(True)
 
 
@@ -36,8 +40,8 @@ DONE = ScriptResult(True)
 class _Acquisition:
     """One run over the items: what to do, and what was done when."""
 
-    session: object
-    commands: dict[str, Callable]
+    session: Session
+    commands: Commands
     params: AcquireParams
     last: dict[tuple[bool, int], LastDone] = field(default_factory=dict)
 
@@ -106,7 +110,7 @@ class _Acquisition:
             return navigator.index_with_id(item.map_id)
         return index if navigator.label_of(index) == item.label else 0
 
-    def _do(self, name: str, *arguments) -> ScriptResult:
+    def _do(self, name: str, *arguments: str | float) -> ScriptResult:
         """Carry out a command with the valves open."""
         self.session.scope.open_valves()
         try:
@@ -199,19 +203,19 @@ class _Acquisition:
         return DONE
 
 
-def _within_limits(session, item: NavItem) -> bool:
+def _within_limits(session: Session, item: NavItem) -> bool:
     x, y, _ = item.stage_um
     off_x, off_y = session.scope.adjust_stage_for_nav(0.0, 0.0)
     x0, x1, y0, y1 = session.scope.stage_limits_um
     return x0 <= x - off_x <= x1 and y0 <= y - off_y <= y1
 
 
-def _refused(session, why: str) -> ScriptResult:
+def _refused(session: Session, why: str) -> ScriptResult:
     session.write_log(f"Acquire at Items was not started: {why}")
     return ScriptResult(False, why)
 
 
-def _acquire(session, commands: dict) -> ScriptResult:
+def _acquire(session: Session, commands: Commands) -> ScriptResult:
     """Acquire all items that are set to, in table order."""
     state = session.acquire
     acquisition = _Acquisition(session, commands, state.used_params())
@@ -250,7 +254,7 @@ def _acquire(session, commands: dict) -> ScriptResult:
     return result
 
 
-def _acquire_and_after(session, commands: dict) -> ScriptResult:
+def _acquire_and_after(session: Session, commands: Commands) -> ScriptResult:
     """Acquire the items, then run the script that was asked for."""
     state = session.acquire
     result = _acquire(session, commands)
@@ -263,7 +267,7 @@ def _acquire_and_after(session, commands: dict) -> ScriptResult:
     return run_script(session, script.text, script_name(script), commands)
 
 
-def run_acquire(session, commands: dict) -> ScriptResult:
+def run_acquire(session: Session, commands: Commands) -> ScriptResult:
     """Acquire all items that are set to, and what scripts ask for at the end.
 
     Returns
@@ -277,7 +281,9 @@ def run_acquire(session, commands: dict) -> ScriptResult:
     return result
 
 
-def run_with_acquisitions(session, text: str, name: str, commands: dict) -> ScriptResult:
+def run_with_acquisitions(
+    session: Session, text: str, name: str, commands: Commands
+) -> ScriptResult:
     """Run a script and what it asked to run at its end."""
     result = run_script(session, text, name, commands)
     if result.ok and session.acquire.start_at_end:

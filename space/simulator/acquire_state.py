@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 SAVE_IMAGE, SAVE_MAP, RUN_SCRIPT, TILT_SERIES, MULTIPLE_RECORDS = range(5)
 GROUP_START, GROUP_END = "start", "end"
@@ -85,6 +86,15 @@ class AcquireParams:
         """All steps after the primary action, in their order."""
         script = (Step(SCRIPT, self.after, after=True),) if self.after else ()
         return (*script, *(step for step in self.steps if step.after))
+
+
+class AcquireChoices(TypedDict, total=False):
+    """Choices of `AcquireParams` besides the action and its scripts."""
+
+    steps: tuple[Step, ...]
+    relax_stage: bool
+    skip_initial_move: bool
+    go_on_after_failure: bool
 
 
 @dataclass

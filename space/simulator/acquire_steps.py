@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from space.simulator.acquire_state import GROUP_END, GROUP_START, SCRIPT, LastDone, Step
 from space.simulator.navfile import NavItem
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Script
+
 # Command and arguments of each step, in the order in which the dialog offers them first.
-ACTIONS: dict[str, tuple[str, tuple]] = {
+ACTIONS: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "rough eucentricity": ("Eucentricity", (1,)),
     "centre beam": ("AutoCenterBeam", ()),
     "realign to item": ("RealignToOtherItem", ()),
@@ -33,7 +38,7 @@ MAY_FAIL = ("autofocus", "find holes")
 """Steps whose failure can be allowed to cost no more than the item."""
 
 
-def not_possible(steps: Sequence[Step], commands, scripts) -> str:
+def not_possible(steps: Sequence[Step], commands: Commands, scripts: Mapping[int, Script]) -> str:
     """Why steps cannot be done, "" if they can."""
     for step in steps:
         if step.action == SCRIPT:

@@ -208,8 +208,8 @@ def _refined(
         parts_reference.append(slice(start + offset, stop + offset))
         offsets.append(offset - (other - length) / 2.0)
     one, two = image[tuple(parts_image)], reference[tuple(parts_reference)]
-    shape = tuple(fft.next_fast_len(n + 2 * REFINED_PX, real=True) for n in one.shape)
-    surface, _, _ = _surface(one, two, shape, low, high)
+    rows, cols = (fft.next_fast_len(n + 2 * REFINED_PX, real=True) for n in one.shape)
+    surface, _, _ = _surface(one, two, (rows, cols), low, high)
     near = np.roll(surface, (REFINED_PX, REFINED_PX), (0, 1))
     near = near[: 2 * REFINED_PX + 1, : 2 * REFINED_PX + 1]
     row, col = np.unravel_index(int(np.argmax(near)), near.shape)

@@ -6,6 +6,7 @@ import operator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 TABLE = Path(__file__).with_name("commands.tsv")
 
@@ -35,7 +36,7 @@ def command_table() -> dict[str, CommandRow]:
     return rows
 
 
-def _convert(name: str, position: int, key: str, value: object) -> object:
+def _convert(name: str, position: int, key: str, value: Any) -> str | float:
     kind = key.upper()
     if kind == "S":
         if not isinstance(value, str):
@@ -51,8 +52,8 @@ def _convert(name: str, position: int, key: str, value: object) -> object:
     return number
 
 
-def check_arguments(row: CommandRow, args: tuple) -> list:
-    """Arguments as the command sees them.
+def check_arguments(row: CommandRow, args: tuple[object, ...]) -> list[Any]:
+    """Arguments as the command sees them, of the types that its row names.
 
     Optional arguments that are an empty text become None, as SerialEM takes them for not given;
     missing ones at the end are left out.
@@ -66,7 +67,7 @@ def check_arguments(row: CommandRow, args: tuple) -> list:
     if not required <= len(args) <= len(row.keys):
         wanted = f"{required}" if required == len(row.keys) else f"{required} to {len(row.keys)}"
         raise TypeError(f"{row.name}() takes {wanted} arguments ({len(args)} given)")
-    values = [
+    values: list[Any] = [
         _convert(row.name, position, key, value)
         for position, (key, value) in enumerate(zip(row.keys, args), start=1)
     ]

@@ -54,6 +54,11 @@ class Section:
             return ()
         return numbers if all(map(math.isfinite, numbers)) else ()
 
+    def pair(self, key: str) -> tuple[float, float]:
+        """Give the first two numbers of an entry, 0 for those that are absent."""
+        first, second = (*self.floats(key), 0.0, 0.0)[:2]
+        return first, second
+
     def number(self, key: str, default: float = 0.0) -> float:
         """Give the first number of an entry, or `default` when it is absent."""
         numbers = self.floats(key)

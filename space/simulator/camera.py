@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from space.simulator.images import CAMERA_SET_LETTERS
 from space.simulator.instrument import CameraModel, CameraSet
 from space.simulator.optics import Optics
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.specimen.interface import Specimen
+
 AREA_FRACTIONS = {
     "F": (1.0, 1.0),
     "H": (0.5, 0.5),
@@ -19,6 +25,15 @@ AREA_FRACTIONS = {
     "WH": (1.0, 0.5),
     "WQ": (1.0, 0.25),
 }
+
+
+class SetChanges(TypedDict, total=False):
+    """What can be changed of a `CameraSet`."""
+
+    binning: float
+    exposure_s: float
+    drift_s: float
+    window_px: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ def center_um(optics: Optics, view: View) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def with_height(optics: Optics, view: View, grid, stage_z_um: float) -> View:
+def with_height(optics: Optics, view: View, grid: Specimen | None, stage_z_um: float) -> View:
     """View at the height that the specimen has in the image centre."""
     current = replace(view, height_um=stage_z_um)
     for _ in range(3 if abs(view.tilt_deg) > 0.01 else 1):
@@ -153,7 +168,7 @@ class Camera:
             return name[:1]
         raise SEMerror(f"{text!r} is not a camera parameter set")
 
-    def binning(self, set_letter: str) -> int:
+    def binning(self, set_letter: str) -> float:
         """Binning of a set."""
         return self.sets[self.letter(set_letter)].binning
 
@@ -171,7 +186,7 @@ class Camera:
             width, height = right - left, bottom - top
         return int(width // factor), int(height // factor)
 
-    def change(self, set_letter: str, **values) -> None:
+    def change(self, set_letter: str, **values: Unpack[SetChanges]) -> None:
         """Change a set until it is restored."""
         key = self.letter(set_letter)
         self._changed.setdefault(key, self.sets[key])

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 PATIENCE_S = 10.0
 """What a process gets to end by itself, once it was asked to."""
@@ -15,25 +16,26 @@ class Children:
     """Processes that the scripts of a session have started."""
 
     def __init__(self) -> None:
-        self._started: list[subprocess.Popen] = []
+        self._started: list[subprocess.Popen[Any]] = []
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """Note the processes that are started in this block."""
         usual, note = subprocess.Popen, self._note
 
-        class Noted(usual):
-            def __init__(self, *args, **options) -> None:
+        class Noted(subprocess.Popen[Any]):
+            def __init__(self, *args: Any, **options: Any) -> None:
                 super().__init__(*args, **options)
                 note(self)
 
-        subprocess.Popen = Noted
+        # A class may not be replaced, for a checker; it is put back below.
+        subprocess.Popen = Noted  # type: ignore[misc]
         try:
             yield
         finally:
-            subprocess.Popen = usual
+            subprocess.Popen = usual  # type: ignore[misc]
 
-    def _note(self, process: subprocess.Popen) -> None:
+    def _note(self, process: subprocess.Popen[Any]) -> None:
         self._started = [one for one in self._started if one.poll() is None]
         self._started.append(process)
 

@@ -29,7 +29,7 @@ SCRIPT_END_TEXTS = {
 }
 
 
-def first_line(thing: Callable | ModuleType) -> str:
+def first_line(thing: Callable[..., object] | ModuleType) -> str:
     """First line of what is written about a function or module, ready for a table.
 
     Raises

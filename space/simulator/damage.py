@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from space.simulator.specimen import texture
+
+if TYPE_CHECKING:
+    from space.simulator.pictures import Exposure
 
 PIXEL_UM = 0.1
 TILE_PX = 256
@@ -37,7 +41,12 @@ class DoseMap:
     def __init__(self) -> None:
         self._tiles: dict[tuple[int, int], np.ndarray] = {}
 
-    def add(self, center_um: tuple[float, float], axes_um, dose_e_A2: float) -> None:
+    def add(
+        self,
+        center_um: tuple[float, float],
+        axes_um: tuple[tuple[float, float], tuple[float, float]],
+        dose_e_A2: float,
+    ) -> None:
         """Add the dose of an exposure.
 
         Parameters
@@ -123,11 +132,11 @@ class Damage:
         self._maps: dict[str, DoseMap] = {}
         self._seen = 0
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, object]:
         """Nothing is kept: the list of exposures has it all."""
         return {"_maps": {}, "_seen": 0}
 
-    def dose_map(self, grid: str, exposures: Sequence) -> DoseMap:
+    def dose_map(self, grid: str, exposures: Sequence[Exposure]) -> DoseMap:
         """Map of a grid after all exposures so far (see `space.simulator.pictures.Exposure`)."""
         if self._seen > len(exposures):
             self._maps, self._seen = {}, 0

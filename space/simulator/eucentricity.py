@@ -14,11 +14,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator import alignment
 from space.simulator.images import Image
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 ROUGH_START_DEG, ROUGH_END_DEG = -5.0, 10.0
 ROUGH_FIRST_STEP_DEG, ROUGH_LARGEST_STEP_DEG = 0.6, 8.0
@@ -55,7 +59,7 @@ class Outcome:
     beyond_limit: bool = False
 
 
-def picture_set(session) -> str:
+def picture_set(session: Session) -> str:
     """Camera set that the routines take their pictures with."""
     scope = session.scope
     if not scope.low_dose:
@@ -67,7 +71,7 @@ def picture_set(session) -> str:
     return "S" if field_um < SMALLEST_FIELD_UM and usable else "V"
 
 
-def rough(session, limit_um: float | None = None) -> Outcome:
+def rough(session: Session, limit_um: float | None = None) -> Outcome:
     """Find the height by tilting from -5 degrees up; ends at zero tilt.
 
     Parameters
@@ -84,7 +88,7 @@ def rough(session, limit_um: float | None = None) -> Outcome:
     return outcome
 
 
-def _rough_z(session, limit_um: float | None) -> Outcome:
+def _rough_z(session: Session, limit_um: float | None) -> Outcome:
     scope = session.scope
     letter = picture_set(session)
     # The axis is known to lie beside the centre of the picture.
@@ -131,7 +135,7 @@ def _step(after: Image, before: Image, moved_um: float) -> Step:
     )
 
 
-def fine(session) -> Outcome:
+def fine(session: Session) -> Outcome:
     """Find the height by tilting to both sides; ends at zero tilt with the same point centred.
 
     Image shift follows the specimen and keeps what the stage did not bring back.
@@ -159,7 +163,7 @@ def fine(session) -> Outcome:
     return Outcome(new_um)
 
 
-def _walk(session, take: Callable[[], Image], start: Image) -> list[Step] | None:
+def _walk(session: Session, take: Callable[[], Image], start: Image) -> list[Step] | None:
     """Tilt down and then up, following the specimen; None when it was lost."""
     scope = session.scope
     count = round(FINE_LARGEST_DEG / FINE_STEP_DEG)

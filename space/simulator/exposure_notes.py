@@ -12,10 +12,12 @@ from space.simulator.autodoc import number_text
 
 if TYPE_CHECKING:
     from space.simulator.images import Image
+    from space.simulator.scope import Microscope
+    from space.simulator.session import Session
 
 
 def exposure_entries(
-    session, set_letter: str, image: Image, save_frames: bool = True
+    session: Session, set_letter: str, image: Image, save_frames: bool = True
 ) -> dict[str, str]:
     """Give the entries for a picture just taken.
 
@@ -46,29 +48,30 @@ def exposure_entries(
     if set_letter == "R" and options.accumulate_dose:
         prior = options.cumulative_dose.get(options.dose_area, 0.0)
         entries["PriorRecordDose"] = number_text(prior)
-    if save_frames and set_letter in options.frames.camera_sets and frame_folder(session):
-        entries |= _frames(session, image)
+    folder = frame_folder(session)
+    if save_frames and set_letter in options.frames.camera_sets and folder is not None:
+        entries |= _frames(session, image, folder)
     return entries
 
 
-def frame_folder(session) -> Path | None:
+def frame_folder(session: Session) -> Path | None:
     """Give the folder in which the camera saves frames; None when it saves none."""
     folder = session.camera.model.frame_folder
     return session.resolve(folder) if folder else None
 
 
-def navigator_label(session) -> str:
+def navigator_label(session: Session) -> str:
     """Give the label of the item that is being acquired, else of none."""
     state = session.acquire
     return session.navigator.label_of(state.item_index) if state.acquiring else ""
 
 
-def _filter(scope) -> str:
+def _filter(scope: Microscope) -> str:
     loss_ev = getattr(scope, "energy_loss_ev", 0.0)
     return number_text((scope.slit_width_ev if scope.slit_in else 0.0, loss_ev))
 
 
-def _frames(session, image: Image) -> dict[str, str]:
+def _frames(session: Session, image: Image, folder: Path) -> dict[str, str]:
     """Name the frames of a picture and count on."""
     naming = session.options.frames
     file = session.files.current
@@ -78,7 +81,7 @@ def _frames(session, image: Image) -> dict[str, str]:
         image.tilt_deg,
         session.clock.now,
     )
-    path = str(frame_folder(session) / frames.file_name(naming, context))
+    path = str(folder / frames.file_name(naming, context))
     session.options.frames = naming.saved_as(path)
     count = frames.frame_count(image.exposure_s)
     return {

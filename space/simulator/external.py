@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 from space.simulator.acquire import run_acquire
 from space.simulator.errors import SEMexited, SEMmoduleError
 from space.simulator.module import Connection, build_module
 from space.simulator.script_state import script_settings
 from space.simulator.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 NATIVE = (".pyd", ".so")
 
@@ -23,7 +27,7 @@ class ExternalConnection(Connection):
     end holds from taking control to giving it up.
     """
 
-    def __init__(self, session, commands: dict[str, Callable]) -> None:
+    def __init__(self, session: Session, commands: Commands) -> None:
         super().__init__()
         self._session = session
         self._commands = commands
@@ -78,7 +82,7 @@ class NativeModuleError(RuntimeError):
 
 @contextlib.contextmanager
 def external_python(
-    session, commands: dict[str, Callable]
+    session: Session, commands: Commands
 ) -> Iterator[tuple[StandIn, ExternalConnection]]:
     """Let this process control the session by `import serialem`.
 
@@ -91,9 +95,10 @@ def external_python(
         If `serialem` is that of a real microscope, which shall not move by mistake.
     """
     previous = sys.modules.get("serialem")
-    if str(getattr(previous, "__file__", None) or "").endswith(NATIVE):
+    file = str(getattr(previous, "__file__", None) or "")
+    if file.endswith(NATIVE):
         raise NativeModuleError(
-            f"The module serialem of a real microscope is loaded ({previous.__file__}): code that "
+            f"The module serialem of a real microscope is loaded ({file}): code that "
             "holds it would move that one. Run this where SerialEM's module is not found."
         )
     stand_in = previous if isinstance(previous, StandIn) else StandIn()

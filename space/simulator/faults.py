@@ -24,9 +24,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator.chance import Chance
 from space.simulator.errors import ScriptStopped, SEMerror, TaskError
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 DEATH_EXIT_CODE = 86
 """Exit code of the process when the fault `serialem-death` has struck."""
@@ -361,7 +365,7 @@ class Faults:
             raise SEMerror(f"The file could not be written: {error}")
 
 
-def before_picture(session) -> None:
+def before_picture(session: Session) -> None:
     """Let happen what goes wrong with a picture that is about to be taken.
 
     Raises
@@ -386,7 +390,7 @@ def before_picture(session) -> None:
         raise TaskError("The camera did not deliver a picture in time (time-out)")
 
 
-def dewars_filling(session) -> bool:
+def dewars_filling(session: Session) -> bool:
     """Whether the dewars are being filled."""
     if session.faults.strikes("refill"):
         session.dewars_full_at_s = session.clock.seconds + REFILL_S

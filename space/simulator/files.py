@@ -126,14 +126,14 @@ class ImageFile:
         FileTableError
             If the image does not fit the file.
         """
-        if (self.montage is None) != (piece is None):
+        place = None
+        if self.montage is not None and piece is not None:
+            place = (*self.montage.layout.coordinates_px(piece), montage_number)
+        elif self.montage is not None or piece is not None:
             raise FileTableError(
                 "single images cannot be saved in a montage file, nor pieces "
                 f"in another one ({self.path.name})"
             )
-        place = None
-        if piece is not None:
-            place = (*self.montage.layout.coordinates_px(piece), montage_number)
         info = mrc.SectionInfo(
             image.tilt_deg,
             place or (0, 0, 0),
@@ -170,13 +170,24 @@ class ImageFile:
         FileTableError
             If the file has no mdoc.
         """
-        self._require_mdoc()
-        self.document = self.document.with_added(key, value)
+        self.document = self._require_mdoc().with_added(key, value)
+
+    def image_section(self, number: int) -> Section:
+        """Give the section of an image in the mdoc.
+
+        Raises
+        ------
+        FileTableError
+            If the file has no mdoc, or this has no such section.
+        """
+        section = self._require_mdoc().image(number)
+        if section is None:
+            raise FileTableError(f"image {number} is not in the mdoc file of {self.path.name}")
+        return section
 
     def set_section(self, section: Section) -> None:
         """Put a section into the mdoc, replacing the one of that name."""
-        self._require_mdoc()
-        self.document = self.document.with_section(section)
+        self.document = self._require_mdoc().with_section(section)
 
     def write_mdoc(self) -> None:
         """Write the mdoc file.
@@ -186,15 +197,16 @@ class ImageFile:
         FileTableError
             If the file has no mdoc or it cannot be written.
         """
-        self._require_mdoc()
+        document = self._require_mdoc()
         try:
-            mdoc.write(mdoc.path_for(self.path), self.document)
+            mdoc.write(mdoc.path_for(self.path), document)
         except OSError as problem:
             raise FileTableError(f"cannot write the mdoc of {self.path}: {problem}") from problem
 
-    def _require_mdoc(self) -> None:
+    def _require_mdoc(self) -> Mdoc:
         if self.document is None:
             raise FileTableError(f"there is no mdoc file for {self.path.name}")
+        return self.document
 
     def _save_first(self, image: Image, info: mrc.SectionInfo, context: SaveContext) -> int:
         """Write the file with its first image, which other programs see complete."""
@@ -391,9 +403,10 @@ def montage_of(path: Path, document: Mdoc | None) -> MontageParams | None:
         for values, size in zip(axes, frame)
     ]
     section = document.montages[0] if document.montages else None
-    counts = tuple(values[-1] // step + 1 for values, step in zip(axes, steps))
-    if section is not None and "FullMontNumFrames" in section.values:
-        counts = tuple(int(v) for v in section.floats("FullMontNumFrames"))[:2]
+    counts = (axes[0][-1] // steps[0] + 1, axes[1][-1] // steps[1] + 1)
+    if section is not None and len(section.floats("FullMontNumFrames")) >= 2:
+        nx, ny = section.pair("FullMontNumFrames")
+        counts = (int(nx), int(ny))
     present = {(x // steps[0], y // steps[1]) for x, y, z in places if z == 0}
     everything = {(ix, iy) for ix in range(counts[0]) for iy in range(counts[1])}
     layout = Layout(

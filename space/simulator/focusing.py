@@ -8,10 +8,14 @@ tilt tells how far the specimen drifted meanwhile, and what is due to drift is t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator import alignment
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 LEAST_PROMINENCE = 7.0  # of a correlation peak over noise, which stays below 6
 
@@ -32,7 +36,7 @@ class FocusMeasurement:
     drift_nm_s: tuple[float, float] | None
 
 
-def measure(session, set_letter: str, with_drift: bool) -> FocusMeasurement | None:
+def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasurement | None:
     """Take pictures with tilted beam and compare them; the beam tilt is put back.
 
     Parameters
@@ -62,11 +66,14 @@ def measure(session, set_letter: str, with_drift: bool) -> FocusMeasurement | No
         alignment.movement_um(scope.optics, image, images[0], LEAST_PROMINENCE)
         for image in images[1:]
     ]
-    if any(one is None for one in moved):
-        return None
     by_tilt_um, drift_nm_s = moved[0], None
+    if by_tilt_um is None:
+        return None
     if with_drift:
-        drift_um_s = moved[1] / (times_s[2] - times_s[0])
+        by_drift_um = moved[1]
+        if by_drift_um is None:
+            return None
+        drift_um_s = by_drift_um / (times_s[2] - times_s[0])
         by_tilt_um = by_tilt_um - drift_um_s * (times_s[1] - times_s[0])
         drift_nm_s = (1e3 * float(drift_um_s[0]), 1e3 * float(drift_um_s[1]))
     # From +tilt to -tilt: the calibrated movement for one micron of defocus.

@@ -36,14 +36,14 @@ class FrozenStateError(ValueError):
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, stream, known: Mapping[str, Any], home: str) -> None:
+    def __init__(self, stream: io.BytesIO, known: Mapping[str, Any], home: str) -> None:
         super().__init__(stream, protocol=5)
         self._home = home
         self.arrays: list[np.ndarray] = []
         self._held: dict[int, int] = {}
         self._known = {id(one): name for name, one in known.items()}
 
-    def persistent_id(self, value):
+    def persistent_id(self, value: object) -> tuple[object, ...] | None:
         if id(value) in self._known:
             return ("known", self._known[id(value)])
         if isinstance(value, np.ndarray):
@@ -67,14 +67,14 @@ class _Pickler(pickle.Pickler):
 
 class _Unpickler(pickle.Unpickler):
     def __init__(
-        self, stream, arrays: list[np.ndarray], known: Mapping[str, Any], home: str
+        self, stream: io.BytesIO, arrays: list[np.ndarray], known: Mapping[str, Any], home: str
     ) -> None:
         super().__init__(stream)
         self._home = home
         self._arrays = arrays
         self._known = known
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> Any:
         kind, *rest = pid
         if kind == "known":
             return self._known[rest[0]]
@@ -96,7 +96,7 @@ class _Unpickler(pickle.Unpickler):
                 return getattr(holder, name)
         raise FrozenStateError(f"an entry of the kind {kind!r} is not allowed")
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _HARMLESS:
             return getattr(importlib.import_module(module), name)
         if module == _PACKAGE or module.startswith(f"{_PACKAGE}."):

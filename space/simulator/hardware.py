@@ -5,13 +5,17 @@ Everything here is told in plain values (numbers, texts, lists), so that a perso
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from space.simulator.drift import Creep
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 # Part of the session → its attributes that belong to the hardware.
 HARDWARE: dict[str, tuple[str, ...]] = {
@@ -41,18 +45,21 @@ HARDWARE: dict[str, tuple[str, ...]] = {
     "scope.drift": ("creeps", "wanderings"),
 }
 
+State = dict[str, dict[str, Any]]
+"""Part of the session → name → value, as `read` gives them."""
+
 # Parts with random numbers of their own, whose visits go on being counted.
 CHANCES = ("", "scope", "scope.drift")
 
 _RECORDS = {"Creep": Creep}
 
 
-def part(session, path: str):
+def part(session: Session, path: str) -> Any:
     """Give the part of a session at a dotted path; the session itself for an empty one."""
     return reduce(getattr, path.split("."), session) if path else session
 
 
-def read(session) -> dict[str, dict[str, Any]]:
+def read(session: Session) -> State:
     """Give the state of the hardware as plain values."""
     return {
         path or "session": {
@@ -62,7 +69,7 @@ def read(session) -> dict[str, dict[str, Any]]:
     }
 
 
-def difference(before: dict, now: dict) -> dict[str, dict[str, Any]]:
+def difference(before: State, now: State) -> State:
     """Give what `now` tells otherwise than `before`, both as `read` gave them."""
     changed = {
         part: {name: value for name, value in values.items() if _told(before, part, name) != value}
@@ -71,11 +78,11 @@ def difference(before: dict, now: dict) -> dict[str, dict[str, Any]]:
     return {part: values for part, values in changed.items() if values}
 
 
-def _told(values: dict, part: str, name: str) -> Any:
+def _told(values: State, part: str, name: str) -> Any:
     return values.get(part, {}).get(name, ...)
 
 
-def apply(session, values: dict[str, dict[str, Any]]) -> None:
+def apply(session: Session, values: Mapping[str, Mapping[str, Any]]) -> None:
     """Give a session's hardware the state that `read` told; what is not told stays."""
     for path, names in HARDWARE.items():
         told = values.get(path or "session", {})

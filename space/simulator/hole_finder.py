@@ -121,7 +121,9 @@ def _fit_lattice(points: np.ndarray, spacing: float) -> tuple[np.ndarray, np.nda
     return points[best], best_vectors
 
 
-def _grow(points, origin, vectors, length) -> tuple[np.ndarray, np.ndarray]:
+def _grow(
+    points: np.ndarray, origin: np.ndarray, vectors: np.ndarray, length: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit the lattice to points further and further out; which ones lie on it."""
     away = np.hypot(*(points - origin).T)
     inside = away < 0.5 * length

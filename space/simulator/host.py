@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
 from space.simulator.module import Connection, build_module
@@ -20,6 +21,10 @@ from space.simulator.wrapper import (
     is_python_script,
     python_version,
 )
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 NOT_PYTHON = (
     "only Python scripts are simulated: the first line must begin with #!Python. "
@@ -75,7 +80,7 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, own))
 
 
-def _outcome(session, error: BaseException | None, connection: Connection) -> ScriptResult:
+def _outcome(session: Session, error: BaseException | None, connection: Connection) -> ScriptResult:
     """How the program sees the end of the script's process."""
     if connection.stopped or isinstance(error, ScriptStopped):
         return ScriptResult(False, connection.stopped or str(error), stopped=True)
@@ -102,7 +107,9 @@ def _outcome(session, error: BaseException | None, connection: Connection) -> Sc
     return ScriptResult(True)
 
 
-def _execute(session, code: types.CodeType, module, connection: Connection) -> ScriptResult:
+def _execute(
+    session: Session, code: types.CodeType, module: types.ModuleType, connection: Connection
+) -> ScriptResult:
     error: BaseException | None = None
     try:
         with script_process(session, module) as names:
@@ -115,13 +122,13 @@ def _execute(session, code: types.CodeType, module, connection: Connection) -> S
         connection.ended = True  # a thread that the script left behind gets no answers
 
 
-def _refusal(session, message: str) -> ScriptResult:
+def _refusal(session: Session, message: str) -> ScriptResult:
     session.last_error = message
     session.write_log(message)
     return ScriptResult(False, message)
 
 
-def run_process(session, text: str, name: str, commands: dict) -> ScriptResult:
+def run_process(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
     """Run one script in a process of its own, within the settings that are in force.
 
     Parameters
@@ -160,7 +167,7 @@ def run_process(session, text: str, name: str, commands: dict) -> ScriptResult:
         return _execute(session, code, module, connection)
 
 
-def run_script(session, text: str, name: str, commands: dict) -> ScriptResult:
+def run_script(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
     """Run one script and put back what SerialEM puts back at its end."""
     session.last_error = ""
     with script_settings(session):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.montage_layout import Pieces
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUV"
 CAMERA_SET_LETTERS = "VFTRPSM"
@@ -76,7 +80,7 @@ class Image:
     processed: bool = False
     cropped: bool = False
     off_center: bool = False
-    pieces: object | None = None
+    pieces: Pieces | None = None
     exposure_index: int = -1
     magnification: float = 0.0
     entries: Mapping[str, str] = field(default_factory=dict)

@@ -527,10 +527,10 @@ def _instrument(file: _Table, source: str) -> Instrument:
 
 
 def _magnifications(mags: _Table) -> tuple[Magnification, ...]:
-    displaced = [
-        (part.number("from"), part.number("to"), part.pair("center_um"), part.done())[:3]
-        for part in mags.tables("displaced", [])
-    ]
+    displaced = []
+    for part in mags.tables("displaced", []):
+        displaced.append((part.number("from"), part.number("to"), part.pair("center_um")))
+        part.done()
     rows = [(row, True) for row in mags.rows("low", 3)]
     rows += [(row, False) for row in mags.rows("high", 3)]
     found: list[Magnification] = []

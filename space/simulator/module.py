@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from space.simulator.errors import (
     TaskError,
 )
 from space.simulator.python_images import buffer_image_type, put_image_in_buffer
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Command, Commands, Reply
+    from space.simulator.session import Session
 
 MOST_VALUES = 6
 MODULE_COMMANDS = ("Exit", "Return")
@@ -98,7 +102,7 @@ class Connection:
         self.ended, self.exit_text, self.failed = True, text, failed
 
 
-def as_python_result(value: object, all_tuples: bool = False) -> object:
+def as_python_result(value: Reply | list[float] | np.ndarray, all_tuples: bool = False) -> Reply:
     """Result as the module gives it: numbers as float, several values as a tuple."""
     if value is None or isinstance(value, str):
         return value
@@ -113,14 +117,18 @@ def as_python_result(value: object, all_tuples: bool = False) -> object:
     return (number,) if all_tuples else number
 
 
-def _single(value: object) -> object:
+def _single(value: Reply) -> Reply:
     """Numbers as they come out of 32-bit floats."""
     if isinstance(value, tuple):
-        return tuple(_single(item) for item in value)
-    return float(np.float32(value)) if isinstance(value, float) else value
+        return tuple(item if isinstance(item, str) else _rounded(item) for item in value)
+    return _rounded(value) if isinstance(value, float) else value
 
 
-def _remember_reported(session, value: object) -> None:
+def _rounded(number: float) -> float:
+    return float(np.float32(number))
+
+
+def _remember_reported(session: Session, value: Reply) -> None:
     if value is None:
         session.reported = ()
     elif isinstance(value, tuple):
@@ -129,7 +137,7 @@ def _remember_reported(session, value: object) -> None:
         session.reported = (value,)
 
 
-def raise_error(session, text: str) -> NoReturn:
+def raise_error(session: Session, text: str) -> NoReturn:
     """Log an error and raise it as scripts see it.
 
     The text is in the exception only when no message box was shown before.
@@ -147,7 +155,7 @@ def raise_error(session, text: str) -> NoReturn:
     raise SEMerror("") from None
 
 
-def _task_failed(session, connection: Connection, text: str) -> NoReturn:
+def _task_failed(session: Session, connection: Connection, text: str) -> NoReturn:
     """Raise an error of a task or, after its message box, end the script; StartTry is no help."""
     if session.options.no_message_box:
         raise_error(session, text)
@@ -157,8 +165,10 @@ def _task_failed(session, connection: Connection, text: str) -> NoReturn:
     connection.stop(text)
 
 
-def _command(session, connection: Connection, row: CommandRow, function) -> Callable:
-    def call(*args):
+def _command(
+    session: Session, connection: Connection, row: CommandRow, function: Command | None
+) -> Callable[..., object]:
+    def call(*args: object) -> object:
         values = check_arguments(row, args)
         connection.listen()
         if row.name != "GetVariable":
@@ -190,10 +200,10 @@ def _command(session, connection: Connection, row: CommandRow, function) -> Call
     return call
 
 
-def _exit(session, connection: Connection) -> Callable:
+def _exit(session: Session, connection: Connection) -> Callable[..., None]:
     row = command_table()["Exit"]
 
-    def Exit(*args):
+    def Exit(*args: object) -> None:
         values = check_arguments(row, args)
         connection.listen()
         code = values[0] if values and values[0] is not None else 0.0
@@ -210,10 +220,10 @@ def _exit(session, connection: Connection) -> Callable:
     return Exit
 
 
-def _return(session, connection: Connection) -> Callable:
+def _return(session: Session, connection: Connection) -> Callable[..., None]:
     row = command_table()["Return"]
 
-    def Return(*args):
+    def Return(*args: object) -> None:
         values = check_arguments(row, args)
         connection.listen()
         if values:
@@ -227,24 +237,24 @@ def _return(session, connection: Connection) -> Callable:
     return Return
 
 
-def _module_functions(connection: Connection, count: int) -> dict[str, Callable]:
+def _module_functions(connection: Connection, count: int) -> dict[str, Callable[..., object]]:
     """Functions of the module that are no commands of the program."""
 
-    def connect_to_sem(*args):
+    def connect_to_sem(*args: object) -> None:
         # The simulated program stands for that of any address.
         check_arguments(CommandRow("ConnectToSEM", "is"), args)
 
-    def script_is_initialized(*args):
+    def script_is_initialized(*args: object) -> None:
         check_arguments(CommandRow("ScriptIsInitialized", ""), args)
 
-    def return_all_values_as_tuples(*args):
+    def return_all_values_as_tuples(*args: object) -> None:
         values = check_arguments(CommandRow("ReturnAllValuesAsTuples", "i"), args)
         connection.all_tuples = bool(values[0]) if values else True
 
-    def set_buffer_image_timeout(*args):
+    def set_buffer_image_timeout(*args: object) -> None:
         check_arguments(CommandRow("SetBufferImageTimeout", "D"), args)
 
-    def report_num_module_funcs(*args):
+    def report_num_module_funcs(*args: object) -> int:
         check_arguments(CommandRow("ReportNumModuleFuncs", ""), args)
         return count
 
@@ -258,7 +268,7 @@ def _module_functions(connection: Connection, count: int) -> dict[str, Callable]
 
 
 def build_module(
-    session, commands: dict[str, Callable], connection: Connection | None = None
+    session: Session, commands: Commands, connection: Connection | None = None
 ) -> tuple[types.ModuleType, Connection]:
     """Make a fresh `serialem` module for one script.
 
@@ -275,9 +285,8 @@ def build_module(
     """
     connection = connection or Connection()
     module = types.ModuleType("serialem", "Simulated SerialEM")
-    module.SEMerror = SEMerror
-    module.SEMexited = SEMexited
-    module.SEMmoduleError = SEMmoduleError
+    for error in (SEMerror, SEMexited, SEMmoduleError):
+        setattr(module, error.__name__, error)
     functions = {
         row.name: _command(session, connection, row, commands.get(row.name))
         for row in command_table().values()
@@ -289,5 +298,6 @@ def build_module(
     for name, function in functions.items():
         function.__module__, function.__qualname__ = module.__name__, name
         setattr(module, name, function)
-    module.bufferImage = buffer_image_type(session)
+    image_type = buffer_image_type(session)
+    setattr(module, image_type.__name__, image_type)
     return module, connection

@@ -94,9 +94,11 @@ def _composite(
     places = {piece: _place(piece, layout, shifts) for piece in pieces}
     whole = (0, 0, *layout.frame_px)
     # Whole pieces first: where shifts open a gap at a corner, the rest of a piece shows.
-    for bounds in ((lambda piece: whole), (lambda piece: _core(piece, places, layout))):
-        for piece, image in pieces.items():
-            _paste(out, image, places[piece], bounds(piece), start, binning)
+    for piece, image in pieces.items():
+        _paste(out, image, places[piece], whole, start, binning)
+    for piece, image in pieces.items():
+        core = _core(piece, places, layout)
+        _paste(out, image, places[piece], core, start, binning)
     return out
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,14 +40,14 @@ class Layout:
     @property
     def spacing_px(self) -> tuple[int, int]:
         """Distance of neighbouring pieces."""
-        return tuple(f - o for f, o in zip(self.frame_px, self.overlap_px))
+        (cols, rows), (overlap_x, overlap_y) = self.frame_px, self.overlap_px
+        return cols - overlap_x, rows - overlap_y
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Columns and rows of the whole montage."""
-        return tuple(
-            (n - 1) * s + f for n, s, f in zip(self.counts, self.spacing_px, self.frame_px)
-        )
+        (nx, ny), (step_x, step_y), (cols, rows) = self.counts, self.spacing_px, self.frame_px
+        return (nx - 1) * step_x + cols, (ny - 1) * step_y + rows
 
     @property
     def order(self) -> tuple[Piece, ...]:
@@ -75,7 +75,8 @@ class Layout:
 
     def offset_px(self, piece: Piece) -> tuple[float, float]:
         """Centre of the piece from the centre of the montage, X right and Y UP."""
-        return tuple((i - (n - 1) / 2) * s for i, n, s in zip(piece, self.counts, self.spacing_px))
+        (ix, iy), (nx, ny), (step_x, step_y) = piece, self.counts, self.spacing_px
+        return (ix - (nx - 1) / 2) * step_x, (iy - (ny - 1) / 2) * step_y
 
     def stage_um(
         self, piece: Piece, center_um: tuple[float, float], stage_to_camera: Matrix, binning: float
@@ -287,17 +288,17 @@ def fit_to_polygon(
     corners_px = np.asarray(polygon_um, float) @ matrix.T
     low, high = corners_px.min(axis=0), corners_px.max(axis=0)
     middle = (low + high) / 2
-    counts = tuple(
+    nx, ny = (
         max(1, math.ceil((extent - o) / (f - o)))
         for extent, f, o in zip(high - low, frame_px, overlap_px)
     )
-    layout = Layout(counts, tuple(frame_px), tuple(overlap_px))
+    layout = Layout((nx, ny), frame_px, overlap_px)
     skipped = pieces_outside(layout, corners_px - middle)
-    center = np.linalg.solve(matrix, middle)
+    x, y = (float(v) for v in np.linalg.solve(matrix, middle))
     if limits_um is not None:
-        skipped |= _out_of_reach(layout, matrix, center, limits_um)
-    center = tuple(round(float(v), 6) + 0.0 for v in center)
-    return Layout(counts, tuple(frame_px), tuple(overlap_px), skipped), center
+        skipped |= _out_of_reach(layout, matrix, (x, y), limits_um)
+    center_um = (round(x, 6) + 0.0, round(y, 6) + 0.0)
+    return replace(layout, skipped=skipped), center_um
 
 
 def pieces_outside(layout: Layout, polygon_px: np.ndarray) -> frozenset[Piece]:
@@ -310,7 +311,12 @@ def pieces_outside(layout: Layout, polygon_px: np.ndarray) -> frozenset[Piece]:
     )
 
 
-def _out_of_reach(layout: Layout, matrix, center_um, limits_um) -> frozenset[Piece]:
+def _out_of_reach(
+    layout: Layout,
+    matrix: np.ndarray,
+    center_um: tuple[float, float],
+    limits_um: tuple[float, float, float, float],
+) -> frozenset[Piece]:
     """Pieces for whose centre the stage would have to go beyond its limits."""
     x0, x1, y0, y1 = limits_um
     pieces = layout.order

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -275,7 +275,7 @@ def read_info(path: Path, section: int) -> SectionInfo:
             raise MrcError(f"no section {section} in {path}, which has {header.sections}")
         stream.seek(HEADER_BYTES + section * header.bytes_per_section)
         raw = stream.read(header.bytes_per_section)
-    values: dict[int, tuple] = {}
+    values: dict[int, tuple[Any, ...]] = {}
     offset = 0
     for bit, text in _FLAG_FORMATS.items():
         if header.flags & bit and offset + struct.calcsize("<" + text) <= len(raw):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,12 +120,11 @@ def map_item(
     corners = np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)], float)
     outline = image_to_stage_um(image, corners)
     pieces = image.pieces
-    montage = pieces is not None
-    piece_binning = pieces.piece_binning if montage else image.binning
+    piece_binning = pieces.piece_binning if pieces is not None else image.binning
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
     # The width is 0 while the slit is out.
     slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
-    frames = pieces.layout.counts if montage else (0, 0)
+    frames = pieces.layout.counts if pieces is not None else (0, 0)
     values = {
         "Color": COLORS[MAP],
         "StageXYZ": _floats((*image.nav_xy_um, z_um)),
@@ -134,10 +133,10 @@ def map_item(
         "Type": str(MAP),
         "Note": note,
         "BklshXY": number_text(backlash_um) if any(backlash_um) else None,
-        "RawStageXY": _floats(image.stage_um),
+        "RawStageXY": _floats(image.stage_um) if image.stage_um is not None else None,
         "MapFile": image.file,
-        "FitToPolygonID": str(pieces.polygon_id) if montage and pieces.polygon_id else None,
-        "MapMontage": "1" if montage else "0",
+        "FitToPolygonID": str(pieces.polygon_id) if pieces and pieces.polygon_id else None,
+        "MapMontage": "1" if pieces else "0",
         "MapSection": str(image.section),
         "MapBinning": f"{counted_per_px * image.binning:g}",
         "MapMagInd": str(image.mag_index),
@@ -155,7 +154,7 @@ def map_item(
         "MapSlitIn": str(int(slit_ev > 0)),
         "MapSlitWidth": number_text(slit_ev),
         "ImageType": "0",
-        "MontUseStage": str(int(pieces.move_stage)) if montage else "-1",
+        "MontUseStage": str(int(pieces.move_stage)) if pieces else "-1",
         "DefocusOffset": number_text(defocus_offset_um) if defocus_offset_um else None,
         "MapProbeMode": "1",
         "MapLDConSet": str(image.camera_set) if image.low_dose else "-1",
@@ -210,5 +209,5 @@ def _digits(word: str) -> int:
     return sum(character.isdigit() for character in mantissa)
 
 
-def _floats(values) -> str:
+def _floats(values: Iterable[float]) -> str:
     return number_text([float(np.float32(v)) for v in values], DIGITS)

@@ -69,8 +69,8 @@ class NavItem:
     @property
     def stage_um(self) -> tuple[float, float, float]:
         """Position x, y, z in the Navigator's (adjusted) stage coordinates."""
-        numbers = self.section.floats("StageXYZ")
-        return (numbers + (0.0, 0.0, 0.0))[:3] if numbers else (0.0, 0.0, 0.0)
+        x, y, z = (*self.section.floats("StageXYZ"), 0.0, 0.0, 0.0)[:3]
+        return x, y, z
 
     @property
     def points_um(self) -> tuple[tuple[float, float], ...]:

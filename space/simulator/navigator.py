@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class Navigator:
         self.changed = self.changed or bool(fresh)
         return len(fresh)
 
-    def _take_in(self, items) -> None:
+    def _take_in(self, items: Iterable[NavItem]) -> None:
         self.items += items
         self._used_ids.update(item.map_id for item in items)
         numbers = [_leading_number(item.label) for item in items]
@@ -276,7 +276,7 @@ class Navigator:
         self.changed = self.changed or count > 0
         return count
 
-    def _first(self, matches) -> int:
+    def _first(self, matches: Callable[[NavItem], bool]) -> int:
         for number, item in enumerate(self.items, start=1):
             if matches(item):
                 return number
@@ -303,14 +303,14 @@ def _leading_number(label: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _area(points) -> float:
+def _area(points: tuple[tuple[float, float], ...]) -> float:
     total = 0.0
     for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
         total += x0 * y1 - x1 * y0
     return abs(total) / 2
 
 
-def _inside(point, corners) -> bool:
+def _inside(point: tuple[float, float], corners: tuple[tuple[float, float], ...]) -> bool:
     """Whether a point lies in a polygon (crossings of a ray)."""
     x, y = point
     inside = False

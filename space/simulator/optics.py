@@ -148,7 +148,9 @@ class Optics:
         unbinned = self.specimen_to_camera(mag_index) @ self.stage_to_specimen() @ squeeze
         return np.diag([1.0, -1.0]) @ unbinned / binning
 
-    def convert_image_shift(self, shift, old_index: int, new_index: int) -> tuple[float, float]:
+    def convert_image_shift(
+        self, shift: tuple[float, float], old_index: int, new_index: int
+    ) -> tuple[float, float]:
         """Image shift at `new_index` that keeps the point of `old_index` centred."""
         if self.entry(old_index).low_mag == self.entry(new_index).low_mag:
             return float(shift[0]), float(shift[1])

@@ -40,14 +40,17 @@ from space.simulator.atomic import whole_file, write_text_atomic
 from space.simulator.faults import Faults
 from space.simulator.freezing import FrozenStateError, freeze, thaw
 from space.simulator.installation import NEWEST
+from space.simulator.pictures import Exposure
 from space.simulator.policy import Policy
 from space.simulator.script_state import apply_user_settings
-from space.simulator.session import Exposure, Script
+from space.simulator.session import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from space.simulator.session import Session
+    from space.simulator.specimen import Grid
+    from space.simulator.specimen.interface import Specimen
 
 FORMAT = 1
 FOLDER = "simulated_microscope"
@@ -76,7 +79,7 @@ class GridPlan:
     kinds: tuple[str, ...] | None = None
     within_um: float = 720.0
 
-    def grid(self):
+    def grid(self) -> Grid:
         """Draw the grid."""
         from space.simulator.specimen import Grid
 
@@ -236,7 +239,7 @@ def pictures(directory: Path) -> list[Exposure]:
 
 def _agreed_setup(folder: Path, setup: Setup | None) -> Setup:
     path = folder / SETUP
-    if not path.is_file():
+    if setup is not None and not path.is_file():
         write_text_atomic(path, json.dumps({"format": FORMAT, **setup.to_dict()}, indent=1) + "\n")
         return setup
     stored = stored_setup(folder.parent)
@@ -257,7 +260,15 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise SessionError(f"{path} cannot be read: {problem}") from problem
 
 
-def _simulation(directory, setup, faults, policy, progress, time_scale, grids) -> Simulation:
+def _simulation(
+    directory: Path,
+    setup: Setup,
+    faults: Faults | Sequence[str],
+    policy: Policy | None,
+    progress: Callable[[str], None] | None,
+    time_scale: float,
+    grids: Mapping[int, Specimen] | None,
+) -> Simulation:
     if grids is None:
         grids = {slot: plan.grid() for slot, plan in enumerate(setup.grids, start=1)}
     return Simulation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,12 @@ from space.simulator import damage, imaging
 from space.simulator.instrument import OBJECTIVE_APERTURE
 from space.simulator.optics import Optics, tilted_height_um
 from space.simulator.specimen import grain, texture
+
+if TYPE_CHECKING:
+    from space.simulator.optics import Matrix
+    from space.simulator.scope import Microscope
+    from space.simulator.session import Session
+    from space.simulator.specimen.interface import Specimen
 
 KEPT_BYTES = 40_000_000  # of transmissions, some six of an ordinary size
 _STILL_PX = 0.05  # drift is counted in steps of this, so that a stage comes to a rest
@@ -100,6 +107,9 @@ class Sight:
     drift_um: tuple[float, float]
 
 
+_Key = tuple[int, bytes, tuple[int, int], float]  # grid, affine map, shape and pixel size
+
+
 class Darkroom:
     """What pictures are made from and what can be made again at any time.
 
@@ -109,9 +119,9 @@ class Darkroom:
 
     def __init__(self) -> None:
         self.damage = damage.Damage()
-        self._drawn: OrderedDict[tuple, tuple[object, np.ndarray]] = OrderedDict()
+        self._drawn: OrderedDict[_Key, tuple[Specimen, np.ndarray]] = OrderedDict()
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, object]:
         """Nothing of it needs to be kept."""
         return vars(Darkroom())
 
@@ -120,7 +130,9 @@ class Darkroom:
         """Memory that transmissions take."""
         return sum(drawn.nbytes for _, drawn in self._drawn.values())
 
-    def transmission(self, grid, px_to_grid: np.ndarray, shape, pixel_um: float) -> np.ndarray:
+    def transmission(
+        self, grid: Specimen, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> np.ndarray:
         """Transmission of a grid without noise, read-only."""
         key = (id(grid), px_to_grid.tobytes(), shape, pixel_um)
         if key not in self._drawn:
@@ -135,7 +147,9 @@ class Darkroom:
         return self._drawn[key][1]
 
 
-def look(session, binning: float, shape: tuple[int, int], at_s: float | None = None) -> Sight:
+def look(
+    session: Session, binning: float, shape: tuple[int, int], at_s: float | None = None
+) -> Sight:
     """Where a picture would look at a simulated time, by default now.
 
     A beam tilt t displaces the picture of something that is out of focus by d by t d: the
@@ -184,7 +198,9 @@ def height_in_center_um(optics: Optics, view: camera_model.View) -> float:
     return tilted_height_um(y0_um, view.height_um, view.tilt_deg)
 
 
-def intensity(session, sight: Sight, motion_um: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+def intensity(
+    session: Session, sight: Sight, motion_um: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
     """Electrons that arrive on each pixel, relative to the beam without specimen.
 
     Parameters
@@ -216,7 +232,7 @@ def intensity(session, sight: Sight, motion_um: tuple[float, float] = (0.0, 0.0)
     return imaging.moved(seen, tuple(to_px @ motion_um))
 
 
-def _damaged(session, seen: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def _damaged(session: Session, seen: np.ndarray, affine: np.ndarray) -> np.ndarray:
     name = getattr(session.grid, "name", "")
     dose = session.darkroom.damage.dose_map(name, session.exposures).sample(affine, seen.shape)
     if dose is None:
@@ -227,7 +243,9 @@ def _damaged(session, seen: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return damage.damaged(seen, dose, bubbles)
 
 
-def _with_phase_contrast(session, seen, affine, pixel_um: float, defocus_um: float) -> np.ndarray:
+def _with_phase_contrast(
+    session: Session, seen: np.ndarray, affine: np.ndarray, pixel_um: float, defocus_um: float
+) -> np.ndarray:
     instrument = session.instrument
     lens = imaging.Lens(
         round(defocus_um, 4),
@@ -239,14 +257,14 @@ def _with_phase_contrast(session, seen, affine, pixel_um: float, defocus_um: flo
     return imaging.phase_contrast(seen, noise, 1e3 * pixel_um, lens)
 
 
-def _radius_um(scope) -> float:
+def _radius_um(scope: Microscope) -> float:
     radius_um = scope.beam_diameter_um / 2.0
     if scope.optics.entry(scope.mag_index).low_mag and scope.apertures_um[OBJECTIVE_APERTURE]:
         radius_um = min(radius_um, scope.instrument.low_mag_field_radius_um)
     return radius_um
 
 
-def beam_center_px(session, sight: Sight) -> tuple[float, float]:
+def beam_center_px(session: Session, sight: Sight) -> tuple[float, float]:
     """Middle of the beam in the picture, (column, row).
 
     The beam follows the image shift, as on a microscope whose image shift is calibrated to
@@ -259,16 +277,17 @@ def beam_center_px(session, sight: Sight) -> tuple[float, float]:
     return view.shape[1] / 2.0 + float(x), view.shape[0] / 2.0 - float(y)
 
 
-def beam_shift_um(session) -> np.ndarray:
+def beam_shift_um(session: Session) -> np.ndarray:
     """Distance of the beam from the optical axis, specimen (x, y)."""
     return np.array(session.instrument.beam.shift_rows) @ np.array(session.scope.beam_shift)
 
 
-def footprint(session, sight: Sight) -> tuple[tuple[float, float], tuple]:
+def footprint(session: Session, sight: Sight) -> tuple[tuple[float, float], Matrix]:
     """Middle and axes of the beam on the specimen in the grid frame, as `Exposure` has them."""
     scope, view = session.scope, sight.unshifted
     x, y = np.array(view.shift_um) + beam_shift_um(session)
     center = camera_model.center_um(scope.optics, replace(view, shift_um=(x, y)))
     stretch = np.diag([1.0, 1.0 / math.cos(math.radians(view.tilt_deg))])
     axes = scope.beam_diameter_um / 2.0 * scope.optics.specimen_to_stage() @ stretch
-    return center, tuple(tuple(float(part) for part in row) for row in axes)
+    (a, b), (c, d) = axes.tolist()
+    return center, ((a, b), (c, d))

@@ -137,7 +137,7 @@ def find_shift(
     overlap = np.outer(rows - np.abs(shifts_y), cols - np.abs(shifts_x)) / (rows * cols)
     correlation = sums / np.sqrt(np.maximum(power_a * power_b, 1e-12))
     correlation[overlap < LEAST_OVERLAP] = 0.0
-    y, x = np.unravel_index(np.argmax(correlation), correlation.shape)
+    y, x = (int(n) for n in np.unravel_index(np.argmax(correlation), correlation.shape))
     peak = float(correlation[y, x])
     inside = 0 < y < 2 * reach_y and 0 < x < 2 * reach_x
     if judge and (peak < LEAST_CORRELATION or not inside or not _prominent(correlation, y, x)):
@@ -236,7 +236,7 @@ def _vertex(values: np.ndarray, index: int) -> float:
 def solve(names: list[Piece], matches: list[Match]) -> dict[Piece, tuple[float, float]]:
     """Fit one shift per piece; pairs that contradict the rest are dropped one by one."""
     index = {name: number for number, name in enumerate(names)}
-    shifts = np.zeros((len(names), 2))
+    shifts: np.ndarray = np.zeros((len(names), 2))
     while matches:
         weights = np.array([m.correlation for m in matches])
         rows = np.zeros((len(matches) + len(names), len(names)))

@@ -33,6 +33,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,8 +45,9 @@ else:
 
 CANCEL = "Cancel"
 QUESTIONS = ("yes/no", "pause")
-Answer = object
-"""bool, str or number; or several of them, for the first time, the second time and so on."""
+Single = Union[bool, float, str]
+Answer = Union[Single, Sequence[Single]]
+"""One answer; or several, for the first time, the second time and so on."""
 
 
 class PolicyError(ValueError):
@@ -107,7 +112,7 @@ class Policy:
     key_after_polls: int = 0
     key_after_s: float = 600.0
     folder: str = ""
-    respond: Callable[[str, str], Answer] | None = None
+    respond: Callable[[str, str], Single | None] | None = None
 
     @classmethod
     def from_file(cls, path: Path) -> Policy:
@@ -138,7 +143,7 @@ class Policy:
         PolicyError
             If there is a name or a value that is not known.
         """
-        read: dict[str, object] = {}
+        read: dict[str, Any] = {}  # each value of the type that its field has
         for name, value in values.items():
             if name in _TABLES:
                 target, convert = _TABLES[name]
@@ -150,7 +155,7 @@ class Policy:
                 raise PolicyError(f"'{name}' is not known; there are {known}")
         return cls(**read)
 
-    def answer(self, kind: str, text: str, earlier: Sequence[Dialog] = ()) -> Answer:
+    def answer(self, kind: str, text: str, earlier: Sequence[Dialog] = ()) -> Single | None:
         """What the user answers to a dialog.
 
         Parameters
@@ -166,9 +171,9 @@ class Policy:
             None when the policy has no answer.
         """
         if self.respond is not None:
-            given = self.respond(kind, text)
-            if given is not None:
-                return given
+            at_once = self.respond(kind, text)
+            if at_once is not None:
+                return at_once
         for pattern, given in self.answers if kind in QUESTIONS else self.texts:
             if not _fits(pattern, text):
                 continue
@@ -195,7 +200,9 @@ def _checked(name: str, value: object, kinds: tuple[type, ...]) -> object:
     raise PolicyError(f"{value!r} is not possible for '{name}'")
 
 
-def _patterns(table: str, value: object, convert) -> tuple[tuple[str, Answer], ...]:
+def _patterns(
+    table: str, value: object, convert: Callable[[str, object], Single]
+) -> tuple[tuple[str, Answer], ...]:
     if not isinstance(value, Mapping):
         raise PolicyError(f"'{table}' must be a table of texts and answers")
     found = []
@@ -227,7 +234,7 @@ def _as_text(table: str, value: object) -> str:
     raise PolicyError(f"{value!r} in '{table}' is neither text nor number")
 
 
-_TABLES = {
+_TABLES: dict[str, tuple[str, Callable[[str, object], Single]]] = {
     "questions": ("answers", _as_yes_no),
     "entries": ("texts", _as_text),
 }
@@ -243,7 +250,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 # --- asking --------------------------------------------------------------------------------------
 
 
-def ask_yes_no(session, text: str, kind: str = "yes/no") -> bool:
+def ask_yes_no(session: Session, text: str, kind: str = "yes/no") -> bool:
     """Answer to a question; Yes if nothing else is said."""
     given = session.policy.answer(kind, text, session.dialogs)
     answer = session.policy.yes if given is None else _truth(given)
@@ -251,11 +258,11 @@ def ask_yes_no(session, text: str, kind: str = "yes/no") -> bool:
     return answer
 
 
-def _truth(given: Answer) -> bool:
+def _truth(given: Single) -> bool:
     return given.strip().lower() in ("yes", "true") if isinstance(given, str) else bool(given)
 
 
-def ask_text(session, prompt: str, default: str = "", kind: str = "enter") -> str | None:
+def ask_text(session: Session, prompt: str, default: str = "", kind: str = "enter") -> str | None:
     """Text entered at a prompt, None when the dialog is cancelled."""
     given = session.policy.answer(kind, prompt, session.dialogs)
     answer = default if given is None else str(given)
@@ -263,7 +270,7 @@ def ask_text(session, prompt: str, default: str = "", kind: str = "enter") -> st
     return None if answer == CANCEL else answer
 
 
-def _note(session, dialog: Dialog) -> None:
+def _note(session: Session, dialog: Dialog) -> None:
     session.dialogs.append(dialog)
     session.write_log(f"[{dialog.kind}] {dialog.text} -> {dialog.answer}")
 

@@ -18,12 +18,16 @@ import sys
 import sysconfig
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from space.simulator.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 PIPE_SIZE = 8192
 SIMULATOR = __name__.rpartition(".")[0]
@@ -33,7 +37,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 class LogStream(io.TextIOBase):
     """Standard output of a script: goes to the log when flushed or when the pipe is full."""
 
-    def __init__(self, session) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._waiting = ""
 
@@ -62,18 +66,18 @@ class LogStream(io.TextIOBase):
 def wrapper_names(module: types.ModuleType) -> dict[str, object]:
     """Names that SerialEM's wrapper defines, in its order."""
 
-    def to_floats(value):
+    def to_floats(value: str | float) -> list[float]:
         if isinstance(value, str):
             return [float(part) for part in value.split("\n")]
         return [float(value)]
 
-    def to_ints(value):
+    def to_ints(value: str | float) -> list[int]:
         return [int(number) for number in to_floats(value)]
 
-    def list_to_array(values):
+    def list_to_array(values: Iterable[object]) -> str:
         return "\n".join(str(value) for value in values)
 
-    def sem_print(*args, **options):
+    def sem_print(*args: object, **options: Any) -> None:
         print(*args, **options)
         sys.stdout.flush()
 
@@ -93,7 +97,7 @@ def wrapper_names(module: types.ModuleType) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def script_process(session, module: types.ModuleType) -> Iterator[dict]:
+def script_process(session: Session, module: types.ModuleType) -> Iterator[dict[str, Any]]:
     """Surround a script by a process of its own; gives the globals to run it in."""
     with contextlib.ExitStack() as stack:
         for part in (_environment, _logging, _modules, _numbers, _plots):
@@ -109,7 +113,7 @@ def script_process(session, module: types.ModuleType) -> Iterator[dict]:
 
 
 @contextlib.contextmanager
-def _replaced(table: dict, name: str, value: object) -> Iterator[None]:
+def _replaced(table: dict[str, Any], name: str, value: types.ModuleType) -> Iterator[None]:
     missing = object()
     previous = table.get(name, missing)
     table[name] = value
@@ -138,7 +142,7 @@ def _serialem(module: types.ModuleType) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _streams(session) -> Iterator[None]:
+def _streams(session: Session) -> Iterator[None]:
     """Standard output to the log, nothing to read, the session's folder."""
     stream = LogStream(session)
     folder, argv, stdin = Path.cwd(), list(sys.argv), sys.stdin

@@ -28,10 +28,22 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from space.simulator import Simulation
+    from space.simulator.external import ExternalConnection
+    from space.simulator.host import ScriptResult
+    from space.simulator.session import Session
+    from space.simulator.stand_in import StandIn
 
 INI_OPTIONS = {
     "sem_instrument": "simulated microscope: name of a shipped one or path of a TOML file",
@@ -46,30 +58,32 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `serialem` where it is not installed, so that tests can import what uses it."""
 
     def __init__(self) -> None:
-        self.made = None
+        self.made: StandIn | None = None
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Find nothing but `serialem`."""
         return importlib.util.spec_from_loader(fullname, self) if fullname == "serialem" else None
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> StandIn:
         """Make the module that commands go on from to the microscope of the test."""
         from space.simulator.stand_in import StandIn
 
-        self.made = StandIn()
-        return self.made
+        self.made = made = StandIn()
+        return made
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         """The module is complete when it has been made."""
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini options."""
     for name, words in INI_OPTIONS.items():
         parser.addini(name, words, default="")
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and make `serialem` importable."""
     config.addinivalue_line(
         "markers",
@@ -81,16 +95,21 @@ def pytest_configure(config):
     config.add_cleanup(lambda: _remove(finder))
 
 
-def _remove(finder):
+def _remove(finder: _Finder) -> None:
     if finder in sys.meta_path:
         sys.meta_path.remove(finder)
     if finder.made is not None and sys.modules.get("serialem") is finder.made:
         del sys.modules["serialem"]
 
 
-def _options(request):
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Arguments of `Simulation` for a test: ini options, then markers from the outside in."""
-    options = {"seed": 1, "lamellae": LAMELLAE, "time_scale": 0.0, "progress": print}
+    options: dict[str, Any] = {
+        "seed": 1,
+        "lamellae": LAMELLAE,
+        "time_scale": 0.0,
+        "progress": print,
+    }
     options.update(_from_ini(request.config))
     for marker in reversed(list(request.node.iter_markers("sem"))):
         if marker.args:
@@ -105,7 +124,7 @@ def _options(request):
     return options
 
 
-def _from_ini(config):
+def _from_ini(config: pytest.Config) -> dict[str, Any]:
     given = {name: config.getini(f"sem_{name}") for name in ("instrument", "answers")}
     numbers = {name: config.getini(f"sem_{name}") for name in ("seed", "lamellae")}
     options = {name: text for name, text in given.items() if text}
@@ -113,7 +132,7 @@ def _from_ini(config):
     return _with_files(options, config.rootpath)
 
 
-def _with_files(options, folder):
+def _with_files(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Options whose names of files are paths; they are looked for in the folder first."""
     paths = {
         name: Path(folder, value)
@@ -124,7 +143,7 @@ def _with_files(options, folder):
 
 
 @pytest.fixture
-def simulation(request, tmp_path):
+def simulation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulation]:
     """Return a simulated microscope of the test's own, with its files in `tmp_path`."""
     from space.simulator import Simulation
 
@@ -137,13 +156,15 @@ def simulation(request, tmp_path):
 
 
 @pytest.fixture
-def sem_session(simulation):
+def sem_session(simulation: Simulation) -> Session:
     """Return what all commands act on, and the truth about it."""
     return simulation.session
 
 
 @pytest.fixture
-def _external(simulation, monkeypatch):
+def _external(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[StandIn, ExternalConnection]]:
     """Control from outside: the stand-in module and the connection."""
     from space.simulator.commands import all_commands
     from space.simulator.external import external_python
@@ -154,16 +175,18 @@ def _external(simulation, monkeypatch):
 
 
 @pytest.fixture
-def sem(_external):
+def sem(_external: tuple[StandIn, ExternalConnection]) -> StandIn:
     """Return the module `serialem`, connected to the test's microscope."""
     return _external[0]
 
 
 @pytest.fixture
-def run_script(request, simulation):
+def run_script(
+    request: pytest.FixtureRequest, simulation: Simulation
+) -> Callable[..., ScriptResult]:
     """Return a function that runs a script: ``run_script(path_or_text)`` gives a ScriptResult."""
 
-    def run(script, name=None):
+    def run(script: str | Path, name: str | None = None) -> ScriptResult:
         if "_external" in request.fixturenames:
             # SerialEM runs a script of its own only when nobody else controls it.
             request.getfixturevalue("_external")[1].release()
@@ -175,7 +198,7 @@ def run_script(request, simulation):
     return run
 
 
-def _as_path(script):
+def _as_path(script: str | Path) -> Path | None:
     """The script's path, None when it is the text itself."""
     if isinstance(script, Path):
         return script

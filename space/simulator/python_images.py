@@ -8,6 +8,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -15,11 +16,16 @@ from space.simulator.errors import SEMmoduleError
 from space.simulator.images import LETTERS, Image
 from space.simulator.workbench import FFT_BUFFERS
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from space.simulator.session import Session
+
 PYTHON_BUFFERS = LETTERS[:20]
 IMAGE_TYPES = (np.uint8, np.int16, np.uint16, np.float32)
 
 
-def buffer_image_type(session) -> type:
+def buffer_image_type(session: Session) -> type[Any]:
     """The type `bufferImage`: a snapshot of a buffer, with the buffer protocol and nothing else.
 
     From Python 3.12 on a class can have that protocol. Before, calling the type gives a
@@ -30,20 +36,22 @@ def buffer_image_type(session) -> type:
 
     class bufferImage:
         __slots__ = ("_data",)
+        _data: np.ndarray
 
-        def __new__(cls, buffer, /):
+        # Before Python 3.12 a class of its own cannot have a buffer.
+        def __new__(cls, buffer: str, /) -> Any:
             if not isinstance(buffer, str):
                 raise TypeError(f"argument 1 must be str, not {type(buffer).__name__}")
             data = _snapshot(session, buffer)
             if sys.version_info < (3, 12):
-                return pickle.PickleBuffer(data)
+                return pickle.PickleBuffer(data.data)
             image = super().__new__(cls)
             image._data = data
             return image
 
         if sys.version_info >= (3, 12):
 
-            def __buffer__(self, flags, /):
+            def __buffer__(self, flags: int, /) -> memoryview:
                 return memoryview(self._data)
 
     bufferImage.__module__ = "serialem"
@@ -51,7 +59,7 @@ def buffer_image_type(session) -> type:
     return bufferImage
 
 
-def _snapshot(session, name: str) -> np.ndarray:
+def _snapshot(session: Session, name: str) -> np.ndarray:
     """Read-only, contiguous copy of a buffer.
 
     Raises
@@ -69,7 +77,7 @@ def _snapshot(session, name: str) -> np.ndarray:
     return copy
 
 
-def _image(session, name: str) -> Image:
+def _image(session: Session, name: str) -> Image:
     """Image of a buffer that Python may name: A-T, or AF-HF for a power spectrum."""
     if len(name) == 2 and name[0] in FFT_BUFFERS and name[1] == "F":
         image = session.workbench.fft.get(name[0])
@@ -82,7 +90,7 @@ def _image(session, name: str) -> Image:
     return image
 
 
-def _pixels(obj, size_x: int, size_y: int) -> np.ndarray:
+def _pixels(obj: Buffer, size_x: int, size_y: int) -> np.ndarray:
     """Copy of an object's pixels, (size_y, size_x).
 
     Exporters that show their shape without being asked need no sizes; numpy is not one of them.
@@ -109,10 +117,19 @@ def _pixels(obj, size_x: int, size_y: int) -> np.ndarray:
     return pixels
 
 
-def put_image_in_buffer(session) -> Callable:
+def put_image_in_buffer(session: Session) -> Callable[..., None]:
     """The function `PutImageInBuffer` of the module."""
 
-    def PutImageInBuffer(obj, toBuf, sizeX=0, sizeY=0, baseBuf="", moreBinning=1, capFlag=0, /):
+    def PutImageInBuffer(
+        obj: Buffer,
+        toBuf: str,
+        sizeX: SupportsIndex = 0,
+        sizeY: SupportsIndex = 0,
+        baseBuf: str = "",
+        moreBinning: SupportsFloat = 1,
+        capFlag: SupportsIndex = 0,
+        /,
+    ) -> None:
         if not isinstance(toBuf, str) or not isinstance(baseBuf, str):
             raise TypeError("buffers are named by str")
         pixels = _pixels(obj, operator.index(sizeX), operator.index(sizeY))

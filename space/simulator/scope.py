@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from space.simulator.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
 from space.simulator.instrument import Instrument
 from space.simulator.optics import tilt_cosine
 from space.simulator.states import Area, ImagingState
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.states import AreaChanges
 
 SMALLEST_SPREAD = 1e-4
 
@@ -387,7 +393,7 @@ class Microscope:
         self.intensity = state.intensity
         self._free_beam = (self.spot_size, self.intensity)
 
-    def store_area(self, letter: str, **changes) -> None:
+    def store_area(self, letter: str, **changes: Unpack[AreaChanges]) -> None:
         """Change stored parameters of an area; its defocus offset changes at once when in it."""
         area = replace(self._stored_area(letter), **changes)
         self.areas[area.letter] = area

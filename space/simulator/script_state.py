@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from space.simulator.images import LETTERS
 
+if TYPE_CHECKING:
+    from space.simulator.session import Session
+
 
 @contextlib.contextmanager
-def script_settings(session) -> Iterator[None]:
+def script_settings(session: Session) -> Iterator[None]:
     """Surround a script, and all that it calls, by settings of its own.
 
     Undone are user settings that were not kept, changes of camera sets, low dose parameters
@@ -44,14 +48,14 @@ def script_settings(session) -> Iterator[None]:
         _forget_modes(session)
 
 
-def apply_user_settings(session) -> None:
+def apply_user_settings(session: Session) -> None:
     """Let the parts of the microscope and the program go by the user settings."""
     settings = session.options.user_settings
     session.scope.shift_to_tilt_axis = bool(settings["ShiftToTiltAxis"])
     session.buffers.roll_last = LETTERS[int(settings["BuffersToRollOnAcquire"])]
 
 
-def _forget_modes(session) -> None:
+def _forget_modes(session: Session) -> None:
     """Switch off what a script can switch on for itself."""
     options = session.options
     options.no_message_box = False

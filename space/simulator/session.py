@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
 
 import numpy as np
 
@@ -31,6 +31,11 @@ from space.simulator.scope import Microscope
 from space.simulator.states import Area
 from space.simulator.variables import Variables
 from space.simulator.workbench import Workbench
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.specimen.interface import Specimen
 
 # Low dose area that each camera set uses.
 AREA_OF_SET = {"V": "V", "F": "F", "T": "T", "R": "R", "P": "R", "S": "S", "M": "R"}
@@ -83,6 +88,23 @@ class Measurements:
     focus_change_limits_um: tuple[float, float] | None = None
 
 
+class PictureChoices(TypedDict, total=False):
+    """What can be chosen for a picture; see `Session.acquire_image`."""
+
+    camera_set: int | None
+    binning: float | None
+    frame_px: tuple[int, int] | None
+    exposure_s: float | None
+    save_frames: bool
+
+
+class Keeper(Protocol):
+    """What writes a session down while it runs."""
+
+    def note(self, session: Session) -> None:
+        """Write down what has changed."""
+
+
 class Session:
     """Microscope, camera, files, Navigator and the rest of the program's state.
 
@@ -92,7 +114,7 @@ class Session:
         Current directory at the start.
     seed : int
         Seed of everything random.
-    grids : dict, optional
+    grids : mapping, optional
         Autoloader slot → grid.
     time_scale : float
         Real seconds slept per simulated second of a delay.
@@ -116,7 +138,7 @@ class Session:
         self,
         directory: Path,
         seed: int = 1,
-        grids: dict[int, object] | None = None,
+        grids: Mapping[int, Specimen] | None = None,
         time_scale: float = 0.02,
         policy: Policy | None = None,
         progress: Callable[[str], None] | None = None,
@@ -140,7 +162,7 @@ class Session:
         self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock.advance)
         self.faults = self.scope.faults = Faults() if faults is None else faults
         self.children = Children()
-        self.keeper = None  # writes the session down, where it is kept on disk
+        self.keeper: Keeper | None = None  # writes the session down, where it is kept on disk
         self.dewars_full_at_s = 0.0
         ideal = self.scope.stage_error_um == 0
         self.scope.drift = Drift(self.clock, seed, scale=0.0 if ideal else 1.0)
@@ -159,11 +181,11 @@ class Session:
         self.measured = Measurements()
         self.scripts: dict[int, Script] = {}
         self.acquire = AcquireState()
-        self.grids: dict[int, object] = dict(grids or {})
+        self.grids: dict[int, Specimen] = dict(grids or {})
         self.loaded_slot = loaded
         self.exposures: list[Exposure] = []
         self.noise = noise
-        self.reported: tuple = ()
+        self.reported: tuple[float | str, ...] = ()
         self.last_error = ""
         self.call_depth = 0  # scripts that have called the one that runs
         self.updated_areas: dict[str, Area] = {}
@@ -213,7 +235,7 @@ class Session:
     # --- grid --------------------------------------------------------------------------------
 
     @property
-    def grid(self):
+    def grid(self) -> Specimen | None:
         """Grid on the stage, or None."""
         return self.grids.get(self.loaded_slot) if self.loaded_slot is not None else None
 
@@ -336,6 +358,7 @@ class Session:
         low_mag = scope.optics.entry(view.mag_index).low_mag
         outside = "LM" if low_mag else "M"
         beam_center_um, beam_axes_um = footprint(self, sight)
+        seconds = max(image.exposure_s, 1e-6)
         self.exposures.append(
             Exposure(
                 index=image.exposure_index,
@@ -353,7 +376,7 @@ class Session:
                 beam_center_um=beam_center_um,
                 beam_axes_um=beam_axes_um,
                 drift_um=sight.drift_um,
-                drift_nm_s=tuple(1e3 * part / max(image.exposure_s, 1e-6) for part in motion_um),
+                drift_nm_s=(1e3 * motion_um[0] / seconds, 1e3 * motion_um[1] / seconds),
                 beam_tilt_mrad=scope.beam_tilt,
                 true_stage_um=scope.true_stage_um,
             )
@@ -369,9 +392,9 @@ class Session:
             self.children.end()
             self.faults.die()
 
-    def take(self, set_letter: str, **changes) -> Image:
+    def take(self, set_letter: str, **choices: Unpack[PictureChoices]) -> Image:
         """Take a picture into buffer A after rolling the buffers."""
-        image = self.acquire_image(set_letter, **changes)
+        image = self.acquire_image(set_letter, **choices)
         self.buffers.push(image)
         return image
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,13 @@ def find_squares(
     return _described(small, labels, found, step_um, factor)
 
 
-def _described(small, labels, found, step_um: float, factor: int) -> list[FoundSquare]:
+def _described(
+    small: np.ndarray,
+    labels: np.ndarray,
+    found: list[tuple[Any, float]],
+    step_um: float,
+    factor: int,
+) -> list[FoundSquare]:
     """Squares with their numbers relative to the median square."""
     pixels = [small[labels == region.label] for region, _ in found]
     means = [float(p.mean()) for p in pixels]
@@ -96,7 +103,7 @@ def _described(small, labels, found, step_um: float, factor: int) -> list[FoundS
     return squares
 
 
-def _outline(region, step_um: float, factor: int) -> list[tuple[float, float]]:
+def _outline(region: Any, step_um: float, factor: int) -> list[tuple[float, float]]:
     """Few corners around a region, (column, row) in pixels of the whole picture, not closed."""
     from skimage import measure
 

@@ -36,8 +36,8 @@ class StandIn(types.ModuleType):
         for name in (*command_table(), *MODULE_FUNCTIONS):
             setattr(self, name, self._forwarding(name))
 
-    def _forwarding(self, name: str) -> Callable:
-        def call(*args, **options):
+    def _forwarding(self, name: str) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
             if self._target is None:
                 raise SEMmoduleError(f"{name}: there is no simulated microscope to talk to")
             return getattr(self._target, name)(*args, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,19 @@ class Area:
     def shift_um(self) -> tuple[float, float]:
         """Image shift of the area itself in specimen µm."""
         return self.image_shift_um[0] + self.axis_um, self.image_shift_um[1]
+
+
+class AreaChanges(TypedDict, total=False):
+    """What can be changed of an `Area`."""
+
+    mag_index: int
+    beam_um: float
+    dose_rate_e_A2_s: float
+    defocus_offset_um: float
+    spot_size: int
+    intensity: float
+    axis_um: float
+    image_shift_um: tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscop
     mag_index = notes.integer("MagIndex")
     binning = notes.number("Binning")
     tilt_deg = notes.number("TiltAngle")
-    shift = (notes.floats("ImageShift") + (0.0, 0.0))[:2]
-    stage_um = notes.floats("StagePosition")[:2] or None
+    shift = notes.pair("ImageShift")
+    stage_um = notes.pair("StagePosition") if notes.floats("StagePosition") else None
     nav_xy_um = (0.0, 0.0)
     if stage_um is not None:
         index = mag_index or scope.mag_index
@@ -74,7 +74,8 @@ def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscop
     matrix = ((1.0, 0.0), (0.0, 1.0))
     if mag_index > 0 and binning > 0:
         found = scope.optics.stage_to_image(mag_index, binning, tilt_deg)
-        matrix = tuple(tuple(float(v) for v in row) for row in found)
+        (a, b), (c, d) = found.tolist()
+        matrix = ((a, b), (c, d))
     return Image(
         data=data,
         binning=binning,
@@ -143,16 +144,16 @@ def assemble(
     for array in (whole, middle):
         array.setflags(write=False)
     last = pieces[list(pieces)[-1]]
-    matrix = tuple(tuple(v / binning for v in row) for row in last.stage_to_px)
+    (a, b), (c, d) = last.stage_to_px
     overview = replace(
         last,
         data=whole,
         binning=last.binning * binning,
         pixel_um=last.pixel_um * binning,
-        stage_um=tuple(center_um) if center_um is not None else None,
-        nav_xy_um=tuple(nav_xy_um),
-        image_shift=tuple(image_shift),
-        stage_to_px=matrix,
+        stage_um=center_um,
+        nav_xy_um=nav_xy_um,
+        image_shift=image_shift,
+        stage_to_px=((a / binning, b / binning), (c / binning, d / binning)),
         pieces=Pieces(layout, dict(shifts_px), binning, last.binning, move_stage, polygon_id),
         exposure_index=-1,
     )
@@ -191,7 +192,7 @@ def read_montage(
     shifts = _stored_shifts(document, sections, layout)
     center_um = _center(document, number, pieces, layout)
     whole = document.montage(number) or Section(mdoc.MONTAGE, str(number))
-    shift = (whole.floats("ImageShift") + (0.0, 0.0))[:2]
+    shift = whole.pair("ImageShift")
     last = next(reversed(pieces.values()))
     index = last.mag_index or scope.mag_index
     loaded = assemble(
@@ -237,9 +238,8 @@ def _center(
 ) -> tuple[float, float]:
     """Stage position of the centre: noted in the MontSection, else from the pieces."""
     notes = document.montage(number)
-    position = notes.floats("StagePosition")[:2] if notes is not None else ()
-    if len(position) == 2:
-        return position
+    if notes is not None and len(notes.floats("StagePosition")) >= 2:
+        return notes.pair("StagePosition")
     guesses = []
     for piece, image in pieces.items():
         matrix = np.asarray(image.stage_to_px) * ((1.0,), (-1.0,))

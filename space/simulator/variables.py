@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 from space.simulator.errors import SEMerror
 
-REGULAR, PERSISTENT, REPORT = "regular", "persistent", "report"
+Kind = Literal["regular", "persistent", "report"]
+REGULAR: Kind = "regular"
+PERSISTENT: Kind = "persistent"
+REPORT: Kind = "report"
 
 
 class Variables:
@@ -17,10 +23,10 @@ class Variables:
 
     def __init__(self) -> None:
         self._values: dict[str, float | str] = {}
-        self._kinds: dict[str, str] = {}
+        self._kinds: dict[str, Kind] = {}
 
     def set(
-        self, name: str, value: float | str, persistent: bool = False, kind: str = REGULAR
+        self, name: str, value: float | str, persistent: bool = False, kind: Kind = REGULAR
     ) -> None:
         """Set a variable; arrays are texts with a value in each line.
 
@@ -57,7 +63,7 @@ class Variables:
             raise SEMerror(f"Variable {name} is not defined")
         return self._values[name.upper()]
 
-    def names(self, kind: str | None = None) -> list[str]:
+    def names(self, kind: Kind | None = None) -> list[str]:
         """Names of one kind or of all, in upper case and alphabetical order."""
         return sorted(key for key, own in self._kinds.items() if kind in (None, own))
 
@@ -80,6 +86,6 @@ class Variables:
         """Forget persistent variables."""
         self._clear(lambda kind: kind == PERSISTENT)
 
-    def _clear(self, unwanted) -> None:
+    def _clear(self, unwanted: Callable[[Kind], bool]) -> None:
         for key in [key for key, kind in self._kinds.items() if unwanted(kind)]:
             del self._values[key], self._kinds[key]

@@ -150,7 +150,7 @@ def compile_script(
     try:
         tree = ast.parse("\n".join(source) + "\n", filename=name)
         for node in ast.walk(tree):
-            if hasattr(node, "lineno"):
+            if hasattr(node, "lineno") and hasattr(node, "end_lineno"):
                 node.lineno = in_script(node.lineno)
                 node.end_lineno = in_script(node.end_lineno)
         # What the simulator's own modules import from __future__ is not the script's.

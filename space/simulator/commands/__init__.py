@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Command, Commands
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +55,7 @@ def command_groups() -> tuple[ModuleType, ...]:
 
 
 @lru_cache(maxsize=1)
-def all_commands() -> dict[str, Callable]:
+def all_commands() -> Commands:
     """Command name → function(session, *arguments).
 
     Raises
@@ -60,7 +63,7 @@ def all_commands() -> dict[str, Callable]:
     ValueError
         If two groups define the same command.
     """
-    united: dict[str, Callable] = {}
+    united: dict[str, Command] = {}
     for group in command_groups():
         double = united.keys() & group.COMMANDS.keys()
         if double:

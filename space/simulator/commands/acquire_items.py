@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from space.simulator.acquire_state import AcquireParams
 from space.simulator.errors import SEMerror
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 STATE_SCRIPT_RUNNING = 7.0
 
 
-def report_if_nav_acquiring(session):
+def report_if_nav_acquiring(session: Session) -> tuple[float, float]:
     """Whether it acquires, and the Navigator's state."""
     if not session.acquire.acquiring:
         return (0.0, 0.0)
     return (1.0, STATE_SCRIPT_RUNNING if session.acquire.script_running else 0.0)
 
 
-def report_num_nav_acquire(session):
+def report_num_nav_acquire(session: Session) -> tuple[float, float]:
     """Items to acquire and items with a tilt series; -1 with the Navigator closed."""
     navigator = session.navigator
     if not navigator.is_open:
@@ -27,12 +32,12 @@ def report_num_nav_acquire(session):
     return (float(sum(item.acquire for item in here)), float(series))
 
 
-def _refuse_while_acquiring(session):
+def _refuse_while_acquiring(session: Session) -> None:
     if session.acquire.acquiring:
         raise SEMerror("This is not possible while the Navigator is acquiring")
 
 
-def start_nav_acquire_at_end(session):
+def start_nav_acquire_at_end(session: Session) -> None:
     """Start when this script has completed."""
     _refuse_while_acquiring(session)
     if not session.navigator.is_open:
@@ -40,7 +45,7 @@ def start_nav_acquire_at_end(session):
     session.acquire.start_at_end = True
 
 
-def nav_acq_at_end_use_params(session, kind, file_name=None):
+def nav_acq_at_end_use_params(session: Session, kind: str, file_name: str | None = None) -> None:
     """Temporary copy of the mapping (M) or final (F) parameters."""
     _refuse_while_acquiring(session)
     key = kind[:1].upper()
@@ -58,13 +63,16 @@ def _changed(params: AcquireParams, name: str, number: float) -> AcquireParams:
         if not 0 <= value <= 4:
             raise SEMerror(f"{value} is not a primary action")
         return replace(params, action=value)
-    for prefix, field in (("scrp-p", "primary"), ("scrp-b", "before"), ("scrp-a", "after")):
-        if option.startswith(prefix):
-            return replace(params, **{field: value})
+    if option.startswith("scrp-p"):
+        return replace(params, primary=value)
+    if option.startswith("scrp-b"):
+        return replace(params, before=value)
+    if option.startswith("scrp-a"):
+        return replace(params, after=value)
     raise SEMerror(f"{name!r} is not an option of Acquire at Items")
 
 
-def set_nav_acq_at_end_params(session, *pairs):
+def set_nav_acq_at_end_params(session: Session, *pairs: str | float) -> None:
     """Options of the temporary copy: name, number, name, number…"""
     prepared = session.acquire.prepared
     if prepared is None:
@@ -72,11 +80,11 @@ def set_nav_acq_at_end_params(session, *pairs):
     if len(pairs) % 2:
         raise SEMerror("Each option needs a value")
     for name, number in zip(pairs[::2], pairs[1::2]):
-        prepared = _changed(prepared, name, number)
+        prepared = _changed(prepared, str(name), float(number))
     session.acquire.prepared = prepared
 
 
-def run_script_after_nav_acquire(session, number):
+def run_script_after_nav_acquire(session: Session, number: int) -> None:
     """Script to run when the next acquisition has ended well; -1 is the last one."""
     if number == -1:
         number = max(session.scripts, default=0)
@@ -85,7 +93,7 @@ def run_script_after_nav_acquire(session, number):
     session.acquire.script_after = number
 
 
-def end_acquire_at_items(session, option=None):
+def end_acquire_at_items(session: Session, option: int | None = None) -> None:
     """End after this item."""
     if not session.acquire.acquiring:
         raise SEMerror("The Navigator is not acquiring")
@@ -94,14 +102,16 @@ def end_acquire_at_items(session, option=None):
     session.acquire.run_end_script = option == 2
 
 
-def skip_acquiring_nav_item(session):
+def skip_acquiring_nav_item(session: Session) -> None:
     """Skip the primary action of this item."""
     if not session.acquire.acquiring:
         raise SEMerror("The Navigator is not acquiring")
     session.acquire.skip_item = True
 
 
-def skip_acquiring_group(session, group=None, unused=None):
+def skip_acquiring_group(
+    session: Session, group: int | None = None, unused: int | None = None
+) -> None:
     """Acquire no more items of a group, by default that of this item; their Acquire stays on."""
     state = session.acquire
     if not state.acquiring:
@@ -113,7 +123,7 @@ def skip_acquiring_group(session, group=None, unused=None):
     state.skipped_groups.add(int(group))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "ReportIfNavAcquiring": report_if_nav_acquiring,
     "ReportNumNavAcquire": report_num_nav_acquire,
     "StartNavAcquireAtEnd": start_nav_acquire_at_end,

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator import alignment
 from space.simulator.errors import SEMerror
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.images import Image
+    from space.simulator.session import Session
+
 NOT_FOUND = -1.0
 
 
-def limit_next_auto_align(session, limit_um):
+def limit_next_auto_align(session: Session, limit_um: float) -> None:
     """Limit of the next alignment only."""
     session.options.align_limit_um = max(0.0, limit_um)
 
 
-def impose_shift(session, image, shift_px, reference=None, move_scope=True):
+def impose_shift(
+    session: Session,
+    image: Image,
+    shift_px: tuple[float, float],
+    reference: Image | None = None,
+    move_scope: bool = True,
+) -> None:
     """Give A its alignment shift and move the image shift so that it is centred next time.
 
     Raises
@@ -52,9 +64,17 @@ def impose_shift(session, image, shift_px, reference=None, move_scope=True):
 
 
 def align_to(
-    session, letter, no_shift=None, no_trim=None, periodic=None, show=None,
-    expected_x=None, expected_y=None, sigma_um=None, padding_percent=None,
-):  # fmt: skip
+    session: Session,
+    letter: str,
+    no_shift: int | None = None,
+    no_trim: int | None = None,
+    periodic: int | None = None,
+    show: int | None = None,
+    expected_x: float | None = None,
+    expected_y: float | None = None,
+    sigma_um: float | None = None,
+    padding_percent: int | None = None,
+) -> float:
     """Align A to a buffer; -1 when there is no peak within the limit.
 
     Borders are not trimmed and periodic peaks not removed, as with SerialEM's settings for both
@@ -84,14 +104,21 @@ def align_to(
     return 0.0
 
 
-def auto_align(session):
+def auto_align(session: Session) -> float:
     """Align A to B."""
     return align_to(session, "B")
 
 
 def align_between_mags(
-    session, letter, center_x, center_y, limit_um, scaling=None, rotation=None, no_shift=None
-):
+    session: Session,
+    letter: str,
+    center_x: float,
+    center_y: float,
+    limit_um: float,
+    scaling: float | None = None,
+    rotation: float | None = None,
+    no_shift: int | None = None,
+) -> tuple[float, float]:
     """Align A to a place in a reference of lower magnification; scaling and rotation used."""
     image = session.buffers.require("A")
     reference = session.buffers.require(letter)
@@ -129,7 +156,7 @@ def align_between_mags(
     return (1.0, turn)
 
 
-def report_align_shift(session):
+def report_align_shift(session: Session) -> tuple[float, ...] | None:
     """Unbinned pixels (Y up), nm along the image shift axes, nm on the specimen axes."""
     image = session.buffers.get("A")
     if image is None:
@@ -144,7 +171,7 @@ def report_align_shift(session):
     return (*(camera * session.camera.counted_per_px), *along, *specimen)
 
 
-def clear_alignment(session, keep_scope=None):
+def clear_alignment(session: Session, keep_scope: int | None = None) -> None:
     """Take the alignment shift of A away, and the image shift that it made unless told not to."""
     image = session.buffers.require("A")
     scope = session.scope
@@ -156,7 +183,7 @@ def clear_alignment(session, keep_scope=None):
     session.buffers.set("A", replace(image, align_shift_px=(0.0, 0.0), align_is_shift=(0.0, 0.0)))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "AlignTo": align_to,
     "AutoAlign": auto_align,
     "A": auto_align,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from space.simulator.commands.image_measures import beam_circle
@@ -9,18 +11,22 @@ from space.simulator.commands.low_dose import follow
 from space.simulator.errors import SEMerror
 from space.simulator.instrument import SPOT_SIZES
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
-def set_beam_shift(session, x, y):
+
+def set_beam_shift(session: Session, x: float, y: float) -> None:
     """Absolute beam shift in units of the microscope."""
     session.scope.beam_shift = (x, y)
 
 
-def report_beam_shift(session):
+def report_beam_shift(session: Session) -> tuple[float, float]:
     """Beam shift in units of the microscope."""
     return session.scope.beam_shift
 
 
-def _move_beam(session, camera_um):
+def _move_beam(session: Session, camera_um: tuple[float, float]) -> None:
     scope = session.scope
     to_camera = scope.optics.specimen_to_camera(scope.mag_index) * scope.pixel_um(scope.mag_index)
     per_unit = to_camera @ np.array(session.instrument.beam.shift_rows)
@@ -29,19 +35,21 @@ def _move_beam(session, camera_um):
     scope.beam_shift = (float(x), float(y))
 
 
-def move_beam_by_microns(session, x, y):
+def move_beam_by_microns(session: Session, x: float, y: float) -> None:
     """Move the beam by µm on the specimen along the axes of the camera (Y upwards)."""
     _move_beam(session, (x, y))
 
 
-def move_beam_by_field_fraction(session, x, y):
+def move_beam_by_field_fraction(session: Session, x: float, y: float) -> None:
     """Move the beam by fractions of the camera's width and height."""
     pixel_um = session.scope.pixel_um(session.scope.mag_index)
     columns, rows = session.camera.size_px
     _move_beam(session, (x * columns * pixel_um, y * rows * pixel_um))
 
 
-def center_beam_from_image(session, centroid=None, limit_um=None):
+def center_beam_from_image(
+    session: Session, centroid: int | None = None, limit_um: float | None = None
+) -> None:
     """Move the beam whose edge is seen in A to the centre, if that is not farther than a limit."""
     image = session.buffers.require("A")
     circle = beam_circle(image.data)
@@ -52,26 +60,28 @@ def center_beam_from_image(session, centroid=None, limit_um=None):
     if limit_um and np.hypot(*um) > limit_um:
         session.write_log(f"The beam is {np.hypot(*um):.2f} um off the centre and stays there")
         return
-    _move_beam(session, um)
+    _move_beam(session, (float(um[0]), float(um[1])))
 
 
-def auto_center_beam(session, limit_um=None, unused=None):
+def auto_center_beam(
+    session: Session, limit_um: float | None = None, unused: int | None = None
+) -> None:
     """Take a Trial picture and move the beam whose edge is seen there to the centre."""
     session.take("T")
     center_beam_from_image(session, None, limit_um)
 
 
-def set_beam_tilt(session, x, y):
+def set_beam_tilt(session: Session, x: float, y: float) -> None:
     """Absolute beam tilt in milliradians."""
     session.scope.beam_tilt = (x, y)
 
 
-def report_beam_tilt(session):
+def report_beam_tilt(session: Session) -> tuple[float, float]:
     """Beam tilt in milliradians."""
     return session.scope.beam_tilt
 
 
-def set_spot_size(session, number):
+def set_spot_size(session: Session, number: int) -> None:
     """Spot size; a larger one has less current."""
     if not 1 <= number <= SPOT_SIZES:
         raise SEMerror(f"Spot size {number} is not between 1 and {SPOT_SIZES}")
@@ -79,12 +89,12 @@ def set_spot_size(session, number):
     follow(session)
 
 
-def report_spot_size(session):
+def report_spot_size(session: Session) -> float:
     """Spot size."""
     return float(session.scope.spot_size)
 
 
-def set_percent_c2(session, percent):
+def set_percent_c2(session: Session, percent: float) -> None:
     """Intensity in percent."""
     if not 0.0 < percent < 100.0:
         raise SEMerror(f"An intensity of {percent:g} percent is out of range")
@@ -92,40 +102,40 @@ def set_percent_c2(session, percent):
     follow(session)
 
 
-def inc_percent_c2(session, change):
+def inc_percent_c2(session: Session, change: float) -> None:
     """Change the intensity by percent of its range."""
     set_percent_c2(session, 100.0 * session.scope.intensity + change)
 
 
-def report_percent_c2(session):
+def report_percent_c2(session: Session) -> tuple[float, float]:
     """Intensity in percent and as a fraction."""
     return (100.0 * session.scope.intensity, session.scope.intensity)
 
 
-def report_crossover_percent_c2(session):
+def report_crossover_percent_c2(session: Session) -> float:
     """Intensity in percent at which the beam of this spot size is smallest."""
     return 100.0 * session.instrument.beam.crossover[session.scope.spot_size - 1]
 
 
-def set_beam_size(session, diameter_um):
+def set_beam_size(session: Session, diameter_um: float) -> None:
     """Make the beam this wide by its intensity."""
     session.scope.set_beam_diameter(diameter_um)
     follow(session)
 
 
-def report_beam_size_from_calib(session):
+def report_beam_size_from_calib(session: Session) -> float:
     """Diameter of the beam in µm."""
     return session.scope.beam_diameter_um
 
 
-def change_intensity_by(session, factor):
+def change_intensity_by(session: Session, factor: float) -> None:
     """Make the beam brighter (above 1) or darker by a factor, with its diameter."""
     if factor <= 0.0:
         raise SEMerror(f"The intensity cannot be changed by a factor of {factor:g}")
     set_beam_size(session, session.scope.beam_diameter_um / factor**0.5)
 
 
-def set_intensity_for_mean(session, mean):
+def set_intensity_for_mean(session: Session, mean: float) -> None:
     """Change the intensity so that the picture in A would have had this mean."""
     present = float(session.buffers.require("A").data.mean())
     if mean <= 0.0 or present <= 0.0:
@@ -133,7 +143,7 @@ def set_intensity_for_mean(session, mean):
     change_intensity_by(session, mean / present)
 
 
-def set_dose_rate(session, rate_e_px_s, unused=None):
+def set_dose_rate(session: Session, rate_e_px_s: float, unused: int | None = None) -> None:
     """Change the intensity so that the picture in A would have had this dose rate.
 
     The rate is in electrons per unbinned pixel and second at the camera.
@@ -146,7 +156,7 @@ def set_dose_rate(session, rate_e_px_s, unused=None):
     set_intensity_for_mean(session, rate_e_px_s * per_rate)
 
 
-def report_illuminated_area(session):
+def report_illuminated_area(session: Session) -> float:
     """Diameter of the beam in units of 100 µm; 0 where the microscope cannot tell it."""
     if session.instrument.beam.condensers < 3:
         session.write_log("The illuminated area cannot be read on this microscope")
@@ -154,14 +164,14 @@ def report_illuminated_area(session):
     return session.scope.beam_diameter_um / 100.0
 
 
-def set_illuminated_area(session, area):
+def set_illuminated_area(session: Session, area: float) -> None:
     """Make the beam as wide as this many times 100 µm."""
     if session.instrument.beam.condensers < 3:
         raise SEMerror("The illuminated area cannot be set on this microscope")
     set_beam_size(session, 100.0 * area)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SetBeamShift": set_beam_shift,
     "ReportBeamShift": report_beam_shift,
     "MoveBeamByMicrons": move_beam_by_microns,

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator.errors import SEMerror
 from space.simulator.images import Image
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 SMALLEST_REDUCED_PX = 10
 
 
-def copy(session, source, target):
+def copy(session: Session, source: str, target: str) -> None:
     """Copy an image with what is known about it; nothing rolls."""
     session.buffers.set(target, session.buffers.require(source))
 
@@ -24,7 +29,7 @@ def _read_only(data: np.ndarray) -> np.ndarray:
     return data
 
 
-def derived(session, image: Image, data: np.ndarray, factor: float = 1.0) -> Image:
+def derived(session: Session, image: Image, data: np.ndarray, factor: float = 1.0) -> Image:
     """What a processed image keeps: position, magnification, camera, tilt.
 
     Its relation to the stage follows from magnification and the ROUNDED binning, and the image
@@ -54,7 +59,7 @@ def derived(session, image: Image, data: np.ndarray, factor: float = 1.0) -> Ima
     )
 
 
-def crop_center_to_size(session, letter, nx, ny):
+def crop_center_to_size(session: Session, letter: str, nx: int, ny: int) -> None:
     """Centre crop into A."""
     image = session.buffers.require(letter)
     rows, cols = image.data.shape
@@ -98,7 +103,7 @@ def reduce_array(data: np.ndarray, factor: float) -> np.ndarray:
     return shrunk.astype(data.dtype)
 
 
-def reduce_image(session, letter, factor):
+def reduce_image(session: Session, letter: str, factor: float) -> None:
     """Antialiased shrink into A."""
     image = session.buffers.require(letter)
     rows, cols = image.data.shape
@@ -109,19 +114,21 @@ def reduce_image(session, letter, factor):
     session.buffers.push(replace(result, processed=True))
 
 
-def report_current_buffer(session):
+def report_current_buffer(session: Session) -> tuple[str, float]:
     """Displayed buffer and whether it holds an image."""
     letter = session.buffers.displayed
     return (letter, float(session.buffers.get(letter) is not None))
 
 
-def show(session, letter):
+def show(session: Session, letter: str) -> None:
     """Display a buffer."""
     session.buffers.require(letter)
     session.buffers.displayed = letter.upper()
 
 
-def image_properties(session, letter=None):
+def image_properties(
+    session: Session, letter: str | None = None
+) -> tuple[float, float, float, float, float, float]:
     """Size, binning, exposure, pixel in nm and camera set."""
     image = session.buffers.require(letter or "A")
     rows, cols = image.data.shape
@@ -137,14 +144,16 @@ def image_properties(session, letter=None):
     )
 
 
-def image_conditions(session, letter):
+def image_conditions(session: Session, letter: str) -> tuple[float, float]:
     """Dose in e/Å² and nominal magnification."""
     image = session.buffers.require(letter)
     mag = image.magnification or session.scope.magnification(image.mag_index)
     return (image.dose_e_A2 if image.dose_e_A2 > 0 else -1.0, mag)
 
 
-def report_mean_counts(session, letter=None, option=None):
+def report_mean_counts(
+    session: Session, letter: str | None = None, option: int | None = None
+) -> float | tuple[float, ...]:
     """Mean; with 1 per unbinned pixel and second; with 2 mean, SD, min, max."""
     image = session.buffers.require(letter or "A")
     mean = float(image.data.mean(dtype=np.float64))
@@ -155,12 +164,12 @@ def report_mean_counts(session, letter=None, option=None):
     return mean
 
 
-def add_buf_to_stack_window(session, letter, *args):
+def add_buf_to_stack_window(session: Session, letter: str, *args: str | float | None) -> None:
     """Display only."""
     session.buffers.require(letter)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "Copy": copy,
     "CropCenterToSize": crop_center_to_size,
     "ReduceImage": reduce_image,

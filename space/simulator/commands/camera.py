@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator import frames
 from space.simulator.camera import AREA_FRACTIONS
@@ -11,26 +12,31 @@ from space.simulator.errors import SEMerror
 from space.simulator.exposure_notes import frame_folder
 from space.simulator.images import CAMERA_SET_LETTERS
 
+if TYPE_CHECKING:
+    from space.simulator.camera import SetChanges
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 # Sets that stand in for those of which no single picture is taken.
 MATCHING_SET = {7: "T", 8: "R"}
 
 
-def view(session):
+def view(session: Session) -> None:
     """View picture."""
     session.take("V")
 
 
-def focus(session):
+def focus(session: Session) -> None:
     """Focus picture."""
     session.take("F")
 
 
-def trial(session):
+def trial(session: Session) -> None:
     """Trial picture."""
     session.take("T")
 
 
-def record(session):
+def record(session: Session) -> None:
     """Record picture; its dose goes to the accumulator when that is on."""
     image = session.take("R")
     options = session.options
@@ -39,17 +45,17 @@ def record(session):
         options.cumulative_dose[area] = options.cumulative_dose.get(area, 0.0) + image.dose_e_A2
 
 
-def preview(session):
+def preview(session: Session) -> None:
     """Preview picture: its own set in the Record area."""
     session.take("P")
 
 
-def search(session):
+def search(session: Session) -> None:
     """Search picture."""
     session.take("S")
 
 
-def acquire_to_match_buffer(session, letter):
+def acquire_to_match_buffer(session: Session, letter: str) -> None:
     """Picture with the set, binning, exposure and size of the one in a buffer."""
     image = session.buffers.require(letter)
     number = image.camera_set
@@ -70,24 +76,33 @@ def acquire_to_match_buffer(session, letter):
     )
 
 
-def set_exposure(session, set_letter, exposure_s, drift_s=None):
+def set_exposure(
+    session: Session, set_letter: str, exposure_s: float, drift_s: float | None = None
+) -> None:
     """Exposure time until the script ends or the set is restored."""
     if exposure_s <= 0:
         raise SEMerror(f"An exposure of {exposure_s:g} s is not possible")
-    changes = {"exposure_s": exposure_s}
+    changes: SetChanges = {"exposure_s": exposure_s}
     if drift_s is not None:
         changes["drift_s"] = drift_s
     session.camera.change(set_letter, **changes)
 
 
-def set_binning(session, set_letter, binning):
+def set_binning(session: Session, set_letter: str, binning: float) -> None:
     """Binning until the script ends or the set is restored."""
     if binning not in session.camera.model.binnings:
         raise SEMerror(f"{binning:g} is not an available binning")
     session.camera.change(set_letter, binning=int(binning))
 
 
-def set_camera_area(session, set_letter, size, right=None, top=None, bottom=None):
+def set_camera_area(
+    session: Session,
+    set_letter: str,
+    size: str,
+    right: int | None = None,
+    top: int | None = None,
+    bottom: int | None = None,
+) -> None:
     """Part of the chip: F, H, Q, WH, WQ or left, right, top, bottom in unbinned pixels."""
     width, height = session.camera.size_px
     name = size.strip().upper()
@@ -102,39 +117,42 @@ def set_camera_area(session, set_letter, size, right=None, top=None, bottom=None
         )
     else:
         try:
-            window = (int(float(name)), right, top, bottom)
+            left = int(float(name))
         except ValueError as error:
             raise SEMerror(f"{size!r} is not an area of the camera") from error
-        if None in window or not (0 <= window[0] < window[1] <= width):
+        if right is None or top is None or bottom is None:
             raise SEMerror("The camera area is outside the camera")
-        if not 0 <= window[2] < window[3] <= height:
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise SEMerror("The camera area is outside the camera")
+        window = (left, right, top, bottom)
     session.camera.change(set_letter, window_px=window)
 
 
-def restore_camera_set(session, set_letter=None):
+def restore_camera_set(session: Session, set_letter: str | None = None) -> None:
     """Undo changes of one set or of all."""
     if not session.camera.restore(set_letter):
         raise SEMerror("There is nothing to restore for the camera set")
 
 
-def keep_camera_set_changes(session, set_letter=None):
+def keep_camera_set_changes(session: Session, set_letter: str | None = None) -> None:
     """Keep the changes after the script."""
     session.camera.keep_changes(set_letter)
 
 
-def report_exposure(session, set_letter):
+def report_exposure(session: Session, set_letter: str) -> tuple[float, float]:
     """Exposure and drift settling in seconds."""
     values = session.camera.sets[session.camera.letter(set_letter)]
     return (values.exposure_s, values.drift_s)
 
 
-def report_binning(session, set_letter):
+def report_binning(session: Session, set_letter: str) -> float:
     """Binning of a set."""
     return float(session.camera.binning(set_letter))
 
 
-def camera_properties(session, camera=None, mag_index=None):
+def camera_properties(
+    session: Session, camera: int | None = None, mag_index: int | None = None
+) -> tuple[float, ...]:
     """Size, rotation/flip, chip pixel, pixel in nm on the specimen, camera number."""
     if camera is not None and camera not in (-1, 0, 1):
         raise SEMerror(f"Camera number {camera} is out of range")
@@ -147,20 +165,20 @@ def camera_properties(session, camera=None, mag_index=None):
     return (float(width), float(height), turned, model.chip_pixel_um, pixel_nm, 1.0)
 
 
-def select_camera(session, number):
+def select_camera(session: Session, number: int) -> None:
     """There is one camera, which is number 1."""
     if number != 1:
         raise SEMerror(f"Camera number {number} is out of range")
 
 
-def report_camera_name(session, number):
+def report_camera_name(session: Session, number: int) -> str:
     """Name of a camera; 0 for the current one."""
     if number not in (0, 1):
         raise SEMerror(f"Camera number {number} is out of range")
     return session.camera.name
 
 
-def set_exposure_for_mean(session, mean, unused=None):
+def set_exposure_for_mean(session: Session, mean: float, unused: int | None = None) -> None:
     """Record exposure with which the picture in A would have had this mean, temporarily."""
     present = float(session.buffers.require("A").data.mean())
     if mean <= 0.0 or present <= 0.0:
@@ -169,7 +187,7 @@ def set_exposure_for_mean(session, mean, unused=None):
     set_exposure(session, "R", max(exposure_s, session.camera.model.min_exposure_s))
 
 
-def report_camera_property(session, camera, name):
+def report_camera_property(session: Session, camera: int, name: str) -> float:
     """Property of the camera."""
     if camera not in (0, 1):
         raise SEMerror(f"Camera number {camera} is out of range")
@@ -186,7 +204,7 @@ def report_camera_property(session, camera, name):
     return properties[name.upper()]
 
 
-def report_current_pixel_size(session, set_letter):
+def report_current_pixel_size(session: Session, set_letter: str) -> float:
     """Pixel of a set in nm, at the magnification of its area."""
     from space.simulator.session import AREA_OF_SET
 
@@ -196,14 +214,14 @@ def report_current_pixel_size(session, set_letter):
     return scope.pixel_um(index) * 1000.0 * session.camera.binning(letter)
 
 
-def area_for_cumul_record_dose(session, number):
+def area_for_cumul_record_dose(session: Session, number: int) -> None:
     """Accumulator of the following Records."""
     if not 0 <= number <= 254:
         raise SEMerror(f"Dose area {number} is out of range")
     session.options.dose_area = number
 
 
-def accumulate_record_dose(session, dose):
+def accumulate_record_dose(session: Session, dose: float) -> None:
     """Start or add to the accumulated dose; negative turns it off."""
     options = session.options
     options.accumulate_dose = dose >= 0
@@ -212,13 +230,15 @@ def accumulate_record_dose(session, dose):
         options.cumulative_dose[area] = options.cumulative_dose.get(area, 0.0) + dose
 
 
-def set_frame_base_name(session, keep, in_file, in_folder, name):
+def set_frame_base_name(
+    session: Session, keep: int, in_file: int, in_folder: int, name: str
+) -> None:
     """Base name of frame files, in names of files and of folders (1, 0, -1 as before)."""
     session.options.frames = session.options.frames.with_base(name, in_file, in_folder)
     session.options.keep_frame_name = bool(keep)
 
 
-def set_frame_name_format(session, keep, mode, bits):
+def set_frame_name_format(session: Session, keep: int, mode: int, bits: int) -> None:
     """Parts of frame names: bits to set (1), to clear (0), or all of them (-1)."""
     if not 0 <= bits <= frames.ALL_BITS:
         raise SEMerror(f"{bits} is not a sum of the bits of frame names")
@@ -226,14 +246,14 @@ def set_frame_name_format(session, keep, mode, bits):
     session.options.keep_frame_name = bool(keep)
 
 
-def report_frame_saving_path(session):
+def report_frame_saving_path(session: Session) -> str:
     """Folder of the frames, or NONE; only for cameras of the kinds that have frames."""
     if session.camera.model.kind.k2_type == 0:
         raise SEMerror("The current camera does not save frames")
     return str(frame_folder(session) or "NONE")
 
 
-def report_last_frame_file(session):
+def report_last_frame_file(session: Session) -> tuple[str, str, str]:
     """Path of the latest frame file, its folder and its name."""
     last = session.options.frames.last
     if not last:
@@ -241,7 +261,7 @@ def report_last_frame_file(session):
     return (last, str(Path(last).parent) + os.sep, Path(last).name)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "V": view,
     "View": view,
     "F": focus,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 READ_MODES = 3
 
 
-def set_centered_size(session, set_letter, binning, columns, rows):
+def set_centered_size(
+    session: Session, set_letter: str, binning: float, columns: int, rows: int
+) -> None:
     """Binning, and size in binned pixels of a centred part of the chip, until restored."""
     camera = session.camera
     if binning not in camera.model.binnings:
@@ -22,12 +29,12 @@ def set_centered_size(session, set_letter, binning, columns, rows):
     camera.change(set_letter, binning=binning, window_px=window)
 
 
-def report_count_scaling(session):
+def report_count_scaling(session: Session) -> tuple[float, float]:
     """Whether counts are divided by 2 (never), and counts per electron."""
     return (0.0, session.camera.model.counts_per_electron)
 
 
-def set_k2_read_mode(session, set_letter, mode):
+def set_k2_read_mode(session: Session, set_letter: str, mode: int) -> None:
     """Read mode of a direct detector; pictures do not differ between modes."""
     session.camera.letter(set_letter)
     if session.camera.model.kind.k2_type == 0:
@@ -36,12 +43,12 @@ def set_k2_read_mode(session, set_letter, mode):
         raise SEMerror(f"{mode} is not a read mode")
 
 
-def _require_frames(session) -> None:
+def _require_frames(session: Session) -> None:
     if not session.camera.model.frame_folder:
         raise SEMerror("The current camera does not save frames")
 
 
-def set_frame_time(session, set_letter, seconds):
+def set_frame_time(session: Session, set_letter: str, seconds: float) -> None:
     """Exposure time of a frame; frames are only named, so it does not matter."""
     session.camera.letter(set_letter)
     _require_frames(session)
@@ -50,8 +57,14 @@ def set_frame_time(session, set_letter, seconds):
 
 
 def set_dose_frac_params(
-    session, set_letter, fractionate, save=None, align=None, use_filter=None, where=None
-):
+    session: Session,
+    set_letter: str,
+    fractionate: int,
+    save: int | None = None,
+    align: int | None = None,
+    use_filter: int | None = None,
+    where: int | None = None,
+) -> None:
     """Whether frames of a camera set are taken and saved; until the script ends."""
     letter = session.camera.letter(set_letter)
     _require_frames(session)
@@ -65,7 +78,7 @@ def set_dose_frac_params(
     options.frames = replace(options.frames, camera_sets=sets + letter * wanted)
 
 
-def set_folder_for_frames(session, name):
+def set_folder_for_frames(session: Session, name: str) -> None:
     """Folder in which the camera saves frames; it is made if it is not there."""
     _require_frames(session)
     folder = session.resolve(name)
@@ -76,7 +89,7 @@ def set_folder_for_frames(session, name):
     session.camera.model = replace(session.camera.model, frame_folder=str(folder))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SetCenteredSize": set_centered_size,
     "ReportCountScaling": report_count_scaling,
     "SetK2ReadMode": set_k2_read_mode,

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 LOWEST_TARGET_UM, HIGHEST_TARGET_UM = -200.0, 50.0
 
 
-def screen_down(session):
+def screen_down(session: Session) -> None:
     """Put the fluorescent screen in; the next picture takes it out."""
     session.scope.screen_down = True
     session.clock.advance(3.0)
 
 
-def screen_up(session):
+def screen_up(session: Session) -> None:
     """Take the fluorescent screen out."""
     session.scope.screen_down = False
     session.clock.advance(3.0)
 
 
-def report_screen(session):
+def report_screen(session: Session) -> float:
     """Whether the screen is in."""
     return float(session.scope.screen_down)
 
 
-def report_screen_current(session):
+def report_screen_current(session: Session) -> float:
     """Current of the beam on the screen in nA, 0 when the screen is out or valves are closed."""
     scope = session.scope
     if not (scope.screen_down and scope.valve_open):
@@ -32,18 +38,18 @@ def report_screen_current(session):
     return session.instrument.beam.currents_nA[scope.spot_size - 1]
 
 
-def set_probe_mode(session, mode):
+def set_probe_mode(session: Session, mode: str) -> None:
     """Microprobe (text that begins with m, or 1); nanoprobe is not simulated."""
     if mode.strip().lower()[:1] not in ("m", "1"):
         raise SEMerror("SetProbeMode: nanoprobe is not simulated")
 
 
-def report_probe_mode(session):
+def report_probe_mode(session: Session) -> float:
     """1 for microprobe, the only one."""
     return 1.0
 
 
-def set_slit_width(session, width_ev):
+def set_slit_width(session: Session, width_ev: float) -> None:
     """Width of the energy filter's slit in eV."""
     if not session.instrument.energy_filter:
         raise SEMerror("This microscope has no energy filter")
@@ -55,7 +61,7 @@ def set_slit_width(session, width_ev):
 # --- focus ------------------------------------------------------------------------------------
 
 
-def reset_defocus(session):
+def reset_defocus(session: Session) -> None:
     """Make the present focus the zero of the readout; the focus itself stays."""
     scope = session.scope
     scope.focus_zero_um -= scope.defocus_um
@@ -63,19 +69,19 @@ def reset_defocus(session):
     session.workbench.saved_focus_um = None
 
 
-def set_eucentric_focus(session, number=None):
+def set_eucentric_focus(session: Session, number: float | None = None) -> None:
     """Focus on the height of the tilt axis, as calibrated; a number is not simulated."""
     if number is not None:
         raise SEMerror("SetEucentricFocus: not simulated with a number")
     session.scope.defocus_um = session.scope.focus_zero_um
 
 
-def save_focus(session):
+def save_focus(session: Session) -> None:
     """Remember the focus for RestoreFocus."""
     session.workbench.saved_focus_um = session.scope.defocus_um
 
 
-def restore_focus(session):
+def restore_focus(session: Session) -> None:
     """Back to the focus that SaveFocus remembered."""
     saved = session.workbench.saved_focus_um
     if saved is None:
@@ -84,18 +90,20 @@ def restore_focus(session):
     session.workbench.saved_focus_um = None
 
 
-def _set_target(session, target_um: float) -> None:
+def _set_target(session: Session, target_um: float) -> None:
     if not LOWEST_TARGET_UM <= target_um <= HIGHEST_TARGET_UM:
         raise SEMerror(f"A target defocus of {target_um:g} is out of range")
     session.scope.target_defocus_um = target_um
 
 
-def inc_target_defocus(session, change_um):
+def inc_target_defocus(session: Session, change_um: float) -> None:
     """Change the target of autofocus."""
     _set_target(session, session.scope.target_defocus_um + change_um)
 
 
-def cycle_target_defocus(session, first_um, last_um, steps, back=None):
+def cycle_target_defocus(
+    session: Session, first_um: float, last_um: float, steps: int, back: int | None = None
+) -> None:
     """Go on to the next target of autofocus between two values, in equal steps.
 
     After the last one comes the first again, or with a non-zero fourth number the way back. A
@@ -123,7 +131,13 @@ def cycle_target_defocus(session, first_um, last_um, steps, back=None):
 # --- low dose ---------------------------------------------------------------------------------
 
 
-def set_axis_position(session, letter, distance_um, angle=None, unused=None):
+def set_axis_position(
+    session: Session,
+    letter: str,
+    distance_um: float,
+    angle: float | None = None,
+    unused: int | None = None,
+) -> None:
     """Distance of the Focus or Trial area from Record along the tilt axis, in µm."""
     key = letter.strip().upper()[:1]
     if not session.scope.low_dose or key not in ("F", "T"):
@@ -133,7 +147,7 @@ def set_axis_position(session, letter, distance_um, angle=None, unused=None):
     session.scope.store_area(key, axis_um=distance_um)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "ScreenDown": screen_down,
     "ScreenUp": screen_up,
     "ReportScreen": report_screen,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator import files as file_table
 from space.simulator.atomic import whole_file
@@ -19,8 +22,13 @@ from space.simulator.stored_images import (
     read_single,
 )
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.montage_layout import Piece
+    from space.simulator.session import Session
 
-def user_set_directory(session, prompt=None):
+
+def user_set_directory(session: Session, prompt: str | None = None) -> str:
     """Folder dialog: the policy's folder, else the present one."""
     chosen = session.policy.folder
     session.note_dialog("folder", prompt or "", chosen or str(session.directory))
@@ -31,7 +39,7 @@ def user_set_directory(session, prompt=None):
     return report_directory(session)
 
 
-def set_directory(session, name):
+def set_directory(session: Session, name: str) -> None:
     """Change the current directory."""
     path = session.resolve(name)
     if not path.is_dir():
@@ -41,59 +49,68 @@ def set_directory(session, name):
     os.chdir(session.directory)
 
 
-def report_directory(session):
+def report_directory(session: Session) -> str:
     """Current directory without a separator at its end."""
     return str(session.directory)
 
 
-def does_file_exist(session, name):
+def does_file_exist(session: Session, name: str) -> float:
     """1 if the file is there."""
     return float(session.resolve(name).exists())
 
 
-def allow_file_overwrite(session, flag):
+def allow_file_overwrite(session: Session, flag: int) -> None:
     """Let new files replace old ones until the script ends."""
     session.files.overwrite = bool(flag)
 
 
-def set_new_file_type(session, kind, montage=None):
+def set_new_file_type(session: Session, kind: int, montage: int | None = None) -> None:
     """Type of new files; only MRC is written."""
     if int(kind) not in range(6):
         raise SEMerror(f"{kind} is not a file type")
     session.files.file_type = int(kind)
 
 
-def open_new_file(session, name):
+def open_new_file(session: Session, name: str) -> None:
     """Make a new file for single images."""
-    _guard(session.files.open_new, session.resolve(name))
+    with file_errors():
+        session.files.open_new(session.resolve(name))
     session.write_log(f"Opened new file {name}")
 
 
-def open_old_file(session, name):
+def open_old_file(session: Session, name: str) -> None:
     """Open a file to append to it."""
-    _guard(session.files.open_old, session.resolve(name))
+    with file_errors():
+        session.files.open_old(session.resolve(name))
     session.write_log(f"Opened {name}")
 
 
-def close_file(session, need_open=None):
+def close_file(session: Session, need_open: str | None = None) -> None:
     """Close the current file; with any text it is an error when none is open."""
     if not session.files.close() and need_open:
         raise SEMerror("There is no open file to close")
 
 
-def save_to_file(session, buffer=None, number=None):
+def save_to_file(session: Session, buffer: str | None = None, number: int | None = None) -> None:
     """Append the image of a buffer to the current file or another open one."""
     letter = buffer_letter(buffer or "A")
     image = session.buffers.require(letter)
     file = session.files.current
     if number is not None and int(number) > 0:
-        file = _guard(session.files.get, int(number))
+        with file_errors():
+            file = session.files.get(int(number))
     if file is None:
         raise SEMerror("There is no open file to save the image in")
     session.buffers.set(letter, store(session, image, file))
 
 
-def store(session, image: Image, file: ImageFile, piece=None, montage_number: int = 0) -> Image:
+def store(
+    session: Session,
+    image: Image,
+    file: ImageFile,
+    piece: Piece | None = None,
+    montage_number: int = 0,
+) -> Image:
     """Append an image to a file and note where it went.
 
     Raises
@@ -102,13 +119,14 @@ def store(session, image: Image, file: ImageFile, piece=None, montage_number: in
         If it does not fit.
     """
     session.faults.check_disk(file.path)
-    section = _guard(file.save, image, save_context(session, image), piece, montage_number)
+    with file_errors():
+        section = file.save(image, save_context(session, image), piece, montage_number)
     session.note_saved(image, str(file.path), section)
     current = file is session.files.current
     return file_table.saved(image, file, section if piece is None else montage_number, current)
 
 
-def save_context(session, image: Image) -> SaveContext:
+def save_context(session: Session, image: Image) -> SaveContext:
     """What the mdoc tells besides the image's own data."""
     magnification = image.magnification
     if not magnification and image.mag_index > 0:
@@ -123,7 +141,7 @@ def save_context(session, image: Image) -> SaveContext:
     )
 
 
-def read_file(session, section, buffer=None):
+def read_file(session: Session, section: int, buffer: str | None = None) -> None:
     """Read a section of the current file."""
     file = session.files.current
     if file is None:
@@ -131,7 +149,7 @@ def read_file(session, section, buffer=None):
     load_into_buffer(session, file.path, int(section), buffer)
 
 
-def read_other_file(session, section, buffer, name):
+def read_other_file(session: Session, section: int, buffer: str, name: str) -> None:
     """Read a section of any file."""
     path = session.resolve(name)
     if int(section) < 0:
@@ -142,7 +160,13 @@ def read_other_file(session, section, buffer, name):
     load_into_buffer(session, path, int(section), letter)
 
 
-def load_into_buffer(session, path: Path, section: int, buffer=None, change=None) -> None:
+def load_into_buffer(
+    session: Session,
+    path: Path,
+    section: int,
+    buffer: str | None = None,
+    change: Callable[[Image], Image] | None = None,
+) -> None:
     """Read an image, or a montage, into a buffer as a read or loaded one.
 
     A single image goes to the buffer alone. For a montage the buffers roll by two, A gets the
@@ -168,36 +192,42 @@ def load_into_buffer(session, path: Path, section: int, buffer=None, change=None
     """
     letter = buffer_letter(buffer or session.buffers.read_buffer)
     current = session.files.is_current(path)
-    change = change or (lambda image: image)
     try:
         loaded = _read(session, path, section)
     except StoredImageError as problem:
         raise SEMerror(str(problem)) from problem
-    note = {"file": str(path), "section": section if current else -1, "from_current_file": current}
+
+    def noted(image: Image) -> Image:
+        place = section if current else -1
+        return replace(image, file=str(path), section=place, from_current_file=current)
+
+    def changed(image: Image) -> Image:
+        return noted(image) if change is None else change(noted(image))
+
     if isinstance(loaded, LoadedMontage):
-        overview = change(replace(loaded.overview, **note))
+        overview = changed(loaded.overview)
         session.buffers.roll(2)
-        session.buffers.set("A", replace(loaded.center, **note))
+        session.buffers.set("A", noted(loaded.center))
         session.buffers.set("B", overview)
         session.buffers.set(letter, overview)
     else:
-        session.buffers.set(letter, change(replace(loaded, **note)))
+        session.buffers.set(letter, changed(loaded))
     session.buffers.displayed = letter
 
 
-def _read(session, path: Path, section: int) -> Image | LoadedMontage:
+def _read(session: Session, path: Path, section: int) -> Image | LoadedMontage:
     document = file_table.read_mdoc(path)
     if document is not None and document.header.get("Montage", "0") == "1":
         return read_montage(path, section, session.scope, session.montage.overview_binning)
     return read_single(path, section, session.scope)
 
 
-def report_file_number(session):
+def report_file_number(session: Session) -> float:
     """Number of the current file, -1 when none is open."""
     return float(session.files.number)
 
 
-def report_file_z_size(session):
+def report_file_z_size(session: Session) -> float | tuple[float, float]:
     """Sections of the current file; for a montage also the number of montages."""
     file = session.files.current
     if file is None:
@@ -207,26 +237,30 @@ def report_file_z_size(session):
     return float(file.sections)
 
 
-def add_to_autodoc(session, key, value):
+def add_to_autodoc(session: Session, key: str, value: str) -> None:
     """Add an entry to the last section of the mdoc."""
     if not key.strip() or any(sign in key for sign in "=[]\n"):
         raise SEMerror(f"{key!r} cannot be the key of an mdoc entry")
-    _guard(_current_mdoc_file(session).add_to_mdoc, key.strip(), value)
+    with file_errors():
+        _current_mdoc_file(session).add_to_mdoc(key.strip(), value)
 
 
-def write_autodoc(session):
+def write_autodoc(session: Session) -> None:
     """Write the mdoc of the current file."""
-    _guard(_current_mdoc_file(session).write_mdoc)
+    with file_errors():
+        _current_mdoc_file(session).write_mdoc()
 
 
-def _current_mdoc_file(session) -> ImageFile:
+def _current_mdoc_file(session: Session) -> ImageFile:
     file = session.files.current
     if file is None:
         raise SEMerror("There is no open file and so no mdoc")
     return file
 
 
-def snapshot_to_file(session, zoom, scaling, skip, kind, compression, name):
+def snapshot_to_file(
+    session: Session, zoom: float, scaling: float, skip: int, kind: str, compression: str, name: str
+) -> None:
     """Save the displayed image as a picture with 8 bits, full size for zoom <= 0."""
     import numpy as np
     from PIL import Image as Picture
@@ -250,15 +284,16 @@ def snapshot_to_file(session, zoom, scaling, skip, kind, compression, name):
         Picture.fromarray(grey).save(temporary, formats[kind.upper()])
 
 
-def _guard(function, *arguments):
-    """Call a function of the file table; its refusals become script errors."""
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """Turn refusals of the file table into script errors."""
     try:
-        return function(*arguments)
+        yield
     except FileTableError as problem:
         raise SEMerror(str(problem)) from problem
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "UserSetDirectory": user_set_directory,
     "SetDirectory": set_directory,
     "ReportDirectory": report_directory,

@@ -6,11 +6,16 @@ All that is measured is measured in pictures.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from space.simulator import ctf_fit, focusing
 from space.simulator import eucentricity as routines
 from space.simulator.commands.stage import reset_image_shift
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 SMALL_SHIFT_UM = 0.1
 REFOCUS_UM = 5.0
@@ -21,45 +26,45 @@ CTFPLOTTER_STATUS = 1.0
 AREA_SETS = {0: "F", 1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}
 
 
-def set_target_defocus(session, defocus_um):
+def set_target_defocus(session: Session, defocus_um: float) -> None:
     """Target of autofocus."""
     if not -200.0 <= defocus_um <= 50.0:
         raise SEMerror(f"A target defocus of {defocus_um:g} is out of range")
     session.scope.target_defocus_um = defocus_um
 
 
-def report_target_defocus(session):
+def report_target_defocus(session: Session) -> float:
     """Target of autofocus."""
     return session.scope.target_defocus_um
 
 
-def set_defocus(session, defocus_um):
+def set_defocus(session: Session, defocus_um: float) -> None:
     """Readout of the defocus."""
     if abs(defocus_um) > 5000.0:
         raise SEMerror(f"A defocus of {defocus_um:g} is out of range")
     session.scope.defocus_um = defocus_um
 
 
-def change_focus(session, change_um):
+def change_focus(session: Session, change_um: float) -> None:
     """Change of the readout."""
     if change_um == 0.0 or abs(change_um) > 1000.0:
         raise SEMerror(f"A focus change of {change_um:g} is not possible")
     session.scope.defocus_um += change_um
 
 
-def report_defocus(session):
+def report_defocus(session: Session) -> float:
     """Readout of the defocus, with the offset of View or Search in them."""
     return session.scope.defocus_um
 
 
-def change_limits(session, lowest_um, highest_um):
+def change_limits(session: Session, lowest_um: float, highest_um: float) -> None:
     """Largest changes of focus downwards and upwards that autofocus may make in this script."""
     if lowest_um >= highest_um:
         raise SEMerror("The lower limit of the focus change must be below the upper one")
     session.measured.focus_change_limits_um = (lowest_um, highest_um)
 
 
-def autofocus(session, mode=None, area=None):
+def autofocus(session: Session, mode: int | None = None, area: int | None = None) -> None:
     """Measure the defocus with tilted beams and, by default, bring it to the target.
 
     1 change focus, -1 only measure, -2 only measure drift. Area: Focus by default, 1 or 2 View,
@@ -107,19 +112,19 @@ def autofocus(session, mode=None, area=None):
             return
 
 
-def report_auto_focus(session):
+def report_auto_focus(session: Session) -> tuple[float, float]:
     """Defocus measured last and whether that succeeded."""
     return (session.measured.defocus_um, session.measured.defocus_status)
 
 
-def report_focus_drift(session):
+def report_focus_drift(session: Session) -> tuple[float, float]:
     """Drift in nm/s from the last autofocus."""
     if session.measured.drift_nm_s is None:
         raise SEMerror("There is no drift available from an autofocus")
     return session.measured.drift_nm_s
 
 
-def _fitted(session, letter, low, high):
+def _fitted(session: Session, letter: str, low: float, high: float) -> ctf_fit.Fit | None:
     """Fit to the power spectrum of a picture; None where it shows no rings."""
     image = session.buffers.require(letter)
     if low >= 0 or high >= 0 or low == high:
@@ -135,7 +140,9 @@ def _fitted(session, letter, low, high):
     return ctf_fit.fit_defocus(spectrum, low, high, aberrations)
 
 
-def ctf_find(session, letter, low, high, *options):
+def ctf_find(
+    session: Session, letter: str, low: float, high: float, *options: float | None
+) -> tuple[float, ...]:
     """Defocus, astigmatism, angle, phase, score, resolution in Å; the optics are not astigmatic."""
     found = _fitted(session, letter, low, high)
     if found is None:
@@ -143,7 +150,9 @@ def ctf_find(session, letter, low, high, *options):
     return (found.defocus_um, 0.0, 0.0, 0.0, found.score, 10.0 / found.fitted_to_per_nm)
 
 
-def ctfplotter(session, letter, low, high, *options):
+def ctfplotter(
+    session: Session, letter: str, low: float, high: float, *options: float | None
+) -> tuple[float, ...]:
     """Defocus, astigmatism, angle, phase, fit frequency (1/nm), score.
 
     Where the power spectrum shows no rings, the program that makes the fit ends with a status
@@ -156,7 +165,7 @@ def ctfplotter(session, letter, low, high, *options):
     return (found.defocus_um, 0.0, 0.0, 0.0, found.fitted_to_per_nm, found.score)
 
 
-def eucentricity(session, mode=None, unused=None):
+def eucentricity(session: Session, mode: int | None = None, unused: int | None = None) -> None:
     """Bring what stands in the centre to the height of the tilt axis; ends at zero tilt.
 
     1 rough, 2 fine (default), 3 both, negative by focus. Where there is nothing to correlate, or
@@ -186,7 +195,7 @@ def eucentricity(session, mode=None, unused=None):
         _tell(session, routines.fine(session))
 
 
-def _height_by_focus(session):
+def _height_by_focus(session: Session) -> routines.Outcome:
     """Height from the defocus that autofocus measures, against the calibrated focus."""
     scope = session.scope
     scope.tilt_to(0.0)
@@ -201,7 +210,7 @@ def _height_by_focus(session):
     return routines.Outcome(z_um - height_um)
 
 
-def _tell(session, outcome):
+def _tell(session: Session, outcome: routines.Outcome) -> None:
     if outcome.z_um is not None:
         session.write_log(f"Eucentricity: Z is {outcome.z_um:.2f} um now")
     elif outcome.beyond_limit:
@@ -210,17 +219,17 @@ def _tell(session, outcome):
         session.write_log("WARNING: Eucentricity had nothing to correlate; Z is as before")
 
 
-def limit_next_rough_eucen(session, limit_um):
+def limit_next_rough_eucen(session: Session, limit_um: float) -> None:
     """Largest change of Z that the next rough routine may make."""
     session.measured.rough_limit_um = limit_um
 
 
-def report_rough_eucen_failed(session):
+def report_rough_eucen_failed(session: Session) -> float:
     """Whether the last rough routine gave up because Z would have passed a limit."""
     return float(session.rough_eucentricity_failed)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SetTargetDefocus": set_target_defocus,
     "ReportTargetDefocus": report_target_defocus,
     "SetDefocus": set_defocus,

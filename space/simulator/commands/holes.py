@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,14 +15,24 @@ from space.simulator.errors import SEMerror
 from space.simulator.nav_items import image_to_stage_um, point_item
 from space.simulator.workbench import FoundHoles, HoleSettings
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 # Part of a hole's radius within which its counts are averaged.
 INNER_PART = 0.7
 
 
 def set_hole_finder_params(
-    session, diameter_um, spacing_um, hexagonal, error=None,
-    thresholds=None, sigmas=None, show=None,
-):  # fmt: skip
+    session: Session,
+    diameter_um: float,
+    spacing_um: float,
+    hexagonal: int,
+    error: float | None = None,
+    thresholds: str | None = None,
+    sigmas: str | None = None,
+    show: int | None = None,
+) -> None:
     """Diameter and spacing of the holes to find, in µm; square lattices only."""
     if hexagonal:
         raise SEMerror("SetHoleFinderParams: hexagonal lattices are not simulated")
@@ -30,13 +41,18 @@ def set_hole_finder_params(
     session.workbench.hole_settings = HoleSettings(diameter_um, spacing_um)
 
 
-def report_hole_finder_params(session):
+def report_hole_finder_params(session: Session) -> tuple[float, float]:
     """Diameter and spacing of the holes to find, in µm."""
     settings = session.workbench.hole_settings
     return (settings.diameter_um, settings.spacing_um)
 
 
-def find_holes(session, letter=None, unused=None, unused_too=None):
+def find_holes(
+    session: Session,
+    letter: str | None = None,
+    unused: str | None = None,
+    unused_too: str | None = None,
+) -> None:
     """Find the holes in an image (A if none is named); MakeNavPointsAtHoles makes items of them."""
     image = placed_image(session, letter or "A")
     settings = session.workbench.hole_settings
@@ -65,16 +81,22 @@ def _disc_mean(data: np.ndarray, center: tuple[float, float], radius: float) -> 
     return float(part[np.hypot(x, y) <= radius].mean(dtype=np.float64))
 
 
-def _found(session) -> FoundHoles:
+def _found(session: Session) -> FoundHoles:
     if session.workbench.holes is None:
         raise SEMerror("No holes have been found: use FindHoles first")
     return session.workbench.holes
 
 
 def make_nav_points_at_holes(
-    session, layout=None, lower_mean=None, upper_mean=None,
-    sd=None, blank=None, edge_um=None, unused=None,
-):  # fmt: skip
+    session: Session,
+    layout: int | None = None,
+    lower_mean: float | None = None,
+    upper_mean: float | None = None,
+    sd: float | None = None,
+    blank: float | None = None,
+    edge_um: float | None = None,
+    unused: int | None = None,
+) -> float:
     """Add a point at each hole found last, as one group; their number.
 
     Limits of the mean counts in a hole, relative to the mean of the picture, and the least
@@ -114,7 +136,7 @@ def make_nav_points_at_holes(
     return float(count)
 
 
-def clear_hole_finder(session):
+def clear_hole_finder(session: Session) -> None:
     """Forget the holes found last."""
     session.workbench.holes = None
 
@@ -122,7 +144,7 @@ def clear_hole_finder(session):
 # --- several Records --------------------------------------------------------------------------
 
 
-def use_hole_vectors_for_multi(session, unused=None):
+def use_hole_vectors_for_multi(session: Session, unused: int | None = None) -> None:
     """Take the lattice of the holes found last for the pattern of MultipleRecords."""
     holes = _found(session)
     optics = session.scope.optics
@@ -133,7 +155,7 @@ def use_hole_vectors_for_multi(session, unused=None):
     session.workbench.multishot = replace(session.workbench.multishot, vectors_um=(first, second))
 
 
-def multiple_records(session, *numbers):
+def multiple_records(session: Session, *numbers: float | None) -> None:
     """Record at each position of the pattern of holes, saving to the open file.
 
     The pattern is that of the session (`session.workbench.multishot`, as a user sets it up in
@@ -163,7 +185,7 @@ def multiple_records(session, *numbers):
             scope.restore_beam_tilt(session)
 
 
-def _save_shot(session, number: int) -> None:
+def _save_shot(session: Session, number: int) -> None:
     file = session.files.current
     if file is None:
         return
@@ -173,27 +195,27 @@ def _save_shot(session, number: int) -> None:
         file.write_mdoc()
 
 
-def _last_hole(session) -> tuple[float, float]:
+def _last_hole(session: Session) -> tuple[float, float]:
     last = session.workbench.multishot.last_um
     if last is None:
         raise SEMerror("There has been no acquisition at a pattern of holes")
     return last
 
 
-def image_shift_to_last_multi_hole(session):
+def image_shift_to_last_multi_hole(session: Session) -> None:
     """Image shift to the last hole of the latest MultipleRecords."""
     if not session.scope.shift_image_by_um(*_last_hole(session)):
         raise SEMerror("The image shift to the last hole would exceed the limit")
 
 
-def stage_to_last_multi_hole(session):
+def stage_to_last_multi_hole(session: Session) -> None:
     """Move the stage to the last hole of the latest MultipleRecords."""
     dx, dy = session.scope.optics.specimen_to_stage() @ np.array(_last_hole(session))
     x, y, _ = session.scope.stage_um
     session.scope.move_stage(x + float(dx), y + float(dy))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SetHoleFinderParams": set_hole_finder_params,
     "ReportHoleFinderParams": report_hole_finder_params,
     "FindHoles": find_holes,

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator.commands import files, montage
 from space.simulator.errors import SEMerror
-from space.simulator.files import FileTableError
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 TYPES = ("MRC", "-1")
 
 
-def _guard(function, *arguments):
-    """Call a function of the file table; its refusals become script errors."""
-    try:
-        return function(*arguments)
-    except FileTableError as problem:
-        raise SEMerror(str(problem)) from problem
-
-
-def switch_to_file(session, number):
+def switch_to_file(session: Session, number: int) -> None:
     """Make another open file the current one."""
-    _guard(session.files.switch_to, number)
+    with files.file_errors():
+        session.files.switch_to(number)
 
 
-def report_num_open_files(session):
+def report_num_open_files(session: Session) -> float:
     """Number of open image files."""
     return float(len(session.files))
 
 
-def report_current_filename(session, parts=None):
+def report_current_filename(session: Session, parts: int | None = None) -> str | tuple[str, ...]:
     """Path of the current file; with 1 path without extension, extension, folder and name."""
     file = session.files.current
     if file is None:
@@ -42,23 +39,26 @@ def report_current_filename(session, parts=None):
     return (root, extension, str(Path(full).parent) + os.sep, Path(root).name)
 
 
-def save_to_other_file(session, letter, kind, compression, name):
+def save_to_other_file(
+    session: Session, letter: str, kind: str, compression: str, name: str
+) -> None:
     """Save an image in a file of its own without making that the current one (MRC only)."""
     if kind.strip().upper() not in TYPES:
         raise SEMerror(f"Files of type {kind} are not simulated, only MRC")
     image = session.buffers.require(letter)
     table = session.files
     before = table.number
-    _guard(table.open_new, session.resolve(name))
+    with files.file_errors():
+        file = table.open_new(session.resolve(name))
     try:
-        files.store(session, image, table.current)
+        files.store(session, image, file)
     finally:
         table.close()
         if before > 0:
             table.switch_to(before)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "Save": files.save_to_file,
     "Montage": montage.acquire_montage,
     "SwitchToFile": switch_to_file,

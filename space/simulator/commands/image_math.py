@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,12 +12,16 @@ from space.simulator.commands.buffers import derived
 from space.simulator.errors import SEMerror
 from space.simulator.images import Image
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 SMALLEST_FFT_PX = 16
 # Brightness of a spectrum is spread over a byte between these percentiles of its logarithm.
 SPECTRUM_RANGE = (0.5, 99.9)
 
 
-def _place(session, image: Image, target: str | None) -> None:
+def _place(session: Session, image: Image, target: str | None) -> None:
     """Put a result into a named buffer, else into A after rolling."""
     image = replace(image, processed=True)
     if target:
@@ -24,7 +30,13 @@ def _place(session, image: Image, target: str | None) -> None:
         session.buffers.push(image)
 
 
-def _combined(session, first: str, second: str, target: str | None, operation) -> None:
+def _combined(
+    session: Session,
+    first: str,
+    second: str,
+    target: str | None,
+    operation: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> None:
     """Combine two images pixel by pixel.
 
     Products and quotients, and everything made of an image of floating point numbers, are such
@@ -46,27 +58,34 @@ def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=zero, where=denominator != 0)
 
 
-def add_images(session, first, second, target=None):
+def add_images(session: Session, first: str, second: str, target: str | None = None) -> None:
     """Sum of two images of the same size, in A or a named buffer."""
     _combined(session, first, second, target, np.add)
 
 
-def subtract_images(session, first, second, target=None):
+def subtract_images(session: Session, first: str, second: str, target: str | None = None) -> None:
     """Difference of two images, the first minus the second."""
     _combined(session, first, second, target, np.subtract)
 
 
-def multiply_images(session, first, second, target=None):
+def multiply_images(session: Session, first: str, second: str, target: str | None = None) -> None:
     """Product of two images, floating point."""
     _combined(session, first, second, target, np.multiply)
 
 
-def divide_images(session, first, second, target=None):
+def divide_images(session: Session, first: str, second: str, target: str | None = None) -> None:
     """Quotient of two images, floating point; 0 where the second is 0."""
     _combined(session, first, second, target, _quotient)
 
 
-def scale_image(session, letter, factor, offset, target=None, keep_type=None):
+def scale_image(
+    session: Session,
+    letter: str,
+    factor: float,
+    offset: float,
+    target: str | None = None,
+    keep_type: int | None = None,
+) -> None:
     """Image times a factor plus an offset; floating point unless the type is to be kept."""
     image = session.buffers.require(letter)
     result = image.data.astype(np.float32) * np.float32(factor) + np.float32(offset)
@@ -76,7 +95,7 @@ def scale_image(session, letter, factor, offset, target=None, keep_type=None):
     _place(session, derived(session, image, result), target)
 
 
-def crop_image(session, letter, left, right, top, bottom):
+def crop_image(session: Session, letter: str, left: int, right: int, top: int, bottom: int) -> None:
     """Part of an image from column left to right and row top to bottom, both included, in A."""
     image = session.buffers.require(letter)
     rows, cols = image.data.shape
@@ -96,7 +115,7 @@ def crop_image(session, letter, left, right, top, bottom):
     )
 
 
-def _rotated(session, letter, turns: int) -> None:
+def _rotated(session: Session, letter: str, turns: int) -> None:
     """Turn an image by quarters; positions in it still go to the right place."""
     image = session.buffers.require(letter)
     result = derived(session, image, np.rot90(image.data, turns).copy())
@@ -106,17 +125,25 @@ def _rotated(session, letter, turns: int) -> None:
     _place(session, replace(result, stage_to_px=matrix), None)
 
 
-def rotate_90_cw(session, letter):
+def rotate_90_cw(session: Session, letter: str) -> None:
     """Image turned by 90 degrees clockwise, in A."""
     _rotated(session, letter, -1)
 
 
-def rotate_90_ccw(session, letter):
+def rotate_90_ccw(session: Session, letter: str) -> None:
     """Image turned by 90 degrees counter-clockwise, in A."""
     _rotated(session, letter, 1)
 
 
-def filter_image(session, letter, sigma1, sigma2, radius1, radius2, target=None):
+def filter_image(
+    session: Session,
+    letter: str,
+    sigma1: float,
+    sigma2: float,
+    radius1: float,
+    radius2: float,
+    target: str | None = None,
+) -> None:
     """Image filtered in Fourier space, floating point.
 
     Frequencies in cycles per pixel. `sigma1` takes low frequencies out, as 1 minus a Gaussian;
@@ -165,7 +192,7 @@ def spectrum_bytes(data: np.ndarray) -> np.ndarray:
     return np.clip(255.0 * grey, 0.0, 255.0).astype(np.uint8)
 
 
-def fft(session, letter, binning=None):
+def fft(session: Session, letter: str, binning: int | None = None) -> None:
     """Power spectrum of an image (binned before), in FFT buffer A: `bufferImage("AF")`."""
     image = session.buffers.require(letter)
     factor = max(1, int(binning or 1))
@@ -178,7 +205,7 @@ def fft(session, letter, binning=None):
     session.workbench.fft.push(replace(spectrum, processed=True, stage_um=None))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "AddImages": add_images,
     "SubtractImages": subtract_images,
     "MultiplyImages": multiply_images,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator import mdoc
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 # Points along the edge of the beam needed to believe in a circle, and how well they must fit.
 LEAST_EDGE_POINTS = 40
@@ -15,7 +21,7 @@ LARGEST_EDGE_ERROR = 0.1
 BEAM_WORKING_PX = 512
 
 
-def _area_mean(session, chosen) -> float:
+def _area_mean(session: Session, chosen: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     image = session.buffers.require("A")
     rows, cols = image.data.shape
     inside = chosen(np.arange(cols)[None, :], np.arange(rows)[:, None])
@@ -24,7 +30,7 @@ def _area_mean(session, chosen) -> float:
     return float(image.data[inside].mean(dtype=np.float64))
 
 
-def subarea_mean(session, left, right, top, bottom):
+def subarea_mean(session: Session, left: int, right: int, top: int, bottom: int) -> float:
     """Mean of a rectangle of A, both limits included."""
     rows, cols = session.buffers.require("A").data.shape
     if not (0 <= left <= right < cols and 0 <= top <= bottom < rows):
@@ -32,7 +38,9 @@ def subarea_mean(session, left, right, top, bottom):
     return _area_mean(session, lambda x, y: (x >= left) & (x <= right) & (y >= top) & (y <= bottom))
 
 
-def circular_subarea_mean(session, x_center, y_center, radius):
+def circular_subarea_mean(
+    session: Session, x_center: float, y_center: float, radius: float
+) -> float:
     """Mean of a disc of A: centre and radius in pixels."""
     if radius <= 0:
         raise SEMerror("The radius of a disc must be positive")
@@ -42,7 +50,7 @@ def circular_subarea_mean(session, x_center, y_center, radius):
     )
 
 
-def electron_stats(session, letter=None):
+def electron_stats(session: Session, letter: str | None = None) -> tuple[float, ...]:
     """Minimum, maximum, mean and SD in electrons per unbinned pixel, and mean per second."""
     image = session.buffers.require(letter or "A")
     if image.binning <= 0 or image.exposure_s <= 0:
@@ -55,20 +63,20 @@ def electron_stats(session, letter=None):
     return (low, high, mean, spread, mean / image.exposure_s)
 
 
-def image_low_dose_set(session, letter=None):
+def image_low_dose_set(session: Session, letter: str | None = None) -> tuple[float, float]:
     """Camera set of an image (a montage piece counts as Record) and whether low dose was on."""
     image = session.buffers.require(letter or "A")
     number = 3 if image.camera_set == 8 else image.camera_set
     return (float(number), float(image.low_dose))
 
 
-def image_metadata_to_var(session, letter, variable):
+def image_metadata_to_var(session: Session, letter: str, variable: str) -> None:
     """All that is known about an image, as lines `key = value`, in a variable."""
     entries = _entries(session, letter)
     session.variables.set(variable, "\n".join(f"{key} = {text}" for key, text in entries.items()))
 
 
-def report_metadata_values(session, letter, key):
+def report_metadata_values(session: Session, letter: str, key: str) -> tuple[float, ...]:
     """Numbers of one entry of what is known about an image."""
     text = _entry(session, letter, key)
     try:
@@ -78,12 +86,12 @@ def report_metadata_values(session, letter, key):
     return numbers[:6]
 
 
-def report_metadata_string(session, letter, key):
+def report_metadata_string(session: Session, letter: str, key: str) -> str:
     """Text of one entry of what is known about an image."""
     return _entry(session, letter, key)
 
 
-def _entries(session, letter) -> dict[str, str]:
+def _entries(session: Session, letter: str) -> dict[str, str]:
     image = session.buffers.require(letter)
     magnification = image.magnification
     if not magnification and image.mag_index > 0:
@@ -91,7 +99,7 @@ def _entries(session, letter) -> dict[str, str]:
     return mdoc.image_entries(image, magnification)
 
 
-def _entry(session, letter, key) -> str:
+def _entry(session: Session, letter: str, key: str) -> str:
     entries = _entries(session, letter)
     if key not in entries:
         raise SEMerror(f"Nothing is known about {key} of the image")
@@ -160,7 +168,7 @@ def _fit_circle(points: np.ndarray) -> np.ndarray:
     return np.array([*center, math.sqrt(max(1e-12, solution[2] + float(center @ center)))])
 
 
-def measure_beam_size(session, letter=None):
+def measure_beam_size(session: Session, letter: str | None = None) -> tuple[float, float, float]:
     """Diameter of the beam in µm from its edge in an image, quadrants seen, fit error in µm."""
     image = session.buffers.require(letter or "A")
     found = beam_circle(image.data)
@@ -170,7 +178,7 @@ def measure_beam_size(session, letter=None):
     return (2.0 * radius * image.pixel_um, float(quadrants), error * image.pixel_um)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SubareaMean": subarea_mean,
     "CircularSubareaMean": circular_subarea_mean,
     "ElectronStats": electron_stats,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from space.simulator.commands.navigator import item_index, opened
@@ -9,15 +11,21 @@ from space.simulator.errors import SEMerror
 from space.simulator.images import Image
 from space.simulator.nav_items import image_to_stage_um, stage_to_image_px
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
-def placed_image(session, letter) -> Image:
+
+def placed_image(session: Session, letter: str) -> Image:
     image = session.buffers.require(letter)
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0 or image.off_center:
         raise SEMerror("The place of the image on the stage is not known")
     return image
 
 
-def stage_pos_to_buf_image_pos(session, letter, adjust, x, y):
+def stage_pos_to_buf_image_pos(
+    session: Session, letter: str, adjust: int, x: float, y: float
+) -> tuple[float, float]:
     """Column and row at which a Navigator position is seen in an image.
 
     With `adjust` the place that a piece of a montage was aligned to counts.
@@ -32,7 +40,9 @@ def stage_pos_to_buf_image_pos(session, letter, adjust, x, y):
     return (column, row)
 
 
-def buf_image_pos_to_stage_pos(session, letter, adjust, column, row):
+def buf_image_pos_to_stage_pos(
+    session: Session, letter: str, adjust: int, column: float, row: float
+) -> tuple[float, ...]:
     """Navigator position of a column and row of an image.
 
     With `adjust` the place that a piece of a montage was aligned to counts.
@@ -46,7 +56,9 @@ def buf_image_pos_to_stage_pos(session, letter, adjust, column, row):
     return tuple(image_to_stage_um(image, np.array([[column, row]]))[0])
 
 
-def report_item_image_coords(session, index=None, letter=None):
+def report_item_image_coords(
+    session: Session, index: int | None = None, letter: str | None = None
+) -> tuple[float, float, float]:
     """Column and row of an item in an image, and whether it is inside."""
     place = item_index(session, index, from_end=True)
     x, y, _ = opened(session).item(place).stage_um
@@ -56,7 +68,7 @@ def report_item_image_coords(session, index=None, letter=None):
     return (column, row, float(0 <= column <= cols and 0 <= row <= rows))
 
 
-def stage_shift_by_pixels(session, x, y):
+def stage_shift_by_pixels(session: Session, x: float, y: float) -> None:
     """Move the stage so that what is seen at unbinned pixels (x, y) comes to the centre."""
     scope = session.scope
     dx, dy = scope.optics.camera_to_stage(scope.mag_index) @ np.array([x, y])
@@ -64,7 +76,7 @@ def stage_shift_by_pixels(session, x, y):
     scope.move_stage(here_x + float(dx), here_y + float(dy))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "StagePosToBufImagePos": stage_pos_to_buf_image_pos,
     "BufImagePosToStagePos": buf_image_pos_to_stage_pos,
     "ReportItemImageCoords": report_item_image_coords,

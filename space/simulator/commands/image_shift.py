@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from space.simulator.optics import tilt_cosine
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 DONE, REFUSED = 0.0, 1.0
 
 
-def report_image_shift(session):
+def report_image_shift(session: Session) -> tuple[float, ...]:
     """Units X, Y; shift of the content in unbinned pixels; stage move that would replace it."""
     scope = session.scope
     shift = np.array(scope.image_shift)
@@ -18,7 +25,9 @@ def report_image_shift(session):
     return (*shift, *content, stage[0], stage[1] / tilt_cosine(scope.tilt_deg))
 
 
-def set_image_shift(session, x, y, delay=None, beam_tilt=None):
+def set_image_shift(
+    session: Session, x: float, y: float, delay: float | None = None, beam_tilt: int | None = None
+) -> float:
     """Absolute, in units; 1 when it would exceed the limit."""
     before = session.scope.image_shift
     if not session.scope.set_image_shift(x, y):
@@ -26,14 +35,16 @@ def set_image_shift(session, x, y, delay=None, beam_tilt=None):
     return _tilt_beam_with(session, before, beam_tilt)
 
 
-def _shift_by(session, change, beam_tilt):
+def _shift_by(
+    session: Session, change: Sequence[float] | np.ndarray, beam_tilt: int | None
+) -> float:
     before = session.scope.image_shift
     if not session.scope.shift_image_by(float(change[0]), float(change[1])):
         return REFUSED
     return _tilt_beam_with(session, before, beam_tilt)
 
 
-def _tilt_beam_with(session, before, wanted):
+def _tilt_beam_with(session: Session, before: tuple[float, float], wanted: int | None) -> float:
     """Adjust the beam tilt for a changed image shift, if wanted."""
     scope = session.scope
     if wanted:
@@ -43,19 +54,25 @@ def _tilt_beam_with(session, before, wanted):
     return DONE
 
 
-def image_shift_by_units(session, x, y, delay=None, beam_tilt=None):
+def image_shift_by_units(
+    session: Session, x: float, y: float, delay: float | None = None, beam_tilt: int | None = None
+) -> float:
     """Change in units."""
     return _shift_by(session, (x, y), beam_tilt)
 
 
-def image_shift_by_microns(session, x, y, delay=None, beam_tilt=None):
+def image_shift_by_microns(
+    session: Session, x: float, y: float, delay: float | None = None, beam_tilt: int | None = None
+) -> float:
     """Change in specimen µm."""
     scope = session.scope
     change = scope.optics.specimen_to_is(scope.mag_index) @ np.array([x, y])
     return _shift_by(session, change, beam_tilt)
 
 
-def image_shift_by_pixels(session, x, y, delay=None, beam_tilt=None):
+def image_shift_by_pixels(
+    session: Session, x: float, y: float, delay: float | None = None, beam_tilt: int | None = None
+) -> float:
     """Change in whole unbinned camera pixels."""
     scope = session.scope
     pixels = np.array([round(x), round(y)], dtype=float)
@@ -63,25 +80,27 @@ def image_shift_by_pixels(session, x, y, delay=None, beam_tilt=None):
     return _shift_by(session, scope.optics.camera_to_is(scope.mag_index) @ pixels, beam_tilt)
 
 
-def image_shift_by_stage_diff(session, x, y, delay=None, beam_tilt=None):
+def image_shift_by_stage_diff(
+    session: Session, x: float, y: float, delay: float | None = None, beam_tilt: int | None = None
+) -> float:
     """Change that corresponds to a stage difference in µm, at the present tilt."""
     scope = session.scope
     flat = np.array([x, y * tilt_cosine(scope.tilt_deg)])
     return _shift_by(session, scope.optics.stage_to_is(scope.mag_index) @ flat, beam_tilt)
 
 
-def report_specimen_shift(session):
+def report_specimen_shift(session: Session) -> tuple[float, float]:
     """Image shift in specimen µm."""
     return session.scope.specimen_shift_um()
 
 
-def report_is_for_buffer_shift(session):
+def report_is_for_buffer_shift(session: Session) -> tuple[float, float] | None:
     """Image shift that alignment of A made; nothing when A is empty."""
     image = session.buffers.get("A")
     return None if image is None else image.align_is_shift
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "ReportImageShift": report_image_shift,
     "SetImageShift": set_image_shift,
     "ImageShiftByMicrons": image_shift_by_microns,

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from space.simulator.errors import SEMerror
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+    from space.simulator.states import ImagingState
 
-def go_to_low_dose_area(session, letter):
+
+def go_to_low_dose_area(session: Session, letter: str) -> None:
     """Conditions of an area; only the first letter, upper case, counts."""
     if letter[:1] not in ("V", "F", "T", "R", "S"):
         raise SEMerror(f"{letter!r} is not a low dose area letter")
     session.scope.go_to_area(letter[0])
 
 
-def set_low_dose_mode(session, on):
+def set_low_dose_mode(session: Session, on: int) -> float:
     """Turn low dose on or off; reports how it was."""
     before = session.scope.low_dose
     session.scope.set_low_dose(bool(on))
     return float(before)
 
 
-def report_low_dose(session):
+def report_low_dose(session: Session) -> tuple[float, float]:
     """Whether low dose is on, and the number of the area (-1 none)."""
     scope = session.scope
     return (float(scope.low_dose), float("VFTRS".find(scope.area)) if scope.area else -1.0)
 
 
-def report_ld_defocus_offset(session, letter):
+def report_ld_defocus_offset(session: Session, letter: str) -> float:
     """Defocus offset of View or Search."""
     scope = session.scope
     if not scope.low_dose or letter[:1].upper() not in ("V", "S"):
@@ -36,7 +43,7 @@ def report_ld_defocus_offset(session, letter):
     return scope.areas[letter[0].upper()].defocus_offset_um
 
 
-def set_ld_defocus_offset(session, letter, offset_um):
+def set_ld_defocus_offset(session: Session, letter: str, offset_um: float) -> None:
     """Set the defocus offset of View or Search."""
     scope = session.scope
     key = letter[:1].upper()
@@ -45,7 +52,7 @@ def set_ld_defocus_offset(session, letter, offset_um):
     scope.store_area(key, defocus_offset_um=offset_um)
 
 
-def report_axis_position(session, letter):
+def report_axis_position(session: Session, letter: str) -> tuple[float, ...]:
     """Position along the axis, its angle, and the offset on the camera."""
     scope = session.scope
     key = letter[:1].upper()
@@ -59,7 +66,7 @@ def report_axis_position(session, letter):
     return (area.axis_um, angle, x, y)
 
 
-def update_low_dose_params(session, letter, keep=None):
+def update_low_dose_params(session: Session, letter: str, keep: int | None = None) -> None:
     """Changes in the area count for the area until the script ends."""
     key = letter[:1].upper()
     session.scope.area_mag_index(key)
@@ -68,7 +75,7 @@ def update_low_dose_params(session, letter, keep=None):
         session.updated_areas.setdefault(key, session.scope.areas[key])
 
 
-def restore_low_dose_params(session, letter=None):
+def restore_low_dose_params(session: Session, letter: str | None = None) -> None:
     """An area, or all, as before UpdateLowDoseParams; changes do not count any more."""
     keys = {letter[:1].upper()} if letter else session.following_areas | set(session.updated_areas)
     for key in keys & set(session.updated_areas):
@@ -76,14 +83,14 @@ def restore_low_dose_params(session, letter=None):
     session.following_areas -= keys
 
 
-def current_settings_to_ld_area(session, letter):
+def current_settings_to_ld_area(session: Session, letter: str) -> None:
     """Make the present magnification and beam those of an area, without going there."""
     scope = session.scope
     scope.area_mag_index(letter)
     scope.store_present(letter)
 
 
-def copy_low_dose_area(session, letter, other):
+def copy_low_dose_area(session: Session, letter: str, other: str) -> None:
     """Give an area the magnification and beam of another; its own shift and offset stay."""
     areas = session.scope.areas
     for one in (letter, other):
@@ -99,14 +106,14 @@ def copy_low_dose_area(session, letter, other):
     )
 
 
-def follow(session):
+def follow(session: Session) -> None:
     """Tell the area of a change in its conditions, if that was asked for."""
     scope = session.scope
     if scope.area and scope.area in session.following_areas:
         scope.store_present(scope.area)
 
 
-def go_to_imaging_state(session, name):
+def go_to_imaging_state(session: Session, name: str) -> float:
     """0 done, 1 unknown name, 2 ambiguous, 3 number out of range; does not raise.
 
     A text of digits is a number only if no name is or begins with it.
@@ -122,7 +129,7 @@ def go_to_imaging_state(session, name):
     return 0.0
 
 
-def _state(states, name):
+def _state(states: Sequence[ImagingState], name: str) -> tuple[int, int]:
     """Position of the state that a text stands for, and the code of what is wrong with it."""
     wanted = name.strip().lower()
     names = [state.name.lower() for state in states]
@@ -137,7 +144,7 @@ def _state(states, name):
     return number - 1, 0 if 1 <= number <= len(states) else 3
 
 
-def imaging_state_properties(session, name):
+def imaging_state_properties(session: Session, name: str) -> tuple[float, float, float, str]:
     """Number of a state, its low dose area (-1 none), magnification index and name."""
     found, code = _state(session.scope.states, name)
     if code:
@@ -147,36 +154,36 @@ def imaging_state_properties(session, name):
     return (float(found + 1), float(area), float(state.mag_index), state.name)
 
 
-def report_mag(session):
+def report_mag(session: Session) -> tuple[float, float, float]:
     """Nominal magnification, whether it is low, and the mode."""
     mag = session.scope.optics.entry(session.scope.mag_index)
     return (mag.nominal, float(mag.low_mag), 0.0)
 
 
-def report_mag_index(session):
+def report_mag_index(session: Session) -> tuple[float, float]:
     """Magnification index and whether it is low."""
     mag = session.scope.optics.entry(session.scope.mag_index)
     return (float(mag.index), float(mag.low_mag))
 
 
-def set_mag(session, magnification, probe=None):
+def set_mag(session: Session, magnification: float, probe: int | None = None) -> None:
     """Nominal magnification."""
     session.scope.set_mag_index(session.scope.optics.index_of(magnification))
     follow(session)
 
 
-def set_mag_index(session, mag_index):
+def set_mag_index(session: Session, mag_index: int) -> None:
     """Magnification index."""
     session.scope.set_mag_index(mag_index)
     follow(session)
 
 
-def change_mag(session, steps):
+def change_mag(session: Session, steps: int) -> None:
     """Magnification index changed by steps."""
     set_mag_index(session, session.scope.mag_index + steps)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "GoToLowDoseArea": go_to_low_dose_area,
     "SetLowDoseMode": set_low_dose_mode,
     "ReportLowDose": report_low_dose,

@@ -7,15 +7,20 @@ or those of a binning that a script gives.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator.errors import SEMerror
 from space.simulator.optics import Optics
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Command, Commands
+    from space.simulator.session import Session
 
-def _command(method: Callable, power_of_binning: int = 0) -> Callable:
-    def report(session, mag_index):
+
+def _command(method: Callable[[Optics, int], np.ndarray], power_of_binning: int = 0) -> Command:
+    def report(session: Session, mag_index: int) -> tuple[float, ...]:
         index = mag_index if mag_index != 0 else session.scope.mag_index
         session.scope.optics.entry(index)
         matrix = np.asarray(method(session.scope.optics, index), dtype=float)
@@ -26,14 +31,14 @@ def _command(method: Callable, power_of_binning: int = 0) -> Callable:
     return report
 
 
-def binning_for_camera_matrix(session, binning):
+def binning_for_camera_matrix(session: Session, binning: float) -> None:
     """Binning of the pixels in matrices with a camera side; 0 for unbinned ones."""
     if binning < 0:
         raise SEMerror(f"A binning of {binning:g} is not possible")
     session.options.matrix_binning = binning
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "CameraToSpecimenMatrix": _command(Optics.camera_to_specimen, 1),
     "SpecimenToCameraMatrix": _command(Optics.specimen_to_camera, -1),
     "StageToSpecimenMatrix": _command(lambda optics, index: optics.stage_to_specimen()),

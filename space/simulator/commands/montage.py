@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from space.simulator.commands import montage_pieces
 from space.simulator.errors import SEMerror
-from space.simulator.files import FileTableError, ImageFile
+from space.simulator.files import FileTableError, ImageFile, saved
 from space.simulator.mdoc import SET_NUMBERS
 from space.simulator.montage_layout import Layout, fit_to_polygon, octagon_um
 from space.simulator.montage_settings import MontageParams
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 LEAST_OVERLAP_PX = 16
 MONTAGE_SET = 8
@@ -21,28 +28,32 @@ MUCH_LARGER_PIXEL = 5.0
 SET_CHOICES = {1: "M", 2: "V", 3: "S"}
 
 
-def open_new_montage(session, nx, ny, name):
+def open_new_montage(session: Session, nx: int, ny: int, name: str) -> None:
     """Open a montage file; sizes of frames and overlaps are the last used ones."""
     settings = session.montage
-    counts = tuple(
-        int(given) if int(given) > 0 else last for given, last in zip((nx, ny), settings.counts)
-    )
+    counts = (nx if nx > 0 else settings.counts[0], ny if ny > 0 else settings.counts[1])
     letter = camera_letter(session)
     binning = float(session.camera.binning(letter))
     frame, overlap = settings.frame_px, settings.overlap_px
     if frame is None or overlap is None or binning != settings.binning:
-        frame = tuple(session.camera.frame_px(letter))
+        frame = session.camera.frame_px(letter)
         overlap = _overlap_px(frame, settings.overlap_fraction)
     params = MontageParams(Layout(counts, frame, overlap), binning, settings.move_stage)
     _open(session, name, params)
 
 
-def setup_full_montage(session, fraction, name):
+def setup_full_montage(session: Session, fraction: float, name: str) -> None:
     """Open a stage montage over everything the stage reaches, and go to its centre."""
     open_fitted_montage(session, octagon_um(session.scope.stage_limits_um), fraction, name)
 
 
-def open_fitted_montage(session, outline_um, fraction, name, polygon_id=0):
+def open_fitted_montage(
+    session: Session,
+    outline_um: np.ndarray,
+    fraction: float,
+    name: str,
+    polygon_id: int = 0,
+) -> None:
     """Open a stage montage over a convex outline (stage µm), and go to its centre.
 
     `polygon_id` is the map ID of the Navigator item of that outline, 0 for none.
@@ -58,7 +69,7 @@ def open_fitted_montage(session, outline_um, fraction, name, polygon_id=0):
             session.montage = replace(previous, camera_set=area)
     letter = camera_letter(session)
     binning = float(session.camera.binning(letter))
-    frame = tuple(session.camera.frame_px(letter))
+    frame = session.camera.frame_px(letter)
     overlap = _overlap_px(frame, fraction or previous.overlap_fraction)
     matrix = scope.stage_to_camera(_mag_index(session, letter))
     limits_um = scope.stage_limits_um
@@ -72,20 +83,19 @@ def open_fitted_montage(session, outline_um, fraction, name, polygon_id=0):
 
 
 def set_montage_params(
-    session,
-    stage,
-    overlap_x=None,
-    overlap_y=None,
-    frame_x=None,
-    frame_y=None,
-    skip_correlation=None,
-    binning=None,
-    block_um=None,
-    flexible=None,
-):
+    session: Session,
+    stage: int,
+    overlap_x: int | None = None,
+    overlap_y: int | None = None,
+    frame_x: int | None = None,
+    frame_y: int | None = None,
+    skip_correlation: int | None = None,
+    binning: float | None = None,
+    block_um: float | None = None,
+    flexible: int | None = None,
+) -> None:
     """Change the montage of the current file; -1 leaves a value as it is."""
-    file = _montage_file(session)
-    params = file.montage
+    file, params = _montage_file(session)
     layout = params.layout
     wanted = [_given(v) for v in (overlap_x, overlap_y, frame_x, frame_y)]
     blocks_um = _blocks_um(params, stage, block_um)
@@ -105,12 +115,12 @@ def set_montage_params(
     for i in (0, 1):
         if not LEAST_OVERLAP_PX <= overlap[i] <= frame[i] // 2:
             raise SEMerror(f"An overlap of {overlap[i]} is not possible")
-    changed = replace(layout, frame_px=tuple(frame), overlap_px=tuple(overlap))
+    changed = replace(layout, frame_px=(frame[0], frame[1]), overlap_px=(overlap[0], overlap[1]))
     move_stage = params.move_stage if stage is None or stage < 0 else stage > 0
     correlate = params.correlate
     if skip_correlation is not None and skip_correlation >= 0:
         correlate = not skip_correlation
-    file.montage = replace(
+    params = file.montage = replace(
         params,
         layout=changed,
         binning=float(new_binning),
@@ -118,10 +128,16 @@ def set_montage_params(
         correlate=correlate,
         block_um=blocks_um,
     )
-    _remember(session, file.montage)
+    _remember(session, params)
 
 
-def set_mont_panel_params(session, very_sloppy, align=None, overview_binning=None, peaks=None):
+def set_mont_panel_params(
+    session: Session,
+    very_sloppy: int,
+    align: int | None = None,
+    overview_binning: int | None = None,
+    peaks: int | None = None,
+) -> None:
     """Settings of the montage control panel; -1 leaves a value as it is."""
     settings = session.montage
     if very_sloppy >= 0:
@@ -133,7 +149,9 @@ def set_mont_panel_params(session, very_sloppy, align=None, overview_binning=Non
     session.montage = settings
 
 
-def param_set_to_use_for_montage(session, choice, for_next=None):
+def param_set_to_use_for_montage(
+    session: Session, choice: int, for_next: int | None = None
+) -> None:
     """Choose the camera set for montages: 1 mont-map, 2 View, 3 Search; negative turns off."""
     letter = SET_CHOICES.get(abs(int(choice)))
     if letter is None:
@@ -150,21 +168,20 @@ def param_set_to_use_for_montage(session, choice, for_next=None):
     session.montage = replace(session.montage, camera_set=current)
 
 
-def acquire_montage(session):
+def acquire_montage(session: Session) -> None:
     """Acquire a montage into the current file."""
-    file = _montage_file(session)
+    file, params = _montage_file(session)
     number = file.montages
     letter = camera_letter(session)
     if session.scope.low_dose:
         session.scope.go_to_area(letter)
-    made = montage_pieces.acquire(session, file, letter, _set_number(session, letter))
-    note = {"file": str(file.path), "section": number, "from_current_file": True}
-    session.buffers.set("A", replace(made.center, **note))
-    session.buffers.set("B", replace(made.overview, **note))
+    made = montage_pieces.acquire(session, file, params, letter, _set_number(session, letter))
+    session.buffers.set("A", saved(made.center, file, number))
+    session.buffers.set("B", saved(made.overview, file, number))
     session.buffers.displayed = "B"
 
 
-def camera_letter(session) -> str:
+def camera_letter(session: Session) -> str:
     """Letter of the camera set that takes the pieces."""
     chosen = session.montage.camera_set
     if session.scope.low_dose:
@@ -172,25 +189,26 @@ def camera_letter(session) -> str:
     return "M" if chosen == "M" else "R"
 
 
-def _set_number(session, letter: str) -> int:
+def _set_number(session: Session, letter: str) -> int:
     return SET_NUMBERS[letter] if session.scope.low_dose else MONTAGE_SET
 
 
-def _mag_index(session, letter: str) -> int:
+def _mag_index(session: Session, letter: str) -> int:
     scope = session.scope
     return scope.area_mag_index(letter) if scope.low_dose else scope.mag_index
 
 
 def _overlap_px(frame: tuple[int, int], fraction: float) -> tuple[int, int]:
-    return tuple(max(LEAST_OVERLAP_PX, round(fraction * n)) for n in frame)
+    cols, rows = (max(LEAST_OVERLAP_PX, round(fraction * n)) for n in frame)
+    return cols, rows
 
 
-def _given(value) -> int:
+def _given(value: float | None) -> int:
     """A size that was given, 0 for one to leave as it is."""
     return int(value) if value is not None and value > 0 else 0
 
 
-def _blocks_um(params: MontageParams, stage, given_um) -> float:
+def _blocks_um(params: MontageParams, stage: int | None, given_um: float | None) -> float:
     """Largest image shift within blocks when SetMontageParams is done; 0 without blocks."""
     if stage in (STAGE_NOT_MOVED, STAGE_TO_PIECES):
         return 0.0
@@ -200,14 +218,14 @@ def _blocks_um(params: MontageParams, stage, given_um) -> float:
     return given or params.block_um or DEFAULT_BLOCK_UM
 
 
-def _montage_file(session) -> ImageFile:
+def _montage_file(session: Session) -> tuple[ImageFile, MontageParams]:
     file = session.files.current
     if file is None or file.montage is None:
         raise SEMerror("The current file must be a montage file")
-    return file
+    return file, file.montage
 
 
-def _open(session, name: str, params: MontageParams) -> None:
+def _open(session: Session, name: str, params: MontageParams) -> None:
     try:
         session.files.open_new(session.resolve(name), params)
     except FileTableError as problem:
@@ -217,7 +235,7 @@ def _open(session, name: str, params: MontageParams) -> None:
     session.write_log(f"Opened montage file {name}, {counts[0]} x {counts[1]} pieces")
 
 
-def _remember(session, params: MontageParams) -> None:
+def _remember(session: Session, params: MontageParams) -> None:
     layout = params.layout
     session.montage = replace(
         session.montage,
@@ -229,7 +247,7 @@ def _remember(session, params: MontageParams) -> None:
     )
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "OpenNewMontage": open_new_montage,
     "SetupFullMontage": setup_full_montage,
     "SetMontageParams": set_montage_params,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from space.simulator.montage_settings import MontageParams
 from space.simulator.optics import tilt_cosine
 from space.simulator.piece_alignment import Match
 from space.simulator.stored_images import LoadedMontage, assemble
+
+if TYPE_CHECKING:
+    from space.simulator.session import Session
 
 # How far pieces may be from where they should be, against their neighbours.
 TRUSTED_SHIFT_UM = 2.0
@@ -77,7 +81,9 @@ def plan(params: MontageParams, pixel_um: float) -> Iterator[Stop]:
             yield Stop(piece, tuple(middle.tolist()), tuple((offset - middle).tolist()))
 
 
-def acquire(session, file: ImageFile, letter: str, camera_set: int) -> LoadedMontage:
+def acquire(
+    session: Session, file: ImageFile, params: MontageParams, letter: str, camera_set: int
+) -> LoadedMontage:
     """Take all pieces into the file, align them and put them together.
 
     Parameters
@@ -86,6 +92,8 @@ def acquire(session, file: ImageFile, letter: str, camera_set: int) -> LoadedMon
         The session, at the magnification of the montage.
     file : ImageFile
         A montage file.
+    params : MontageParams
+        Its montage.
     letter : str
         Camera set that takes the pieces.
     camera_set : int
@@ -96,7 +104,7 @@ def acquire(session, file: ImageFile, letter: str, camera_set: int) -> LoadedMon
     SEMerror
         If a piece cannot be taken; those before it are in the file.
     """
-    params, scope = file.montage, session.scope
+    scope = session.scope
     number = file.montages
     start, shift = scope.stage_um[:2], scope.image_shift
     center = params.center_um or start
@@ -126,8 +134,8 @@ def acquire(session, file: ImageFile, letter: str, camera_set: int) -> LoadedMon
     matches = _matches(session, params, pieces, pixel_um)
     shifts = piece_alignment.solve(sorted(pieces), matches) if matches is not None else {}
     if file.document is not None:
-        _note_fit(session, file, sections, shifts, matches or [], number)
-        _note_whole(session, file, sections, number, center, letter)
+        _note_fit(session, file, params.layout, sections, shifts, matches or [], number)
+        _note_whole(session, file, params, sections, number, center, letter)
         file.write_mdoc()
     return assemble(
         pieces,
@@ -143,7 +151,11 @@ def acquire(session, file: ImageFile, letter: str, camera_set: int) -> LoadedMon
 
 
 def _go_to(
-    session, params: MontageParams, stop: Stop, center: tuple[float, float], shift
+    session: Session,
+    params: MontageParams,
+    stop: Stop,
+    center: tuple[float, float],
+    shift: tuple[float, float],
 ) -> tuple[float, float]:
     """Move stage and image shift; the stage position asked for."""
     scope = session.scope
@@ -165,7 +177,9 @@ def _go_to(
     return x, y
 
 
-def _matches(session, params: MontageParams, pieces, pixel_um: float) -> list[Match] | None:
+def _matches(
+    session: Session, params: MontageParams, pieces: Mapping[Piece, Image], pixel_um: float
+) -> list[Match] | None:
     """Compare neighbours, unless pieces are not to be aligned."""
     if not (params.correlate and session.montage.align_pieces) or len(pieces) < 2:
         return None
@@ -175,14 +189,19 @@ def _matches(session, params: MontageParams, pieces, pixel_um: float) -> list[Ma
 
 
 def _note_fit(
-    session, file: ImageFile, sections, shifts, matches: list[Match], number: int
+    session: Session,
+    file: ImageFile,
+    layout: Layout,
+    sections: Mapping[Piece, int],
+    shifts: Mapping[Piece, tuple[float, float]],
+    matches: list[Match],
+    number: int,
 ) -> None:
     """Write where pieces were aligned to and how far each was from its neighbours.
 
     An edge's displacement is that of the further piece against the nearer one, with the sign
     changed and Y up: what has to be taken off to lay the pieces on each other nominally.
     """
-    layout: Layout = file.montage.layout
     sloppy = session.montage.very_sloppy
     suffix = "VS" if sloppy else ""
     entries: dict[Piece, dict[str, str]] = {}
@@ -197,13 +216,21 @@ def _note_fit(
                 edge = (-dx, dy, match.correlation) if sloppy else (-dx, dy)
                 entries[match.first][f"{letter}edgeDxy{suffix}"] = number_text(edge)
     for piece, values in entries.items():
-        file.set_section(file.document.image(sections[piece]).updated(values))
+        file.set_section(file.image_section(sections[piece]).updated(values))
 
 
-def _note_whole(session, file: ImageFile, sections, number: int, center, letter: str) -> None:
+def _note_whole(
+    session: Session,
+    file: ImageFile,
+    params: MontageParams,
+    sections: Mapping[Piece, int],
+    number: int,
+    center: tuple[float, float],
+    letter: str,
+) -> None:
     """Write the section about the whole montage."""
-    scope, params = session.scope, file.montage
-    last = file.document.image(max(sections.values())).values
+    scope = session.scope
+    last = file.image_section(max(sections.values())).values
     values = {key: value for key, value in last.items() if not key.startswith(OF_PIECES)}
     camera_set = mdoc.SET_NUMBERS[letter]
     backlash = session.instrument.stage.backlash_um

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,36 +24,40 @@ from space.simulator.nav_items import image_to_stage_um, polygon_item
 from space.simulator.navfile import MAP
 from space.simulator.navigator import NavigatorError
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
-def _registration(number) -> int:
+
+def _registration(number: int) -> int:
     if not 1 <= number <= LAST_REGISTRATION:
         raise SEMerror(f"Registration {number} is out of range")
     return int(number)
 
 
-def set_selected_nav_item(session, index, unused=None):
+def set_selected_nav_item(session: Session, index: int, unused: int | None = None) -> None:
     """Select an item; negative indexes count from the end."""
     opened(session).selected = item_index(session, index, from_end=True)
 
 
-def set_nav_registration(session, number):
+def set_nav_registration(session: Session, number: int) -> None:
     """Registration of the items to come."""
     opened(session).registration = _registration(number)
 
 
-def change_item_registration(session, index, number):
+def change_item_registration(session: Session, index: int, number: int) -> None:
     """Registration of an item."""
     place = item_index(session, index, from_end=True)
     opened(session).update(place, {"Regis": str(_registration(number))})
 
 
-def change_item_group_id(session, index, group):
+def change_item_group_id(session: Session, index: int, group: int) -> None:
     """Group that an item belongs to; 0 takes it out of its group."""
     place = item_index(session, index, from_end=True)
     opened(session).update(place, {"GroupID": str(group) if group else None})
 
 
-def set_item_target_defocus(session, index, defocus_um):
+def set_item_target_defocus(session: Session, index: int, defocus_um: float) -> None:
     """Target defocus with which an item is to be acquired."""
     if not -200.0 <= defocus_um <= 50.0:
         raise SEMerror(f"A target defocus of {defocus_um:g} is out of range")
@@ -60,7 +65,9 @@ def set_item_target_defocus(session, index, defocus_um):
     opened(session).update(place, {"TargetDefocus": number_text(defocus_um)})
 
 
-def set_item_series_angles(session, index, start, end, bidirectional=None):
+def set_item_series_angles(
+    session: Session, index: int, start: float, end: float, bidirectional: float | None = None
+) -> None:
     """Start and end angle of an item's tilt series, and the angle where its halves meet."""
     limit = session.scope.properties["MaximumTiltAngle"]
     for angle in (start, end, bidirectional or 0.0):
@@ -73,7 +80,7 @@ def set_item_series_angles(session, index, start, end, bidirectional=None):
     opened(session).update(place, values)
 
 
-def update_group_z(session, index=None):
+def update_group_z(session: Session, index: int | None = None) -> None:
     """Give all items of an item's group the present stage Z; only the item if it has none."""
     navigator = opened(session)
     place = item_index(session, index)
@@ -85,7 +92,7 @@ def update_group_z(session, index=None):
             navigator.update(number, {"StageXYZ": number_text((x, y, stage_z), 9)})
 
 
-def shift_items_by_alignment(session):
+def shift_items_by_alignment(session: Session) -> None:
     """Shift all items of the current registration by the alignment shift of A."""
     navigator = opened(session)
     image = session.buffers.require("A")
@@ -97,7 +104,7 @@ def shift_items_by_alignment(session):
     session.write_log(f"Shifted {count} Navigator items by {away[0]:.2f}, {away[1]:.2f} um")
 
 
-def shift_items_by_current_diff(session, limit_um):
+def shift_items_by_current_diff(session: Session, limit_um: float) -> None:
     """Shift all items of the registration by what the stage is away from the current item.
 
     Nothing happens when that is more than the limit in µm.
@@ -113,7 +120,14 @@ def shift_items_by_current_diff(session, limit_um):
     navigator.shift(dx, dy, navigator.registration)
 
 
-def add_image_points_as_polygon(session, letter, x_name, y_name, z=None, no_draw=None):
+def add_image_points_as_polygon(
+    session: Session,
+    letter: str,
+    x_name: str,
+    y_name: str,
+    z: float | None = None,
+    no_draw: int | None = None,
+) -> float:
     """Add a polygon whose corners, in pixels of an image, are in two variables."""
     navigator = opened(session)
     image = placed_image(session, letter)
@@ -128,7 +142,7 @@ def add_image_points_as_polygon(session, letter, x_name, y_name, z=None, no_draw
     return float(navigator.add(item))
 
 
-def get_item_point_array(session, index, x_name, y_name):
+def get_item_point_array(session: Session, index: int, x_name: str, y_name: str) -> float:
     """Put the corners of a polygon, a map or a point into two variables; their number."""
     points = opened(session).item(item_index(session, index, from_end=True)).points_um
     for axis, name in enumerate((x_name, y_name)):
@@ -136,7 +150,7 @@ def get_item_point_array(session, index, x_name, y_name):
     return float(len(points))
 
 
-def report_next_nav_acq_item(session):
+def report_next_nav_acq_item(session: Session) -> tuple[float, ...]:
     """Next item to be acquired: index, stage X, Y, Z and type; an index of 0 if there is none."""
     navigator = opened(session)
     after = current_index(session) if session.acquire.acquiring else 0
@@ -146,7 +160,7 @@ def report_next_nav_acq_item(session):
     return (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def merge_nav_file(session, name):
+def merge_nav_file(session: Session, name: str) -> None:
     """Add the items of another Navigator file whose IDs are not in the table yet."""
     place = session.resolve(name)
     try:
@@ -159,14 +173,19 @@ def merge_nav_file(session, name):
 # --- maps -------------------------------------------------------------------------------------
 
 
-def load_nav_map(session, buffer=None):
+def load_nav_map(session: Session, buffer: str | None = None) -> None:
     """Load the map that is the current item."""
     nav_maps.load_other_map(session, item_index(session, None), buffer)
 
 
 def realign_to_nav_item(
-    session, restore, continuous=None, threshold=None, resets=None, leave_zero=None
-):
+    session: Session,
+    restore: int,
+    continuous: int | None = None,
+    threshold: float | None = None,
+    resets: int | None = None,
+    leave_zero: int | None = None,
+) -> None:
     """Move to the current item and correct the stage error with the map that shows it."""
     index = item_index(session, None)
     nav_maps.realign_to_other_item(
@@ -174,7 +193,7 @@ def realign_to_nav_item(
     )
 
 
-def realign_to_map_drawn_on(session, index, restore):
+def realign_to_map_drawn_on(session: Session, index: int, restore: int) -> None:
     """Move to the map on which an item was drawn and correct the stage error."""
     navigator = opened(session)
     item = navigator.item(item_index(session, index, from_end=True))
@@ -184,7 +203,7 @@ def realign_to_map_drawn_on(session, index, restore):
     nav_maps.realign_to_other_item(session, drawn_on, restore)
 
 
-def set_map_acquire_state(session, index):
+def set_map_acquire_state(session: Session, index: int) -> None:
     """Magnification and low dose area with which a map was taken."""
     navigator = opened(session)
     item = navigator.item(item_index(session, index, from_end=True))
@@ -196,7 +215,7 @@ def set_map_acquire_state(session, index):
     nav_maps.go_to_map_state(session, item)
 
 
-def restore_state(session, unused=None):
+def restore_state(session: Session, unused: int | None = None) -> None:
     """Back to what was set before SetMapAcquireState."""
     before = session.workbench.state_before_map
     if before is None:
@@ -205,12 +224,12 @@ def restore_state(session, unused=None):
     session.workbench.state_before_map = None
 
 
-def forget_prior_state(session, unused=None):
+def forget_prior_state(session: Session, unused: int | None = None) -> None:
     """Stay in the state of the map; there is nothing to restore any more."""
     session.workbench.state_before_map = None
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "SetSelectedNavItem": set_selected_nav_item,
     "SetNavRegistration": set_nav_registration,
     "ChangeItemRegistration": change_item_registration,

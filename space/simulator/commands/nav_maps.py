@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from space.simulator.navfile import MAP, NavItem
 from space.simulator.navigator import Navigator, NavigatorError
 from space.simulator.piece_alignment import find_shift
 
+if TYPE_CHECKING:
+    from space.simulator.session import Session
+
 LOW_DOSE_AREAS = "VFTRRS"
 CAMERA_SETS = "VFTRPS"
 SMALL_REMAINDER_UM = 1.0
@@ -24,7 +28,7 @@ REALIGN_LIMIT_UM = 25.0
 COMPARED_PX = 512
 
 
-def load_other_map(session, index, buffer=None):
+def load_other_map(session: Session, index: int, buffer: str | None = None) -> None:
     """Load a map: a single one into the buffer, a montage into A, B and the buffer."""
     navigator = _navigator(session)
     item = _item(navigator, index)
@@ -38,7 +42,7 @@ def load_other_map(session, index, buffer=None):
     load_into_buffer(session, path, item.integer("MapSection"), buffer, as_map(session, item))
 
 
-def map_path(session, item: NavItem) -> Path | None:
+def map_path(session: Session, item: NavItem) -> Path | None:
     """Find a map's image file, where the item says or beside the Navigator file."""
     name = item.values.get("MapFile", "")
     # Files written on Windows name their folders with backslashes, wherever they are read.
@@ -52,7 +56,7 @@ def map_path(session, item: NavItem) -> Path | None:
     return None
 
 
-def as_map(session, item: NavItem) -> Callable[[Image], Image]:
+def as_map(session: Session, item: NavItem) -> Callable[[Image], Image]:
     """Give a function that tells an image what the map item knows about it."""
     counted_per_px = session.camera.counted_per_px
 
@@ -84,7 +88,7 @@ def as_map(session, item: NavItem) -> Callable[[Image], Image]:
     return change
 
 
-def new_map(session, action=None, note=None):
+def new_map(session: Session, action: int | None = None, note: str | None = None) -> float:
     """Make a map of buffer A, or of the overview in B when a montage file is current."""
     navigator = _navigator(session)
     file = session.files.current
@@ -124,7 +128,7 @@ def new_map(session, action=None, note=None):
     return float(index)
 
 
-def _joined(default: str, action, note) -> str:
+def _joined(default: str, action: int | None, note: str | None) -> str:
     if note is None:
         return default
     if action is None or int(action) == 0:
@@ -132,7 +136,7 @@ def _joined(default: str, action, note) -> str:
     return f"{default} {note}" if int(action) > 0 else f"{note} {default}"
 
 
-def _defocus_offset_um(session, image: Image) -> float:
+def _defocus_offset_um(session: Session, image: Image) -> float:
     areas = {0: "V", 5: "S"}
     if not image.low_dose or image.camera_set not in areas:
         return 0.0
@@ -143,8 +147,14 @@ def _defocus_offset_um(session, image: Image) -> float:
 
 
 def realign_to_other_item(
-    session, index, restore, continuous=None, threshold=None, resets=None, leave_zero=None
-):
+    session: Session,
+    index: int,
+    restore: int,
+    continuous: int | None = None,
+    threshold: float | None = None,
+    resets: int | None = None,
+    leave_zero: int | None = None,
+) -> None:
     """Move to an item and correct the stage error with the map that shows it.
 
     Images are taken as the map was and compared with the part of the map around the item. A
@@ -167,7 +177,8 @@ def realign_to_other_item(
     wanted = np.array([x, y])
     scope.set_image_shift(0.0, 0.0)
     offset = np.array(scope.adjust_stage_for_nav(0.0, 0.0))
-    scope.move_stage(*(wanted - offset), z, backlash=True)
+    stage_x, stage_y = wanted - offset
+    scope.move_stage(stage_x, stage_y, z, backlash=True)
     error = _stage_error_um(session, letter, reference, wanted)
     if leave_zero or np.hypot(*error) > SMALL_REMAINDER_UM:
         here = np.array(scope.stage_um[:2])
@@ -180,7 +191,7 @@ def realign_to_other_item(
         restore_state(session, before)
 
 
-def go_to_map_state(session, source: NavItem) -> str:
+def go_to_map_state(session: Session, source: NavItem) -> str:
     """Set the magnification the map was taken at; the letter of the camera set to use."""
     scope = session.scope
     camera_set = source.integer("MapLDConSet", -1)
@@ -195,7 +206,7 @@ def go_to_map_state(session, source: NavItem) -> str:
     return "R"
 
 
-def restore_state(session, before: tuple[bool, str, int]) -> None:
+def restore_state(session: Session, before: tuple[bool, str, int]) -> None:
     low_dose, area, mag_index = before
     scope = session.scope
     scope.set_low_dose(low_dose)
@@ -205,7 +216,9 @@ def restore_state(session, before: tuple[bool, str, int]) -> None:
         scope.set_mag_index(mag_index)
 
 
-def _stage_error_um(session, letter: str, reference: Image, wanted: np.ndarray) -> np.ndarray:
+def _stage_error_um(
+    session: Session, letter: str, reference: Image, wanted: np.ndarray
+) -> np.ndarray:
     """Take a picture and find how far the stage still has to go, in stage µm."""
     picture = session.take(letter)
     patch = _like(reference, picture, wanted)
@@ -241,13 +254,13 @@ def _like(reference: Image, picture: Image, center_um: np.ndarray) -> np.ndarray
     )
 
 
-def _navigator(session) -> Navigator:
+def _navigator(session: Session) -> Navigator:
     if not session.navigator.is_open:
         raise SEMerror("The Navigator must be open to execute this command")
     return session.navigator
 
 
-def _item(navigator: Navigator, index) -> NavItem:
+def _item(navigator: Navigator, index: int) -> NavItem:
     try:
         return navigator.item(int(index))
     except NavigatorError as problem:

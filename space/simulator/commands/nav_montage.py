@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,14 +17,26 @@ from space.simulator.nav_items import image_to_stage_um, polygon_item
 from space.simulator.navfile import POINT
 from space.simulator.workbench import FoundSquares
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.montage_layout import Piece
+    from space.simulator.session import Session
+
 DEFAULT_SIZES_UM = (20.0, 200.0)
 LEAST_CORNERS = 3
 
 
 def auto_contour_grid_squares(
-    session, letter, reduction=None, least_um=None, largest_um=None,
-    relative=None, absolute=None, polygon=None, spacing=None,
-):  # fmt: skip
+    session: Session,
+    letter: str,
+    reduction: float | None = None,
+    least_um: float | None = None,
+    largest_um: float | None = None,
+    relative: float | None = None,
+    absolute: float | None = None,
+    polygon: int | None = None,
+    spacing: float | None = None,
+) -> None:
     """Find the open squares of the grid in an image; MakePolygonsAtSquares makes items of them.
 
     Sizes (square root of the area) in µm, by default 20 to 200. The threshold between bars and
@@ -48,9 +61,15 @@ def auto_contour_grid_squares(
 
 
 def make_polygons_at_squares(
-    session, lower_mean=None, upper_mean=None, least_um=None,
-    irregularity=None, border_um=None, edge=None, unused=None,
-):  # fmt: skip
+    session: Session,
+    lower_mean: float | None = None,
+    upper_mean: float | None = None,
+    least_um: float | None = None,
+    irregularity: float | None = None,
+    border_um: float | None = None,
+    edge: float | None = None,
+    unused: int | None = None,
+) -> float:
     """Make a polygon of each square found last; their number.
 
     Limits that are left out or below 0 do not count: mean counts relative to the median square,
@@ -89,7 +108,7 @@ def _above(value: float, limit: float | None) -> bool:
     return limit is not None and limit >= 0 and value > limit
 
 
-def _outline_um(session, index) -> np.ndarray:
+def _outline_um(session: Session, index: int) -> np.ndarray:
     """Convex outline of a polygon or map item, in stage coordinates to drive to."""
     from scipy.spatial import ConvexHull
 
@@ -100,14 +119,14 @@ def _outline_um(session, index) -> np.ndarray:
     return points[ConvexHull(points).vertices]
 
 
-def setup_polygon_montage(session, index, fraction, name):
+def setup_polygon_montage(session: Session, index: int, fraction: float, name: str) -> None:
     """Open a stage montage that covers a polygon (0 = current item), and go to its centre."""
     outline_um = _outline_um(session, index)
     item = opened(session).item(item_index(session, index, from_end=True))
     open_fitted_montage(session, outline_um, fraction, name, item.map_id)
 
 
-def skip_pieces_outside_item(session, index):
+def skip_pieces_outside_item(session: Session, index: int) -> None:
     """Leave out the pieces of the current montage outside a polygon; -1 takes all again."""
     file = session.files.current
     if file is None or file.montage is None:
@@ -115,7 +134,7 @@ def skip_pieces_outside_item(session, index):
     if not file.empty:
         raise SEMerror("The montage file is not empty: its pieces cannot be changed")
     params = file.montage
-    skipped = frozenset()
+    skipped: frozenset[Piece] = frozenset()
     if index >= 0:
         scope = session.scope
         center = params.center_um or scope.stage_um[:2]
@@ -127,7 +146,7 @@ def skip_pieces_outside_item(session, index):
     file.montage = replace(params, layout=replace(params.layout, skipped=skipped))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "AutoContourGridSquares": auto_contour_grid_squares,
     "MakePolygonsAtSquares": make_polygons_at_squares,
     "SetupPolygonMontage": setup_polygon_montage,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,10 @@ from space.simulator.nav_items import (
 from space.simulator.navfile import POINT, NavItem
 from space.simulator.navigator import Navigator, NavigatorError
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 LONGEST_LABEL = 16
 LARGEST_SHIFT_UM = 100.0
 LAST_REGISTRATION = 199
@@ -29,7 +36,7 @@ NO_Z_UM = -900.0
 # --- the window and its file -----------------------------------------------------------------
 
 
-def open_navigator(session, name=None):
+def open_navigator(session: Session, name: str | None = None) -> None:
     """Open the Navigator; a file name needs it to be closed."""
     navigator = session.navigator
     if name is None:
@@ -38,29 +45,31 @@ def open_navigator(session, name=None):
         return
     if navigator.is_open:
         raise SEMerror("The Navigator must be closed to open it with a file name")
-    _guard(navigator.open, session.resolve(name))
+    with _navigator_errors():
+        navigator.open(session.resolve(name))
 
 
-def close_navigator(session):
+def close_navigator(session: Session) -> None:
     """Close the Navigator, saving a changed table or asking about it."""
     navigator = opened(session)
     if navigator.changed and navigator.items:
         silent = session.options.user_settings.get("NavAutosave", 0) and navigator.path
         if silent or session.answer_yes_no("Save changes to the Navigator file?"):
             if navigator.path is not None:
-                _guard(navigator.save)
+                with _navigator_errors():
+                    navigator.save()
             else:
                 session.write_log("The Navigator had no file name and was not saved")
     navigator.close()
 
 
-def report_if_nav_open(session):
+def report_if_nav_open(session: Session) -> float:
     """0 closed, 1 open, 2 open with a file name."""
     navigator = session.navigator
     return float(navigator.is_open) + float(navigator.is_open and navigator.path is not None)
 
 
-def report_nav_file(session, parts=None):
+def report_nav_file(session: Session, parts: int | None = None) -> str | tuple[str, ...]:
     """Path of the file, or its four parts."""
     path = opened(session).path
     if path is None:
@@ -72,7 +81,7 @@ def report_nav_file(session, parts=None):
     return root, extension, str(Path(full).parent) + os.sep, Path(root).name
 
 
-def read_nav_file(session, name):
+def read_nav_file(session: Session, name: str) -> None:
     """Replace the table by a file, opening the Navigator if needed."""
     path = session.resolve(name)
     navigator = session.navigator
@@ -80,21 +89,24 @@ def read_nav_file(session, name):
         raise SEMerror(f"Navigator file {name} does not exist")
     if navigator.is_open and navigator.changed and navigator.items and navigator.path:
         if session.answer_yes_no("Save changes to the Navigator file first?"):
-            _guard(navigator.save)
-    _guard(navigator.load, path)
+            with _navigator_errors():
+                navigator.save()
+    with _navigator_errors():
+        navigator.load(path)
 
 
-def save_navigator(session, name=None):
+def save_navigator(session: Session, name: str | None = None) -> None:
     """Write the file."""
     navigator = opened(session)
     session.faults.check_disk(name or navigator.path or "")
-    _guard(navigator.save, session.resolve(name) if name else None)
+    with _navigator_errors():
+        navigator.save(session.resolve(name) if name else None)
 
 
 # --- what is in the table ---------------------------------------------------------------------
 
 
-def current_index(session) -> int:
+def current_index(session: Session) -> int:
     """Index of the item being acquired, else of the selected one; 0 if there is none."""
     navigator = opened(session)
     if session.acquire.acquiring and 1 <= session.acquire.item_index <= len(navigator.items):
@@ -102,7 +114,7 @@ def current_index(session) -> int:
     return navigator.selected if 1 <= navigator.selected <= len(navigator.items) else 0
 
 
-def item_index(session, index, from_end: bool = False) -> int:
+def item_index(session: Session, index: int | None, from_end: bool = False) -> int:
     """Resolve an index; nothing or 0 is the current item.
 
     Raises
@@ -115,20 +127,21 @@ def item_index(session, index, from_end: bool = False) -> int:
         index = current_index(session)
         if not index:
             raise SEMerror("There is no current Navigator item")
-    return _guard(navigator.position, int(index), from_end)
+    with _navigator_errors():
+        return navigator.position(int(index), from_end)
 
 
-def report_nav_item(session):
+def report_nav_item(session: Session) -> tuple[float, ...]:
     """Current item: index, stage X, Y, Z and type; sets the nav variables."""
     return _report(session, item_index(session, None))
 
 
-def report_other_item(session, index):
+def report_other_item(session: Session, index: int) -> tuple[float, ...]:
     """Any item: index, stage X, Y, Z and type; sets the nav variables."""
     return _report(session, _existing(session, index))
 
 
-def _report(session, index: int) -> tuple[float, ...]:
+def _report(session: Session, index: int) -> tuple[float, ...]:
     item = session.navigator.item(index)
     variables = session.variables
     variables.report("navIndex", float(index))
@@ -144,29 +157,29 @@ def _report(session, index: int) -> tuple[float, ...]:
     return (float(index), *item.stage_um, float(item.kind))
 
 
-def report_num_table_items(session):
+def report_num_table_items(session: Session) -> float:
     """Number of items."""
     return float(len(opened(session).items))
 
 
-def nav_index_with_label(session, label):
+def nav_index_with_label(session: Session, label: str) -> float:
     """First item of a label, 0 if none."""
     return float(opened(session).index_with_label(label))
 
 
-def nav_index_with_note(session, note):
+def nav_index_with_note(session: Session, note: str) -> float:
     """First item of a note, 0 if none."""
     return float(opened(session).index_with_note(note))
 
 
-def nav_index_item_drawn_on(session, index):
+def nav_index_item_drawn_on(session: Session, index: int) -> float:
     """Map on which an item was drawn, 0 if unknown."""
     navigator = opened(session)
     item = navigator.item(_existing(session, index))
     return float(navigator.index_with_id(item.integer("DrawnID")))
 
 
-def get_unique_nav_id(session):
+def get_unique_nav_id(session: Session) -> float:
     """A new map ID."""
     return float(opened(session).unique_id())
 
@@ -174,7 +187,15 @@ def get_unique_nav_id(session):
 # --- new items --------------------------------------------------------------------------------
 
 
-def add_image_pos_as_nav_point(session, buffer, x, y, z=None, group=None, no_draw=None):
+def add_image_pos_as_nav_point(
+    session: Session,
+    buffer: str,
+    x: float,
+    y: float,
+    z: float | None = None,
+    group: int | None = None,
+    no_draw: int | None = None,
+) -> float:
     """Add the point at column x and row y of an image."""
     navigator = opened(session)
     image = session.buffers.require(buffer)
@@ -205,14 +226,23 @@ def add_image_pos_as_nav_point(session, buffer, x, y, z=None, group=None, no_dra
     return float(navigator.add(item))
 
 
-def add_stage_pos_as_nav_point(session, x, y, z, group=None, no_draw=None):
+def add_stage_pos_as_nav_point(
+    session: Session,
+    x: float,
+    y: float,
+    z: float,
+    group: int | None = None,
+    no_draw: int | None = None,
+) -> float:
     """Add a point at a Navigator position."""
     navigator = opened(session)
     item = point_item((x, y, z), navigator.registration, int(group or 0), not no_draw)
     return float(navigator.add(item))
 
 
-def add_stage_points_as_polygon(session, x_name, y_name, z, no_draw=None):
+def add_stage_points_as_polygon(
+    session: Session, x_name: str, y_name: str, z: float, no_draw: int | None = None
+) -> float:
     """Add a polygon whose corners are in two variables."""
     navigator = opened(session)
     xs, ys = (variable_numbers(session, name) for name in (x_name, y_name))
@@ -222,7 +252,7 @@ def add_stage_points_as_polygon(session, x_name, y_name, z, no_draw=None):
     return float(navigator.add(polygon_item(points, z, navigator.registration, not no_draw)))
 
 
-def variable_numbers(session, name: str) -> list[float]:
+def variable_numbers(session: Session, name: str) -> list[float]:
     try:
         return [float(word) for word in str(session.variables.get(name)).split()]
     except ValueError as problem:
@@ -232,14 +262,14 @@ def variable_numbers(session, name: str) -> list[float]:
 # --- changes ----------------------------------------------------------------------------------
 
 
-def change_item_color(session, index, color):
+def change_item_color(session: Session, index: int, color: int) -> None:
     """Set the colour, 0-5."""
     if not 0 <= int(color) <= LAST_COLOR:
         raise SEMerror(f"Colour {color} is not in the range of 0 to {LAST_COLOR}")
     opened(session).update(_existing(session, index), {"Color": str(int(color))})
 
 
-def change_item_draw(session, index, flag=None):
+def change_item_draw(session: Session, index: int, flag: int | None = None) -> None:
     """Show or hide an item on images; toggles without a flag."""
     navigator = opened(session)
     place = _existing(session, index)
@@ -248,7 +278,7 @@ def change_item_draw(session, index, flag=None):
     navigator.update(place, {"Draw": None if show else "0"})
 
 
-def change_item_label(session, index, label):
+def change_item_label(session: Session, index: int, label: str) -> None:
     """Set the label."""
     label = one_line(label)
     if len(label) > LONGEST_LABEL:
@@ -258,19 +288,19 @@ def change_item_label(session, index, label):
     navigator.replace(place, NavItem(label, navigator.item(place).values))
 
 
-def change_item_note(session, index, note=None):
+def change_item_note(session: Session, index: int, note: str | None = None) -> None:
     """Set or remove the note."""
     opened(session).update(_existing(session, index), {"Note": one_line(note or "") or None})
 
 
-def delete_navigator_item(session, index):
+def delete_navigator_item(session: Session, index: int) -> None:
     """Take an item out of the table; 0 is the current one."""
     place = item_index(session, index, from_end=True)
     opened(session).delete(place)
     session.acquire.item_deleted(place)
 
 
-def set_item_acquire(session, index=None, flag=None):
+def set_item_acquire(session: Session, index: int | None = None, flag: int | None = None) -> None:
     """Set an item to be acquired, or not."""
     navigator = opened(session)
     place = item_index(session, index, from_end=True)
@@ -283,12 +313,12 @@ def set_item_acquire(session, index=None, flag=None):
     navigator.update(place, {"Acquire": "1" if wanted else None})
 
 
-def report_item_acquire(session, index=None):
+def report_item_acquire(session: Session, index: int | None = None) -> float:
     """Whether an item is set to be acquired."""
     return float(opened(session).item(item_index(session, index, from_end=True)).acquire)
 
 
-def update_item_z(session, index=None):
+def update_item_z(session: Session, index: int | None = None) -> None:
     """Give an item the present stage Z."""
     navigator = opened(session)
     place = item_index(session, index)
@@ -297,7 +327,9 @@ def update_item_z(session, index=None):
     navigator.update(place, {"StageXYZ": number_text((x, y, stage_z), 9)})
 
 
-def shift_items_by_microns(session, dx, dy, registration=None, mark=None):
+def shift_items_by_microns(
+    session: Session, dx: float, dy: float, registration: int | None = None, mark: int | None = None
+) -> None:
     """Shift all items of a registration."""
     navigator = opened(session)
     number = int(registration) if registration is not None else -1
@@ -313,7 +345,9 @@ def shift_items_by_microns(session, dx, dy, registration=None, mark=None):
 # --- groups -----------------------------------------------------------------------------------
 
 
-def get_nav_group_stage_coords(session, group, x_name, y_name, z_name=None):
+def get_nav_group_stage_coords(
+    session: Session, group: int, x_name: str, y_name: str, z_name: str | None = None
+) -> float:
     """Put positions of a group's points into variables; their number."""
     points = [item.stage_um for item in _group(session, group)]
     for axis, name in enumerate((x_name, y_name, z_name)):
@@ -322,7 +356,9 @@ def get_nav_group_stage_coords(session, group, x_name, y_name, z_name=None):
     return float(len(points))
 
 
-def get_nav_group_image_coords(session, group, buffer, x_name, y_name):
+def get_nav_group_image_coords(
+    session: Session, group: int, buffer: str, x_name: str, y_name: str
+) -> float:
     """Put image positions of a group's points into variables; their number."""
     points = [item.stage_um[:2] for item in _group(session, group)]
     image = session.buffers.require(buffer)
@@ -337,14 +373,14 @@ def get_nav_group_image_coords(session, group, buffer, x_name, y_name):
     return float(len(seen))
 
 
-def _group(session, group) -> list[NavItem]:
+def _group(session: Session, group: int) -> list[NavItem]:
     items = [i for i in opened(session).items if i.integer("GroupID") == int(group)]
     if not items or int(group) == 0:
         raise SEMerror(f"No items have group ID {group}")
     return [item for item in items if item.kind == POINT]
 
 
-def report_group_status(session):
+def report_group_status(session: Session) -> tuple[float, float, float, float]:
     """Status, group ID, items in the group and how many of them are set to acquire."""
     navigator = opened(session)
     if not session.acquire.acquiring:
@@ -361,7 +397,7 @@ def report_group_status(session):
 # --- moves ------------------------------------------------------------------------------------
 
 
-def move_to_nav_item(session, index=None):
+def move_to_nav_item(session: Session, index: int | None = None) -> None:
     """Zero the image shift and drive the stage to an item, Z as well."""
     if index is not None and int(index) <= 0:
         raise SEMerror(f"{index} is not the index of a Navigator item")
@@ -372,21 +408,28 @@ def move_to_nav_item(session, index=None):
     session.scope.move_stage(stage_x, stage_y, z, backlash=True)
 
 
-def stage_target_um(session, nav_xy_um: tuple[float, float]) -> tuple[float, float]:
+def stage_target_um(session: Session, nav_xy_um: tuple[float, float]) -> tuple[float, float]:
     """Give the stage position for a Navigator position without image shift."""
     off_x, off_y = session.scope.adjust_stage_for_nav(0.0, 0.0, 0.0, 0.0)
     return nav_xy_um[0] - off_x, nav_xy_um[1] - off_y
 
 
 def adjust_stage_pos_for_nav(
-    session, x, y, is_x=None, is_y=None, camera=None, mag_index=None, tilt_deg=None
-):
+    session: Session,
+    x: float,
+    y: float,
+    is_x: float | None = None,
+    is_y: float | None = None,
+    camera: int | None = None,
+    mag_index: int | None = None,
+    tilt_deg: float | None = None,
+) -> tuple[float, float]:
     """Navigator position for a stage position with an image shift."""
     index = int(mag_index) if mag_index is not None and mag_index > 0 else None
     return session.scope.adjust_stage_for_nav(x, y, is_x or 0.0, is_y or 0.0, tilt_deg, index)
 
 
-def opened(session) -> Navigator:
+def opened(session: Session) -> Navigator:
     """Give the Navigator.
 
     Raises
@@ -399,20 +442,22 @@ def opened(session) -> Navigator:
     return session.navigator
 
 
-def _existing(session, index) -> int:
+def _existing(session: Session, index: int) -> int:
     """Index of an item that must be named; negative ones count from the end."""
-    return _guard(opened(session).position, int(index))
+    with _navigator_errors():
+        return opened(session).position(int(index))
 
 
-def _guard(function, *arguments):
-    """Call a function of the Navigator; its refusals become script errors."""
+@contextmanager
+def _navigator_errors() -> Iterator[None]:
+    """Turn refusals of the Navigator into script errors."""
     try:
-        return function(*arguments)
+        yield
     except NavigatorError as problem:
         raise SEMerror(str(problem)) from problem
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "OpenNavigator": open_navigator,
     "CloseNavigator": close_navigator,
     "ReportIfNavOpen": report_if_nav_open,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from space.simulator import wrapper
 from space.simulator.commands import all_commands
 from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
@@ -10,15 +13,20 @@ from space.simulator.script_state import apply_user_settings
 from space.simulator.session import Script
 from space.simulator.variables import PERSISTENT
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+    from space.simulator.variables import Kind
+
 DEEPEST_CALL = 10
 
 
-def is_variable_defined(session, name):
+def is_variable_defined(session: Session, name: str) -> float:
     """1 if it is."""
     return float(session.variables.defined(name))
 
 
-def get_variable(session, name):
+def get_variable(session: Session, name: str) -> float | str:
     """Value of a variable, or of reportedValue1-6 of the command before."""
     key = name.lower()
     if key.startswith("reportedvalue") and key[13:].isdigit():
@@ -28,43 +36,45 @@ def get_variable(session, name):
     return session.variables.get(name)
 
 
-def set_variable(session, name, value):
+def set_variable(session: Session, name: str, value: str) -> None:
     """Text in a regular variable."""
     session.variables.set(name, value)
 
 
-def set_persistent_var(session, name, value):
+def set_persistent_var(session: Session, name: str, value: str) -> None:
     """Text in a persistent variable."""
     session.variables.set(name, value, persistent=True)
 
 
-def set_float_variable(session, name, value, persistent=None):
+def set_float_variable(
+    session: Session, name: str, value: float, persistent: int | None = None
+) -> None:
     """Number in a variable."""
     session.variables.set(name, float(value), persistent=bool(persistent))
 
 
-def clear_persistent_vars(session):
+def clear_persistent_vars(session: Session) -> None:
     """Forget persistent variables."""
     session.variables.clear_persistent()
 
 
-def clear_nonpersistent_vars(session):
+def clear_nonpersistent_vars(session: Session) -> None:
     """Forget all other variables."""
     session.variables.clear_nonpersistent()
 
 
-def make_var_persistent(session, name, flag=None):
+def make_var_persistent(session: Session, name: str, flag: int | None = None) -> None:
     """Let a variable outlive the script, or with 0 not."""
     session.variables.make_persistent(name, flag is None or bool(flag))
 
 
-def list_vars(session, kind=None):
+def list_vars(session: Session, kind: Kind | None = None) -> None:
     """Print variables and their values."""
     for name in session.variables.names(kind):
         session.write_log(f"{name} = {session.variables.get(name)}")
 
 
-def list_persistent_vars(session):
+def list_persistent_vars(session: Session) -> None:
     """Print the persistent variables and their values."""
     list_vars(session, PERSISTENT)
 
@@ -72,7 +82,7 @@ def list_persistent_vars(session):
 # --- other scripts ------------------------------------------------------------------------------
 
 
-def call(session, name):
+def call(session: Session, name: str) -> None:
     """Run the script of a name, then go on."""
     script = wrapper.script_named(session.scripts, name)
     if script is None:
@@ -80,7 +90,7 @@ def call(session, name):
     _run(session, script.text, wrapper.script_name(script))
 
 
-def call_script(session, number):
+def call_script(session: Session, number: int) -> None:
     """Run the script of a number, then go on."""
     script = session.scripts.get(number)
     if script is None:
@@ -88,24 +98,24 @@ def call_script(session, number):
     _run(session, script.text, wrapper.script_name(script))
 
 
-def call_function(session, name, *arguments):
+def call_function(session: Session, name: str, *arguments: str | float | None) -> None:
     """Functions are a thing of SerialEM's own language."""
     raise SEMerror(f"{name}: functions of scripts in SerialEM's own language are not simulated")
 
 
-def call_string_array(session, variable, flag=None):
+def call_string_array(session: Session, variable: str, flag: int | None = None) -> None:
     """Run the lines in a variable as a script, then go on."""
     _run(session, str(session.variables.get(variable)), variable)
 
 
-def string_array_to_script(session, variable, number):
+def string_array_to_script(session: Session, variable: str, number: int) -> None:
     """Make the lines in a variable the script of a number."""
     if number < 1:
         raise SEMerror(f"{number} is not the number of a script")
     session.scripts[number] = Script(variable, str(session.variables.get(variable)))
 
 
-def _run(session, text, name):
+def _run(session: Session, text: str, name: str) -> None:
     """Run a script in a process of its own; its end by Exit or an error is that of its caller."""
     if session.call_depth >= DEEPEST_CALL:
         raise SEMerror(f"{name}: scripts call one another too deeply")
@@ -125,7 +135,7 @@ def _run(session, text, name):
 # --- properties and settings --------------------------------------------------------------------
 
 
-def is_version_at_least(session, version, date=None):
+def is_version_at_least(session: Session, version: str, date: str | None = None) -> float:
     """1 if the program is of this version and date or later."""
     try:
         wanted, day = int(version), int(date or 0)
@@ -134,26 +144,26 @@ def is_version_at_least(session, version, date=None):
     return float(session.installation.is_at_least(wanted, day))
 
 
-def _key(table, name, what):
+def _key(table: Iterable[str], name: str, what: str) -> str:
     for key in table:
         if key.lower() == name.lower():
             return key
     raise SEMerror(f"{name} is not a recognized {what}")
 
 
-def set_property(session, name, value):
+def set_property(session: Session, name: str, value: int) -> None:
     """Property of the program; it stays."""
     properties = session.scope.properties
     properties[_key(properties, name, "property")] = float(value)
 
 
-def report_property(session, name):
+def report_property(session: Session, name: str) -> float:
     """Property of the program."""
     properties = session.scope.properties
     return properties[_key(properties, name, "property")]
 
 
-def set_user_setting(session, name, value, keep=None):
+def set_user_setting(session: Session, name: str, value: float, keep: int | None = None) -> None:
     """User setting; put back at the end of the script unless kept."""
     options = session.options
     key = _key(options.user_settings, name, "user setting")
@@ -163,17 +173,17 @@ def set_user_setting(session, name, value, keep=None):
     apply_user_settings(session)
 
 
-def report_user_setting(session, name):
+def report_user_setting(session: Session, name: str) -> float:
     """User setting."""
     settings = session.options.user_settings
     return settings[_key(settings, name, "user setting")]
 
 
-def save_settings(session):
+def save_settings(session: Session) -> None:
     """There is no settings file to save."""
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "IsVariableDefined": is_variable_defined,
     "GetVariable": get_variable,
     "SetVariable": set_variable,

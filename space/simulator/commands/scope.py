@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from space.simulator import faults
 from space.simulator.errors import SEMerror
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands, Reply
+    from space.simulator.session import Session
+
 LONG_OPERATIONS = ("BU", "RE", "IN", "LO", "UN", "DA", "RS", "RT", "RB", "FF", "PA", "AV", "SM")
 
 
-def report_coma_vs_is_matrix(session):
+def report_coma_vs_is_matrix(session: Session) -> tuple[float, float, float, float]:
     """Beam tilt per image shift that removes coma."""
     (a, b), (c, d) = session.instrument.beam.coma_rows
     return (a, b, c, d)
 
 
-def adjust_beam_tilt_for_is(session):
+def adjust_beam_tilt_for_is(session: Session) -> None:
     """Beam tilt for the present image shift; the original is remembered."""
     scope = session.scope
     if scope.saved_beam_tilt is None:
@@ -26,7 +32,7 @@ def adjust_beam_tilt_for_is(session):
     scope.beam_tilt = (float(x), float(y))
 
 
-def restore_beam_tilt(session):
+def restore_beam_tilt(session: Session) -> None:
     """Back to the remembered beam tilt."""
     scope = session.scope
     if scope.saved_beam_tilt is None:
@@ -35,30 +41,32 @@ def restore_beam_tilt(session):
     scope.saved_beam_tilt = None
 
 
-def save_beam_tilt(session):
+def save_beam_tilt(session: Session) -> None:
     """Remember the beam tilt."""
     session.scope.saved_beam_tilt = session.scope.beam_tilt
 
 
-def _require_control(session, of, name):
+def _require_control(session: Session, of: str, name: str) -> None:
     if not getattr(session.instrument.controls, of):
         raise SEMerror(f"{name} is not available on this microscope")
 
 
-def set_column_or_gun_valve(session, is_open):
+def set_column_or_gun_valve(session: Session, is_open: int) -> None:
     """Open or close the column valves."""
     _require_control(session, "valves", "Control of the column valves")
     session.scope.valve_open = bool(is_open)
     session.clock.advance(3.0)
 
 
-def report_column_or_gun_valve(session):
+def report_column_or_gun_valve(session: Session) -> float:
     """1 open, 0 closed."""
     _require_control(session, "valves", "Control of the column valves")
     return float(session.scope.valve_open)
 
 
-def refine_zlp(session, interval_min=None, *options):
+def refine_zlp(
+    session: Session, interval_min: float | None = None, *options: float | None
+) -> float | None:
     """Centre the slit, unless that was done within the interval."""
     _require_filter(session)
     scope = session.scope
@@ -72,30 +80,30 @@ def refine_zlp(session, interval_min=None, *options):
     return 0.0
 
 
-def _require_filter(session):
+def _require_filter(session: Session) -> None:
     if not session.instrument.energy_filter:
         raise SEMerror("This microscope has no energy filter")
 
 
-def set_slit_in(session, on=None):
+def set_slit_in(session: Session, on: int | None = None) -> None:
     """Slit in or out."""
     _require_filter(session)
     session.scope.slit_in = on is None or bool(on)
 
 
-def report_energy_filter(session):
+def report_energy_filter(session: Session) -> tuple[float, float, float]:
     """Slit width, energy loss, slit in."""
     _require_filter(session)
     return (session.scope.slit_width_ev, 0.0, float(session.scope.slit_in))
 
 
-def _require_aperture(session, index):
+def _require_aperture(session: Session, index: int) -> None:
     _require_control(session, "apertures", "Control of the apertures")
     if index not in session.scope.apertures_um:
         raise SEMerror(f"There is no aperture number {index}")
 
 
-def set_aperture_size(session, index, size_um):
+def set_aperture_size(session: Session, index: int, size_um: int) -> None:
     """Aperture: 0 takes it out, 1 brings it in again, otherwise a size in µm."""
     scope = session.scope
     _require_aperture(session, index)
@@ -108,40 +116,40 @@ def set_aperture_size(session, index, size_um):
     session.clock.advance(20.0)
 
 
-def report_aperture_size(session, index):
+def report_aperture_size(session: Session, index: int) -> float:
     """Size in µm, 0 when out."""
     _require_aperture(session, index)
     return float(session.scope.apertures_um[index])
 
 
-def remove_aperture(session, index):
+def remove_aperture(session: Session, index: int) -> None:
     """Take an aperture out."""
     set_aperture_size(session, index, 0)
 
 
-def reinsert_aperture(session, index):
+def reinsert_aperture(session: Session, index: int) -> None:
     """Bring an aperture in again."""
     set_aperture_size(session, index, 1)
 
 
-def is_feg_flashing_advised(session, kind):
+def is_feg_flashing_advised(session: Session, kind: int) -> float:
     """Never."""
     return 0.0
 
 
-def are_dewars_filling(session):
+def are_dewars_filling(session: Session) -> float:
     """1 while they are."""
     return float(faults.dewars_filling(session))
 
 
-def _require_slot(session, slot):
+def _require_slot(session: Session, slot: int) -> None:
     if session.instrument.autoloader_slots == 0:
         raise SEMerror("This microscope has no autoloader")
     if not 1 <= slot <= session.instrument.autoloader_slots:
         raise SEMerror(f"There is no slot {slot} in the cassette")
 
 
-def load_cartridge(session, slot):
+def load_cartridge(session: Session, slot: int) -> tuple[float, float]:
     """Load a grid; valves are closed afterwards and the stage is at home.
 
     Valves that scripts cannot drive are the business of a person, who opens them again.
@@ -166,7 +174,7 @@ def load_cartridge(session, slot):
     return (0.0, 0.0)
 
 
-def unload_cartridge(session):
+def unload_cartridge(session: Session) -> tuple[float, float]:
     """Bring the grid back to the cassette."""
     if session.loaded_slot is None:
         raise SEMerror("There is no cartridge on the stage")
@@ -177,7 +185,7 @@ def unload_cartridge(session):
     return (0.0, 0.0)
 
 
-def report_slot_status(session, slot):
+def report_slot_status(session: Session, slot: int) -> Reply:
     """Status 1 occupied (or on the stage), 0 empty; and the name, if the autoloader tells it."""
     if slot == 0:
         _require_slot(session, 1)
@@ -192,12 +200,12 @@ def report_slot_status(session, slot):
     return (1.0, name) if name and session.instrument.controls.autoloader_names else 1.0
 
 
-def report_loaded_slot(session):
+def report_loaded_slot(session: Session) -> float:
     """Slot of the grid on the stage, 0 when there is none."""
     return float(session.loaded_slot or 0)
 
 
-def long_operation(session, *pairs):
+def long_operation(session: Session, *pairs: str | None) -> tuple[float, float]:
     """Pairs of operation code and interval in hours, as text."""
     given = [text for text in pairs if text]
     if len(given) % 2:
@@ -216,25 +224,25 @@ def long_operation(session, *pairs):
     return (0.0, 0.0)
 
 
-def report_high_voltage(session):
+def report_high_voltage(session: Session) -> float:
     """High tension in kV."""
     return session.instrument.voltage_kV
 
 
-def set_beam_blank(session, on):
+def set_beam_blank(session: Session, on: int) -> None:
     """Blanking is automatic; nothing to see of it."""
 
 
-def next_feg_flash_high_temp(session, on=None):
+def next_feg_flash_high_temp(session: Session, on: int | None = None) -> None:
     """Kind of the next flashing of the gun; flashing is never needed here."""
 
 
-def normalize_lenses(session, which=None):
+def normalize_lenses(session: Session, which: int | None = None) -> None:
     """Takes a few seconds."""
     session.clock.advance(5.0)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "ReportComaVsISmatrix": report_coma_vs_is_matrix,
     "AdjustBeamTiltforIS": adjust_beam_tilt_for_is,
     "RestoreBeamTilt": restore_beam_tilt,

@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
-def move_stage_to(session, x, y, z=None):
+
+def move_stage_to(session: Session, x: float, y: float, z: float | None = None) -> None:
     """Raw stage coordinates; image shift stays."""
     session.scope.move_stage(x, y, z)
 
 
-def move_stage(session, dx, dy, dz=None):
+def move_stage(session: Session, dx: float, dy: float, dz: float | None = None) -> None:
     """Move relative to the reported position."""
     x, y, z = session.scope.stage_um
     session.scope.move_stage(x + dx, y + dy, None if dz is None else z + dz)
 
 
-def report_stage_xyz(session):
+def report_stage_xyz(session: Session) -> tuple[float, float, float]:
     """Reported stage position."""
     return session.scope.stage_um
 
 
-def report_stage_busy(session):
+def report_stage_busy(session: Session) -> float:
     """Commands wait for the stage, so it is never busy."""
     return 0.0
 
 
-def tilt_to(session, angle, restore=None, dx=None, dy=None):
+def tilt_to(
+    session: Session,
+    angle: float,
+    restore: int | None = None,
+    dx: float | None = None,
+    dy: float | None = None,
+) -> None:
     """Tilt to an angle."""
     session.scope.tilt_to(angle)
 
 
-def tilt_by(session, change, restore=None, dx=None, dy=None):
+def tilt_by(
+    session: Session,
+    change: float,
+    restore: int | None = None,
+    dx: float | None = None,
+    dy: float | None = None,
+) -> None:
     """Tilt by an angle."""
     session.scope.tilt_to(session.scope.tilt_deg + change)
 
 
-def report_tilt_angle(session):
+def report_tilt_angle(session: Session) -> float:
     """Real tilt angle."""
     return session.scope.tilt_deg
 
 
-def reset_image_shift(session, option=None, relax_um=None):
+def reset_image_shift(
+    session: Session, option: int | None = None, relax_um: float | None = None
+) -> None:
     """Zero image shift; the stage moves so that the same point stays in the centre.
 
     With an option above 0 it arrives with its backlash taken out.
@@ -56,7 +76,7 @@ def reset_image_shift(session, option=None, relax_um=None):
     scope.set_image_shift(0.0, 0.0)
 
 
-def report_tilt_axis_offset(session):
+def report_tilt_axis_offset(session: Session) -> tuple[float, ...]:
     """Offset, as stage and image shift movements, and whether it is in force."""
     optics = session.scope.optics
     offset = np.array([0.0, session.scope.tilt_axis_offset_um])
@@ -72,12 +92,12 @@ def report_tilt_axis_offset(session):
     )
 
 
-def set_tilt_axis_offset(session, offset_um):
+def set_tilt_axis_offset(session: Session, offset_um: float) -> None:
     """Calibrated distance of the tilt axis from the optical axis."""
     session.scope.tilt_axis_offset_um = offset_um
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "MoveStageTo": move_stage_to,
     "MoveStage": move_stage,
     "ReportStageXYZ": report_stage_xyz,

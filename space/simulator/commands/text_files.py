@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from space.simulator.errors import SEMerror
 from space.simulator.workbench import TextFile
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 MODES = ("R", "W", "A", "O")
 
 
-def open_text_file(session, name, mode, persistent, path):
+def open_text_file(session: Session, name: str, mode: str, persistent: int, path: str) -> None:
     """Open a text file under a name of the script's own.
 
     Modes: R read, W write a new file, O write and replace an old one, A append; a T or B behind
@@ -40,7 +45,7 @@ def _append(path: Path, text: str, truncate: bool = False) -> None:
         raise SEMerror(f"The text file {path.name} cannot be written: {problem}") from problem
 
 
-def _file(session, name, writing: bool) -> TextFile:
+def _file(session: Session, name: str, writing: bool) -> TextFile:
     file = session.workbench.text_files.get(name.upper())
     if file is None:
         raise SEMerror(f"There is no open text file {name}")
@@ -49,12 +54,12 @@ def _file(session, name, writing: bool) -> TextFile:
     return file
 
 
-def write_line_to_file(session, name, text=None):
+def write_line_to_file(session: Session, name: str, text: str | None = None) -> None:
     """Write a line to a text file opened for writing."""
     _append(_file(session, name, True).path, (text or "") + "\n")
 
 
-def _next_line(session, name) -> str | None:
+def _next_line(session: Session, name: str) -> str | None:
     file = _file(session, name, False)
     lines = read_lines(file.path)
     if file.position >= len(lines):
@@ -77,7 +82,7 @@ def read_lines(path: Path) -> list[str]:
         raise SEMerror(f"The text file {path} cannot be read: {problem}") from problem
 
 
-def read_line_to_array(session, name, variable):
+def read_line_to_array(session: Session, name: str, variable: str) -> float:
     """Words of the next line in a variable; 1, or 0 at the end of the file."""
     line = _next_line(session, name)
     if line is None:
@@ -86,7 +91,7 @@ def read_line_to_array(session, name, variable):
     return 1.0
 
 
-def read_line_to_string(session, name, variable):
+def read_line_to_string(session: Session, name: str, variable: str) -> float:
     """Next line in a variable; 1, or 0 at the end of the file."""
     line = _next_line(session, name)
     if line is None:
@@ -95,36 +100,36 @@ def read_line_to_string(session, name, variable):
     return 1.0
 
 
-def close_text_file(session, name):
+def close_text_file(session: Session, name: str) -> None:
     """Close a text file."""
     if session.workbench.text_files.pop(name.upper(), None) is None:
         raise SEMerror(f"There is no open text file {name}")
 
 
-def flush_text_file(session, name):
+def flush_text_file(session: Session, name: str) -> None:
     """Lines are on disk at once; the file must be open for writing."""
     _file(session, name, True)
 
 
-def is_text_file_open(session, name, path=None):
+def is_text_file_open(session: Session, name: str, path: str | None = None) -> float:
     """Whether a text file is open under a name, and, with a path, whether it is that file."""
     file = session.workbench.text_files.get(name.upper())
     same = file is not None and (path is None or file.path == session.resolve(path))
     return float(same)
 
 
-def read_text_file(session, variable, path):
+def read_text_file(session: Session, variable: str, path: str) -> None:
     """All words of a file in a variable."""
     lines = _lines_of(session, path)
     session.variables.set(variable, "\n".join(word for line in lines for word in line.split()))
 
 
-def read_strings_from_file(session, variable, path):
+def read_strings_from_file(session: Session, variable: str, path: str) -> None:
     """The lines of a file, each one value, in a variable."""
     session.variables.set(variable, "\n".join(_lines_of(session, path)))
 
 
-def _lines_of(session, path) -> list[str]:
+def _lines_of(session: Session, path: str) -> list[str]:
     place = session.resolve(path)
     if not place.is_file():
         raise SEMerror(f"The text file {path} does not exist")
@@ -134,7 +139,7 @@ def _lines_of(session, path) -> list[str]:
 # --- folders ----------------------------------------------------------------------------------
 
 
-def make_directory(session, name):
+def make_directory(session: Session, name: str) -> None:
     """Make a folder; one that is there already is no error."""
     try:
         session.resolve(name).mkdir(exist_ok=True)
@@ -142,7 +147,7 @@ def make_directory(session, name):
         raise SEMerror(f"The folder {name} cannot be made: {problem}") from problem
 
 
-def make_date_time_dir(session):
+def make_date_time_dir(session: Session) -> None:
     """Make a folder named for date and time and go there."""
     now = session.clock.now
     name = f"{now:%Y%m%d-%H%M%S}"
@@ -151,7 +156,7 @@ def make_date_time_dir(session):
     os.chdir(session.directory)
 
 
-def remove_file(session, name):
+def remove_file(session: Session, name: str) -> None:
     """Delete a file that is not open."""
     place = session.resolve(name)
     if session.files.find(place) is not None:
@@ -164,13 +169,13 @@ def remove_file(session, name):
         raise SEMerror(f"{name} cannot be removed: {problem}") from problem
 
 
-def is_directory_writable(session, name):
+def is_directory_writable(session: Session, name: str) -> float:
     """Whether files can be made in a folder."""
     place = session.resolve(name)
     return float(place.is_dir() and os.access(place, os.W_OK))
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "OpenTextFile": open_text_file,
     "WriteLineToFile": write_line_to_file,
     "ReadLineToArray": read_line_to_array,

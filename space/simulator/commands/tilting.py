@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from space.simulator.commands import stage
 from space.simulator.commands.alignment import align_to
 from space.simulator.commands.camera import record
 from space.simulator.errors import SEMerror
 
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
+
 LARGEST_WALK_STEP_DEG = 6.0
 
 
-def tilt_up(session, restore=None, dx=None, dy=None):
+def tilt_up(
+    session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
+) -> None:
     """Tilt up by the tilt increment of the session."""
     stage.tilt_by(session, session.workbench.tilt_increment_deg, restore, dx, dy)
 
 
-def tilt_down(session, restore=None, dx=None, dy=None):
+def tilt_down(
+    session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
+) -> None:
     """Tilt down by the tilt increment of the session."""
     stage.tilt_by(session, -session.workbench.tilt_increment_deg, restore, dx, dy)
 
 
-def record_and_tilt_up(session, restore=None, dx=None, dy=None):
+def record_and_tilt_up(
+    session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
+) -> None:
     """Record, then tilt up by the tilt increment."""
     record(session)
     tilt_up(session, restore, dx, dy)
 
 
-def record_and_tilt_down(session, restore=None, dx=None, dy=None):
+def record_and_tilt_down(
+    session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
+) -> None:
     """Record, then tilt down by the tilt increment."""
     record(session)
     tilt_down(session, restore, dx, dy)
 
 
-def record_and_tilt_to(session, angle, settling=None, restore=None, dx=None, dy=None):
+def record_and_tilt_to(
+    session: Session,
+    angle: float,
+    settling: float | None = None,
+    restore: int | None = None,
+    dx: float | None = None,
+    dy: float | None = None,
+) -> None:
     """Record, then tilt to an angle."""
     record(session)
     stage.tilt_to(session, angle, restore, dx, dy)
 
 
-def walk_up_to(session, angle):
+def walk_up_to(session: Session, angle: float) -> None:
     """Tilt to an angle in steps, keeping the middle centred with Trial pictures."""
     scope = session.scope
     limit = scope.properties["MaximumTiltAngle"]
@@ -57,7 +77,7 @@ def walk_up_to(session, angle):
         align_to(session, "B")
 
 
-def reverse_tilt(session, direction=None):
+def reverse_tilt(session: Session, direction: int | None = None) -> None:
     """Take up the backlash for tilting the other way, and centre what moved meanwhile.
 
     Two Trial pictures are taken: before and after a tilt by the tilt increment and back.
@@ -71,7 +91,7 @@ def reverse_tilt(session, direction=None):
     align_to(session, "B")
 
 
-def move_stage_with_speed(session, dx, dy, speed):
+def move_stage_with_speed(session: Session, dx: float, dy: float, speed: float) -> None:
     """Move the stage by a distance at a fraction of its speed."""
     if not 0.0 < speed <= 1.0:
         raise SEMerror(f"A stage speed of {speed:g} is not between 0 and 1")
@@ -79,24 +99,24 @@ def move_stage_with_speed(session, dx, dy, speed):
     session.scope.move_stage(x + dx, y + dy, speed=speed)
 
 
-def relax_stage(session, distance=None):
+def relax_stage(session: Session, distance: float | None = None) -> None:
     """Let go of the stress in the stage's drive; its position stays."""
     session.clock.advance(3.0)
 
 
-def backlash_adjust(session):
+def backlash_adjust(session: Session) -> None:
     """Take out the backlash of the stage: position and view stay."""
     x, y, _ = session.scope.stage_um
     session.scope.move_stage(x, y, backlash=True)
 
 
-def reset_shift_if_above(session, limit_um):
+def reset_shift_if_above(session: Session, limit_um: float) -> None:
     """Zero the image shift, the stage taking it over, if it is larger than a limit in µm."""
     if math.hypot(*session.scope.specimen_shift_um()) > limit_um:
         stage.reset_image_shift(session)
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "TiltUp": tilt_up,
     "U": tilt_up,
     "TiltDown": tilt_down,

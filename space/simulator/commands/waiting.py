@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from space.simulator import alignment
 from space.simulator.errors import SEMerror
+
+if TYPE_CHECKING:
+    from space.simulator.command_types import Commands
+    from space.simulator.session import Session
 
 USUAL_CRITERION_NM_S = 1.0
 USUAL_INTERVAL_S = 4.0
@@ -14,9 +19,17 @@ SETS = {"T": "T", "F": "F", "R": "R", "P": "P", "V": "V"}
 
 
 def drift_wait_task(
-    session, criterion=None, unit=None, interval_s=None, limit_s=None, fail=None,
-    kind=None, use_view=None, binning=None, change_is=None,
-):  # fmt: skip
+    session: Session,
+    criterion: float | None = None,
+    unit: str | None = None,
+    interval_s: float | None = None,
+    limit_s: float | None = None,
+    fail: int | None = None,
+    kind: str | None = None,
+    use_view: int | None = None,
+    binning: int | None = None,
+    change_is: int | None = None,
+) -> None:
     """Take pictures until the specimen stands still.
 
     Trial pictures (or those of the set named, T F R P V) are taken every `interval_s` seconds
@@ -55,42 +68,42 @@ def drift_wait_task(
         raise SEMerror(f"The drift is still {bench.wait_drift_nm_s:.2f} nm/s")
 
 
-def get_wait_task_drift(session):
+def get_wait_task_drift(session: Session) -> tuple[float, float]:
     """Drift at the end of the last DriftWaitTask in nm/s, and whether it was still too large."""
     return (session.workbench.wait_drift_nm_s, float(session.workbench.wait_failed))
 
 
-def report_tick_time(session):
+def report_tick_time(session: Session) -> float:
     """Seconds since the program was started."""
     return session.clock.seconds
 
 
-def elapsed_tick_time(session, start):
+def elapsed_tick_time(session: Session, start: float) -> float:
     """Seconds since a time that ReportTickTime gave."""
     return session.clock.seconds - start
 
 
-def report_minute_time(session):
+def report_minute_time(session: Session) -> int:
     """Minutes since the program was started."""
     return math.floor(session.clock.seconds / 60.0)
 
 
-def mail_subject(session, subject):
+def mail_subject(session: Session, subject: str) -> None:
     """Subject of the messages to come."""
     session.workbench.mail_subject = subject
 
 
-def send_email(session, text):
+def send_email(session: Session, text: str) -> None:
     """Message to the user: noted in the list of dialogs, not sent."""
     session.note_dialog("mail", f"{session.workbench.mail_subject}: {text}", "")
 
 
-def error_box_send_email(session, text):
+def error_box_send_email(session: Session, text: str) -> None:
     """Message to send when an error box comes up: noted in the list of dialogs."""
     session.note_dialog("mail on error", text, "")
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     "DriftWaitTask": drift_wait_task,
     "GetWaitTaskDrift": get_wait_task_drift,
     "ReportTickTime": report_tick_time,

@@ -71,7 +71,7 @@ class Film:
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
         x = m[0, 0] * cols + m[0, 1] * rows + m[0, 2]
         y = m[1, 0] * cols + m[1, 1] * rows + m[1, 2]
-        edge = np.float32(max(pixel_um, 0.02))
+        edge = max(pixel_um, 0.02)
 
         i, j, u, v = self._mesh(x, y)
         half_open = (self.mesh_pitch_um - self.bar_um) / 2
@@ -120,7 +120,16 @@ class Film:
         j = np.clip(j.astype(np.int32) + self.half, 0, last)
         return i, j, u, v
 
-    def _cells(self, state, coverage, u, v, lobes, wide, half_open) -> np.ndarray:
+    def _cells(
+        self,
+        state: np.ndarray,
+        coverage: np.ndarray,
+        u: np.ndarray,
+        v: np.ndarray,
+        lobes: np.ndarray,
+        wide: np.ndarray,
+        half_open: float,
+    ) -> np.ndarray:
         """Where cells lie on the film, 0..1."""
         level = 1.6 * (2 * coverage - 1) + 0.75 * wide + 0.3 * lobes
         cells = texture.smooth_step(level, 0.15)

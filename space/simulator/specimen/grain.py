@@ -8,6 +8,7 @@ grain in pictures of any pixel size, without a period, and nothing has to be kep
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def _whole_part(form: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return whole
 
 
-def lattice(level: int, start, stop, seed: int) -> np.ndarray:
+def lattice(level: int, start: Sequence[int], stop: Sequence[int], seed: int) -> np.ndarray:
     """Values of lattice squares; those of level n are means of four of level n - 1.
 
     Parameters
@@ -95,7 +96,7 @@ def lattice(level: int, start, stop, seed: int) -> np.ndarray:
     return values[cut]
 
 
-def _hashed(level: int, start: tuple[int, int], size: tuple[int, int], seed: int) -> np.ndarray:
+def _hashed(level: int, start: Sequence[int], size: Sequence[int], seed: int) -> np.ndarray:
     """Independent numbers of mean 0 and variance 1, one for each place of a lattice."""
     rows, cols = (
         _mixed(np.arange(first, first + n, dtype=np.int64).astype(np.uint32) + np.uint32(salt))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -12,6 +13,9 @@ from . import rasters, texture
 from .film import NORMAL, Film, make_film
 from .labels import KINDS, LABEL
 from .site import Site, make_site
+
+if TYPE_CHECKING:
+    from space.simulator.specimen.lamella import Window
 
 FINEST_UM = 0.002  # pitch of the finest texture: closer pixels are interpolated
 FILM_UM = 0.030  # the same for what is outside of lamellae
@@ -108,7 +112,13 @@ def _size(at: tuple[slice, slice]) -> tuple[int, int]:
     return at[0].stop - at[0].start, at[1].stop - at[1].start
 
 
-def _region(m, corner_um, pixel_um, raster_shape, shape):
+def _region(
+    m: np.ndarray,
+    corner_um: tuple[float, float],
+    pixel_um: float,
+    raster_shape: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> tuple[Window, np.ndarray, np.ndarray] | None:
     """Part of a picture that shows a raster, and the map into the raster there.
 
     Returns slices, matrix and offset for scipy's affine_transform, or None.
@@ -276,7 +286,9 @@ class Grid:
                 np.copyto(result, labels, where=labels > 0)
         return result
 
-    def _draw_surroundings(self, site: Site, result, m, pixel_um) -> None:
+    def _draw_surroundings(
+        self, site: Site, result: np.ndarray, m: np.ndarray, pixel_um: float
+    ) -> None:
         c0, c1, r0, r1 = _seen_square(m, site.center_um, site.reach_um, result.shape)
         if c0 >= c1 or r0 >= r1:
             return
@@ -286,7 +298,9 @@ class Grid:
         around, weight = site.surroundings(part, _size(at), pixel_um)
         result[at] += (around - result[at]) * weight
 
-    def _draw_raster(self, lamella: Lamella, result, m, pixel_um) -> None:
+    def _draw_raster(
+        self, lamella: Lamella, result: np.ndarray, m: np.ndarray, pixel_um: float
+    ) -> None:
         array, px, corner = rasters.transmission(lamella.site, pixel_um)
         found = _region(_compose(lamella.site.site_from_grid, m), corner, px, array.shape,
                         result.shape)  # fmt: skip
@@ -298,7 +312,9 @@ class Grid:
         )
         np.copyto(result[at], part, where=part >= 0)
 
-    def _draw_grain(self, result, m, shape, pixel_um) -> None:
+    def _draw_grain(
+        self, result: np.ndarray, m: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> None:
         """Molecular texture below the rasters' resolution, what alignment holds on to."""
         grain = 0.10 * texture.sample(m, shape, 0.03, self.seed + 61)
         if pixel_um < 0.004:
@@ -308,7 +324,13 @@ class Grid:
         result *= np.clip(1 + grain * weight, 0, 2)
 
 
-def _interpolated(draw, m, shape, pixel_um: float, pitch_um: float) -> np.ndarray:
+def _interpolated(
+    draw: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
+    m: np.ndarray,
+    shape: tuple[int, int],
+    pixel_um: float,
+    pitch_um: float,
+) -> np.ndarray:
     """What `draw(map, shape)` draws, from a lattice no coarser than `pitch_um`."""
     step = int(pitch_um / pixel_um)
     if step < 2:
@@ -318,7 +340,9 @@ def _interpolated(draw, m, shape, pixel_um: float, pitch_um: float) -> np.ndarra
     return texture.enlarge(draw(wide, texture.lattice_shape(shape, step)), step, shape)
 
 
-def _seen_square(m, center_um, half_um, shape):
+def _seen_square(
+    m: np.ndarray, center_um: tuple[float, float], half_um: float, shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
     back = np.linalg.inv(m[:, :2])
     mid = back @ (np.asarray(center_um) - m[:, 2])
     reach = half_um * 1.5 * np.abs(back).sum(axis=1)

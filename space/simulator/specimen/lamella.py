@@ -11,6 +11,9 @@ from . import texture
 from .labels import LABEL
 from .site import MARGIN_ACROSS_UM, MARGIN_ALONG_UM, Site
 
+Window = tuple[slice, slice]
+"""Rows and columns of a part of a picture."""
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -63,14 +66,16 @@ class _Canvas:
         m[0] /= stretch
         return texture.sample(m, self.shape, scale_um, seed)
 
-    def noise_in(self, at, scale_um: float, seed: int) -> np.ndarray:
+    def noise_in(self, at: Window, scale_um: float, seed: int) -> np.ndarray:
         """The same texture in a window only."""
         m = self.px_to_site.copy()
         m[:, 2] += m[:, :2] @ (at[1].start, at[0].start)
         size = (at[0].stop - at[0].start, at[1].stop - at[1].start)
         return texture.sample(m, size, scale_um, seed)
 
-    def window(self, s: float, t: float, radius: float):
+    def window(
+        self, s: float, t: float, radius: float
+    ) -> tuple[Window, np.ndarray, np.ndarray] | None:
         """Slices around a point with coordinates relative to it, or None outside."""
         c0 = int((s - radius - self.corner[0]) / self.px)
         c1 = int((s + radius - self.corner[0]) / self.px) + 2
@@ -83,9 +88,11 @@ class _Canvas:
         at = (slice(r0, r1), slice(c0, c1))
         return at, self.s[:, c0:c1] - np.float32(s), self.t[r0:r1] - np.float32(t)
 
-    def put(self, at, mask, factor, label: str | None) -> None:
+    def put(
+        self, at: Window, mask: np.ndarray, factor: float | np.ndarray, label: str | None
+    ) -> None:
         """Multiply the density and set the label where `mask` holds."""
-        self.density[at][mask] *= factor if np.isscalar(factor) else factor[mask]
+        self.density[at][mask] *= factor[mask] if isinstance(factor, np.ndarray) else factor
         if label is not None:
             self.labels[at][mask] = LABEL[label]
 
@@ -115,26 +122,28 @@ class _Ellipse:
         return r
 
 
-def _ellipse(rng, s, t, a, b, wobble=0.04) -> _Ellipse:
+def _ellipse(
+    rng: np.random.Generator, s: float, t: float, a: float, b: float, wobble: float = 0.04
+) -> _Ellipse:
     harmonics = tuple(
         (order, rng.normal(0, wobble / order), rng.uniform(0, 2 * np.pi)) for order in (2, 3, 5)
     )
     return _Ellipse(s, t, a, b, rng.uniform(0, np.pi), harmonics)
 
 
-def _segment_distance(ds, dt, points: np.ndarray) -> np.ndarray:
+def _segment_distance(ds: np.ndarray, dt: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Distance from a chain of points (n, 2)."""
-    best = None
+    best: np.ndarray | float = np.inf
     for (s0, t0), (s1, t1) in zip(points[:-1], points[1:]):
         es, et = s1 - s0, t1 - t0
         length2 = es * es + et * et + 1e-9
         along = np.clip(((ds - s0) * es + (dt - t0) * et) / length2, 0, 1)
         d = np.hypot(ds - (s0 + along * es), dt - (t0 + along * et))
-        best = d if best is None else np.minimum(best, d)
-    return best.astype(np.float32)
+        best = np.minimum(best, d)
+    return np.asarray(best, np.float32)
 
 
-def _bent(rng, length: float, bend: float, n: int = 5) -> np.ndarray:
+def _bent(rng: np.random.Generator, length: float, bend: float, n: int = 5) -> np.ndarray:
     """A gently curved chain of points around the origin."""
     angle = rng.uniform(0, np.pi)
     along = np.linspace(-length / 2, length / 2, n)
@@ -143,7 +152,13 @@ def _bent(rng, length: float, bend: float, n: int = 5) -> np.ndarray:
     return np.column_stack([along * ca - across * sa, along * sa + across * ca])
 
 
-def _place_inside(rng, cell: _Ellipse, margin: float, taken: list, radius: float):
+def _place_inside(
+    rng: np.random.Generator,
+    cell: _Ellipse,
+    margin: float,
+    taken: list[tuple[float, float, float]],
+    radius: float,
+) -> tuple[float, float] | None:
     """A place in the cell that keeps off what is there already, or None."""
     for _ in range(12):
         r = np.sqrt(rng.random()) * (1 - margin)
@@ -157,7 +172,7 @@ def _place_inside(rng, cell: _Ellipse, margin: float, taken: list, radius: float
     return None
 
 
-def _mitochondrion(canvas, rng, s, t) -> None:
+def _mitochondrion(canvas: _Canvas, rng: np.random.Generator, s: float, t: float) -> None:
     length, half = rng.uniform(0.5, 1.6), rng.uniform(0.15, 0.24)
     spine = _bent(rng, length, rng.uniform(-0.2, 0.2))
     found = canvas.window(s, t, length / 2 + half + 0.3)
@@ -170,21 +185,27 @@ def _mitochondrion(canvas, rng, s, t) -> None:
     canvas.put(at, (d < half) & (d > half - 0.03), 1.12, None)
 
 
-def _number(rng, low: int, high: int, abundance: float) -> int:
+def _number(rng: np.random.Generator, low: int, high: int, abundance: float) -> int:
     """How many of a thing: low..high-1 in nature, `abundance` times as many where it is set."""
     n = int(rng.integers(low, high))
     return n if abundance == 1 else max(n, int(rng.integers(1, 1 + round(high * abundance))))
 
 
-def _organelles(canvas, rng, cell: _Ellipse, textures, abundance: float) -> None:
-    taken: list = []
+def _organelles(
+    canvas: _Canvas,
+    rng: np.random.Generator,
+    cell: _Ellipse,
+    textures: tuple[np.ndarray, np.ndarray],
+    abundance: float,
+) -> None:
+    taken: list[tuple[float, float, float]] = []
     granules, chromatin = textures
     if rng.random() < 0.75:
         radius = min(rng.uniform(0.8, 1.05), 0.42 * min(cell.a, cell.b) + 0.2)
         where = _place_inside(rng, cell, 0.5, taken, radius)
-        if where:
+        if where and (found := canvas.window(*where, 1.3 * radius)):
             shape = _ellipse(rng, *where, radius, radius * rng.uniform(0.85, 1.0))
-            at, ds, dt = canvas.window(*where, 1.3 * radius)
+            at, ds, dt = found
             r = shape.radius(ds, dt)
             # Smoother than the cytoplasm at the scale of ribosomes, mottled at that of chromatin.
             inside = 0.94 * (1 + 0.035 * chromatin[at]) / (1 + 0.04 * granules[at])
@@ -193,9 +214,9 @@ def _organelles(canvas, rng, cell: _Ellipse, textures, abundance: float) -> None
     for _ in range(rng.integers(0, 3)):
         radius = rng.uniform(0.5, 1.2)
         where = _place_inside(rng, cell, 0.35, taken, radius)
-        if where:
+        if where and (found := canvas.window(*where, 1.3 * radius)):
             shape = _ellipse(rng, *where, radius, radius * rng.uniform(0.85, 1.0), 0.02)
-            at, ds, dt = canvas.window(*where, 1.3 * radius)
+            at, ds, dt = found
             r = shape.radius(ds, dt)
             canvas.put(at, r < 1, rng.uniform(0.82, 0.88) / (1 + 0.045 * granules[at]), "vacuole")
             canvas.put(at, (r < 1) & (r > 1 - 0.03 / radius), 1.25, None)
@@ -206,14 +227,14 @@ def _organelles(canvas, rng, cell: _Ellipse, textures, abundance: float) -> None
     for _ in range(rng.integers(1, 6)):
         radius = rng.uniform(0.1, 0.2)
         where = _place_inside(rng, cell, 0.12, taken, radius)
-        if where:
-            at, ds, dt = canvas.window(*where, radius)
+        if where and (found := canvas.window(*where, radius)):
+            at, ds, dt = found
             canvas.put(at, np.hypot(ds, dt) < radius, rng.uniform(1.55, 1.85), "lipiddroplets")
     for _ in range(_number(rng, 0, 3, abundance)):
         radius = rng.uniform(0.18, 0.3)
         where = _place_inside(rng, cell, 0.15, taken, radius)
-        if where:
-            at, ds, dt = canvas.window(*where, radius)
+        if where and (found := canvas.window(*where, radius)):
+            at, ds, dt = found
             r = np.hypot(ds, dt)
             canvas.put(at, r < radius, 0.95, "multivesicles")
             canvas.put(at, (r < radius) & (r > radius - 0.03), 1.35, None)
@@ -247,7 +268,7 @@ def _organelles(canvas, rng, cell: _Ellipse, textures, abundance: float) -> None
             canvas.put(at, d < half, lines.astype(np.float32) * np.float32(1.1), "membranes")
 
 
-def _cells(canvas, rng, site: Site) -> None:
+def _cells(canvas: _Canvas, rng: np.random.Generator, site: Site) -> None:
     half_s, half_t = site.length_um / 2, site.width_um / 2
     cells: list[_Ellipse] = []
     wanted = rng.integers(9, 16)
@@ -281,7 +302,7 @@ def _shrunk(cell: _Ellipse, factor: float) -> _Ellipse:
     return _Ellipse(cell.s, cell.t, cell.a * factor, cell.b * factor, cell.angle, cell.harmonics)
 
 
-def _optical_depth(canvas, rng, site: Site) -> np.ndarray:
+def _optical_depth(canvas: _Canvas, rng: np.random.Generator, site: Site) -> np.ndarray:
     """-ln(transmission) of the bare lamella: thin at the front edge, thick at the back."""
     front, back = {
         "good": (rng.uniform(0.45, 0.7), rng.uniform(1.0, 1.45)),
@@ -306,7 +327,7 @@ def _optical_depth(canvas, rng, site: Site) -> np.ndarray:
     return tau
 
 
-def _steps(canvas, rng, site: Site, tau: np.ndarray) -> None:
+def _steps(canvas: _Canvas, rng: np.random.Generator, site: Site, tau: np.ndarray) -> None:
     """Bands with sharp sides that start somewhere and run on to the back, and folded sheets."""
     for _ in range(rng.integers(0, 6)):
         t0 = rng.uniform(-0.5, 0.5) * site.width_um
@@ -325,7 +346,7 @@ def _steps(canvas, rng, site: Site, tau: np.ndarray) -> None:
         tau[sheet] *= np.float32(rng.uniform(1.12, 1.35))
 
 
-def _ice(canvas, rng, site: Site, tau: np.ndarray) -> None:
+def _ice(canvas: _Canvas, rng: np.random.Generator, site: Site, tau: np.ndarray) -> None:
     many = site.kind == "contaminated"
     n = rng.integers(60, 110) if many else rng.integers(8, 33)
     sizes = np.clip(rng.lognormal(np.log(0.22), 0.45, n), 0.1, 0.6)
@@ -353,7 +374,9 @@ def _ice(canvas, rng, site: Site, tau: np.ndarray) -> None:
         canvas.labels[at][mask & (canvas.labels[at] != LABEL["dynabeads"])] = LABEL["ice"]
 
 
-def _wall_ice(canvas, rng, site: Site, transmission: np.ndarray) -> np.ndarray:
+def _wall_ice(
+    canvas: _Canvas, rng: np.random.Generator, site: Site, transmission: np.ndarray
+) -> np.ndarray:
     """Chains of ice on the walls of the milled windows; returns where it can be seen."""
     seen = np.zeros(canvas.shape, bool)
     for _ in range(rng.integers(0, 6)):
@@ -376,7 +399,7 @@ def _wall_ice(canvas, rng, site: Site, transmission: np.ndarray) -> np.ndarray:
     return seen
 
 
-def _crystals(canvas, rng, site: Site, tau: np.ndarray) -> None:
+def _crystals(canvas: _Canvas, rng: np.random.Generator, site: Site, tau: np.ndarray) -> None:
     half_s, half_t = site.length_um / 2, site.width_um / 2
     for _ in range(_number(rng, 0, 3, site.abundance)):
         s, t = rng.uniform(-half_s, half_s), rng.uniform(-half_t, half_t)
@@ -386,14 +409,12 @@ def _crystals(canvas, rng, site: Site, tau: np.ndarray) -> None:
             continue
         at, ds, dt = found
         turn = rng.uniform(0, np.pi)
-        inside = None
+        sides = []
         for k in range(rng.integers(4, 7)):
             a = turn + k * np.pi / 2.6
-            side = rng.uniform(0.6, 1.0) * radius - np.abs(
-                ds * np.float32(np.cos(a)) + dt * np.float32(np.sin(a))
-            )
-            inside = side if inside is None else np.minimum(inside, side)
-        mask = inside > 0
+            away = np.abs(ds * np.float32(np.cos(a)) + dt * np.float32(np.sin(a)))
+            sides.append(rng.uniform(0.6, 1.0) * radius - away)
+        mask = np.minimum.reduce(sides) > 0
         # Bands of a bent lattice run through it; the lens shape of ice does not.
         along = ds * np.float32(np.cos(turn + 0.6)) + dt * np.float32(np.sin(turn + 0.6))
         bands = 1 + 0.3 * np.cos(along * np.float32(2 * np.pi / 0.28))
@@ -401,7 +422,7 @@ def _crystals(canvas, rng, site: Site, tau: np.ndarray) -> None:
         canvas.labels[at][mask] = LABEL["cryst"]
 
 
-def _beads(canvas, rng, site: Site, tau: np.ndarray) -> None:
+def _beads(canvas: _Canvas, rng: np.random.Generator, site: Site, tau: np.ndarray) -> None:
     if rng.random() > 0.35 * site.abundance:
         return
     for _ in range(_number(rng, 1, 4, site.abundance)):
@@ -420,7 +441,7 @@ def _beads(canvas, rng, site: Site, tau: np.ndarray) -> None:
         canvas.labels[at][mask] = LABEL["dynabeads"]
 
 
-def _holes(canvas, rng, site: Site) -> tuple[np.ndarray, np.ndarray]:
+def _holes(canvas: _Canvas, rng: np.random.Generator, site: Site) -> tuple[np.ndarray, np.ndarray]:
     """Where the lamella is cracked, and where it is not there at all."""
     shape = canvas.shape
     ragged = canvas.noise(0.5, site.seed + 31)
@@ -458,7 +479,7 @@ def _holes(canvas, rng, site: Site) -> tuple[np.ndarray, np.ndarray]:
     return crack & ~missing, missing
 
 
-def _combs(canvas, rng, site: Site, crack: np.ndarray) -> None:
+def _combs(canvas: _Canvas, rng: np.random.Generator, site: Site, crack: np.ndarray) -> None:
     """Rows of slits where the thin front is torn, drawn out along the milling direction."""
     if rng.random() > 0.4 * site.abundance:
         return
@@ -476,7 +497,9 @@ def _combs(canvas, rng, site: Site, crack: np.ndarray) -> None:
         crack[at] |= inside & (slits > 0.82) & (wave > -0.4)
 
 
-def _coating(canvas, rng, site: Site, tau: np.ndarray, missing: np.ndarray) -> None:
+def _coating(
+    canvas: _Canvas, rng: np.random.Generator, site: Site, tau: np.ndarray, missing: np.ndarray
+) -> None:
     """The dark wall at the back edge with its cauliflower outline."""
     if site.kind == "gone":
         return
@@ -492,12 +515,12 @@ def _coating(canvas, rng, site: Site, tau: np.ndarray, missing: np.ndarray) -> N
     canvas.density[mask] = 1.0
 
 
-def _surroundings(canvas, site: Site) -> np.ndarray:
+def _surroundings(canvas: _Canvas, site: Site) -> np.ndarray:
     """Bulk and slits on the canvas; their edges need no more than 40 nm."""
     step = max(1, round(0.04 / canvas.px))
     m = canvas.px_to_site.copy()
     m[:, :2] *= step
-    lattice = tuple((n - 1) // step + 2 for n in canvas.shape)
+    lattice = texture.lattice_shape(canvas.shape, step)
     around, _ = site.surroundings(m, lattice, step * canvas.px)
     return texture.enlarge(around, step, canvas.shape)
 

@@ -95,7 +95,7 @@ class Site:
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
         s = m[0, 0] * cols + m[0, 1] * rows + m[0, 2]
         t = m[1, 0] * cols + m[1, 1] * rows + m[1, 2]
-        edge = np.float32(max(pixel_um, 0.04))
+        edge = max(pixel_um, 0.04)
         ragged = texture.sample(m, shape, 2.5, self.seed)
         fine = texture.sample(m, shape, 0.5, self.seed + 1)
 
