@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from space.simulator.errors import SEMerror
-from space.simulator.images import CAMERA_SET_LETTERS
 from space.simulator.instrument import CameraModel, CameraSet
+from space.simulator.letters import SET_LETTERS, SetLetter, set_named
 from space.simulator.optics import Optics
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ class Camera:
 
     def __init__(self, model: CameraModel) -> None:
         self.model = model
-        self.sets: dict[str, CameraSet] = dict(model.sets)
-        self._changed: dict[str, CameraSet] = {}
+        self.sets: dict[SetLetter, CameraSet] = dict(model.sets)
+        self._changed: dict[SetLetter, CameraSet] = {}
 
     @property
     def name(self) -> str:
@@ -153,7 +153,7 @@ class Camera:
         """Unbinned pixels that SerialEM counts per real one (see `CameraKind`)."""
         return float(self.model.kind.counted_per_px)
 
-    def letter(self, text: str) -> str:
+    def letter(self, text: str) -> SetLetter:
         """Letter of a camera set given as letter or number text.
 
         Raises
@@ -162,11 +162,12 @@ class Camera:
             If it names no set.
         """
         name = str(text).strip().upper()
-        if name.isdigit() and int(name) < len(CAMERA_SET_LETTERS):
-            return CAMERA_SET_LETTERS[int(name)]
-        if name[:1] in self.sets:
-            return name[:1]
-        raise SEMerror(f"{text!r} is not a camera parameter set")
+        if name.isdigit() and int(name) < len(SET_LETTERS):
+            return SET_LETTERS[int(name)]
+        letter = set_named(name)
+        if letter is None:
+            raise SEMerror(f"{text!r} is not a camera parameter set")
+        return letter
 
     def binning(self, set_letter: str) -> float:
         """Binning of a set."""

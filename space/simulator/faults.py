@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from space.simulator.chance import Chance
 from space.simulator.errors import ScriptStopped, SEMerror, TaskError
@@ -46,6 +46,22 @@ CAMERA_TIMEOUT_S = 60.0
 
 _SHOWN = 8  # of the times at which a fault struck
 _CHANCE = 91  # what random numbers are drawn for
+
+
+FaultName = Literal[
+    "camera-timeout",
+    "stage-failure",
+    "stage-off",
+    "autoloader-failure",
+    "dark-image",
+    "drift",
+    "lost-focus",
+    "refill",
+    "disk-full",
+    "user-stop",
+    "script-error",
+    "serialem-death",
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,7 @@ class Kind:
     operator: str
 
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[FaultName, Kind] = {
     "camera-timeout": Kind(
         "picture, also a piece of a montage",
         "pictures",
@@ -166,7 +182,7 @@ class Fault:
         Counted from 1.
     """
 
-    name: str
+    name: FaultName
     first: int = 1
     last: int | None = 1
     probability: float = 0.0
@@ -212,9 +228,9 @@ def parse(text: str) -> Fault:
             f"{text!r} is not a fault: write NAME, NAME@N, NAME@N-M, NAME:PROBABILITY or "
             "NAME@COMMAND:N"
         )
-    name = found["name"]
-    if name not in KINDS:
-        raise FaultSpecError(f"There is no fault {name!r}; there are {', '.join(KINDS)}")
+    name = next((one for one in KINDS if one == found["name"]), None)
+    if name is None:
+        raise FaultSpecError(f"There is no fault {found['name']!r}; there are {', '.join(KINDS)}")
     if found["probability"]:
         try:
             probability = float(found["probability"])
@@ -267,10 +283,10 @@ class Faults:
         die: Callable[[], None] = end_process,
     ) -> None:
         self.faults = tuple(parse(one) if isinstance(one, str) else one for one in faults)
-        self.struck: list[tuple[str, int]] = []
+        self.struck: list[tuple[FaultName, int]] = []
         self.die = die
         self._chance = Chance(seed)
-        self._occasions: Counter[str] = Counter()
+        self._occasions: Counter[FaultName] = Counter()
         self._calls: Counter[str] = Counter()
         self._spent: set[int] = set()
         self._strikes: dict[int, list[int]] = {}
@@ -278,7 +294,7 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self.faults)
 
-    def strikes(self, name: str) -> bool:
+    def strikes(self, name: FaultName) -> bool:
         """Count an occasion for a fault; whether it strikes now."""
         if not self.faults:
             return False

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from space.simulator.montage_layout import Pieces
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUV"
-CAMERA_SET_LETTERS = "VFTRPSM"
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,16 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from space.simulator.letters import AREA_LETTERS, SET_LETTERS
 from space.simulator.optics import Magnification, Matrix, Optics
 from space.simulator.states import Area, ImagingState
+
+if TYPE_CHECKING:
+    from space.simulator.letters import SetLetter
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,8 +30,6 @@ else:
 
 FOLDER = Path(__file__).with_name("instruments")
 DEFAULT = "krios_300kv"
-SET_LETTERS = ("V", "F", "T", "R", "P", "S", "M")
-AREA_LETTERS = ("V", "F", "T", "R", "S")
 SPOT_SIZES = 11
 OBJECTIVE_APERTURE = 2
 EUCENTRICITY_ROUTINES = ("rough", "fine", "focus")
@@ -202,7 +204,7 @@ class CameraModel:
     readout_noise_counts: float
     saturation_counts: float
     min_exposure_s: float
-    sets: dict[str, CameraSet]
+    sets: dict[SetLetter, CameraSet]
 
 
 @dataclass(frozen=True)

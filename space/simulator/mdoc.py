@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TITLE, IMAGE, MONTAGE = "T", "ZValue", "MontSection"
-# Numbers of the camera sets, by their letters.
-SET_NUMBERS = {"V": 0, "F": 1, "T": 2, "R": 3, "P": 4, "S": 5, "M": 6}
 
 # Order in which entries of an image are written.
 KEY_ORDER = (

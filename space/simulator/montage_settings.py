@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from space.simulator.montage_layout import Layout
+
+if TYPE_CHECKING:
+    from space.simulator.letters import SetLetter
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class MontageSettings:
         Piece pixels per overview pixel; 0 = as needed.
     """
 
-    camera_set: str = ""
+    camera_set: SetLetter | Literal[""] = ""
     overlap_fraction: float = 0.1
     counts: tuple[int, int] = (2, 2)
     frame_px: tuple[int, int] | None = None

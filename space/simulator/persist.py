@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from space.simulator.session import Session
     from space.simulator.specimen import Grid
     from space.simulator.specimen.interface import Specimen
+    from space.simulator.specimen.labels import LamellaKind
 
 FORMAT = 1
 FOLDER = "simulated_microscope"
@@ -76,7 +77,7 @@ class GridPlan:
     seed: int
     lamellae: int
     name: str
-    kinds: tuple[str, ...] | None = None
+    kinds: tuple[LamellaKind, ...] | None = None
     within_um: float = 720.0
 
     def grid(self) -> Grid:
@@ -119,7 +120,7 @@ class Setup:
         seed: int,
         grids: int = 1,
         lamellae: int = 6,
-        kinds: Sequence[str] | None = None,
+        kinds: Sequence[LamellaKind] | None = None,
         within_um: float = 720.0,
         **others: Any,
     ) -> Setup:

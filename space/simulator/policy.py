@@ -33,7 +33,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
     from space.simulator.session import Session
@@ -49,6 +49,10 @@ Single = Union[bool, float, str]
 Answer = Union[Single, Sequence[Single]]
 """One answer; or several, for the first time, the second time and so on."""
 
+DialogKind = Literal[
+    "yes/no", "pause", "ok", "enter", "file", "folder", "message", "error", "mail", "mail on error"
+]
+
 
 class PolicyError(ValueError):
     """A file of answers cannot be read or holds something else; the message says what."""
@@ -61,7 +65,7 @@ class Dialog:
     Attributes
     ----------
     kind : str
-        "yes/no", "pause", "ok", "enter", "file", "folder", "message" or "error".
+        One of `DialogKind`.
     text : str
         What it says.
     answer : str
@@ -70,7 +74,7 @@ class Dialog:
         Whether the policy had an answer; otherwise the default was taken.
     """
 
-    kind: str
+    kind: DialogKind
     text: str
     answer: str
     foreseen: bool = False
@@ -155,7 +159,7 @@ class Policy:
                 raise PolicyError(f"'{name}' is not known; there are {known}")
         return cls(**read)
 
-    def answer(self, kind: str, text: str, earlier: Sequence[Dialog] = ()) -> Single | None:
+    def answer(self, kind: DialogKind, text: str, earlier: Sequence[Dialog] = ()) -> Single | None:
         """What the user answers to a dialog.
 
         Parameters
@@ -250,7 +254,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 # --- asking --------------------------------------------------------------------------------------
 
 
-def ask_yes_no(session: Session, text: str, kind: str = "yes/no") -> bool:
+def ask_yes_no(session: Session, text: str, kind: DialogKind = "yes/no") -> bool:
     """Answer to a question; Yes if nothing else is said."""
     given = session.policy.answer(kind, text, session.dialogs)
     answer = session.policy.yes if given is None else _truth(given)
@@ -262,7 +266,9 @@ def _truth(given: Single) -> bool:
     return given.strip().lower() in ("yes", "true") if isinstance(given, str) else bool(given)
 
 
-def ask_text(session: Session, prompt: str, default: str = "", kind: str = "enter") -> str | None:
+def ask_text(
+    session: Session, prompt: str, default: str = "", kind: DialogKind = "enter"
+) -> str | None:
     """Text entered at a prompt, None when the dialog is cancelled."""
     given = session.policy.answer(kind, prompt, session.dialogs)
     answer = default if given is None else str(given)

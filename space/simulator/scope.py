@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from space.simulator.drift import Drift
 from space.simulator.errors import SEMerror, TaskError
 from space.simulator.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
 from space.simulator.instrument import Instrument
+from space.simulator.letters import area_named
 from space.simulator.optics import tilt_cosine
 from space.simulator.states import Area, ImagingState
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from space.simulator.letters import AreaLetter
     from space.simulator.states import AreaChanges
 
 SMALLEST_SPREAD = 1e-4
@@ -40,6 +42,15 @@ def starting_properties(instrument: Instrument) -> dict[str, float]:
         "NoScope": 0.0,
         "ScopeHasAutoloader": float(instrument.autoloader_slots > 0),
     }
+
+
+class _Beam(NamedTuple):
+    """What the beam is like at one spot size and intensity; as in `Area`."""
+
+    beam_um: float
+    dose_rate_e_A2_s: float
+    spot_size: int
+    intensity: float
 
 
 class Microscope:
@@ -79,7 +90,7 @@ class Microscope:
         ideal = self.stage_error_um == 0
         self.tilt_error_um = 0.0 if ideal else model.tilt_error_um
         self.play_um = 0.0 if ideal else model.play_um
-        self.areas: dict[str, Area] = {area.letter: area for area in instrument.areas}
+        self.areas: dict[AreaLetter, Area] = {area.letter: area for area in instrument.areas}
         self.states: tuple[ImagingState, ...] = instrument.states
         self.shift_to_tilt_axis = False
         self.tilt_axis_offset_um = model.tilt_axis_offset_um
@@ -334,17 +345,24 @@ class Microscope:
         self.mag_index = mag_index
 
     @property
-    def area(self) -> str:
+    def area(self) -> AreaLetter | Literal[""]:
         """Letter of the low dose area, empty outside low dose."""
         return self._applied.letter if self._applied else ""
 
     def area_mag_index(self, letter: str) -> int:
         """Stored magnification index of a low dose area."""
-        return self._stored_area(letter).mag_index
+        return self.stored_area(letter).mag_index
 
-    def _stored_area(self, letter: str) -> Area:
-        key = (letter or "").upper()[:1]
-        if key not in self.areas:
+    def stored_area(self, letter: str) -> Area:
+        """Stored conditions of a low dose area.
+
+        Raises
+        ------
+        SEMerror
+            If the letter names no area.
+        """
+        key = area_named(letter or "")
+        if key is None:
             raise SEMerror(f"{letter!r} is not a low dose area letter")
         return self.areas[key]
 
@@ -372,7 +390,7 @@ class Microscope:
         """
         if not self.low_dose:
             raise SEMerror("You cannot go to a low dose area: low dose mode is off")
-        area = self._stored_area(letter)
+        area = self.stored_area(letter)
         if area is self._applied:
             return
         self.defocus_um += area.defocus_offset_um - self._defocus_offset()
@@ -395,7 +413,7 @@ class Microscope:
 
     def store_area(self, letter: str, **changes: Unpack[AreaChanges]) -> None:
         """Change stored parameters of an area; its defocus offset changes at once when in it."""
-        area = replace(self._stored_area(letter), **changes)
+        area = replace(self.stored_area(letter), **changes)
         self.areas[area.letter] = area
         if area.letter == self.area:
             self.defocus_um += area.defocus_offset_um - self._defocus_offset()
@@ -451,21 +469,20 @@ class Microscope:
             raise SEMerror(f"The beam cannot be made {diameter_um:g} um wide")
         self.intensity = intensity
 
-    def _usual_beam(self) -> Area:
+    def _usual_beam(self) -> _Beam:
         """Conditions at which diameter and dose rate of the beam are known."""
-        if self._applied is not None:
-            return self._applied
+        area = self._applied
+        if area is not None:
+            return _Beam(area.beam_um, area.dose_rate_e_A2_s, area.spot_size, area.intensity)
         beam, mag = self.instrument.beam, self.optics.entry(self.mag_index)
         spot_size, intensity = self._free_beam
         # The beam is spread with the field, so that the camera gets about the same counts.
         per_px_s = beam.free_low_mag_rate_e_px_s if mag.low_mag else beam.free_rate_e_px_s
-        return Area(
-            "",
-            mag.index,
+        return _Beam(
             beam.free_diameter_px * mag.pixel_um,
             per_px_s / (mag.pixel_um * 1e4) ** 2,
-            spot_size=spot_size,
-            intensity=intensity,
+            spot_size,
+            intensity,
         )
 
     def _spread(self, spot_size: int, intensity: float) -> float:

@@ -22,9 +22,10 @@ from space.simulator.errors import SEMerror
 from space.simulator.exposure_notes import exposure_entries
 from space.simulator.faults import Faults, before_picture
 from space.simulator.frames import FrameNaming
-from space.simulator.images import CAMERA_SET_LETTERS, Buffers, Image
+from space.simulator.images import Buffers, Image
 from space.simulator.installation import NEWEST, Installation
 from space.simulator.instrument import Instrument, load_instrument
+from space.simulator.letters import AREA_OF_SET, SET_LETTERS, AreaLetter, SetLetter
 from space.simulator.pictures import Darkroom, Exposure, Sight, footprint, intensity, look
 from space.simulator.policy import Dialog, Keyboard, Policy, ask_yes_no
 from space.simulator.scope import Microscope
@@ -35,10 +36,9 @@ from space.simulator.workbench import Workbench
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from space.simulator.policy import DialogKind
     from space.simulator.specimen.interface import Specimen
 
-# Low dose area that each camera set uses.
-AREA_OF_SET = {"V": "V", "F": "F", "T": "T", "R": "R", "P": "R", "S": "S", "M": "R"}
 _NOISE = 29  # what random numbers are drawn for
 
 
@@ -188,8 +188,8 @@ class Session:
         self.reported: tuple[float | str, ...] = ()
         self.last_error = ""
         self.call_depth = 0  # scripts that have called the one that runs
-        self.updated_areas: dict[str, Area] = {}
-        self.following_areas: set[str] = set()
+        self.updated_areas: dict[AreaLetter, Area] = {}
+        self.following_areas: set[AreaLetter] = set()
         self.rough_eucentricity_failed = False
         self.last_zlp_s: float | None = None
         self.last_apertures: dict[int, int] = {}
@@ -214,11 +214,11 @@ class Session:
                 with contextlib.redirect_stdout(self.real_stdout or sys.stdout):
                     self._progress(line)
 
-    def answer_yes_no(self, text: str, kind: str = "yes/no") -> bool:
+    def answer_yes_no(self, text: str, kind: DialogKind = "yes/no") -> bool:
         """Answer of the policy to a question."""
         return ask_yes_no(self, text, kind)
 
-    def note_dialog(self, kind: str, text: str, answer: str) -> None:
+    def note_dialog(self, kind: DialogKind, text: str, answer: str) -> None:
         """Keep a record of a dialog and write it to the log."""
         self.dialogs.append(Dialog(kind, text, answer))
         self.write_log(f"[{kind}] {text} -> {answer}")
@@ -296,7 +296,7 @@ class Session:
         data, dose = self._expose(sight, seconds, motion_um)
         self.clock.advance(seconds + parameters.drift_s + 0.7)
         image = self._describe(data, sight.view, seconds, dose, index)
-        number = CAMERA_SET_LETTERS.index(letter) if camera_set is None else camera_set
+        number = SET_LETTERS.index(letter) if camera_set is None else camera_set
         self._note_exposure(image, sight, motion_um, letter, number)
         entries = exposure_entries(self, letter, image, save_frames)
         return replace(image, camera_set=number, entries=entries)
@@ -351,7 +351,7 @@ class Session:
         image: Image,
         sight: Sight,
         motion_um: tuple[float, float],
-        letter: str,
+        letter: SetLetter,
         number: int,
     ) -> None:
         scope, view = self.scope, sight.view

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from space.simulator.letters import AreaLetter
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Area:
         Search only).
     """
 
-    letter: str
+    letter: AreaLetter
     mag_index: int
     beam_um: float
     dose_rate_e_A2_s: float

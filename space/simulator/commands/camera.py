@@ -10,7 +10,7 @@ from space.simulator import frames
 from space.simulator.camera import AREA_FRACTIONS
 from space.simulator.errors import SEMerror
 from space.simulator.exposure_notes import frame_folder
-from space.simulator.images import CAMERA_SET_LETTERS
+from space.simulator.letters import AREA_OF_SET, SET_LETTERS
 
 if TYPE_CHECKING:
     from space.simulator.camera import SetChanges
@@ -65,7 +65,7 @@ def acquire_to_match_buffer(session: Session, letter: str) -> None:
         raise SEMerror("The image in the buffer was taken with another camera")
     set_letter = MATCHING_SET.get(number)
     if set_letter is None:
-        set_letter = CAMERA_SET_LETTERS[number] if number < len(CAMERA_SET_LETTERS) else "R"
+        set_letter = SET_LETTERS[number] if number < len(SET_LETTERS) else "R"
     binning = max(b for b in session.camera.model.binnings if b <= max(1, image.binning))
     rows, cols = image.data.shape
     width, height = session.camera.size_px
@@ -206,8 +206,6 @@ def report_camera_property(session: Session, camera: int, name: str) -> float:
 
 def report_current_pixel_size(session: Session, set_letter: str) -> float:
     """Pixel of a set in nm, at the magnification of its area."""
-    from space.simulator.session import AREA_OF_SET
-
     letter = session.camera.letter(set_letter)
     scope = session.scope
     index = scope.area_mag_index(AREA_OF_SET[letter]) if scope.low_dose else scope.mag_index

@@ -12,9 +12,11 @@ from space.simulator import ctf_fit, focusing
 from space.simulator import eucentricity as routines
 from space.simulator.commands.stage import reset_image_shift
 from space.simulator.errors import SEMerror
+from space.simulator.letters import AREA_OF_SET
 
 if TYPE_CHECKING:
     from space.simulator.command_types import Commands
+    from space.simulator.letters import SetLetter
     from space.simulator.session import Session
 
 SMALL_SHIFT_UM = 0.1
@@ -23,7 +25,7 @@ MOST_ROUNDS = 3
 FAILED = -1.0
 BEYOND_LIMITS = 3.0  # a positive code tells why autofocus was given up; this value is inferred
 CTFPLOTTER_STATUS = 1.0
-AREA_SETS = {0: "F", 1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}
+AREA_SETS: dict[int, SetLetter] = {0: "F", 1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}
 
 
 def set_target_defocus(session: Session, defocus_um: float) -> None:
@@ -79,7 +81,7 @@ def autofocus(session: Session, mode: int | None = None, area: int | None = None
     scope, measured = session.scope, session.measured
     with_drift = mode == -2 or bool(session.options.user_settings["DriftProtection"])
     if scope.low_dose:
-        scope.go_to_area("R" if letter == "P" else letter)
+        scope.go_to_area(AREA_OF_SET[letter])
     if scope.optics.entry(scope.mag_index).low_mag and mode != -2:
         if mode != 1:
             raise SEMerror("Autofocus is not calibrated at this magnification")
@@ -97,7 +99,7 @@ def autofocus(session: Session, mode: int | None = None, area: int | None = None
             return
         measured.defocus_um = found.defocus_um
         if scope.low_dose and letter in "VS":
-            measured.defocus_um -= scope.areas[letter].defocus_offset_um
+            measured.defocus_um -= scope.stored_area(letter).defocus_offset_um
         measured.defocus_status = 0.0
         if mode != 1:
             return

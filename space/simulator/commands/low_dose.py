@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from space.simulator.errors import SEMerror
+from space.simulator.letters import AREA_LETTERS
 
 if TYPE_CHECKING:
     from space.simulator.command_types import Commands
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def go_to_low_dose_area(session: Session, letter: str) -> None:
     """Conditions of an area; only the first letter, upper case, counts."""
-    if letter[:1] not in ("V", "F", "T", "R", "S"):
+    if letter[:1] not in AREA_LETTERS:
         raise SEMerror(f"{letter!r} is not a low dose area letter")
     session.scope.go_to_area(letter[0])
 
@@ -32,7 +33,8 @@ def set_low_dose_mode(session: Session, on: int) -> float:
 def report_low_dose(session: Session) -> tuple[float, float]:
     """Whether low dose is on, and the number of the area (-1 none)."""
     scope = session.scope
-    return (float(scope.low_dose), float("VFTRS".find(scope.area)) if scope.area else -1.0)
+    number = AREA_LETTERS.index(scope.area) if scope.area else -1
+    return (float(scope.low_dose), float(number))
 
 
 def report_ld_defocus_offset(session: Session, letter: str) -> float:
@@ -40,7 +42,7 @@ def report_ld_defocus_offset(session: Session, letter: str) -> float:
     scope = session.scope
     if not scope.low_dose or letter[:1].upper() not in ("V", "S"):
         raise SEMerror("Low dose must be on and the area View or Search")
-    return scope.areas[letter[0].upper()].defocus_offset_um
+    return scope.stored_area(letter).defocus_offset_um
 
 
 def set_ld_defocus_offset(session: Session, letter: str, offset_um: float) -> None:
@@ -58,7 +60,7 @@ def report_axis_position(session: Session, letter: str) -> tuple[float, ...]:
     key = letter[:1].upper()
     if not scope.low_dose or key not in ("F", "T"):
         raise SEMerror("Low dose must be on and the area Focus or Trial")
-    area = scope.areas[key]
+    area = scope.stored_area(key)
     angle = scope.rotation_deg(area.mag_index)
     pixels = area.axis_um / scope.pixel_um(area.mag_index)
     x = pixels * math.cos(math.radians(angle))
@@ -68,16 +70,17 @@ def report_axis_position(session: Session, letter: str) -> tuple[float, ...]:
 
 def update_low_dose_params(session: Session, letter: str, keep: int | None = None) -> None:
     """Changes in the area count for the area until the script ends."""
-    key = letter[:1].upper()
-    session.scope.area_mag_index(key)
-    session.following_areas.add(key)
+    area = session.scope.stored_area(letter)
+    session.following_areas.add(area.letter)
     if not keep:
-        session.updated_areas.setdefault(key, session.scope.areas[key])
+        session.updated_areas.setdefault(area.letter, area)
 
 
 def restore_low_dose_params(session: Session, letter: str | None = None) -> None:
     """An area, or all, as before UpdateLowDoseParams; changes do not count any more."""
-    keys = {letter[:1].upper()} if letter else session.following_areas | set(session.updated_areas)
+    keys = session.following_areas | set(session.updated_areas)
+    if letter:
+        keys = {key for key in keys if key == letter[:1].upper()}
     for key in keys & set(session.updated_areas):
         session.scope.areas[key] = session.updated_areas.pop(key)
     session.following_areas -= keys
@@ -92,10 +95,7 @@ def current_settings_to_ld_area(session: Session, letter: str) -> None:
 
 def copy_low_dose_area(session: Session, letter: str, other: str) -> None:
     """Give an area the magnification and beam of another; its own shift and offset stay."""
-    areas = session.scope.areas
-    for one in (letter, other):
-        session.scope.area_mag_index(one)
-    source = areas[letter[0].upper()]
+    source = session.scope.stored_area(letter)
     session.scope.store_area(
         other,
         mag_index=source.mag_index,

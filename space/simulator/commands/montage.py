@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from space.simulator.commands import montage_pieces
 from space.simulator.errors import SEMerror
 from space.simulator.files import FileTableError, ImageFile, saved
-from space.simulator.mdoc import SET_NUMBERS
+from space.simulator.letters import SET_LETTERS, SetLetter
 from space.simulator.montage_layout import Layout, fit_to_polygon, octagon_um
 from space.simulator.montage_settings import MontageParams
 
@@ -25,7 +25,7 @@ STAGE_NOT_MOVED, STAGE_TO_PIECES, STAGE_TO_BLOCKS = 0, 1, 2
 DEFAULT_BLOCK_UM = 10.0
 # A low dose area serves a full montage if its pixels are that much larger than Record's.
 MUCH_LARGER_PIXEL = 5.0
-SET_CHOICES = {1: "M", 2: "V", 3: "S"}
+SET_CHOICES: dict[int, SetLetter] = {1: "M", 2: "V", 3: "S"}
 
 
 def open_new_montage(session: Session, nx: int, ny: int, name: str) -> None:
@@ -181,7 +181,7 @@ def acquire_montage(session: Session) -> None:
     session.buffers.displayed = "B"
 
 
-def camera_letter(session: Session) -> str:
+def camera_letter(session: Session) -> SetLetter:
     """Letter of the camera set that takes the pieces."""
     chosen = session.montage.camera_set
     if session.scope.low_dose:
@@ -189,11 +189,11 @@ def camera_letter(session: Session) -> str:
     return "M" if chosen == "M" else "R"
 
 
-def _set_number(session: Session, letter: str) -> int:
-    return SET_NUMBERS[letter] if session.scope.low_dose else MONTAGE_SET
+def _set_number(session: Session, letter: SetLetter) -> int:
+    return SET_LETTERS.index(letter) if session.scope.low_dose else MONTAGE_SET
 
 
-def _mag_index(session: Session, letter: str) -> int:
+def _mag_index(session: Session, letter: SetLetter) -> int:
     scope = session.scope
     return scope.area_mag_index(letter) if scope.low_dose else scope.mag_index
 

@@ -15,6 +15,7 @@ from space.simulator.commands.files import store
 from space.simulator.errors import SEMerror
 from space.simulator.files import ImageFile
 from space.simulator.images import Image
+from space.simulator.letters import SET_LETTERS
 from space.simulator.montage_layout import Layout, Piece, blocks_of
 from space.simulator.montage_settings import MontageParams
 from space.simulator.optics import tilt_cosine
@@ -22,6 +23,7 @@ from space.simulator.piece_alignment import Match
 from space.simulator.stored_images import LoadedMontage, assemble
 
 if TYPE_CHECKING:
+    from space.simulator.letters import SetLetter
     from space.simulator.session import Session
 
 # How far pieces may be from where they should be, against their neighbours.
@@ -82,7 +84,7 @@ def plan(params: MontageParams, pixel_um: float) -> Iterator[Stop]:
 
 
 def acquire(
-    session: Session, file: ImageFile, params: MontageParams, letter: str, camera_set: int
+    session: Session, file: ImageFile, params: MontageParams, letter: SetLetter, camera_set: int
 ) -> LoadedMontage:
     """Take all pieces into the file, align them and put them together.
 
@@ -226,13 +228,13 @@ def _note_whole(
     sections: Mapping[Piece, int],
     number: int,
     center: tuple[float, float],
-    letter: str,
+    letter: SetLetter,
 ) -> None:
     """Write the section about the whole montage."""
     scope = session.scope
     last = file.image_section(max(sections.values())).values
     values = {key: value for key, value in last.items() if not key.startswith(OF_PIECES)}
-    camera_set = mdoc.SET_NUMBERS[letter]
+    camera_set = SET_LETTERS.index(letter)
     backlash = session.instrument.stage.backlash_um
     slit_ev = scope.slit_width_ev if session.instrument.energy_filter else 0.0
     values |= {
@@ -250,11 +252,11 @@ def _note_whole(
     }
     if scope.low_dose and letter in ("V", "S"):
         values |= {
-            "FocusOffset": number_text(scope.areas[letter].defocus_offset_um),
+            "FocusOffset": number_text(scope.stored_area(letter).defocus_offset_um),
             "NetViewShifts": "0 0",
             "ViewBeamShifts": "0 0",
             "ViewBeamTilts": "0 0",
-            "ViewDefocus": number_text(scope.areas[letter].defocus_offset_um),
+            "ViewDefocus": number_text(scope.stored_area(letter).defocus_offset_um),
         }
     values |= {
         "Alpha": "-999",

@@ -13,16 +13,16 @@ from space.simulator.autodoc import one_line
 from space.simulator.commands.files import load_into_buffer, store
 from space.simulator.errors import SEMerror
 from space.simulator.images import Image
+from space.simulator.letters import AREA_OF_SET, SET_LETTERS
 from space.simulator.nav_items import map_item, stage_to_image_px
 from space.simulator.navfile import MAP, NavItem
 from space.simulator.navigator import Navigator, NavigatorError
 from space.simulator.piece_alignment import find_shift
 
 if TYPE_CHECKING:
+    from space.simulator.letters import AreaLetter
     from space.simulator.session import Session
 
-LOW_DOSE_AREAS = "VFTRRS"
-CAMERA_SETS = "VFTRPS"
 SMALL_REMAINDER_UM = 1.0
 REALIGN_LIMIT_UM = 25.0
 COMPARED_PX = 512
@@ -137,7 +137,7 @@ def _joined(default: str, action: int | None, note: str | None) -> str:
 
 
 def _defocus_offset_um(session: Session, image: Image) -> float:
-    areas = {0: "V", 5: "S"}
+    areas: dict[int, AreaLetter] = {0: "V", 5: "S"}
     if not image.low_dose or image.camera_set not in areas:
         return 0.0
     return session.scope.areas[areas[image.camera_set]].defocus_offset_um
@@ -198,8 +198,9 @@ def go_to_map_state(session: Session, source: NavItem) -> str:
     if camera_set >= 0:
         if not scope.low_dose:
             scope.set_low_dose(True)
-        scope.go_to_area(LOW_DOSE_AREAS[min(camera_set, 5)])
-        return CAMERA_SETS[min(camera_set, 5)]
+        letter = SET_LETTERS[min(camera_set, 5)]
+        scope.go_to_area(AREA_OF_SET[letter])
+        return letter
     if scope.low_dose:
         scope.set_low_dose(False)
     scope.set_mag_index(source.integer("MapMagInd"))

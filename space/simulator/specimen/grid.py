@@ -15,11 +15,12 @@ from .labels import KINDS, LABEL
 from .site import Site, make_site
 
 if TYPE_CHECKING:
+    from space.simulator.specimen.labels import LamellaKind
     from space.simulator.specimen.lamella import Window
 
 FINEST_UM = 0.002  # pitch of the finest texture: closer pixels are interpolated
 FILM_UM = 0.030  # the same for what is outside of lamellae
-_ORDER = (
+_ORDER: tuple[LamellaKind, ...] = (
     "good", "broken", "wedge", "contaminated", "thick", "gone",
     "good", "wedge", "good", "broken", "thick", "good",
 )  # fmt: skip
@@ -60,7 +61,7 @@ class Lamella:
         return self.site.number
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> LamellaKind:
         """Category at low magnification."""
         return self.site.kind
 
@@ -172,7 +173,7 @@ class Grid:
         n_lamellae: int,
         name: str = "G1",
         milled: bool = True,
-        kinds: Sequence[str] | None = None,
+        kinds: Sequence[LamellaKind] | None = None,
         within_um: float = 720.0,
         film: Film | None = None,
     ) -> Grid:

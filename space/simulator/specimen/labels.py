@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 LABELS: tuple[str, ...] = (
     "background",
     "white",
@@ -26,5 +28,7 @@ LABELS: tuple[str, ...] = (
 
 LABEL: dict[str, int] = {name: value for value, name in enumerate(LABELS)}
 
-KINDS: tuple[str, ...] = ("broken", "contaminated", "good", "thick", "wedge", "gone")
+LamellaKind = Literal["broken", "contaminated", "good", "thick", "wedge", "gone"]
+
+KINDS: tuple[LamellaKind, ...] = ("broken", "contaminated", "good", "thick", "wedge", "gone")
 """Categories of a lamella site as seen at low magnification."""

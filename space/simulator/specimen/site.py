@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, radians, sin
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import texture
+
+if TYPE_CHECKING:
+    from space.simulator.specimen.labels import LamellaKind
 
 MARGIN_ALONG_UM = 5.0
 MARGIN_ACROSS_UM = 7.5
@@ -44,7 +48,7 @@ class Site:
     """
 
     number: int
-    kind: str
+    kind: LamellaKind
     center_um: tuple[float, float]
     angle_deg: float
     height_um: float
@@ -123,7 +127,7 @@ class Site:
 def make_site(
     rng: np.random.Generator,
     number: int,
-    kind: str,
+    kind: LamellaKind,
     center_um: tuple[float, float],
     angle_deg: float,
     height_um: float,
