@@ -200,7 +200,7 @@ if not TYPE_CHECKING:
         "Session": "session",
     }
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> type:
         """Make the public classes importable from here without loading them first."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,7 +36,7 @@ class FrozenStateError(ValueError):
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, stream: io.BytesIO, known: Mapping[str, Any], home: str) -> None:
+    def __init__(self, stream: io.BytesIO, known: Mapping[str, object], home: str) -> None:
         super().__init__(stream, protocol=5)
         self._home = home
         self.arrays: list[np.ndarray] = []
@@ -67,7 +67,7 @@ class _Pickler(pickle.Pickler):
 
 class _Unpickler(pickle.Unpickler):
     def __init__(
-        self, stream: io.BytesIO, arrays: list[np.ndarray], known: Mapping[str, Any], home: str
+        self, stream: io.BytesIO, arrays: list[np.ndarray], known: Mapping[str, object], home: str
     ) -> None:
         super().__init__(stream)
         self._home = home
@@ -114,7 +114,7 @@ def _inside(name: str, home: str) -> str | None:
     return rest if not rest or rest[0] in "/\\" else None
 
 
-def freeze(path: Path, state: Any, known: Mapping[str, Any], home: str = "") -> None:
+def freeze(path: Path, state: object, known: Mapping[str, object], home: str = "") -> None:
     """Write a state.
 
     Parameters
@@ -138,8 +138,10 @@ def freeze(path: Path, state: Any, known: Mapping[str, Any], home: str = "") -> 
                 np.lib.format.write_array(part, array, allow_pickle=False)
 
 
-def thaw(path: Path, known: Mapping[str, Any], home: str = "") -> Any:
+def thaw(path: Path, known: Mapping[str, object], home: str = "") -> Any:
     """Read a state; `home` is where the folder is now that was named when it was written.
+
+    Its type is that of what was frozen.
 
     Raises
     ------

@@ -55,7 +55,7 @@ _RECORDS = {"Creep": Creep}
 
 
 def part(session: Session, path: str) -> Any:
-    """Give the part of a session at a dotted path; the session itself for an empty one."""
+    """Give the part of a session, of whatever type, at a dotted path; itself for an empty one."""
     return reduce(getattr, path.split("."), session) if path else session
 
 

@@ -122,7 +122,7 @@ class Setup:
         lamellae: int = 6,
         kinds: Sequence[LamellaKind] | None = None,
         within_um: float = 720.0,
-        **others: Any,
+        **others: Any,  # further fields
     ) -> Setup:
         """Plan grids named G1, G2 … with seeds that follow from the session's."""
         plans = tuple(
@@ -156,7 +156,7 @@ def kept(
     policy: Policy | None = None,
     progress: Callable[[str], None] | None = None,
     time_scale: float = 0.02,
-    grids: Mapping[int, Any] | None = None,
+    grids: Mapping[int, Specimen] | None = None,
 ) -> Iterator[Simulation]:
     """Open a session that is kept on disk; it is saved when the block ends.
 
@@ -330,9 +330,9 @@ def _put_in(session: Session, state: Mapping[str, Any]) -> None:
         setattr(session, name, value)
 
 
-def _known(session: Session) -> dict[str, Any]:
+def _known(session: Session) -> dict[str, object]:
     """Objects that are not kept but put in their places again."""
-    known = {"faults": session.faults, "policy": session.policy}
+    known: dict[str, object] = {"faults": session.faults, "policy": session.policy}
     return known | {f"grid {slot}": grid for slot, grid in session.grids.items()}
 
 
