@@ -188,3 +188,17 @@ def test_a_page_is_renewed_between_its_marks(tmp_path):
         command_docs.renewed("no marks")
     with pytest.raises(ValueError, match="needs a line"):
         command_docs.first_line(lambda session: None)
+
+
+TYPES = {"S": "str", "D": "float", "I": "int"}  # of the functions behind the commands
+
+
+@pytest.mark.parametrize("name", sorted(all_commands()))
+def test_a_command_declares_the_types_that_the_table_has(name):
+    keys = command_table()[name].keys
+    own = list(inspect.signature(all_commands()[name]).parameters.values())[1:]
+    given = [one.annotation for one in own if one.kind is not one.VAR_POSITIONAL]
+    for key, annotation in zip(keys, given):
+        choices = set(annotation.split(" | "))
+        assert TYPES[key.upper()] in choices
+        assert key.isupper() or "None" in choices

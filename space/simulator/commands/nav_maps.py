@@ -153,7 +153,7 @@ def realign_to_other_item(
     continuous: int | None = None,
     threshold: float | None = None,
     resets: int | None = None,
-    leave_zero: int | None = None,
+    leave_zero: float | None = None,
 ) -> None:
     """Move to an item and correct the stage error with the map that shows it.
 
