@@ -66,6 +66,6 @@ if sys.version_info < (3, 9):
         "(see README.md)." % sys.version_info[:2]
     )
 sys.path.insert(0, SPACE_DIR)
-from space.workflow import run_script
+from space.packages import load
 
-run_script(globals())
+load("space.workflow").run_script(globals())

@@ -2,12 +2,19 @@
 """Watch a folder for lamella maps: python SPACEtomo_monitor.py --dir FOLDER --gpu 0,1"""
 
 import sys
+
+if sys.version_info < (3, 9):
+    sys.exit("SPACEtomo needs Python 3.9 or newer; this is %d.%d." % sys.version_info[:2])
 from pathlib import Path
 
 SPACE_DIR = Path(__file__).resolve().parent
 sys.path.insert(0, str(SPACE_DIR))
 
-from space.jobs.monitor import main  # noqa: E402
+from space.packages import load  # noqa: E402
 
 if __name__ == "__main__":
+    try:
+        main = load("space.jobs.monitor").main
+    except RuntimeError as error:
+        sys.exit(str(error))
     sys.exit(main(space_dir=SPACE_DIR))

@@ -15,6 +15,6 @@ if sys.version_info < (3, 9):
         "(see README.md)." % sys.version_info[:2]
     )
 sys.path.insert(0, SPACE_DIR)
-from space.workflow import run_post_action_script
+from space.packages import load
 
-run_post_action_script(SPACE_DIR)
+load("space.workflow").run_post_action_script(SPACE_DIR)

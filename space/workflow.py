@@ -20,6 +20,7 @@ from space.microscope.requirements import check_program
 from space.microscope.sem import last_words, out_of_space, reason, sem_errors, serialem
 from space.microscope.waiting import yes
 from space.models.fitness import class_doubt
+from space.packages import own_packages_missing
 from space.settings import STAGE, Settings
 from space.steps import acquire, begun, collect, find, identity, made_with, mend, prepare, refind
 from space.steps.grid_picture import ensure_grid_picture
@@ -209,7 +210,7 @@ def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
         except SpaceError as error:
             problems.append(str(error))
     problems += settings_module.check(settings, config)
-    problems += needs.own_packages_missing()
+    problems += own_packages_missing()
     if here and not settings.external_map_dir:
         tasks = ("detect",) if settings.automation_level in (FIND, COLLECT) else TASKS
         problems += needs.missing_here(config, Path(project), tasks)

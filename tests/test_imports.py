@@ -81,6 +81,18 @@ def test_the_first_line_names_a_python_that_serialem_and_the_project_know(name):
     assert first in ("#!Python3.9", "#!Python3.11", "#!Python3.12")
 
 
+@pytest.mark.parametrize("name", ["SPACEtomo_monitor.py", "SPACEtomo_nnUNet.py"])
+def test_an_older_python_says_in_a_command_what_is_wrong(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 4))
+    code = "import sys; text = sys.stdin.read(); sys.version_info = (3, 8, 10); exec(text)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=text, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "SPACEtomo needs Python 3.9 or newer; this is 3.8."
+
+
 @pytest.mark.parametrize("name", PASTED)
 def test_an_older_python_can_read_the_scripts_and_says_what_is_wrong(name):
     """The oldest that SerialEM has a module for is 3.4."""
@@ -97,3 +109,22 @@ def test_an_older_python_can_read_the_scripts_and_says_what_is_wrong(name):
     assert done.stdout.startswith("SPACEtomo needs Python 3.9 or newer, but SerialEM has started")
     assert "Python 3.8." in done.stdout and "first line" in done.stdout
     assert done.stdout.strip().endswith("[]"), "nothing of the project is imported before"
+
+
+@pytest.mark.parametrize("name", [*PASTED, "SPACEtomo_monitor.py", "SPACEtomo_nnUNet.py"])
+def test_packages_that_are_missing_are_told_in_words(name, tmp_path):
+    """As in a Python without them: with nothing but the standard library."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace('"C:/SPACEtomo"', repr(str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"__file__ = {str(ROOT / name)!r}\n{text}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1
+    assert "lacks numpy, scipy, skimage, matplotlib, mrcfile, PIL, filelock." in last
+    assert sys.executable in last and "-m pip install" in last
+    assert ("Traceback" in done.stderr) == (name in PASTED), "SerialEM shows the last line"

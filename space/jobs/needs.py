@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +52,6 @@ if sys.version_info >= (3, 8):
                 told["packages"][name] = ""
 print(json.dumps(told))
 """
-
-
-OWN_PACKAGES = ("numpy", "scipy", "skimage", "matplotlib", "mrcfile", "PIL", "filelock")
-"""What the SerialEM side imports, some of it only late in a session."""
-
-
-def own_packages_missing() -> list[str]:
-    """Return what this Python, the one that SerialEM runs, lacks for a session, in words."""
-    missing = [name for name in OWN_PACKAGES if find_spec(name) is None]
-    if not missing:
-        return []
-    return [
-        f"The Python that runs this script, {sys.executable}, lacks {', '.join(missing)}. Install "
-        f'the packages: in the folder of the project, run "{sys.executable}" -m pip install -e . '
-        "(see README)."
-    ]
 
 
 def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = TASKS) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from space import workflow
+from space import packages, workflow
 from space.config import load_config
 from space.errors import SpaceError
 from space.jobs import monitor, needs
@@ -142,7 +142,7 @@ def test_detection_weights_that_are_none_are_told(settings, project, has, conten
 
 def test_everything_is_told_together(settings, project, has, monkeypatch):
     has(packages=lacking("torch"))
-    monkeypatch.setattr(needs, "OWN_PACKAGES", ("numpy", "no_such_package"))
+    monkeypatch.setattr(packages, "OWN_PACKAGES", ("numpy", "no_such_package"))
     (project / "models/lamella_detector/weights.pt").write_bytes(b"")
     (project / "models/lamella_segmentation/plans.json").write_text("{", encoding="utf-8")
     text = told(replace(settings, max_tilt=90, target_list=("mitso",)))
@@ -158,13 +158,13 @@ def test_a_missing_model_is_told_once(settings, project, has):
 
 
 def test_the_versions_are_those_of_the_project():
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    predict = dict(text.split(">=") for text in packages["optional-dependencies"]["predict"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    predict = dict(text.split(">=") for text in project["optional-dependencies"]["predict"])
     assert predict == {name: needs._dotted(oldest) for name, oldest in needs.OLDEST.items()}
-    assert packages["requires-python"] == f">={needs._dotted(needs.OLDEST_PYTHON)}"
-    needed = {text.split(">=")[0] for text in packages["dependencies"]} - {"tomli"}
+    assert project["requires-python"] == f">={needs._dotted(needs.OLDEST_PYTHON)}"
+    needed = {text.split(">=")[0] for text in project["dependencies"]} - {"tomli"}
     called = {"skimage": "scikit-image", "PIL": "Pillow"}
-    assert {called.get(name, name) for name in needs.OWN_PACKAGES} == needed
+    assert {called.get(name, name) for name in packages.OWN_PACKAGES} == needed
 
 
 # --- asking a real Python -------------------------------------------------------------------------
