@@ -407,13 +407,15 @@ def test_each_odd_thing_is_met_once(folder, name):
         chunks = png_chunks(content)
         for odd_chunk in ODD_CHUNKS:
             read_odd(reader, folder, as_png([*chunks[:-1], odd_chunk, chunks[-1]]))
-    elif content.startswith(b"{"):
-        for found in NUMBER.finditer(content):
+    elif not reader.name.endswith(".mrc"):
+        numbers = list(NUMBER.finditer(content))
+        for found in numbers[:: 1 + len(numbers) // 8]:
             for number in ODD_NUMBERS:
                 data = content[: found.start()] + number.encode() + content[found.end() :]
                 read_odd(reader, folder, data)
 
 
+@pytest.mark.hypothesis  # the plugin marks only tests that it draws for itself
 @pytest.mark.parametrize("name", READERS)
 def test_readers_of_foreign_files_refuse_in_words_or_read(folder, name):
     reader = READERS[name]

@@ -348,6 +348,14 @@ def test_the_newest_run_file_stands_for_the_targets_file(tmp_path):
     assert read(newest_file(path)).targets[0].skip
 
 
+@pytest.mark.parametrize("name", ["n" * 241, "a\0b.mrc"])
+def test_a_name_that_no_file_can_have_is_told_with_its_line(name):
+    text = f"_tgt = 001\ntsfile = {name}\nSSX = 0\nSSY = 0\nstageX = 1\nstageY = 2\n"
+    with pytest.raises(SpaceError, match="which no file can be called.*line 2"):
+        parse(text)
+    assert parse(text.replace(name, "n" * 240)).targets
+
+
 def test_a_file_in_another_code_page_is_read_and_a_missing_one_told(tmp_path):
     path = tmp_path / "a_tgts.txt"
     path.write_bytes(TARGET.replace("a.mrc", "Z\u00fcrich.mrc").encode("cp1252"))

@@ -31,6 +31,7 @@ _SHIFT = ("SSX", "SSY")
 _STAGE = ("stageX", "stageY")
 _FILES = ("tsfile", "viewfile", "tgtfile")
 _SCORE = "SPACEscore"
+_LONGEST_NAME = 240  # bytes; file systems take 255, and temporary names are longer
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,13 @@ def _target(block: _Block, first: bool) -> Target:
     for name in _FILES:
         if name in keys and not keys[name].word:
             raise SpaceError(f"{name} is empty.", keys[name].where, "Give a file name.")
+        if name in keys and not _can_be_a_name(keys[name].word):
+            told = keys[name].word[:30]
+            raise SpaceError(
+                f"{name} is {told!r}..., which no file can be called.",
+                keys[name].where,
+                f"Give a file name of at most {_LONGEST_NAME} characters.",
+            )
     if "tsfile" not in keys:
         raise SpaceError("A target has no tsfile.", block.where, "Add its line.")
     shift, stage = _places(block)
@@ -192,6 +200,11 @@ def _target(block: _Block, first: bool) -> Target:
         other=_others(block.entries, known),
         branches=tuple((line, _others(entries)) for line, entries in block.branches),
     )
+
+
+def _can_be_a_name(word: str) -> bool:
+    short = len(word.encode("utf-8", "replace")) <= _LONGEST_NAME
+    return short and not any(ord(letter) < 32 for letter in word)
 
 
 def _geo_point(block: _Block) -> GeoPoint:

@@ -440,7 +440,7 @@ class _Table:
         kind = "a list of whole numbers above 0"
         value = self._take(key, kind, _REQUIRED)
         good = isinstance(value, list) and value
-        if not good or not all(type(part) is int and part > 0 for part in value):
+        if not good or not all(type(part) is int and 0 < part < 2**31 for part in value):
             raise self._wrong(key, value, kind)
         return tuple(value)
 
@@ -484,7 +484,8 @@ class _Table:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return real and abs(value) <= sys.float_info.max  # integers of TOML may be larger
 
 
 def _is_list(value: Any, count: int) -> bool:
