@@ -7,7 +7,7 @@ person has put somewhere in the same way. docs/targeting.md shows how to call th
 
 from __future__ import annotations
 
-from space.targeting.choice import Area, Choice
+from space.targeting.choice import Area, Choice, Counts
 from space.targeting.choice_file import (
     ChoiceFile,
     Take,
@@ -25,6 +25,7 @@ __all__ = [
     "Area",
     "Choice",
     "ChoiceFile",
+    "Counts",
     "HoleLattice",
     "Optics",
     "Take",

@@ -3,254 +3,253 @@
 Targets are distributed on areas, the areas moved apart, and room is made around tracking targets.
 Whatever happened on the way, at the end no two targets of the lamella are nearer than they should
 be, but for those that a person has fixed and pairs of tracking targets that keep less than the
-margin (both are told, see `space.targeting.checks`).
+margin (`space.targeting.checks` warns of both).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from space.targeting.apart import areas_apart
 from space.targeting.areas import distances, split
-from space.targeting.choice import Area
+from space.targeting.choice import Area, Targets
 from space.targeting.packing import TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.problem import Question
-from space.targeting.room import make_room, places_around, without_crowded
+from space.targeting.problem import Problem
+from space.targeting.room import make_room, positions_around, without_crowded
 from space.targeting.scoring import ScoreMap
 from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
-# Once areas are apart, all are moved together to the best of so many by so many places as far
-# away as areas went.
+# Once areas are apart, all are moved together to the best of so many by so many positions as far
+# away as areas were moved.
 SLIDES = 7
 
 
-def arranged(
-    points_map_px: np.ndarray,
-    values: np.ndarray,
-    is_fixed: np.ndarray,
-    asked: Question,
-    allowed: ScoreMap,
-) -> tuple[list[Area], list[str]]:
+def arranged(targets: Targets, problem: Problem, allowed: ScoreMap) -> tuple[list[Area], list[str]]:
     """Areas of targets, the largest first, and what a person should know about them.
 
     Parameters
     ----------
-    points_map_px, values, is_fixed : ndarray (n, 2), (n,), (n,)
-        Chosen targets, their scores, and which of them a person has fixed.
     allowed : ScoreMap
         Scores where targets may be.
     """
     warnings: list[str] = []
-    areas = _areas_of(points_map_px, values, is_fixed, asked)
-    if asked.optics.beam_margin_um and len(areas) > 1 and asked.sites is None:
-        areas = _moved_apart(areas, asked, allowed)
-    if asked.options.extra_tracking:
-        areas = _with_extra_tracking(areas, asked, warnings)
-    bereft = True
-    while bereft:
-        if asked.optics.beam_margin_um:
-            areas = _with_room(areas, asked, allowed)
+    areas = _areas_of(targets, problem)
+    if problem.optics.beam_margin_um and len(areas) > 1 and problem.sites_map_px is None:
+        areas = _moved_apart(areas, problem, allowed)
+    if problem.options.extra_tracking:
+        areas, warnings = _with_extra_tracking(areas, problem)
+    untracked = True
+    while untracked:
+        if problem.optics.beam_margin_um:
+            areas = _with_room(areas, problem, allowed)
         joint = _Joint.of(areas)
         stays = without_crowded(
-            TiltFrame.of(asked.optics).from_map(joint.points),
-            joint.scores,
+            TiltFrame.of(problem.optics).from_map(joint.targets.points_map_px),
+            joint.targets.scores,
             joint.area,
             joint.tracking,
-            joint.fixed,
-            asked.optics,
+            joint.targets.fixed,
+            problem.optics,
         )
-        bereft = not stays[joint.tracking].all()
-        areas = _left(areas, stays, asked)
+        untracked = not stays[joint.tracking].all()
+        areas = _without_dropped(areas, stays, problem)
     return sorted(areas, key=lambda area: -len(area.scores)), warnings
 
 
 @dataclass(frozen=True, eq=False)
 class _Joint:
-    """The targets of all areas in one."""
+    """The targets of all areas in one, the number of each one's area, which are for tracking."""
 
-    points: np.ndarray
-    scores: np.ndarray
-    fixed: np.ndarray
+    targets: Targets
     area: np.ndarray
     tracking: np.ndarray
 
     @classmethod
-    def of(cls, areas: list[Area]) -> _Joint:
+    def of(cls, areas: Sequence[Area]) -> _Joint:
         counts = [len(area.scores) for area in areas]
         return cls(
-            np.concatenate([area.targets_map_px for area in areas]),
-            np.concatenate([area.scores for area in areas]),
-            np.concatenate([area.fixed for area in areas]),
+            _joined([area.targets for area in areas]),
             np.repeat(np.arange(len(areas)), counts),
             np.concatenate([np.arange(count) == 0 for count in counts]),
         )
 
 
-def _areas_of(
-    points: np.ndarray, values: np.ndarray, is_fixed: np.ndarray, asked: Question
-) -> list[Area]:
+def _joined(parts: Sequence[Targets]) -> Targets:
+    return Targets(
+        np.concatenate([part.points_map_px for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.fixed for part in parts]),
+    )
+
+
+def _split_like(values: np.ndarray, parts: Sequence[Targets]) -> list[np.ndarray]:
+    """Values (n, ...) of joined targets for each of the parts."""
+    return np.split(values, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _areas_of(targets: Targets, problem: Problem) -> list[Area]:
     """The fewest areas, each with its tracking target first, then the others by score."""
     areas = []
-    for group in split(points, asked.optics.image_shift_limit_um / asked.optics.pixel_um):
-        tracking = tracking_index(points[group], asked.cover, asked.optics)
-        row, column = points[group].T
-        order = np.lexsort((column, row, -values[group].round(6)))
-        order = group[np.concatenate([[tracking], order[order != tracking]])]
-        areas.append(Area(points[order], values[order], fixed=is_fixed[order]))
+    limit_px = problem.optics.image_shift_limit_um / problem.optics.pixel_um
+    for group in split(targets.points_map_px, limit_px):
+        own = targets.keep(group)
+        tracking = tracking_index(own.points_map_px, problem.cover, problem.optics)
+        row, column = own.points_map_px.T
+        order = np.lexsort((column, row, -own.scores.round(6)))
+        own = own.keep(np.concatenate([[tracking], order[order != tracking]]))
+        areas.append(Area(own.points_map_px, own.scores, fixed=own.fixed))
     return areas
 
 
-def _left(areas: list[Area], stays: np.ndarray, asked: Question) -> list[Area]:
+def _without_dropped(areas: Sequence[Area], stays: np.ndarray, problem: Problem) -> list[Area]:
     """Areas without some of their targets; one that lost its tracking target begins anew."""
     result = []
-    for area, stay in zip(areas, np.split(stays, np.cumsum([len(a.scores) for a in areas]))):
-        left = _only(area, stay)
+    for area, stay in zip(areas, _split_like(stays, [area.targets for area in areas])):
         if stay[0]:
-            result.append(left)
+            result.append(area.keep(stay))
         elif stay.any():
-            result += _areas_of(left.targets_map_px, left.scores, left.fixed, asked)
+            result += _areas_of(area.targets.keep(stay), problem)
     return result
 
 
-def _moved_apart(areas: list[Area], asked: Question, allowed: ScoreMap) -> list[Area]:
-    """Areas that keep their distance, without the targets that this took out of their places."""
-    joint, optics = _Joint.of(areas), asked.optics
-    points = areas_apart(joint.points, joint.area, joint.fixed, optics, joint.tracking)
-    if not joint.fixed.any():
-        points = _slid(points, joint.points, asked, allowed)
-    values = asked.scores_at(points)
-    ends = np.cumsum([len(area.scores) for area in areas])[:-1]
+def _moved_apart(areas: Sequence[Area], problem: Problem, allowed: ScoreMap) -> list[Area]:
+    """Areas that keep their distance, without the targets that this moved to where none may be."""
+    joint = _Joint.of(areas)
+    before, fixed = joint.targets.points_map_px, joint.targets.fixed
+    points = areas_apart(before, joint.area, fixed, problem.optics, joint.tracking)
+    if not fixed.any():
+        points = _slid(points, before, problem, allowed)
+    scores = problem.scores_at(points)
+    parts = [area.targets for area in areas]
     areas = [
-        replace(area, targets_map_px=part, scores=scores)
-        for area, part, scores in zip(areas, np.split(points, ends), np.split(values, ends))
+        replace(area, targets_map_px=own_points, scores=own_scores)
+        for area, own_points, own_scores in zip(
+            areas, _split_like(points, parts), _split_like(scores, parts)
+        )
     ]
-    return _left(areas, asked.allows(points, values) | joint.fixed, asked)
+    return _without_dropped(areas, problem.allows(points, scores) | fixed, problem)
 
 
-def _slid(points: np.ndarray, begun: np.ndarray, asked: Question, allowed: ScoreMap) -> np.ndarray:
+def _slid(
+    points: np.ndarray, before: np.ndarray, problem: Problem, allowed: ScoreMap
+) -> np.ndarray:
     """All points moved together so that they lose least at the rim."""
-    frame = TiltFrame.of(asked.optics)
+    frame = TiltFrame.of(problem.optics)
     tilted = frame.from_map(points)
-    reach_um = np.abs(tilted - frame.from_map(begun)).max()
+    reach_um = np.abs(tilted - frame.from_map(before)).max()
     steps = np.linspace(-1, 1, SLIDES) * reach_um
     slides = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
     slides = slides[np.argsort(np.hypot(*slides.T), kind="stable")]
     totals = []
     for slide in slides:
         scores = allowed.at(frame.to_map(tilted + slide))
-        totals.append(scores[scores >= asked.options.least_threshold].sum())
+        totals.append(scores[scores >= problem.options.least_threshold].sum())
     best = int(np.argmax(np.round(totals, 6)))
     return frame.to_map(tilted + slides[best]) if best else points
 
 
-def _with_extra_tracking(areas: list[Area], asked: Question, warnings: list[str]) -> list[Area]:
+def _with_extra_tracking(areas: Sequence[Area], problem: Problem) -> tuple[list[Area], list[str]]:
+    """The areas with one more target each for tracking, and a warning for each without room."""
     blocked = np.concatenate([area.targets_map_px for area in areas])
-    result = []
+    result, warnings = [], []
     for number, area in enumerate(areas, 1):
-        place = place_extra_tracking(
-            area.targets_map_px,
-            blocked,
-            asked.cover,
-            asked.scores,
-            asked.optics,
-            asked.polygons,
-        )
-        if place is None:
+        position = place_extra_tracking(area.targets_map_px, blocked, problem)
+        if position is None:
             where = f" in area {number}" if len(areas) > 1 else ""
             warnings.append(f"No room for an extra tracking target{where}: a usual target is used.")
             result.append(area)
             continue
-        blocked = np.concatenate([blocked, [place]])
-        result.append(
-            Area(
-                np.concatenate([[place], area.targets_map_px]),
-                np.concatenate([asked.scores_at(place[None]), area.scores]),
-                extra_tracking=True,
-                fixed=np.concatenate([[False], area.fixed]),
-            )
-        )
-    return result
+        extra = position[None]
+        blocked = np.concatenate([blocked, extra])
+        extra_target = Targets(extra, problem.scores_at(extra), np.zeros(1, bool))
+        with_extra = area.with_targets(_joined([extra_target, area.targets]))
+        result.append(replace(with_extra, extra_tracking=True))
+    return result, warnings
 
 
-def _with_room(areas: list[Area], asked: Question, allowed: ScoreMap) -> list[Area]:
+def _with_room(areas: Sequence[Area], problem: Problem, allowed: ScoreMap) -> list[Area]:
     """The areas with the margin around the beams of their tracking targets.
 
-    An area that is worth less than what would have to go for its sake goes itself.
+    An area that scores less than the targets it would displace is dropped itself.
     """
     result = list(areas)
     number = 0
     while number < len(result):
         area, others = result[number], result[:number] + result[number + 1 :]
-        place, there = _roomy_place(area, others, asked, allowed)
-        ends = np.cumsum([len(area.scores) - 1, *(len(one.scores) for one in others)])
-        own, *rest = np.split(there, ends[:-1])
-        area = _only(_moved(area, place, asked), np.append(True, own))
-        cost = sum(float(one.scores[~stay].sum()) for one, stay in zip(others, rest))
+        position, stays = _roomy_position(area, others, problem, allowed)
+        own, *rest = _split_like(stays, [area.followers, *(other.targets for other in others)])
+        area = _tracked_at(area, position, problem).keep(np.append(True, own))
+        cost = sum(float(other.scores[~stay].sum()) for other, stay in zip(others, rest))
         if cost > area.scores.sum() and not area.fixed.any():
             del result[number]
             continue
-        result = [_only(one, stay) for one, stay in zip(others, rest)]
+        result = [other.keep(stay) for other, stay in zip(others, rest)]
         result.insert(number, area)
         number += 1
     return result
 
 
-def _roomy_place(
-    area: Area, others: list[Area], asked: Question, allowed: ScoreMap
+def _roomy_position(
+    area: Area, others: Sequence[Area], problem: Problem, allowed: ScoreMap
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where an area's tracking target has room, and which targets (its own, others) stay then."""
-    optics, followers = asked.optics, area.targets_map_px[1:]
-    movable = not area.fixed[0] and not area.extra_tracking and asked.sites is None
-    places = places_around(area.targets_map_px[0], optics)[: None if movable else 1]
-    scores = allowed.at(places)
-    scores[0] = area.scores[0]
-    good = (scores >= asked.options.least_threshold) & (scores > 0)
-    if asked.polygons:
-        good &= inside(places, asked.polygons)
-    limit_px = optics.image_shift_limit_um / optics.pixel_um
-    good &= (distances(places, followers) <= limit_px).all(axis=1)
-    order, there = make_room(
-        places,
-        np.where(good, scores, -1),
-        np.concatenate([followers, *(one.targets_map_px for one in others)]),
-        np.concatenate([area.scores[1:], *(one.scores for one in others)]),
-        np.concatenate([area.fixed[1:], *(_stays(one) for one in others)]),
-        optics,
+    """Where an area's tracking target has room, and which other targets stay then.
+
+    The others are the area's own followers, then all targets of the other areas.
+    """
+    positions, scores = _positions_for_tracking(area, problem, allowed)
+    neighbours = _joined([area.followers, *(other.targets for other in others)])
+    kept = np.concatenate([area.fixed[1:], *(_cannot_be_dropped(other) for other in others)])
+    order, stays = make_room(
+        positions,
+        scores,
+        neighbours.points_map_px,
+        neighbours.scores,
+        kept,
+        problem.optics,
     )
-    clean = avoided_in_view(places[0], asked.cover, optics)
+    avoided = avoided_in_view(positions[0], problem.cover, problem.optics)
 
-    def is_well(place: np.ndarray) -> bool:
-        passes = bool(asked.passes(place[None], asked.scores_at(place[None])).all())
-        return passes and avoided_in_view(place, asked.cover, optics) <= clean
+    def is_good(position: np.ndarray) -> bool:
+        passes = bool(problem.passes(position[None], problem.scores_at(position[None])).all())
+        return passes and avoided_in_view(position, problem.cover, problem.optics) <= avoided
 
-    best = next(k for k, index in enumerate(order) if index == 0 or is_well(places[index]))
-    return places[order[best]], there[best]
+    best = next(k for k, index in enumerate(order) if index == 0 or is_good(positions[index]))
+    return positions[order[best]], stays[best]
 
 
-def _stays(area: Area) -> np.ndarray:
-    """Which targets of an area cannot be given up: fixed ones and the one for tracking."""
+def _positions_for_tracking(
+    area: Area, problem: Problem, allowed: ScoreMap
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n, 2) an area's tracking target may have, and scores (n,), -1 where it may not.
+
+    The first position is the present one.
+    """
+    optics = problem.optics
+    movable = not area.fixed[0] and not area.extra_tracking and problem.sites_map_px is None
+    positions = positions_around(area.tracking_map_px, optics)[: None if movable else 1]
+    scores = allowed.at(positions)
+    scores[0] = area.scores[0]
+    good = (scores >= problem.options.least_threshold) & (scores > 0)
+    if problem.polygons:
+        good &= inside(positions, problem.polygons)
+    limit_px = optics.image_shift_limit_um / optics.pixel_um
+    good &= (distances(positions, area.followers.points_map_px) <= limit_px).all(axis=1)
+    return positions, np.where(good, scores, -1)
+
+
+def _cannot_be_dropped(area: Area) -> np.ndarray:
+    """Which targets of an area cannot be dropped: fixed ones and the one for tracking."""
     return area.fixed | (np.arange(len(area.fixed)) == 0)
 
 
-def _moved(area: Area, place: np.ndarray, asked: Question) -> Area:
-    """An area with its tracking target elsewhere."""
-    if (place == area.targets_map_px[0]).all():
+def _tracked_at(area: Area, position_map_px: np.ndarray, problem: Problem) -> Area:
+    """An area with its tracking target at a position."""
+    if (position_map_px == area.tracking_map_px).all():
         return area
-    return replace(
-        area,
-        targets_map_px=np.concatenate([place[None], area.targets_map_px[1:]]),
-        scores=np.concatenate([asked.scores_at(place[None]), area.scores[1:]]),
-    )
-
-
-def _only(area: Area, stay: np.ndarray) -> Area:
-    """An area without some of its targets."""
-    return replace(
-        area,
-        targets_map_px=area.targets_map_px[stay],
-        scores=area.scores[stay],
-        fixed=area.fixed[stay],
-    )
+    moved = position_map_px[None]
+    tracking = Targets(moved, problem.scores_at(moved), area.fixed[:1])
+    return area.with_targets(_joined([tracking, area.followers]))

@@ -1,4 +1,4 @@
-"""Points that a person gives: what cannot be used is refused, what may do harm is told."""
+"""Points that a person gives: those of no use are refused, those that may do harm are warned of."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from space.targeting.choice import Area
 from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
 from space.targeting.options import Optics
 from space.targeting.packing import TiltFrame, conflicts
+from space.targeting.problem import Problem
 from space.targeting.room import crowded
 
-# A person's numbers are rounded: what is short by less than this does no harm.
+# A person's numbers are rounded: to miss a limit by less than this does no harm.
 SLACK_UM = 0.002
 
 
@@ -36,9 +37,9 @@ def as_points(points_map_px: ArrayLike | None, map_shape: tuple[int, ...], what:
         return np.empty((0, 2))
     if points.ndim != 2 or points.shape[1] != 2:
         raise SpaceError("Points are a list of (row, column) pairs.", what, "Use map pixels.")
-    lost = ~((points >= 0) & (points <= np.array(map_shape))).all(axis=1)
-    if lost.any():
-        number = int(np.argmax(lost))
+    outside = ~((points >= 0) & (points <= np.array(map_shape))).all(axis=1)
+    if outside.any():
+        number = int(np.argmax(outside))
         row, column = points[number]
         raise SpaceError(
             f"Point {number + 1} at row {row:g}, column {column:g} is outside of the map of "
@@ -49,63 +50,64 @@ def as_points(points_map_px: ArrayLike | None, map_shape: tuple[int, ...], what:
     return points
 
 
-def problems(
-    areas: Sequence[Area],
-    holds_field: Sequence[np.ndarray],
-    thresholds: Sequence[np.ndarray],
-    optics: Optics,
-) -> list[str]:
+def warnings_about(areas: Sequence[Area], problem: Problem) -> list[str]:
     """What is wrong with targets and geometry points, in sentences that name them.
 
-    Parameters
-    ----------
-    areas : sequence of Area
-        The first target of each is its tracking target.
-    holds_field : sequence of ndarray of bool
-        For every area, which targets have their whole field in the map.
-    thresholds : sequence of ndarray of float
-        For every area, the least score that was asked for of each target.
+    Targets are numbered as in the targets files, with the number of their area if there are
+    several: 2.1 is the tracking target of the second area.
     """
-    several = len(areas) > 1
-    frame = TiltFrame.of(optics)
+    optics, several = problem.optics, len(areas) > 1
     names = [
         f"{number}.{index}" if several else f"{index}"
         for number, area in enumerate(areas, 1)
         for index in range(1, len(area.targets_map_px) + 1)
     ]
     targets = np.concatenate([area.targets_map_px for area in areas])
-    tilted = frame.from_map(targets)
-    beam_um = optics.beam_diameter_um
-    found = []
-    for first, second in conflicts(tilted, beam_um - SLACK_UM):
-        short_um = beam_um - float(np.hypot(*(tilted[first] - tilted[second])))
-        found.append(
-            f"The beams of targets {names[first]} and {names[second]} overlap by {short_um:.2f} um "
-            f"at {optics.steepest_tilt_deg:g} degrees."
-        )
-    found += _room_problems(areas, names, tilted, optics)
-    limit_um = optics.image_shift_limit_um
-    for number, (area, held, least) in enumerate(zip(areas, holds_field, thresholds), 1):
-        prefix = f"{number}." if several else ""
-        away_um = _away_um(area.targets_map_px, area, optics)
-        for index, (distance_um, inside, score, threshold) in enumerate(
-            zip(away_um, held, area.scores, least), 1
-        ):
-            name = f"Target {prefix}{index}"
-            if distance_um > limit_um + SLACK_UM:
-                found.append(
-                    f"{name} is {distance_um:.1f} um from its tracking target, beyond the "
-                    f"image-shift limit of {limit_um:g} um."
-                )
-            if not inside:
-                found.append(f"{name}: its Record field leaves the map, so its score is 0.")
-            elif score < threshold and not (area.extra_tracking and index == 1):
-                found.append(f"{name} scores {score:.3g}, below the threshold of {threshold:g}.")
-        found += _geometry_problems(area, number if several else 0, targets, names, optics)
+    tilted = TiltFrame.of(optics).from_map(targets)
+    found = _overlap_warnings(names, tilted, optics)
+    found += _room_warnings(areas, names, tilted, optics)
+    for number, area in enumerate(areas, 1):
+        found += _target_warnings(area, f"{number}." if several else "", problem)
+        found += _geometry_warnings(area, number if several else 0, targets, names, optics)
     return found
 
 
-def _room_problems(
+def _overlap_warnings(names: Sequence[str], tilted: np.ndarray, optics: Optics) -> list[str]:
+    found = []
+    for first, second in conflicts(tilted, optics.beam_diameter_um - SLACK_UM):
+        overlap_um = optics.beam_diameter_um - float(np.hypot(*(tilted[first] - tilted[second])))
+        found.append(
+            f"The beams of targets {names[first]} and {names[second]} overlap by "
+            f"{overlap_um:.2f} um at {optics.steepest_tilt_deg:g} degrees."
+        )
+    return found
+
+
+def _target_warnings(area: Area, prefix: str, problem: Problem) -> list[str]:
+    """Targets of an area out of reach, with a field that leaves the map, or of a low score."""
+    optics, found = problem.optics, []
+    limit_um = optics.image_shift_limit_um
+    away_um = _from_tracking_um(area.targets_map_px, area, optics)
+    held = problem.scores.holds_field(area.targets_map_px)
+    thresholds = problem.thresholds_at(area.targets_map_px)
+    for index, score in enumerate(area.scores):
+        name = f"Target {prefix}{index + 1}"
+        if away_um[index] > limit_um + SLACK_UM:
+            found.append(
+                f"{name} is {away_um[index]:.1f} um from its tracking target, beyond the "
+                f"image-shift limit of {limit_um:g} um."
+            )
+        for_tracking_alone = area.extra_tracking and index == 0
+        if not held[index]:
+            found.append(f"{name}: its Record field leaves the map, so its score is 0.")
+        elif score < thresholds[index] and not for_tracking_alone:
+            found.append(
+                f"{name} scores {score:.3g}, below the threshold of {thresholds[index]:g}."
+            )
+    return found
+
+
+def _room_warnings(
     areas: Sequence[Area], names: Sequence[str], tilted: np.ndarray, optics: Optics
 ) -> list[str]:
     """Tracking targets whose beams have less than the margin around them, but no overlap."""
@@ -115,29 +117,32 @@ def _room_problems(
     tracking[firsts] = True
     pairs, gap_um = crowded(tilted, np.repeat(np.arange(len(areas)), counts), tracking, optics)
     gap_um = gap_um - optics.beam_diameter_um
-    told = tracking[pairs].any(axis=1) & (gap_um > -SLACK_UM)
-    told &= gap_um < optics.beam_margin_um - SLACK_UM
-    found, done = [], set()
-    for (first, second), free_um in zip(pairs[told].tolist(), gap_um[told]):
-        one, other = (first, second) if tracking[first] else (second, first)
-        if one in done:
+    tight = tracking[pairs].any(axis=1) & (gap_um > -SLACK_UM)
+    tight &= gap_um < optics.beam_margin_um - SLACK_UM
+    found: list[str] = []
+    named: set[int] = set()
+    for pair, free_um in zip(pairs[tight].tolist(), gap_um[tight]):
+        first, second = pair if tracking[pair[0]] else pair[::-1]
+        if first in named:
             continue
-        done |= {index for index in (one, other) if tracking[index]}
-        what = "tracking target" if tracking[other] else "target"
+        named |= {index for index in pair if tracking[index]}
+        kind = "tracking target" if tracking[second] else "target"
         found.append(
-            f"The beam of tracking target {names[one]} is {max(free_um, 0):.2f} um from that of "
-            f"{what} {names[other]}, nearer than beam_margin ({optics.beam_margin_um:g} um)."
+            f"The beam of tracking target {names[first]} is {max(free_um, 0):.2f} um from that of "
+            f"{kind} {names[second]}, nearer than beam_margin ({optics.beam_margin_um:g} um)."
         )
     return found
 
 
-def _geometry_problems(
+def _geometry_warnings(
     area: Area, number: int, targets: np.ndarray, names: Sequence[str], optics: Optics
 ) -> list[str]:
     found = []
     points = area.geometry_points_map_px
     where = f" of area {number}" if number else ""
-    for index, (point, away_um) in enumerate(zip(points, _away_um(points, area, optics)), 1):
+    for index, (point, away_um) in enumerate(
+        zip(points, _from_tracking_um(points, area, optics)), 1
+    ):
         name = f"Geometry point {index}{where}"
         gap_um = np.hypot(*(targets - point).T) * optics.pixel_um
         nearest = int(np.argmin(gap_um))
@@ -170,5 +175,5 @@ def _geometry_problems(
     return found
 
 
-def _away_um(points: np.ndarray, area: Area, optics: Optics) -> np.ndarray:
-    return np.hypot(*(points - area.targets_map_px[0]).T) * optics.pixel_um
+def _from_tracking_um(points: np.ndarray, area: Area, optics: Optics) -> np.ndarray:
+    return np.hypot(*(points - area.tracking_map_px).T) * optics.pixel_um

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -144,7 +144,7 @@ def render(
     areas = ",\n".join(_area_text(area) for area in choice.areas)
     lines.append(f'"areas": [\n{areas}\n]' if areas else '"areas": []')
     report = {
-        "counts": {name: _plain(value) for name, value in choice.counts.items()},
+        "counts": {name: _plain(value) for name, value in asdict(choice.counts).items()},
         "rejected": dict(choice.rejected),
         "warnings": list(choice.warnings),
     }

@@ -1,4 +1,4 @@
-"""Why targets are where they are: candidate places, what became of them, and a text about it.
+"""Why targets are where they are: candidate places, why some hold no target, texts about both.
 
 A candidate place is a position with some of the wanted class in its Record field; of all positions
 the best are taken whose fields do not overlap one another. In hole-pattern mode the candidate
@@ -7,10 +7,10 @@ first of these reasons holds:
 
 * avoided class: it, or a place within its field, would reach the threshold but for the avoided
   classes;
-* threshold: it does not reach it anyhow;
+* threshold: it does not reach it without them either;
 * outside polygons: it is not in the target areas that were drawn;
 * beam conflict: a beam there would overlap with that of a target;
-* max_targets: the number of targets that was asked for is reached;
+* max_targets: the lamella has as many targets as max_targets allows;
 * other: the score from the pixels themselves or the placement of others left no room.
 
 No place is lost to the image-shift limit: what one range does not reach becomes another area.
@@ -19,15 +19,22 @@ No place is lost to the image-shift limit: what one range does not reach becomes
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from space.targeting.choice import Choice
+from space.targeting.choice import Choice, Counts
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.scoring import Coverage, ScoreMap, field_axes, field_weight, field_window
+from space.targeting.problem import Problem
+from space.targeting.scoring import (
+    Coverage,
+    ScoreMap,
+    differ,
+    field_axes,
+    field_weight,
+    field_window,
+)
 
 AVOIDED, THRESHOLD, OUTSIDE = "avoided class", "threshold", "outside polygons"
 CONFLICT, ENOUGH, OTHER = "beam conflict", "max_targets", "other"
@@ -35,46 +42,30 @@ CONFLICT, ENOUGH, OTHER = "beam conflict", "max_targets", "other"
 NOTHING = 1e-4
 
 
-def rejections(
-    targets_map_px: np.ndarray,
-    cover: Coverage,
-    scores: ScoreMap,
-    options: TargetingOptions,
-    optics: Optics,
-    polygons: Sequence[np.ndarray] = (),
-    sites_map_px: np.ndarray | None = None,
-    least: np.ndarray | None = None,
-) -> tuple[int, dict[str, int]]:
-    """Count candidate places, and those not chosen by reason (see the module's docstring).
+def rejections(targets_map_px: np.ndarray, problem: Problem) -> tuple[int, dict[str, int]]:
+    """Count candidate places, and those without a target by reason (see the module's docstring).
 
-    Parameters
-    ----------
-    scores : ScoreMap
-        Scores everywhere, whatever the polygons.
-    least : ndarray, optional
-        Thresholds of its cells where they differ.
+    Scores count everywhere, whatever the polygons.
     """
-    if sites_map_px is None:
-        places, values, wanted = _places(cover, scores, options, optics)
-    else:
-        places = sites_map_px[scores.holds_field(sites_map_px)]
-        values = scores.at(places)
-        wanted = values + _penalty(_cells_of(places, scores), cover, options, optics)
+    options, optics = problem.options, problem.optics
+    places, values, wanted = _candidate_places(problem)
     threshold = np.full(len(places), options.least_threshold)
-    if least is not None:
-        threshold = least[tuple(_cells_of(places, scores).T)]
+    if problem.thresholds is not None:
+        threshold = problem.thresholds[tuple(_cells_of(places, problem.scores).T)]
     threshold = np.maximum(threshold, NOTHING)
     low = values < threshold
-    wanted[low] = _best_around(places[low], cover, scores, options, optics)
+    wanted[low] = _best_around(places[low], problem)
     rejected: dict[str, int] = {}
     if not len(places):
         return 0, rejected
-    allowed = inside(places, polygons) if polygons else np.ones(len(places), bool)
+    outside = np.zeros(len(places), bool)
+    if problem.polygons:
+        outside = ~inside(places, problem.polygons)
     left = ~_holds_target(places, targets_map_px, optics)
     for reason, holds in (
         (AVOIDED, low & (wanted >= threshold)),
         (THRESHOLD, low),
-        (OUTSIDE, ~allowed),
+        (OUTSIDE, outside),
         (CONFLICT, _in_conflict(places, targets_map_px, optics)),
         (ENOUGH, np.full(len(places), len(targets_map_px) == options.max_targets)),
         (OTHER, np.ones(len(places), bool)),
@@ -108,54 +99,103 @@ def describe(choice: Choice, options: TargetingOptions) -> str:
     options : TargetingOptions
         What was wanted.
     """
+    lines = [_targets_text(choice, options)]
     counts = choice.counts
+    if counts.places:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in choice.rejected.items())
+        lines.append(
+            f"{_number(counts.places, 'candidate place')}, {sum(choice.rejected.values())} rejected"
+            + (f": {reasons}." if reasons else ".")
+        )
+    if counts.wanted_um2:
+        by_priority = " (counted by priority)" if min(options.target_weights) < 1 else ""
+        lines.append(
+            f"The fields hold {counts.wanted_in_fields:.0%} of the wanted "
+            f"{counts.wanted_um2:.3g} um2{by_priority}."
+        )
+    if counts.beside_um2 >= 0.01:
+        lines.append(
+            f"{counts.beside_um2:.3g} um2 more lie beside the lamella and do not count "
+            "(on_lamella_only)."
+        )
+    return "\n".join(lines)
+
+
+def _targets_text(choice: Choice, options: TargetingOptions) -> str:
     names = ", ".join(
         name if weight == 1 else f"{name} (priority {weight:g})"
         for name, weight in options.priorities.items()
     )
     extra = sum(area.extra_tracking for area in choice.areas)
     fixed = sum(int(area.fixed.sum()) for area in choice.areas)
-    added = [f"{extra} of them for tracking alone"] if extra else []
-    added += [f"{fixed} of them fixed"] if fixed else []
-    lines = [
+    kinds = [f"{extra} of them for tracking alone"] if extra else []
+    kinds += [f"{fixed} of them fixed"] if fixed else []
+    return (
         f"{_number(choice.n_targets, 'target')} on {names} in {_number(len(choice.areas), 'area')}"
-        + (f" ({', '.join(added)})" if added else "")
-        + f", total score {counts.get('total_score', 0):.2f}."
-    ]
-    places = int(counts.get("places", 0))
-    if places:
-        why = ", ".join(f"{count} {reason}" for reason, count in choice.rejected.items())
-        rejected = sum(choice.rejected.values())
-        lines.append(
-            f"{_number(places, 'candidate place')}, {rejected} rejected"
-            + (f": {why}." if why else ".")
-        )
-    if counts.get("wanted_um2"):
-        lines.append(
-            f"The fields hold {counts.get('wanted_in_fields', 0):.0%} of the wanted "
-            f"{counts['wanted_um2']:.3g} um2"
-            + (" (counted by priority)." if min(options.target_weights) < 1 else ".")
-        )
-    if counts.get("beside_um2", 0) >= 0.01:
-        lines.append(
-            f"{counts['beside_um2']:.3g} um2 more lie beside the lamella and do not count "
-            "(on_lamella_only)."
-        )
-    return "\n".join(lines)
+        + (f" ({', '.join(kinds)})" if kinds else "")
+        + f", total score {choice.counts.total_score:.2f}."
+    )
 
 
-def _places(
-    cover: Coverage, scores: ScoreMap, options: TargetingOptions, optics: Optics
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def why_none(problem: Problem, counts: Counts) -> str:
+    """Why there is no target, in a sentence."""
+    scores, optics = problem.scores, problem.optics
+    if any(2 * reach > side for reach, side in zip(scores.reach_px, scores.map_shape)):
+        rows_um, columns_um = (side * optics.pixel_um for side in scores.map_shape)
+        return (
+            f"the map ({columns_um:.2f} x {rows_um:.2f} um) is smaller than the Record field "
+            f"({optics.field_um[0]:.2f} x {optics.field_um[1]:.2f} um)."
+        )
+    if not problem.cover.wanted.any():
+        return _why_nothing_wanted(problem, counts)
+    if problem.sites_map_px is not None and not len(problem.sites_map_px):
+        return "there is no hole" + (" in the polygons." if problem.polygons else ".")
+    found = f"{counts.wanted_um2:.3g} um2 of {', '.join(problem.options.target_list)} were found"
+    if counts.best_score <= 0:
+        return f"{found}, but everywhere avoided classes or the rim of the map outweigh them."
+    threshold = _threshold_text(problem.options)
+    if counts.candidates:
+        where = "in the polygons" if problem.polygons else "at the holes"
+        return f"{found}, but no place {where} reaches {threshold}."
+    below = "below" if problem.thresholds is None else "and no place reaches"
+    return f"{found}, but the best score is {counts.best_score:.3g}, {below} {threshold}."
+
+
+def _why_nothing_wanted(problem: Problem, counts: Counts) -> str:
+    names, avoided = ", ".join(problem.options.target_list), problem.cover.avoided
+    if avoided.size and avoided.min() >= 1:
+        return "the whole map belongs to avoided classes."
+    if problem.beside_px:
+        return (
+            f"{counts.beside_um2:.3g} um2 of {names} were found, but none on the lamella's "
+            "own pieces. If the sample is no lamella, set on_lamella_only = False; a piece "
+            "that a polygon touches counts (target_polygons)."
+        )
+    return f"the map holds nothing of the wanted classes ({names})."
+
+
+def _threshold_text(options: TargetingOptions) -> str:
+    if not differ(options):
+        return f"the threshold of {options.least_threshold:g}"
+    pairs = zip(options.target_list, options.thresholds)
+    return f"its threshold ({', '.join(f'{name} {least:g}' for name, least in pairs)})"
+
+
+def _candidate_places(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidate places (n, 2), their scores, and their scores without any penalty."""
-    cells, values = _tile_maxima(scores, optics)
+    scores = problem.scores
+    if problem.sites_map_px is not None:
+        places = problem.sites_map_px[scores.holds_field(problem.sites_map_px)]
+        values = scores.at(places)
+        return places, values, values + _penalty(_cells_of(places, scores), problem)
+    cells, values = _tile_maxima(scores, problem.optics)
     if not len(cells):
         return np.empty((0, 2)), values, values
-    wanted = values + _penalty(cells, cover, options, optics)
+    wanted = values + _penalty(cells, problem)
     some = wanted > NOTHING
     cells, values, wanted = cells[some], values[some], wanted[some]
     places = (cells + 0.5) * scores.factor
-    keep = _apart(places, values, optics)
+    keep = _apart(places, values, problem.optics)
     return places[keep], values[keep], wanted[keep]
 
 
@@ -180,26 +220,20 @@ def _tile_maxima(scores: ScoreMap, optics: Optics) -> tuple[np.ndarray, np.ndarr
     return cells.reshape(-1, 2), tiles.max(axis=2).ravel().astype(float)
 
 
-def _penalty(
-    cells: np.ndarray, cover: Coverage, options: TargetingOptions, optics: Optics
-) -> np.ndarray:
+def _penalty(cells: np.ndarray, problem: Problem) -> np.ndarray:
     """What avoided classes take off the score at cells (n, 2)."""
+    cover, optics = problem.cover, problem.optics
     weight = field_weight(optics, cover.factor * optics.pixel_um)
     half = np.array(weight.shape) // 2
     padded = np.pad(cover.avoided, [(n, n) for n in half])
     windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape)
-    taken = np.array([(windows[row, column] * weight).sum() for row, column in cells])
-    return options.penalty_weight * taken
+    avoided = np.array([(windows[row, column] * weight).sum() for row, column in cells])
+    return problem.options.penalty_weight * avoided
 
 
-def _best_around(
-    places: np.ndarray,
-    cover: Coverage,
-    scores: ScoreMap,
-    options: TargetingOptions,
-    optics: Optics,
-) -> np.ndarray:
+def _best_around(places: np.ndarray, problem: Problem) -> np.ndarray:
     """The highest score without any penalty at and around places, within the field."""
+    scores, optics = problem.scores, problem.optics
     side = min(optics.field_um) / 3 / optics.pixel_um
     best = np.zeros(len(places))
     for row in (-side, 0, side):
@@ -207,7 +241,7 @@ def _best_around(
             around = places + (row, column)
             held = scores.holds_field(around)
             cells = _cells_of(around[held], scores)
-            values = scores.values[tuple(cells.T)] + _penalty(cells, cover, options, optics)
+            values = scores.values[tuple(cells.T)] + _penalty(cells, problem)
             best[held] = np.maximum(best[held], values)
     return best
 
@@ -231,12 +265,12 @@ def _apart(places: np.ndarray, values: np.ndarray, optics: Optics) -> np.ndarray
     for first, second in pairs.tolist():
         rivals.setdefault(first, []).append(second)
         rivals.setdefault(second, []).append(first)
-    gone = np.zeros(len(places), bool)
+    dropped = np.zeros(len(places), bool)
     order = np.lexsort((places[:, 1], places[:, 0], -values.round(6)))
     for index in order.tolist():
-        if not gone[index]:
-            gone[rivals.get(index, [])] = True
-    return order[~gone[order]]
+        if not dropped[index]:
+            dropped[rivals.get(index, [])] = True
+    return order[~dropped[order]]
 
 
 def _holds_target(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.ndarray:

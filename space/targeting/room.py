@@ -92,7 +92,7 @@ def without_crowded(
     return stays
 
 
-def places_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
+def positions_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
     """Where a tracking target may be moved to: points (n, 2), itself first, then the nearest."""
     frame = TiltFrame.of(optics)
     count = round(REACH_BEAMS / STEP_BEAMS)

@@ -1,34 +1,31 @@
-"""The choice of targets of a lamella from beginning to end."""
+"""The choice of targets of a lamella from beginning to end.
+
+Targets are packed (`space.targeting.packing`) so that their total score is the highest, no two
+beams overlap on the specimen at any tilt up to the steepest, every target scores at least its
+threshold and has its whole Record field inside the map. They are then distributed on the fewest
+areas in which image shift reaches all targets from the tracking target, and every area gets its
+tracking target (written first), room around it (`Optics.beam_margin_um`), and geometry points.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from space.targeting.arrangement import arranged
-from space.targeting.checks import as_points, problems
-from space.targeting.choice import Area, Choice
+from space.targeting.checks import as_points, warnings_about
+from space.targeting.choice import Area, Choice, Counts, Targets
 from space.targeting.geometry_points import geometry_points
 from space.targeting.options import Optics, TargetingOptions
 from space.targeting.packing import choose_points
 from space.targeting.polygons import allowed_cells, as_polygons, inside
-from space.targeting.problem import Question
-from space.targeting.report import rejections, share_in_fields
-from space.targeting.scoring import (
-    as_labels,
-    cell_factor,
-    class_tables,
-    coverage,
-    differ,
-    on_own_pieces,
-    pieces_unknown,
-    score_map,
-    thresholds_of_cells,
-)
+from space.targeting.problem import Problem
+from space.targeting.report import rejections, share_in_fields, why_none
+from space.targeting.scoring import ScoreMap, as_labels, class_tables
 
 log = logging.getLogger("space.targeting")
 
@@ -43,14 +40,7 @@ def select_targets(
     fixed_map_px: np.ndarray | None = None,
     sites_map_px: np.ndarray | None = None,
 ) -> Choice:
-    """Choose the targets of a lamella.
-
-    Maximises the total score of targets (see `space.targeting.scoring.score`) such that no two
-    beams overlap on the specimen at any tilt up to ``optics.max_tilt_deg``, every target scores at
-    least the threshold and has its whole field inside the map. The targets are then
-    distributed on the fewest areas in which the tracking target reaches all others with image
-    shift, and every area gets its tracking target (written first) and geometry points. Where
-    ``optics.beam_margin_um`` asks for it, room is then made around tracking targets.
+    """Choose the targets of a lamella; docs/targeting.md has an example.
 
     Parameters
     ----------
@@ -58,16 +48,14 @@ def select_targets(
         Class of every pixel; uint8 is taken without a copy.
     label_names : dict of str to int
         Number of each class by name.
-    options : TargetingOptions
-        What is wanted.
-    optics : Optics
-        What beam and camera cover in the map.
+    options, optics
+        What is wanted; what beam and camera cover in the map.
     polygons_map_px : sequence of (k, 2) arrays, optional
         Corners (row, column) of polygons; targets are centred in one of them. None: everywhere.
     fixed_map_px : ndarray (k, 2), optional
         Targets that stay where they are, whatever they score; the rest is chosen around them.
     sites_map_px : ndarray (m, 2), optional
-        The only places where a target may be centred, such as the holes that
+        The only positions that targets may have, such as the holes that
         `space.targeting.find_holes` finds (fixed targets may be elsewhere).
 
     Returns
@@ -82,58 +70,31 @@ def select_targets(
         For a class that does not exist, a class both wanted and avoided, something that is no
         label map, or points and polygons that are none. A map without any target is no error:
         `Choice.areas` is empty then and `Choice.warnings` says why.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> labels = np.zeros((300, 300), np.uint8)
-    >>> labels[140:160, 140:160] = 2
-    >>> optics = Optics(pixel_nm=16, field_um=(0.86, 0.61), beam_diameter_um=1.6,
-    ...                 tilt_axis_deg=85)
-    >>> options = TargetingOptions(target_list=("mitos",), avoid_list=("black",))
-    >>> choice = select_targets(labels, {"black": 1, "mitos": 2}, options, optics)
-    >>> bool(np.abs(choice.areas[0].targets_map_px[0] - 150).max() < 2)
-    True
     """
     labels = as_labels(label_map)
-    class_tables(label_names, options)  # tells what is wrong with them, also for an empty map
+    class_tables(label_names, options)  # an empty map is refused for the same classes
     polygons = as_polygons(polygons_map_px)
-    fixed = as_points(fixed_map_px, labels.shape, "fixed targets")
-    sites = None
+    fixed_map_px = as_points(fixed_map_px, labels.shape, "fixed targets")
     if sites_map_px is not None:
-        sites = as_points(sites_map_px, labels.shape, "sites")
-        sites = sites[inside(sites, polygons)] if polygons else sites
+        sites_map_px = as_points(sites_map_px, labels.shape, "sites")
+        sites_map_px = sites_map_px[inside(sites_map_px, polygons)] if polygons else sites_map_px
     if not labels.size:
-        return _finish((), ["The map is empty: no targets."], {}, None)
-    asked = _ask(labels, label_names, options, optics, polygons, sites)
-    allowed = asked.usable()
-    if polygons and sites is None:
-        cells = allowed_cells(polygons, allowed.values.shape, allowed.factor)
-        allowed = allowed.restricted(cells)
-    points = choose_points(allowed, options, optics, fixed_map_px=fixed, sites_map_px=sites)
-    values = asked.scores_at(points)
-    is_fixed = np.arange(len(points)) < len(fixed)
-    keep = asked.allows(points, values) | is_fixed
-    points, values, is_fixed = points[keep], values[keep], is_fixed[keep]
-    counts = _counts(asked)
-    warnings = [asked.unknown] if asked.unknown else []
-    if not len(points):
-        places, rejected = _rejections(asked, points)
-        counts["places"] = places
-        warnings.append(f"No targets: {_why_none(asked, counts)}")
-        return _finish((), warnings, counts, asked, rejected)
+        return _logged(Choice((), ("The map is empty: no targets.",)))
+    problem = Problem.of(labels, label_names, options, optics, polygons, sites_map_px)
+    allowed = _allowed_scores(problem)
+    targets = _chosen(problem, allowed, fixed_map_px)
+    if not len(targets):
+        return _without_targets(problem)
 
-    areas, said = arranged(points, values, is_fixed, asked, allowed)
-    warnings += said
-    taken = np.concatenate([area.targets_map_px for area in areas])
-    areas = [_with_geometry(area, taken, asked) for area in areas]
-    warnings += _problems(areas, asked)
+    areas, warnings = arranged(targets, problem, allowed)
+    areas = _with_geometry_points(areas, problem)
+    warnings = [*problem.warnings, *warnings, *warnings_about(areas, problem)]
     if len(areas) > 1:
         warnings.append(
             f"The targets do not fit into one image-shift range of "
             f"{optics.image_shift_limit_um:g} um: split into {len(areas)} areas."
         )
-    return _with_counts(areas, counts, warnings, asked)
+    return _with_counts(areas, warnings, problem)
 
 
 def review_targets(
@@ -171,163 +132,105 @@ def review_targets(
     """
     labels = as_labels(label_map)
     polygons = as_polygons(polygons_map_px)
-    checked = []
-    for number, area in enumerate(areas, 1):
-        points = as_points(area.targets_map_px, labels.shape, f"targets of area {number}")
-        extra = as_points(
-            area.geometry_points_map_px, labels.shape, f"geometry points of area {number}"
-        )
-        if len(points):
-            checked.append(replace(area, targets_map_px=points, geometry_points_map_px=extra))
+    checked = [_checked(area, number, labels.shape) for number, area in enumerate(areas, 1)]
+    checked = [area for area in checked if len(area.scores)]
     if not checked:
-        return _finish((), ["There are no targets."], {}, None)
-    asked = _ask(labels, label_names, options, optics, polygons)
-    counts = _counts(asked)
-    taken = np.concatenate([area.targets_map_px for area in checked])
-    values = asked.scores_at(taken)
-    ends = np.cumsum([len(area.targets_map_px) for area in checked])[:-1]
-    checked = [replace(area, scores=part) for area, part in zip(checked, np.split(values, ends))]
-    checked = [
-        area if len(area.geometry_points_map_px) else _with_geometry(area, taken, asked)
-        for area in checked
+        return _logged(Choice((), ("There are no targets.",)))
+    problem = Problem.of(labels, label_names, options, optics, polygons)
+    scored = [replace(area, scores=problem.scores_at(area.targets_map_px)) for area in checked]
+    scored = _with_geometry_points(scored, problem)
+    return _with_counts(scored, [*problem.warnings, *warnings_about(scored, problem)], problem)
+
+
+def _allowed_scores(problem: Problem) -> ScoreMap:
+    """Scores where targets may be: thresholds are reached, and polygons, if any, are kept."""
+    allowed = problem.usable_scores()
+    if problem.polygons and problem.sites_map_px is None:
+        cells = allowed_cells(problem.polygons, allowed.values.shape, allowed.factor)
+        allowed = allowed.restricted(cells)
+    return allowed
+
+
+def _chosen(problem: Problem, allowed: ScoreMap, fixed_map_px: np.ndarray) -> Targets:
+    """The fixed targets, and those packed around them that the pixels themselves confirm."""
+    points = choose_points(
+        allowed,
+        problem.options,
+        problem.optics,
+        fixed_map_px=fixed_map_px,
+        sites_map_px=problem.sites_map_px,
+    )
+    scores = problem.scores_at(points)
+    fixed = np.arange(len(points)) < len(fixed_map_px)
+    return Targets(points, scores, fixed).keep(problem.allows(points, scores) | fixed)
+
+
+def _checked(area: Area, number: int, map_shape: tuple[int, ...]) -> Area:
+    """An area whose points are arrays of positions on the map."""
+    points = as_points(area.targets_map_px, map_shape, f"targets of area {number}")
+    geometry = as_points(
+        area.geometry_points_map_px, map_shape, f"geometry points of area {number}"
+    )
+    return replace(area, targets_map_px=points, geometry_points_map_px=geometry)
+
+
+def _with_geometry_points(areas: Sequence[Area], problem: Problem) -> list[Area]:
+    """The areas, those without geometry points with chosen ones."""
+    taken = np.concatenate([area.targets_map_px for area in areas])
+    return [
+        area
+        if len(area.geometry_points_map_px)
+        else replace(
+            area,
+            geometry_points_map_px=geometry_points(
+                problem.cover, taken, area.tracking_map_px, problem.optics
+            ),
+        )
+        for area in areas
     ]
-    warnings = [asked.unknown] if asked.unknown else []
-    return _with_counts(checked, counts, warnings + _problems(checked, asked), asked)
 
 
-def _ask(
-    labels: np.ndarray,
-    label_names: dict[str, int],
-    options: TargetingOptions,
-    optics: Optics,
-    polygons: tuple[np.ndarray, ...] = (),
-    sites: np.ndarray | None = None,
-) -> Question:
-    tables = class_tables(label_names, options)
-    beside, unknown = 0.0, ""
-    if options.on_lamella_only:
-        unknown = pieces_unknown(label_names, options)
-        labels, tables, lost = on_own_pieces(labels, tables, polygons)
-        beside = float(lost @ tables.wanted)
-    factor = cell_factor(optics)
-    cover = coverage(labels, tables, factor)
-    scores = score_map(cover, options, optics)
-    least = None
-    if differ(options):
-        least = thresholds_of_cells(labels, tables, factor, options, optics)
-    return Question(
-        labels, tables, cover, scores, options, optics, polygons, sites, beside, least, unknown
-    )
-
-
-def _finish(
-    areas: Iterable[Area],
-    warnings: Sequence[str],
-    counts: Mapping[str, float],
-    asked: Question | None,
-    rejected: dict[str, int] | None = None,
-) -> Choice:
-    counts = {"targets": 0, "areas": 0, "total_score": 0.0, **counts}
-    for warning in warnings:
+def _logged(choice: Choice) -> Choice:
+    for warning in choice.warnings:
         log.warning(warning)
-    scores, polygons = (None, ()) if asked is None else (asked.scores, asked.polygons)
-    return Choice(tuple(areas), tuple(warnings), counts, scores, rejected or {}, polygons)
+    return choice
 
 
-def _with_counts(
-    areas: Sequence[Area], counts: dict[str, float], warnings: Sequence[str], asked: Question
-) -> Choice:
-    """The choice with what it counts: targets, without those for tracking alone."""
-    points = np.concatenate([area.targets_map_px[area.extra_tracking :] for area in areas])
-    values = np.concatenate([area.scores[area.extra_tracking :] for area in areas])
-    places, rejected = _rejections(asked, points)
-    counts = counts | {
-        "targets": sum(len(area.targets_map_px) for area in areas),
-        "areas": len(areas),
-        "places": places,
-        "total_score": float(values.sum()),
-        "wanted_in_fields": share_in_fields(asked.cover, points, asked.optics),
-    }
-    return _finish(areas, warnings, counts, asked, rejected)
+def _without_targets(problem: Problem) -> Choice:
+    """A choice without targets, and why there are none."""
+    counts = _counts(problem)
+    places, rejected = rejections(np.empty((0, 2)), problem)
+    warnings = (*problem.warnings, f"No targets: {why_none(problem, counts)}")
+    counts = replace(counts, places=places)
+    return _logged(Choice((), warnings, counts, problem.scores, rejected, problem.polygons))
 
 
-def _with_geometry(area: Area, taken: np.ndarray, asked: Question) -> Area:
-    points = geometry_points(asked.cover, taken, area.targets_map_px[0], asked.optics)
-    return replace(area, geometry_points_map_px=points)
-
-
-def _problems(areas: list[Area], asked: Question) -> list[str]:
-    held = [asked.scores.holds_field(area.targets_map_px) for area in areas]
-    least = [asked.thresholds_at(area.targets_map_px) for area in areas]
-    return problems(areas, held, least, asked.optics)
-
-
-def _rejections(asked: Question, points: np.ndarray) -> tuple[int, dict[str, int]]:
-    return rejections(
-        points,
-        asked.cover,
-        asked.scores,
-        asked.options,
-        asked.optics,
-        asked.polygons,
-        asked.sites,
-        asked.least,
+def _with_counts(areas: Sequence[Area], warnings: Sequence[str], problem: Problem) -> Choice:
+    """The choice with its counts, to which targets for tracking alone add no score."""
+    points = np.concatenate([area.imaged.points_map_px for area in areas])
+    scores = np.concatenate([area.imaged.scores for area in areas])
+    places, rejected = rejections(points, problem)
+    counts = replace(
+        _counts(problem),
+        targets=sum(len(area.targets_map_px) for area in areas),
+        areas=len(areas),
+        places=places,
+        total_score=float(scores.sum()),
+        wanted_in_fields=share_in_fields(problem.cover, points, problem.optics),
+    )
+    return _logged(
+        Choice(tuple(areas), tuple(warnings), counts, problem.scores, rejected, problem.polygons)
     )
 
 
-def _counts(asked: Question) -> dict[str, float]:
-    cell_um = asked.cover.factor * asked.optics.pixel_um
-    usable = asked.usable().usable
-    usable = usable[usable >= asked.options.least_threshold]
-    return {
-        "candidates": int((usable > 0).sum()),
-        "best_score": float(asked.scores.values.max()),
-        "wanted_um2": float(asked.cover.wanted.sum(dtype=float)) * cell_um**2,
-        "beside_um2": asked.beside * asked.optics.pixel_um**2,
-    }
-
-
-def _why_none(asked: Question, counts: Mapping[str, float]) -> str:
-    cover, scores, options, optics = asked.cover, asked.scores, asked.options, asked.optics
-    names = ", ".join(options.target_list)
-    if any(2 * reach > side for reach, side in zip(scores.reach_px, cover.map_shape)):
-        rows_um, columns_um = (side * optics.pixel_um for side in cover.map_shape)
-        return (
-            f"the map ({columns_um:.2f} x {rows_um:.2f} um) is smaller than the Record field "
-            f"({optics.field_um[0]:.2f} x {optics.field_um[1]:.2f} um)."
-        )
-    if not cover.wanted.any():
-        if cover.avoided.size and cover.avoided.min() >= 1:
-            return "the whole map belongs to avoided classes."
-        if asked.beside:
-            return (
-                f"{counts['beside_um2']:.3g} um2 of {names} were found, but none on the lamella's "
-                "own pieces. If the sample is no lamella, set on_lamella_only = False; a piece "
-                "that a polygon touches counts (target_polygons)."
-            )
-        return f"the map holds nothing of the wanted classes ({names})."
-    if asked.sites is not None and not len(asked.sites):
-        return "there is no hole" + (" in the polygons." if asked.polygons else ".")
-    if counts["best_score"] <= 0:
-        return (
-            f"{counts['wanted_um2']:.3g} um2 of {names} were found, but everywhere avoided classes "
-            "or the rim of the map outweigh them."
-        )
-    if counts["candidates"]:
-        where = "in the polygons" if asked.polygons else "at the holes"
-        return (
-            f"{counts['wanted_um2']:.3g} um2 of {names} were found, but no place {where} reaches "
-            f"{_threshold_words(options)}."
-        )
-    below = "below" if asked.least is None else "and no place reaches"
-    return (
-        f"{counts['wanted_um2']:.3g} um2 of {names} were found, but the best score is "
-        f"{counts['best_score']:.3g}, {below} {_threshold_words(options)}."
+def _counts(problem: Problem) -> Counts:
+    """What the map alone tells."""
+    cell_um = problem.cover.factor * problem.optics.pixel_um
+    usable = problem.usable_scores().usable
+    usable = usable[usable >= problem.options.least_threshold]
+    return Counts(
+        candidates=int((usable > 0).sum()),
+        best_score=float(problem.scores.values.max()),
+        wanted_um2=float(problem.cover.wanted.sum(dtype=float)) * cell_um**2,
+        beside_um2=problem.beside_px * problem.optics.pixel_um**2,
     )
-
-
-def _threshold_words(options: TargetingOptions) -> str:
-    if not differ(options):
-        return f"the threshold of {options.least_threshold:g}"
-    pairs = zip(options.target_list, options.thresholds)
-    return f"its threshold ({', '.join(f'{name} {least:g}' for name, least in pairs)})"

@@ -8,7 +8,6 @@ nearness to the middle of the area (short image shifts for all).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +15,8 @@ from space.targeting.areas import distances
 from space.targeting.options import Optics
 from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
-from space.targeting.scoring import Coverage, ScoreMap, class_contrast, field_mean
+from space.targeting.problem import Problem
+from space.targeting.scoring import Coverage, class_contrast, field_mean
 
 # The tracking target is chosen among this share of an area's targets, those nearest its middle.
 MIDDLE_SHARE = 0.25
@@ -27,6 +27,8 @@ AVOIDED_DIGITS = 2
 # (share of the image-shift limit), wanted class that it would expose and contrast.
 BAD_WEIGHT, FAR_WEIGHT, WANTED_WEIGHT, CONTRAST_WEIGHT = 4.0, 1.0, 0.3, 0.6
 EXTRA_TRIED = 100
+# An extra tracking target needs this share of its surroundings to be lamella.
+LEAST_LAMELLA = 0.5
 
 
 def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -> int:
@@ -41,20 +43,21 @@ def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -
     limit_px = optics.image_shift_limit_um / optics.pixel_um
     reach = distances(points, points) <= limit_px
     np.fill_diagonal(reach, True)
-    able = np.flatnonzero(reach.all(axis=1))
-    if not len(able):
-        able = np.arange(len(points))
+    central = np.flatnonzero(reach.all(axis=1))
+    if not len(central):
+        central = np.arange(len(points))
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    far = np.hypot(*(points[able] - middle).T)
-    nearest = np.argsort(far, kind="stable")
+    from_middle_px = np.hypot(*(points[central] - middle).T)
+    nearest = np.argsort(from_middle_px, kind="stable")
     nearest = nearest[: max(MIDDLE_LEAST, math.ceil(MIDDLE_SHARE * len(points)))]
-    avoided = [avoided_in_view(points[able[index]], cover, optics) for index in nearest]
+    avoided = [avoided_in_view(points[central[index]], cover, optics) for index in nearest]
     clean = nearest[np.array(avoided) == min(avoided)]
-    worth = [
-        class_contrast(cover, points[able[index]], optics) - far[index] / max(limit_px, 1e-9)
+    merit = [
+        class_contrast(cover, points[central[index]], optics)
+        - from_middle_px[index] / max(limit_px, 1e-9)
         for index in clean
     ]
-    return int(able[clean[int(np.argmax(np.round(worth, 6)))]])
+    return int(central[clean[int(np.argmax(np.round(merit, 6)))]])
 
 
 def avoided_in_view(point_map_px: np.ndarray, cover: Coverage, optics: Optics) -> float:
@@ -64,14 +67,9 @@ def avoided_in_view(point_map_px: np.ndarray, cover: Coverage, optics: Optics) -
 
 
 def place_extra_tracking(
-    points_map_px: np.ndarray,
-    blocked_map_px: np.ndarray,
-    cover: Coverage,
-    scores: ScoreMap,
-    optics: Optics,
-    polygons: Sequence[np.ndarray] = (),
+    points_map_px: np.ndarray, blocked_map_px: np.ndarray, problem: Problem
 ) -> np.ndarray | None:
-    """Find a place for a target that serves tracking alone.
+    """Find a position for a target that serves tracking alone.
 
     Its beam keeps the margin from those of `blocked_map_px`, its field is inside the map, its
     centre in one of the polygons, if there are any, and within the image-shift limit of all
@@ -84,44 +82,52 @@ def place_extra_tracking(
     ndarray (2,) or None
         (row, column), or None when there is no room.
     """
+    cover, optics = problem.cover, problem.optics
     points = np.asarray(points_map_px, dtype=float)
-    frame = TiltFrame.of(optics)
     limit_px = optics.image_shift_limit_um / optics.pixel_um
+    cells = _free_cells(points, blocked_map_px, problem)
+    if not len(cells):
+        return None
+    positions = (cells + 0.5) * cover.factor
+    from scipy.ndimage import uniform_filter
+
+    half = max(1, round(max(optics.field_um) / 2 / optics.pixel_um / cover.factor))
+    lamella, avoided, wanted = (
+        uniform_filter(share, 2 * half + 1, mode="constant")[cells[:, 0], cells[:, 1]]
+        for share in (np.maximum(cover.surface, cover.wanted), cover.avoided, cover.wanted)
+    )
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    far = np.hypot(*(positions - middle).T) / max(limit_px, 1e-9)
+    cost = BAD_WEIGHT * (1 - lamella + avoided) + FAR_WEIGHT * far + WANTED_WEIGHT * wanted
+    # The expensive terms are evaluated for the best candidates only.
+    tried = np.argsort(cost, kind="stable")[:EXTRA_TRIED]
+    for index in tried:
+        bad = field_mean(cover.avoided, cover, positions[index], optics, widened=True)
+        contrast = class_contrast(cover, positions[index], optics)
+        cost[index] += BAD_WEIGHT * bad - CONTRAST_WEIGHT * contrast
+    best = tried[int(np.argmin(cost[tried]))]
+    if lamella[best] < LEAST_LAMELLA:
+        return None
+    return positions[best]
+
+
+def _free_cells(
+    points_map_px: np.ndarray, blocked_map_px: np.ndarray, problem: Problem
+) -> np.ndarray:
+    """Cells (k, 2) of a coarse grid where an extra tracking target has room and reaches all."""
+    cover, optics = problem.cover, problem.optics
+    frame = TiltFrame.of(optics)
     step = max(1, round(min(optics.field_um) / 4 / optics.pixel_um / cover.factor))
     rows, columns = (np.arange(step // 2, size, step) for size in cover.wanted.shape)
     cells = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
-    places = (cells + 0.5) * cover.factor
-    good = scores.holds_field(places)
-    if polygons:
-        good &= inside(places, polygons)
-    good &= (distances(places, points) <= limit_px).all(axis=1)
-    cells, places = cells[good], places[good]
-    if not len(places):
-        return None
-    gap = distances(frame.from_map(places), frame.from_map(blocked_map_px)).min(axis=1)
-    free = gap >= optics.beam_diameter_um + optics.beam_margin_um - TOUCH_UM
-    cells, places = cells[free], places[free]
-    if not len(places):
-        return None
-    half = max(1, round(max(optics.field_um) / 2 / optics.pixel_um / cover.factor))
-    from scipy.ndimage import uniform_filter
-
-    size = 2 * half + 1
-    at = (cells[:, 0], cells[:, 1])
-    ground = np.maximum(cover.surface, cover.wanted)
-    clean = uniform_filter(ground, size, mode="constant")[at]
-    avoided = uniform_filter(cover.avoided, size, mode="constant")[at]
-    wanted = uniform_filter(cover.wanted, size, mode="constant")[at]
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    far = np.hypot(*(places - middle).T) / max(limit_px, 1e-9)
-    cost = BAD_WEIGHT * (1 - clean + avoided) + FAR_WEIGHT * far + WANTED_WEIGHT * wanted
-    # What takes longer to look at is looked at where the rest is good.
-    good = np.argsort(cost, kind="stable")[:EXTRA_TRIED]
-    for index in good:
-        bad = field_mean(cover.avoided, cover, places[index], optics, widened=True)
-        contrast = class_contrast(cover, places[index], optics)
-        cost[index] += BAD_WEIGHT * bad - CONTRAST_WEIGHT * contrast
-    best = good[int(np.argmin(cost[good]))]
-    if clean[best] < 0.5:
-        return None
-    return places[best]
+    positions = (cells + 0.5) * cover.factor
+    good = problem.scores.holds_field(positions)
+    if problem.polygons:
+        good &= inside(positions, problem.polygons)
+    limit_px = optics.image_shift_limit_um / optics.pixel_um
+    good &= (distances(positions, points_map_px) <= limit_px).all(axis=1)
+    cells, positions = cells[good], positions[good]
+    if not len(cells):
+        return cells
+    gap_um = distances(frame.from_map(positions), frame.from_map(blocked_map_px)).min(axis=1)
+    return cells[gap_um >= optics.beam_diameter_um + optics.beam_margin_um - TOUCH_UM]

@@ -10,7 +10,7 @@ from space.targeting import Optics, TargetingOptions, select_targets
 from space.targeting.apart import areas_apart
 from space.targeting.areas import distances
 from space.targeting.packing import TiltFrame
-from space.targeting.room import AREA_SHARE, make_room, places_around
+from space.targeting.room import AREA_SHARE, make_room, positions_around
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2}
 DENSE = TargetingOptions(("mitos",), (), sparse=False, max_iterations=4)
@@ -116,7 +116,7 @@ def test_between_three_touching_beams_two_targets_are_lost():
     ring_px = BEAM_UM / optics.pixel_um * np.stack([np.sin(turns), np.cos(turns)], axis=1)
     outer_px = np.concatenate([2 * ring_px, ring_px + np.roll(ring_px, 1, axis=0)])
     others = np.concatenate([ring_px, outer_px]) + 100
-    places = places_around(np.array([100.0, 100.0]), optics)
+    places = positions_around(np.array([100.0, 100.0]), optics)
     ones = np.ones(len(others))
     order, there = make_room(
         places, np.ones(len(places)), others, ones, np.zeros(len(others), bool), optics

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
-from space.targeting import Area, Choice
+from space.targeting import Area, Choice, Counts
 from space.targeting.choice_file import parse, read_choice, render, write_choice
 
 SHAPE = (400, 600)
@@ -19,7 +19,7 @@ AREAS = (
     ),
     Area(np.array([(350.0, 550), (320, 400)]), np.array([0.0, 0.3]), extra_tracking=True),
 )
-CHOICE = Choice(AREAS, ("Too little room.",), {"targets": 4, "total_score": 1.5}, None, {"max": 2})
+CHOICE = Choice(AREAS, ("Too little room.",), Counts(targets=4, total_score=1.5), None, {"max": 2})
 
 
 def edited(**changes) -> str:

@@ -42,7 +42,7 @@ COVERED = [("mitos", 60, 250), ("ice", 60, 231), ("ice", 60, 269)]
 )
 def test_places_without_a_target_are_counted_by_reason(marks, changes, places, rejected):
     choice, text = choose(marks, **changes)
-    assert (choice.counts.get("places", 0), choice.rejected) == (places, rejected)
+    assert (choice.counts.places, choice.rejected) == (places, rejected)
     for reason, count in rejected.items():
         assert f"{count} {reason}" in text
 
@@ -51,7 +51,7 @@ def test_places_are_chosen_or_rejected_and_nothing_else():
     rng = np.random.default_rng(3)
     marks = [("mitos" if k % 3 else "ice", *rng.integers((30, 30), (270, 570))) for k in range(60)]
     choice, _ = choose(marks)
-    chosen = choice.counts["places"] - sum(choice.rejected.values())
+    chosen = choice.counts.places - sum(choice.rejected.values())
     # Every target has a candidate place of its own unless two of these overlap.
     assert 0.8 * choice.n_targets <= chosen <= choice.n_targets
     assert choice.rejected.get("other", 0) == 0
@@ -62,16 +62,16 @@ def test_share_in_fields_counts_every_place_once():
     dense = Optics(30.0, (0.86, 0.61), 0.3, tilt_axis_deg=90.0, beam_margin_um=0.0)
     choice, text = choose([TWO[0]], optics=dense, sparse=False)
     assert choice.n_targets > 4
-    assert choice.counts["wanted_in_fields"] == pytest.approx(1.0, abs=0.02)
+    assert choice.counts.wanted_in_fields == pytest.approx(1.0, abs=0.02)
     assert "The fields hold 100% of the wanted 0.36 um2." in text
     half, _ = choose(TWO, max_targets=1)
-    assert half.counts["wanted_in_fields"] == pytest.approx(0.5, abs=0.05)
+    assert half.counts.wanted_in_fields == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_text_tells_what_a_person_wants_to_know():
     choice, text = choose([*TWO, ("ice", 60, 250)], target_list={"mitos": 0.5}, extra_tracking=True)
     first = text.splitlines()[0]
     assert "3 targets on mitos (priority 0.5) in 1 area (1 of them for tracking alone)" in first
-    assert f"total score {choice.counts['total_score']:.2f}" in first
+    assert f"total score {choice.counts.total_score:.2f}" in first
     assert "counted by priority" in text
     assert describe(choose([])[0], TargetingOptions()).startswith("no targets on mitos")

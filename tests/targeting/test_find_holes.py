@@ -111,5 +111,5 @@ def test_targets_sit_in_holes():
     targets = np.concatenate([area.targets_map_px for area in choice.areas])
     away, nearest = cKDTree(points).query(targets)
     assert len(targets) >= 8 and away.max() < 1 and there[nearest].all()
-    assert choice.counts["places"] <= len(lattice.holes_map_px)
+    assert choice.counts.places <= len(lattice.holes_map_px)
     assert set(choice.rejected) == {"beam conflict"}

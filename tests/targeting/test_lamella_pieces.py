@@ -86,8 +86,8 @@ def test_a_lamella_that_is_gone_gets_no_targets_on_what_is_left_of_the_film():
 def test_a_wanted_class_beside_the_lamella_is_told():
     choice = select_targets(map_of(SHRED), NAMES, MITOS, OPTICS)
     assert not choice.areas
-    assert choice.counts["beside_um2"] == pytest.approx(3600 * 0.03**2)
-    assert choice.counts["wanted_um2"] == 0
+    assert choice.counts.beside_um2 == pytest.approx(3600 * 0.03**2)
+    assert choice.counts.wanted_um2 == 0
     assert "own pieces" in choice.warnings[0] and "on_lamella_only" in choice.warnings[0]
 
 

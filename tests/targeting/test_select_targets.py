@@ -162,7 +162,7 @@ def test_no_choice_breaks_a_rule(
             assert wanted[0] == "lamella" or name not in wanted
     if not len(targets):
         assert choice.areas == () and "No targets" in choice.warnings[0]
-    assert choice.n_targets == choice.counts["targets"] == len(targets)
+    assert choice.n_targets == choice.counts.targets == len(targets)
 
 
 def test_same_question_same_answer():
@@ -186,7 +186,7 @@ def test_turning_and_mirroring_the_map_keeps_the_total(seed, sparse):
 
     def total(array, axis_deg, rotation_deg):
         optics = make_optics(tilt_axis_deg=axis_deg, field_rotation_deg=rotation_deg)
-        return select_targets(array, LABELS, options, optics).counts["total_score"]
+        return select_targets(array, LABELS, options, optics).counts.total_score
 
     plain = total(labels, 70.0, 10.0)
     # rot90 turns +column to -row; flipping the columns mirrors angles at the row axis.
@@ -210,7 +210,7 @@ def test_more_wanted_pixels_never_lower_the_total(seed, sparse):
     more = labels.copy()
     more[100:140, 150:330] = LABELS[wanted]
     few, usual, many = (
-        select_targets(array, LABELS, options, make_optics()).counts["total_score"]
+        select_targets(array, LABELS, options, make_optics()).counts.total_score
         for array in (fewer, labels, more)
     )
     assert usual >= 0.98 * few and many >= 0.98 * usual
@@ -321,7 +321,7 @@ def test_total_is_near_the_exact_optimum():
     options = TargetingOptions(avoid_list=AVOID, target_score_threshold=0.05)
     for seed in (5, 6):
         labels = make_map(seed, (200, 240), n_mitos=10)
-        total = select_targets(labels, LABELS, options, optics).counts["total_score"]
+        total = select_targets(labels, LABELS, options, optics).counts.total_score
         tables = class_tables(LABELS, options)
         scores = score_map(coverage(labels, tables, cell_factor(optics)), options, optics)
         grid = candidate_grid(scores, TiltFrame.of(optics), 1.4, 0.61, 0.05)

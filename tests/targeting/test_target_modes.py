@@ -180,7 +180,7 @@ def test_with_sites_targets_sit_there_only():
     choice = select(sites_map_px=sites)
     chosen = targets(choice)
     assert sorted(map(tuple, chosen.tolist())) == [(150.0, 105.0), (150.0, 395.0)]
-    assert choice.counts["places"] == 4 and choice.rejected == {"threshold": 1}
+    assert choice.counts.places == 4 and choice.rejected == {"threshold": 1}
     bounded = targets(select(sites_map_px=sites, polygons_map_px=[LEFT]))
     assert bounded.tolist() == [[150.0, 105.0]]
     assert "no hole" in select(sites_map_px=[]).warnings[0]
@@ -220,7 +220,7 @@ def test_the_longer_side_of_the_camera_lies_where_the_camera_does(rotation, wide
     labels[93:107, 75:125] = LABELS["mitos"]
     optic = optics(field_um=(1.2, 0.4), field_rotation_deg=float(rotation))
     choice = select(labels, optic)
-    assert (choice.counts["best_score"] > 0.95) == wide
+    assert (choice.counts.best_score > 0.95) == wide
 
 
 # --- targets that a person placed ----------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_good_targets_pass_without_a_word():
     choice = review([MITO, OTHER])
     assert choice.warnings == () and targets(choice).tolist() == [list(MITO), list(OTHER)]
     assert choice.areas[0].scores.min() > 0.5 and len(choice.areas[0].geometry_points_map_px) >= 3
-    assert choice.counts["total_score"] == pytest.approx(choice.areas[0].scores.sum())
+    assert choice.counts.total_score == pytest.approx(choice.areas[0].scores.sum())
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_target_for_tracking_alone_may_score_nothing_and_does_not_count():
     options = TargetingOptions(avoid_list=AVOID)
     choice = review_targets(THREE, LABELS, options, optics(), [area])
     assert choice.warnings == () and choice.areas[0].extra_tracking
-    assert choice.counts["total_score"] == pytest.approx(choice.areas[0].scores[1])
+    assert choice.counts.total_score == pytest.approx(choice.areas[0].scores[1])
 
 
 def test_nothing_to_review_is_no_error():

@@ -36,21 +36,21 @@ class ScoreMap:
     """Scores (float32) at the centres of cells of `factor` × `factor` map pixels.
 
     Cell (i, j) is centred at map pixel coordinates ((i + 0.5)·factor, (j + 0.5)·factor). Where
-    `least` gives the cells thresholds of their own, what is below counts as 0.
+    `thresholds` gives each cell one of its own, scores below it count as 0.
     """
 
     values: np.ndarray
     factor: int
     map_shape: tuple[int, int]
     reach_px: tuple[float, float]
-    least: np.ndarray | None = None
+    thresholds: np.ndarray | None = None
 
     @property
     def usable(self) -> np.ndarray:
         """Scores of the cells, 0 where they are below the cells' own thresholds."""
-        if self.least is None:
+        if self.thresholds is None:
             return self.values
-        return np.where(self.values >= self.least, self.values, np.float32(0))
+        return np.where(self.values >= self.thresholds, self.values, np.float32(0))
 
     def at(self, points_map_px: np.ndarray) -> np.ndarray:
         """Scores at (row, column) points (n, 2), interpolated; 0 where the field leaves."""
@@ -69,9 +69,11 @@ class ScoreMap:
         upper = values[row0, column0] * (1 - right) + values[row0, column1] * right
         lower = values[row1, column0] * (1 - right) + values[row1, column1] * right
         scores = upper * (1 - down) + lower * down
-        if self.least is not None:
+        if self.thresholds is not None:
             nearest = np.clip(np.rint(place).astype(np.intp), 0, np.array(shape) - 1)
-            scores = np.where(scores >= self.least[nearest[..., 0], nearest[..., 1]], scores, 0)
+            scores = np.where(
+                scores >= self.thresholds[nearest[..., 0], nearest[..., 1]], scores, 0
+            )
         return np.where(self.holds_field(points), scores, 0.0)
 
     def restricted(self, allowed: np.ndarray) -> ScoreMap:
