@@ -1,13 +1,13 @@
 """Areas moved apart, each as a whole and all by as little as possible.
 
-Each area is tracked for itself, so what is left of the stage's movement differs between areas,
-though by much less than what a tracking target misses. Moving an area costs nothing but what it
-loses at the rim of the map, while a gap made by leaving targets out costs a row of them.
+Each area is tracked on its own, so the remaining error differs between areas, though by much less
+than what a tracking target misses. Moving an area costs only what it loses at the rim of the map,
+while a gap made by dropping targets costs a row of them.
 
 Two beams are far enough apart if they are so along the line that joined them before. That makes
 every pair a linear condition on the movements of two areas, and the least movements are a linear
-programme. What cannot be had (areas that are held from both sides) is missed by as little as
-possible; whoever asked has to look for what is left (`space.targeting.room.crowded`).
+programme. Conditions that cannot be fulfilled (areas held from both sides) are missed by as little
+as possible; the caller has to check what is left (`space.targeting.room.crowded`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from space.targeting.options import Optics
 from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 from space.targeting.room import needed_um
 
-# Pairs up to so many beam diameters too near are looked at from the beginning; others if it turns
-# out that they matter, at most so often.
-NEAR_BEAMS, LOOKS = 0.5, 10
-# What a µm that two beams stay too near costs against a µm by which all areas move.
-SHORT_WORTH = 10.0
+# Pairs up to so many beam diameters beyond the limit are conditions from the beginning; others are
+# added, in at most so many rounds, if they come too near.
+NEAR_BEAMS, ROUNDS = 0.5, 10
+# Cost of a µm that two beams stay too near against that of a µm by which all areas move.
+SHORT_COST = 10.0
 
 
 def areas_apart(
@@ -41,24 +41,24 @@ def areas_apart(
     held : ndarray of bool (n,)
         Targets that stay, and their areas with them.
     tracking : ndarray of bool (n,), optional
-        Tracking targets: two of them keep the whole margin. (Others that are in the way of one can
-        be given up.)
+        Tracking targets: two of them keep the whole margin. (Others in the way of one can be
+        dropped.)
     """
     frame = TiltFrame.of(optics)
-    begun = frame.from_map(points_map_px)
+    before = frame.from_map(points_map_px)
     stays = np.array([held[area == number].any() for number in range(area.max() + 1)])
     if tracking is None:
         tracking = np.zeros(len(area), bool)
     shifts = np.zeros((len(stays), 2))
     pairs = np.empty((0, 2), int)
     reach_um = NEAR_BEAMS * optics.beam_diameter_um
-    for _ in range(LOOKS):
-        found = _too_near(begun + shifts[area], area, stays, tracking, optics, reach_um)
+    for _ in range(ROUNDS):
+        found = _too_near(before + shifts[area], area, stays, tracking, optics, reach_um)
         known = len(pairs)
         pairs = np.unique(np.concatenate([pairs, found]), axis=0)
         if len(pairs) == known:
             break
-        away = begun[pairs[:, 0]] - begun[pairs[:, 1]]
+        away = before[pairs[:, 0]] - before[pairs[:, 1]]
         gap_um = np.hypot(away[:, 0], away[:, 1])
         away[gap_um == 0] = (1.0, 0.0)
         direction = away / np.hypot(away[:, 0], away[:, 1])[:, None]
@@ -66,7 +66,7 @@ def areas_apart(
         shifts = _least_shifts(area[pairs], direction, short_um, stays)
         reach_um = 0.0
     moved = np.any(np.abs(shifts) > TOUCH_UM, axis=1)[area]
-    return np.where(moved[:, None], frame.to_map(begun + shifts[area]), points_map_px)
+    return np.where(moved[:, None], frame.to_map(before + shifts[area]), points_map_px)
 
 
 def _needed_um(pairs: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.ndarray:
@@ -97,8 +97,8 @@ def _least_shifts(
 ) -> np.ndarray:
     """Shifts (n, 2) of areas that bring pairs further apart along their directions.
 
-    The sum of the shifts' components and the largest one count, the latter for all areas: so two
-    areas share what has to be moved, and none goes far.
+    The sum of the shifts' components and the largest one are minimised, the latter weighted by the
+    number of areas: so two areas share a movement, and none moves far.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _least_shifts(
     from scipy.sparse import bmat, coo_matrix, identity
 
     pairs, sides = len(areas), 2 * len(stays)
-    # Unknowns: components of shifts, as positive and negative parts; the largest; what is short.
+    # Unknowns: positive and negative parts of the shifts' components; the largest; what is missing.
     row = np.repeat(np.arange(pairs), 2)
     columns = [(2 * areas[:, [end]] + np.arange(2)).ravel() for end in (0, 1)]
     apart = coo_matrix(
@@ -132,7 +132,7 @@ def _least_shifts(
     free = np.repeat(np.where(stays, 0, np.inf), 2)
     highest = np.concatenate([free, free, np.full(1 + pairs, np.inf)])
     cost = np.concatenate(
-        [np.ones(2 * sides), [len(stays)], np.full(pairs, SHORT_WORTH * len(stays))]
+        [np.ones(2 * sides), [len(stays)], np.full(pairs, SHORT_COST * len(stays))]
     )
     found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrix here
         cost,

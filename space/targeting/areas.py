@@ -1,16 +1,15 @@
-"""Areas that image shift can serve."""
+"""Distribution of targets on areas that image shift reaches."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Targets that follow from others are put aside first if there are no more targets than this; if
-# then no more than `EXACT_MAX` are left, the fewest areas are searched exactly. (1000 targets on
-# 40 x 24 um with 15 um of image shift leave 3; 600 on 60 x 36 um with 6 um leave 266.) For up to
-# `WHOLE_MAX` the solver's first answer is taken.
+# Up to this many targets, redundant ones are removed before the set cover is solved: exactly if at
+# most `EXACT_MAX` are left, with the solver's first answer if at most `WHOLE_MAX`. (1000 targets on
+# 40 x 24 um with 15 um of image shift leave 3; 600 on 60 x 36 um with 6 um leave 266.)
 COMPARED_MAX, EXACT_MAX, WHOLE_MAX = 1500, 120, 300
 NODES_MAX = 500
-# Of more targets only about so many, spread evenly, may be centres.
+# Above these numbers only about so many targets, spread evenly, may be centres.
 CENTERS = 120
 RECENTERINGS = 10
 STRIP_PAIRS = 4_000_000
@@ -19,9 +18,9 @@ STRIP_PAIRS = 4_000_000
 def split(points_map_px: np.ndarray, limit_px: float) -> list[np.ndarray]:
     """Distribute targets on the fewest areas, each within reach of one of its own targets.
 
-    This is a smallest set cover and is solved as such (see `EXACT_MAX` for what is too large;
-    then for centres thinned out evenly). A target in reach of several centres goes to the
-    nearest, and centres move to the middle of their targets.
+    This is a smallest set cover and is solved as such (above `EXACT_MAX` approximately). A target
+    in reach of several centres belongs to the nearest, and centres move to the middle of their
+    targets.
 
     Returns
     -------
@@ -71,34 +70,34 @@ def _within(points: np.ndarray, limit: float) -> np.ndarray:
 def _fewest_centers(reach: np.ndarray, points: np.ndarray) -> list[int]:
     """The fewest targets that reach all."""
     found = None
-    able = np.arange(len(points))
+    candidates = np.arange(len(points))
     if len(points) <= COMPARED_MAX:
-        needy, able = _without_implied(reach)
-        if len(able) == 1:
-            return [int(able[0])]
-        if max(len(needy), len(able)) <= WHOLE_MAX:
-            found = _smallest_cover(reach[np.ix_(needy, able)])
+        required, candidates = _without_redundant(reach)
+        if len(candidates) == 1:
+            return [int(candidates[0])]
+        if max(len(required), len(candidates)) <= WHOLE_MAX:
+            found = _smallest_cover(reach[np.ix_(required, candidates)])
     if found is None:
-        able = able[_thinned_out(points[able])]
-        found = _cover_of_most(reach[:, able])
-    centers = able[found]
-    left = ~np.any(reach[:, centers], axis=1)
-    return [int(index) for index in (*centers, *_greedy_cover(reach, left))]
+        candidates = candidates[_thinned_out(points[candidates])]
+        found = _cover_of_most(reach[:, candidates])
+    centers = candidates[found]
+    uncovered = ~np.any(reach[:, centers], axis=1)
+    return [int(index) for index in (*centers, *_greedy_cover(reach, uncovered))]
 
 
-def _without_implied(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets that still have to be reached, and targets that are worth being a centre.
+def _without_redundant(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the targets that a cover must reach, and of the candidates for centres.
 
-    A target need not be looked after if another one's possible centres are all among its own;
-    a centre is needless if another one reaches all that it reaches.
+    A target is reached anyway if another one's possible centres are all among its own; a candidate
+    is redundant if another one reaches all that it reaches.
     """
-    needy = able = np.arange(len(reach))
+    required = candidates = np.arange(len(reach))
     while True:
-        before = len(needy) + len(able)
-        needy = needy[~_redundant(reach[np.ix_(needy, able)], larger=True)]
-        able = able[~_redundant(reach[np.ix_(needy, able)].T, larger=False)]
-        if len(needy) + len(able) == before:
-            return needy, able
+        before = len(required) + len(candidates)
+        required = required[~_redundant(reach[np.ix_(required, candidates)], larger=True)]
+        candidates = candidates[~_redundant(reach[np.ix_(required, candidates)].T, larger=False)]
+        if len(required) + len(candidates) == before:
+            return required, candidates
 
 
 def _redundant(sets: np.ndarray, larger: bool) -> np.ndarray:
@@ -145,10 +144,10 @@ def _smallest_cover(reach: np.ndarray) -> np.ndarray | None:
     return None if found.x is None else np.flatnonzero(found.x > 0.5)
 
 
-def _greedy_cover(reach: np.ndarray, left: np.ndarray) -> list[int]:
-    """Columns that cover the rows that are left, each the one that covers most."""
+def _greedy_cover(reach: np.ndarray, uncovered: np.ndarray) -> list[int]:
+    """Columns that cover the rows that are uncovered, each the one that covers most of them."""
     centers = []
-    while left.any():
-        centers.append(int(np.argmax(reach[left].sum(axis=0))))
-        left = left & ~reach[:, centers[-1]]
+    while uncovered.any():
+        centers.append(int(np.argmax(reach[uncovered].sum(axis=0))))
+        uncovered = uncovered & ~reach[:, centers[-1]]
     return centers

@@ -1,14 +1,14 @@
 """The choice of targets as a JSON file that a person can read, edit and hand back.
 
 The file lists the targets of each area (the first one is the tracking target) and the geometry
-points as row and column in pixels of the lamella map. What a later set-up does with it, its
-`take` tells:
+points as row and column in pixels of the lamella map. Its `take` decides what a later set-up does
+with it:
 
-* ``"nothing"`` (as written): the file only tells; targets are chosen anew;
+* ``"nothing"`` (as written): the file is for reading only; targets are chosen anew;
 * ``"fixed"``: targets with ``"fixed": true`` stay where they are, the rest is chosen around them;
 * ``"all"``: exactly these targets.
 
-Reading is strict: what is not understood is told with its place, nothing is guessed.
+Reading is strict: an error names the place of what is not understood, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DIGITS = 2
 
 @dataclass(frozen=True, eq=False)
 class ChoiceFile:
-    """What a file says.
+    """Contents of a file.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def write_choice(
 ) -> None:
     """Write a choice, whole or not at all.
 
-    A file that is there and says something else is kept beside it as ``<name>_earlier.json``:
-    edits that were forgotten to be handed in are not lost.
+    A file with other contents is kept beside it as ``<name>_earlier.json``, so that edits are not
+    lost if somebody forgot to set `take`.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     Raises
     ------
     SpaceError
-        When it cannot be read or understood; with place and remedy.
+        When it cannot be read or understood, with the place of the error and what to do.
     """
     path = Path(path)
     try:
@@ -116,7 +116,7 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
 
 
 def count_points(path: Path) -> tuple[tuple[int, int], ...] | None:
-    """Return how many targets and geometry points each area has; None when it cannot be told."""
+    """Return how many targets and geometry points each area has; None for an unreadable file."""
     try:
         values = read_json(Path(path))
         areas = [area for area in values["areas"] if len(area["targets"])]
@@ -175,13 +175,13 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
     if values["format"] != FORMAT:
         raise _wrong("format", values["format"], f'"{FORMAT}"', name)
     if values["take"] not in TAKES:
-        raise _wrong("take", values["take"], ", ".join(f'"{word}"' for word in TAKES), name)
+        raise _wrong("take", values["take"], ", ".join(f'"{take}"' for take in TAKES), name)
     if values["map_shape_px"] != [int(side) for side in map_shape]:
         raise SpaceError(
-            f"It was made for a map of {values['map_shape_px']} pixels; this one has "
+            f"It was made for a map of {values['map_shape_px']} pixels; this map has "
             f"{list(map_shape)}.",
             name,
-            "Positions do not fit another map: delete the file.",
+            "Positions are valid for one map only: delete the file.",
         )
     if not isinstance(values["areas"], list):
         raise _wrong("areas", values["areas"], "a list", name)
@@ -192,7 +192,7 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
     return ChoiceFile(values["take"], tuple(area for area in areas if len(area.targets_map_px)))
 
 
-_REMEDY = "Mend it, or delete it to have targets chosen anew."
+_REMEDY = "Correct it, or delete it to have targets chosen anew."
 _TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
 
 
@@ -250,7 +250,7 @@ def _table(value: Any, known: set[str], needed: set[str], where: str) -> None:
     unknown = sorted(set(value) - known)
     if unknown:
         raise SpaceError(
-            f"Not understood: {', '.join(map(repr, unknown))}. Known: {', '.join(sorted(known))}.",
+            f"Unknown: {', '.join(map(repr, unknown))}. Known: {', '.join(sorted(known))}.",
             where,
             _REMEDY,
         )

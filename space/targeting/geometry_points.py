@@ -1,10 +1,10 @@
-"""Points at which PACEtomo measures how the lamella lies.
+"""Points at which PACEtomo measures the lamella's geometry.
 
-It focuses at each of them, with the Record beam at zero tilt, and fits a plane through what it
-finds. A point is therefore of use only where nearly the whole beam falls on lamella that
-has contrast to focus on, and points tell a plane only if they span it along both axes: with a
-lever arm of 1.5 µm, errors of 0.1 µm in defocus turn the plane by 4 degrees. Where there are not
-three such points there are none: a plane measured on a crack is worse than none.
+It focuses at each of them, with the Record beam at zero tilt, and fits a plane to the heights. A
+point is therefore useful only where nearly the whole beam falls on lamella that has contrast to
+focus on, and points define a plane only if they span it along both axes: with a lever arm of
+1.5 µm, errors of 0.1 µm in defocus turn the plane by 4 degrees. Where there are not three such
+points, none are chosen: a plane measured on a crack is worse than none.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from space.targeting.scoring import Coverage
 LEAST, MOST = 3, 10
 CANDIDATES_MAX = 3000
 CLEAN = 0.9
-# Least share of the beam that falls on lamella, and what its reckoning may be wrong by.
-ON_GROUND, SLACK = 0.9, 0.01
+# Least share of the beam that falls on lamella, and the error of its calculation.
+ON_LAMELLA, SLACK = 0.9, 0.01
 # A point whose own beam reaches a neighbour's would not add to the spread, only dose.
 SPACING_BEAMS = 2.0
 LEAST_LEVER_ARM_UM = 1.5
 EXCHANGES = 10
-# Places of which every three are tried for a beginning.
+# Every three of so many positions are tried for a beginning.
 TRIED = 40
 CHORDS = 48
 
@@ -37,12 +37,12 @@ def geometry_points(
     """Choose 3 to 10 well spread points (m, 2) as (row, column) in map pixels, or none.
 
     They lie on surface (see `masks`), at least 90 % of their beam at zero tilt on lamella with
-    contrast (`ground`), within the image-shift limit of the tracking target, under no target's beam
-    and two beam diameters apart; where at least three such places exist, there is surface
+    contrast (`focusable`), within the image-shift limit of the tracking target, under no target's
+    beam and two beam diameters apart; where at least three such positions exist, there is surface
     all around and the point's own beam does not touch a target's either. Among these they span the
     plane along both axes as widely as possible: the smallest singular value of their centred
     positions is the largest that exchanging them one by one leads to. If it is below
-    `LEAST_LEVER_ARM_UM` they cannot tell a plane and none is returned (the caller warns).
+    `LEAST_LEVER_ARM_UM` they define no plane and none is returned (the caller warns).
 
     Parameters
     ----------
@@ -51,52 +51,68 @@ def geometry_points(
     tracking_map_px : ndarray (2,)
         The area's tracking target.
     """
-    shape, factor = cover.surface.shape, cover.factor
     beam_px = optics.beam_diameter_um / optics.pixel_um
-    limit_px = optics.image_shift_limit_um / optics.pixel_um
     tracking = np.asarray(tracking_map_px, dtype=float)
-
-    def window(reach_px: float) -> tuple[slice, ...]:
-        low = np.clip((tracking - reach_px) // factor, 0, shape).astype(int)
-        high = np.clip((tracking + reach_px) // factor + 1, 0, shape).astype(int)
-        return tuple(slice(*ends) for ends in zip(low, high))
-
-    rows, columns = window(limit_px)
-    clean = np.zeros(shape, bool)
-    clean[rows, columns] = cover.surface[rows, columns] >= CLEAN
-    stride = max(1, int(np.ceil(np.sqrt(clean.sum() / (4 * CANDIDATES_MAX)))))
-    first = np.zeros(shape, bool)
-    first[stride // 2 :: stride, stride // 2 :: stride] = True
-    cells = np.argwhere(clean & first)
-    places = (cells + 0.5) * factor
-    places = places[np.hypot(*(places - tracking).T) <= limit_px]
-    places = places[(places <= np.array(cover.map_shape)).all(axis=1)]
-    if not len(places):
+    positions = _surface_positions(cover, tracking, optics)
+    if not len(positions):
         return np.empty((0, 2))
     from scipy.spatial import cKDTree
 
-    gap = np.asarray(cKDTree(np.asarray(targets_map_px, dtype=float)).query(places)[0])
-    free = gap >= beam_px / 2
-    places, gap = places[free], gap[free]
-    # With all that beams and pictures at the places reach.
-    reach_px = max(beam_px / 2, min(optics.field_um) / optics.pixel_um) + 2 * factor
-    around = window(limit_px + reach_px)
-    corner = [part.start for part in around]
-    share = disc_share(cover.ground[around], places / factor - corner, beam_px / 2 / factor)
-    held = share >= ON_GROUND + SLACK
-    places, gap = places[held], gap[held]
-    from scipy.ndimage import uniform_filter
-
-    # An image there should show surface all over, not what is wanted or avoided.
-    size = 2 * round(min(optics.field_um) / 2 / optics.pixel_um / factor) + 1
-    filled = uniform_filter(cover.surface[around], size, mode="constant")
-    index = np.minimum((places / factor).astype(int), np.array(shape) - 1) - corner
-    inner = filled[index[:, 0], index[:, 1]] >= CLEAN
-    for good in ((gap >= beam_px) & inner, inner, np.ones(len(places), bool)):
-        chosen = _spread(places[good], SPACING_BEAMS * beam_px)
+    gap_px = np.asarray(cKDTree(np.asarray(targets_map_px, dtype=float)).query(positions)[0])
+    free = gap_px >= beam_px / 2
+    positions, gap_px = positions[free], gap_px[free]
+    held, inner = _beam_and_field_held(cover, positions, tracking, optics)
+    positions, gap_px, inner = positions[held], gap_px[held], inner[held]
+    for good in ((gap_px >= beam_px) & inner, inner, np.ones(len(positions), bool)):
+        chosen = _spread(positions[good], SPACING_BEAMS * beam_px)
         if len(chosen) >= LEAST and lever_arm_um(chosen, optics) >= LEAST_LEVER_ARM_UM:
             return chosen
     return np.empty((0, 2))
+
+
+def _window(cover: Coverage, center_map_px: np.ndarray, reach_px: float) -> tuple[slice, ...]:
+    """The cells within a distance of a point along both axes."""
+    shape, factor = cover.surface.shape, cover.factor
+    low = np.clip((center_map_px - reach_px) // factor, 0, shape).astype(int)
+    high = np.clip((center_map_px + reach_px) // factor + 1, 0, shape).astype(int)
+    return tuple(slice(*ends) for ends in zip(low, high))
+
+
+def _surface_positions(cover: Coverage, tracking: np.ndarray, optics: Optics) -> np.ndarray:
+    """Positions (n, 2) on surface in reach of image shift, thinned out evenly."""
+    shape, factor = cover.surface.shape, cover.factor
+    limit_px = optics.image_shift_limit_um / optics.pixel_um
+    rows, columns = _window(cover, tracking, limit_px)
+    clean = np.zeros(shape, bool)
+    clean[rows, columns] = cover.surface[rows, columns] >= CLEAN
+    stride = max(1, int(np.ceil(np.sqrt(clean.sum() / (4 * CANDIDATES_MAX)))))
+    sampled = np.zeros(shape, bool)
+    sampled[stride // 2 :: stride, stride // 2 :: stride] = True
+    positions = (np.argwhere(clean & sampled) + 0.5) * factor
+    positions = positions[np.hypot(*(positions - tracking).T) <= limit_px]
+    return positions[(positions <= np.array(cover.map_shape)).all(axis=1)]
+
+
+def _beam_and_field_held(
+    cover: Coverage, positions: np.ndarray, tracking: np.ndarray, optics: Optics
+) -> tuple[np.ndarray, np.ndarray]:
+    """At which positions (n,) the beam falls on lamella, and where surface fills an image.
+
+    The image should show surface all over, not what is wanted or avoided.
+    """
+    from scipy.ndimage import uniform_filter
+
+    shape, factor = cover.surface.shape, cover.factor
+    beam_px = optics.beam_diameter_um / optics.pixel_um
+    # The window holds all that beams and images at the positions reach.
+    reach_px = max(beam_px / 2, min(optics.field_um) / optics.pixel_um) + 2 * factor
+    around = _window(cover, tracking, optics.image_shift_limit_um / optics.pixel_um + reach_px)
+    corner = [part.start for part in around]
+    share = disc_share(cover.focusable[around], positions / factor - corner, beam_px / 2 / factor)
+    size = 2 * round(min(optics.field_um) / 2 / optics.pixel_um / factor) + 1
+    filled = uniform_filter(cover.surface[around], size, mode="constant")
+    index = np.minimum((positions / factor).astype(int), np.array(shape) - 1) - corner
+    return share >= ON_LAMELLA + SLACK, filled[index[:, 0], index[:, 1]] >= CLEAN
 
 
 def lever_arm_um(points_map_px: np.ndarray, optics: Optics) -> float:
@@ -143,63 +159,63 @@ def _up_to(before: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarra
     return start + (before[row, whole + 1] - start) * (column - whole)
 
 
-def _spread(places: np.ndarray, spacing_px: float) -> np.ndarray:
+def _spread(positions: np.ndarray, spacing_px: float) -> np.ndarray:
     """Up to `MOST` points, `spacing_px` apart, that fix a plane as well as possible."""
-    if len(places) > CANDIDATES_MAX:
-        places = places[:: -(-len(places) // CANDIDATES_MAX)]
-    chosen = _beginning(places, spacing_px)
+    if len(positions) > CANDIDATES_MAX:
+        positions = positions[:: -(-len(positions) // CANDIDATES_MAX)]
+    chosen = _first_three(positions, spacing_px)
     if not chosen:
-        return places[:0]
-    chosen = _farthest(places, chosen, spacing_px)
-    return places[_widened(places, chosen, spacing_px)]
+        return positions[:0]
+    chosen = _farthest(positions, chosen, spacing_px)
+    return positions[_widened(positions, chosen, spacing_px)]
 
 
-def _beginning(places: np.ndarray, spacing_px: float) -> list[int]:
-    """The three of some well distributed places that fix a plane best; empty if there are none."""
-    if len(places) < LEAST:
+def _first_three(positions: np.ndarray, spacing_px: float) -> list[int]:
+    """Of some well distributed positions the three that fix a plane best; none: empty."""
+    if len(positions) < LEAST:
         return []
-    some = np.array(
-        _farthest(places, [int(np.argmax(_away(places, places.mean(axis=0))))], 0, TRIED)
+    tried = np.array(
+        _farthest(positions, [int(np.argmax(_away(positions, positions.mean(axis=0))))], 0, TRIED)
     )
-    a, b, c = np.array(list(combinations(range(len(some)), LEAST))).T
-    apart = np.hypot(*(places[some][:, None] - places[some][None]).transpose(2, 0, 1))
+    a, b, c = np.array(list(combinations(range(len(tried)), LEAST))).T
+    apart = np.hypot(*(positions[tried][:, None] - positions[tried][None]).transpose(2, 0, 1))
     near = np.minimum(np.minimum(apart[a, b], apart[a, c]), apart[b, c])
-    three = places[some[np.stack([a, b, c])]]
+    three = positions[tried[np.stack([a, b, c])]]
     centered = three - three.mean(axis=0)
     (rows, columns), mixed = (centered**2).sum(axis=0).T, centered.prod(axis=2).sum(axis=0)
     value = (rows + columns - np.hypot(rows - columns, 2 * mixed)) / 2
     value[near < spacing_px] = -1
     best = int(np.argmax(value))
-    return some[[a[best], b[best], c[best]]].tolist() if value[best] > 0 else []
+    return tried[[a[best], b[best], c[best]]].tolist() if value[best] > 0 else []
 
 
 def _farthest(
-    places: np.ndarray, chosen: list[int], spacing_px: float, most: int = MOST
+    positions: np.ndarray, chosen: list[int], spacing_px: float, max_points: int = MOST
 ) -> list[int]:
-    """Add always the place farthest from all before, as long as it is `spacing_px` away."""
+    """Add the position farthest from all before, again and again while it is `spacing_px` away."""
     chosen = list(chosen)
-    distance = np.min([_away(places, places[index]) for index in chosen], axis=0)
-    while len(chosen) < most:
+    distance = np.min([_away(positions, positions[index]) for index in chosen], axis=0)
+    while len(chosen) < max_points:
         index = int(np.argmax(distance))
         if distance[index] < spacing_px or distance[index] == 0:
             break
         chosen.append(index)
-        distance = np.minimum(distance, _away(places, places[index]))
+        distance = np.minimum(distance, _away(positions, positions[index]))
     return chosen
 
 
-def _away(places: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return np.hypot(*(places - place).T)
+def _away(positions: np.ndarray, position: np.ndarray) -> np.ndarray:
+    return np.hypot(*(positions - position).T)
 
 
-def _widened(places: np.ndarray, chosen: list[int], spacing_px: float) -> list[int]:
-    """Exchange points one by one for the place that gives the largest smallest singular value.
+def _widened(positions: np.ndarray, chosen: list[int], spacing_px: float) -> list[int]:
+    """Exchange points one by one for the position that gives the largest smallest singular value.
 
-    The singular values of the centred positions tell how far the points span the plane along its
+    The singular values of the centred positions measure how far the points span the plane along its
     two axes; their squares are the eigenvalues of the 2 x 2 scatter matrix. Points
     stay at least half as far apart as they are, so that they do not all gather in the corners.
     """
-    centered = places - places.mean(axis=0)
+    centered = positions - positions.mean(axis=0)
     nearest = min(
         np.hypot(*(centered[chosen[:k]] - centered[chosen[k]]).T).min()
         for k in range(1, len(chosen))
@@ -213,7 +229,7 @@ def _widened(places: np.ndarray, chosen: list[int], spacing_px: float) -> list[i
             value = _smallest_eigenvalue(others, centered)
             away = np.hypot(*(centered[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1)
             value[away < apart] = -1
-            # What is there must win against equals, or rounding would go in circles.
+            # The present point wins against equals, or rounding would exchange points for ever.
             index = int(np.argmax(value))
             if value[index] > best * (1 + 1e-9):
                 best, chosen[k] = value[index], index
@@ -222,12 +238,12 @@ def _widened(places: np.ndarray, chosen: list[int], spacing_px: float) -> list[i
     return chosen
 
 
-def _smallest_eigenvalue(others: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """That of the scatter matrix of `others` (n, 2) and each one of `places` (m, 2): (m,)."""
+def _smallest_eigenvalue(others: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """That of the scatter matrix of `others` (n, 2) and each one of `positions` (m, 2): (m,)."""
     count = len(others) + 1
-    total = others.sum(axis=0) + places
-    rows = (others[:, 0] ** 2).sum() + places[:, 0] ** 2 - total[:, 0] ** 2 / count
-    columns = (others[:, 1] ** 2).sum() + places[:, 1] ** 2 - total[:, 1] ** 2 / count
-    mixed = (others[:, 0] * others[:, 1]).sum() + places[:, 0] * places[:, 1]
+    total = others.sum(axis=0) + positions
+    rows = (others[:, 0] ** 2).sum() + positions[:, 0] ** 2 - total[:, 0] ** 2 / count
+    columns = (others[:, 1] ** 2).sum() + positions[:, 1] ** 2 - total[:, 1] ** 2 / count
+    mixed = (others[:, 0] * others[:, 1]).sum() + positions[:, 0] * positions[:, 1]
     mixed = mixed - total[:, 0] * total[:, 1] / count
     return (rows + columns - np.hypot(rows - columns, 2 * mixed)) / 2

@@ -1,8 +1,8 @@
-"""The holes of a holey film as places for targets.
+"""The holes of a holey film as sites for targets.
 
 The lattice shows in the autocorrelation of the picture: its peaks repeat with the lattice's two
-vectors. Where the holes are within a unit cell tells the phase of the picture's Fourier
-components with these periods. The holes are then measured one by one (correlation with a disc of
+vectors. The phase of the picture's Fourier components with these periods gives where the holes are
+within a unit cell. The holes are then measured one by one (correlation with a disc of
 their size), and origin and vectors follow from all of them by least squares.
 """
 
@@ -25,10 +25,10 @@ STRONG_SHARE, PEAKS_TRIED = 0.5, 24
 FINER_SHARE = 0.8
 ANGLE_LEAST_DEG = 40.0
 CELL_BINS = 32
-# Search for a hole within this share of the spacing around its place; a hole is where the lattice
-# says if it is found within the second share.
+# A hole is searched within the first share of the spacing around its lattice point, and counts as
+# being there if it is found within the second.
 SEARCH, NEAR = 0.3, 0.12
-# A hole correlates at least this well, compared with the median of all places.
+# A hole correlates at least this well, compared with the upper quartile of all lattice points.
 SEEN = 0.4
 HOLES_LEAST = 6
 # In a picture without a lattice the strongest spots lie anywhere: few of them are near.
@@ -195,8 +195,8 @@ def _height_at_nodes(correlation: np.ndarray, center: np.ndarray, vectors: np.nd
     steps = np.array([(1, 0), (0, 1), (1, 1), (1, -1)])
     between = np.array([(0.5, 0.5), (0.5, -0.5), (1.5, 0.5), (0.5, 1.5)])
     heights = []
-    for places in (steps, between):
-        index = np.rint(places @ vectors + center).astype(int)
+    for positions in (steps, between):
+        index = np.rint(positions @ vectors + center).astype(int)
         inside = ((index >= 0) & (index < correlation.shape)).all(axis=1)
         values = np.where(inside, correlation[tuple(np.where(inside[:, None], index, 0).T)], 0)
         heights.append(float(values.mean()))
@@ -231,11 +231,11 @@ def _refined_on_peaks(
 
 
 def _peak_near(
-    image: np.ndarray, place: np.ndarray, reach: float
+    image: np.ndarray, position: np.ndarray, reach: float
 ) -> tuple[np.ndarray, float] | None:
-    """Position to a fraction of a pixel, and height, of the highest point around a place."""
-    low = np.maximum(np.ceil(place - reach).astype(int), 1)
-    high = np.minimum(np.floor(place + reach).astype(int) + 1, np.array(image.shape) - 1)
+    """Position to a fraction of a pixel, and height, of the highest point around a position."""
+    low = np.maximum(np.ceil(position - reach).astype(int), 1)
+    high = np.minimum(np.floor(position + reach).astype(int) + 1, np.array(image.shape) - 1)
     if (high <= low).any():
         return None
     part = image[low[0] : high[0], low[1] : high[1]]
@@ -254,7 +254,7 @@ def _vertex(before: float, at: float, after: float) -> float:
 def _origin(
     small: np.ndarray, vectors: np.ndarray, bright: bool | None
 ) -> tuple[np.ndarray, float, bool]:
-    """A hole's place, the radius of holes, and whether they are bright."""
+    """A hole's position, the radius of holes, and whether they are bright."""
     row, column = np.indices(small.shape)
     # Fractional coordinates: how many vectors away from the picture's first pixel.
     inverse = np.linalg.inv(vectors)
@@ -290,25 +290,25 @@ def _fitted(
         peaks = [peak for peak in found if peak]
         if len(steps) < HOLES_LEAST:
             return None
-        places = np.array([peak[0] for peak in peaks])
+        positions = np.array([peak[0] for peak in peaks])
         heights = np.array([peak[1] for peak in peaks])
         seen = heights > max(SEEN * float(np.quantile(heights, 0.75)), 0)
-        away = np.hypot(*(places - origin - steps @ vectors).T)
+        away = np.hypot(*(positions - origin - steps @ vectors).T)
         near = seen & (away <= NEAR * spacing)
         if near.sum() < HOLES_LEAST or np.linalg.matrix_rank(steps[near] - steps[near][0]) < 2:
             return None
         design = np.column_stack([np.ones(near.sum()), steps[near]])
-        solution = np.linalg.lstsq(design, places[near], rcond=None)[0]
+        solution = np.linalg.lstsq(design, positions[near], rcond=None)[0]
         origin, vectors = solution[0], solution[1:]
     if near.sum() < NEAR_SHARE * seen.sum():
         return None
-    off = places[near] - (origin + steps[near] @ vectors)
+    off = positions[near] - (origin + steps[near] @ vectors)
     holes = origin + steps[near] @ vectors
     return holes, origin, vectors, float(np.sqrt((off**2).sum(axis=1).mean()))
 
 
 def _likeness(small: np.ndarray, radius: float) -> np.ndarray:
-    """How much each place is the middle of a hole: mean inside of it less mean around it."""
+    """How much each position is the middle of a hole: mean inside of it less mean around it."""
     from scipy.signal import fftconvolve
 
     reach = math.ceil(1.4 * radius) + 1
@@ -330,6 +330,6 @@ def _steps_inside(
         np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing="ij"),
         axis=-1,
     ).reshape(-1, 2)
-    places = origin + steps @ vectors
-    inside = (places >= margin) & (places <= np.array(shape) - 1 - margin)
+    positions = origin + steps @ vectors
+    inside = (positions >= margin) & (positions <= np.array(shape) - 1 - margin)
     return steps[inside.all(axis=1)]

@@ -32,7 +32,9 @@ def as_polygons(polygons_map_px: Sequence[ArrayLike]) -> tuple[np.ndarray, ...]:
 def inside(points_map_px: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray:
     """Whether each (row, column) point (n, 2) lies inside any of the polygons (n,).
 
-    A ray along the row crosses the outline of a polygon an odd number of times from inside.
+    A ray along the row crosses the outline of a polygon an odd number of times from inside. Of two
+    polygons that share an edge, one holds a point on it: `skimage.measure.points_in_poly` would
+    count it in both, and matplotlib's answer depends on the direction of the corners.
     """
     points = np.asarray(points_map_px, dtype=float).reshape(-1, 2)
     result = np.zeros(len(points), bool)

@@ -46,7 +46,7 @@ class Problem:
     thresholds : ndarray of float32 or None
         Least score of each cell of `scores`; None where all have `options.least_threshold`.
     pieces_warning : str
-        Why the lamella's pieces cannot be told from what lies beside them; empty if they can.
+        Why the lamella's pieces cannot be found; empty if they can.
     """
 
     labels: np.ndarray

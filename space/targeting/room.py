@@ -1,14 +1,14 @@
 """Room around the beam of a tracking target.
 
-All targets of an area follow its tracking target: what the stage moves by while it tilts is
-measured there and taken off for the others, so their beams keep their places among one another and
-may touch. The tracking target itself is exposed before that, at every tilt, and misses its place
-by as much as the stage moved. `Optics.beam_margin_um` is therefore kept around its beam.
+All targets of an area follow its tracking target: the stage's movement while it tilts is measured
+there and corrected for the others, so their beams keep their distances from one another and may
+touch. The tracking target itself is exposed before that, at every tilt, and misses its position by
+as much as the stage moved. `Optics.beam_margin_um` is therefore kept around its beam.
 
-In a dense pattern a target touches six others, which would all have to go. Moved into the gap
-between three beams, of which one was its own, it has a margin of 0.15 beam diameters once two
-others have gone, and in the middle between two beams one of 0.32 once three have. So the tracking
-target is moved to where it and those that can stay score most together.
+In a dense pattern a target touches six others, which would all have to be dropped. Moved into the
+gap between three beams, of which one was its own, it has a margin of 0.15 beam diameters once two
+others are dropped, and in the middle between two beams one of 0.32 once three are. So the tracking
+target is moved to where it and those that can stay have the highest total score.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 # How far a tracking target may be moved and in what steps, in beam diameters.
 REACH_BEAMS = 0.62
 STEP_BEAMS = 1 / 48
-# What twice the margin is worth against the margin, in scores: places are often alike otherwise.
-SPARE_WORTH = 0.01
+# Score of twice the margin against the margin: positions are often equal otherwise.
+SPARE_SCORE = 0.01
 
 # Areas keep this share of the margin from one another.
 AREA_SHARE = 0.2
@@ -71,18 +71,18 @@ def without_crowded(
     fixed: np.ndarray,
     optics: Optics,
 ) -> np.ndarray:
-    """Which targets (n,) stay when of two that are too near the one of lower score goes.
+    """Which targets (n,) stay when of two that are too near the one of lower score is dropped.
 
-    A fixed target always stays. A tracking target goes only where its beam overlaps with that
-    of a fixed target or of another tracking target.
+    A fixed target always stays. A tracking target is dropped only where its beam overlaps with
+    that of a fixed target or of another tracking target.
     """
     pairs, gap_um = crowded(points_tilt_um, area, tracking, optics)
     overlap = gap_um < optics.beam_diameter_um - TOUCH_UM
-    kept = fixed | tracking
-    useful = ~fixed[pairs].all(axis=1) & (overlap | ~kept[pairs].all(axis=1))
+    protected = fixed | tracking
+    decided = ~fixed[pairs].all(axis=1) & (overlap | ~protected[pairs].all(axis=1))
     rank = np.empty(len(scores), int)
     rank[np.lexsort((-scores, ~tracking, ~fixed))] = np.arange(len(scores))
-    pairs = pairs[useful]
+    pairs = pairs[decided]
     swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
     pairs[swapped] = pairs[swapped, ::-1]
     stays = np.ones(len(scores), bool)
@@ -93,7 +93,7 @@ def without_crowded(
 
 
 def positions_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
-    """Where a tracking target may be moved to: points (n, 2), itself first, then the nearest."""
+    """Where a tracking target may be moved to: points (n, 2), its own first, then the nearest."""
     frame = TiltFrame.of(optics)
     count = round(REACH_BEAMS / STEP_BEAMS)
     steps = np.arange(-count, count + 1) * STEP_BEAMS
@@ -101,60 +101,60 @@ def positions_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
     far = np.hypot(*offsets.T)
     order = np.argsort(far, kind="stable")
     offsets = offsets[order[far[order] <= REACH_BEAMS]] * optics.beam_diameter_um
-    places = frame.to_map(frame.from_map(point_map_px) + offsets)
-    places[0] = point_map_px  # exactly
-    return places
+    positions = frame.to_map(frame.from_map(point_map_px) + offsets)
+    positions[0] = point_map_px  # exactly
+    return positions
 
 
 def make_room(
-    places_map_px: np.ndarray,
-    place_scores: np.ndarray,
+    positions_map_px: np.ndarray,
+    position_scores: np.ndarray,
     others_map_px: np.ndarray,
     other_scores: np.ndarray,
     stays: np.ndarray,
     optics: Optics,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Order places for a tracking target by what it and all that can stay with it score.
+    """Order positions for a tracking target by the total score of it and all that can stay.
 
     Parameters
     ----------
-    places_map_px : ndarray (n, 2)
+    positions_map_px : ndarray (n, 2)
         Where it may be; the first is where it is.
-    place_scores : ndarray (n,)
-        Its scores there; below 0 where it may not be, which the first one always may.
+    position_scores : ndarray (n,)
+        Its scores there; below 0 where it may not be. The first position is always allowed.
     others_map_px, other_scores : ndarray (m, 2), (m,)
         All other targets.
     stays : ndarray of bool (m,)
-        Which of them cannot be given up.
+        Which of them must not be dropped.
     optics : Optics
 
     Returns
     -------
-    place : ndarray of int (k,)
-        Indices of the places, the best first; up to the one where it is, which ends the list.
-    there : ndarray of bool (k, m)
-        Which of the others can stay.
+    order : ndarray of int (k,)
+        Indices of the positions, the best first; up to the one where it is, which ends the list.
+    can_stay : ndarray of bool (k, m)
+        Which of the others can stay then.
     """
     frame = TiltFrame.of(optics)
     if not len(others_map_px):
         return np.zeros(1, int), np.ones((1, 0), bool)
-    places, others = frame.from_map(places_map_px), frame.from_map(others_map_px)
+    positions, others = frame.from_map(positions_map_px), frame.from_map(others_map_px)
     needed_um = optics.beam_diameter_um + optics.beam_margin_um
     # Most targets are too far away to matter.
-    reach_um = float(np.hypot(*(places - places[0]).T).max()) + needed_um
-    near = np.flatnonzero(np.hypot(*(others - places[0]).T) < reach_um)
-    gap_um = distances(places, others[near])
+    reach_um = float(np.hypot(*(positions - positions[0]).T).max()) + needed_um
+    near = np.flatnonzero(np.hypot(*(others - positions[0]).T) < reach_um)
+    gap_um = distances(positions, others[near])
     room = gap_um >= needed_um - TOUCH_UM
-    able = (place_scores >= 0) & (room | ~stays[near]).all(axis=1)
-    able[0] = True
+    possible = (position_scores >= 0) & (room | ~stays[near]).all(axis=1)
+    possible[0] = True
     if room[0].all():
         return np.zeros(1, int), np.ones((1, len(others)), bool)
     spare_um = np.where(room, gap_um, np.inf).min(axis=1) - needed_um
     spare = np.clip(spare_um / optics.beam_margin_um, 0, 1)
     room |= stays[near]
-    total = place_scores + room @ np.maximum(other_scores[near], 0) + SPARE_WORTH * spare
-    order = np.argsort(-np.where(able, total.round(9), -np.inf), kind="stable")
+    total = position_scores + room @ np.maximum(other_scores[near], 0) + SPARE_SCORE * spare
+    order = np.argsort(-np.where(possible, total.round(9), -np.inf), kind="stable")
     order = order[: int(np.argmax(order == 0)) + 1]
-    there = np.ones((len(order), len(others)), bool)
-    there[:, near] = room[order]
-    return order, there
+    can_stay = np.ones((len(order), len(others)), bool)
+    can_stay[:, near] = room[order]
+    return order, can_stay

@@ -224,7 +224,7 @@ def _with_counts(areas: Sequence[Area], warnings: Sequence[str], problem: Proble
 
 
 def _counts(problem: Problem) -> Counts:
-    """What the map alone tells."""
+    """Counts that follow from the map alone."""
     cell_um = problem.cover.factor * problem.optics.pixel_um
     usable = problem.usable_scores().usable
     usable = usable[usable >= problem.options.least_threshold]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from space.targeting import Optics, TargetingOptions
 from space.targeting.packing import Candidates, TiltFrame, candidate_grid, choose_points, conflicts
-from space.targeting.packing.melting import Ground, melted
+from space.targeting.packing.melting import Landscape, melted
 from space.targeting.packing.merging import merged
 from space.targeting.packing.placement import greedy
 from space.targeting.packing.refinement import squeezed
@@ -194,12 +194,12 @@ def test_melting_never_lowers_the_total_and_keeps_to_the_limit(seed):
     candidates = candidates_on(make_scores(seed).values, tilt_deg=60.0)
     start = greedy(candidates)
     total = candidates.score_at(start).sum()
-    ground = Ground.of(candidates)
+    landscape = Landscape.of(candidates)
     for most in (None, len(start)):
         points = start
         for _ in range(3):
-            chance = np.random.default_rng(0)
-            points = melted(ground, points, chance, most)
+            rng = np.random.default_rng(0)
+            points = melted(landscape, points, rng, most)
             assert len(conflicts(points, 1.0)) == 0
             assert most is None or len(points) <= most
             assert candidates.score_at(points).sum() >= total - 1e-5

@@ -117,6 +117,14 @@ def test_targets_are_centred_inside_the_polygons(polygons, kept):
         assert "in the polygons" in choice.warnings[0]
 
 
+def test_a_point_on_a_shared_edge_lies_in_one_of_two_polygons():
+    square = np.array([(0, 0), (0, 10), (10, 10), (10, 0)], float)
+    for step, on_edge in (((0, 10), (5, 10)), ((10, 0), (10, 5))):
+        for first, second in ((square, square + step), (square[::-1], square + step)):
+            held = [inside(np.array([on_edge], float), [one])[0] for one in (first, second)]
+            assert sorted(held) == [False, True]
+
+
 def test_a_dense_pattern_stays_inside_a_slanted_polygon():
     labels = np.full((300, 500), LABELS["lamella"], np.uint8)
     polygon = np.array([(20, 130), (160, 480), (280, 300), (140, 30)])

@@ -20,8 +20,8 @@ NODES_PER_FIELD = 8
 class Candidates:
     """Scores (float32, 0 = not allowed) at origin + (i, j)·step, all in tilt-compressed µm.
 
-    `score_map` tells the scores between the nodes, of which those below `threshold` count as 0.
-    `fixed_tilt_um` (k, 2) are beams that are there anyway: what is in conflict with them scores 0.
+    `score_map` has the scores between the nodes, of which those below `threshold` count as 0.
+    `fixed_tilt_um` (k, 2) are fixed beams: positions in conflict with them score 0.
     """
 
     scores: np.ndarray
@@ -34,15 +34,15 @@ class Candidates:
     fixed_tilt_um: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
     def around(self, fixed_tilt_um: np.ndarray) -> Candidates:
-        """The candidates that beams at these points leave."""
+        """The candidates that are left around beams at these points."""
         scores = self.scores.copy()
         for point in fixed_tilt_um:
             area, under = self.stamp(point)
             scores[area][under] = 0
         return replace(self, scores=scores, fixed_tilt_um=fixed_tilt_um)
 
-    def slim(self, diameter_um: float) -> Candidates:
-        """The same places for beams of another diameter."""
+    def with_diameter(self, diameter_um: float) -> Candidates:
+        """The same positions for beams of another diameter."""
         return replace(self, diameter_um=diameter_um)
 
     def nodes(self, index: np.ndarray) -> np.ndarray:
@@ -51,8 +51,8 @@ class Candidates:
 
     def nearest(self, points_tilt_um: np.ndarray) -> np.ndarray:
         """Index (n, 2) of the nearest node of every point, which may lie beyond the grid."""
-        place = (points_tilt_um - np.array(self.origin_um)) / np.array(self.step_um)
-        return np.rint(place).astype(np.intp)
+        node = (points_tilt_um - np.array(self.origin_um)) / np.array(self.step_um)
+        return np.rint(node).astype(np.intp)
 
     def score_near(self, points_tilt_um: np.ndarray) -> np.ndarray:
         """Score of the nearest node, 0 beyond the grid: quick, for comparing placements."""
@@ -75,12 +75,12 @@ class Candidates:
         distances2: list[np.ndarray] = []
         for axis in (0, 1):
             origin, step = self.origin_um[axis], self.step_um[axis]
-            place = float(point_tilt_um[axis])
-            first = max(0, math.ceil((place - self.diameter_um - origin) / step))
-            last = math.floor((place + self.diameter_um - origin) / step) + 1
+            center = float(point_tilt_um[axis])
+            first = max(0, math.ceil((center - self.diameter_um - origin) / step))
+            last = math.floor((center + self.diameter_um - origin) / step) + 1
             last = max(first, min(last, self.scores.shape[axis]))
             windows.append(slice(first, last))
-            distances2.append((np.arange(first, last) * step + (origin - place)) ** 2)
+            distances2.append((np.arange(first, last) * step + (origin - center)) ** 2)
         distance2 = distances2[0][:, None] + distances2[1]
         return (windows[0], windows[1]), distance2 < (self.diameter_um - TOUCH_UM) ** 2
 

@@ -1,9 +1,9 @@
-"""Melting: targets of small regions are put down anew and find their places by themselves.
+"""Melting: targets of small regions are placed anew at random and then settle.
 
-Lattices do not see that a region of odd shape holds one target more when all of them move a little.
-So the targets in some discs of a placement are replaced by as many or more at places of chance,
-and all move step by step: uphill in score, apart where beams overlap, back where targets may be.
-What is sound of the result is joined with the placement exactly (see `merging`), so every disc
+A lattice misses that a region of odd shape holds one target more when all of them move a little.
+So the targets in some discs of a placement are replaced by as many or more at random positions,
+and all move step by step: uphill in score, apart where beams overlap, back to where targets may be.
+Those that end without conflict are joined with the placement exactly (see `merging`), so every disc
 counts by itself, and nothing is lost where melting made it worse. Few targets are melted in many
 ways, many in few. The random numbers have a fixed seed: equal input gives equal output.
 """
@@ -27,7 +27,7 @@ TRIALS_JOINED = 6
 # before a disc gets, in turn.
 RADIUS_BEAMS, APART_BEAMS = 1.7, 3.6
 MORE_TARGETS = (1, 0)
-# A place of chance is the first of so many that scores.
+# A random position is the first of so many that scores.
 PROPOSALS = 4
 
 STEPS = 48
@@ -35,15 +35,14 @@ STEPS = 48
 UPHILL_SHARE = 0.7
 # Step in beam diameters for a slope of one score unit per beam diameter, and its largest.
 UPHILL_STEP, UPHILL_STEP_MAX = 0.02, 0.05
-# Overlaps shrink from step to step and never end; pushing this much (beam diameters) further ends
-# them.
+# Without this much extra push (beam diameters) overlaps would shrink from step to step, never end.
 SURPLUS_BEAMS = 5e-4
-# Pairs nearer than this (beam diameters) are looked up anew after so many steps.
-NEAR_BEAMS, STEPS_PER_LOOK = 1.25, 4
+# Pairs nearer than this (beam diameters) are searched again after so many steps.
+NEAR_BEAMS, STEPS_PER_SEARCH = 1.25, 4
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class Landscape:
     """Where targets may be and where the score rises.
 
     `home` (2, rows, columns): index of the nearest node that scores; `slope` (2, rows, columns):
@@ -55,7 +54,7 @@ class Ground:
     slope: np.ndarray
 
     @classmethod
-    def of(cls, candidates: Candidates) -> Ground:
+    def of(cls, candidates: Candidates) -> Landscape:
         from scipy.ndimage import distance_transform_edt
 
         scores = candidates.scores
@@ -78,16 +77,16 @@ class Ground:
         return step * (longest / np.maximum(length, longest))[:, None]
 
     def brought_back(self, points_tilt_um: np.ndarray, *, exactly: bool = False) -> np.ndarray:
-        """The points, those that left the places that score on the nearest node that does.
+        """The points, those at positions without score moved to the nearest node that scores.
 
-        Taken exactly, a place may score though the node nearest to it does not: at the rim of the
-        map targets then have half a node more room.
+        With `exactly`, a position may score though the node nearest to it does not: at the rim of
+        the map targets then have half a node more room.
         """
         candidates = self.candidates
         if exactly:
             frame, scores = candidates.frame, candidates.score_map
-            places = frame.to_map(points_tilt_um)
-            points = frame.from_map(scores.brought_inside(places, TOUCH_UM / frame.pixel_um))
+            positions = frame.to_map(points_tilt_um)
+            points = frame.from_map(scores.brought_inside(positions, TOUCH_UM / frame.pixel_um))
         else:
             last = np.array(candidates.scores.shape) - 1
             points = np.clip(points_tilt_um, candidates.origin_um, candidates.nodes(last))
@@ -104,7 +103,10 @@ class Ground:
 
 
 def melted(
-    ground: Ground, points_tilt_um: np.ndarray, chance: np.random.Generator, most: int | None
+    landscape: Landscape,
+    points_tilt_um: np.ndarray,
+    rng: np.random.Generator,
+    max_targets: int | None,
 ) -> np.ndarray:
     """Melt discs in a placement in many ways; a placement of at least the same total.
 
@@ -112,40 +114,40 @@ def melted(
     ----------
     points_tilt_um : ndarray (n, 2)
         At least one target, no two in conflict.
-    most : int, optional
-        Never more targets than this.
+    max_targets : int, optional
+        Most targets of the result.
     """
-    candidates, best = ground.candidates, points_tilt_um
-    points, trial = _trials(ground, best, chance, most)
-    points = _moved(ground, points, trial)
-    sound = _sound(candidates, points, trial)
-    points, trial = points[sound], trial[sound]
+    candidates, best = landscape.candidates, points_tilt_um
+    points, trial = _trials(landscape, best, rng, max_targets)
+    points = _moved(landscape, points, trial)
+    clear = _without_conflicts(candidates, points, trial)
+    points, trial = points[clear], trial[clear]
     totals = np.bincount(trial, candidates.score_at(points))
     for number in np.argsort(-totals, kind="stable")[:TRIALS_JOINED]:
-        best = joined(candidates, best, points[trial == number], most)
+        best = joined(candidates, best, points[trial == number], max_targets)
     return best
 
 
 def joined(
-    candidates: Candidates, first: np.ndarray, second: np.ndarray, most: int | None
+    candidates: Candidates, first: np.ndarray, second: np.ndarray, max_targets: int | None
 ) -> np.ndarray:
-    """The better of `first` and the best of both, at most so many targets."""
+    """The better of `first` and the best of both, with at most `max_targets` targets."""
     both = merged(candidates, first, second)
-    if most is None or len(both) <= most:
+    if max_targets is None or len(both) <= max_targets:
         return both
     scores = candidates.score_at(both)
-    both = both[np.sort(np.argsort(-scores, kind="stable")[:most])]
+    both = both[np.sort(np.argsort(-scores, kind="stable")[:max_targets])]
     better = candidates.score_at(both).sum() > candidates.score_at(first).sum()
     return both if better else first
 
 
 def _trials(
-    ground: Ground, points: np.ndarray, chance: np.random.Generator, most: int | None
+    landscape: Landscape, points: np.ndarray, rng: np.random.Generator, max_targets: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of all trials before they move, and the number of each one's trial."""
     from scipy.spatial import cKDTree
 
-    candidates = ground.candidates
+    candidates = landscape.candidates
     diameter = candidates.diameter_um
     tree = cKDTree(points)
     melting = tree.query_ball_point(points, RADIUS_BEAMS * diameter)
@@ -154,43 +156,45 @@ def _trials(
     count = min(TRIALS_MAX, max(1, TARGETS_MOVED // len(points)))
     for number in range(count):
         more = MORE_TARGETS[number % len(MORE_TARGETS)]
-        if most is not None:
-            more = min(more, most - len(points))
+        if max_targets is not None:
+            more = min(more, max_targets - len(points))
         stays, free = np.ones(len(points), bool), np.ones(len(points), bool)
         centers = []
-        for index in chance.permutation(len(points)):
+        for index in rng.permutation(len(points)):
             if free[index]:
                 free[too_near[index]] = False
                 stays[melting[index]] = False
                 centers += [index] * (len(melting[index]) + more)
-        start = np.concatenate([points[stays], _scattered(candidates, points[centers], chance)])
+        start = np.concatenate([points[stays], _scattered(candidates, points[centers], rng)])
         starts.append(start)
         trials.append(np.full(len(start), number))
     return np.concatenate(starts), np.concatenate(trials)
 
 
 def _scattered(
-    candidates: Candidates, centers_tilt_um: np.ndarray, chance: np.random.Generator
+    candidates: Candidates, centers_tilt_um: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """A place of chance in the disc around every centre, where possible one that scores."""
+    """A random position in the disc around every centre, where possible one that scores."""
     count = len(centers_tilt_um)
-    radius, turn = chance.random((2, PROPOSALS, count))
+    radius, turn = rng.random((2, PROPOSALS, count))
     radius = np.sqrt(radius) * RADIUS_BEAMS * candidates.diameter_um
     turn *= 2 * np.pi
-    places = centers_tilt_um + radius[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-    first = np.argmax(candidates.score_near(places) > 0, axis=0)
-    return places[first, np.arange(count)]
+    positions = centers_tilt_um + radius[..., None] * np.stack(
+        [np.cos(turn), np.sin(turn)], axis=-1
+    )
+    first = np.argmax(candidates.score_near(positions) > 0, axis=0)
+    return positions[first, np.arange(count)]
 
 
-def _moved(ground: Ground, points_tilt_um: np.ndarray, trial: np.ndarray) -> np.ndarray:
+def _moved(landscape: Landscape, points_tilt_um: np.ndarray, trial: np.ndarray) -> np.ndarray:
     """Let the targets of every trial move uphill, apart and back to where they may be."""
-    diameter = ground.candidates.diameter_um
-    points = ground.brought_back(points_tilt_um)
+    diameter = landscape.candidates.diameter_um
+    points = landscape.brought_back(points_tilt_um)
     uphill = UPHILL_SHARE * STEPS
     for step in range(STEPS):
         if step < uphill:
-            points = points + ground.uphill(points)
-        if step % STEPS_PER_LOOK == 0:
+            points = points + landscape.uphill(points)
+        if step % STEPS_PER_SEARCH == 0:
             near = _pairs_within(NEAR_BEAMS * diameter, points, trial, diameter)
             ends = near.ravel(order="F")
         away = points[near[:, 0]] - points[near[:, 1]]
@@ -203,11 +207,11 @@ def _moved(ground: Ground, points_tilt_um: np.ndarray, trial: np.ndarray) -> np.
         for axis in (0, 1):
             pushes = np.concatenate([away[:, axis], -away[:, axis]])
             points[:, axis] += np.bincount(ends, pushes, len(points))
-        points = ground.brought_back(points, exactly=step >= uphill)
+        points = landscape.brought_back(points, exactly=step >= uphill)
     return points
 
 
-def _sound(candidates: Candidates, points: np.ndarray, trial: np.ndarray) -> np.ndarray:
+def _without_conflicts(candidates: Candidates, points: np.ndarray, trial: np.ndarray) -> np.ndarray:
     """Which points score and keep clear of all that score more in their trial."""
     scores = candidates.score_at(points)
     diameter = candidates.diameter_um
@@ -216,11 +220,11 @@ def _sound(candidates: Candidates, points: np.ndarray, trial: np.ndarray) -> np.
     rank[np.argsort(-scores, kind="stable")] = np.arange(len(points))
     swapped = rank[pairs[:, 0]] > rank[pairs[:, 1]]
     pairs[swapped] = pairs[swapped, ::-1]
-    sound = scores > 0
+    clear = scores > 0
     for better, worse in pairs[np.argsort(rank[pairs[:, 0]], kind="stable")].tolist():
-        if sound[better]:
-            sound[worse] = False
-    return sound
+        if clear[better]:
+            clear[worse] = False
+    return clear
 
 
 def _pairs_within(

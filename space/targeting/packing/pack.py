@@ -1,13 +1,13 @@
 """The best set of targets whose beams do not harm one another.
 
 The problem is a packing of equal discs (beams in the tilt-compressed frame) with a weight for
-every place. Many placements, each good somewhere, are made and joined: of any two the best
+every position. Many placements, each good somewhere, are made and joined: of any two the best
 common one is found exactly (see `merging`). Partners are dense lattices in all orientations (see
 `placement`), the placement itself, shifted as a whole, of which those parts are taken that are
 better off there, and the placement with some regions melted, of which those are taken that froze
-better (see `melting`). At the end targets are squeezed in and climb to the best place their
-neighbours leave them (see `refinement`). All in fixed order and with random numbers of a fixed
-seed, so equal input gives equal output.
+better (see `melting`). At the end targets are squeezed in and climb to the best position that
+their neighbours leave them (see `refinement`). All in fixed order and with random numbers of a
+fixed seed, so equal input gives equal output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from space.targeting.packing.candidates import (
     Candidates,
     candidate_grid,
 )
-from space.targeting.packing.melting import Ground, joined, melted
+from space.targeting.packing.melting import Landscape, joined, melted
 from space.targeting.packing.placement import best_lattices, greedy
 from space.targeting.packing.refinement import climb, squeezed
 from space.targeting.packing.sites import best_sites
@@ -33,15 +33,15 @@ from space.targeting.scoring import ScoreMap
 # In a region of fewer candidates than this they are up to `FINER` times as near.
 NODES_FEW, FINER = 20_000, 2.0
 LATTICES = 8
-# Up to so many targets need no lattice where free placement is wanted.
+# Up to so many targets need no lattice in sparse mode.
 FEW = 3
 SHIFTS_BEAMS = (0.5, 0.15)
 SHIFT_DIRECTIONS = 8
 SHIFT_ROUNDS = 2
 # Rounds of melting end when so many in a row gain less than this share. With up to `PATIENT`
-# targets, each of which counts, none is left out: they take little time.
+# targets no round is left out: each target counts, and they take little time.
 IDLE_ROUNDS, PATIENT = 2, 30
-WORTH_WHILE = 1e-3
+LEAST_GAIN = 1e-3
 SEED = 5
 
 
@@ -60,27 +60,27 @@ def choose_points(
     scores : ScoreMap
         Score at every position.
     options : TargetingOptions
-        Of these `max_targets` bounds the number of points, the fixed ones included (of which
-        none is left out).
+        `max_targets` limits the number of points, the fixed ones included (none of which is
+        dropped).
     fixed_map_px : ndarray (k, 2), optional
         Targets that stay where they are, whatever they score and whether or not they are in
         conflict with one another; no other beam is placed on theirs.
     sites_map_px : ndarray (m, 2), optional
-        The only places where targets may be (the holes of a film).
+        The only positions that targets may have (the holes of a film).
 
     Returns
     -------
     ndarray (n, 2)
         `points_map_px` (row, column): the fixed ones, then the others in no particular order. Every
         one of the others has its field inside the map and an interpolated score of at least
-        the threshold; the image-shift limit is not looked at here (see `areas`).
+        the threshold; the image-shift limit does not count here (see `areas`).
     """
     frame = TiltFrame.of(optics)
     fixed_map_px = _as_points(fixed_map_px)
     fixed = frame.from_map(fixed_map_px)
-    most = None if options.max_targets is None else max(0, options.max_targets - len(fixed))
+    max_new = None if options.max_targets is None else max(0, options.max_targets - len(fixed))
 
-    def worth(points_map_px: np.ndarray) -> np.ndarray:
+    def usable_scores(points_map_px: np.ndarray) -> np.ndarray:
         values = scores.at(points_map_px)
         return np.where(values >= options.least_threshold, values, 0)
 
@@ -90,54 +90,56 @@ def choose_points(
             clear = clear_of(frame.from_map(sites_map_px), fixed, optics.beam_diameter_um)
             sites_map_px = sites_map_px[clear]
         sites = frame.from_map(sites_map_px)
-        chosen = best_sites(sites, worth(sites_map_px), optics.beam_diameter_um, most)
+        chosen = best_sites(sites, usable_scores(sites_map_px), optics.beam_diameter_um, max_new)
         return np.concatenate([fixed_map_px, sites_map_px[chosen]])
 
     candidates = _candidates(scores, frame, options, optics)
-    if candidates is None or most == 0:
+    if candidates is None or max_new == 0:
         return fixed_map_px
-    best = _placed(candidates.around(fixed), options, most)
+    best = _placed(candidates.around(fixed), options, max_new)
     best = climb(best, scores, frame, optics, options.max_iterations, fixed)
     points_map_px = frame.to_map(best)
-    return np.concatenate([fixed_map_px, points_map_px[worth(points_map_px) > 0]])
+    return np.concatenate([fixed_map_px, points_map_px[usable_scores(points_map_px) > 0]])
 
 
 def _candidates(
     scores: ScoreMap, frame: TiltFrame, options: TargetingOptions, optics: Optics
 ) -> Candidates | None:
-    """Places where targets may be, nearer to one another where the region is small."""
-    asked = (scores, frame, optics.beam_diameter_um, min(optics.field_um), options.least_threshold)
-    candidates = candidate_grid(*asked)
+    """Positions where targets may be, nearer to one another where the region is small."""
+    grid = (scores, frame, optics.beam_diameter_um, min(optics.field_um), options.least_threshold)
+    candidates = candidate_grid(*grid)
     if candidates is None or candidates.scores.size >= NODES_FEW:
         return candidates
     finer = min(FINER, math.sqrt(NODES_FEW / candidates.scores.size))
-    return candidate_grid(*asked, finer * NODES_PER_BEAM, finer * NODES_PER_FIELD)
+    return candidate_grid(*grid, finer * NODES_PER_BEAM, finer * NODES_PER_FIELD)
 
 
-def _placed(candidates: Candidates, options: TargetingOptions, most: int | None) -> np.ndarray:
-    """A placement on and between the candidates of high total, at most `most` targets."""
+def _placed(
+    candidates: Candidates, options: TargetingOptions, max_targets: int | None
+) -> np.ndarray:
+    """A placement of high total score on and between the candidates."""
 
     def total(points: np.ndarray) -> float:
         return float(candidates.score_at(points).sum())
 
-    best = greedy(candidates, most=most)
+    best = greedy(candidates, max_targets=max_targets)
     if not len(best):
         return best
     if not options.sparse or len(best) > FEW:
         for lattice in best_lattices(candidates, LATTICES):
-            best = joined(candidates, best, lattice, most)
-    ground, chance = Ground.of(candidates), np.random.default_rng(SEED)
+            best = joined(candidates, best, lattice, max_targets)
+    landscape, rng = Landscape.of(candidates), np.random.default_rng(SEED)
     idle = 0
     for number in range(options.max_iterations):
         before = total(best)
         if number < SHIFT_ROUNDS:
             for shift in _shifts(candidates.diameter_um):
-                best = joined(candidates, best, best + shift, most)
-        best = melted(ground, best, chance, most)
-        idle = idle + 1 if total(best) <= before * (1 + WORTH_WHILE) else 0
+                best = joined(candidates, best, best + shift, max_targets)
+        best = melted(landscape, best, rng, max_targets)
+        idle = idle + 1 if total(best) <= before * (1 + LEAST_GAIN) else 0
         if idle >= IDLE_ROUNDS and len(best) > PATIENT:
             break
-    if most is None:
+    if max_targets is None:
         best = squeezed(candidates, best, options.tolerance, options.max_iterations)
     return best
 

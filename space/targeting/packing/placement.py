@@ -19,9 +19,9 @@ NODES_FOLDED = 12_000
 
 
 def greedy(
-    candidates: Candidates, start_tilt_um: np.ndarray | None = None, most: int | None = None
+    candidates: Candidates, start_tilt_um: np.ndarray | None = None, max_targets: int | None = None
 ) -> np.ndarray:
-    """Take the best free node again and again; points (n, 2) `points_tilt_um`.
+    """Take the best free node again and again, up to `max_targets`; `points_tilt_um` (n, 2).
 
     Points of `start_tilt_um` come first in the result and keep their beams free.
     """
@@ -30,7 +30,7 @@ def greedy(
     for point in points:
         area, under = candidates.stamp(point)
         free[area][under] = 0
-    while most is None or len(points) < most:
+    while max_targets is None or len(points) < max_targets:
         index = divmod(int(np.argmax(free)), free.shape[1])
         if free[index] <= 0:
             break
@@ -57,8 +57,8 @@ def best_lattices(candidates: Candidates, count: int) -> list[np.ndarray]:
         for turn in range(turns):
             angle_deg = turn * ORIENTATION_STEP_DEG
             cell = _unit_cell(candidates.diameter_um, spacing, angle_deg)
-            part, worth = _best_part(nodes, weights, cell)
-            judged.append((-worth, spacing, angle_deg, part))
+            part, total = _best_part(nodes, weights, cell)
+            judged.append((-total, spacing, angle_deg, part))
     judged.sort()
     found = []
     for _, spacing, angle_deg, part in judged[:count]:
@@ -92,39 +92,39 @@ def _best_part(
     folded = np.bincount(parts[:, 0] * PARTS + parts[:, 1], weights, PARTS * PARTS)
     best = int(np.argmax(folded))
     row, column = divmod(best, PARTS)
-    place = ((row + 0.5) / PARTS, (column + 0.5) / PARTS)
-    return place, float(folded[best]) / float(abs(np.linalg.det(cell)))
+    offset = ((row + 0.5) / PARTS, (column + 0.5) / PARTS)
+    return offset, float(folded[best]) / float(abs(np.linalg.det(cell)))
 
 
 def _settled(
     candidates: Candidates, spacing: float, angle_deg: float, part: tuple[float, float]
 ) -> np.ndarray:
     """Lattice points that score, after small changes of offset and angle for the better."""
-    place = np.array([*part, angle_deg])
+    pose = np.array([*part, angle_deg])
     step = np.array([0.5 / PARTS, 0.5 / PARTS, ORIENTATION_STEP_DEG / 4])
-    points, total = _lattice(candidates, spacing, place)
+    points, total = _lattice(candidates, spacing, pose)
     for _ in range(2):
         for axis in range(3):
             for sign in (-1, 1):
-                tried = place.copy()
+                tried = pose.copy()
                 tried[axis] += sign * step[axis]
                 new, new_total = _lattice(candidates, spacing, tried)
                 if new_total > total:
-                    place, points, total = tried, new, new_total
+                    pose, points, total = tried, new, new_total
                     break
         step /= 2
     return points
 
 
-def _lattice(candidates: Candidates, spacing: float, place: np.ndarray) -> tuple[np.ndarray, float]:
-    """Points of a lattice that score, and their total; `place` is two fractions and an angle."""
-    cell = _unit_cell(candidates.diameter_um, spacing, float(place[2]))
+def _lattice(candidates: Candidates, spacing: float, pose: np.ndarray) -> tuple[np.ndarray, float]:
+    """Points of a lattice that score, and their total; `pose` is two fractions and an angle."""
+    cell = _unit_cell(candidates.diameter_um, spacing, float(pose[2]))
     half = (np.array(candidates.scores.shape) - 1) * np.array(candidates.step_um) / 2
     corners = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) * half @ np.linalg.inv(cell)
     low, high = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 1
     numbers = [np.arange(a, b + 1) for a, b in zip(low, high)]
-    first = (numbers[0] + place[0])[:, None, None] * cell[0]
-    second = (numbers[1] + place[1])[None, :, None] * cell[1]
+    first = (numbers[0] + pose[0])[:, None, None] * cell[0]
+    second = (numbers[1] + pose[1])[None, :, None] * cell[1]
     points = (first + second).reshape(-1, 2)
     points = points[(np.abs(points) <= half + candidates.step_um).all(axis=1)]
     points += _middle(candidates)

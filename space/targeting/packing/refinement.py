@@ -11,7 +11,7 @@ from space.targeting.packing.tilt import TOUCH_UM, TiltFrame, clear_of, conflict
 from space.targeting.scoring import ScoreMap
 
 GAIN_MIN = 1e-5
-# Targets this far (in beam diameters) from one that is squeezed in may give way.
+# Targets up to so many beam diameters from one that is squeezed in are moved out of its way.
 GIVE_WAY = 3.5
 SQUEEZED_MAX = 60
 
@@ -30,7 +30,7 @@ def resolve_conflicts(
     points_tilt_um : ndarray (n, 2)
         Positions in the tilt-compressed frame.
     scores : ndarray (n,)
-        Of two in conflict the one of lower score goes.
+        Of two in conflict the one of lower score is dropped.
     tolerance : float
         Overlap as a fraction of `diameter_um` that is resolved by moving.
 
@@ -64,7 +64,7 @@ def squeezed(
     tolerance: float,
     max_iterations: int,
 ) -> np.ndarray:
-    """Add targets where one nearly fits, when those around can be moved out of its way.
+    """Add targets where one nearly fits, if those around it can be moved out of its way.
 
     "Nearly" is an overlap of at most `tolerance` beam diameters with each neighbour; it is done
     only where it raises the total score.
@@ -73,14 +73,14 @@ def squeezed(
     if not tolerance or not len(points):
         return points
     diameter_um = candidates.diameter_um
-    # Beams of smaller diameter leave the places free that only nearly fit.
-    slim = candidates.slim(diameter_um * (1 - tolerance))
-    wishes = greedy(slim, points, most=len(points) + SQUEEZED_MAX)[len(points) :]
-    for wish in wishes:
-        near = np.hypot(*(points - wish).T) < GIVE_WAY * diameter_um
+    # Beams of smaller diameter leave those positions free where one nearly fits.
+    slim = candidates.with_diameter(diameter_um * (1 - tolerance))
+    extra = greedy(slim, points, max_targets=len(points) + SQUEEZED_MAX)[len(points) :]
+    for point in extra:
+        near = np.hypot(*(points - point).T) < GIVE_WAY * diameter_um
         if not near.any():
             continue
-        group = np.concatenate([points[near], [wish]])
+        group = np.concatenate([points[near], [point]])
         values = candidates.score_at(group)
         moved, _ = resolve_conflicts(group, values, diameter_um, tolerance, max_iterations)
         others = points[~near]
@@ -117,10 +117,10 @@ def climb(
         if step_um < finest_um:
             break
         moves = everything[: len(points), None] + step_um * compass
-        # The best place is often at the rim of the map, along which no step may lead.
-        places = scores.brought_inside(frame.to_map(moves), TOUCH_UM / frame.pixel_um)
-        moves = frame.from_map(places)
-        gains = scores.at(places) - values[:, None]
+        # The best position is often at the rim of the map, along which no step may lead.
+        positions = scores.brought_inside(frame.to_map(moves), TOUCH_UM / frame.pixel_um)
+        moves = frame.from_map(positions)
+        gains = scores.at(positions) - values[:, None]
         moved = False
         for index in np.flatnonzero(gains.max(axis=1) > GAIN_MIN):
             uphill = np.flatnonzero(gains[index] > GAIN_MIN)
@@ -140,12 +140,12 @@ def climb(
 def _drop(points: np.ndarray, scores: np.ndarray, diameter: float) -> np.ndarray:
     """Indices of the points that stay when conflicts are cleared by score, best first."""
     scores = np.asarray(scores, dtype=float)
-    gone = np.zeros(len(points), bool)
+    dropped = np.zeros(len(points), bool)
     rivals: dict[int, list[int]] = {}
     for first, second in conflicts(points, diameter):
         rivals.setdefault(int(first), []).append(int(second))
         rivals.setdefault(int(second), []).append(int(first))
     for index in np.argsort(-scores, kind="stable"):
-        if not gone[index]:
-            gone[rivals.get(int(index), [])] = True
-    return np.flatnonzero(~gone)
+        if not dropped[index]:
+            dropped[rivals.get(int(index), [])] = True
+    return np.flatnonzero(~dropped)

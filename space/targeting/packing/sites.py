@@ -1,4 +1,4 @@
-"""Targets on given sites only, such as the holes of a film: few enough to be solved exactly."""
+"""Targets on given sites only, such as the holes of a film: few enough for an exact solution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ GAP = 1e-4
 
 
 def best_sites(
-    points_tilt_um: np.ndarray, weights: np.ndarray, diameter_um: float, most: int | None = None
+    points_tilt_um: np.ndarray,
+    weights: np.ndarray,
+    diameter_um: float,
+    max_targets: int | None = None,
 ) -> np.ndarray:
     """Indices of the sites of highest total weight whose beams do not overlap.
 
@@ -19,14 +22,15 @@ def best_sites(
     ----------
     weights : ndarray (n,)
         Sites of weight 0 or less are never chosen.
-    most : int, optional
-        No more sites than this.
+    max_targets : int, optional
+        Most sites that are chosen.
     """
-    able = np.flatnonzero(np.asarray(weights) > 0)
-    points, worth = np.asarray(points_tilt_um)[able], np.asarray(weights, dtype=float)[able]
+    usable = np.flatnonzero(np.asarray(weights) > 0)
+    points = np.asarray(points_tilt_um)[usable]
+    weights = np.asarray(weights, dtype=float)[usable]
     pairs = conflicts(points, diameter_um)
     if not len(pairs):
-        return np.sort(able[np.argsort(-worth, kind="stable")[:most]])
+        return np.sort(usable[np.argsort(-weights, kind="stable")[:max_targets]])
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
     from scipy.spatial import cKDTree
@@ -36,31 +40,31 @@ def best_sites(
     radius = max(0.0, diameter_um / 2 - 1e-9)
     groups = cKDTree(points).query_ball_point(middles, radius)
     groups = sorted({tuple(sorted({*group, *pair})) for group, pair in zip(groups, pairs.tolist())})
-    # 32-bit places: before SciPy 1.14 the solver takes no others.
+    # 32-bit indices: before SciPy 1.14 the solver takes no others.
     rows = np.repeat(np.arange(len(groups), dtype=np.int32), [len(group) for group in groups])
     columns = np.concatenate([np.array(group, np.int32) for group in groups])
-    matrix = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(groups), len(able)))
+    matrix = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(groups), len(usable)))
     limits = [LinearConstraint(matrix, ub=1)]
-    if most is not None:
-        limits.append(LinearConstraint(np.ones((1, len(able))), ub=most))
+    if max_targets is not None:
+        limits.append(LinearConstraint(np.ones((1, len(usable))), ub=max_targets))
     found = milp(
-        -worth,
-        integrality=np.ones(len(able), int),
+        -weights,
+        integrality=np.ones(len(usable), int),
         bounds=Bounds(0, 1),
         constraints=limits,
         options={"node_limit": NODES_MAX, "mip_rel_gap": GAP},
     )
     if found.x is None:
-        return able[_greedy(worth, pairs, most)]
-    return able[found.x > 0.5]
+        return usable[_greedy(weights, pairs, max_targets)]
+    return usable[found.x > 0.5]
 
 
-def _greedy(worth: np.ndarray, pairs: np.ndarray, most: int | None) -> np.ndarray:
+def _greedy(weights: np.ndarray, pairs: np.ndarray, max_targets: int | None) -> np.ndarray:
     """The best again and again; for problems that are too large for the solver."""
-    free = np.ones(len(worth), bool)
+    free = np.ones(len(weights), bool)
     chosen: list[int] = []
-    for index in np.argsort(-worth, kind="stable"):
-        if free[index] and (most is None or len(chosen) < most):
+    for index in np.argsort(-weights, kind="stable"):
+        if free[index] and (max_targets is None or len(chosen) < max_targets):
             chosen.append(int(index))
             free[pairs[(pairs == index).any(axis=1)].ravel()] = False
     return np.sort(chosen)

@@ -1,4 +1,4 @@
-"""What lies in the Record field at a place, as taken and as widened by tilting."""
+"""What lies in the Record field at a point, as taken and as widened by tilting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def field_mean(
 def class_contrast(cover: Coverage, point_map_px: np.ndarray, optics: Optics) -> float:
     """Variety of classes in the field at a point: how much there is to align a picture on.
 
-    The probability that two random places in the field are of different classes: 0 for a
+    The probability that two random positions in the field are of different classes: 0 for a
     uniform field, 0.5 for two halves, towards 1 for many.
     """
     center = np.asarray(point_map_px, dtype=float) / cover.factor - 0.5

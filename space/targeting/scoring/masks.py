@@ -12,7 +12,7 @@ Labels are known by name only; which number a class has is the model's business.
 * surface: where a geometry point may lie: lamella that is neither wanted nor avoided, and not
   covered by things that stand out of it (`COVERED`). When the whole lamella is wanted, nothing
   of it is precious in particular and it counts as surface too.
-* ground: lamella on which a beam can be focused: no crack and nothing `UNIFORM`.
+* focusable: lamella on which a beam can be focused: no crack and nothing `UNIFORM`.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ STRIP_PX = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class ClassTables:
-    """Lookup tables (256 entries each): label → wanted, avoided, surface, ground.
+    """Lookup tables (256 entries each): label → wanted, avoided, surface, focusable.
 
     `wanted` (float32) holds the priority of each class, 0 for those not wanted; the others are
-    boolean. `entry` tells by which entry of `target_list` a class is wanted, -1 for none. `piece`
-    is `OFF` the lamella, `JOINS` pieces of it or `COUNTS` for their area. `beside` are two numbers
-    that no class has, for what lies beside the lamella.
+    boolean. `entry` is the index of the entry of `target_list` that asks for a class, -1 for none.
+    `piece` is `OFF` the lamella, `JOINS` pieces of it or `COUNTS` for their area. `beside` are two
+    numbers that no class has, for what lies beside the lamella.
     """
 
     wanted: np.ndarray
     avoided: np.ndarray
     surface: np.ndarray
-    ground: np.ndarray
+    focusable: np.ndarray
     entry: np.ndarray
     piece: np.ndarray
     beside: tuple[int, ...]
@@ -66,7 +66,7 @@ class Coverage:
     wanted: np.ndarray
     avoided: np.ndarray
     surface: np.ndarray
-    ground: np.ndarray
+    focusable: np.ndarray
     classes: np.ndarray
     factor: int
     map_shape: tuple[int, int]
@@ -80,7 +80,41 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
     SpaceError
         If a class is not among `label_names`, is both wanted and avoided, or no class is wanted.
     """
-    whole, targets = options.whole_lamella, options.named_targets
+    _refuse_classes(label_names, options)
+    off = off_lamella(label_names, options)
+    lamella = set(label_names) - set(off) - {CRACK, COATING} - set(options.avoid_list)
+    surface = lamella - set(COVERED)
+    focusable = set(label_names) - set(off) - {CRACK, *UNIFORM}
+    entries = {name: index for index, name in enumerate(options.target_list)}
+    if options.whole_lamella:
+        # Classes named beside the whole lamella have their own priority on it.
+        entries = dict.fromkeys(lamella, entries.pop(WHOLE_LAMELLA)) | entries
+    else:
+        surface -= set(options.named_targets)
+    wanted, entry = np.zeros(256, np.float32), np.full(256, -1)
+    for name, index in entries.items():
+        wanted[label_names[name]] = options.target_weights[index]
+        entry[label_names[name]] = index
+    piece = np.full(256, JOINS, np.uint8)
+    if _has_surface_class(label_names):
+        piece[:] = OFF  # numbers without a name are as good as unlabelled
+    for name, label in label_names.items():
+        piece[label] = OFF if name in off else JOINS if name in (CRACK, COATING) else COUNTS
+    beside = [label for label in range(254, -1, -1) if label not in label_names.values()][:2]
+    return ClassTables(
+        wanted,
+        _table(label_names, options.avoid_list),
+        _table(label_names, surface),
+        _table(label_names, focusable),
+        entry,
+        piece,
+        tuple(beside),
+    )
+
+
+def _refuse_classes(label_names: dict[str, int], options: TargetingOptions) -> None:
+    """Raise for classes that the model lacks or that are in both lists, and for no class at all."""
+    targets = options.named_targets
     unknown = [name for name in (*targets, *options.avoid_list) if name not in label_names]
     if unknown:
         raise SpaceError(
@@ -98,41 +132,11 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
     if not options.target_list:
         raise SpaceError("No class to target.", "target_list", 'Name one, e.g. "mitos".')
 
-    off = off_lamella(label_names, options)
-    lamella = set(label_names) - set(off) - {CRACK, COATING} - set(options.avoid_list)
-    surface = lamella - set(COVERED)
-    ground = set(label_names) - set(off) - {CRACK, *UNIFORM}
-    entries = {name: index for index, name in enumerate(options.target_list)}
-    if whole:
-        # Classes named beside the whole lamella have their own priority on it.
-        entries = dict.fromkeys(lamella, entries.pop(WHOLE_LAMELLA)) | entries
-    else:
-        surface -= set(targets)
-    wanted, entry = np.zeros(256, np.float32), np.full(256, -1)
-    for name, index in entries.items():
-        wanted[label_names[name]] = options.target_weights[index]
-        entry[label_names[name]] = index
-    piece = np.full(256, JOINS, np.uint8)
-    if _tells_surface(label_names):
-        piece[:] = OFF  # numbers without a name are as good as unlabelled
-    for name, label in label_names.items():
-        piece[label] = OFF if name in off else JOINS if name in (CRACK, COATING) else COUNTS
-    beside = [label for label in range(254, -1, -1) if label not in label_names.values()][:2]
-    return ClassTables(
-        wanted,
-        _table(label_names, options.avoid_list),
-        _table(label_names, surface),
-        _table(label_names, ground),
-        entry,
-        piece,
-        tuple(beside),
-    )
-
 
 def off_lamella(label_names: dict[str, int], options: TargetingOptions) -> tuple[str, ...]:
-    """Classes that are vacuum or bulk, as far as the model tells them.
+    """Classes that are vacuum or bulk, as far as the model has them.
 
-    A class that is asked for by name belongs to the sample. In a model without a class for vacuum
+    A class that is wanted by name belongs to the sample. In a model without a class for vacuum
     or for bare surface, ``background`` is whatever is not labelled, surface as well, and is not
     taken for vacuum.
     """
@@ -141,41 +145,41 @@ def off_lamella(label_names: dict[str, int], options: TargetingOptions) -> tuple
         for name in options.off_lamella
         if name in label_names
         and name not in options.named_targets
-        and (name != UNLABELLED or _tells_surface(label_names))
+        and (name != UNLABELLED or _has_surface_class(label_names))
     )
 
 
 def pieces_unknown(label_names: dict[str, int], options: TargetingOptions) -> str:
-    """Why a model's classes cannot tell the lamella's pieces, in words; empty if they can."""
+    """Why the lamella's pieces cannot be found by a model's classes; empty if they can."""
     how = (
         "Name its classes for vacuum and bulk in off_lamella_classes in SPACEtomo_config.py, or "
         "set on_lamella_only = False."
     )
     if not any(name in label_names for name in options.off_lamella):
         return (
-            "What lies beside the lamella cannot be told: the segmentation model has none of the "
+            "What lies beside the lamella is unknown: the segmentation model has none of the "
             f"classes {', '.join(options.off_lamella)}. {how}"
         )
     if (
         UNLABELLED in label_names
         and UNLABELLED in options.off_lamella
-        and not _tells_surface(label_names)
+        and not _has_surface_class(label_names)
     ):
         return (
-            f"{UNLABELLED} counts as lamella, for the segmentation model has neither {VACUUM} nor "
-            f"{WHOLE_LAMELLA}. {how}"
+            f"{UNLABELLED} counts as lamella, since the segmentation model has neither {VACUUM} "
+            f"nor {WHOLE_LAMELLA}. {how}"
         )
     return ""
 
 
-def _tells_surface(label_names: dict[str, int]) -> bool:
+def _has_surface_class(label_names: dict[str, int]) -> bool:
     return VACUUM in label_names or WHOLE_LAMELLA in label_names
 
 
 def on_own_pieces(
     labels: np.ndarray, tables: ClassTables, polygons_map_px: Sequence[np.ndarray] = ()
 ) -> tuple[np.ndarray, ClassTables, np.ndarray]:
-    """Labels and tables by which only the lamella's own pieces are wanted, surface or ground.
+    """Labels and tables by which only the lamella's own pieces are wanted, surface or focusable.
 
     Parameters
     ----------
@@ -245,7 +249,7 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
     """Block-average the masks, strip by strip to keep memory small."""
     rows, columns = labels.shape
     shape = (-(-rows // factor), -(-columns // factor))
-    wanted, avoided, surface, ground = (np.zeros(shape, np.float32) for _ in range(4))
+    wanted, avoided, surface, focusable = (np.zeros(shape, np.float32) for _ in range(4))
     # One mask for each priority: sums of whole numbers are quick and exact.
     parts = [
         (tables.wanted == weight, float(weight), wanted)
@@ -255,7 +259,7 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
     parts += [
         (tables.avoided, 1, avoided),
         (tables.surface, 1, surface),
-        (tables.ground, 1, ground),
+        (tables.focusable, 1, focusable),
     ]
     masks = [
         (table.astype(np.uint8).tobytes(), np.float32(factor**2 / weight), target)
@@ -271,7 +275,7 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
             cells = _block_sums(mask, factor)
             target[first : first + len(cells)] += cells / full
     classes = labels[factor // 2 :: factor, factor // 2 :: factor]
-    return Coverage(wanted, avoided, surface, ground, classes, factor, (rows, columns))
+    return Coverage(wanted, avoided, surface, focusable, classes, factor, (rows, columns))
 
 
 def _block_sums(mask: np.ndarray, factor: int) -> np.ndarray:

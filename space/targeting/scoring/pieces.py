@@ -2,8 +2,8 @@
 
 A model also finds classes in film holes beside the lamella and on shreds. What is neither vacuum
 nor bulk falls into connected pieces (joined along pixels' sides; cracks and coating join, but are
-no lamella themselves). The largest one and all that have at least `LEAST_SHARE` of its area are
-the lamella's; broken lamellae have several. A piece that a polygon of the user touches counts as
+no lamella themselves). The largest one and all of at least `LEAST_SHARE` of its area belong to
+the lamella; broken lamellae have several. A piece that a polygon of the user touches counts as
 well.
 
 Pieces are found exactly, from the runs of pixels in each row: a map of a hundred million pixels has
@@ -35,7 +35,7 @@ def off_pieces(
     table : ndarray of uint8 (256,)
         For each label: `OFF` the lamella, `JOINS` pieces of it, or `COUNTS` for their area too.
     polygons_map_px : sequence of (k, 2) arrays
-        Pieces that one of them touches are the lamella's too.
+        Pieces that one of them touches belong to the lamella too.
 
     Returns
     -------
@@ -97,13 +97,13 @@ def _runs(labels: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray
         change[:, 0], change[:, -1] = inside[:, 0], inside[:, -1]
         np.not_equal(inside[:, 1:], inside[:, :-1], out=change[:, 1:-1])
         row, column = np.divmod(np.flatnonzero(change), columns + 1)
-        place = row * columns + column
+        edge = row * columns + column
         area = np.empty(0, np.int64)
-        if len(place):
-            bounds = place[:-1] if place[-1] == kind.size else place
+        if len(edge):
+            bounds = edge[:-1] if edge[-1] == kind.size else edge
             counted = (kind == COUNTS).ravel().view(np.uint8)
             area = np.add.reduceat(counted, bounds, dtype=np.int64)[::2]
-        parts.append(np.column_stack([place.reshape(-1, 2) + first * columns, area]))
+        parts.append(np.column_stack([edge.reshape(-1, 2) + first * columns, area]))
     starts, ends, area = np.concatenate([np.empty((0, 3), np.int64), *parts]).T
     return starts, ends, area
 

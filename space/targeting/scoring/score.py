@@ -58,19 +58,19 @@ class ScoreMap:
         shape, values = self.values.shape, self.values
         if not values.size:
             return np.zeros(points.shape[:-1])
-        place = points / self.factor - 0.5
-        low = np.floor(place).astype(np.intp)
+        cell = points / self.factor - 0.5
+        low = np.floor(cell).astype(np.intp)
         row0 = np.clip(low[..., 0], 0, shape[0] - 1)
         column0 = np.clip(low[..., 1], 0, shape[1] - 1)
         row1 = np.minimum(row0 + 1, shape[0] - 1)
         column1 = np.minimum(column0 + 1, shape[1] - 1)
-        down = np.clip(place[..., 0] - row0, 0, 1)
-        right = np.clip(place[..., 1] - column0, 0, 1)
+        down = np.clip(cell[..., 0] - row0, 0, 1)
+        right = np.clip(cell[..., 1] - column0, 0, 1)
         upper = values[row0, column0] * (1 - right) + values[row0, column1] * right
         lower = values[row1, column0] * (1 - right) + values[row1, column1] * right
         scores = upper * (1 - down) + lower * down
         if self.thresholds is not None:
-            nearest = np.clip(np.rint(place).astype(np.intp), 0, np.array(shape) - 1)
+            nearest = np.clip(np.rint(cell).astype(np.intp), 0, np.array(shape) - 1)
             scores = np.where(
                 scores >= self.thresholds[nearest[..., 0], nearest[..., 1]], scores, 0
             )
@@ -81,7 +81,7 @@ class ScoreMap:
         return replace(self, values=np.where(allowed, self.values, np.float32(0)))
 
     def brought_inside(self, points_map_px: np.ndarray, grain_px: float) -> np.ndarray:
-        """The nearest places whose fields lie inside the map, `grain_px` from the last that do."""
+        """The nearest positions with the field inside the map, `grain_px` from the last of them."""
         reach = np.array(self.reach_px) + grain_px
         return np.clip(points_map_px, reach, np.array(self.map_shape) - reach)
 
@@ -136,10 +136,10 @@ def scores_at(
     """Scores (n,) at (row, column) points from the pixels themselves.
 
     Pixels that the rim of the field cuts count with their share inside. A point is moved to the
-    nearest of some places in its pixel, by at most 1/400 of the field's shorter side: points
+    nearest of some positions in its pixel, by at most 1/400 of the field's shorter side: points
     share weights then.
     """
-    places = math.ceil(optics.pixel_um / (SHIFT_PER_FIELD * min(optics.field_um)))
+    steps = math.ceil(optics.pixel_um / (SHIFT_PER_FIELD * min(optics.field_um)))
     balance = tables.wanted - np.float32(options.penalty_weight) * tables.avoided
     reach_px = np.array(optics.field_reach_um) / optics.pixel_um
     weights: dict[tuple[float, float], list[np.ndarray]] = {}
@@ -148,7 +148,7 @@ def scores_at(
         if (point < reach_px).any() or (point > np.array(labels.shape) - reach_px).any():
             continue
         pixel = np.minimum(np.floor(point).astype(int), np.array(labels.shape) - 1)
-        row, column = np.rint((point - pixel - 0.5) * places) / places
+        row, column = np.rint((point - pixel - 0.5) * steps) / steps
         phase = (float(row), float(column))
         if phase not in weights:
             directions = EDGE_DIRECTIONS_DEG if options.target_edge else ()
@@ -181,7 +181,7 @@ def field_weight(
     cell_um : float
         Side of a cell.
     phase_px : (float, float)
-        Place of the field's centre from the centre of the middle cell (rows, columns; cells).
+        Position of the field's centre from the centre of the middle cell (rows, columns; cells).
     edge_deg : float, optional
         Sign the weight: + towards this direction (from +column towards +row), - opposite.
         The plain weights still sum to 1.

@@ -1,7 +1,7 @@
-"""Least scores that differ between wanted classes.
+"""Thresholds that differ between wanted classes.
 
-A field may hold several wanted classes. The one that contributes most to its score, counted with
-its priority, tells which threshold the score has to reach; of equal ones the first of
+A field may hold several wanted classes. The score has to reach the threshold of the class that
+contributes most to it, counted with its priority; of equal ones that of the first in
 `target_list`. (For ``target_edge`` the classes inside the field count, whatever the edge.)
 """
 
@@ -67,6 +67,6 @@ def _parts(tables: ClassTables, options: TargetingOptions) -> Iterator[tuple[Cla
     for index, threshold in enumerate(options.thresholds):
         wanted = np.where(tables.entry == index, tables.wanted, np.float32(0))
         yield (
-            replace(tables, wanted=wanted, avoided=nothing, surface=nothing, ground=nothing),
+            replace(tables, wanted=wanted, avoided=nothing, surface=nothing, focusable=nothing),
             threshold,
         )
