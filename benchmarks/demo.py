@@ -1,0 +1,92 @@
+"""The demo, as a new user sees it: seconds, processor time, lines on the screen, and disk.
+
+Runs what `make demo` runs once everything is set up. Processor time is that of the session and of
+the worker, which other programs on the machine change less than seconds on the clock.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .common import PROJECT, parser, report
+
+KINDS = {
+    "tilt series": r"_ts_\d+\.mrc$",
+    "View maps of targets": r"_view\.mrc$",
+    "lamella maps": r"_L\d+\.mrc$",
+    "map of the grid": r"\.mrc$",
+    "pictures": r"\.png$",
+    "state of the microscope": r"^simulated_microscope/",
+    "texts": r"",
+}
+"""File names by kind, the first that fits."""
+
+
+def demo_options() -> list[str]:
+    """Return what make.py gives to `spacetomo` for the demo."""
+    spec = importlib.util.spec_from_file_location("make_program", PROJECT / "make.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(module.DEMO)
+
+
+def disk_mb(folder: Path) -> dict[str, float]:
+    """Return the size of the files in a folder by their kind, in MB."""
+    found = dict.fromkeys(KINDS, 0)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            kind = next(kind for kind, pattern in KINDS.items() if re.search(pattern, name))
+            found[kind] += path.stat().st_size
+    return {kind: round(size / 1e6, 1) for kind, size in found.items()}
+
+
+def measured(out: Path, options: list[str]) -> dict[str, Any]:
+    """Run the demo into a folder; return what it took.
+
+    Raises
+    ------
+    CalledProcessError
+        If it did not end well.
+    """
+    command = [sys.executable, "-m", "space.cli", *options, "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    began, used = time.monotonic(), os.times()
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    wall_s, now = time.monotonic() - began, os.times()
+    print(done.stdout)
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    disk = disk_mb(out)
+    counts = {name: summary[name] for name in ("lamellae_found", "maps", "targets", "tilt_series")}
+    return {
+        "wall_s": round(wall_s, 1),
+        "processor_s": round(
+            now.children_user - used.children_user + now.children_system - used.children_system, 1
+        ),
+        "seconds": summary["seconds"],
+        "lines": len(done.stdout.splitlines()),
+        "disk_mb_total": round(sum(disk.values()), 1),
+        "disk_mb": disk,
+        **counts,
+    }
+
+
+def main() -> None:
+    """Command line; options that it does not know are added to those of the demo."""
+    args, more = parser(__doc__, n=1).parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report(measured(Path(folder) / "demo", [*demo_options(), *more]), args.json)
+
+
+if __name__ == "__main__":
+    main()
