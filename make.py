@@ -161,7 +161,7 @@ def lint(dry):
         ["mypy"],
         ["mkdocs", "build", "--quiet"],
         ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-",
-         "space", "examples", "training", *scripts],
+         "space", "examples", "training", "make.py", *scripts],
     ):  # fmt: skip
         run([tool(command[0]), *command[1:]], dry=dry)
 

@@ -229,8 +229,12 @@ def _simulate(args: argparse.Namespace) -> int:
         return 0 if run_on_session(_script_run(args), show).ok else 1
     plan = _plan(args)
     screen = Screen(sys.stdout, Progress(plan.out, plan.level), args.verbose)
-    with closing(screen):
-        summary = run(plan, screen.hear)
+    try:
+        with closing(screen):
+            summary = run(plan, screen.hear)
+    except KeyboardInterrupt:
+        print(f"To go on: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
+        raise
     print(judge.table(summary))
     if summary["faults"]:
         print("", *summary["faults"], sep="\n")
@@ -267,7 +271,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. The same command with --resume goes on.", file=sys.stderr)
+        print("\nStopped.", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from space import settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.project import project_folder
 
 if TYPE_CHECKING:
     from space.simulator.persist import Setup
@@ -181,7 +182,7 @@ def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
             "Leave out --resume to begin one, or correct --out.",
         )
     refuse_contradictions(out, given)
-    kept = _kept(out)
+    kept = {"space_dir": project_folder(), **_kept(out)}
     changed = {**kept.pop("settings", {}), **given.get("settings", {})}
     return Plan(out=out, resume=True, **{**made_of(out), **kept, **given, "settings": changed})
 

@@ -15,7 +15,8 @@ _FILES = ("", "PL*_im.png", "L*[0-9].png", "L*_seg.png", "L*_tgts.txt", "L*_ts_*
 
 _GRID = re.compile(r"^Grid (\S+) in ")
 _LEVEL = re.compile(r"^Level (\d): \d+ s")
-_ALL_TAKEN = "Acquire at Items ended"
+_TAKEN = ("Tilt series at ", "Acquire at Items ended")
+_LABEL = re.compile(r"P?L\d+")
 _TILT = re.compile(r"^Tilt (\d+) of (\d+)\b")
 
 
@@ -36,7 +37,7 @@ class Progress:
     done, lamellae : int
         How many are done at this level, and how many there are (0 while nobody knows).
     tilt, tilts : int
-        Where the tilt series of the present lamella is, 0 before the first.
+        Where the tilt series of the present lamella is, 0 between two.
     """
 
     folder: Path
@@ -58,10 +59,11 @@ class Progress:
             return replace(self, level=self._next(int(found[1])), done=0)
         found = _TILT.search(line)
         if found:
-            self = replace(self, tilt=int(found[1]), tilts=int(found[2]))
-        elif line.startswith(_ALL_TAKEN):
-            self = replace(self, tilt=0, tilts=0)
-        return self._counted() if self.level else self
+            return replace(self, tilt=int(found[1]), tilts=int(found[2]))
+        if line.startswith(_TAKEN):
+            return replace(self, tilt=0, tilts=0)._counted()
+        # A lamella has files of tilt series from its first tilt on, but counts after its last.
+        return self if self.tilts else self._counted()
 
     def _next(self, finished: int) -> int:
         if finished >= self.highest:
@@ -70,10 +72,11 @@ class Progress:
         return 4 if finished == 2 and self.highest > 3 else finished + 1
 
     def _counted(self) -> Progress:
+        if not self.level:
+            return self
         files = self.folder.glob(f"{glob.escape(self.grid)}_{_FILES[self.level]}")
-        names = {re.match(r"P?L\d+", path.name[len(self.grid) + 1 :])[0] for path in files}
-        # A lamella has files of tilt series from its first tilt on.
-        done = len(names) - (1 if self.level == 5 and self.tilts else 0)
+        labels = [_LABEL.match(path.name[len(self.grid) + 1 :]) for path in files]
+        done = len({label[0] for label in labels if label})
         return replace(self, done=done, lamellae=self.lamellae or self._found())
 
     def _found(self) -> int:

@@ -15,6 +15,7 @@ from space import judge, settings
 from space.config import load_config
 from space.errors import SpaceError
 from space.files import write_text_atomic
+from space.images import DRAWING, read_png_text
 from space.plan import Plan, grids_of, prepare_folder, setup_of
 from space.project import POST_ACTION, SCRIPT, STAND_IN
 from space.scripts import has_setting, read_script, with_own_settings, with_settings
@@ -77,7 +78,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
 
     out = Path(plan.out).resolve()
     script = plan.script or plan.space_dir / SCRIPT
-    text = _session_text(plan, read_script(script, "--script"))
+    text = _session_text(plan, read_script(script, "--script" if plan.script else "--space-dir"))
     scripts = _action_scripts(plan, text)
     policy = policy_of(plan.answers)
     prepare_folder(plan)
@@ -91,7 +92,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
 
     try:
         with (
-            (out / LOG).open("a", encoding="utf-8") as whole_log,
+            (out / LOG).open("a", encoding="utf-8", buffering=1) as whole_log,
             kept(
                 out, setup_of(plan), faults=plan.faults, policy=policy, progress=hear
             ) as simulation,
@@ -115,15 +116,8 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
 
 
 def pictures_to_open(out: Path) -> list[Path]:
-    """Give the pictures of a session that are for people.
-
-    A picture with a JSON beside it is what a model sees, and ``_seg.png`` holds its labels.
-    """
-    return [
-        path
-        for path in sorted(Path(out).glob("*.png"))
-        if not path.with_suffix(".json").exists() and not path.stem.endswith("_seg")
-    ]
+    """Give the pictures of a session that were drawn for people, not for a model or by one."""
+    return [path for path in sorted(Path(out).glob("*.png")) if DRAWING in read_png_text(path)]
 
 
 def policy_of(answers: Path | None) -> Policy | None:
@@ -236,7 +230,7 @@ def _action_scripts(plan: Plan, session_text: str) -> dict[int, Script]:
         scripts[AFTER_SCRIPT] = Script("after", read_script(plan.after, "--after"))
     elif has_setting(session_text, "SPACE_DIR"):
         space_dir = Path(plan.space_dir).resolve()
-        text = read_script(space_dir / POST_ACTION)
+        text = read_script(space_dir / POST_ACTION, "--space-dir")
         scripts[AFTER_SCRIPT] = Script("after", with_settings(text, {"SPACE_DIR": str(space_dir)}))
     return scripts
 
@@ -247,7 +241,7 @@ def _primary_text(plan: Plan) -> str:
     values = {"step": plan.tilt_step_deg, "binning": plan.series_binning}
     if "max_tilt" in plan.settings:
         values["max_tilt"] = plan.settings["max_tilt"]
-    return with_settings(read_script(Path(plan.space_dir) / STAND_IN), values)
+    return with_settings(read_script(Path(plan.space_dir) / STAND_IN, "--space-dir"), values)
 
 
 def columns_on_stage_deg(rotation_deg: float, inverted_x: bool = False) -> float:

@@ -50,8 +50,9 @@ class Session:
         self.says("Level 4: 5 s")
         for n in (1, 2):
             for tilt in (1, 2):
-                self.says(f"Tilt {tilt} of 2 (0.0 deg)", f"G1_L0{n}_ts_001.mrc")
-                self.says(f"Opened G1_L0{n}_ts_001.mrc")
+                self.says(f"Tilt {tilt} of 2 (0.0 deg)")
+                self.says(f"Opened G1_L0{n}_ts_001.mrc", f"G1_L0{n}_ts_001.mrc")
+            self.says("Tilt series at 3 targets done")
         self.says("Acquire at Items ended after 2 items")
 
 
@@ -72,6 +73,7 @@ def test_elsewhere_than_on_a_terminal_each_step_is_one_line(tmp_path):
         "Level 5: 0 of 2 lamellae with tilt series",
         "Level 5: 0 of 2 lamellae with tilt series, tilt 1 of 2",
         "Level 5: 0 of 2 lamellae with tilt series, tilt 2 of 2",
+        "Level 5: 1 of 2 lamellae with tilt series",
         "Level 5: 1 of 2 lamellae with tilt series, tilt 1 of 2",
         "Level 5: 1 of 2 lamellae with tilt series, tilt 2 of 2",
         "Level 5: 2 of 2 lamellae with tilt series",
@@ -115,5 +117,5 @@ def test_a_script_of_ones_own_has_no_progress(tmp_path):
     for stream in (io.StringIO(), Terminal()):
         session = Session(tmp_path, stream)
         session.says("hello")
-        session.says("Tilt 3 of 5")
+        session.says("Tilt 3 of 5 (0.0 deg)")
         assert stream.getvalue() == "hello\n"

@@ -15,7 +15,8 @@ import pytest
 from space import judge
 from space.cli import INTERRUPTED, main
 from space.jobs.presence import pid_alive
-from space.plan import MARKER
+from space.plan import MARKER, resumed
+from space.project import project_folder
 from space.simulator.persist import FOLDER, SETUP
 
 SMALL = ["--lamellae", "1", "--within", "120"]
@@ -139,6 +140,23 @@ def test_where_there_is_no_session_nothing_goes_on(in_folder, capsys):
     assert not (in_folder / "out").exists()
 
 
+def test_a_session_of_an_earlier_version_goes_on_with_the_usual_script(begun):
+    (begun / "out" / MARKER).write_text('{"made_by": "spacetomo simulate"}\n', encoding="utf-8")
+    plan = resumed(Path("out"), {})
+    assert (plan.seed, plan.script, plan.space_dir) == (7, None, project_folder())
+
+
+def test_a_project_that_is_gone_is_told(begun, capsys):
+    marker = begun / "out" / MARKER
+    kept = json.loads(marker.read_text(encoding="utf-8"))
+    del kept["plan"]["script"]
+    kept["plan"]["space_dir"] = str(begun / "gone")
+    marker.write_text(json.dumps(kept), encoding="utf-8")
+    assert main(["simulate", "--out", "out", "--resume"]) == 2
+    told = capsys.readouterr().err
+    assert f"[--space-dir {begun / 'gone' / 'SPACEtomo.py'}]" in told
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"plan": 3}', '{"plan": {"settings": {"a": "(("}}}'])
 def test_a_damaged_marker_is_told(begun, capsys, text):
     (begun / "out" / MARKER).write_text(text, encoding="utf-8")
@@ -193,7 +211,7 @@ def test_what_a_session_started_ends_with_it(in_folder, capsys, end, status):
     pid = int((in_folder / "out" / "child.txt").read_text(encoding="utf-8"))
     assert not pid_alive(pid)
     if status == INTERRUPTED:
-        assert "--resume" in capsys.readouterr().err
+        assert "simulate --out out --resume" in capsys.readouterr().err
 
 
 def test_what_a_session_started_ends_when_serialem_dies(in_folder):
