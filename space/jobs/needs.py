@@ -31,8 +31,8 @@ OLDEST = {"torch": (2, 6), "torchvision": (0, 21), "ultralytics": (8, 3), "nnune
 
 _PATIENCE_S = 60.0
 _DO = (
-    "Mend this, name another Python in the environment variable SPACETOMO_PYTHON, or set "
-    "external_map_dir to run the models on another computer."
+    "Or name another Python in the environment variable SPACETOMO_PYTHON, or have the models run "
+    "on another computer (external_map_dir)."
 )
 
 # Any Python since 3.0 can run this. A package is there if it has a file: what an uninstallation

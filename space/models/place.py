@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 DATASET, PLANS = "dataset.json", "plans.json"
@@ -56,8 +56,10 @@ def missing_files(folder: Path, folds: Sequence[int | str], checkpoint: str) -> 
     lacking = [f"fold_{fold}" for fold in folds if not (folder / f"fold_{fold}").is_dir()]
     if lacking:
         has = f"the folder has {_listed(present)}" if present else "the folder has no fold"
-        remedy = f"Set segmentation_folds = {_as_setting(present)}" if present else "Copy the folds"
-        problems.append(f"{_listed(lacking)} is missing: {has}. {remedy}, or copy what is missing.")
+        remedy = (
+            f"Set segmentation_folds = {_instead(folds, present)}, or copy" if present else "Copy"
+        )
+        problems.append(f"{_listed(lacking)} is missing: {has}. {remedy} what is missing.")
     for fold in folds:
         inside = folder / f"fold_{fold}"
         if inside.is_dir() and not (inside / checkpoint).is_file():
@@ -105,9 +107,12 @@ def _told(folder: Path) -> str:
     return f'"{folder.as_posix()}"'
 
 
-def _as_setting(folds: Iterable[str]) -> str:
-    names = [name[len("fold_") :] for name in folds]
-    return f"[{', '.join(name if name.isdigit() else _quoted(name) for name in names)}]"
+def _instead(wanted: Sequence[int | str], present: Sequence[str]) -> str:
+    """Return the folds to use, as a setting: of those wanted what is there, else what there is."""
+    there = [name[len("fold_") :] for name in present]
+    numbers = [name for name in there if name.isdigit()]
+    chosen = [str(fold) for fold in wanted if str(fold) in there] or numbers or there
+    return f"[{', '.join(name if name.isdigit() else _quoted(name) for name in chosen)}]"
 
 
 def _quoted(name: str) -> str:

@@ -88,7 +88,16 @@ def test_the_fold_that_was_trained_on_everything(tmp_path):
     assert told(model, ("all",)) == []
     (problem,) = told(model, (0, 3))
     assert "fold_3 is missing: the folder has fold_0, fold_all" in problem
-    assert 'segmentation_folds = [0, "all"]' in problem
+    assert "segmentation_folds = [0]," in problem
+    shutil.rmtree(model / "fold_0")
+    (problem,) = told(model, (0, 1))
+    assert (
+        'fold_0, fold_1 is missing: the folder has fold_all. Set segmentation_folds = ["all"]'
+        in (problem)
+    )
+    shutil.rmtree(model / "fold_all")
+    (problem,) = told(model, (0,))
+    assert "the folder has no fold. Copy what is missing." in problem
 
 
 def test_another_checkpoint_is_named_and_can_be_used(model):
