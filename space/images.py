@@ -172,13 +172,20 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     try:
         # The class itself, not Image.open: maps may be larger than PIL's general size limit.
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
-            image.load()
             if image.mode not in ("L", "P", "1", "RGB", "RGBA", "LA"):
                 raise SpaceError(
                     f"A map picture has 8 bits per pixel, this one is of kind {image.mode}.",
                     str(path),
                     "Save it as 8-bit grey PNG",
                 )
+            if megapixels * len(image.getbands()) > LARGEST_PICTURE_MPX:
+                raise SpaceError(
+                    f"The picture has {megapixels:.0f} million pixels of {image.mode}, too many to "
+                    "be read.",
+                    str(path),
+                    "Save it as 8-bit grey PNG",
+                )
+            image.load()
             texts = {key: str(value) for key, value in getattr(image, "text", {}).items()}
             grey = image if image.mode == "L" else image.convert("L")
             array = np.array(grey, dtype=np.uint8)

@@ -173,3 +173,16 @@ def test_what_follows_the_end_of_a_picture_is_not_read(tmp_path):
     texts = images.read_png_text(path)
     path.write_bytes(path.read_bytes() + bytes(3_000_000))
     assert images.read_png_text(path) == texts
+
+
+@pytest.mark.parametrize(
+    ("colour", "told"), [(0, "cannot be decoded"), (6, "million pixels of RGBA")]
+)
+def test_memory_for_a_picture_is_limited_with_its_colours(tmp_path, colour, told):
+    path = tmp_path / "a.png"
+    images.write_png(path, np.zeros((9, 9), np.uint8), 2.0, "test")
+    (_, header), *rest = png_chunks(path.read_bytes())
+    size = (20_000).to_bytes(4, "big") + (6_000).to_bytes(4, "big")  # 120 million
+    path.write_bytes(as_png([(b"IHDR", size + bytes([8, colour]) + header[10:]), *rest]))
+    with pytest.raises(SpaceError, match=told):
+        images.read_png(path)
