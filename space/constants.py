@@ -37,7 +37,7 @@ def read_constants(path: Path) -> tuple[dict[str, Any], list[str]]:
     OSError
         If the file cannot be read, is no file, or is too large.
     """
-    return parse_constants(decode(read_bytes_bounded(Path(path).resolve(), LARGEST_BYTES)))
+    return parse_constants(decode(read_bytes_bounded(path, LARGEST_BYTES, follow_links=True)))
 
 
 def parse_constants(text: str) -> tuple[dict[str, Any], list[str]]:

@@ -42,11 +42,13 @@ def is_name(text: str) -> bool:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def read_bytes_bounded(path: Path, limit: int = LARGEST_TEXT_BYTES) -> bytes:
+def read_bytes_bounded(
+    path: Path, limit: int = LARGEST_TEXT_BYTES, follow_links: bool = False
+) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
     A folder that others write into may hold anything: a pipe or a device would be read for ever,
-    a link may lead out of it.
+    a link may lead out of it. Where nobody else writes, a link may be followed: it is meant.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def read_bytes_bounded(path: Path, limit: int = LARGEST_TEXT_BYTES) -> bytes:
     path = Path(path)
     kind = os.lstat(path)
     if stat.S_ISLNK(kind.st_mode):
-        if path.resolve().parent != path.parent.resolve():
+        if not follow_links and path.resolve().parent != path.parent.resolve():
             raise OSError(errno.EINVAL, "a link out of its folder is not read", str(path))
         kind = os.stat(path)
     if not stat.S_ISREG(kind.st_mode):
@@ -80,7 +82,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES) -> Any:
+def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES, follow_links: bool = False) -> Any:
     """Read a JSON file from outside.
 
     Raises
@@ -90,7 +92,7 @@ def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES) -> Any:
     ValueError
         If it is not whole, no JSON, nested too deeply, or holds numbers that are none.
     """
-    return parse_json(read_bytes_bounded(path, limit).decode("utf-8-sig"))
+    return parse_json(read_bytes_bounded(path, limit, follow_links).decode("utf-8-sig"))
 
 
 def parse_json(text: str, odd_numbers: bool = False) -> Any:

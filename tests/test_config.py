@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,14 @@ def test_a_misspelt_name_is_told(folder, name, meant):
 def test_names_of_ones_own_are_left_alone(folder):
     change(folder, "category_colors = {'good': 'green'}\nmy_notes: str = 'weights of May'")
     load_config(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_file_may_be_a_link(folder, tmp_path):
+    (folder / CONFIG_FILE).rename(tmp_path / "mine.py")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / CONFIG_FILE).symlink_to(tmp_path / "mine.py")
+    load_config(tmp_path / "project")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

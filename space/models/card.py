@@ -23,7 +23,7 @@ def is_simulated_only(model_folder: Path) -> bool:
     """
     path = Path(model_folder) / CARD
     try:
-        trained_on = read_json(path.resolve())["trained_on"]
+        trained_on = read_json(path, follow_links=True)["trained_on"]
     except FileNotFoundError:
         return False
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -42,7 +42,7 @@ def read_table(path: Path) -> dict[str, Any]:
     """
     again = f"Copy {path.name} of this model again."
     try:
-        values = read_json(path.resolve())
+        values = read_json(path, follow_links=True)
     except OSError as error:
         told = error.strerror or str(error)
         raise SpaceError(f"{path.name} cannot be read ({told}).", str(path), again) from None
