@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -186,6 +187,24 @@ def test_a_file_that_cannot_be_read_is_told_without_more(folder, line, words):
         load_config(folder)
     assert words in str(caught.value)
     assert "is missing" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+def test_slips_of_the_keyboard_are_told_and_never_an_error(folder):
+    path = folder / CONFIG_FILE
+    whole = path.read_text(encoding="utf-8")
+    random = Random(7)
+    for _ in range(200):
+        text = list(whole)
+        for _ in range(random.randint(1, 6)):
+            slip = random.choice(
+                ["(", "]", '"', "'", "\n", " ", "=", "\\", "{", "*", "-", "0", "f'", "x."]
+            )
+            text[random.randrange(len(text))] = slip
+        path.write_text("".join(text), encoding="utf-8")
+        try:
+            load_config(folder)
+        except SpaceError as error:
+            assert len(str(error)) < 3000
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import zipfile
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -422,6 +423,24 @@ def test_looking_at_a_checkpoint_runs_nothing_of_it(model, monkeypatch, tmp_path
     assert not (tmp_path / "exploded").exists()
     pickle.loads(pickle.dumps(Bomb()))
     assert (tmp_path / "exploded").exists(), "the bomb is none"
+
+
+def test_damaged_descriptions_are_told_and_never_an_error(model):
+    path = model / "fold_0" / FINAL
+    with zipfile.ZipFile(path) as archive:
+        whole = archive.read("checkpoint_final/data.pkl")
+    random = Random(12)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(random.randint(1, 5)):
+            place = random.randrange(len(data))
+            data[place : place + random.choice((0, 1, 1, 8))] = random.randbytes(
+                random.choice((0, 1, 1, 3))
+            )
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("checkpoint_final/data.pkl", bytes(data))
+        assert all(len(text) < 1500 for text in told(model))
+        class_doubt(model, (0,), FINAL)
 
 
 def test_all_problems_are_told_at_once(tmp_path):
