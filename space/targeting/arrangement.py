@@ -160,7 +160,9 @@ def _with_extra_tracking(areas: Sequence[Area], problem: Problem) -> tuple[list[
         position = place_extra_tracking(area.targets_map_px, blocked, problem)
         if position is None:
             where = f" in area {number}" if len(areas) > 1 else ""
-            warnings.append(f"No room for an extra tracking target{where}: a usual target is used.")
+            warnings.append(
+                f"No room for an extra tracking target{where}: another target is used for tracking."
+            )
             result.append(area)
             continue
         extra = position[None]

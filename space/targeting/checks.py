@@ -36,7 +36,7 @@ def as_points(points_map_px: ArrayLike | None, map_shape: tuple[int, ...], what:
     if points.size == 0 and points.ndim <= 2:
         return np.empty((0, 2))
     if points.ndim != 2 or points.shape[1] != 2:
-        raise SpaceError("Points are a list of (row, column) pairs.", what, "Use map pixels.")
+        raise SpaceError("Points must be a list of (row, column) pairs.", what, "Use map pixels.")
     outside = ~((points >= 0) & (points <= np.array(map_shape))).all(axis=1)
     if outside.any():
         number = int(np.argmax(outside))
@@ -157,9 +157,9 @@ def _geometry_warnings(
     arm_um = lever_arm_um(points, optics)
     if not len(points):
         found.append(
-            f"No geometry points{where}: there are not {LEAST} places on free lamella, apart from "
-            "one another and from the targets' beams, that span a plane. PACEtomo cannot measure "
-            "how the lamella lies; give it pretilt and rotation."
+            f"No geometry points{where}: free lamella has too few positions, apart from one "
+            "another and from the targets' beams, to span a plane. PACEtomo cannot measure the "
+            "lamella's geometry: set pretilt and rotation in PACEtomo."
         )
     elif len(points) < LEAST:
         found.append(

@@ -83,7 +83,9 @@ def find_holes(picture: np.ndarray, bright: bool | None = None) -> HoleLattice |
     """
     picture = np.asarray(picture)
     if picture.ndim != 2:
-        raise SpaceError("A picture has rows and columns.", "hole pattern", "Give a 2-D array.")
+        raise SpaceError(
+            "The picture must have rows and columns.", "hole pattern", "Give a 2-D array."
+        )
     factor = max(1, math.ceil(max(picture.shape, default=0) / LONGEST_PX))
     small = _flattened(picture, factor)
     if min(small.shape) < 16 or not small.any():

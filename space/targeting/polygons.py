@@ -82,13 +82,15 @@ def _as_polygon(number: int, corners: ArrayLike) -> np.ndarray:
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise SpaceError(
-            "A polygon is a list of (row, column) corners.", where, "Give numbers in map pixels."
+            "A polygon must be a list of (row, column) corners.",
+            where,
+            "Give numbers in map pixels.",
         )
     if len(points) > 1 and (points[0] == points[-1]).all():
         points = points[:-1]
     if len(points) < 3:
-        raise SpaceError("A polygon needs three corners.", where, "Add corners or leave it out.")
+        raise SpaceError("A polygon needs three corners.", where, "Add corners or remove it.")
     widths = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if widths[-1] <= FLAT * widths[0]:
-        raise SpaceError("All corners lie on one line.", where, "Move one or leave it out.")
+        raise SpaceError("All corners lie on one line.", where, "Move one or remove the polygon.")
     return points

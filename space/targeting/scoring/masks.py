@@ -127,7 +127,7 @@ def _refuse_classes(label_names: dict[str, int], options: TargetingOptions) -> N
         raise SpaceError(
             f"Both wanted and avoided: {', '.join(both)}.",
             "target_list / avoid_list",
-            "Take it out of one of the lists.",
+            "Remove it from one of the lists.",
         )
     if not options.target_list:
         raise SpaceError("No class to target.", "target_list", 'Name one, e.g. "mitos".')
@@ -201,7 +201,7 @@ def on_own_pieces(
         return labels, tables, np.zeros(256, np.int64)
     if len(tables.beside) < 2:
         raise SpaceError(
-            "The segmentation model has too many classes to tell the lamella's pieces.",
+            "The segmentation model has too many classes to separate the lamella's pieces.",
             "target selection",
             "Set on_lamella_only = False.",
         )
@@ -235,7 +235,7 @@ def as_labels(label_map: np.ndarray) -> np.ndarray:
     labels = np.asarray(label_map)
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise SpaceError(
-            f"A label map is a 2-D array of whole numbers, not {labels.dtype} {labels.shape}.",
+            f"A label map must be a 2-D array of whole numbers, not {labels.dtype} {labels.shape}.",
             "target selection",
         )
     if labels.dtype == np.uint8:
