@@ -58,7 +58,7 @@ QUICK = Patience(
 )
 
 _COMMON = """
-import errno, os, random, sys, time
+import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
 from space.jobs import monitor, pool, presence, queue, worker
@@ -111,7 +111,8 @@ _MONITOR = """
 monitor.FIRST_PAUSE_SECONDS = 0.1
 monitor.LONGEST_PAUSE_SECONDS = 1.0
 monitor.BROKEN_SECONDS = 2.0
-monitor._runs_per_gpu = lambda space_dir: 1
+monitor.load_config = lambda space_dir: types.SimpleNamespace(runs_per_gpu=1)
+monitor.missing_here = lambda config, space_dir: []
 monitor.ModelMarks = lambda load: None
 sys.exit(monitor.main(space_dir=Path({home!r})))
 """
