@@ -433,4 +433,5 @@ def test_no_module_that_reads_files_is_forgotten():
     found = {
         path.stem for path in root.rglob("*.py") if OPENS.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {*READ_HERE.split(), *" ".join(READ_ELSEWHERE).split()}
+    listed = {*READ_HERE.split(), *" ".join(READ_ELSEWHERE).split()}
+    assert not found - listed, "modules that open files and are in none of the lists above"

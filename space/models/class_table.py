@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError, shown
-from space.files import read_json
+from space.files import is_name, read_json
 from space.models.place import DATASET, misplaced
 
 _HIGHEST_LABEL = 255
-_MOST_LETTERS = 100
 
 
 def read_dataset(model_folder: Path) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def label_table(dataset: Mapping[str, Any]) -> tuple[dict[str, int], str]:
             return {}, f"{shown(name)} has {shown(label)} where a label is needed."
         if not 0 <= label <= _HIGHEST_LABEL:
             return {}, f"{shown(name)} has the label {shown(label)}; 0 to 255 can be used."
-        if not name.strip() or len(name) > _MOST_LETTERS or not name.isprintable():
+        if not name.strip() or not is_name(name):
             return {}, f"{shown(name)} is no name of a class."
         if name in table:
             return {}, f"{shown(name)} is there twice."
