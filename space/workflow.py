@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from space import settings as settings_module
-from space.config import CONFIG_FILE, Config, load_config
+from space.config import Config, load_config
 from space.errors import SpaceError
 from space.jobs import needs
 from space.jobs.records import TASKS
@@ -44,9 +44,7 @@ def run_script(script_globals: Mapping[str, Any]) -> None:
     A problem that the user can mend ends the script with its message, without a traceback.
     """
     _require_serialem()
-    misspelt = settings_module.misspelt(script_globals)
-    left_out = settings_module.left_out(script_globals)
-    _with_messages(lambda: run(Settings.from_script(script_globals), misspelt, left_out))
+    _with_messages(lambda: run(script_globals))
 
 
 def run_post_action_script(space_dir: str) -> None:
@@ -82,11 +80,8 @@ def _with_messages(work: Callable[[], None]) -> None:
 # --- a session ----------------------------------------------------------------------------------
 
 
-def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> None:
-    """Run all grids of a session up to `settings.automation_level`.
-
-    `problems` are mistakes in the script that are known already, `remark` is something to tell
-    about it.
+def run(script_globals: Mapping[str, Any]) -> None:
+    """Run all grids of a session up to its `automation_level`.
 
     Raises
     ------
@@ -95,10 +90,11 @@ def run(settings: Settings, problems: Sequence[str] = (), remark: str = "") -> N
         when every grid failed.
     """
     check_program()
-    config = checked(settings, problems)
+    settings, config = checked(script_globals)
     with log_to_serialem():
-        if remark:
-            _log.info("%s", remark)
+        left_out = settings_module.left_out(script_globals)
+        if left_out:
+            _log.info("%s", left_out)
         if settings.automation_level >= SEGMENT:
             _tell_doubts(settings, config)
         scope.work_unattended()
@@ -193,27 +189,27 @@ def _session_directory() -> Path:
     return here
 
 
-def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
-    """Return the model configuration when all settings are well.
+def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
+    """Return the settings of a script and the model configuration when all is well.
 
     Raises
     ------
     SpaceError
         With every problem found, one per line.
     """
-    problems = list(known_problems)
-    config, project = None, settings.SPACE_DIR
-    here = isinstance(project, str) and bool(project) and (Path(project) / CONFIG_FILE).is_file()
-    if here:
+    problems = settings_module.misspelt(script_globals)
+    asked = settings_module.parse(script_globals)
+    config, project = None, settings_module.project_folder(asked)
+    if project is not None:
         try:
-            config = load_config(Path(project))
+            config = load_config(project)
         except SpaceError as error:
             problems.append(str(error))
-    problems += settings_module.check(settings, config)
+    problems += settings_module.check(asked, config)
     problems += own_packages_missing()
-    if here and not settings.external_map_dir:
-        tasks = ("detect",) if settings.automation_level in (FIND, COLLECT) else TASKS
-        problems += needs.missing_here(config, Path(project), tasks)
+    if project is not None and not asked.settings.external_map_dir:
+        tasks = ("detect",) if asked.settings.automation_level in (FIND, COLLECT) else TASKS
+        problems += needs.missing_here(config, project, tasks)
     problems = list(dict.fromkeys(problems))
     if problems or config is None:
         count = f"{len(problems)} things are wrong" if len(problems) > 1 else "One thing is wrong"
@@ -222,7 +218,7 @@ def checked(settings: Settings, known_problems: Sequence[str] = ()) -> Config:
             f"{count}; nothing was moved:\n{lines}\n",
             do="Correct this and run the script again.",
         )
-    return config
+    return asked.settings, config
 
 
 def run_grid(session: GridSession, slot: int | str) -> bool:

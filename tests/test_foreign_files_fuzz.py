@@ -70,7 +70,7 @@ OPENS = re.compile(
     r"|Image\.open|PngImageFile\("
 )
 READ_HERE = """
-files images settings claims engine pool presence queue records results mdoc moving mrc navfile
+files images saved claims engine pool presence queue records results mdoc moving mrc navfile
 reading identity inference lamella_list prepare target_facts choice_file class_table card constants
 autodoc instrument policy text_files
 """

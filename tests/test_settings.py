@@ -13,11 +13,13 @@ from space.errors import SpaceError
 from space.models.card import is_simulated_only
 from space.settings import (
     SETTINGS_FILE,
+    Asked,
     Settings,
     check,
     doubted_targets,
     load,
     misspelt,
+    parse,
     save,
 )
 
@@ -47,21 +49,25 @@ def good(project):
     return Settings(SPACE_DIR=str(project))
 
 
+def asked(good: Settings, **changes: object) -> Asked:
+    """The settings of a script with some changed."""
+    return parse({**good.to_dict(), **changes})
+
+
 @pytest.fixture
 def config(project):
     return load_config(project)
 
 
 def test_the_defaults_are_well(good, config):
-    assert check(good, config) == []
+    assert check(asked(good), config) == []
 
 
 def test_the_script_and_the_defaults_agree():
     values: dict = {}
     text = (ROOT / "SPACEtomo.py").read_text(encoding="utf-8").split("import sys")[0]
     exec(text, values)
-    settings = Settings.from_script(values)
-    assert replace(settings, SPACE_DIR="") == Settings()
+    assert parse(values).problems == () and parse(values).settings == Settings()
     missing = [name for name in vars(Settings()) if name not in values]
     assert missing == []
 
@@ -110,7 +116,7 @@ def test_the_script_and_the_defaults_agree():
         ("grid_list", (True,), "grid_list holds True"),
         ("grid_list", (1, 1), "more than once"),
         ("grid_list", (1, "stage"), "Put it first"),
-        ("grid_default_name", 7, "not a text"),
+        ("grid_default_name", 7, "must be a string"),
         ("target_list", (), "empty"),
         ("target_list", "mitos", "not a list"),
         ("target_list", ("mitso",), "'mitos'"),
@@ -130,11 +136,11 @@ def test_the_script_and_the_defaults_agree():
         ("IM_image_state", (3, 4), '"" to use IM_mag_index'),
         ("external_map_dir", "/nowhere/at/all", "not a folder"),
         ("SPACE_DIR", "/nowhere/at/all", "holds no SPACEtomo_config.py"),
-        ("SPACE_DIR", None, "not a folder name"),
+        ("SPACE_DIR", None, "must be a string"),
     ],
 )
 def test_each_wrong_setting_is_named(good, config, name, value, word):
-    problems = check(replace(good, **{name: value}), config)
+    problems = check(asked(good, **{name: value}), config)
     assert len(problems) == 1, problems
     assert name in problems[0] and word in problems[0]
 
@@ -153,7 +159,7 @@ def test_each_wrong_setting_is_named(good, config, name, value, word):
 )
 def test_imaging_states_in_all_forms(good, config, tmp_path, name, value):
     settings = replace(good, **{name: value})
-    assert check(settings, config) == []
+    assert check(asked(settings), config) == []
     save(settings, tmp_path)
     assert getattr(load(tmp_path), name) == value
 
@@ -165,18 +171,18 @@ def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, c
             {"labels": {"background": 0, "white": 1, "black": 2, "crack": 3, "ice": 4, "mitos": 5}}
         )
     )
-    assert check(replace(good, target_list=("lamella", "mitos")), config) == []
-    assert check(replace(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
-    assert len(check(replace(good, target_list=("mitos", "lamella")), config)) == 1
+    assert check(asked(good, target_list=("lamella", "mitos")), config) == []
+    assert check(asked(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
+    assert len(check(asked(good, target_list=("mitos", "lamella")), config)) == 1
 
 
 def test_thresholds_may_be_given_for_classes_that_are_not_wanted_now(good, config):
     for value in ({"mitos": 0.1, "lamella": 0.2}, {"crack": 0}, 0):
-        assert check(replace(good, target_score_threshold=value), config) == []
+        assert check(asked(good, target_score_threshold=value), config) == []
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):
-    wrong = replace(
+    wrong = asked(
         good,
         automation_level=9,
         WG_montage_overlap=2,
@@ -195,7 +201,7 @@ def test_ten_wrong_settings_give_ten_messages(good, config):
 @pytest.mark.parametrize(("level", "count"), [(1, 0), (2, 0), (3, 1), (4, 1)])
 def test_the_segmentation_model_is_needed_from_level_3(good, config, project, level, count):
     (project / "models/lamella_segmentation/dataset.json").unlink()
-    problems = check(replace(good, automation_level=level), config)
+    problems = check(asked(good, automation_level=level), config)
     assert len(problems) == count
     assert all("segmentation model" in text for text in problems)
 
@@ -222,19 +228,19 @@ def test_organelles_of_a_model_that_saw_no_real_map_are_acquired_only_if_it_is_m
 ):
     if card:
         say_trained_on(project, card)
-    asked = replace(good, target_list=targets, automation_level=level, trust_simulated_model=trust)
-    problems = check(asked, config)
+    wanted = replace(good, target_list=targets, automation_level=level, trust_simulated_model=trust)
+    problems = check(asked(wanted), config)
     assert len(problems) == refused
     if refused:
         assert problems[0].startswith("trust_simulated_model") and "noise" in problems[0]
     doubted = bool(card) and "simulated" in card and targets != ("lamella",)
-    assert bool(doubted_targets(asked, config)) == doubted
+    assert bool(doubted_targets(wanted, config)) == doubted
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '"simulated"'])
 def test_a_card_that_cannot_be_read_is_told(good, config, project, text):
     say_trained_on(project, text)
-    problems = check(good, config)
+    problems = check(asked(good), config)
     assert len(problems) == 1 and "card" in problems[0]
 
 
@@ -250,12 +256,12 @@ def test_with_an_external_machine_the_class_table_alone_is_needed_here(
     (project / "models/lamella_detector/weights.pt").unlink()
     (model / "plans.json").unlink()
     (model / "fold_0/checkpoint_final.pth").unlink()
-    assert check(external, config) == []
+    assert check(asked(external), config) == []
     (model / "dataset.json").unlink()
-    (problem,) = check(external, config)
+    (problem,) = check(asked(external), config)
     assert "the only file of the segmentation model that is needed here" in problem
     assert str(model / "dataset.json") in problem
-    assert check(replace(external, automation_level=2), config) == []
+    assert check(asked(external, automation_level=2), config) == []
 
 
 def test_a_slip_in_a_settings_name_is_told_instead_of_taking_the_default():

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.settings import SETTINGS_FILE, Settings, check, left_out, load, misspelt, save
+from space.settings import SETTINGS_FILE, Settings, check, left_out, load, misspelt, parse, save
 
 NAMES = [one.name for one in fields(Settings)]
 
@@ -110,7 +110,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [NAN, INF, -INF, None, 1j, b"x", object(), [NAN], {"a": NAN}])
 def test_what_can_be_no_setting_is_told_for_every_setting(name, value):
-    problems = check(Settings.from_script({name: value}), None)
+    problems = check(parse({name: value}), None)
     assert any(text.startswith(f"{name} ") for text in problems), problems
 
 
@@ -124,8 +124,8 @@ def test_what_can_be_no_setting_is_told_for_every_setting(name, value):
         ("beam_margin", 1e9, "at most 100"),
         ("penalty_weight", 1e300, "at most 100"),
         pytest.param("max_targets", 10**5000, "that cannot be shown", id="huge"),
-        ("MM_mean_threshold", 1e300, "at most 1e+09"),
-        pytest.param("IM_mag_index", 10**400, "at most 1e+07", id="large"),
+        ("MM_mean_threshold", 1e300, "at most 1000000000"),
+        pytest.param("IM_mag_index", 10**400, "at most 10000000", id="large"),
         ("target_list", "nucleus", '["nucleus"]'),
         ("target_list", "mitos, nucleus", '["mitos", "nucleus"]'),
         ("target_list", '["mitos"]', '["mitos"]'),
@@ -153,9 +153,7 @@ def test_what_can_be_no_setting_is_told_for_every_setting(name, value):
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_right(name, value, words):
-    (problem,) = check(
-        Settings.from_script({"SPACE_DIR": str(Path(__file__).parents[1]), name: value}), None
-    )
+    (problem,) = check(parse({"SPACE_DIR": str(Path(__file__).parents[1]), name: value}), None)
     assert name in problem and words in problem and len(problem) < 500
 
 
@@ -168,7 +166,7 @@ def test_a_wrong_value_is_told_with_what_is_right(name, value, words):
         ("max_targets", np.int64(3), 3),
         ("save_plot", np.bool_(True), True),
         ("grid_list", np.array([1, 2]), (1, 2)),
-        ("grid_list", [np.int32(1), "stage"], (1, "stage")),
+        ("grid_list", ["stage", np.int32(1)], ("stage", 1)),
         ("grid_list", range(1, 4), (1, 2, 3)),
         ("target_list", np.array(["mitos", "ice"]), ("mitos", "ice")),
         ("target_list", {"mitos": np.float32(0.5)}, {"mitos": 0.5}),
@@ -176,7 +174,7 @@ def test_a_wrong_value_is_told_with_what_is_right(name, value, words):
     ],
 )
 def test_numbers_of_numpy_count_as_plain_ones(tmp_path, name, value, plain):
-    chosen = Settings.from_script({name: value})
+    chosen = parse({name: value}).settings
     assert getattr(chosen, name) == plain
     assert type(getattr(chosen, name)) is type(plain)
     json.loads(save(chosen, tmp_path).read_text(encoding="utf-8"))
@@ -195,7 +193,7 @@ anything = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), anything))
 def test_no_value_whatever_makes_the_checks_fail_themselves(values):
-    problems = check(Settings.from_script(values), None)
+    problems = check(parse(values), None)
     assert all(isinstance(text, str) and text for text in problems)
 
 
@@ -211,7 +209,7 @@ def stored(folder: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"max_tilt": NAN}, "max_tilt"),
+        ({"max_tilt": NAN}, "NaN is not a number"),
         ({"max_tilt": "60"}, "max_tilt"),
         ({"max_tilt": 91}, "at most 80"),
         ({"beam_diameter": 0.0016}, "given in um"),

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from space.images import read_json_beside
-from space.settings import Settings
+from space.settings import Result, Settings, settings_of
 from space.steps import lamella_list
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, is_begun, targets_files
@@ -22,21 +21,11 @@ from space.steps.target_facts import choice_path, is_begun, targets_files
 KEY = "made_with"
 """Name of the table of settings in each of these files."""
 
-WHOLE_GRID = ("WG_image_state", "WG_montage_overlap")
-LAMELLAE = ("WG_detection_threshold", "exclude_lamella_classes")
-REFINED = ("WG_offset_via_IM", "IM_image_state", "IM_mag_index")
-MAP = ("MM_image_state", "MM_montage_overlap", "MM_padding_factor", "objective_aperture")
-NOWHERE = (
-    "SPACE_DIR", "automation_level", "grid_list", "grid_default_name", "save_plot",
-    "aperture_control", "MM_mean_threshold", "external_map_dir", "trust_simulated_model",
-)  # fmt: skip
-"""Settings that say how a run goes on and leave no trace in its results."""
-
-TARGETS = tuple(
-    one.name
-    for one in fields(Settings)
-    if one.name not in (*WHOLE_GRID, *LAMELLAE, *REFINED, *MAP, *NOWHERE)
-)
+WHOLE_GRID = settings_of(Result.WHOLE_GRID)
+LAMELLAE = settings_of(Result.LAMELLAE)
+REFINED = settings_of(Result.REFINED)
+MAP = settings_of(Result.MAP)
+TARGETS = settings_of(Result.TARGETS)
 
 
 def made_with(settings: Settings, names: Sequence[str]) -> dict[str, Any]:

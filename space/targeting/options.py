@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 from space.errors import SpaceError
-from space.settings import ITERATIONS, STEEPEST_TILT_DEG, WHOLE_LAMELLA, Settings
+from space.predicates import is_number, is_whole
+from space.settings import (
+    STEEPEST_TILT_DEG,
+    WHOLE_LAMELLA,
+    ClassNames,
+    Settings,
+    is_priority,
+    plain,
+    problems_of,
+)
 
-DEFAULT_THRESHOLD = 0.03
 _USUAL = Settings()
+DEFAULT_THRESHOLD = 0.03
+
+_SETTINGS = {
+    "sparse": "sparse_targets",
+    **{
+        name: name
+        for name in (
+            "target_list", "avoid_list", "target_edge", "penalty_weight", "max_iterations",
+            "extra_tracking", "tolerance", "on_lamella_only",
+        )
+    },
+}  # fmt: skip
+"""Options that may be what the settings of these names may be."""
 
 
 @dataclass(frozen=True)
@@ -73,36 +93,34 @@ class TargetingOptions:
     target_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        problems = [
+            text
+            for own, setting in _SETTINGS.items()
+            for text in problems_of(setting, plain(getattr(self, own)))
+        ]
+        problems += ClassNames("white").problems("off_lamella", plain(self.off_lamella))
+        if problems:
+            raise SpaceError(" ".join(problems), "target selection")
         weights = tuple(self.target_weights)
         if isinstance(self.target_list, Mapping):
             weights = tuple(self.target_list.values())
         # Lists are accepted, but a frozen value must not hold one.
-        object.__setattr__(self, "target_list", _names(self.target_list, "target_list"))
+        for name in ("target_list", "avoid_list", "off_lamella"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        threshold = plain(self.target_score_threshold)
+        object.__setattr__(self, "target_score_threshold", threshold)
+        scores = threshold.values() if isinstance(threshold, dict) else (threshold,)
+        _need(all(map(is_number, scores)), "target_score_threshold", "a number")
         object.__setattr__(self, "target_weights", weights or (1.0,) * len(self.target_list))
         _need(
             len(self.target_weights) == len(self.target_list)
-            and all(is_priority(weight) for weight in self.target_weights),
+            and all(is_priority(plain(weight)) for weight in self.target_weights),
             "Each priority in target_list",
             "a number above 0 and at most 1",
         )
-        object.__setattr__(self, "avoid_list", _names(self.avoid_list, "avoid_list"))
-        object.__setattr__(self, "off_lamella", _names(self.off_lamella, "off_lamella"))
-        threshold = self.target_score_threshold
-        if isinstance(threshold, Mapping):
-            threshold = dict(threshold)
-            object.__setattr__(self, "target_score_threshold", threshold)
-        values = threshold.values() if isinstance(threshold, dict) else (threshold,)
-        _need(all(map(_is_finite, values)), "target_score_threshold", "a number")
-        _need(0 <= self.penalty_weight < math.inf, "penalty_weight", "a number from 0 up")
-        fewest, most = ITERATIONS
+        most = plain(self.max_targets)
         _need(
-            _is_whole(self.max_iterations) and fewest <= self.max_iterations <= most,
-            "max_iterations",
-            f"a whole number from {fewest} to {most}",
-        )
-        _need(0 <= self.tolerance < 1, "tolerance", "a fraction from 0 to 1")
-        _need(
-            self.max_targets is None or (_is_whole(self.max_targets) and self.max_targets >= 1),
+            most is None or (is_whole(most) and most >= 1),
             "max_targets",
             "a whole number from 1 up, or None",
         )
@@ -256,26 +274,6 @@ class Optics:
         cos = abs(math.cos(math.radians(self.field_rotation_deg)))
         sin = abs(math.sin(math.radians(self.field_rotation_deg)))
         return (width_um * sin + height_um * cos) / 2, (width_um * cos + height_um * sin) / 2
-
-
-def is_priority(value: object) -> bool:
-    """Whether a value can be the priority of a class: a number above 0 and at most 1."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _names(value: Iterable[object], setting: str) -> tuple[str, ...]:
-    names = tuple(name for name in value if isinstance(name, str))
-    if isinstance(value, str) or len(names) < len(tuple(value)):
-        raise SpaceError("A list of class names is needed.", setting, 'e.g. ["mitos"]')
-    return names
 
 
 def _need(holds: bool, what: str, wanted: str) -> None:

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from space import packages, workflow
 from space.config import load_config
 from space.errors import SpaceError
 from space.jobs import monitor, needs
-from space.settings import Settings
 from tests.models.nnunet_files import write_checkpoint, write_model
 from tests.test_weights import asks_for, checkpoint
 
@@ -50,7 +48,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def settings(project):
-    return Settings(SPACE_DIR=str(project), avoid_list=("white",), target_list=("mitos",))
+    return {"SPACE_DIR": str(project), "avoid_list": ["white"], "target_list": ["mitos"]}
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ def has(monkeypatch):
     return tell
 
 
-def told(settings: Settings) -> str:
+def told(settings: dict) -> str:
     try:
         workflow.checked(settings)
     except SpaceError as error:
@@ -107,16 +105,16 @@ def test_versions_that_are_not_known_are_taken_for_new(settings, has):
 def test_levels_1_and_2_need_the_detector_only(settings, project, has):
     has(packages=lacking("nnunetv2"))
     shutil.rmtree(project / "models/lamella_segmentation")
-    assert told(replace(settings, automation_level=2)) == ""
+    assert told(dict(settings, automation_level=2)) == ""
     (project / "models/lamella_detector/weights.pt").unlink()
-    assert "detection model" in told(replace(settings, automation_level=1))
+    assert "detection model" in told(dict(settings, automation_level=1))
 
 
 def test_with_an_external_machine_nothing_else_is_needed_here(settings, project, has, tmp_path):
     has(version=[2, 7, 0])
     shutil.rmtree(project / "models/lamella_detector")
     (project / "models/lamella_segmentation/plans.json").unlink()
-    assert told(replace(settings, external_map_dir=str(tmp_path))) == ""
+    assert told(dict(settings, external_map_dir=str(tmp_path))) == ""
 
 
 @pytest.mark.parametrize(
@@ -145,7 +143,7 @@ def test_everything_is_told_together(settings, project, has, monkeypatch):
     monkeypatch.setattr(packages, "OWN_PACKAGES", ("numpy", "no_such_package"))
     (project / "models/lamella_detector/weights.pt").write_bytes(b"")
     (project / "models/lamella_segmentation/plans.json").write_text("{", encoding="utf-8")
-    text = told(replace(settings, max_tilt=90, target_list=("mitso",)))
+    text = told(dict(settings, max_tilt=90, target_list=("mitso",)))
     assert text.startswith("6 things are wrong")
     for word in ("max_tilt", "'mitso'", "no_such_package", "lacks torch", "empty", "plans.json"):
         assert word in text, word

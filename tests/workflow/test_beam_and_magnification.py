@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +11,7 @@ from pytest import approx
 
 from space.config import load_config
 from space.microscope import scope
-from space.settings import Settings, check
+from space.settings import Settings, check, parse
 from space.simulator import Simulation
 from space.simulator.commands import all_commands
 from space.simulator.external import external_python
@@ -83,10 +82,10 @@ def test_a_microscope_that_fails_to_tell_its_beam_gets_the_diagonal(
     [(-1, "at least 0"), (1600, "at most 100"), ("1.6", "not a number"), (True, "not a number")],
 )
 def test_a_wrong_beam_diameter_is_told(space_dir, value, word):
-    good = Settings(SPACE_DIR=str(ROOT), automation_level=1, beam_diameter=1.6)
+    good = {"SPACE_DIR": str(ROOT), "automation_level": 1, "beam_diameter": 1.6}
     config = load_config(space_dir)
-    assert check(good, config) == []
-    (problem,) = check(replace(good, beam_diameter=value), config)
+    assert check(parse(good), config) == []
+    (problem,) = check(parse({**good, "beam_diameter": value}), config)
     assert "beam_diameter" in problem and word in problem
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from space import settings as settings_module
 from space.lamellae.select import Lamella
-from space.settings import Settings
+from space.settings import Result, Settings, settings_of
 from space.steps import lamella_list, made_with
 from space.steps.session import GridSession
 
 
 def test_every_setting_is_held_against_one_kind_of_result():
     groups = [made_with.WHOLE_GRID, made_with.LAMELLAE, made_with.REFINED, made_with.MAP,
-              made_with.TARGETS, made_with.NOWHERE]  # fmt: skip
+              made_with.TARGETS, settings_of(Result.NOTHING)]  # fmt: skip
     named = [name for group in groups for name in group]
     assert sorted(named) == sorted(one.name for one in fields(Settings))
 

@@ -1,0 +1,124 @@
+"""Settings as somebody wrote them: read, with all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from space.settings.declared import NAMES, STEEPEST_TILT_DEG, Settings, problems_of
+from space.settings.kinds import plain, quoted
+from space.spelling import ALIKE_IF_MISSING, meant, slip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Settings as somebody wrote them.
+
+    Attributes
+    ----------
+    written : dict
+        Name → value, right or wrong; what is missing is not in it.
+    settings : Settings
+        The values that are allowed, and the default of each setting that is missing or wrong.
+    wrong : frozenset of str
+        Names of the settings whose value is not allowed.
+    problems : tuple of str
+        What is wrong with the values and where they contradict one another. If there is one,
+        `settings` are not what was asked for.
+    """
+
+    written: dict[str, Any]
+    settings: Settings
+    wrong: frozenset[str]
+    problems: tuple[str, ...]
+
+    def class_names(self, name: str) -> list[str]:
+        """Return the class names in a list or table, also if something else in it is wrong."""
+        value = self.written.get(name, getattr(self.settings, name))
+        entries: Iterable[object] = value if isinstance(value, (tuple, dict)) else ()
+        return [entry for entry in entries if isinstance(entry, str)]
+
+
+def parse(values: Mapping[str, Any]) -> Asked:
+    """Read the settings in a mapping, such as the `globals()` of a script.
+
+    Lists become tuples, paths strings, numbers of NumPy plain ones. Other names are passed over.
+    """
+    written = {name: plain(values[name]) for name in NAMES if name in values}
+    found = {name: problems_of(name, value) for name, value in written.items()}
+    wrong = frozenset(name for name in found if found[name])
+    settings = Settings(**{name: written[name] for name in written if name not in wrong})
+    asked = Asked(written, settings, wrong, tuple(text for told in found.values() for text in told))
+    contradictions = (*_too_steep(asked), *_wanted_and_avoided(asked))
+    return replace(asked, problems=(*asked.problems, *contradictions))
+
+
+def _too_steep(asked: Asked) -> list[str]:
+    max_tilt, pretilt = asked.settings.max_tilt, asked.settings.pretilt
+    if asked.wrong & {"max_tilt", "pretilt"} or max_tilt + abs(pretilt) <= STEEPEST_TILT_DEG:
+        return []
+    return [
+        f"max_tilt = {max_tilt!r} and pretilt = {pretilt!r} together tilt "
+        f"the lamella by more than {STEEPEST_TILT_DEG} degrees. Lower max_tilt, or set "
+        "pretilt = 0 if the range is counted from the lamella."
+    ]
+
+
+def _wanted_and_avoided(asked: Asked) -> list[str]:
+    avoided = asked.class_names("avoid_list")
+    both = [name for name in asked.class_names("target_list") if name in avoided]
+    if not both:
+        return []
+    return [f"{', '.join(both)} is in target_list and in avoid_list. Remove it from one of them."]
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
+    """Return a message for each name in a script that looks like a setting and is none.
+
+    Without it, the default would silently stand in for a setting whose name has a slip, or a
+    second, misspelt line would be taken for nothing. Names of modules and functions do not count.
+    """
+    others = [
+        name
+        for name, value in script_globals.items()
+        if name not in NAMES
+        and not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and not callable(value)
+    ]
+    problems = []
+    for name in others:
+        known = slip(name, NAMES, script_globals)
+        if known:
+            beside = " (which is there, too)" if known in script_globals else ""
+            problems.append(
+                f"{name} is not a setting. Did you mean {known!r}{beside}? "
+                "Correct or remove this line."
+            )
+    return problems
+
+
+def unknown(values: Mapping[str, Any]) -> list[str]:
+    """Return a message for each name that is not a setting, where there must be no others."""
+    problems = []
+    for name in values:
+        if name not in NAMES:
+            known = meant(str(name), NAMES, ALIKE_IF_MISSING)
+            hint = f"Did you mean {known!r}?" if known else "Remove it."
+            problems.append(f"{quoted(name)} is not a setting. {hint}")
+    return problems
+
+
+def left_out(script_globals: Mapping[str, Any]) -> str:
+    """Say which settings a script lacks and what counts for them; empty when it has all."""
+    missing = [name for name in NAMES if name not in script_globals]
+    if not missing:
+        return ""
+    defaults = Settings().to_dict()
+    told = ", ".join(f"{name} = {defaults[name]!r}" for name in missing)
+    return f"The script does not have all settings; for those missing the default counts: {told}."

@@ -1,0 +1,153 @@
+"""Whether the settings fit this computer and its models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from space.config import CONFIG_FILE, Config
+from space.errors import SpaceError
+from space.models.card import is_simulated_only
+from space.models.class_table import read_labels
+from space.models.place import DATASET
+from space.settings.asked import Asked
+from space.settings.declared import WHOLE_LAMELLA, Settings
+from space.settings.kinds import quoted
+
+_SEGMENT, _ACQUIRE = 3, 5
+
+
+def check(asked: Asked, config: Config | None) -> list[str]:
+    """Return everything that is wrong with the settings, in words.
+
+    Parameters
+    ----------
+    asked : Asked
+        The settings as the user wrote them.
+    config : Config or None
+        Model configuration; None skips what needs it.
+
+    Returns
+    -------
+    list of str
+        One message per problem with the setting's name, its value, what is allowed and
+        what to do; empty when all is well.
+    """
+    problems = [*asked.problems, *_check_folders(asked)]
+    if config is not None:
+        problems += _check_categories(asked, config)
+        if asked.settings.automation_level >= _SEGMENT:
+            problems += _check_segmentation(asked, config)
+    return problems
+
+
+def project_folder(asked: Asked) -> Path | None:
+    """Return the folder of this project; None if SPACE_DIR is another one or cannot be reached."""
+    folder = Path(asked.settings.SPACE_DIR)
+    return folder if "SPACE_DIR" not in asked.wrong and _has_config(folder) else None
+
+
+def doubted_targets(settings: Settings, config: Config) -> str:
+    """Say why targets will be noise on a real map; empty when there is no reason to think so."""
+    return _doubt(list(settings.target_list), config)
+
+
+def _check_folders(asked: Asked) -> list[str]:
+    """Return what folders cannot be reached or are others than they should be."""
+    problems = []
+    settings = asked.settings
+    if "SPACE_DIR" not in asked.wrong and project_folder(asked) is None:
+        problems.append(
+            f"SPACE_DIR = {quoted(settings.SPACE_DIR)} holds no {CONFIG_FILE}. Give "
+            "the folder of this project on this computer."
+        )
+    shared = settings.external_map_dir
+    if shared and not _is_folder(Path(shared)):
+        problems.append(
+            f"external_map_dir = {quoted(shared)} is not a folder that "
+            'can be reached. Connect or create it, or set it to "" to run the '
+            "models on this computer."
+        )
+    return problems
+
+
+def _has_config(folder: Path) -> bool:
+    try:
+        return (folder / CONFIG_FILE).is_file()
+    except (OSError, ValueError):  # what no file system can have as a name
+        return False
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _check_categories(asked: Asked, config: Config) -> list[str]:
+    name = "exclude_lamella_classes"
+    return _not_known(name, asked.class_names(name), config.categories, "detection")
+
+
+def _check_segmentation(asked: Asked, config: Config) -> list[str]:
+    table = config.segmentation_model / DATASET
+    if asked.settings.external_map_dir and not table.is_file():
+        return [
+            f"{table} is missing. Since the models run on another computer (external_map_dir), "
+            f"this is the only file of the segmentation model that is needed here. Copy {DATASET} "
+            "of the model on that computer to this place."
+        ]
+    try:
+        known = read_labels(config.segmentation_model)
+        doubt = _doubt(asked.class_names("target_list"), config)
+    except SpaceError as error:
+        return [str(error)]
+    problems = []
+    settings = asked.settings
+    if doubt and settings.automation_level >= _ACQUIRE and not settings.trust_simulated_model:
+        problems.append(
+            f"trust_simulated_model is not set, and {doubt} Use a model that was trained on real "
+            'maps (README, Models), target_list = ["lamella"], or automation_level = 4 and look '
+            "at the targets before you acquire. If it is meant, as on the simulated microscope, "
+            "set trust_simulated_model = True."
+        )
+    thresholds = asked.class_names("target_score_threshold")
+    for name, names in (
+        ("target_list", _without_whole_lamella(asked.class_names("target_list"))),
+        ("avoid_list", asked.class_names("avoid_list")),
+        ("target_score_threshold", [one for one in thresholds if one != WHOLE_LAMELLA]),
+    ):
+        problems += _not_known(name, names, known, "segmentation")
+    return problems
+
+
+def _without_whole_lamella(target_names: Sequence[str]) -> Sequence[str]:
+    """Return the classes of a target_list that the model must know."""
+    return target_names[1:] if target_names[:1] == [WHOLE_LAMELLA] else target_names
+
+
+def _doubt(target_names: Sequence[str], config: Config) -> str:
+    names = _without_whole_lamella(target_names)
+    if not names or not is_simulated_only(config.segmentation_model):
+        return ""
+    return (
+        f"the segmentation model was trained on simulated maps only: on real maps the targets on "
+        f"{', '.join(names)} are noise."
+    )
+
+
+def _not_known(setting: str, names: Sequence[str], known: Collection[str], model: str) -> list[str]:
+    return [
+        f"{setting} holds {quoted(name)}, which the {model} model does not know. "
+        f"Allowed: {', '.join(known)}.{_suggestion(name, known)}"
+        for name in names
+        if name not in known
+    ]
+
+
+def _suggestion(word: str, known: Collection[str]) -> str:
+    plain = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), list(plain), n=1)
+    return f" Did you mean {plain[near[0]]!r}?" if near else ""

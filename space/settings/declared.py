@@ -1,0 +1,332 @@
+"""The settings: each is declared here, once.
+
+The checks, the saved file, the table in docs/settings.md, the comparison with SPACEtomo.py and with
+earlier results follow from the declarations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, asdict, dataclass, field, fields
+from enum import Enum
+from typing import Any
+
+from space.errors import SpaceError
+from space.settings.kinds import (
+    Flag,
+    ForEachClass,
+    Kind,
+    Number,
+    OneOrTwoStates,
+    State,
+    String,
+    Whole,
+)
+from space.settings.lists import ClassNames, Grids, WantedClasses
+
+WHOLE_LAMELLA = "lamella"
+"""First entry of target_list that means everything on the lamella that is not avoided."""
+
+LARGEST_SHIFT_UM = 19.5
+"""PACEtomo leaves out targets that are farther from the tracking target than this."""
+
+STEEPEST_TILT_DEG = 80
+"""Largest angle between the lamella and the plane perpendicular to the beam, pretilt included."""
+
+
+class Result(Enum):
+    """What a setting changes; such a result carries the value that it was made with."""
+
+    WHOLE_GRID = "whole-grid map"
+    LAMELLAE = "list of lamellae"
+    REFINED = "positions of lamellae"
+    MAP = "lamella maps"
+    TARGETS = "targets"
+    NOTHING = "no result"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known about a setting besides its name and default.
+
+    Attributes
+    ----------
+    kind : Kind
+        Type, unit and range.
+    changes : Result
+        Result that another value would change.
+    words : str
+        Meaning: the comment in SPACEtomo.py, without the unit.
+    """
+
+    kind: Kind
+    changes: Result
+    words: str
+
+
+_DECLARATION = "declaration"
+
+
+def setting(default: Any, kind: Kind, changes: Result, words: str) -> Any:
+    """Declare a field of `Settings`."""
+    declaration = Declaration(kind, changes, words)
+    return field(default=default, metadata={_DECLARATION: declaration})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings at the top of SPACEtomo.py, each with a value that is allowed.
+
+    Names are those of the script, without units: lengths are in µm, angles in degrees, overlaps
+    are fractions of the camera frame.
+
+    Raises
+    ------
+    SpaceError
+        With all values that are not allowed.
+    """
+
+    SPACE_DIR: str = setting(
+        "C:/SPACEtomo",
+        String("Give the folder of this project on this computer, in quotes.", may_be_empty=False),
+        Result.NOTHING,
+        "folder of this project on this computer",
+    )
+    automation_level: int = setting(
+        4,
+        Whole(at_least=1, at_most=5),
+        Result.NOTHING,
+        "1 find, 2 montages, 3 segment, 4 targets, 5 acquire",
+    )
+
+    grid_list: tuple[int | str, ...] = setting(
+        (1,), Grids(), Result.NOTHING, 'autoloader slots; "stage" = the loaded grid'
+    )
+    grid_default_name: str = setting(
+        "",
+        String('Put the name in quotes, or "" for none.'),
+        Result.NOTHING,
+        "grid name when the autoloader gives none",
+    )
+    exclude_lamella_classes: tuple[str, ...] = setting(
+        ("broken", "gone"),
+        ClassNames("broken"),
+        Result.LAMELLAE,
+        "lamella classes that get no montage",
+    )
+
+    target_list: tuple[str, ...] | dict[str, float] = setting(
+        ("mitos",),
+        WantedClasses("mitos"),
+        Result.TARGETS,
+        'classes to target; "lamella" first: all not avoided; with priorities: '
+        '{"mitos": 1, "vesicles": 0.5}',
+    )
+    avoid_list: tuple[str, ...] = setting(
+        ("black", "white", "ice", "crack"), ClassNames("ice"), Result.TARGETS, "classes to avoid"
+    )
+    on_lamella_only: bool = setting(
+        True,
+        Flag(),
+        Result.TARGETS,
+        "not beside it and on shreds; False: samples that are no lamellae",
+    )
+    target_score_threshold: float | dict[str, float] = setting(
+        0.03,
+        ForEachClass(Number(at_least=0, below=1)),
+        Result.TARGETS,
+        "minimum score of a target (1 = field full of target); advised: 0.1 for mitos and nucleus, "
+        '0.2 for lamella; for each class: {"mitos": 0.1, "lamella": 0.2} (0.03 for all others)',
+    )
+    sparse_targets: bool = setting(
+        True, Flag(), Result.TARGETS, "True: small scattered classes; False: dense pattern"
+    )
+    target_edge: bool = setting(
+        False, Flag(), Result.TARGETS, "aim at the boundary of the class instead of its inside"
+    )
+    penalty_weight: float = setting(
+        0.3,
+        Number(at_least=0, at_most=100),
+        Result.TARGETS,
+        "weight of avoided classes against wanted ones",
+    )
+    max_iterations: int = setting(
+        10,
+        Whole(at_least=0, at_most=1000),
+        Result.TARGETS,
+        "limit of placement refinement (0 = the first placement)",
+    )
+    extra_tracking: bool = setting(
+        False,
+        Flag(),
+        Result.TARGETS,
+        "extra tracking target that need not hold the wanted class",
+    )
+    max_targets: int = setting(
+        0,
+        Whole(at_least=0, at_most=100_000),
+        Result.TARGETS,
+        "most targets of a lamella (0 = no limit)",
+    )
+    target_polygons: bool = setting(
+        False,
+        Flag(),
+        Result.TARGETS,
+        "only inside polygons drawn in the Navigator on the lamella map",
+    )
+    hole_pattern: bool = setting(False, Flag(), Result.TARGETS, "only in the holes of a holey film")
+    trust_simulated_model: bool = setting(
+        False,
+        Flag(),
+        Result.NOTHING,
+        "True: acquire organelles (noise on real maps) that a model found which was trained on "
+        "simulated maps only, as the shipped one",
+    )
+    max_tilt: float = setting(
+        60,
+        Number(above=0, at_most=STEEPEST_TILT_DEG, unit="degrees"),
+        Result.TARGETS,
+        "beams must not overlap up to this tilt",
+    )
+    pretilt: float = setting(
+        0,
+        Number(at_least=-45, at_most=45, unit="degrees"),
+        Result.TARGETS,
+        "of the lamella, if max_tilt is counted from the stage",
+    )
+    tolerance: float = setting(
+        0.1,
+        Number(at_least=0, below=1),
+        Result.TARGETS,
+        "beam overlap (fraction) that is resolved by moving targets",
+    )
+    save_plot: bool = setting(False, Flag(), Result.NOTHING, "save plots of intermediate steps")
+
+    aperture_control: bool = setting(
+        True, Flag(), Result.NOTHING, "SerialEM can drive the apertures"
+    )
+    objective_aperture: int = setting(
+        70,
+        Whole(at_least=1, at_most=1000, unit="um"),
+        Result.MAP,
+        "for lamella maps and tilt series",
+    )
+    WG_image_state: int | str = setting(
+        1,
+        State(),
+        Result.WHOLE_GRID,
+        "imaging state of the whole-grid montage (number or name)",
+    )
+    MM_image_state: int | str | tuple[int | str, ...] = setting(
+        2,
+        OneOrTwoStates(),
+        Result.MAP,
+        "low dose imaging state made in View; or [View's, Record's]",
+    )
+    WG_offset_via_IM: bool = setting(
+        True, Flag(), Result.REFINED, "find lamellae again at an intermediate magnification"
+    )
+    IM_mag_index: int = setting(
+        10,
+        Whole(at_least=1, at_most=10_000_000),
+        Result.REFINED,
+        "intermediate magnification (value < 50: its index)",
+    )
+    IM_image_state: int | str = setting(
+        "",
+        State(without="use IM_mag_index"),
+        Result.REFINED,
+        'imaging state of the intermediate pictures ("" = IM_mag_index)',
+    )
+    WG_montage_overlap: float = setting(
+        0.15, Number(above=0, below=0.5), Result.WHOLE_GRID, "fraction of the frame"
+    )
+    MM_montage_overlap: float = setting(
+        0.25, Number(above=0, below=0.5), Result.MAP, "fraction of the frame"
+    )
+    WG_detection_threshold: float = setting(
+        0.1, Number(above=0, below=1), Result.LAMELLAE, "least confidence of a lamella"
+    )
+    MM_padding_factor: float = setting(
+        1.2,
+        Number(at_least=1, at_most=5),
+        Result.MAP,
+        "size of a lamella map, relative to the detected box",
+    )
+    MM_mean_threshold: float = setting(
+        0,
+        Number(at_least=0, at_most=1e9, unit="counts"),
+        Result.NOTHING,
+        "mean of a picture below which a person must centre (0 = never)",
+    )
+    image_shift_limit: float = setting(
+        15,
+        Number(above=0, at_most=LARGEST_SHIFT_UM, unit="um"),
+        Result.TARGETS,
+        "largest distance from the tracking target",
+    )
+    beam_diameter: float = setting(
+        0,
+        Number(at_least=0.05, at_most=100, unit="um", zero="as the microscope tells"),
+        Result.TARGETS,
+        "at Record (0 = as the microscope tells, else the camera's diagonal)",
+    )
+    beam_margin: float = setting(
+        0.2,
+        Number(at_least=0, at_most=100, unit="um"),
+        Result.TARGETS,
+        "around the tracking target's beam, which misses its place while tilting",
+    )
+    take_previews: bool = setting(
+        False,
+        Flag(),
+        Result.TARGETS,
+        "a Preview of each target at level 4 (dose), for PACEtomo's refFromPreview",
+    )
+    acquire_begun_items: bool = setting(
+        False,
+        Flag(),
+        Result.TARGETS,
+        "True: acquire again what was cut off (exposes its targets twice)",
+    )
+
+    external_map_dir: str = setting(
+        "",
+        String('Give a shared folder in quotes, or "" for none.'),
+        Result.NOTHING,
+        "folder that SPACEtomo_monitor.py on another computer watches, which then runs the models "
+        '("" = this computer runs them)',
+    )
+
+    def __post_init__(self) -> None:
+        problems = [text for name in NAMES for text in problems_of(name, getattr(self, name))]
+        if problems:
+            raise SpaceError(" ".join(problems))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+
+_FIELDS: dict[str, Field[Any]] = {one.name: one for one in fields(Settings)}
+
+NAMES = tuple(_FIELDS)
+"""Names of all settings, in the order of SPACEtomo.py."""
+
+
+def declaration(name: str) -> Declaration:
+    """Return what is known about a setting."""
+    declared: Declaration = _FIELDS[name].metadata[_DECLARATION]
+    return declared
+
+
+def problems_of(name: str, value: object) -> list[str]:
+    """Return what is wrong with the value of a setting, in words; empty when it is allowed."""
+    return declaration(name).kind.problems(name, value)
+
+
+def settings_of(*results: Result) -> tuple[str, ...]:
+    """Return the names of the settings that change these results."""
+    return tuple(name for name in NAMES if declaration(name).changes in results)

@@ -1,0 +1,149 @@
+"""Kinds of settings that are lists: autoloader slots and class names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from space.predicates import is_number, is_whole
+from space.settings.kinds import Kind, quoted
+
+STAGE = "stage"
+"""Entry of grid_list for a grid that is already on the stage."""
+
+_HIGHEST_SLOT = 12
+
+
+@dataclass(frozen=True)
+class Grids(Kind):
+    """A list of autoloader slots, and the grid on the stage."""
+
+    type = "list of slots"
+
+    @property
+    def range(self) -> str:
+        return f'at least one; 1 to {_HIGHEST_SLOT}, or "{STAGE}" in the first place'
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if not isinstance(value, tuple):
+            return [
+                f"{name} = {quoted(value)} is not a list. Give autoloader slots in square "
+                f'brackets, such as {_slots_meant(value)}, or ["{STAGE}"].'
+            ]
+        if not value:
+            return [
+                f"{name} = [] is empty. Give at least one autoloader slot, or "
+                f'["{STAGE}"] for the grid on the stage.',
+            ]
+        problems = [
+            f"{name} holds {quoted(slot)}. Allowed: slot numbers from 1 to "
+            f'{_HIGHEST_SLOT} and "{STAGE}".'
+            for slot in value
+            if not _is_slot(slot) and not _is_stage(slot)
+        ]
+        repeated = sorted({quoted(slot) for slot in value if value.count(slot) > 1})
+        if repeated:
+            problems.append(
+                f"{name} names {', '.join(repeated)} more than once. Name each grid once."
+            )
+        if any(map(_is_stage, value[1:])):
+            problems.append(
+                f'{name} has "{STAGE}" after other grids, when it would no longer be '
+                "on the stage. Put it first."
+            )
+        return problems
+
+
+def _is_slot(value: object) -> bool:
+    return is_whole(value) and 1 <= value <= _HIGHEST_SLOT
+
+
+def _is_stage(value: object) -> bool:
+    return isinstance(value, str) and value == STAGE
+
+
+def _slots_meant(value: object) -> str:
+    """Return the list of slots that somebody meant who wrote no list."""
+    if isinstance(value, str) and value.strip().lower() == STAGE:
+        return f'["{STAGE}"]'
+    words = str(value).replace(",", " ").split() if isinstance(value, (str, int, float)) else []
+    slots = [word for word in words if word.isdigit() and 1 <= int(word) <= _HIGHEST_SLOT]
+    return f"[{', '.join(slots)}]" if slots and len(slots) == len(words) else "[1, 2]"
+
+
+@dataclass(frozen=True)
+class ClassNames(Kind):
+    """A list of class names.
+
+    Parameters
+    ----------
+    example : str
+        A class that may stand in it.
+    """
+
+    example: str
+
+    @property
+    def type(self) -> str:
+        return "list of class names"
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if isinstance(value, tuple) and all(isinstance(entry, str) for entry in value):
+            return []
+        return [
+            f"{name} = {quoted(value)} is not a list of class names. Give names "
+            f"in quotes in square brackets, such as {self._meant(value)}."
+        ]
+
+    def _meant(self, value: object) -> str:
+        """Return the list of classes that somebody meant who wrote something else."""
+        if isinstance(value, str):
+            entries = [word.strip(" \"'[]") for word in value.split(",")]
+        elif isinstance(value, (tuple, dict, set, frozenset)):
+            entries = [entry for entry in value if isinstance(entry, str)]
+        else:
+            entries = []
+        entries = [entry for entry in entries if entry] or [self.example]
+        return quoted(entries).replace("'", '"')
+
+
+@dataclass(frozen=True)
+class WantedClasses(ClassNames):
+    """A list of class names, each once and at least one, or a table of names and priorities."""
+
+    @property
+    def type(self) -> str:
+        return "list of class names, or table of class names and priorities"
+
+    @property
+    def range(self) -> str:
+        return "at least one class; priorities more than 0 and at most 1"
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if isinstance(value, dict):
+            return _problems_of_priorities(name, value)
+        problems = super().problems(name, value)
+        if problems or not isinstance(value, tuple):
+            return problems
+        if not value:
+            return [f"{name} = [] is empty. Give at least one class."]
+        repeated = sorted({entry for entry in value if value.count(entry) > 1})
+        if repeated:
+            return [f"{name} names {quoted(repeated)} more than once. Name each class once."]
+        return []
+
+
+def is_priority(value: object) -> bool:
+    """Whether a value can be the priority of a class: a number above 0 and at most 1."""
+    return is_number(value) and 0 < value <= 1
+
+
+def _problems_of_priorities(name: str, value: Mapping[object, object]) -> list[str]:
+    if not value:
+        return [f"{name} = {{}} is empty. Give at least one class."]
+    return [
+        f"{name} gives {quoted(key)} the priority {quoted(priority)}. Allowed: class names "
+        'in quotes with a number above 0 and at most 1, such as {"mitos": 1, "vesicles": 0.5}.'
+        for key, priority in value.items()
+        if not (isinstance(key, str) and is_priority(priority))
+    ]

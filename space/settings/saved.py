@@ -1,0 +1,60 @@
+"""The settings of a session, saved beside its maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from space.errors import SpaceError
+from space.files import read_json, write_text_atomic
+from space.settings.asked import parse, unknown
+from space.settings.declared import Settings
+
+SETTINGS_FILE = "SPACE_settings.json"
+"""Name of the saved settings beside the maps, for the post action and the monitor."""
+
+_WRITE_ANEW = "Run SPACEtomo.py again; it writes them anew."
+
+
+def save(settings: Settings, folder: Path, name: str = SETTINGS_FILE) -> Path:
+    """Write `SPACE_settings.json` into `folder` and return its path."""
+    path = Path(folder) / name
+    write_text_atomic(path, json.dumps(settings.to_dict(), indent=2) + "\n")
+    return path
+
+
+def load(folder: Path) -> Settings:
+    """Read the settings that `save` wrote, checked as strictly as those of the script.
+
+    Whether folders and models can be reached is not looked at: that may change at any time.
+
+    Raises
+    ------
+    SpaceError
+        When there is no such file or it cannot be understood, and with everything that is wrong
+        with what it holds.
+    """
+    path = Path(folder) / SETTINGS_FILE
+    try:
+        values = read_json(path)
+    except FileNotFoundError:
+        raise SpaceError(
+            "There are no saved settings here.",
+            str(path),
+            "Run SPACEtomo.py in this directory first.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SpaceError(
+            f"The saved settings cannot be read: {error}.", str(path), _WRITE_ANEW
+        ) from None
+    if not isinstance(values, dict):
+        raise SpaceError(
+            "The saved settings are not a table of names and values.", str(path), _WRITE_ANEW
+        )
+    asked = parse(values)
+    problems = [*unknown(values), *asked.problems]
+    if problems:
+        raise SpaceError(
+            "The saved settings are wrong: " + " ".join(problems), str(path), _WRITE_ANEW
+        )
+    return asked.settings
