@@ -228,7 +228,8 @@ def _simulate(args: argparse.Namespace) -> int:
         show = functools.partial(print, flush=True)
         return 0 if run_on_session(_script_run(args), show).ok else 1
     plan = _plan(args)
-    screen = Screen(sys.stdout, Progress(plan.out, plan.level), args.verbose)
+    # Scripts run in the session's folder, where a relative path would lead elsewhere.
+    screen = Screen(sys.stdout, Progress(plan.out.resolve(), plan.level), args.verbose)
     try:
         with closing(screen):
             summary = run(plan, screen.hear)

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from space.progress import Progress
 
-BAR = 24
+BAR = 16
 """Width of the bar in characters."""
 
 # Lines of the log of which there are many, and which the progress stands for.

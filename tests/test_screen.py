@@ -89,8 +89,8 @@ def test_on_a_terminal_there_is_a_bar_with_the_last_line(tmp_path, monkeypatch):
     session.runs()
     session.screen.close()
     text = stream.getvalue()
-    half = "[############............] Level 2: 1 of 2 lamella maps | Saved G1_L01.png."
-    quarter = "[######..................] Level 5: 0 of 2 lamellae with tilt series, tilt 1 of 2 | "
+    half = "[########........] Level 2: 1 of 2 lamella maps | Saved G1_L01.png."
+    quarter = "[####............] Level 5: 0 of 2 lamellae with tilt series, tilt 1 of 2 | "
     assert half in text and quarter + "Opened G1_L01_ts_001.mrc" in text
     assert max(len(part) for line in text.splitlines() for part in line.split("\r")) < 120
     assert text.endswith("\r"), "the bar is gone at the end"

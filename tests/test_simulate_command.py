@@ -164,6 +164,21 @@ def test_a_damaged_marker_is_told(begun, capsys, text):
     assert MARKER in capsys.readouterr().err
 
 
+def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
+    mine = script(
+        in_folder,
+        """
+        sem.Echo("Grid G1 in some folder")
+        with open("G1_lamellae.json", "w") as file:
+            file.write('{"offset_um": null, "lamellae": [1, 2, 3], "others": []}')
+        open("G1_PL01_im.png", "w").close()
+        sem.Echo("3 lamellae found on grid G1.")
+        """,
+    )
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 0
+    assert "Level 1: 1 of 3 lamellae looked at" in capsys.readouterr().out
+
+
 # --- faults ---------------------------------------------------------------------------------------
 
 
