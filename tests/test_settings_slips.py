@@ -209,7 +209,8 @@ def stored(folder: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"max_tilt": NAN}, "NaN is not a number"),
+        ({"max_tilt": NAN}, "max_tilt"),
+        ({"max_tilt": 10**400}, "max_tilt"),
         ({"max_tilt": "60"}, "max_tilt"),
         ({"max_tilt": 91}, "at most 80"),
         ({"beam_diameter": 0.0016}, "given in um"),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.files import read_json, write_text_atomic
+from space.files import parse_json, read_bytes_bounded, write_text_atomic
 from space.settings.asked import parse, unknown
 from space.settings.declared import Settings
 
@@ -36,7 +36,8 @@ def load(folder: Path) -> Settings:
     """
     path = Path(folder) / SETTINGS_FILE
     try:
-        values = read_json(path)
+        text = read_bytes_bounded(path).decode("utf-8-sig")
+        values = parse_json(text, odd_numbers=True)  # the checks tell where they stand
     except FileNotFoundError:
         raise SpaceError(
             "There are no saved settings here.",
