@@ -10,6 +10,7 @@ from typing import Any
 
 from space.constants import read_constants
 from space.errors import SpaceError, shown
+from space.predicates import is_number, is_whole
 from space.spelling import slip
 
 CONFIG_FILE = "SPACEtomo_config.py"
@@ -125,12 +126,8 @@ def load_config(space_dir: Path) -> Config:
     )
 
 
-def _is_whole(value: object, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
-
-
 def _is_positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e6
+    return is_number(value) and 0 < value < 1e6
 
 
 _FILE = "a file name in quotes, with forward slashes"
@@ -144,7 +141,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
         "detection_weights": (_is_path, _FILE),
         "detection_pixel_nm": (_is_positive, "a length in nm above 0"),
         "detection_window_px": (
-            lambda v: _is_whole(v, 32) and v <= _LARGEST_WINDOW_PX and v % 32 == 0,
+            lambda v: is_whole(v) and 32 <= v <= _LARGEST_WINDOW_PX and v % 32 == 0,
             f"a whole number of pixels that 32 divides, at most {_LARGEST_WINDOW_PX}",
         ),
         "categories": (
@@ -154,7 +151,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
         "segmentation_model": (_is_path, _FOLDER),
         "segmentation_folds": (_is_folds, _FOLDS),
         "segmentation_pixel_nm": (_is_positive, "a length in nm above 0"),
-        "runs_per_gpu": (lambda v: _is_whole(v, 1) and v <= 100, "a whole number from 1 to 100"),
+        "runs_per_gpu": (lambda v: is_whole(v) and 1 <= v <= 100, "a whole number from 1 to 100"),
         _OFF: (_is_names, 'a list of class names in quotes, such as ["white", "black"]'),
         _CHECKPOINT: (
             lambda v: isinstance(v, str) and bool(re.fullmatch(r"[\w\-. ]+\.pth", v)),
@@ -202,7 +199,7 @@ def _is_folds(value: object) -> bool:
     return (
         isinstance(value, (list, tuple))
         and 0 < len(value) <= _MOST_FOLDS
-        and all(_is_whole(fold, 0) or fold == ALL_FOLDS for fold in value)
+        and all((is_whole(fold) and fold >= 0) or fold == ALL_FOLDS for fold in value)
         and len(set(value)) == len(value)
     )
 
@@ -221,4 +218,4 @@ def _is_category(item: tuple[object, object]) -> bool:
         return False
     color, number = row
     is_color = isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
-    return bool(is_color) and _is_whole(number, 0) and number <= 5
+    return bool(is_color) and is_whole(number) and 0 <= number <= 5

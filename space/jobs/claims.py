@@ -13,6 +13,7 @@ from pathlib import Path
 from space.files import parse_json, read_bytes_bounded, share_as_folder
 from space.jobs.presence import Worker
 from space.jobs.records import Job, name_problem
+from space.predicates import is_whole
 
 _PREFIX = ".SPACE_claim_"
 _LARGEST_BYTES = 100_000
@@ -100,7 +101,7 @@ def read_claim(path: Path) -> Claim | None:
         if not name_problem(said.map_name) and claim_path(path.parent, said) == path:
             job = said if isinstance(said.params, dict) else Job(said.map_name, said.task)
         number = content["attempt"]
-        if isinstance(number, int) and not isinstance(number, bool):
+        if is_whole(number):
             attempt = max(1, min(number, 1000))
     return Claim(job, worker, attempt, path)
 

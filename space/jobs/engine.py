@@ -20,6 +20,7 @@ from space.images import fingerprint, is_whole_png, read_json_beside, read_png, 
 from space.jobs.marks import ModelMarks
 from space.jobs.records import Job
 from space.jobs.results import result_path
+from space.predicates import is_number
 from space.settings import SETTINGS_FILE
 
 log = logging.getLogger("space.jobs")
@@ -227,11 +228,7 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
         If it is no number between 0 and 1.
     """
     value = params.get("threshold", _saved_threshold(Path(map_dir)))
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not 0.0 <= float(value) <= 1.0
-    ):
+    if not is_number(value) or not 0 <= value <= 1:
         raise SpaceError(f"The detection threshold {value!r} is not between 0 and 1.", str(map_dir))
     return float(value)
 

@@ -25,6 +25,7 @@ from space.files import read_json, refuse_link, share_as_folder, write_text_atom
 from space.jobs.claims import remove
 from space.jobs.presence import pid_alive, this_machine
 from space.jobs.queue import JobFolder
+from space.predicates import is_number
 
 log = logging.getLogger("space.jobs")
 
@@ -206,5 +207,4 @@ def _safe(text: str) -> str:
 
 
 def _number(value: object) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
-    return float(value) if good else 0.0  # type: ignore[arg-type]
+    return float(value) if is_number(value) and abs(value) < 1e12 else 0.0

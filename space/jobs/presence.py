@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from space.files import read_bytes_bounded, read_json, write_text_atomic
+from space.predicates import is_whole
 
 log = logging.getLogger("space.jobs")
 
@@ -107,7 +108,7 @@ class Worker:
         if not _SAFE_NAME.fullmatch(name) or len(machine) > 150 or len(device) > 50:
             raise ValueError(f"{name[:50]!r} is not a worker's name")
         pid = values.get("pid")
-        if not isinstance(pid, int) or isinstance(pid, bool) or not 0 <= pid < _LARGEST:
+        if not is_whole(pid) or not 0 <= pid < _LARGEST:
             raise ValueError("the worker's process number is none")
         return cls(name, machine, pid, device)
 
@@ -162,8 +163,7 @@ class Beat:
 
 
 def _whole(value: Any) -> int:
-    good = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
-    return value if good else 0
+    return value if is_whole(value) and abs(value) < _LARGEST else 0
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from space.files import is_name
+from space.predicates import is_number
 
 #: No lamella's box is longer; windows overlap by more, so each lamella is whole in one of them.
 LONGEST_LAMELLA_UM = 60.0
@@ -120,7 +121,7 @@ class Box:
 
 def _number_of(values: dict[str, Any], key: str) -> float:
     value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{key} of a box is {str(value)[:30]!r}, not a number")
     return float(value)
 

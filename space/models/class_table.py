@@ -9,6 +9,7 @@ from typing import Any
 from space.errors import SpaceError, shown
 from space.files import is_name, read_json
 from space.models.place import DATASET, misplaced
+from space.predicates import is_whole
 
 _HIGHEST_LABEL = 255
 
@@ -93,7 +94,7 @@ def label_table(dataset: Mapping[str, Any]) -> tuple[dict[str, int], str]:
             continue
         if isinstance(label, (list, tuple)):
             return {}, f"{shown(name)} is a region of several labels, which is not supported."
-        if isinstance(label, bool) or not isinstance(label, int):
+        if not is_whole(label):
             return {}, f"{shown(name)} has {shown(label)} where a label is needed."
         if not 0 <= label <= _HIGHEST_LABEL:
             return {}, f"{shown(name)} has the label {shown(label)}; 0 to 255 can be used."

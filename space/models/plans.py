@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from space.errors import shown
+from space.predicates import is_number, is_whole
 
 SCHEMES = (
     "ZScoreNormalization",
@@ -135,7 +136,7 @@ def network_plan(plans: Mapping[str, Any], configuration: str) -> NetworkPlan:
 
 def _patch_problems(settings: Mapping[str, Any], configuration: str) -> list[str]:
     patch = settings.get("patch_size")
-    if not isinstance(patch, list) or not all(_is_whole(n) for n in patch):
+    if not isinstance(patch, list) or not all(is_whole(n) for n in patch):
         return [f"plans.json gives no usable patch size ({shown(patch)})."]
     if len(patch) != 2:
         return [
@@ -210,25 +211,21 @@ def _refused(name: object) -> str:
 def _size_problems(patch: object, parts: Mapping[str, Any]) -> list[str]:
     features = parts.get("features_per_stage")
     if isinstance(features, list) and not all(
-        _is_whole(n) and 0 < n <= _MOST_FEATURES for n in features
+        is_whole(n) and 0 < n <= _MOST_FEATURES for n in features
     ):
         return [f"plans.json gives a stage of the network {shown(features)} features."]
     strides = parts.get("strides")
     if not isinstance(strides, list) or not isinstance(patch, list) or len(patch) != 2:
         return []
     if not all(isinstance(step, list) and len(step) == 2 for step in strides) or not all(
-        _is_whole(n) and 0 < n < 100 for step in strides for n in step
+        is_whole(n) and 0 < n < 100 for step in strides for n in step
     ):
         return [f"plans.json gives strides that no network for pictures has: {shown(strides)}."]
     whole = [math.prod(step[axis] for step in strides) for axis in (0, 1)]
-    if any(_is_whole(n) and n % step for n, step in zip(patch, whole)):
+    if any(is_whole(n) and n % step for n, step in zip(patch, whole)):
         return [f"plans.json gives a patch of {patch} pixels, which {whole} must divide."]
     return []
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_real(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
+    return is_number(value) and abs(value) < 1e12

@@ -14,7 +14,6 @@ Reading is strict: an error names the place of what is not understood, nothing i
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded, read_json, write_text_atomic
+from space.predicates import is_number
 from space.targeting.choice import Area, Choice
 
 FORMAT = "SPACEtomo targets 1"
@@ -206,7 +206,7 @@ def _area(entry: Any, map_shape: tuple[int, int], where: str) -> Area:
         for key in ("fixed", "for_tracking_alone"):
             if not isinstance(target.get(key, False), bool):
                 raise _wrong(key, target[key], "true or false", place)
-        if not _is_number(target.get("score", 0)):
+        if not is_number(target.get("score", 0)):
             raise _wrong("score", target["score"], "a number (or leave it out)", place)
         if target.get("for_tracking_alone") and number > 1:
             raise SpaceError(
@@ -234,7 +234,7 @@ def _positions(entries: list[dict[str, Any]], map_shape: tuple[int, int], what: 
     for number, entry in enumerate(entries, 1):
         for key, size in zip(("row", "column"), map_shape):
             value = entry[key]
-            if not _is_number(value) or not 0 <= value <= size:
+            if not is_number(value) or not 0 <= value <= size:
                 raise _wrong(
                     key,
                     value,
@@ -266,11 +266,6 @@ def _wrong(key: str, value: Any, allowed: str, where: str) -> SpaceError:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _is_number(value: Any) -> bool:
-    right_type = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return right_type and math.isfinite(value)
 
 
 def _area_text(area: Area) -> str:
