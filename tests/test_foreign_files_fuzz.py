@@ -39,7 +39,7 @@ from space.simulator import mrc as simulated_mrc
 from space.simulator import navfile as simulated_navfile
 from space.simulator.commands import text_files
 from space.simulator.errors import SEMerror
-from space.steps import identity, inference, lamella_list, map_facts, prepare, target_facts
+from space.steps import grid_names, identity, inference, lamella_list, map_facts, target_facts
 from space.targeting import choice_file
 from tests.foreign_files import (
     DATA,
@@ -232,7 +232,7 @@ READERS = {
         (SpaceError,),
     ),
     "names of grids": Reader(
-        lambda p: prepare.earlier_names(p.parent), prepare.NAMES_FILE, as_json({"1": "G1"})
+        lambda p: grid_names.earlier_names(p.parent), grid_names.NAMES_FILE, as_json({"1": "G1"})
     ),
     "session": Reader(
         session_of,

@@ -1,4 +1,4 @@
-"""Pictures that a disturbance spoilt are taken once more."""
+"""Pictures that a disturbance spoilt are taken a second time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from space.errors import SpaceError
 from space.microscope.column import open_valve, valve_is_closed
-from space.microscope.sem import check_space_left, sem_errors, serialem, words
+from space.microscope.sem import check_space_left, error_text, sem_errors, serialem
 from space.microscope.waiting import StoppedByUserError, wait_for
 
 Result = TypeVar("Result")
@@ -16,13 +16,13 @@ Result = TypeVar("Result")
 DEWARS_TIMEOUT_S = 2 * 3600.0
 _DEWARS_POLL_S = 15.0
 _NO_DEWARS = "SPACE_NO_DEWARS"
-"""SerialEM variable that lives as long as the script: this microscope does not tell."""
+"""SerialEM variable that lives as long as the script: this microscope cannot report dewars."""
 
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 class SpoiltError(SpaceError):
-    """A picture is of no use although SerialEM took it."""
+    """A picture cannot be used although SerialEM took it."""
 
 
 class DoubtfulError(SpoiltError):
@@ -43,27 +43,27 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
     Parameters
     ----------
     work : callable
-        Takes the pictures and returns the result; called at most twice. What is doubtful twice
-        (`DoubtfulError`) is kept with a warning.
+        Takes the pictures and returns the result; called at most twice. A result that is doubtful
+        twice (`DoubtfulError`) is kept with a warning.
     what : str
-        What it is, to begin a message with.
+        What the pictures are, to begin a message with.
 
     Raises
     ------
     SpaceError
-        When it was spoilt the second time, too.
+        When the second attempt failed, too.
     OutOfSpaceError
-        When the disk is full: it would be of no use to try again.
+        When the disk is full: a second attempt would be in vain.
     """
     trouble = where = do = ""
     for again in (False, True):
         if again:
-            _log.warning("%s failed: %s. It is tried once more.", what, trouble)
+            log.warning("%s failed: %s. It is tried once more.", what, trouble)
             if valve_is_closed():
-                _log.warning("The column valves are opened again.")
+                log.warning("The column valves are opened again.")
                 open_valve()
         wait_for_dewars()
-        where, do = "", "Look at the microscope, then run the script again."
+        where, do = "", "Check the microscope, then run the script again."
         try:
             result = work()
             trouble = disturbance()
@@ -72,20 +72,23 @@ def carefully(work: Callable[[], Result], what: str) -> Result:
         except SpoiltError as error:
             disturbed = disturbance()
             if again and not disturbed and isinstance(error, DoubtfulError):
-                _log.warning(
-                    "%s: %s. It came out so twice and is kept. %s", what, error.what, error.do
+                log.warning(
+                    "%s: %s. This happened twice: the result is kept. %s",
+                    what,
+                    error.what,
+                    error.do,
                 )
                 return error.result
             trouble = disturbed or error.what
             where, do = error.where, do if disturbed else error.do or do
         except sem_errors() as error:
             check_space_left(error)
-            trouble = words(error)
+            trouble = error_text(error)
     raise SpaceError(f"{what} failed twice: {trouble}.", where, do)
 
 
 def disturbance() -> str:
-    """Say what disturbs pictures now; empty when nothing does."""
+    """Return what disturbs pictures now; empty if nothing does."""
     if valve_is_closed():
         return "the column valves are closed"
     if dewars_are_filling():
@@ -94,7 +97,7 @@ def disturbance() -> str:
 
 
 def dewars_are_filling() -> bool:
-    """Whether the microscope says so; one that does not tell is asked once in a script."""
+    """Whether the microscope reports it; one that cannot is asked once in a script."""
     sem = serialem()
     if sem.IsVariableDefined(_NO_DEWARS):
         return False
@@ -111,7 +114,7 @@ def wait_for_dewars() -> None:
     Raises
     ------
     SpaceError
-        When they are never full.
+        When they are not full in time.
     """
     if not dewars_are_filling():
         return
@@ -122,6 +125,6 @@ def wait_for_dewars() -> None:
             DEWARS_TIMEOUT_S,
             poll_s=_DEWARS_POLL_S,
         )
-        _log.info("The dewars are full.")
+        log.info("The dewars are full.")
     except StoppedByUserError:
-        _log.warning("Going on although the dewars are being filled.")
+        log.warning("Continuing although the dewars are being filled.")

@@ -7,7 +7,7 @@ import re
 
 from space.errors import SpaceError
 from space.microscope.column import close_valve
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import error_text, sem_errors, serialem
 
 _LOADED_SLOT = "SPACE_LOADED_SLOT"
 """SerialEM variable that lives as long as the program: the slot loaded by this script."""
@@ -16,7 +16,7 @@ _NONE = "none"
 _STATUS_AND_NAME = 2
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
 _LONGEST_NAME = 40
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 def folder_safe(name: str) -> str:
@@ -46,26 +46,26 @@ def is_absent(slot: int) -> bool:
 
 
 def slot_name(slot: int) -> str:
-    """Return the name that the autoloader gives the grid in a slot, or an empty text.
+    """Return the name that the autoloader gives the grid in a slot, or an empty string.
 
     Raises
     ------
     SpaceError
-        When the slot is empty or the autoloader cannot be asked.
+        When the slot is empty or the autoloader does not answer.
     """
     try:
         answer = serialem().ReportSlotStatus(int(slot))
     except sem_errors() as error:
         raise SpaceError(
-            f"The autoloader does not answer: {words(error)}.",
+            f"The autoloader does not answer: {error_text(error)}.",
             f"slot {slot}",
             'Correct grid_list; ["stage"] stands for the grid that is loaded.',
         ) from error
     values = answer if isinstance(answer, tuple) else (answer,)
     # The slot of the grid that is on the stage may count as empty. JEOL's answers begin with an
     # identity instead of a status.
-    told_status = len(values) <= _STATUS_AND_NAME
-    if told_status and int(values[0]) == 0 and loaded_slot() != slot:
+    has_status = len(values) <= _STATUS_AND_NAME
+    if has_status and int(values[0]) == 0 and loaded_slot() != slot:
         raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
     return values[-1].strip() if isinstance(values[-1], str) else ""
 
@@ -82,9 +82,9 @@ def loaded_slot() -> int | None:
 def load(slot: int) -> None:
     """Load the grid of a slot onto the stage, unless this program did so already."""
     if loaded_slot() == slot:
-        _log.info("Slot %d is already on the stage: not loaded again.", slot)
+        log.info("Slot %d is already on the stage: not loaded again.", slot)
         return
-    _log.info("Loading the grid of slot %d...", slot)
+    log.info("Loading the grid of slot %d...", slot)
     sem = serialem()
     close_valve()
     sem.SetPersistentVar(_LOADED_SLOT, _NONE)  # whatever happens, the old grid may be gone
@@ -92,11 +92,13 @@ def load(slot: int) -> None:
         answer = sem.LoadCartridge(int(slot))
     except sem_errors() as error:
         raise SpaceError(
-            f"The grid cannot be loaded: {words(error)}.", f"slot {slot}", "Look at the autoloader."
+            f"The grid cannot be loaded: {error_text(error)}.",
+            f"slot {slot}",
+            "Check the autoloader.",
         ) from error
     code = int(answer[0] if isinstance(answer, tuple) else answer or 0)
     if code:
         raise SpaceError(
-            f"The grid was not loaded (code {code}).", f"slot {slot}", "Look at the autoloader."
+            f"The grid was not loaded (code {code}).", f"slot {slot}", "Check the autoloader."
         )
     sem.SetPersistentVar(_LOADED_SLOT, str(slot))

@@ -1,22 +1,22 @@
 """Column valves and the objective aperture, also where SerialEM cannot drive them.
 
-SerialEM refuses a command in words, whether the microscope lacks a thing or the thing failed. What
-tells the two apart is whether the state can be read: where it can, the thing is there, and a
-refusal is a failure. Where it cannot, a person has to do it, and is told once.
+SerialEM refuses a command in the same way whether the microscope lacks a device or the device
+failed. The two differ in whether the state can be read: if it can, the device is there, and a
+refusal is a failure. If it cannot, a person has to operate it, and the log says so once.
 """
 
 from __future__ import annotations
 
 from space.errors import SpaceError
 from space.microscope.log import warn_once
-from space.microscope.sem import check_space_left, sem_errors, serialem, words
+from space.microscope.sem import check_space_left, error_text, sem_errors, serialem
 from space.microscope.waiting import pause
 
 OBJECTIVE_APERTURE = 2
 """SerialEM's number of the objective aperture."""
 
 _CLOSED, _OPEN = 0, 1
-_LOOKS, _LOOK_EVERY_S = 10, 1.0
+_POLLS, _POLL_EVERY_S = 10, 1.0
 
 
 def open_valve() -> None:
@@ -25,7 +25,7 @@ def open_valve() -> None:
     Raises
     ------
     SpaceError
-        When the microscope tells that it stays closed.
+        When the microscope reports that it stays closed.
     """
     _drive_valve(_OPEN, "open")
 
@@ -36,12 +36,12 @@ def close_valve() -> None:
 
 
 def valve_is_closed() -> bool:
-    """Whether the microscope says so; one that does not tell counts as open."""
+    """Whether the microscope reports it closed; a valve that is not reported counts as open."""
     return _valve_state() == _CLOSED
 
 
 def _valve_state() -> int | None:
-    """Return whether the valve is open or closed; None when the microscope does not tell."""
+    """Return whether the valve is open or closed; None if the microscope does not report it."""
     try:
         state = int(serialem().ReportColumnOrGunValve())
     except sem_errors():
@@ -55,25 +55,25 @@ def _drive_valve(wanted: int, verb: str) -> None:
         serialem().SetColumnOrGunValve(wanted)
     except sem_errors() as error:
         check_space_left(error)
-        refusal = words(error)
+        refusal = error_text(error)
     state = _valve_state()
-    for _ in range(0 if refusal else _LOOKS):
+    for _ in range(0 if refusal else _POLLS):
         if state is None or state == wanted:
             break
-        pause(_LOOK_EVERY_S)
+        pause(_POLL_EVERY_S)
         state = _valve_state()
     if state is None and refusal:
         warn_once(
             "valves",
             "SerialEM cannot drive the column valves of this microscope (%s). Open them by hand "
-            "now; a dark picture will tell if they are closed.",
+            "now; a dark picture will show if they are closed.",
             refusal,
         )
     elif state is not None and state != wanted:
         raise SpaceError(
             f"The column valves did not {verb}{f': {refusal}' if refusal else ''}.",
             "column valves",
-            "Look at the vacuum and the valves, then run the script again.",
+            "Check the vacuum and the valves, then run the script again.",
         )
 
 
@@ -100,7 +100,7 @@ def _set_objective_aperture(size_um: int, done: str) -> None:
         return
     except sem_errors() as error:
         check_space_left(error)
-        refusal = words(error)
+        refusal = error_text(error)
     try:
         sem.ReportApertureSize(OBJECTIVE_APERTURE)
     except sem_errors():
@@ -115,5 +115,5 @@ def _set_objective_aperture(size_um: int, done: str) -> None:
     raise SpaceError(
         f"The objective aperture was not {done}: {refusal}.",
         f"objective_aperture = {size_um}" if size_um else "objective aperture",
-        "Give a size that the microscope has, or set aperture_control = False and move it by hand.",
+        "Set a size that the microscope has, or set aperture_control = False and move it by hand.",
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from space.microscope.sem import sem_errors, serialem
+from space.microscope.sem import check_space_left, error_text, sem_errors, serialem
 
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 class SerialEMHandler(logging.Handler):
@@ -26,33 +27,33 @@ class SerialEMHandler(logging.Handler):
             pass
 
 
-_TOLD = "SPACE_TOLD"
-"""SerialEM variable that lives as long as the program: subjects of which a session was warned."""
+_WARNED = "SPACE_TOLD"
+"""SerialEM variable that lives as long as the program: subjects of warnings in this session."""
 
 
-def tell_anew() -> None:
-    """Begin a session, in which everything is to be told again."""
-    serialem().SetPersistentVar(_TOLD, "nothing")
+def forget_warnings() -> None:
+    """Begin a session, in which every warning is given again."""
+    serialem().SetPersistentVar(_WARNED, "nothing")
 
 
-def warn_once(subject: str, text: str, *values: object) -> None:
-    """Warn of what stays so for a whole session: the first time only.
+def warn_once(subject: str, message: str, *values: object) -> None:
+    """Log a warning that holds for a whole session: the first time only.
 
     SerialEM remembers it, since the post action is a script of its own for each item.
 
     Parameters
     ----------
     subject : str
-        One word for what it is about.
-    text, *values :
+        One word for its subject.
+    message, *values :
         As for `logging`.
     """
     sem = serialem()
-    told = str(sem.GetVariable(_TOLD)).split() if sem.IsVariableDefined(_TOLD) else []
-    if subject in told:
+    warned = str(sem.GetVariable(_WARNED)).split() if sem.IsVariableDefined(_WARNED) else []
+    if subject in warned:
         return
-    sem.SetPersistentVar(_TOLD, " ".join([*told, subject]))
-    _log.warning(text, *values)
+    sem.SetPersistentVar(_WARNED, " ".join([*warned, subject]))
+    log.warning(message, *values)
 
 
 @contextmanager
@@ -68,3 +69,26 @@ def log_to_serialem() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def open_log_file(path: Path) -> bool:
+    """Begin a log in a file of its own; return whether SerialEM did so.
+
+    SerialEM adds a number to the name if the file exists.
+    """
+    try:
+        serialem().SaveLogOpenNew(str(path))
+        return True
+    except sem_errors() as error:
+        check_space_left(error)
+        # A cancelled dialog about the old log is no reason to give up a grid.
+        log.warning("%s was not opened as the log of this grid: %s.", path.name, error_text(error))
+        return False
+
+
+def save_log_file() -> None:
+    """Write SerialEM's log to its file."""
+    try:
+        serialem().SaveLog()
+    except sem_errors() as error:
+        log.warning("The log was not saved: %s.", error_text(error))

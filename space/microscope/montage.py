@@ -36,21 +36,34 @@ LEAST_FREE_GB = 0.5
 _LEAST_OVERLAP_PX = 16
 _MOST_PIECES = 30
 _MRC = 0
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 @dataclass(frozen=True)
 class MapImage:
     """A map: its picture, where it lies, and its Navigator item.
 
-    `buffer` holds the picture in SerialEM as long as nothing else is loaded or taken. A map that
-    was taken `by_image_shift` shows places elsewhere than the stage finds them.
+    Attributes
+    ----------
+    picture : Picture
+        Its pixels.
+    frame : MapFrame
+        Where it lies.
+    index : int
+        Index of its item.
+    buffer : str
+        The buffer of SerialEM that holds it until something else is loaded or taken.
+    saved : SavedItem or None
+        Its item as it stands in the Navigator file; None if this file cannot be read.
+    by_image_shift : bool
+        Whether its pieces were taken by image shift: the stage then finds a place in it elsewhere.
     """
 
     picture: Picture
     frame: MapFrame
     index: int
     buffer: str
+    saved: SavedItem | None = None
     by_image_shift: bool = False
 
 
@@ -223,20 +236,20 @@ def _register(note: str, label: str) -> MapImage:
     sem = serialem()
     index = int(sem.NewMap(0, note))
     navigator.describe(index, label=label, note=note)
-    image = _map_image(index, OVERVIEW_BUFFER)
+    image = _map_image(index, OVERVIEW_BUFFER, _saved_item(index))
     sem.CloseFile()
     return image
 
 
 def load_map(index: int) -> MapImage:
-    """Load a map that the Navigator knows.
+    """Load a map of the Navigator, which is saved for this.
 
     Raises
     ------
     SpaceError
-        When its file is missing (SerialEM would only show a message and go on).
+        When its file is missing (SerialEM would only show a message and continue).
     """
-    saved = navigator.saved_item(index)
+    saved = _saved_item(index)
     if saved is not None and not _file_of(saved.values.get("MapFile", "")).is_file():
         raise SpaceError(
             "The image file of a map is missing.",
@@ -244,7 +257,17 @@ def load_map(index: int) -> MapImage:
             "Put it back or delete the map item.",
         )
     serialem().LoadOtherMap(int(index), _LOAD_BUFFER)
-    return _map_image(index, _LOAD_BUFFER)
+    return _map_image(index, _LOAD_BUFFER, saved)
+
+
+def _saved_item(index: int) -> SavedItem | None:
+    """Save the Navigator and return an item of its file; None if this cannot be read."""
+    try:
+        saved = navigator.save_and_read()
+    except SpaceError as error:
+        log.warning("%s", error)
+        return None
+    return saved[index - 1] if index <= len(saved) else None
 
 
 def _file_of(name: str) -> Path:
@@ -254,25 +277,25 @@ def _file_of(name: str) -> Path:
     return Path(str(serialem().ReportDirectory())) / name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _map_image(index: int, buffer: str) -> MapImage:
+def _map_image(index: int, buffer: str, saved: SavedItem | None) -> MapImage:
     picture = read_buffer(buffer)
     shape = (picture.data.shape[0], picture.data.shape[1])
-    saved = navigator.saved_item(index)
     matrix = saved.stage_to_px(shape) if saved is not None else None
     if matrix is None:
-        _log.warning(
-            "The Navigator file does not tell the map's scale; it is computed from the "
-            "magnification's rotation and pixel size."
+        log.warning(
+            "The Navigator file does not give the map's scale: it is computed from rotation and "
+            "pixel size of the magnification."
         )
         matrix = stage_to_pixels(picture.pixel_nm / 1000)
     frame = MapFrame(shape, matrix, navigator.item(index).stage_um)
-    return MapImage(picture, frame, index, buffer, saved is not None and _by_image_shift(saved))
+    by_image_shift = saved is not None and _by_image_shift(saved)
+    return MapImage(picture, frame, index, buffer, saved, by_image_shift)
 
 
 def _by_image_shift(saved: SavedItem) -> bool:
     if saved.numbers("MontUseStage") == (0.0,):
         return True
-    # Pieces within blocks are taken by image shift, too; only the mdoc tells.
+    # Pieces within blocks are taken by image shift, too; only the mdoc shows this.
     return pieces.by_image_shift(pieces.read(_file_of(saved.values.get("MapFile", ""))))
 
 

@@ -1,4 +1,4 @@
-"""Reading the saved Navigator file for what no command tells: an image's stage matrix."""
+"""Reading a saved Navigator file for what no command reports, such as the scale of a map."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from space.geometry import Matrix
 from space.microscope import autodoc
 
 _ITEM = "Item"
-MAP = 2
-"""Navigator item type of a map."""
+POINT, POLYGON, MAP = 0, 1, 2
+"""Types of Navigator items."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SavedItem:
 
     @property
     def kind(self) -> int:
-        """0 point, 1 polygon, 2 map; -1 when it does not tell."""
+        """POINT, POLYGON or MAP; -1 if the file does not say."""
         numbers = self.numbers("Type")
         return int(numbers[0]) if numbers else -1
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from space.errors import SpaceError
 from space.microscope.moving import bring_paths_here
 from space.microscope.navfile import MAP, SavedItem, read_navigator_file
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import error_text, sem_errors, serialem
 
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 ARRIVED_WITHIN_UM = 1.5
 """Readings of a stage that has arrived differ less from where it was sent."""
@@ -57,28 +57,28 @@ class Item:
 def open_file(path: Path) -> None:
     """Make `path` the Navigator's file: read it when it exists, else begin a new table.
 
-    What was open before is saved under its own name first. In a folder that was moved or copied,
-    maps lead to the image files there from then on.
+    The table that was open before is saved under its own name first. In a folder that was moved or
+    copied, maps refer to the image files there from then on.
     """
     sem = serialem()
     status = int(sem.ReportIfNavOpen())
     if is_open(path):
         sem.SaveNavigator()
         if not _bring_paths_here(path):
-            _log.info("%s is open already.", path.name)
+            log.info("%s is open already.", path.name)
             return
     elif status == 2:
         _save_where_it_belongs(path.parent)
     elif status == 1 and int(sem.ReportNumTableItems()) > 0:
         backup = _free_name(path.with_name("before_SPACEtomo.nav"))
         sem.SaveNavigator(str(backup))
-        _log.info("The unsaved Navigator table was kept as %s.", backup.name)
+        log.info("The unsaved Navigator table was kept as %s.", backup.name)
     if status:
         sem.CloseNavigator()
     if path.is_file():
         _bring_paths_here(path)
         sem.ReadNavFile(str(path))
-        _log.info("%s was opened: going on with it.", path.name)
+        log.info("%s was opened and is continued.", path.name)
         return
     sem.OpenNavigator()
     # An empty table is not written, but from here on saving knows the name.
@@ -86,11 +86,11 @@ def open_file(path: Path) -> None:
 
 
 def _bring_paths_here(path: Path) -> bool:
-    """Mend the paths in a Navigator file that was moved or copied; return whether it was."""
+    """Correct the paths in a Navigator file that was moved or copied; return whether it was."""
     count = bring_paths_here(path) if path.is_file() else 0
     if count:
-        _log.info(
-            "%s was moved or copied: %d maps lead to the files in %s now.",
+        log.info(
+            "%s was moved or copied: %d maps refer to the files in %s now.",
             path.name,
             count,
             path.parent,
@@ -99,7 +99,7 @@ def _bring_paths_here(path: Path) -> bool:
 
 
 def _save_where_it_belongs(directory: Path) -> None:
-    """Save the open table to its own file; in another folder only if it says something else.
+    """Save the open table to its own file; in another folder only if it differs from this file.
 
     Nothing is written into the folder of another session without need.
     """
@@ -125,17 +125,33 @@ def open_folder() -> Path | None:
     return Path(str(sem.ReportNavFile())).parent if int(sem.ReportIfNavOpen()) == 2 else None
 
 
+def file_stem() -> str:
+    """Return the name, without folder and ending, of the open Navigator's file.
+
+    Raises
+    ------
+    SpaceError
+        When there is no such file.
+    """
+    try:
+        return str(serialem().ReportNavFile(1)[3])
+    except sem_errors() as error:
+        raise SpaceError(
+            "The Navigator has no file.", "Navigator", "Open the grid's Navigator file."
+        ) from error
+
+
 def is_open(path: Path) -> bool:
     """Return whether `path` is the Navigator's file."""
     sem = serialem()
     return int(sem.ReportIfNavOpen()) == 2 and _same_file(Path(str(sem.ReportNavFile())), path)
 
 
-def _same_file(one: Path, other: Path) -> bool:
+def _same_file(path: Path, other: Path) -> bool:
     try:
-        return one.resolve() == other.resolve()
+        return path.resolve() == other.resolve()
     except OSError:
-        return one == other
+        return path == other
 
 
 def _free_name(path: Path) -> Path:
@@ -151,16 +167,22 @@ def save() -> None:
     serialem().SaveNavigator()
 
 
-def saved_item(index: int) -> SavedItem | None:
-    """Return what the saved Navigator file tells about an item; None if it cannot be read."""
-    sem = serialem()
-    sem.SaveNavigator()
+def save_and_read() -> tuple[SavedItem, ...]:
+    """Save the table to its file and return the items of the file, in the order of the table.
+
+    Raises
+    ------
+    SpaceError
+        When the file cannot be read.
+    """
+    save()
     try:
-        items = read_navigator_file(Path(str(sem.ReportNavFile())))
-    except (OSError, ValueError) + sem_errors() as error:
-        _log.warning("The Navigator file cannot be read back: %s.", error)
-        return None
-    return items[index - 1] if index <= len(items) else None
+        path = Path(str(serialem().ReportNavFile()))
+        return read_navigator_file(path)
+    except (OSError, ValueError) as error:
+        raise SpaceError(f"The Navigator file cannot be read: {error}.", str(path)) from None
+    except sem_errors() as error:
+        raise SpaceError(f"The Navigator file is unknown: {error_text(error)}.") from None
 
 
 # --- items --------------------------------------------------------------------------------------
@@ -186,12 +208,12 @@ def items() -> list[Item]:
 
 
 def map_with_note(note: str) -> Item | None:
-    """Return the first map with exactly this note; points of others may have it, too."""
+    """Return the first map with exactly this note (points may have the same note)."""
     index = int(serialem().NavIndexWithNote(note))
     first = item(index) if index else None
     if first is None or (first.is_map and first.note == note):
         return first
-    return next((one for one in items() if one.is_map and one.note == note), None)
+    return next((entry for entry in items() if entry.is_map and entry.note == note), None)
 
 
 def add_image_point(buffer: str, point_px: tuple[float, float], z_um: float) -> int:
@@ -231,7 +253,8 @@ def shift_all_um(x_um: float, y_um: float) -> None:
         serialem().ShiftItemsByMicrons(float(x_um), float(y_um))
     except sem_errors() as error:
         raise SpaceError(
-            f"The Navigator items cannot be shifted by ({x_um:.1f}, {y_um:.1f}) um: {words(error)}."
+            f"The Navigator items cannot be shifted by ({x_um:.1f}, {y_um:.1f}) um: "
+            f"{error_text(error)}."
         ) from error
 
 
@@ -249,7 +272,7 @@ def move_to(index: int) -> None:
             return
         if last:
             raise SpaceError(f"The stage cannot go there: {trouble}.", f"Navigator item {index}")
-        _log.warning("The stage did not get to item %d: %s. It is sent again.", index, trouble)
+        log.warning("The stage did not get to item %d: %s. It is sent again.", index, trouble)
 
 
 def _move_to(index: int) -> str:
@@ -258,7 +281,7 @@ def _move_to(index: int) -> str:
     try:
         sem.MoveToNavItem(int(index))
     except sem_errors() as error:
-        return words(error)
+        return error_text(error)
     x_um, y_um, *_ = sem.ReportStageXYZ()
     shift_x_um, shift_y_um = sem.AdjustStagePosForNav(0.0, 0.0)
     wanted_um = item(index).stage_um
@@ -295,11 +318,11 @@ def set_acquire(index: int, on: bool = True) -> bool:
         serialem().SetItemAcquire(int(index), int(on))
         return True
     except sem_errors() as error:
-        _log.warning(
+        log.warning(
             "Acquire cannot be turned %s for item %d now: %s.",
             "on" if on else "off",
             index,
-            words(error),
+            error_text(error),
         )
         return False
 

@@ -15,13 +15,13 @@ from space.errors import SpaceError
 from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
 from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.log import warn_once
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import error_text, sem_errors, serialem
 from space.microscope.stage import stage_position_um
 from space.microscope.states import go_to_area
 
 _SHIFT_TO_TILT_AXIS = "ShiftToTiltAxis"
 _WIDER = 1.1  # than what was set: more than readings differ
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 def working_directory() -> Path:
@@ -48,10 +48,10 @@ def work_unattended() -> None:
 def centre_image_shift_on_tilt_axis() -> None:
     """Switch "Center image shift on tilt axis" on for good.
 
-    PACEtomo works with it, and places that were chosen without it would lie the tilt axis offset
-    beside its axis: a microscope whose axis is 1.5 um away would take the series at +45 degrees
-    a micrometre too deep and that at -45 as much too high. The setting is kept when the
-    script ends, since a primary action may not set it itself.
+    PACEtomo works with it. Places that were chosen without it would be displaced from the tilt axis
+    by its offset: with an offset of 1.5 um, images at +45 degrees would be focused a micrometre too
+    deep and those at -45 degrees a micrometre too high. The setting is kept when the script ends,
+    since a primary action must not set it itself.
     """
     sem = serialem()
     try:
@@ -62,11 +62,11 @@ def centre_image_shift_on_tilt_axis() -> None:
             "tilt_axis",
             "Image shift cannot be centred on the tilt axis: %s. Tilt series may run out of focus; "
             'switch "Center image shift on tilt axis" on in the Tasks menu.',
-            words(error),
+            error_text(error),
         )
         return
     if not was_on:
-        _log.info(
+        log.info(
             "Image shift is centred on the tilt axis from now on (user setting %s was off), as "
             "PACEtomo needs it.",
             _SHIFT_TO_TILT_AXIS,
@@ -128,14 +128,14 @@ class RecordOptics:
     beam_diameter_um: float
 
 
-def record_optics(beam_diameter_um: float = 0.0) -> RecordOptics:
-    """Ask for the optics of the Record area (goes there; takes no picture).
+def go_to_record(beam_diameter_um: float = 0.0) -> RecordOptics:
+    """Go to the Record area and return its optics; takes no picture.
 
     Parameters
     ----------
     beam_diameter_um : float
-        Illuminated diameter as the user knows it; 0 asks the microscope. One that does not tell
-        it either (two condensers) is taken to light the camera's diagonal.
+        Illuminated diameter as the user knows it; 0 asks the microscope. If the microscope does
+        not report it (two condensers), it is taken to be the camera's diagonal.
     """
     sem = serialem()
     go_to_area("R")
@@ -152,24 +152,24 @@ def record_optics(beam_diameter_um: float = 0.0) -> RecordOptics:
 
 
 def _beam_diameter_um(given_um: float, field_um: tuple[float, float]) -> float:
-    told_um = _illuminated_um()
+    reported_um = _illuminated_um()
     if given_um > 0:
-        if told_um > _WIDER * given_um:
+        if reported_um > _WIDER * given_um:
             warn_once(
                 "beam",
-                "The microscope tells an illuminated area of %.2f um, beam_diameter is %g um: what "
-                "was set is used. If it is too small, neighbouring targets expose one another.",
-                told_um,
+                "The microscope reports an illuminated area of %.2f um, beam_diameter is %g um and "
+                "is used. If it is too small, neighbouring targets expose one another.",
+                reported_um,
                 given_um,
             )
         return given_um
-    if told_um > 0:
-        return told_um
+    if reported_um > 0:
+        return reported_um
     diagonal_um = math.hypot(*field_um)
     warn_once(
         "beam",
-        "The microscope does not tell its illuminated area; the beam is taken to be as wide as the "
-        "camera's diagonal, %.2f um. If it is wider, neighbouring targets expose one another: "
+        "The microscope does not report its illuminated area; the beam is taken to be as wide as "
+        "the camera's diagonal, %.2f um. If it is wider, neighbouring targets expose one another: "
         "measure it and set beam_diameter.",
         diagonal_um,
     )
@@ -177,7 +177,7 @@ def _beam_diameter_um(given_um: float, field_um: tuple[float, float]) -> float:
 
 
 def _illuminated_um() -> float:
-    """Return the illuminated diameter that the microscope tells, 0 if it tells none."""
+    """Return the illuminated diameter that the microscope reports, 0 if it reports none."""
     try:
         return 100.0 * float(serialem().ReportIlluminatedArea())  # reported in units of 100 µm
     except sem_errors():
@@ -231,7 +231,7 @@ def take_record() -> Picture:
     Raises
     ------
     SpaceError
-        When there is no picture, or one of no use (dark, constant), twice.
+        When there is no picture, or one that cannot be used (dark, constant), twice.
     """
     return _take(serialem().R, "The Record picture")
 
@@ -259,7 +259,7 @@ def _take(command: Callable[[], None], what: str) -> Picture:
 
 
 def check_contrast(picture: Picture, what: str) -> Picture:
-    """Return the picture if something can be found in it; tell what else is wrong with it.
+    """Return the picture if something can be found in it; warn of what else is wrong with it.
 
     Raises
     ------
@@ -270,13 +270,13 @@ def check_contrast(picture: Picture, what: str) -> Picture:
     if verdict.useless:
         raise SpoiltError(verdict.seen, do=remedy(verdict))
     if verdict:
-        _log.warning("%s: %s. %s.", what, verdict.seen, verdict.causes)
+        log.warning("%s: %s. %s.", what, verdict.seen, verdict.causes)
     return picture
 
 
 def remedy(verdict: Verdict) -> str:
-    """Say what to do about a picture of no use."""
-    return f"{verdict.causes}. Look at the beam, mend it, and run the script again."
+    """Return what to do about a picture that cannot be used."""
+    return f"{verdict.causes}. Check the beam, correct it, and run the script again."
 
 
 def mean_counts() -> float:

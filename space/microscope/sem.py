@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import re
 from types import ModuleType
 
 from space.errors import OutOfSpaceError, SpaceError
 from space.files import says_full
-
-_log = logging.getLogger("space.microscope")
 
 
 def serialem() -> ModuleType:
@@ -42,7 +39,7 @@ def sem_errors() -> tuple[type[Exception], ...]:
     return tuple(getattr(module, name) for name in names if hasattr(module, name))
 
 
-def words(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return the text of a SerialEM error without its heading.
 
     After a message box SerialEM leaves it empty.
@@ -61,7 +58,7 @@ _FULL_IN_WORDS = re.compile(
 def out_of_space(error: BaseException) -> OutOfSpaceError | None:
     """Return what to raise if an error says that a disk is full, None if it says otherwise.
 
-    SerialEM has no error of its own for this: it is taken to pass on the system's words.
+    SerialEM has no error of its own for this: it is assumed to pass on the system's message.
     """
     if isinstance(error, OutOfSpaceError):
         return error
@@ -69,7 +66,7 @@ def out_of_space(error: BaseException) -> OutOfSpaceError | None:
         if says_full(error):
             return OutOfSpaceError(str(error.strerror), str(error.filename or ""))
     elif isinstance(error, sem_errors()) and _FULL_IN_WORDS.search(str(error)):
-        return OutOfSpaceError(words(error))
+        return OutOfSpaceError(error_text(error))
     return None
 
 
@@ -80,32 +77,7 @@ def check_space_left(error: BaseException) -> None:
         raise full from error
 
 
-def last_words(error: Exception) -> str:
-    """Say why a script ends: as `reason`, but a full disk is told, too."""
-    full = out_of_space(error)
-    return reason(error) if full is None else str(full)
-
-
-def reason(error: Exception) -> str:
-    """Say why one lamella or one grid failed, so that a session can go on with the next one.
-
-    An error that nobody foresaw is told with its traceback, but costs no more than the others.
-
-    Raises
-    ------
-    Exception
-        The error itself when it is no failure but the end of the script (Exit, STOP).
-    OutOfSpaceError
-        When nothing can be saved any more.
-    """
-    check_space_left(error)
+def is_exit(error: BaseException) -> bool:
+    """Whether an exception is the end of the script (Exit, STOP), not a failure."""
     exited = getattr(serialem(), "SEMexited", None)
-    if exited is not None and isinstance(error, exited):
-        raise error
-    if isinstance(error, SpaceError):
-        return str(error)
-    if isinstance(error, sem_errors()):
-        return words(error)
-    if not isinstance(error, (OSError, MemoryError)):
-        _log.error("This is a mistake in SPACEtomo:", exc_info=error)
-    return f"{type(error).__name__}: {error}"
+    return exited is not None and isinstance(error, exited)

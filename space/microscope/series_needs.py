@@ -1,8 +1,8 @@
 """What a script for parallel tilt series finds in SerialEM when it starts.
 
 PACEtomo sets some of it itself and relies on the rest. Where that is missing it waits for a person,
-who has gone home, or stops at its first picture. What can be set is set here; the rest is told
-while somebody is still there. docs/pacetomo.md has the whole table.
+who has gone home, or stops at its first picture. What can be set is set here; of the rest the log
+warns while somebody is still there. docs/pacetomo.md has the whole table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIRST_HELD = 14
 """Buffer O, in which PACEtomo keeps what it aligns to, counted from A = 0."""
 
 _TEST_FILE = "SPACE_mdoc_test.mrc"
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 def prepare_for_series() -> None:
@@ -37,17 +37,17 @@ def prepare_for_series() -> None:
         limit_um = float(sem.ReportProperty("ImageShiftLimit"))
         if limit_um < IMAGE_SHIFT_LIMIT_UM:
             sem.SetProperty("ImageShiftLimit", IMAGE_SHIFT_LIMIT_UM)
-            _log.info(
+            log.info(
                 "The limit of image shift is raised from %g to %d um (property ImageShiftLimit), "
                 "as PACEtomo does.",
                 limit_um,
                 IMAGE_SHIFT_LIMIT_UM,
             )
     except sem_errors():
-        _log.warning("The limit of image shift (property ImageShiftLimit) cannot be set.")
+        log.warning("The limit of image shift (property ImageShiftLimit) cannot be set.")
 
 
-def tell_what_is_missing(folder: Path, max_tilt_deg: float) -> None:
+def warn_of_what_is_missing(folder: Path, max_tilt_deg: float) -> None:
     """Warn of all for which PACEtomo would wait for a person or stop.
 
     Parameters
@@ -57,26 +57,26 @@ def tell_what_is_missing(folder: Path, max_tilt_deg: float) -> None:
     max_tilt_deg : float
         Highest tilt of the series.
     """
-    for look in (_tilt_axis, lambda: _tilt_range(max_tilt_deg), _buffers, _frames):
-        _warn(look)
+    for check in (_tilt_axis, lambda: _tilt_range(max_tilt_deg), _buffers, _frames):
+        _warn(check)
     _warn(lambda: _mdocs(folder))
 
 
-def tell_of_focus_area() -> None:
-    """Warn if Focus lies beside Record; needs low dose, so it is told when that is on."""
+def warn_of_focus_area() -> None:
+    """Warn if Focus lies beside Record; low dose must be on."""
     if message := _answer(_focus_area):
         warn_once("focus_area", "%s", message)
 
 
-def _warn(look: Callable[[], str]) -> None:
-    if message := _answer(look):
-        _log.warning("%s", message)
+def _warn(check: Callable[[], str]) -> None:
+    if message := _answer(check):
+        log.warning("%s", message)
 
 
-def _answer(look: Callable[[], str]) -> str:
+def _answer(check: Callable[[], str]) -> str:
     try:
-        return look()
-    except (OSError,) + sem_errors() as error:  # not to be told is no reason to stop
+        return check()
+    except (OSError,) + sem_errors() as error:  # a check that fails ends nothing
         check_space_left(error)
         return ""
 

@@ -7,7 +7,7 @@ import logging
 from space.errors import SpaceError
 from space.microscope.attempts import carefully, disturbance
 from space.microscope.log import warn_once
-from space.microscope.sem import check_space_left, sem_errors, serialem, words
+from space.microscope.sem import check_space_left, error_text, sem_errors, serialem
 
 STAGE_LIMIT_UM = 990.0
 """Reach of the stage from its centre along x and y (SerialEM's default limit)."""
@@ -15,7 +15,7 @@ STAGE_LIMIT_UM = 990.0
 _LEVEL_WITHIN_DEG = 0.5
 _NEARLY_LEVEL_DEG = 3.0  # foreshortens by a thousandth
 _SAME_TILT_DEG = 0.2
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 class _RefusedError(SpaceError):
@@ -34,7 +34,7 @@ def tilt_deg() -> float:
 
 
 def level_stage() -> None:
-    """Bring a stage back that a script which was cut off left tilted.
+    """Bring a stage back to 0 degrees that an interrupted script left tilted.
 
     Raises
     ------
@@ -43,14 +43,14 @@ def level_stage() -> None:
     """
     if abs(tilt_deg()) <= _LEVEL_WITHIN_DEG:
         return
-    _log.info("The stage is tilted by %.1f degrees: it is brought back to 0.", tilt_deg())
+    log.info("The stage is tilted by %.1f degrees: it is brought back to 0.", tilt_deg())
     for _ in range(2):
         try:
             serialem().TiltTo(0.0)
             return
         except sem_errors() as error:
             check_space_left(error)
-            refusal = words(error)
+            refusal = error_text(error)
     if abs(tilt_deg()) > _NEARLY_LEVEL_DEG:
         raise SpaceError(
             f"The stage stays tilted by {tilt_deg():.1f} degrees: {refusal}.",
@@ -70,7 +70,7 @@ def find_eucentric_height() -> None:
     """Bring the specimen to eucentric height by tilting (coarse routine).
 
     A routine that is refused outright (none for this microscope, or a stage that does not tilt)
-    leaves the present height, and is told once.
+    leaves the present height, and the log says so once.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def find_eucentric_height() -> None:
             begun = abs(tilt_deg() - before_deg) > _SAME_TILT_DEG
             if begun or disturbance():
                 raise
-            raise _RefusedError(words(error)) from error
+            raise _RefusedError(error_text(error)) from error
 
     try:
         carefully(coarse_routine, "Finding the eucentric height")
@@ -98,7 +98,7 @@ def find_eucentric_height() -> None:
             "the grid to eucentric height by hand. PACEtomo asks for the same routine.",
             refused.what,
         )
-        _log.info("The stage stays at a height of %.1f um.", stage_position_um()[2])
+        log.info("The stage stays at a height of %.1f um.", stage_position_um()[2])
     except SpaceError:
         level_stage()  # a stage that stopped on its way would spoil all that follows
         raise

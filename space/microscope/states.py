@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 
 from space.errors import SpaceError
-from space.microscope.sem import sem_errors, serialem, words
+from space.microscope.sem import error_text, sem_errors, serialem
 
 _HIGHEST_MAG_INDEX = 50
 _FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
 _FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
 _SAME_MAGNIFICATION = 0.2
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 _UNKNOWN_NAME, _NO_SUCH_NUMBER = 1, 3
 _STATE_FAILURES = {
     _UNKNOWN_NAME: "no imaging state has this name",
-    2: "two or more imaging states begin with this text",
+    2: "two or more imaging states begin with this name",
     _NO_SUCH_NUMBER: "there is no imaging state with this number",
     4: "the state of a map is in force; SerialEM's Imaging States dialog must restore it first",
     5: "the state belongs to a camera that is not active",
@@ -28,7 +28,7 @@ _STATE_FAILURES = {
 
 
 def go_to_imaging_state(setting: str, state: int | str) -> None:
-    """Go to an imaging state: a whole number is its number, a text its name.
+    """Go to an imaging state: an integer is its number, a string its name.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def go_to_imaging_state(setting: str, state: int | str) -> None:
     Raises
     ------
     SpaceError
-        When SerialEM did not do so (it only tells when asked), or would take a name for a number.
+        When SerialEM did not set it (it only returns a code), or would take a name for a number.
     """
     code = _go_to_number(state) if isinstance(state, int) else _go_to_name(setting, state)
     if code:
@@ -54,8 +54,8 @@ def go_to_imaging_state(setting: str, state: int | str) -> None:
 def _go_to_number(number: int) -> int:
     """Go to a state by its number; return SerialEM's code.
 
-    SerialEM takes a text for a name first, also for the beginning of one: "2" would go to a state
-    "2k". No name begins with a sign.
+    SerialEM first compares the string with the beginnings of names: "2" would go to a state "2k".
+    No name begins with a sign.
     """
     sem = serialem()
     code = int(sem.GoToImagingState(f"+{number}"))
@@ -67,14 +67,14 @@ def _go_to_number(number: int) -> int:
 def _go_to_name(setting: str, name: str) -> int:
     """Go to a state by its name; return SerialEM's code.
 
-    A text of digits that is no name would go to the state with this number.
+    A string of digits that is no name would go to the state with this number.
     """
     if name.strip().isdigit():
-        found = _found_by_text(name)
+        found = _name_found(name)
         if found is None:
-            _log.warning(
-                "%s: SerialEM does not tell names of imaging states. If none is called %s, it goes "
-                "to number %s.",
+            log.warning(
+                "%s: SerialEM reports no names of imaging states. If none is called %s, it "
+                "goes to number %s.",
                 _place(setting, name),
                 name,
                 name,
@@ -88,17 +88,17 @@ def _go_to_name(setting: str, name: str) -> int:
     return int(serialem().GoToImagingState(name))
 
 
-def _found_by_text(text: str) -> str | None:
-    """Return the name of the state that SerialEM finds by a text; None when it does not tell.
+def _name_found(name: str) -> str | None:
+    """Return the name of the state that SerialEM finds by a string; None if it reports none.
 
-    Among the properties of a state the name is the only text.
+    Among the properties of a state the name is the only string.
     """
     properties = getattr(serialem(), "ImagingStateProperties", None)
     try:
-        told = properties(text) if properties else None
+        answer = properties(name) if properties else None
     except sem_errors():
         return None
-    values = told if isinstance(told, tuple) else (told,)
+    values = answer if isinstance(answer, tuple) else (answer,)
     return next((value for value in values if isinstance(value, str)), None)
 
 
@@ -116,7 +116,7 @@ def go_to_whole_grid_state(state: int | str) -> None:
         raise SpaceError(
             f"The magnification is {magnification:g}, not a low one.",
             _place(setting, state),
-            "Give the state for whole-grid montages.",
+            "Set the state for whole-grid montages.",
         )
 
 
@@ -134,7 +134,7 @@ def _require_no_low_dose(setting: str, state: int | str) -> None:
         raise SpaceError(
             "This is a low dose state.",
             _place(setting, state),
-            "Give a state that was made with low dose off.",
+            "Set a state that was made with low dose off.",
         )
 
 
@@ -154,10 +154,9 @@ def go_to_low_dose_states(states: int | str | tuple[int | str, ...]) -> None:
         raise SpaceError(
             f"Record is at {record:g}x, not above View ({view:g}x).",
             place,
-            "A low dose state sets one area only. Set up Record, or add a state in Record and give "
+            "A low dose state sets one area only. Set up Record, or add a state in Record and set "
             f"both: {setting} = [View's, Record's].",
         )
-    _take_off_left_offset()
 
 
 def _magnification_of(letter: str, area: str, place: str) -> float:
@@ -166,9 +165,9 @@ def _magnification_of(letter: str, area: str, place: str) -> float:
         go_to_area(letter)
     except sem_errors() as error:
         raise SpaceError(
-            f"There is no {area} area: {words(error)}.",
+            f"There is no {area} area: {error_text(error)}.",
             place,
-            "Give a low dose state. Set up View and Record first, then add the state in View.",
+            "Set a low dose state. Set up View and Record first, then add the state in View.",
         ) from error
     magnification, low, *_ = serialem().ReportMag()
     if low:
@@ -180,12 +179,12 @@ def _magnification_of(letter: str, area: str, place: str) -> float:
     return float(magnification)
 
 
-def _take_off_left_offset() -> None:
-    """Correct the focus when SerialEM had ended while in View, once after it was started.
+def correct_focus_left_in_view() -> None:
+    """Take off View's defocus offset if SerialEM ended while in View, once after each start.
 
-    View has its own defocus, tens of micrometres away. A SerialEM that ended there never went
-    back, and one that was started anew takes the present focus for Record's, so that the next
-    tilt series would be out of focus by as much.
+    View has a defocus of its own, tens of micrometres away. If SerialEM ends in View, it never goes
+    back, and after the next start it takes the present focus for that of Record: the next tilt
+    series would be out of focus by as much. Ends in View.
     """
     sem = serialem()
     if sem.IsVariableDefined(_FOCUS_CHECKED):
@@ -196,9 +195,9 @@ def _take_off_left_offset() -> None:
     defocus_um = float(sem.ReportDefocus())
     if abs(offset_um) >= _FAR_OFFSET_UM and abs(defocus_um / offset_um - 1) <= _LIKE_OFFSET:
         sem.SetDefocus(defocus_um - offset_um)
-        _log.warning(
-            "Record had a defocus of %.0f um, about the offset of View (%.0f um), which must have "
-            "been left there when SerialEM ended: it was taken off. Look at the focus.",
+        log.warning(
+            "Record had a defocus of %.0f um, about the offset of View (%.0f um), probably left "
+            "over from the last end of SerialEM: it was subtracted. Check the focus.",
             defocus_um,
             offset_um,
         )
@@ -223,9 +222,9 @@ def set_magnification(value: int) -> None:
             sem.SetMag(float(value))
     except sem_errors() as error:
         raise SpaceError(
-            f"The magnification cannot be set: {words(error)}.",
+            f"The magnification cannot be set: {error_text(error)}.",
             f"IM_mag_index {value}",
-            "Give an index or a magnification that the microscope has.",
+            "Set an index or a magnification that the microscope has.",
         ) from error
     if value < _HIGHEST_MAG_INDEX:
         now = sem.ReportMagIndex()
@@ -235,9 +234,9 @@ def set_magnification(value: int) -> None:
         is_set = abs(now / value - 1) < _SAME_MAGNIFICATION
     if not is_set:
         raise SpaceError(
-            f"The magnification was not set; the microscope tells {now}.",
+            f"The magnification was not set; the microscope reports {now}.",
             f"IM_mag_index {value}",
-            "Look whether the microscope lets SerialEM change the magnification.",
+            "Check whether the microscope lets SerialEM change the magnification.",
         )
 
 

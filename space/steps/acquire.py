@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, mark_of
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import navigator
+from space.microscope.failures import survives
 from space.microscope.navfile import SavedItem, read_navigator_file
-from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.steps import lamella_list
 from space.steps.begun import keep_begun_off
 from space.steps.collect import map_item
 from space.steps.inference import (
     SEGMENTATION_TIMEOUT_S,
-    WorkerKeeper,
+    WorkerWatch,
     job_folder,
     submit_segmentation,
     wait_for_jobs,
@@ -27,14 +27,21 @@ from space.steps.session import GridSession
 from space.steps.set_up import set_up_targets
 from space.steps.target_facts import choice_path, has_no_targets, is_set_up
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How the maps without targets stand, by lamella number.
+class SegmentationStates:
+    """How far the maps without targets are, by lamella number.
 
-    `pending` are queued or being segmented, `absent` are not even asked for.
+    Attributes
+    ----------
+    ready : tuple of (int, Path)
+        Segmented, with the file of the labels.
+    pending, absent : tuple of int
+        Queued or being segmented; not even queued.
+    failed : tuple of (int, str)
+        Not segmented, with the reason.
     """
 
     ready: tuple[tuple[int, Path], ...] = ()
@@ -43,8 +50,11 @@ class Standing:
     failed: tuple[tuple[int, str], ...] = ()
 
 
-def standing(session: GridSession, settled: Container[int] = ()) -> Standing:
-    """Return how the maps without targets stand; those `settled` in this run are left out."""
+def segmentation_states(session: GridSession, settled: Container[int] = ()) -> SegmentationStates:
+    """Return how far the maps without targets are, without those `settled` in this run.
+
+    Reads files and the Navigator only; nothing is queued.
+    """
     folder = job_folder(session)
     ready: list[tuple[int, Path]] = []
     failed: list[tuple[int, str]] = []
@@ -65,12 +75,14 @@ def standing(session: GridSession, settled: Container[int] = ()) -> Standing:
             failed.append((number, status.reason))
         else:
             others["absent" if status.state == "absent" else "pending"].append(number)
-    return Standing(tuple(ready), tuple(others["pending"]), tuple(others["absent"]), tuple(failed))
+    return SegmentationStates(
+        tuple(ready), tuple(others["pending"]), tuple(others["absent"]), tuple(failed)
+    )
 
 
 def lamella_numbers() -> list[int]:
     """Return the numbers of the lamellae to visit."""
-    return [lamella_number(item.label) or 0 for item in lamella_list.to_visit(navigator.items())]
+    return lamella_list.numbers_to_visit(navigator.items())
 
 
 def set_up_ready(session: GridSession, acquiring: bool) -> None:
@@ -90,39 +102,41 @@ def set_up_ready(session: GridSession, acquiring: bool) -> None:
     SpaceError
         When waiting reached its time limit.
     """
-    settled: dict[int, str] = {}  # each map is dealt with once: why it has no targets, or ""
+    settled: dict[int, str] = {}  # each map is processed once: why it has no targets, or ""
     try:
         _set_up_all(session, acquiring, settled)
     except StoppedByUserError as stopped:
-        _log.warning("%s", stopped)
+        log.warning("%s", stopped)
     finally:
         if not acquiring:
-            _tell_missing(session, settled)
+            _report_missing(session, settled)
 
 
 def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) -> None:
     while True:
-        now = standing(session, settled)
-        for number, why in now.failed:
-            settled[number] = f"it was not segmented: {why}"
-            _log.error(
+        states = segmentation_states(session, settled)
+        for number, reason in states.failed:
+            settled[number] = f"it was not segmented: {reason}"
+            log.error(
                 "%s was not segmented: %s. It gets no targets; see its log, then run the "
                 "script again.",
                 session.map_png(number).name,
-                why,
+                reason,
             )
-        for number in now.absent:
+        for number in states.absent:
             submit_segmentation(session, session.map_png(number))
-        for number, labels in now.ready:
-            settled[number] = _set_up_one(session, number, labels)
-        pending = now.pending + now.absent
-        if now.ready:
-            continue  # others may have come in meanwhile
+        for number, labels in states.ready:
+            with survives(f"{session.map_stem(number)}: no targets were set up") as outcome:
+                set_up_targets(session, number, labels)
+            settled[number] = outcome.reason
+        pending = states.pending + states.absent
+        if states.ready:
+            continue  # others may be segmented by now
         if not pending:
             return
         if acquiring and navigator.left_to_acquire() > 0:
-            WorkerKeeper(session, job_folder(session)).look()
-            _log.info(
+            WorkerWatch(session, job_folder(session)).ensure_worker()
+            log.info(
                 "%d map(s) are still being segmented; the post action sets them up during "
                 "acquisition.",
                 len(pending),
@@ -131,56 +145,48 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
         _wait_for_change(session, pending)
 
 
-def _set_up_one(session: GridSession, number: int, labels: Path) -> str:
-    """Set up a lamella; return why that failed, "" if it did not."""
-    try:
-        set_up_targets(session, number, labels)
-        return ""
-    except Exception as error:  # the other lamellae can still get targets
-        why = reason(error)
-        _log.error("%s: no targets were set up: %s", session.map_stem(number), why)
-        return why
-
-
-def _tell_missing(session: GridSession, settled: Mapping[int, str]) -> None:
+def _report_missing(session: GridSession, settled: Mapping[int, str]) -> None:
     """Name the lamellae that have no targets, and why."""
-    folder = job_folder(session)
-    missing = {}
-    for number in lamella_numbers():
-        picture = session.map_png(number)
-        if has_no_targets(session, number):
-            why = f"no place in it was chosen, see {choice_path(session, number).name}"
-        elif is_set_up(session, number):
-            continue
-        elif settled.get(number):
-            why = settled[number]
-        elif map_item(session, number) is None:
-            why = "it has no map"
-        elif not picture.is_file():
-            why = "its map is of no use, see the messages above"
-        else:
-            state = folder.status(picture.name, "segment").state
-            why = {
-                "queued": "its segmentation waits in the queue",
-                "running": "its segmentation is not finished",
-            }.get(state, "its segmentation was not looked at")
-        missing[number] = why
-    if missing:
-        _log.warning(
-            "%d of %d lamellae of grid %s have no targets:\n%s\nRun the script again to have what "
-            "failed or was not finished done.",
-            len(missing),
+    reasons = {
+        number: reason
+        for number in lamella_numbers()
+        if (reason := _why_no_targets(session, number, settled.get(number, "")))
+    }
+    if reasons:
+        log.warning(
+            "%d of %d lamellae of grid %s have no targets:\n%s\nRun the script again to repeat "
+            "what failed and to finish the rest.",
+            len(reasons),
             len(lamella_numbers()),
             session.grid,
-            "\n".join(f"  {session.map_stem(n)}: {why}" for n, why in missing.items()),
+            "\n".join(f"  {session.map_stem(n)}: {reason}" for n, reason in reasons.items()),
         )
+
+
+def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
+    """Return why a lamella has no targets, empty if it has; `failure` is that of this run."""
+    picture = session.map_png(number)
+    if has_no_targets(session, number):
+        return f"no place in it was chosen, see {choice_path(session, number).name}"
+    if is_set_up(session, number):
+        return ""
+    if failure:
+        return failure
+    if map_item(session, number) is None:
+        return "it has no map"
+    if not picture.is_file():
+        return "its map cannot be used, see the messages above"
+    return {
+        "queued": "its segmentation waits in the queue",
+        "running": "its segmentation is not finished",
+    }.get(job_folder(session).status(picture.name, "segment").state, "it was not processed")
 
 
 def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
     """Wait until one of the pending maps is segmented or has failed."""
     folder = job_folder(session)
 
-    def look() -> bool | None:
+    def poll() -> bool | None:
         states = [
             folder.status(session.map_png(number).name, "segment").state for number in pending
         ]
@@ -189,7 +195,7 @@ def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
     wait_for_jobs(
         session,
         folder,
-        look,
+        poll,
         f"the next of {len(pending)} segmentations",
         SEGMENTATION_TIMEOUT_S,
     )
@@ -198,16 +204,16 @@ def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
 def start_acquisition(session: GridSession) -> bool:
     """Have Acquire at Items start when this script ends; False when there is nothing to do."""
     if navigator.is_acquiring():
-        _log.info("Acquire at Items is running already.")
+        log.info("Acquire at Items is running already.")
         return True
     keep_begun_off(session)
     count = navigator.left_to_acquire()
     if count == 0:
-        _log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
+        log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
         return False
     navigator.save()
     navigator.start_acquire_at_end()
-    _log.info(
+    log.info(
         "Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
         "(Final data), the primary action must be PACEtomo and the script after it "
         "SPACEtomo_postAction.",

@@ -1,4 +1,4 @@
-"""Level 2: a View montage of each lamella. Level 3: each one goes to segmentation at once."""
+"""Level 2: a View montage of each lamella. Level 3: each map is segmented at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 from space.contrast import judge_structure
 from space.errors import SpaceError
 from space.images import is_whole_png, read_json_beside
-from space.lamellae.marks import lamella_number
 from space.microscope import column, montage, navigator, scope, stage, states
+from space.microscope.failures import survives
 from space.microscope.montage import MapImage
 from space.microscope.navigator import Item
 from space.microscope.scope import Picture
-from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
@@ -25,9 +24,9 @@ from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
 
 CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
-"""How long a person is waited for who shall bring a lamella into view."""
+"""How long to wait for a person to bring a lamella into view."""
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 class NobodyThereError(SpaceError):
@@ -37,45 +36,65 @@ class NobodyThereError(SpaceError):
 def collect_maps(session: GridSession, segment: bool) -> None:
     """Collect a map of each lamella that has none; queue each for segmentation if wanted."""
     todo = []
-    for item in lamella_list.to_visit(navigator.items()):
-        number = lamella_number(item.label) or 0
+    for number in lamella_list.numbers_to_visit(navigator.items()):
         if not has_map(session, number):
             todo.append(number)
-        elif _hand_on(session, number, segment):
-            _log.info("The map %s exists: montage skipped.", session.map_note(number))
+        elif _finish(session, number, segment):
+            log.info("The map %s exists: montage skipped.", session.map_note(number))
     if not todo:
         return
     go_to_lamella_conditions(session)
     failed = []
     somebody_there = True
     for position, number in enumerate(todo):
-        try:
+        with survives(f"No map of lamella {number} (the next one follows)") as outcome:
             _collect(session, number, todo[position + 1 :], segment, somebody_there)
-        except Exception as error:
-            somebody_there = somebody_there and not isinstance(error, NobodyThereError)
-            _log.error("No map of lamella %d (the next one follows): %s", number, reason(error))
+        if outcome.failed:
+            somebody_there = somebody_there and not isinstance(outcome.error, NobodyThereError)
             failed.append(number)
     for number in list(failed):  # where only saving or queueing the map had failed
-        if has_map(session, number) and _hand_on(session, number, segment):
+        if has_map(session, number) and _finish(session, number, segment):
             failed.remove(number)
     if failed and len(failed) == len(todo):
         raise SpaceError(
             "No lamella map could be collected.",
             session.grid,
-            "See the messages above; run the script again to go on.",
+            "See the messages above; run the script again to continue.",
         )
 
 
 def go_to_lamella_conditions(session: GridSession) -> None:
-    """Set aperture, imaging state and View area for lamella maps and tilt series."""
+    """Set aperture, imaging state and View area for lamella maps and tilt series.
+
+    Takes off the defocus offset of View if SerialEM had left it behind.
+    """
     if session.settings.aperture_control:
         column.insert_objective_aperture(session.settings.objective_aperture)
     states.go_to_low_dose_states(session.settings.MM_image_state)
+    states.correct_focus_left_in_view()
 
 
 def map_item(session: GridSession, number: int) -> Item | None:
-    """Return the Navigator item of a lamella's map."""
+    """Return the Navigator item of a lamella's map; None if there is none."""
     return navigator.map_with_note(session.map_note(number))
+
+
+def required_map_item(session: GridSession, number: int) -> Item:
+    """Return the Navigator item of a lamella's map.
+
+    Raises
+    ------
+    SpaceError
+        When there is none.
+    """
+    item = map_item(session, number)
+    if item is None:
+        raise SpaceError(
+            "The Navigator has no item for a lamella map.",
+            session.map_note(number),
+            "Delete its files and run the script again.",
+        )
+    return item
 
 
 def has_map(session: GridSession, number: int) -> bool:
@@ -95,20 +114,17 @@ def ensure_picture(session: GridSession, number: int) -> None:
     item = map_item(session, number)
     if item is None or has_picture(session, number):
         return
-    _log.info("%s is saved from the map collected earlier.", session.map_png(number).name)
+    log.info("%s is saved from the map collected earlier.", session.map_png(number).name)
     _save(session, number, montage.load_map(item.index))
 
 
-def _hand_on(session: GridSession, number: int, segment: bool) -> bool:
-    """See to a map's picture, and queue it if wanted; whether that worked."""
-    try:
+def _finish(session: GridSession, number: int, segment: bool) -> bool:
+    """Save a collected map's picture if it is missing, and queue it; False if that failed."""
+    with survives(f"{session.map_note(number)} cannot be used") as outcome:
         ensure_picture(session, number)
         if segment:
             submit_segmentation(session, session.map_png(number), again=True)
-        return True
-    except Exception as error:
-        _log.error("%s is of no use: %s", session.map_note(number), reason(error))
-        return False
+    return not outcome.failed
 
 
 def _item_of(number: int) -> Item | None:
@@ -116,7 +132,7 @@ def _item_of(number: int) -> Item | None:
         (
             item
             for item in lamella_list.to_visit(navigator.items())
-            if lamella_number(item.label) == number
+            if lamella_list.number_of(item) == number
         ),
         None,
     )
@@ -131,7 +147,7 @@ def _collect(
     settings = session.settings
     known = lamella_list.load(session.lamellae_file)
     lamella = lamella_list.of_item(item, known)
-    _log.info("Lamella %d (%s): moving there...", number, lamella.category)
+    log.info("Lamella %d (%s): moving there...", number, lamella.category)
     navigator.move_to(item.index)
     view = _view_of_lamella(session, number, somebody_there)
     stage.find_eucentric_height()
@@ -146,7 +162,7 @@ def _collect(
     wanted_um = (width_um * padding, height_um * padding)
     pieces = montage.pieces_for(wanted_um, view, settings.MM_montage_overlap)
     _drop_unfinished_item(session, number)
-    _log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)
+    log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)
     collected = montage.collect_here(
         session.directory / session.map_note(number),
         pieces,
@@ -170,13 +186,13 @@ def _drop_unfinished_item(session: GridSession, number: int) -> None:
 
 
 def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) -> Picture:
-    """Take a View picture; when it is too dark, let a person bring the lamella there.
+    """Take a View picture; if it is too dark, ask a person to centre the lamella.
 
     Raises
     ------
     NobodyThereError
-        When nobody did, or `somebody_there` says that nobody will: a night is too short to
-        wait for each lamella.
+        When nobody did, or `somebody_there` is False since nobody came for an earlier lamella: a
+        night is too short to wait for each of them.
     """
     threshold = session.settings.MM_mean_threshold
     view = scope.take_view()
@@ -186,9 +202,9 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
     if not somebody_there:
         raise NobodyThereError(
             f"View is too dark (mean {mean:.1f}) and nobody is there to centre lamella {number}.",
-            do="Run the script again with a person, or set MM_mean_threshold = 0.",
+            do="Run the script again while somebody is there, or set MM_mean_threshold = 0.",
         )
-    _log.warning(
+    log.warning(
         "Lamella %d: View has a mean of %.1f, below MM_mean_threshold = %g. Drag the "
         "lamella into the middle (right mouse button), then press B.",
         number,
@@ -222,11 +238,11 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
             "misplaced.",
             session.map_note(number),
             "Delete its Navigator item, switch image shift off in SerialEM's Montage Setup (in "
-            "blocks, too), and run the script again: the map is taken anew.",
+            "blocks, too), and run the script again: the map is collected again.",
         )
     structure = judge_structure(image.picture.data)
     if structure:
-        _log.warning(
+        log.warning(
             "%s: %s. %s. Look at it before you trust its targets.",
             session.map_note(number),
             structure.seen,
@@ -251,32 +267,30 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
         view_shape_px=[int(side) for side in frame_px],
         **about,
     )
-    _log.info("Saved %s.", session.map_png(number).name)
+    log.info("Saved %s.", session.map_png(number).name)
 
 
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     """Wait until every map is segmented or has failed; the B key ends the waiting."""
-    names = [
-        session.map_png(lamella_number(item.label) or 0).name
-        for item in lamella_list.to_visit(navigator.items())
-    ]
+    numbers = lamella_list.numbers_to_visit(navigator.items())
+    names = [session.map_png(number).name for number in numbers]
     names = [name for name in names if (session.map_dir / name).is_file()]
     folder = job_folder(session)
 
-    def look() -> bool | None:
+    def poll() -> bool | None:
         open_jobs = [
             name for name in names if folder.status(name, "segment").state in ("queued", "running")
         ]
         return None if open_jobs else True
 
     try:
-        wait_for_jobs(session, folder, look, f"the segmentation of {len(names)} maps", timeout_s)
+        wait_for_jobs(session, folder, poll, f"the segmentation of {len(names)} maps", timeout_s)
     except StoppedByUserError as stopped:
-        _log.warning("%s", stopped)
+        log.warning("%s", stopped)
     for name in names:
         status = folder.status(name, "segment")
         if status.state == "failed":
-            _log.error(
+            log.error(
                 "The segmentation of %s failed: %s. See %s.",
                 name,
                 status.reason,

@@ -1,27 +1,14 @@
-"""Pictures for people are no reason to stop."""
+"""Pictures for people: one that cannot be drawn is reported and ends nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from space.errors import SpaceError
-
-_log = logging.getLogger("space.workflow")
+from space.microscope.failures import Outcome, survives
 
 
-@contextmanager
-def drawn_or_told(path: Path) -> Iterator[None]:
-    """Tell that a picture was not drawn, whatever goes wrong; not for calls to SerialEM."""
-    try:
-        yield
-    except (SpaceError, OSError, MemoryError) as error:
-        _log.warning("%s was not drawn: %s", path.name, error)
-    except Exception:  # nobody foresaw it
-        _log.warning(
-            "%s was not drawn, by a mistake in SPACEtomo. All else goes on.",
-            path.name,
-            exc_info=True,
-        )
+def drawn_or_reported(path: Path) -> AbstractContextManager[Outcome]:
+    """Return a context in which a picture that cannot be drawn costs a warning."""
+    return survives(f"{path.name} was not drawn", level=logging.WARNING)

@@ -12,7 +12,7 @@ from space.microscope import navigator
 from space.steps.session import GridSession
 from space.steps.target_facts import area_patterns, find_files
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 def put_aside(session: GridSession, number: int) -> None:
@@ -23,7 +23,7 @@ def put_aside(session: GridSession, number: int) -> None:
     """
     moved = [_move_with_notes(path) for path in _files_of_a_set_up(session, number)]
     if moved:
-        _log.info(
+        log.info(
             "%s was set up before: %d of its files are kept as %s and so on.",
             session.map_stem(number),
             len(moved),

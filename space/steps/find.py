@@ -15,6 +15,7 @@ from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
 from space.lamellae.select import LEFT_OUT, Lamella, choose, drop_close, renumbered
 from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
+from space.settings import Settings
 from space.steps import lamella_list
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
@@ -23,13 +24,13 @@ from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
 
 CLOSEST_UM = 10.0
-"""Of two lamellae closer than this the less probable one goes."""
+"""Of two lamellae closer than this the less probable one is left out."""
 
 _REACH_UM = stage.STAGE_LIMIT_UM - 10.0
 STAGE_LIMITS_UM = (-_REACH_UM, _REACH_UM, -_REACH_UM, _REACH_UM)
-"""x min, x max, y min, y max of the places where a lamella can be looked at."""
+"""x min, x max, y min, y max of the places that the stage reaches."""
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 def find_lamellae(session: GridSession) -> None:
@@ -37,24 +38,25 @@ def find_lamellae(session: GridSession) -> None:
     items = navigator.items()
     known = lamella_list.load(session.lamellae_file)
     for remark in lamella_list.remarks(items):
-        _log.info("%s", remark)
+        log.info("%s", remark)
     first, final = labelled(items, FIRST_LABEL), labelled(items, FINAL_LABEL)
     if final or (first and known is not None):
-        _log.info(
+        log.info(
             "%d lamellae of grid %s were found before: detection skipped.",
             len(lamella_list.to_visit(items)),
             session.grid,
         )
         return
     if first:
-        _log.info("An earlier detection was cut short: its points are replaced.")
+        log.info("An earlier detection did not finish: its points are replaced.")
         navigator.delete([item.index for item in first])
     # A map that is there was collected with the settings of an earlier run.
     earlier = read_json_beside(session.whole_grid_png).get(KEY, {})
     collected = navigator.map_with_note(session.whole_grid_note) is None
-    grid_map = whole_grid_map(session)
-    told = made_with(session.settings, WHOLE_GRID) if collected else earlier
-    lamellae, others = _detect(session, grid_map, told)
+    grid_map = ensure_whole_grid_map(session)
+    map_made_with = made_with(session.settings, WHOLE_GRID) if collected else earlier
+    frame = save_whole_grid(session, grid_map, map_made_with)
+    lamellae, others = _detect(session, frame)
     _add_points(session, grid_map, lamellae)
     navigator.save()
     lamella_list.save(
@@ -63,24 +65,24 @@ def find_lamellae(session: GridSession) -> None:
     )
 
 
-def whole_grid_map(session: GridSession) -> MapImage:
-    """Return the whole-grid map, collecting it if there is none yet."""
+def ensure_whole_grid_map(session: GridSession) -> MapImage:
+    """Load the whole-grid map; collect it if there is none yet."""
     item = navigator.map_with_note(session.whole_grid_note)
     if item is not None:
-        _log.info("The map of grid %s exists: montage skipped.", session.grid)
+        log.info("The map of grid %s exists: montage skipped.", session.grid)
         known = montage.load_map(item.index)
         _warn_of_image_shift(session, known)
         return known
     if session.settings.aperture_control:
         column.retract_objective_aperture()
     states.go_to_whole_grid_state(session.settings.WG_image_state)
-    _log.info("Collecting the map of the whole grid %s...", session.grid)
+    log.info("Collecting the map of the whole grid %s...", session.grid)
     path = session.directory / session.whole_grid_note
     collected = montage.collect_whole_grid(
         path, session.settings.WG_montage_overlap, session.whole_grid_note, session.whole_grid_label
     )
     if collected.picture.pixel_nm > session.config.detection_pixel_nm:
-        _log.warning(
+        log.warning(
             "The whole-grid map has %.0f nm pixels, coarser than the %.0f nm that the "
             "detection model was made for: lamellae may be missed.",
             collected.picture.pixel_nm,
@@ -92,7 +94,7 @@ def whole_grid_map(session: GridSession) -> MapImage:
 
 def _warn_of_image_shift(session: GridSession, grid_map: MapImage) -> None:
     if grid_map.by_image_shift:
-        _log.warning(
+        log.warning(
             "%s was taken by image shift in place of stage moves: lamellae may lie some um beside "
             "their points until they are seen at intermediate magnification. Switch image shift "
             "off in SerialEM's Montage Setup (also in blocks).",
@@ -137,45 +139,42 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
     )
 
 
-def _detect(
-    session: GridSession, grid_map: MapImage, map_made_with: Mapping[str, Any]
-) -> tuple[list[Lamella], list[Lamella]]:
-    settings = session.settings
-    frame = save_whole_grid(session, grid_map, map_made_with)
-    boxes = detect(session, session.whole_grid_png, settings.WG_detection_threshold)
-    everything = [lamella_of_box(box, frame) for box in boxes]
+def _detect(session: GridSession, frame: MapFrame) -> tuple[list[Lamella], list[Lamella]]:
+    """Detect lamellae in the picture of the grid; return those to visit, and the others."""
+    boxes = detect(session, session.whole_grid_png, session.settings.WG_detection_threshold)
+    detected = [lamella_of_box(box, frame) for box in boxes]
+    lamellae, left_out = _to_visit(detected, session.settings)
+    places = {lamella.stage_um for lamella in lamellae}
+    _report(session, len(boxes), len(lamellae), left_out)
+    return lamellae, [lamella for lamella in detected if lamella.stage_um not in places]
+
+
+def _to_visit(detected: list[Lamella], settings: Settings) -> tuple[list[Lamella], dict[str, int]]:
+    """Return the lamellae to visit with their numbers, and how many were left out for what."""
     kept, dropped = choose(
-        everything,
+        detected,
         settings.WG_detection_threshold,
         settings.exclude_lamella_classes,
         STAGE_LIMITS_UM,
     )
     apart = drop_close(kept, CLOSEST_UM)
     # The most certain one first: its offset at intermediate magnification moves all others.
-    ordered = renumbered(sorted(apart, key=lambda one: (-one.probability, one.stage_um)))
-    others = [one for one in everything if all(one.stage_um != taken.stage_um for taken in ordered)]
-    _report(session, len(boxes), len(ordered), dropped, len(kept) - len(apart))
-    return ordered, others
+    by_probability = sorted(apart, key=lambda lamella: (-lamella.probability, lamella.stage_um))
+    return renumbered(by_probability), {**dropped, "close": len(kept) - len(apart)}
 
 
-def _report(
-    session: GridSession, found: int, kept: int, dropped: dict[str, int], close: int
-) -> None:
-    left_out = [
-        f"{count} {LEFT_OUT[reason]}"
-        for reason, count in {**dropped, "close": close}.items()
-        if count
-    ]
-    tail = f" (left out: {', '.join(left_out)})" if left_out else ""
-    if kept:
-        _log.info("%d lamellae found on grid %s%s.", kept, session.grid, tail)
+def _report(session: GridSession, n_boxes: int, n_lamellae: int, left_out: dict[str, int]) -> None:
+    reasons = [f"{count} {LEFT_OUT[reason]}" for reason, count in left_out.items() if count]
+    tail = f" (left out: {', '.join(reasons)})" if reasons else ""
+    if n_lamellae:
+        log.info("%d lamellae found on grid %s%s.", n_lamellae, session.grid, tail)
     else:
-        _log.warning(
+        log.warning(
             "No lamella was found on grid %s%s. Look at %s; lower "
             "WG_detection_threshold (%g), or add Navigator points labelled %s1, %s2... "
             "without a note by hand and run the script again.",
             session.grid,
-            tail or f" ({found} boxes)",
+            tail or f" ({n_boxes} boxes)",
             session.whole_grid_png.name,
             session.settings.WG_detection_threshold,
             FINAL_LABEL,

@@ -1,4 +1,4 @@
-"""The picture of a grid with its lamellae, for people; one that fails is no reason to stop."""
+"""The picture of a grid with its lamellae, for people; one that fails ends nothing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from space.lamellae.select import LEFT_OUT, Lamella, why_left_out
 from space.microscope import navigator
 from space.microscope.navigator import Item
 from space.steps import lamella_list
-from space.steps.drawing import drawn_or_told
+from space.steps.drawing import drawn_or_reported
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
 from space.steps.lamella_list import LamellaList
 from space.steps.made_with import LAMELLAE, made_with
 from space.steps.session import GridSession, map_label
 
 GONE = "its point is gone (not seen again, or deleted)"
-"""Why a lamella that was chosen gets no montage, where nothing else says so."""
+"""Why a lamella that was chosen gets no montage, if there is no other reason."""
 
 _SHOWS = "shows"
 
 
 def ensure_grid_picture(session: GridSession) -> None:
-    """Draw the grid with its lamellae, unless there is a picture that shows them as they are.
+    """Draw the grid with its lamellae, unless there is a picture that shows them as they are now.
 
     The numbers are those of the files. Places are those on the map of the grid, however the items
     were shifted since.
@@ -40,21 +40,21 @@ def ensure_grid_picture(session: GridSession) -> None:
     if not has_whole_grid_picture(session):
         return
     items = navigator.items()
-    with drawn_or_told(session.detection_plot):
+    with drawn_or_reported(session.detection_plot):
         known = lamella_list.load(session.lamellae_file) or LamellaList(())
         frame = MapFrame.from_dict(read_json_beside(session.whole_grid_png)["frame"])
-        told = {**made_with(session.settings, LAMELLAE), **known.made_with}
+        settings = {**made_with(session.settings, LAMELLAE), **known.made_with}
         shown = lamellae_shown(
             known,
             items,
             frame,
-            told["WG_detection_threshold"],
-            told["exclude_lamella_classes"],
+            settings["WG_detection_threshold"],
+            settings["exclude_lamella_classes"],
         )
-        mark = f"{crc32(json.dumps([vars(one) for one in shown]).encode()):08x}"
+        mark = f"{crc32(json.dumps([vars(box) for box in shown]).encode()):08x}"
         if read_png_text(session.detection_plot).get(_SHOWS) == mark:
             return
-        count = sum(not one.left_out for one in shown)
+        count = sum(not box.left_out for box in shown)
         title = f"{session.grid}: {count or 'no'} {'lamella' if count == 1 else 'lamellae'}"
         if count < len(shown):
             title += f", {len(shown) - count} left out"
@@ -69,7 +69,7 @@ def draw_boxes(
         plots.Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
         for box in boxes
     ]
-    with drawn_or_told(plot):
+    with drawn_or_reported(plot):
         _draw(session, picture, plot, shown, title)
 
 
@@ -95,22 +95,22 @@ def lamellae_shown(
     """
     visited = lamella_list.to_visit(list(items))
     by_hand = [item for item in visited if lamella_list.is_by_hand(item)]
-    numbers = {told.number for item in visited if (told := lamella_list.mark(item)) is not None}
-    numbers -= {told.number for item in by_hand if (told := lamella_list.mark(item)) is not None}
-    kept = [one for one in known.lamellae if one.number in numbers]
+    numbers = {lamella_list.number_of(item) for item in visited}
+    numbers -= {lamella_list.number_of(item) for item in by_hand}
+    kept = [lamella for lamella in known.lamellae if lamella.number in numbers]
 
-    def why(lamella: Lamella, else_: str) -> str:
-        alone = why_left_out(lamella, threshold, excluded, STAGE_LIMITS_UM)
-        if alone:
-            return LEFT_OUT[alone]
-        return LEFT_OUT["close"] if _is_close(lamella, kept) else else_
+    def why(lamella: Lamella, otherwise: str) -> str:
+        reason = why_left_out(lamella, threshold, excluded, STAGE_LIMITS_UM)
+        if reason:
+            return LEFT_OUT[reason]
+        return LEFT_OUT["close"] if _is_close(lamella, kept) else otherwise
 
-    shown = [_shown(one, frame, map_label(one.number)) for one in kept]
-    for one in known.lamellae:
-        if one.number not in numbers:
-            shown.append(_shown(one, frame, left_out=why(one, GONE)))
-    for one in known.others:
-        shown.append(_shown(one, frame, left_out=why(one, LEFT_OUT["close"])))
+    shown = [_shown(lamella, frame, map_label(lamella.number)) for lamella in kept]
+    for lamella in known.lamellae:
+        if lamella.number not in numbers:
+            shown.append(_shown(lamella, frame, left_out=why(lamella, GONE)))
+    for lamella in known.others:
+        shown.append(_shown(lamella, frame, left_out=why(lamella, LEFT_OUT["close"])))
     return shown + [_shown_by_hand(item, known, frame) for item in by_hand]
 
 
@@ -144,5 +144,5 @@ def _draw(
     mark: str = "",
 ) -> None:
     data, info = read_png(picture)
-    colors = {one.category: session.config.category(one.category).plot_color for one in shown}
+    colors = {box.category: session.config.category(box.category).plot_color for box in shown}
     plots.plot_detection(plot, data, shown, colors, info["pixel_nm"], title, **{_SHOWS: mark})

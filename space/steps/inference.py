@@ -1,4 +1,4 @@
-"""Asking the models: jobs in the map folder, done by worker processes here or by a monitor."""
+"""Running the models: jobs in the map folder, done by worker processes here or by a monitor."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ SEGMENTATION_TIMEOUT_S = 6 * 3600.0
 MOST_BOXES = 5000
 """Ten times the squares of a grid; more come from no detection."""
 
-_LOOK_AFTER_WORKERS_S = 10.0
+_CHECK_WORKERS_EVERY_S = 10.0
 _SILENCE_S = 15 * 60.0
-_TELL_TROUBLE_S = 60.0
-_log = logging.getLogger("space.workflow")
+_WARN_EVERY_S = 60.0
+log = logging.getLogger("space.workflow")
 
 
 @dataclass
-class WorkerKeeper:
-    """Sees to it, at most every few seconds, that somebody works on the queue."""
+class WorkerWatch:
+    """Ensures, at most every few seconds, that a worker is there for the queue."""
 
     session: GridSession
     folder: JobFolder
-    looked: float = float("-inf")
+    checked_s: float = float("-inf")
 
-    def look(self) -> None:
+    def ensure_worker(self) -> None:
         """Start a worker if one is needed and this computer is to run the models."""
         now = time.monotonic()
-        if self.session.own_inference and now - self.looked >= _LOOK_AFTER_WORKERS_S:
-            self.looked = now
+        if self.session.own_inference and now - self.checked_s >= _CHECK_WORKERS_EVERY_S:
+            self.checked_s = now
             pool.ensure_worker(self.folder, self.session.space_dir)
 
 
@@ -67,30 +67,30 @@ def job_folder(session: GridSession) -> JobFolder:
 def wait_for_jobs(
     session: GridSession,
     folder: JobFolder,
-    look: Callable[[], Result | None],
+    poll: Callable[[], Result | None],
     what: str,
     timeout_s: float,
 ) -> Result:
-    """Wait until `look` returns something, keeping workers alive meanwhile.
+    """Wait until `poll` returns something, keeping workers alive meanwhile.
 
-    A map folder that does not answer for a while only lengthens the waiting.
+    A map folder that is unreachable for a while only lengthens the waiting.
     """
-    keeper = WorkerKeeper(session, folder)
-    troubled = float("-inf")
+    watch = WorkerWatch(session, folder)
+    warned_s = float("-inf")
 
     def attended() -> Result | None:
-        nonlocal troubled
+        nonlocal warned_s
         try:
-            result = look()
+            result = poll()
             if result is None:
-                keeper.look()
+                watch.ensure_worker()
             return result
         except (OSError, QueueLockedError) as error:
-            # A network folder that is away for a while must not end a night.
+            # A network folder that is unreachable for a while must not end a session.
             now = time.monotonic()
-            if now - troubled >= _TELL_TROUBLE_S:
-                troubled = now
-                _log.warning("%s does not answer (%s): waiting on.", session.map_dir, error)
+            if now - warned_s >= _WARN_EVERY_S:
+                warned_s = now
+                log.warning("%s does not answer (%s): waiting continues.", session.map_dir, error)
             return None
 
     def status() -> str:
@@ -113,14 +113,14 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
         When the detection failed, took too long, or the user pressed B.
     """
     folder = job_folder(session)
-    asked = False
+    submitted = False
 
-    def look() -> Path | None:
-        nonlocal asked
-        if not asked:
-            # One that failed in an earlier run gets another chance, since it is asked again.
+    def poll() -> Path | None:
+        nonlocal submitted
+        if not submitted:
+            # A detection that failed in an earlier run gets another chance.
             folder.submit(picture.name, task="detect", again=True, threshold=float(threshold))
-            asked = True
+            submitted = True
         status = folder.status(picture.name, "detect")
         if status.state == "failed":
             raise SpaceError(
@@ -128,12 +128,12 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
                 str(folder.log_path(picture.name)),
                 "See this log; then run the script again.",
             )
-        if status.state == "absent":  # somebody took it out of the queue
+        if status.state == "absent":  # it was removed from the queue
             folder.submit(picture.name, task="detect", threshold=float(threshold))
         return status.result if status.state == "done" else None
 
     result = wait_for_jobs(
-        session, folder, look, f"the detection in {picture.name}", DETECTION_TIMEOUT_S
+        session, folder, poll, f"the detection in {picture.name}", DETECTION_TIMEOUT_S
     )
     return read_boxes(result)
 
@@ -157,13 +157,13 @@ def read_boxes(path: Path) -> list[Box]:
 
 
 def submit_segmentation(session: GridSession, picture: Path, again: bool = False) -> None:
-    """Queue a lamella map and see to it that somebody works; does not wait."""
+    """Queue a lamella map and ensure that a worker is there; does not wait."""
     folder = job_folder(session)
     status = folder.submit(picture.name, task="segment", again=again)
     if status.state == "done":
-        _log.info("%s is segmented already: skipped.", picture.name)
+        log.info("%s is segmented already: skipped.", picture.name)
         return
-    _log.info("%s is queued for segmentation.", picture.name)
+    log.info("%s is queued for segmentation.", picture.name)
     if session.own_inference:
         pool.ensure_worker(folder, session.space_dir)
 
@@ -175,12 +175,12 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:
     -------
     labels : ndarray of uint8, shape (rows, columns)
     names : dict of str to int
-        The classes as the model that made it numbers them; empty when it does not tell.
+        The classes of the model that made it, with their labels; empty if it stores none.
 
     Raises
     ------
     SpaceError
-        If it cannot be read, or what it tells of its classes is none: the labels would be taken for
+        If it cannot be read, or its table of classes is invalid: the labels would be taken for
         those of another model.
     """
     labels, info = read_png(path)
@@ -188,7 +188,7 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:
         return labels, _class_table(info.get("labels", "{}"))
     except ValueError as error:
         raise SpaceError(
-            f"What a segmentation tells of its classes cannot be read: {error}.",
+            f"The table of classes of a segmentation cannot be read: {error}.",
             str(path),
             "Delete it and run the script again.",
         ) from None

@@ -12,7 +12,10 @@ from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, Mark, lamella_number, mark_of
 from space.lamellae.select import Lamella
+from space.microscope.navfile import MAP, POINT, POLYGON
 from space.microscope.navigator import Item
+
+_OTHER_KINDS = {POINT: "a point with another note", POLYGON: "a polygon", MAP: "a map"}
 
 DEFAULT_SIZE_UM = (16.0, 16.0)
 """Size of a lamella that a person added by hand."""
@@ -29,7 +32,7 @@ class LamellaList:
     others : tuple of Lamella
         Detected too, but excluded; neighbours that help to recognise a picture.
     offset_um : tuple of float or None
-        Shift from low to intermediate magnification, once it was measured and applied.
+        Shift from low to intermediate magnification, after it was measured and applied.
     made_with : mapping
         The settings with which the lamellae were found; empty when it is not known.
     """
@@ -41,7 +44,9 @@ class LamellaList:
 
     def updated(self, lamella: Lamella) -> LamellaList:
         """Return the list with one lamella's facts replaced."""
-        kept = tuple(lamella if one.number == lamella.number else one for one in self.lamellae)
+        kept = tuple(
+            lamella if other.number == lamella.number else other for other in self.lamellae
+        )
         return replace(self, lamellae=kept)
 
 
@@ -50,8 +55,8 @@ def save(path: Path, known: LamellaList) -> None:
     values = {
         "offset_um": known.offset_um,
         "made_with": dict(known.made_with),
-        "lamellae": [_to_dict(one) for one in known.lamellae],
-        "others": [_to_dict(one) for one in known.others],
+        "lamellae": [_to_dict(lamella) for lamella in known.lamellae],
+        "others": [_to_dict(lamella) for lamella in known.others],
     }
     write_text_atomic(path, json.dumps(values, indent=1) + "\n")
 
@@ -68,8 +73,8 @@ def load(path: Path) -> LamellaList | None:
         values = read_json(path)
         offset = values["offset_um"]
         return LamellaList(
-            tuple(_from_dict(one) for one in values["lamellae"]),
-            tuple(_from_dict(one) for one in values["others"]),
+            tuple(_from_dict(lamella) for lamella in values["lamellae"]),
+            tuple(_from_dict(lamella) for lamella in values["others"]),
             None if offset is None else (float(offset[0]), float(offset[1])),
             dict(values.get("made_with", {})),
         )
@@ -116,51 +121,64 @@ def of_item(item: Item, known: LamellaList | None) -> Lamella:
     The position is the item's (a person may have moved it); an item that a person added has
     the default size.
     """
-    told = mark(item) or Mark(FINAL_LABEL, lamella_number(item.label) or 0, by_hand=True)
-    for lamella in known.lamellae if known and not told.by_hand else ():
-        if lamella.number == told.number:
+    found = mark(item) or Mark(FINAL_LABEL, lamella_number(item.label) or 0, by_hand=True)
+    for lamella in known.lamellae if known and not found.by_hand else ():
+        if lamella.number == found.number:
             return replace(lamella, stage_um=item.stage_um)
-    return Lamella(told.number, item.stage_um, DEFAULT_SIZE_UM, told.category, told.probability)
+    return Lamella(found.number, item.stage_um, DEFAULT_SIZE_UM, found.category, found.probability)
 
 
 def labelled(items: list[Item], prefix: str) -> list[Item]:
     """Return the points of lamellae PL<n> or FL<n>, by number."""
-    chosen = [item for item in items if (told := mark(item)) is not None and told.prefix == prefix]
+    chosen = [item for item in items if (found := mark(item)) and found.prefix == prefix]
     return sorted(chosen, key=lambda item: (lamella_number(item.label), item.index))
 
 
 def is_by_hand(item: Item) -> bool:
     """Whether a person added the point of a lamella."""
-    told = mark(item)
-    return told is not None and told.by_hand
+    found = mark(item)
+    return found is not None and found.by_hand
 
 
 def to_visit(items: list[Item]) -> list[Item]:
     """Return the points of lamellae for montages, one of each number.
 
-    FL, or PL without an FL; a number that a point of ours has is not given to one that a person
-    added, since results bear the number.
+    FL, or PL without an FL. Of two points with one number, that of SPACEtomo is taken before one
+    that a person added, since results bear the number.
     """
     points = (*labelled(items, FINAL_LABEL), *labelled(items, FIRST_LABEL))
     chosen: dict[int, Item] = {}
     for item in sorted(points, key=is_by_hand):
-        chosen.setdefault(lamella_number(item.label) or 0, item)
+        chosen.setdefault(number_of(item), item)
     return [chosen[number] for number in sorted(chosen)]
+
+
+def number_of(item: Item) -> int:
+    """Return the number in the label of a lamella's point."""
+    number = lamella_number(item.label)
+    if number is None:
+        raise ValueError(f"{item.label!r} is not the label of a lamella")
+    return number
+
+
+def numbers_to_visit(items: list[Item]) -> list[int]:
+    """Return the numbers of the lamellae for montages."""
+    return [number_of(item) for item in to_visit(items)]
 
 
 def remarks(items: list[Item]) -> list[str]:
     """Say which items look like lamellae and are not taken for any, and why."""
     visited = {item.index for item in to_visit(items)}
-    told = []
+    found = []
     for item in items:
         if lamella_number(item.label) is None or item.index in visited:
             continue
         if is_by_hand(item):
-            told.append(
+            found.append(
                 f"Item {item.index}, {item.label}, was added by hand and another lamella has this "
                 "number: it is left out. Give it a label with a number of its own."
             )
         elif mark(item) is None:
-            kind = {0: "a point with another note", 1: "a polygon", 2: "a map"}.get(item.kind, "")
-            told.append(f"Item {item.index}, {item.label}, is no lamella ({kind}): left alone.")
-    return told
+            kind = _OTHER_KINDS.get(item.kind, "")
+            found.append(f"Item {item.index}, {item.label}, is no lamella ({kind}): left alone.")
+    return found

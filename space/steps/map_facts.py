@@ -1,4 +1,4 @@
-"""What is noted beside a lamella map, held against the map itself.
+"""The notes beside a lamella map, compared with the map itself.
 
 The JSON beside a map's picture can be copied from elsewhere, edited, or be left from before the
 Navigator's items were shifted. Where it differs from the map that the Navigator has, no targets are
@@ -17,7 +17,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.geometry import MapFrame, rotation_of
 from space.images import json_path, read_json_beside, read_png
-from space.microscope import mdoc, mrc, navigator, scope
+from space.microscope import mdoc, mrc, scope
 from space.microscope.montage import MapImage
 from space.microscope.virtual_map import ViewConditions, view_conditions
 from space.steps.session import GridSession
@@ -55,13 +55,12 @@ class MapFacts:
 
 
 def view_of(session: GridSession, number: int, image: MapImage) -> ViewConditions | None:
-    """Return how the View pictures of a map were taken; None when its item cannot be read."""
-    saved = navigator.saved_item(image.index)
-    if saved is None:
+    """Return how the View pictures of a map were taken; None if its item could not be read."""
+    if image.saved is None:
         return None
     pieces = mdoc.images(mdoc.read(mdoc.path_of(session.directory / session.map_note(number))))
     return view_conditions(
-        saved,
+        image.saved,
         image.picture.pixel_nm,
         # From the map's own matrix, so that no magnification need be set.
         rotation_of(image.frame.stage_to_px, scope.stage_to_specimen()),
@@ -103,13 +102,13 @@ def read_facts(picture: Path) -> MapFacts:
 
 
 _REMEDY = (
-    "Delete the map's PNG and JSON files and run SPACEtomo.py again; it saves them anew from the "
+    "Delete the map's PNG and JSON files and run SPACEtomo.py again: it saves them again from the "
     "map, which is then segmented again."
 )
 
 
 def checked_facts(session: GridSession, number: int, image: MapImage) -> MapFacts:
-    """Read what was noted beside a lamella map and hold it against the loaded map.
+    """Read what was noted beside a lamella map and compare it with the loaded map.
 
     Raises
     ------
@@ -118,15 +117,15 @@ def checked_facts(session: GridSession, number: int, image: MapImage) -> MapFact
     """
     picture = session.map_png(number)
     facts = read_facts(picture)
-    pixels, told = read_png(picture)
+    pixels, stored = read_png(picture)
     problems = [
-        *_picture_problems(facts, pixels.shape, told.get("pixel_nm", facts.pixel_nm)),
+        *_picture_problems(facts, pixels.shape, stored.get("pixel_nm", facts.pixel_nm)),
         *_map_problems(facts, image),
         *_view_problems(facts, view_of(session, number, image), view_shape_px(session, number)),
     ]
     if problems:
         raise SpaceError(
-            f"What is noted beside {picture.name} is not true of the map "
+            f"What is noted beside {picture.name} does not agree with the map "
             f"{session.map_note(number)} in the Navigator: {'; '.join(problems)}. "
             "No targets are set up from it.",
             str(json_path(picture)),
@@ -139,12 +138,12 @@ def _picture_problems(facts: MapFacts, shape: tuple[int, ...], pixel_nm: float) 
     problems = []
     if tuple(shape) != facts.frame.shape:
         problems.append(
-            f"it tells of {facts.frame.shape[1]} x {facts.frame.shape[0]} pixels, the picture has "
+            f"it says {facts.frame.shape[1]} x {facts.frame.shape[0]} pixels, the picture has "
             f"{shape[1]} x {shape[0]}"
         )
     if not _same_scale(pixel_nm, facts.pixel_nm):
         problems.append(
-            f"it tells a pixel of {facts.pixel_nm:.4g} nm, the picture itself {pixel_nm:.4g} nm"
+            f"it says a pixel of {facts.pixel_nm:.4g} nm, the picture itself {pixel_nm:.4g} nm"
         )
     return problems
 
@@ -158,14 +157,14 @@ def _map_problems(facts: MapFacts, image: MapImage) -> list[str]:
     pixel_nm = image.picture.pixel_nm * enlarged
     if not _same_scale(pixel_nm, facts.pixel_nm):
         problems.append(
-            f"it tells a pixel of {facts.pixel_nm:.4g} nm, by the map it is {pixel_nm:.4g} nm"
+            f"it says a pixel of {facts.pixel_nm:.4g} nm, by the map it is {pixel_nm:.4g} nm"
         )
     true = image.frame.resized(facts.frame.shape)
     allowed_um = max(SAME_PLACE_UM, SAME_PLACE_PX * pixel_nm / 1000)
     moved_um = _distance_um(facts.frame.center_stage_um, true.center_stage_um)
     if not moved_um <= allowed_um:
         problems.append(
-            f"it tells a centre {_place(facts.frame.center_stage_um)}, {moved_um:.4g} um away from "
+            f"it says a centre {_place(facts.frame.center_stage_um)}, {moved_um:.4g} um away from "
             f"the map's {_place(true.center_stage_um)}"
         )
     corners_px = np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float)
@@ -191,35 +190,35 @@ def _view_problems(
     problems = []
     if facts.view_shape_px != shape:
         problems.append(
-            f"it tells of View pictures of {facts.view_shape_px[1]} x {facts.view_shape_px[0]} "
+            f"it says View pictures of {facts.view_shape_px[1]} x {facts.view_shape_px[0]} "
             f"pixels, the map's pieces have {shape[1]} x {shape[0]}"
         )
     if view is None:
         return problems
-    told, true = asdict(facts.view), asdict(view)
-    if not _same_scale(told["pixel_nm"], true["pixel_nm"]):
+    noted, true = asdict(facts.view), asdict(view)
+    if not _same_scale(noted["pixel_nm"], true["pixel_nm"]):
         problems.append(
-            f"it tells a View pixel of {told['pixel_nm']:.4g} nm, by the map it is "
+            f"it says a View pixel of {noted['pixel_nm']:.4g} nm, by the map it is "
             f"{true['pixel_nm']:.4g} nm"
         )
-    turned_deg = (told["rotation_deg"] - true["rotation_deg"] + 180.0) % 360.0 - 180.0
+    turned_deg = (noted["rotation_deg"] - true["rotation_deg"] + 180.0) % 360.0 - 180.0
     if not abs(turned_deg) <= SAME_ROTATION_DEG:
-        problems.append(f"it tells a View that is rotated by {turned_deg:.4g} degrees")
+        problems.append(f"it says a View that is rotated by {turned_deg:.4g} degrees")
     problems += [
-        f"it tells {key.replace('_', ' ')} {told[key]} of View, the map has {true[key]}"
+        f"it says {key.replace('_', ' ')} {noted[key]} of View, the map has {true[key]}"
         for key in ("mag_index", "camera", "binning")
-        if told[key] != true[key]
+        if noted[key] != true[key]
     ]
     return problems
 
 
-def _same_scale(one: float, other: float) -> bool:
+def _same_scale(pixel_nm: float, other_nm: float) -> bool:
     # Written so that NaN is not the same as anything.
-    return other > 0 and abs(one / other - 1.0) <= SAME_SCALE
+    return other_nm > 0 and abs(pixel_nm / other_nm - 1.0) <= SAME_SCALE
 
 
-def _distance_um(one: tuple[float, float], other: tuple[float, float]) -> float:
-    return math.hypot(one[0] - other[0], one[1] - other[1])
+def _distance_um(place_um: tuple[float, float], other_um: tuple[float, float]) -> float:
+    return math.hypot(place_um[0] - other_um[0], place_um[1] - other_um[1])
 
 
 def _place(stage_um: tuple[float, float]) -> str:

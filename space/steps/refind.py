@@ -1,8 +1,8 @@
 """Level 1, second half: finding each lamella again at intermediate magnification.
 
-Between low and higher magnifications images are displaced by several µm, alike for the whole
-grid. The first lamella that is found again tells this shift, which moves all items; each one
-found then refines its own position.
+Between low and higher magnifications images are displaced by several µm, by the same shift for the
+whole grid. It is measured at the first lamella that is found again, and all items are moved by it;
+after that each lamella that is found refines its own position.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from space.lamellae.boxes import Box
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, note
 from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
 from space.microscope import column, montage, navigator, scope, states
+from space.microscope.failures import survives
 from space.microscope.navigator import Item
-from space.microscope.sem import reason
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
 from space.steps import lamella_list
@@ -30,12 +30,12 @@ from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
 
 SEARCH_UM, USUAL_OFFSET_UM = 30.0, 15.0
-"""How far from its place a lamella is looked for, and the usual offset, before it is known."""
+"""How far from its place a lamella is searched for, and the usual offset, before it is known."""
 
 SEARCH_REFINED_UM, USUAL_REFINED_UM = 15.0, 4.0
-"""The same once the common offset was applied."""
+"""The same after the common offset was applied."""
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 @dataclass(frozen=True)
@@ -47,25 +47,25 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What came of visiting the lamellae with the first label.
+class Round:
+    """Result of a round of visits to the lamellae with the first label.
 
     Attributes
     ----------
     known : LamellaList
-        With what was learnt.
+        The list with the positions found.
     unseen : tuple of str
         Labels of those that are not in their picture.
-    troubled : tuple of str
-        Labels of those of which there is no picture or no answer: nothing is known about them.
-    trouble : str
-        The last reason for that.
+    failed : tuple of str
+        Labels of those without a picture or detection: nothing is known about them.
+    reason : str
+        Why the last of them failed.
     """
 
     known: LamellaList
     unseen: tuple[str, ...] = ()
-    troubled: tuple[str, ...] = ()
-    trouble: str = ""
+    failed: tuple[str, ...] = ()
+    reason: str = ""
 
 
 def refind_lamellae(session: GridSession) -> None:
@@ -73,30 +73,29 @@ def refind_lamellae(session: GridSession) -> None:
     _drop_replaced()
     if not labelled(navigator.items(), FIRST_LABEL):
         if labelled(navigator.items(), FINAL_LABEL):
-            _log.info("Positions were refined before: intermediate magnification skipped.")
+            log.info("Positions were refined before: intermediate magnification skipped.")
         return
     known = _with_offset(lamella_list.load(session.lamellae_file) or LamellaList(()))
-    told = {**known.made_with, **made_with(session.settings, REFINED)}
-    known = replace(known, made_with=told)
+    settings = {**known.made_with, **made_with(session.settings, REFINED)}
+    known = replace(known, made_with=settings)
     _go_to_intermediate(session)
-    visit = _visit_all(session, known, retry=False)
-    if (visit.unseen or visit.troubled) and visit.known.offset_um is not None:
-        visit = _visit_all(session, visit.known, retry=True)
-    known = visit.known
-    if visit.troubled and known.offset_um is None and not visit.unseen:
+    visits = _visit_all(session, known, retry=False)
+    if (visits.unseen or visits.failed) and visits.known.offset_um is not None:
+        visits = _visit_all(session, visits.known, retry=True)
+    if visits.failed and visits.known.offset_um is None and not visits.unseen:
         raise SpaceError(
-            f"No lamella could be looked at: {visit.trouble}.",
+            f"No lamella could be visited: {visits.reason}.",
             "intermediate magnification",
-            "Mend this and run the script again.",
+            "Fix this and run the script again.",
         )
-    _judge_unseen(visit)
-    _drop_close(known)
+    _keep_or_drop_unseen(visits)
+    _drop_close(visits.known)
     navigator.save()
     count = len(labelled(navigator.items(), FINAL_LABEL))
     if count:
-        _log.info("%d lamellae of grid %s have refined positions.", count, session.grid)
+        log.info("%d lamellae of grid %s have refined positions.", count, session.grid)
     else:
-        _log.warning("None of the lamellae of grid %s was seen again.", session.grid)
+        log.warning("None of the lamellae of grid %s was found again.", session.grid)
 
 
 def _go_to_intermediate(session: GridSession) -> None:
@@ -104,10 +103,10 @@ def _go_to_intermediate(session: GridSession) -> None:
         column.retract_objective_aperture()
     setting = _set_intermediate(session.settings)
     if low := states.low_magnification():
-        _log.warning(
+        log.warning(
             "%s is %gx, a magnification of the low range (LM): the offset between LM "
             "and View, often 10 um, is not seen there and stays in all positions, so that maps "
-            "may miss their lamellae. Give the lowest magnification above LM that shows a whole "
+            "may miss their lamellae. Use the lowest magnification above LM that shows a whole "
             "lamella, or its index.",
             setting,
             low,
@@ -115,7 +114,7 @@ def _go_to_intermediate(session: GridSession) -> None:
 
 
 def _set_intermediate(settings: Settings) -> str:
-    """Go to the intermediate magnification; return the setting that it comes from."""
+    """Go to the intermediate magnification; return the setting that gives it, for messages."""
     if settings.IM_image_state:
         states.go_to_intermediate_state(settings.IM_image_state)
         return f"IM_image_state {settings.IM_image_state!r}"
@@ -125,7 +124,7 @@ def _set_intermediate(settings: Settings) -> str:
 
 
 def _drop_replaced() -> None:
-    """Delete first points of lamellae that have a refined one, left by a run that was cut off."""
+    """Delete first points of lamellae that have a refined one, left by an interrupted run."""
     items = navigator.items()
     refined = {
         lamella_number(item.label)
@@ -138,11 +137,11 @@ def _drop_replaced() -> None:
 
 
 def _with_offset(known: LamellaList) -> LamellaList:
-    """Tell the common offset from the refined points when a run was cut off before noting it.
+    """Compute the common offset from the refined points if a run ended before noting it.
 
     The points were saved after all items had been shifted; shifting them again would be wrong.
     """
-    places = {one.number: one.stage_um for one in known.lamellae}
+    places = {lamella.number: lamella.stage_um for lamella in known.lamellae}
     shifts = [
         (item.stage_um[0] - places[number][0], item.stage_um[1] - places[number][1])
         for item in labelled(navigator.items(), FINAL_LABEL)
@@ -157,35 +156,31 @@ def _first_point(label: str) -> Item | None:
     return next((i for i in labelled(navigator.items(), FIRST_LABEL) if i.label == label), None)
 
 
-def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Visit:
+def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Round:
     """Visit every lamella with the first label."""
     unseen: list[str] = []
-    troubled: list[str] = []
-    trouble = ""
+    failed: list[str] = []
+    reason = ""
     for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
         item = _first_point(label)
         if item is None:
             continue
-        lamella = lamella_list.of_item(item, known)
-        try:
-            sighting = _look(session, item, lamella, known)
-        except StoppedByUserError:
-            raise
-        except Exception as error:  # the others can still be looked at
-            trouble = reason(error)
-            troubled.append(label)
-            _log.error("%s could not be looked at: %s", label, trouble)
-            continue
-        if sighting is None:
+        sighting = None
+        with survives(f"{label} could not be visited", unless=StoppedByUserError) as outcome:
+            sighting = _visit(session, item, lamella_list.of_item(item, known), known)
+        if outcome.failed:
+            failed.append(label)
+            reason = outcome.reason
+        elif sighting is None:
             unseen.append(label)
-            _log.info(
-                "%s was not seen%s.",
+            log.info(
+                "%s was not found%s.",
                 label,
                 " again" if retry else f" within {_search(known)[0]:g} um of its place",
             )
-            continue
-        known = _correct(session, item, sighting, known)
-    return Visit(known, tuple(unseen), tuple(troubled), trouble)
+        else:
+            known = _correct(session, item, sighting, known)
+    return Round(known, tuple(unseen), tuple(failed), reason)
 
 
 def _search(known: LamellaList) -> tuple[float, float]:
@@ -194,7 +189,7 @@ def _search(known: LamellaList) -> tuple[float, float]:
     return SEARCH_REFINED_UM, USUAL_REFINED_UM
 
 
-def _look(
+def _visit(
     session: GridSession, item: Item, lamella: Lamella, known: LamellaList
 ) -> Sighting | None:
     """Take a picture at the lamella's place and find it there."""
@@ -229,11 +224,11 @@ def _look(
 def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:
     """Return the other lamellae where they are expected now."""
     dx, dy = known.offset_um or (0.0, 0.0)
-    everything = (*known.lamellae, *(replace(one, number=-1) for one in known.others))
+    everything = (*known.lamellae, *(replace(other, number=-1) for other in known.others))
     return [
-        replace(one, stage_um=(one.stage_um[0] + dx, one.stage_um[1] + dy))
-        for one in everything
-        if one.number != lamella.number
+        replace(other, stage_um=(other.stage_um[0] + dx, other.stage_um[1] + dy))
+        for other in everything
+        if other.number != lamella.number
     ]
 
 
@@ -247,48 +242,53 @@ def _in_full_picture(
 def _correct(
     session: GridSession, item: Item, sighting: Sighting, known: LamellaList
 ) -> LamellaList:
-    """Put the lamella's item where it was seen; the first time, shift all items alike."""
+    """Put the lamella's item where it was seen; the first time, shift all items by the same."""
     index = navigator.add_image_point("A", sighting.point_px, item.z_um)
     found_um = navigator.item(index).stage_um
-    shift = (found_um[0] - item.stage_um[0], found_um[1] - item.stage_um[1])
+    shift_um = (found_um[0] - item.stage_um[0], found_um[1] - item.stage_um[1])
     if known.offset_um is None:
         # The new point is right already, so it must not be shifted with the others.
         navigator.delete([index])
-        navigator.shift_all_um(*shift)
-        known = replace(known, offset_um=shift)
+        navigator.shift_all_um(*shift_um)
+        log.info("All items were shifted by (%.1f, %.1f) um.", *shift_um)
+        known = replace(known, offset_um=shift_um)
         index = navigator.add_image_point("A", sighting.point_px, item.z_um)
-        _log.info("All items were shifted by (%.1f, %.1f) um.", *shift)
-    number = lamella_number(item.label) or 0
-    best = _more_certain(lamella_list.of_item(item, known), sighting.lamella)
-    refined = replace(
-        best,
-        number=number,
-        stage_um=_unshifted(found_um, known.offset_um),
-        size_um=sighting.lamella.size_um,
-    )
-    excluded = best.category in session.settings.exclude_lamella_classes
+    refined = _refined(item, sighting, found_um, known)
     known = known.updated(refined)
-    if excluded:
-        _log.info("%s turned out to be %s: left out.", item.label, best.category)
+    if refined.category in session.settings.exclude_lamella_classes:
+        log.info("%s turned out to be %s: left out.", item.label, refined.category)
         navigator.delete([item.index, index])
     else:
-        _log.info(
-            "%s was seen again %.1f um from its place (%s, %.0f%%).",
+        log.info(
+            "%s was found again %.1f um from its place (%s, %.0f%%).",
             item.label,
-            math.hypot(*shift),
-            best.category,
-            100 * best.probability,
+            math.hypot(*shift_um),
+            refined.category,
+            100 * refined.probability,
         )
         navigator.describe(
             index,
-            f"{FINAL_LABEL}{number}",
-            note(best.category, best.probability),
-            session.config.category(best.category).navigator_color,
+            f"{FINAL_LABEL}{refined.number}",
+            note(refined.category, refined.probability),
+            session.config.category(refined.category).navigator_color,
         )
         navigator.delete([item.index])
     navigator.save()
     lamella_list.save(session.lamellae_file, known)
     return known
+
+
+def _refined(
+    item: Item, sighting: Sighting, found_um: tuple[float, float], known: LamellaList
+) -> Lamella:
+    """Return the lamella of an item with the place and size seen now, and its surer category."""
+    before, now = lamella_list.of_item(item, known), sighting.lamella
+    return replace(
+        now if now.probability >= before.probability else before,
+        number=lamella_list.number_of(item),
+        stage_um=_unshifted(found_um, known.offset_um),
+        size_um=now.size_um,
+    )
 
 
 def _unshifted(
@@ -299,41 +299,34 @@ def _unshifted(
     return found_um[0] - dx, found_um[1] - dy
 
 
-def _more_certain(before: Lamella, now: Lamella) -> Lamella:
-    return now if now.probability >= before.probability else before
+def _keep_or_drop_unseen(visits: Round) -> None:
+    """Keep lamellae that were not found again only if they were certain from the start.
 
-
-def _judge_unseen(visit: Visit) -> None:
-    """Keep lamellae that were not seen again only if they were certain from the start.
-
-    Those that could not be looked at keep their first label: the next run looks again.
+    Those that could not be visited keep their first label: the next run visits them again.
     """
-    for label in visit.unseen:
+    for label in visits.unseen:
         item = _first_point(label)
         if item is None:
             continue
-        lamella = lamella_list.of_item(item, visit.known)
+        lamella = lamella_list.of_item(item, visits.known)
+        percent = 100 * lamella.probability
         if stays_unseen(lamella):
             navigator.describe(item.index, label=f"{FINAL_LABEL}{lamella.number}")
-            _log.info(
-                "%s stays, since it was certain at low magnification (%.0f%%).",
-                label,
-                100 * lamella.probability,
-            )
+            log.info("%s is kept: it was certain at low magnification (%.0f%%).", label, percent)
         else:
             navigator.delete([item.index])
-            _log.info("%s goes (%.0f%% at low magnification).", label, 100 * lamella.probability)
+            log.info("%s is dropped (%.0f%% at low magnification).", label, percent)
 
 
 def _drop_close(known: LamellaList) -> None:
     items = labelled(navigator.items(), FINAL_LABEL)
     lamellae = {item.index: lamella_list.of_item(item, known) for item in items}
-    kept = {one.number for one in drop_close(lamellae.values(), CLOSEST_UM)}
+    kept = {lamella.number for lamella in drop_close(lamellae.values(), CLOSEST_UM)}
     close = [
         item
         for item in items
         if lamellae[item.index].number not in kept and not lamella_list.is_by_hand(item)
     ]
     for item in close:
-        _log.info("%s goes: another lamella is closer than %g um.", item.label, CLOSEST_UM)
+        log.info("%s is dropped: another lamella is closer than %g um.", item.label, CLOSEST_UM)
     navigator.delete([item.index for item in close])

@@ -1,4 +1,4 @@
-"""Pictures of a lamella, for people; one that fails is no reason to stop."""
+"""Pictures of a lamella for people; one that fails ends nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from space import pacetomo, plots
 from space.images import fingerprint, is_whole_png, read_png, read_png_text
 from space.models.class_table import read_labels
-from space.steps.drawing import drawn_or_told
+from space.steps.drawing import drawn_or_reported
 from space.steps.inference import job_folder, read_segmentation
+from space.steps.question import Question
 from space.steps.session import GridSession
 from space.steps.target_facts import find_files
-from space.targeting import Area, Choice, Optics
+from space.targeting import Area, Choice
 
 _SHOWS = "shows"
 
@@ -32,20 +33,24 @@ def has_segmentation_plot(session: GridSession, number: int, labels_path: Path) 
 
 
 def draw_targets(
-    session: GridSession, number: int, wanted: np.ndarray, areas: Sequence[Area], optics: Optics
+    session: GridSession,
+    number: int,
+    question: Question,
+    polygons_map_px: tuple[np.ndarray, ...],
+    areas: Sequence[Area],
 ) -> None:
     """Draw targets on the lamella's map."""
     stem, target_list = session.map_stem(number), tuple(session.settings.target_list)
     count = sum(len(area.targets_map_px) for area in areas)
     path = session.directory / pacetomo.plot_name(stem, target_list)
-    with drawn_or_told(path):
+    with drawn_or_reported(path):
         picture, _ = read_png(session.map_png(number))
         plots.plot_targets(
             path,
             picture,
-            wanted,
+            question.wanted(polygons_map_px),
             areas,
-            optics,
+            question.optics,
             f"{stem}: {count} targets on {', '.join(target_list)}",
         )
 
@@ -55,15 +60,15 @@ def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> N
     if has_segmentation_plot(session, number, labels_path):
         return
     path = session.segmentation_plot(number)
-    with drawn_or_told(path):
+    with drawn_or_reported(path):
         mark = fingerprint(labels_path)
-        labels, told_names = read_segmentation(labels_path)
+        labels, stored_names = read_segmentation(labels_path)
         picture, info = read_png(session.map_png(number))
         plots.plot_segmentation(
             path,
             picture,
             labels,
-            told_names or read_labels(session.config.segmentation_model),
+            stored_names or read_labels(session.config.segmentation_model),
             info["pixel_nm"],
             f"{session.map_stem(number)}: what the model finds (parts of the map)",
             **{_SHOWS: mark},
@@ -74,17 +79,16 @@ def draw_segmentations(session: GridSession, numbers: Sequence[int]) -> None:
     """Draw the segmentations that are there and have no picture."""
     folder = job_folder(session)
     for number in numbers:
-        with drawn_or_told(session.segmentation_plot(number)):
+        with drawn_or_reported(session.segmentation_plot(number)):
             result = folder.status(session.map_png(number).name, "segment").result
             if result is not None:
                 draw_segmentation(session, number, result)
 
 
-def draw_score(session: GridSession, number: int, choice: Choice, optics: Optics) -> None:
-    """Draw the scores of all places, where pictures of steps are wanted."""
+def draw_score(session: GridSession, number: int, choice: Choice, pixel_nm: float) -> None:
+    """Draw the scores of all places of a map with this pixel, if the settings ask for plots."""
     if not session.settings.save_plot or choice.score is None:
         return
     path = session.directory / f"{session.map_stem(number)}_score.png"
-    with drawn_or_told(path):
-        pixel_nm = optics.pixel_nm * choice.score.factor
-        plots.plot_score(path, choice.score.values, pixel_nm)
+    with drawn_or_reported(path):
+        plots.plot_score(path, choice.score.values, pixel_nm * choice.score.factor)

@@ -123,7 +123,8 @@ def test_what_is_doubtful_twice_is_kept_with_a_warning(monkeypatch, caplog):
     assert carefully(attempts(doubt, "all lit"), "The montage") == "all lit"
     assert carefully(attempts(doubt, doubt), "The montage") is None
     assert (
-        "The montage: 4 of its 5 pieces are dark. It came out so twice and is kept." in caplog.text
+        "The montage: 4 of its 5 pieces are dark. This happened twice: the result is kept."
+        in caplog.text
     )
     Fake(monkeypatch, filling=[0.0, 0.0, 0.0, 1.0, 1.0])
     with pytest.raises(SpaceError, match="dewars are being filled"):  # that is no specimen
@@ -142,7 +143,7 @@ def test_a_picture_of_no_use_is_told_with_its_place_and_what_to_do(monkeypatch):
     assert str(told.value) == (
         "The View picture failed twice: 100 % of its pixels have the value 0. "
         "[stage 12.3, -56.8 um] -> Likely causes: beam blanked, column valve closed, aperture or "
-        "grid bar in the way, shutter closed, screen down. Look at the beam, mend it, and run the "
+        "grid bar in the way, shutter closed, screen down. Check the beam, correct it, and run the "
         "script again."
     )
 

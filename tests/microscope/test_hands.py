@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from space.errors import SpaceError
 from space.microscope import autoloader, navigator, scope, waiting
 from space.microscope.log import log_to_serialem
-from space.microscope.sem import serialem, words
+from space.microscope.sem import error_text, serialem
 
 
 def refuse(*_):
@@ -29,8 +29,8 @@ def test_a_missing_module_says_how_to_simulate(monkeypatch):
 
 
 def test_an_empty_error_still_has_words():
-    assert words(SEMerror("")) != ""
-    assert "*" not in words(SEMerror("a\n****\nb"))
+    assert error_text(SEMerror("")) != ""
+    assert "*" not in error_text(SEMerror("a\n****\nb"))
 
 
 class UserSettings:
@@ -83,7 +83,7 @@ def test_a_scope_that_does_not_tell_its_beam_gets_the_camera_diagonal(monkeypatc
         CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
         CameraToSpecimenMatrix=lambda mag: (0.0, 2e-4, -2e-4, 0.0),
     )
-    optics = scope.record_optics()
+    optics = scope.go_to_record()
     assert optics.field_um == pytest.approx((0.8, 0.6))
     assert optics.beam_diameter_um == pytest.approx(1.0)
     assert optics.rotation_deg == pytest.approx(90)
@@ -98,7 +98,7 @@ def test_the_illuminated_area_counts_in_hundred_micrometres(monkeypatch):
         CameraProperties=lambda: (4000.0, 3000.0, 0.0, 5.0, 0.2, 1.0),
         CameraToSpecimenMatrix=lambda mag: (2e-4, 0.0, 0.0, 2e-4),
     )
-    assert scope.record_optics().beam_diameter_um == pytest.approx(1.6)
+    assert scope.go_to_record().beam_diameter_um == pytest.approx(1.6)
 
 
 @pytest.mark.parametrize(

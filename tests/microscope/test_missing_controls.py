@@ -10,7 +10,7 @@ from fake_serialem import SEMerror
 
 from space.errors import SpaceError
 from space.microscope import autoloader, column, stage
-from space.microscope.log import tell_anew, warn_once
+from space.microscope.log import forget_warnings, warn_once
 
 
 def refuse(*_):
@@ -24,7 +24,7 @@ def warnings(caplog) -> list[str]:
 def test_a_session_is_warned_once_and_the_next_one_again(monkeypatch, caplog):
     fake_serialem.install(monkeypatch)
     for _ in range(2):
-        tell_anew()
+        forget_warnings()
         for subject in ("valves", "beam", "valves"):
             warn_once(subject, "no %s here", subject)
     assert warnings(caplog) == ["no valves here", "no beam here"] * 2

@@ -126,8 +126,6 @@ def optics(monkeypatch, magnifications=None, low_dose=1.0, now=(4800.0, 0.0, 0.0
         "GoToLowDoseArea": go_to_area,
         "ReportLowDose": lambda: (low_dose, 3.0),
         "ReportMag": lambda: place[0],
-        "ReportLDDefocusOffset": lambda letter: -60.0,
-        "ReportDefocus": lambda: -4.0,
     }
     fake_serialem.install(monkeypatch, **functions)
     return visited
@@ -195,3 +193,20 @@ def test_a_magnification_that_was_not_really_set_is_an_error(monkeypatch):
     for wrong in (11, 4800):
         with pytest.raises(SpaceError, match="not set"):
             states.set_magnification(wrong)
+
+
+@pytest.mark.parametrize(("left_um", "corrected_um"), [(-48.0, 2.0), (-1.5, -1.5), (30.0, 30.0)])
+def test_a_focus_that_was_left_in_view_is_corrected_once(monkeypatch, left_um, corrected_um):
+    visited, defocus_um = [], [left_um]
+    fake_serialem.install(
+        monkeypatch,
+        GoToLowDoseArea=visited.append,
+        ReportLDDefocusOffset=lambda letter: -50.0,
+        ReportDefocus=lambda: defocus_um[-1],
+        SetDefocus=defocus_um.append,
+    )
+    states.correct_focus_left_in_view()
+    assert defocus_um[-1] == corrected_um and visited == ["R", "V"]
+    defocus_um.append(left_um)  # another one is the user's own
+    states.correct_focus_left_in_view()
+    assert defocus_um[-1] == left_um and visited == ["R", "V"]

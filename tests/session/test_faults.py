@@ -57,7 +57,7 @@ CASES = [
     Case("stage-failure@Eucentricity stage-off@MoveToNavItem:2", 1, 2,
          r"eucentric height failed: The stage did not reach(.*\n)*.*5\.0 um away. It is sent"),
     Case("stage-off@M", 1, 2, r"a piece was taken 5\.0 um from its place", again="G1_L01.mrc"),
-    Case("autoloader-failure", 0, 1, r"The grid was not loaded \(code 1\).*Look at the autoloader",
+    Case("autoloader-failure", 0, 1, r"The grid was not loaded \(code 1\).*Check the autoloader",
          ends=True),
     Case("dark-image@M", 1, 2, "column valves are closed.*\n.*column valves are opened again",
          again="G1_L01.mrc"),

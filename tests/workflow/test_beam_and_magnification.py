@@ -43,24 +43,24 @@ def test_a_beam_that_is_not_told_is_the_diagonal_and_the_warning_names_the_setti
     microscope, caplog
 ):
     microscope("talos_200kv")
-    assert scope.record_optics().beam_diameter_um == approx(TALOS_DIAGONAL_UM, abs=0.01)
+    assert scope.go_to_record().beam_diameter_um == approx(TALOS_DIAGONAL_UM, abs=0.01)
     assert "camera's diagonal, 1.12 um" in caplog.text and "beam_diameter" in caplog.text
 
 
 def test_the_beam_that_the_user_knows_is_used_without_a_word(microscope, caplog):
     _, truth = microscope("talos_200kv")
-    assert scope.record_optics(TALOS_BEAM_UM).beam_diameter_um == TALOS_BEAM_UM
+    assert scope.go_to_record(TALOS_BEAM_UM).beam_diameter_um == TALOS_BEAM_UM
     assert caplog.text == ""
     assert truth.beam_diameter_um == approx(TALOS_BEAM_UM, rel=0.01)
 
 
 def test_the_users_beam_goes_before_that_of_the_microscope(microscope, caplog):
     microscope("krios_300kv")
-    told_um = scope.record_optics().beam_diameter_um
+    told_um = scope.go_to_record().beam_diameter_um
     assert told_um == approx(1.6, rel=0.01)
-    assert scope.record_optics(2.0).beam_diameter_um == 2.0
+    assert scope.go_to_record(2.0).beam_diameter_um == 2.0
     assert caplog.text == ""
-    assert scope.record_optics(1.0).beam_diameter_um == 1.0
+    assert scope.go_to_record(1.0).beam_diameter_um == 1.0
     assert "1.60 um, beam_diameter is 1 um" in caplog.text
 
 
@@ -73,7 +73,7 @@ def test_a_microscope_that_fails_to_tell_its_beam_gets_the_diagonal(
         raise sem.SEMerror("there is no illuminated area")
 
     monkeypatch.setattr(sem, "ReportIlluminatedArea", refuse)
-    assert scope.record_optics().beam_diameter_um == approx(1.06, abs=0.01)
+    assert scope.go_to_record().beam_diameter_um == approx(1.06, abs=0.01)
     assert "beam_diameter" in caplog.text
 
 

@@ -19,7 +19,17 @@ from space.microscope.navigator import Item
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
 from space.simulator import Policy, Script
-from space.steps import acquire, choose, collect, find, inference, lamella_list, refind, set_up
+from space.steps import (
+    acquire,
+    area_files,
+    choose,
+    collect,
+    find,
+    inference,
+    lamella_list,
+    question,
+    refind,
+)
 from space.steps.session import GridSession
 from tests.workflow.bench import Bench, cached_grid, script_text
 
@@ -72,24 +82,24 @@ def test_image_shifts_of_the_targets_file_lead_to_the_targets(bench):
 
 
 def test_targets_that_pacetomo_would_skip_are_told(caplog):
-    set_up._warn_of_far_targets("G1_L01", [(0.0, 0.0), (12.0, -15.0), (13.0, 15.0)])
+    area_files._warn_of_far_targets("G1_L01", [(0.0, 0.0), (12.0, -15.0), (13.0, 15.0)])
     assert "target(s) 3" in caplog.text and "image_shift_limit" in caplog.text
     caplog.clear()
-    set_up._warn_of_far_targets("G1_L01", [(0.0, 0.0), (12.0, -15.0)])
+    area_files._warn_of_far_targets("G1_L01", [(0.0, 0.0), (12.0, -15.0)])
     assert not caplog.text
 
 
 def test_a_segmentation_with_other_classes_is_read_with_its_own(tmp_path, caplog, monkeypatch):
     path = tmp_path / "G1_L01_seg.png"
     own, other = {"background": 0, "mitos": 1}, {"background": 0, "ice": 1, "mitos": 2}
-    monkeypatch.setattr(set_up, "read_labels", lambda folder: own)
+    monkeypatch.setattr(question, "read_labels", lambda folder: own)
     session = SimpleNamespace(config=SimpleNamespace(segmentation_model=tmp_path))
     write_png(path, np.full((3, 4), 2, np.uint8), 16.0, "test", labels=json.dumps(other))
     labels, names = inference.read_segmentation(path)
-    assert labels[0, 0] == 2 and set_up.names_of(session, names, path) == other
+    assert labels[0, 0] == 2 and question.names_of(session, names, path) == other
     assert "other classes" in caplog.text
     write_png(path, np.zeros((3, 4), np.uint8), 16.0, "test")
-    assert set_up.names_of(session, inference.read_segmentation(path)[1], path) == own
+    assert question.names_of(session, inference.read_segmentation(path)[1], path) == own
 
 
 # --- one failure, one lamella -------------------------------------------------------------------
@@ -131,7 +141,7 @@ def test_a_folder_that_is_away_after_some_targets_does_not_keep_them_from_being_
     assert session.run(4).ok
     session.simulation.scripts[2] = Script("stand-in", PRIMARY)
     session.simulation.acquire_params(primary=2)
-    break_once(monkeypatch, acquire, "standing", OSError("the network folder is away"))
+    break_once(monkeypatch, acquire, "segmentation_states", OSError("the network folder is away"))
     result = session.run(5)
     assert result.ok, result.error
     assert "ACQUIRED G1_L01_tgts.txt" in session.log()
@@ -148,7 +158,11 @@ def test_a_failing_post_action_does_not_end_the_acquisition(bench, monkeypatch):
     session.simulation.acquire_params(primary=2, after=3)
     acquiring = session.simulation.session.acquire
     broken = break_once(
-        monkeypatch, acquire, "standing", OSError("disk full"), lambda *a, **k: acquiring.acquiring
+        monkeypatch,
+        acquire,
+        "segmentation_states",
+        OSError("disk full"),
+        lambda *a, **k: acquiring.acquiring,
     )
     result = session.run(5)
     assert result.ok and broken
@@ -322,6 +336,6 @@ def test_the_b_key_ends_refinding_instead_of_counting_as_not_seen(waiting, monke
     def stopped(*args):
         raise StoppedByUserError("stopped")
 
-    monkeypatch.setattr(refind, "_look", stopped)
+    monkeypatch.setattr(refind, "_visit", stopped)
     with pytest.raises(StoppedByUserError):
         refind._visit_all(waiting.session, lamella_list.LamellaList(()), retry=False)

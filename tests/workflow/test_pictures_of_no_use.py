@@ -84,7 +84,7 @@ def test_a_map_by_image_shift_is_named_and_not_segmented(bench):
     )
     result = session.run(4)
     assert result.ok, result.error
-    assert "G1_L01.mrc is of no use: The map was taken by image shift" in session.log()
+    assert "G1_L01.mrc cannot be used: The map was taken by image shift" in session.log()
     assert "its targets would be misplaced" in session.log()
     assert session.worker.done == [] and session.names("*_tgts.txt") == []
-    assert "  G1_L01: its map is of no use, see the messages above" in session.log()
+    assert "  G1_L01: its map cannot be used, see the messages above" in session.log()

@@ -33,7 +33,7 @@ def connect(tmp_path, monkeypatch):
 
 def told(caplog, tmp_path, max_tilt_deg=60.0) -> str:
     caplog.clear()
-    series_needs.tell_what_is_missing(tmp_path, max_tilt_deg)
+    series_needs.warn_of_what_is_missing(tmp_path, max_tilt_deg)
     return caplog.text
 
 
@@ -110,11 +110,11 @@ def test_a_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path):
 
 def test_a_focus_area_beside_record_is_told_once(connect, caplog):
     sem, _ = connect("talos_200kv")
-    series_needs.tell_of_focus_area()
+    series_needs.warn_of_focus_area()
     assert caplog.text == "", "low dose is off: nothing is known"
     sem.SetLowDoseMode(1)
     for _ in range(2):
-        series_needs.tell_of_focus_area()
+        series_needs.warn_of_focus_area()
     assert caplog.text.count("2.5 um beside Record") == 1
 
 
@@ -135,5 +135,5 @@ def test_a_serialem_that_tells_nothing_is_no_reason_to_stop(monkeypatch, caplog,
     series_needs.prepare_for_series()
     assert "ImageShiftLimit) cannot be set" in caplog.text
     assert told(caplog, tmp_path) == ""
-    series_needs.tell_of_focus_area()
+    series_needs.warn_of_focus_area()
     assert caplog.text == ""

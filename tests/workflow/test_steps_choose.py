@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import fake_serialem
 import numpy as np
 import pytest
 
 from space import pacetomo
 from space.errors import SpaceError
 from space.geometry import MapFrame
+from space.microscope.navfile import read_navigator_file
+from space.settings import Settings
 from space.steps import choose
 from space.targeting.polygons import inside
 
@@ -92,11 +96,10 @@ FRAME = MapFrame((100, 200), ((10.0, 0.0), (0.0, -10.0)), (5.0, 5.0))
         ("", 0),
     ],
 )
-def test_polygons_on_the_map_count(tmp_path, monkeypatch, items, count):
+def test_polygons_on_the_map_count(tmp_path, items, count):
     path = tmp_path / "G1.nav"
     path.write_text("AdocVersion = 2.00\n\n" + items)
-    monkeypatch.setattr(choose.navigator, "save", lambda: None)
-    polygons = choose.target_polygons(FakeSession(path), FRAME)
+    polygons = choose.polygons_on_map(read_navigator_file(path), FRAME)
     assert len(polygons) == count
     for corners in polygons:
         # 10 px per um, rows down; the map's middle (50, 100) is at (5, 5).
@@ -104,11 +107,8 @@ def test_polygons_on_the_map_count(tmp_path, monkeypatch, items, count):
 
 
 def test_a_navigator_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(choose.navigator, "save", lambda: None)
+    path = tmp_path / "none.nav"
+    fake_serialem.install(monkeypatch, SaveNavigator=lambda: None, ReportNavFile=lambda: str(path))
+    session = SimpleNamespace(settings=Settings(target_polygons=True))
     with pytest.raises(SpaceError, match="polygons cannot be read"):
-        choose.target_polygons(FakeSession(tmp_path / "none.nav"), FRAME)
-
-
-class FakeSession:
-    def __init__(self, navigator_file):
-        self.navigator_file = navigator_file
+        choose.save_and_read_polygons(session, FRAME)

@@ -91,7 +91,7 @@ def test_a_lamella_that_could_not_be_looked_at_is_not_judged_and_is_looked_at_ag
     small.worker.failing["G1_PL02_im.png"] = "no more coffee"
     result = small.run(1)
     assert result.ok, result.error
-    assert "PL2 could not be looked at" in small.log() and "no more coffee" in small.log()
+    assert "PL2 could not be visited" in small.log() and "no more coffee" in small.log()
     assert labels(small) == ["FL1", "PL2"]
     assert nearest_um(small, "PL2") < 4.0  # the common shift reached it
     first = place(small, "FL1")

@@ -19,7 +19,7 @@ from space.lamellae.marks import lamella_number
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.settings import Settings
-from space.steps import acquire, inference, lamella_list, prepare
+from space.steps import acquire, grid_names, inference, lamella_list
 from space.steps.pictures import save_for_model, to_8_bit
 from space.steps.session import GridSession
 
@@ -50,14 +50,14 @@ def slots(monkeypatch):
 )
 def test_grids_get_names_that_are_safe_and_their_own(slots, slot, default, grids, taken, name):
     settings = Settings(grid_list=grids, grid_default_name=default)
-    assert prepare.grid_name(slot, settings, taken) == name
+    assert grid_names.grid_name(slot, settings, taken) == name
 
 
 def test_a_grid_keeps_its_name_in_later_runs_and_never_gets_anothers(slots, tmp_path):
     def name(slot, grids, default="yeast"):
         settings = Settings(grid_list=grids, grid_default_name=default)
-        found = prepare.grid_name(slot, settings, (), prepare.earlier_names(tmp_path))
-        prepare.note_name(tmp_path, slot, found)
+        found = grid_names.grid_name(slot, settings, (), grid_names.earlier_names(tmp_path))
+        grid_names.note_name(tmp_path, slot, found)
         return found
 
     slots[4] = slots[5] = ""
@@ -70,7 +70,7 @@ def test_a_grid_keeps_its_name_in_later_runs_and_never_gets_anothers(slots, tmp_
     assert name(1, (1,)) == "Grid_A" and name(2, (2,)) == "grid_a_S02"
     slots[1] = "Other"  # another cassette
     assert name(1, (1,)) == "Other"
-    (tmp_path / prepare.NAMES_FILE).write_text("[")
+    (tmp_path / grid_names.NAMES_FILE).write_text("[")
     assert name(3, (3,)) == "yeast"
 
 
@@ -79,9 +79,9 @@ def test_a_grid_on_the_stage_keeps_its_name_when_its_slot_counts_as_empty(slots)
     module.ReportSlotStatus = lambda slot: 0.0
     module.GetVariable = lambda name: 7.0
     settings = Settings(grid_list=(7,))
-    assert prepare.grid_name(7, settings, (), {"7": "Grid_A"}) == "Grid_A"
+    assert grid_names.grid_name(7, settings, (), {"7": "Grid_A"}) == "Grid_A"
     with pytest.raises(SpaceError, match="empty"):
-        prepare.grid_name(6, settings, (), {})
+        grid_names.grid_name(6, settings, (), {})
 
 
 @pytest.mark.parametrize(
@@ -220,5 +220,5 @@ def test_a_segmentation_whose_class_table_is_damaged_is_not_taken_for_another_mo
     write_png(path, labels, 2.0, "a.png")  # another program, which does not tell
     assert inference.read_segmentation(path)[1] == {}
     write_png(path, labels, 2.0, "a.png", labels=table)
-    with pytest.raises(SpaceError, match=f"tells of its classes cannot be read: .*{told}"):
+    with pytest.raises(SpaceError, match=f"table of classes .* cannot be read: .*{told}"):
         inference.read_segmentation(path)

@@ -60,9 +60,11 @@ def test_how_maps_stand_is_a_question_that_queues_nothing(bench, monkeypatch):
     monkeypatch.setattr(
         acquire,
         "_set_up_all",
-        lambda grid, acquiring, settled: seen.append((acquire.standing(grid), navigator.items())),
+        lambda grid, acquiring, settled: seen.append(
+            (acquire.segmentation_states(grid), navigator.items())
+        ),
     )
     monkeypatch.setattr(inference.JobFolder, "submit", None)  # no step may ask for anything
     monkeypatch.setattr("space.workflow.collect.collect_maps", lambda *args, **options: None)
     assert session.run(4).ok
-    assert seen[0][0] == acquire.Standing(absent=(1,))
+    assert seen[0][0] == acquire.SegmentationStates(absent=(1,))

@@ -1,0 +1,112 @@
+"""The question to the target selection: labels, options, and what beam and camera cover."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.geometry import MapFrame, field_rotation_deg
+from space.microscope.scope import RecordOptics
+from space.models.class_table import read_labels
+from space.steps.inference import read_segmentation
+from space.steps.map_facts import MapFacts
+from space.steps.session import GridSession
+from space.targeting import Optics, TargetingOptions, wanted_mask
+
+_CREEP_UM = 0.01
+"""Beams are taken wider by what the specimen creeps between the pictures of one tilt."""
+
+log = logging.getLogger("space.workflow")
+
+
+@dataclass(frozen=True)
+class Question:
+    """The question to the target selection about one lamella.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8, shape (rows, columns)
+        Segmentation of the lamella's map.
+    names : dict of str to int
+        Its classes.
+    options : TargetingOptions
+        The settings that concern target selection.
+    optics : Optics
+        What beam and camera cover in the map.
+    frame : MapFrame
+        Where the map lies.
+    """
+
+    labels: np.ndarray
+    names: dict[str, int]
+    options: TargetingOptions
+    optics: Optics
+    frame: MapFrame
+
+    def wanted(self, polygons_map_px: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the pixels that are wanted, within polygons if there are any."""
+        return wanted_mask(self.labels, self.names, self.options, polygons_map_px)
+
+
+def question_of(
+    session: GridSession,
+    labels: np.ndarray,
+    names: dict[str, int],
+    facts: MapFacts,
+    record: RecordOptics,
+) -> Question:
+    """Return the question for a lamella's map and the optics of Record."""
+    options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
+    return Question(labels, names, options, _optics(session, facts, record), facts.frame)
+
+
+def labels_of_map(
+    session: GridSession, labels_path: Path, facts: MapFacts
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Read the segmentation of a map: labels and their classes.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be read, or does not have the size of the map's picture.
+    """
+    labels, stored_names = read_segmentation(labels_path)
+    if labels.shape != facts.frame.shape:
+        raise SpaceError(
+            f"The segmentation has {labels.shape} pixels and its map {facts.frame.shape}.",
+            str(labels_path),
+            "Delete it and run the script again.",
+        )
+    return labels, names_of(session, stored_names, labels_path)
+
+
+def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) -> dict[str, int]:
+    """Return the classes of a segmentation: those stored with it, else those of the model here.
+
+    A monitor may run another model than the one that is configured here.
+    """
+    own = read_labels(session.config.segmentation_model)
+    if stored and stored != own:
+        log.warning(
+            "%s was made with other classes than those of the model here: its own are used.",
+            labels_path.name,
+        )
+    return stored or own
+
+
+def _optics(session: GridSession, facts: MapFacts, record: RecordOptics) -> Optics:
+    return Optics(
+        pixel_nm=facts.pixel_nm,
+        field_um=record.field_um,
+        beam_diameter_um=record.beam_diameter_um + _CREEP_UM,
+        tilt_axis_deg=facts.frame.tilt_axis_deg(),
+        field_rotation_deg=field_rotation_deg(record.rotation_deg, facts.view.rotation_deg),
+        image_shift_limit_um=session.settings.image_shift_limit,
+        max_tilt_deg=session.settings.max_tilt,
+        pretilt_deg=session.settings.pretilt,
+        beam_margin_um=session.settings.beam_margin,
+    )
