@@ -218,17 +218,17 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
         With every problem found, one per line.
     """
     problems = settings_module.misspelt(script_globals)
-    asked = settings_module.parse(script_globals)
-    config, project = None, settings_module.project_folder(asked)
+    parsed = settings_module.parse(script_globals)
+    config, project = None, settings_module.project_folder(parsed)
     if project is not None:
         try:
             config = load_config(project)
         except SpaceError as error:
             problems.append(str(error))
-    problems += settings_module.check(asked, config)
+    problems += settings_module.check(parsed, config)
     problems += own_packages_missing()
-    if project is not None and not asked.settings.external_map_dir:
-        tasks = ("detect",) if asked.settings.automation_level in (FIND, COLLECT) else TASKS
+    if project is not None and not parsed.settings.external_map_dir:
+        tasks = ("detect",) if parsed.settings.automation_level in (FIND, COLLECT) else TASKS
         problems += needs.missing_here(config, project, tasks)
     problems = list(dict.fromkeys(problems))
     if problems or config is None:
@@ -238,7 +238,7 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
             f"{count}; nothing was moved:\n{lines}\n",
             do="Correct this and run the script again.",
         )
-    return asked.settings, config
+    return parsed.settings, config
 
 
 def run_grid(session: GridSession, slot: int | str) -> bool:

@@ -24,9 +24,9 @@ _MARKS = (
 
 def numbers(text: str) -> tuple[float, ...]:
     """Return the numbers of a value: none if any word of it is no finite number."""
-    words = text.split()
-    values = [float(word) for word in words if _NUMBER.fullmatch(word)]
-    return tuple(values) if len(values) == len(words) and all(map(math.isfinite, values)) else ()
+    parts = text.split()
+    values = [float(part) for part in parts if _NUMBER.fullmatch(part)]
+    return tuple(values) if len(values) == len(parts) and all(map(math.isfinite, values)) else ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def path_of(image: Path) -> Path:
 
 
 def read(path: Path) -> Document:
-    """Read an mdoc; one that is not there holds nothing (SerialEM can be told to write none)."""
+    """Read an mdoc; one that is not there holds nothing (SerialEM can be set to write none)."""
     return autodoc.parse(path.read_bytes() if path.is_file() else b"")
 
 

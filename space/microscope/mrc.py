@@ -67,7 +67,7 @@ def read_header(path: Path) -> Header:
             return header
         troubles.append(trouble)
     big_endian = raw[212:213] == b"\x11"
-    raise SpaceError(f"The MRC file is of no use: {troubles[big_endian]}.", str(path), _DO)
+    raise SpaceError(f"The MRC file cannot be used: {troubles[big_endian]}.", str(path), _DO)
 
 
 def _unpacked(raw: bytes, order: str) -> tuple[Header, int]:
@@ -84,7 +84,7 @@ def _unpacked(raw: bytes, order: str) -> tuple[Header, int]:
 def _trouble(header: Header, expected: int, size: int) -> str:
     rows, columns = header.shape
     if min(rows, columns, header.sections) < 1:
-        return f"its header tells {header.sections} pictures of {columns} x {rows} pixels"
+        return f"its header gives {header.sections} pictures of {columns} x {rows} pixels"
     if header.mode not in _BITS:
         return f"its pixels are of mode {header.mode}, which is not known"
     if size < expected:

@@ -1,4 +1,4 @@
-"""The pieces of a montage, as the mdoc beside it tells how each was taken."""
+"""The pieces of a montage, and how each was taken according to the mdoc beside it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Piece:
     corner_px : tuple of float
         Its lower left corner in the montage, X right and Y up, as in the file.
     frame_px : tuple of float
-        Width and height, (0, 0) where the file does not tell.
+        Width and height, (0, 0) if the file does not say.
     stage_um, image_shift_um : tuple of float
-        Where stage and image shift stood; empty where the file does not tell.
+        Where stage and image shift stood; empty if the file does not say.
     """
 
     corner_px: tuple[float, float]
@@ -41,7 +41,7 @@ class Piece:
 def read(path: Path) -> tuple[Piece, ...]:
     """Return the pieces of an image file in the order in which they were taken.
 
-    None without an mdoc (SerialEM can be told to write none), or with one that cannot be read.
+    None without an mdoc (SerialEM can be set to write none), or with one that cannot be read.
     """
     try:
         document = mdoc.read(mdoc.path_of(path))

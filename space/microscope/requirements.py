@@ -1,4 +1,4 @@
-"""What SPACEtomo needs of SerialEM: its version, and the commands that it uses."""
+"""What SPACEtomo needs from SerialEM: its version, and the commands that it uses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMMANDS = tuple(
 def check_program() -> None:
     """Raise an error if this SerialEM cannot do what a session will ask of it.
 
-    Moves nothing. Both the version and the names are looked at: the module is a file of its own,
+    Moves nothing. Both the version and the names are checked: the module is a file of its own,
     which may have been left behind by an older SerialEM.
 
     Raises
@@ -61,7 +61,7 @@ def check_program() -> None:
         raise SpaceError(
             " ".join(problems),
             "SerialEM",
-            "Nothing was moved. Install SerialEM 4.2 or newer. If Help > About SerialEM tells such "
+            "Nothing was moved. Install SerialEM 4.2 or newer. If Help > About SerialEM shows such "
             "a version, PythonModulePath in SerialEMproperties.txt names the modules of an older "
             "one: correct it and start SerialEM again.",
         )

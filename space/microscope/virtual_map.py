@@ -72,7 +72,7 @@ def view_conditions(
     camera_pixel_nm : float
         Unbinned pixel size of View.
     piece : Section, optional
-        What the montage's mdoc tells of a piece.
+        Entry of a piece in the montage's mdoc.
     """
 
     def number(key: str, default: float = 0.0) -> float:
@@ -100,7 +100,7 @@ def _pieces_per_overview_px(saved: SavedItem) -> float:
     """Return how many pixels of a piece one of the overview stands for, along each side.
 
     For cameras with super-resolution (K2, K3) the item's binnings count half pixels, twice what
-    dialogs, scripts and mdocs tell, so that none means anything but in relation to the other.
+    dialogs, scripts and mdocs report, so that only the ratio of the two means anything.
     """
     overview, piece = saved.numbers("MapBinning"), saved.numbers("MontBinning")
     return max(1.0, overview[0] / piece[0]) if overview and piece and piece[0] > 0 else 1.0

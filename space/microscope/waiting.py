@@ -13,15 +13,15 @@ from space.microscope.sem import serialem
 Result = TypeVar("Result")
 
 POLL_S = 2.0
-"""Pause between two looks, in SerialEM's time."""
+"""Pause between two polls, in SerialEM's time."""
 
 _SHORTEST_PAUSE_S = 0.05
 _REPORT_EVERY_S = 60.0
-_log = logging.getLogger("space.microscope")
+log = logging.getLogger("space.microscope")
 
 
 class StoppedByUserError(SpaceError):
-    """The user pressed B to stop waiting; what was waited for goes on by itself."""
+    """The user pressed B to stop waiting; what was waited for continues by itself."""
 
 
 def pause(seconds: float = POLL_S) -> None:
@@ -40,22 +40,22 @@ def yes(question: str) -> bool:
 
 
 def key_pressed(key: str = "B") -> bool:
-    """Return whether `key` was pressed since the last question."""
+    """Return whether `key` was pressed since the last call."""
     return bool(serialem().KeyBreak(key))
 
 
 def wait_for(
-    look: Callable[[], Result | None],
+    poll: Callable[[], Result | None],
     what: str,
     timeout_s: float,
     status: Callable[[], str] | None = None,
     poll_s: float = POLL_S,
 ) -> Result:
-    """Look again and again until `look` returns something else than None.
+    """Call `poll` again and again until it returns something else than None.
 
     Parameters
     ----------
-    look : callable
+    poll : callable
         Returns the result, or None while there is none. What it raises ends the waiting.
     what : str
         What is waited for, for messages.
@@ -64,7 +64,7 @@ def wait_for(
     status : callable, optional
         Returns a line about the progress.
     poll_s : float
-        Pause between two looks, in SerialEM's time.
+        Pause between two polls, in SerialEM's time.
 
     Raises
     ------
@@ -74,29 +74,31 @@ def wait_for(
         After `timeout_s`.
     """
     start = reported = time.monotonic()
-    result = look()
+    result = poll()
     if result is not None:
         return result
     key_pressed("B")  # forget what was pressed earlier
-    _log.info("Waiting for %s. Press B to stop waiting.", what)
+    log.info("Waiting for %s. Press B to stop waiting.", what)
     while result is None:
         pause(poll_s)
-        result = look()
+        result = poll()
         if result is not None:
             break
         now = time.monotonic()
         if key_pressed("B"):
             raise StoppedByUserError(
-                f"Waiting for {what} was stopped by the B key.", do="Run the script again to go on."
+                f"Waiting for {what} was stopped by the B key.",
+                do="Run the script again to continue.",
             )
         if now - start > timeout_s:
             raise SpaceError(
                 f"Gave up waiting for {what} after {timeout_s / 60:.0f} min.",
                 do="See the logs of the jobs in the map folder, then run the "
-                "script again to go on.",
+                "script again to continue.",
             )
         if now - reported > _REPORT_EVERY_S:
             reported = now
-            detail = f" ({said})" if status and (said := status()) else ""
-            _log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
+            progress = status() if status else ""
+            detail = f" ({progress})" if progress else ""
+            log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
     return result

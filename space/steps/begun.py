@@ -8,7 +8,7 @@ from space.microscope import navigator
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
 
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 _TARGETS_FILE_ENDING = "_tgts.txt"
 
 
@@ -22,7 +22,7 @@ def begun_items(session: GridSession) -> dict[int, list[str]]:
     Returns
     -------
     dict of int to list of str
-        Item's index: names of the tilt series and run files that tell it.
+        Item's index: names of the tilt series and run files that show it.
     """
     found = {}
     for item in navigator.items():
@@ -47,13 +47,13 @@ def keep_begun_off(session: GridSession) -> None:
     for index, evidence in begun.items():
         name = navigator.item(index).note
         if wanted:
-            _log.warning(
+            log.warning(
                 "%s was begun before (%s): it is acquired again, as acquire_begun_items says.",
                 name,
                 _some(evidence),
             )
         elif navigator.set_acquire(index, on=False):
-            _log.warning(
+            log.warning(
                 "%s was begun before, but is not marked as done: there is %s. Its Acquire was "
                 "turned off, so that no target is exposed twice. Look at its tilt series. To go on "
                 "with it, turn its Acquire on and start Acquire at Items by hand: PACEtomo asks "

@@ -29,7 +29,7 @@ PICTURES = r"(_wg|_PL\d+_im|_L\d+)(_\w+)?\.(png|json|log)"
 """What follows the name of a grid in the files of a map folder."""
 
 _SHORT, _LONG = 4, 12
-_log = logging.getLogger("space.workflow")
+log = logging.getLogger("space.workflow")
 
 
 def is_session(directory: Path) -> bool:
@@ -38,21 +38,21 @@ def is_session(directory: Path) -> bool:
 
 
 def session_id(directory: Path) -> str:
-    """Return the id of the session in a directory, which gets one if it has none.
+    """Return the id of the session in a directory; give it one if it has none.
 
     A copy of a session is another session: it gets an id of its own. One that was moved keeps its
     id, as far as can be seen from here.
     """
     place = {"directory": str(directory.resolve()), "host": platform.node()}
-    told = _read(directory / SESSION_FILE)
-    known = told.get("id")
+    saved = _read(directory / SESSION_FILE)
+    known = saved.get("id")
     if not isinstance(known, str) or not re.fullmatch(r"[0-9a-f]{12,64}", known):
         known = ""
-    before = {key: told.get(key) for key in place}
+    before = {key: saved.get(key) for key in place}
     if known and before == place:
         return known
     if known and _is_copy(known, before):
-        _log.info("This session is a copy of the one in %s.", before["directory"])
+        log.info("This session is a copy of the one in %s.", before["directory"])
         known = ""
     known = known or uuid4().hex[:_LONG]
     write_text_atomic(directory / SESSION_FILE, json.dumps({"id": known, **place}, indent=1) + "\n")
@@ -60,7 +60,7 @@ def session_id(directory: Path) -> str:
 
 
 def _is_copy(known: str, before: dict[str, object]) -> bool:
-    """Whether the place where a session lay still has it, or cannot be looked at from here."""
+    """Whether the place where a session lay still has it, or is out of reach from here."""
     if before["host"] != platform.node() or not isinstance(before["directory"], str):
         return True
     return _read(Path(before["directory"]) / SESSION_FILE).get("id") == known
@@ -115,11 +115,11 @@ def settings_name_in(map_dir: Path, own_id: str) -> str:
     return name_in(map_dir, Path(SETTINGS_FILE).stem, own_id, r"\.json")
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(path: Path, other: Path) -> bool:
     try:
-        return one.resolve() == other.resolve()
+        return path.resolve() == other.resolve()
     except OSError:
-        return one == other
+        return path == other
 
 
 def _owner_file(folder: Path, name: str) -> Path:

@@ -1,9 +1,9 @@
-"""With which settings each result was made, and what a run with others has to tell.
+"""With which settings each result was made, and remarks on those that have changed since.
 
-What is done is never done again by itself, so a setting that was changed since does not count for
-it. Each result therefore carries the settings that made it: the whole-grid map and the
+What is done is never done again by itself, so a setting that was changed since has no effect on it.
+Each result therefore carries the settings that made it: the whole-grid map and the
 lamella maps in the JSON beside their pictures, the lamellae in the list of lamellae, the targets
-in the choice file. The saved settings of a session only say what the last run was asked.
+in the choice file. The saved settings of a session are only those of the last run.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def made_with(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
     return {name: values[name] for name in names if name in values}
 
 
-def changes(told: object, settings: Settings, names: Sequence[str]) -> list[str]:
+def changes(recorded: object, settings: Settings, names: Sequence[str]) -> list[str]:
     """Return how settings differ from those that made a result.
 
     Parameters
     ----------
-    told : object
-        What the result carries; what it does not tell (an older version) counts as unchanged.
+    recorded : object
+        What the result carries; a setting missing there (older version) counts as unchanged.
     settings : Settings
         Those of this run.
     names : sequence of str
         The settings that concern it.
     """
     now = json.loads(json.dumps(made_with(settings, names)))
-    before = told if isinstance(told, Mapping) else {}
+    before = recorded if isinstance(recorded, Mapping) else {}
     return [
         f"{name} = {_shown(before[name])} (now {_shown(now[name])})"
         for name in now
@@ -60,7 +60,7 @@ def _shown(value: object) -> str:
 
 
 def remarks(session: GridSession, numbers: Sequence[int], level: int) -> list[str]:
-    """Say which results were made with other settings than those of this run.
+    """Return remarks on the results that were made with other settings than those of this run.
 
     Reads files only, and changes nothing.
 
@@ -70,14 +70,14 @@ def remarks(session: GridSession, numbers: Sequence[int], level: int) -> list[st
     numbers : sequence of int
         Numbers of the lamellae to visit.
     level : int
-        Up to which the run goes: later results are none of its business.
+        Level of this run; results of later levels are not its concern.
     """
-    told = [*_of_the_grid(session), *_of_the_lamellae(session, numbers)]
+    found = [*_of_the_grid(session), *_of_the_lamellae(session, numbers)]
     if level >= 2:
-        told += _of_the_maps(session, numbers)
+        found += _of_the_maps(session, numbers)
     if level >= 4:
-        told += _of_the_targets(session, numbers)
-    return told
+        found += _of_the_targets(session, numbers)
+    return found
 
 
 def _of_the_grid(session: GridSession) -> list[str]:
@@ -86,9 +86,9 @@ def _of_the_grid(session: GridSession) -> list[str]:
     if not differ or not (session.directory / session.whole_grid_note).is_file():
         return []
     return [
-        f"The map of grid {session.grid} was collected with {', '.join(differ)} and stays. To "
-        f"collect it anew, delete its item ({session.whole_grid_note}) and all points PL and FL in "
-        "the Navigator."
+        f"The map of grid {session.grid} was collected with {', '.join(differ)} and is kept. To "
+        f"collect it again, delete its item ({session.whole_grid_note}) and all points PL and FL "
+        "in the Navigator."
     ]
 
 
@@ -116,8 +116,8 @@ def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
         for other in known.others
     )
     text = (
-        f"The lamellae of grid {session.grid} were found with {', '.join(differ)} and stay. To "
-        "find them anew, delete all points PL and FL in the Navigator."
+        f"The lamellae of grid {session.grid} were found with {', '.join(differ)} and are kept. To "
+        "find them again, delete all points PL and FL in the Navigator."
     )
     if not_wanted:
         text += (
@@ -125,7 +125,7 @@ def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
             "delete their points to leave them out."
         )
     if missed:
-        text += f" By the present settings {missed} more would be taken, left out then."
+        text += f" By the present settings {missed} more would be taken that were left out."
     return [text]
 
 
@@ -136,7 +136,7 @@ def _listed(value: object) -> list[Any]:
 def _of_the_maps(session: GridSession, numbers: Sequence[int]) -> list[str]:
     return [
         f"{_numbered('The map of lamella', concerned)} of grid {session.grid}: collected with "
-        f"{differ}; stays. To collect anew, delete its item in the Navigator (note "
+        f"{differ}; kept. To collect again, delete its item in the Navigator (note "
         f"{session.map_note(concerned[0])} and so on) and its targets file, if there is one; the "
         "lamella is then exposed once more."
         for differ, concerned in _grouped(
@@ -159,7 +159,7 @@ def _of_the_targets(session: GridSession, numbers: Sequence[int]) -> list[str]:
         )
         for number in there
     }
-    told = []
+    found = []
     for begun in (False, True):
         groups = {n: d for n, d in differing.items() if is_begun(session, n) == begun}
         for differ, concerned in _grouped(groups):
@@ -168,9 +168,9 @@ def _of_the_targets(session: GridSession, numbers: Sequence[int]) -> list[str]:
                 do = "Their acquisition has begun: what was exposed would be exposed again."
             else:
                 name = session.targets_file(concerned[0]).name
-                do = f"To choose anew, delete {name}{' and so on' if len(concerned) > 1 else ''}."
-            told.append(f"{what}: chosen with {differ}; stay. {do}")
-    return told
+                do = f"To choose again, delete {name}{' and so on' if len(concerned) > 1 else ''}."
+            found.append(f"{what}: chosen with {differ}; kept. {do}")
+    return found
 
 
 def _grouped(differing: Mapping[int, list[str]]) -> list[tuple[str, list[int]]]:

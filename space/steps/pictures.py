@@ -90,7 +90,7 @@ def save_for_model(
     picture = to_8_bit(resized(without_gaps(data), shape))
     new_frame = frame.resized(shape)
     new_pixel_nm = pixel_nm * float(np.sqrt(data.shape[0] * data.shape[1] / (shape[0] * shape[1])))
-    # The picture comes last: whoever sees it can rely on what is told about it.
+    # The picture comes last: whoever sees it can rely on its JSON file.
     write_json_beside(
         path, {"pixel_nm": new_pixel_nm, "source": source, "frame": new_frame.to_dict(), **about}
     )

@@ -1,4 +1,4 @@
-"""What there is of a lamella's targets: facts of files and of the Navigator. Nothing is changed."""
+"""What exists of a lamella's targets, from files and the Navigator. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def begun_files(targets_file: Path) -> list[Path]:
     for path in (targets_file, *runs):
         try:
             series |= {folder / target.tsfile for target in pacetomo.read(path).targets}
-        except SpaceError:  # what it names cannot be told: any that may be its own
+        except SpaceError:  # its series are unknown: any that may be its own
             root = targets_file.name[: -len(pacetomo.targets_file_name(""))]
             series |= set(find_files(folder, pacetomo.tilt_series_pattern(root)))
     return [*runs, *sorted(path for path in series if path.exists())]
