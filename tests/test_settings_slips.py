@@ -146,6 +146,7 @@ def test_what_can_be_no_setting_is_told_for_every_setting(name, value):
         ("grid_list", ["Stage"], "'Stage'"),
         ("grid_list", [1.0], "holds 1.0"),
         ("grid_list", 99, "such as [1, 2]"),
+        pytest.param("grid_list", 10**5000, "such as [1, 2]", id="huge slot"),
         ("WG_image_state", "  ", "not an imaging state"),
         ("external_map_dir", "a\0b", "can be reached"),
         ("external_map_dir", "x" * 5000, "can be reached"),

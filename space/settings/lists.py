@@ -48,8 +48,8 @@ class Grids(Kind):
             )
         if any(map(_is_stage, value[1:])):
             problems.append(
-                f'{name} has "{STAGE}" after other grids, when it would no longer be '
-                "on the stage. Put it first."
+                f'{name} has "{STAGE}" after other grids; by then another grid is on the stage. '
+                "Put it first."
             )
         return problems
 
@@ -66,7 +66,8 @@ def _slots_meant(value: object) -> str:
     """Return the list of slots that somebody meant who wrote no list."""
     if isinstance(value, str) and value.strip().lower() == STAGE:
         return f'["{STAGE}"]'
-    words = str(value).replace(",", " ").split() if isinstance(value, (str, int, float)) else []
+    text = value if isinstance(value, str) else quoted(value)
+    words = text.replace(",", " ").split()
     slots = [word for word in words if word.isdigit() and 1 <= int(word) <= _HIGHEST_SLOT]
     return f"[{', '.join(slots)}]" if slots and len(slots) == len(words) else "[1, 2]"
 
