@@ -13,7 +13,7 @@ from space.errors import SpaceError
 from space.models.card import is_simulated_only
 from space.settings import (
     SETTINGS_FILE,
-    Asked,
+    ParsedSettings,
     Settings,
     check,
     doubted_targets,
@@ -49,7 +49,7 @@ def good(project):
     return Settings(SPACE_DIR=str(project))
 
 
-def asked(good: Settings, **changes: object) -> Asked:
+def parsed(good: Settings, **changes: object) -> ParsedSettings:
     """The settings of a script with some changed."""
     return parse({**good.to_dict(), **changes})
 
@@ -60,7 +60,7 @@ def config(project):
 
 
 def test_the_defaults_are_well(good, config):
-    assert check(asked(good), config) == []
+    assert check(parsed(good), config) == []
 
 
 def test_the_script_and_the_defaults_agree():
@@ -140,7 +140,7 @@ def test_the_script_and_the_defaults_agree():
     ],
 )
 def test_each_wrong_setting_is_named(good, config, name, value, word):
-    problems = check(asked(good, **{name: value}), config)
+    problems = check(parsed(good, **{name: value}), config)
     assert len(problems) == 1, problems
     assert name in problems[0] and word in problems[0]
 
@@ -159,7 +159,7 @@ def test_each_wrong_setting_is_named(good, config, name, value, word):
 )
 def test_imaging_states_in_all_forms(good, config, tmp_path, name, value):
     settings = replace(good, **{name: value})
-    assert check(asked(settings), config) == []
+    assert check(parsed(settings), config) == []
     save(settings, tmp_path)
     assert getattr(load(tmp_path), name) == value
 
@@ -171,18 +171,18 @@ def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, c
             {"labels": {"background": 0, "white": 1, "black": 2, "crack": 3, "ice": 4, "mitos": 5}}
         )
     )
-    assert check(asked(good, target_list=("lamella", "mitos")), config) == []
-    assert check(asked(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
-    assert len(check(asked(good, target_list=("mitos", "lamella")), config)) == 1
+    assert check(parsed(good, target_list=("lamella", "mitos")), config) == []
+    assert check(parsed(good, target_list={"lamella": 0.2, "mitos": 1}), config) == []
+    assert len(check(parsed(good, target_list=("mitos", "lamella")), config)) == 1
 
 
 def test_thresholds_may_be_given_for_classes_that_are_not_wanted_now(good, config):
     for value in ({"mitos": 0.1, "lamella": 0.2}, {"crack": 0}, 0):
-        assert check(asked(good, target_score_threshold=value), config) == []
+        assert check(parsed(good, target_score_threshold=value), config) == []
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):
-    wrong = asked(
+    wrong = parsed(
         good,
         automation_level=9,
         WG_montage_overlap=2,
@@ -201,7 +201,7 @@ def test_ten_wrong_settings_give_ten_messages(good, config):
 @pytest.mark.parametrize(("level", "count"), [(1, 0), (2, 0), (3, 1), (4, 1)])
 def test_the_segmentation_model_is_needed_from_level_3(good, config, project, level, count):
     (project / "models/lamella_segmentation/dataset.json").unlink()
-    problems = check(asked(good, automation_level=level), config)
+    problems = check(parsed(good, automation_level=level), config)
     assert len(problems) == count
     assert all("segmentation model" in text for text in problems)
 
@@ -229,7 +229,7 @@ def test_organelles_of_a_model_that_saw_no_real_map_are_acquired_only_if_it_is_m
     if card:
         say_trained_on(project, card)
     wanted = replace(good, target_list=targets, automation_level=level, trust_simulated_model=trust)
-    problems = check(asked(wanted), config)
+    problems = check(parsed(wanted), config)
     assert len(problems) == refused
     if refused:
         assert problems[0].startswith("trust_simulated_model") and "noise" in problems[0]
@@ -240,7 +240,7 @@ def test_organelles_of_a_model_that_saw_no_real_map_are_acquired_only_if_it_is_m
 @pytest.mark.parametrize("text", ["", "[]", "{}", '"simulated"'])
 def test_a_card_that_cannot_be_read_is_told(good, config, project, text):
     say_trained_on(project, text)
-    problems = check(asked(good), config)
+    problems = check(parsed(good), config)
     assert len(problems) == 1 and "card" in problems[0]
 
 
@@ -256,12 +256,12 @@ def test_with_an_external_machine_the_class_table_alone_is_needed_here(
     (project / "models/lamella_detector/weights.pt").unlink()
     (model / "plans.json").unlink()
     (model / "fold_0/checkpoint_final.pth").unlink()
-    assert check(asked(external), config) == []
+    assert check(parsed(external), config) == []
     (model / "dataset.json").unlink()
-    (problem,) = check(asked(external), config)
+    (problem,) = check(parsed(external), config)
     assert "the only file of the segmentation model that is needed here" in problem
     assert str(model / "dataset.json") in problem
-    assert check(asked(external, automation_level=2), config) == []
+    assert check(parsed(external, automation_level=2), config) == []
 
 
 def test_a_slip_in_a_settings_name_is_told_instead_of_taking_the_default():

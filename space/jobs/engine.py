@@ -21,11 +21,11 @@ from space.jobs.marks import ModelMarks
 from space.jobs.records import Job
 from space.jobs.results import result_path
 from space.predicates import is_number
-from space.settings import SETTINGS_FILE
+from space.settings import SETTINGS_FILE, Settings
 
 log = logging.getLogger("space.jobs")
 
-DEFAULT_THRESHOLD = 0.1
+DEFAULT_THRESHOLD = Settings().WG_detection_threshold
 #: Pixel sizes this close (as a fraction) are the same.
 SAME_PIXEL = 0.02
 _WHOLE_SECONDS = 20.0

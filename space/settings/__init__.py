@@ -1,35 +1,38 @@
 """What a user chooses in SPACEtomo.py: declared, read, checked, saved.
 
-`declared` has the settings, `kinds` and `lists` what they may be, `asked` reads what somebody
+`declared` has the settings, `kinds` and `lists` what they may be, `parsing` reads what somebody
 wrote, `checks` compares it with this computer, `saved` keeps it, `page` writes the documentation.
 """
 
-from space.settings.asked import Asked, left_out, misspelt, parse
 from space.settings.checks import check, doubted_targets, project_folder
 from space.settings.declared import (
+    DEFAULT_SCORE_THRESHOLD,
     LARGEST_SHIFT_UM,
     STEEPEST_TILT_DEG,
     WHOLE_LAMELLA,
     Result,
     Settings,
-    problems_of,
+    declaration,
     settings_of,
 )
 from space.settings.kinds import plain
 from space.settings.lists import STAGE, ClassNames, is_priority
+from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
 from space.settings.saved import SETTINGS_FILE, load, save
 
 __all__ = [
+    "DEFAULT_SCORE_THRESHOLD",
     "LARGEST_SHIFT_UM",
     "SETTINGS_FILE",
     "STAGE",
     "STEEPEST_TILT_DEG",
     "WHOLE_LAMELLA",
-    "Asked",
+    "ParsedSettings",
     "ClassNames",
     "Result",
     "Settings",
     "check",
+    "declaration",
     "doubted_targets",
     "is_priority",
     "left_out",
@@ -37,7 +40,6 @@ __all__ = [
     "misspelt",
     "parse",
     "plain",
-    "problems_of",
     "project_folder",
     "save",
     "settings_of",

@@ -11,19 +11,19 @@ from space.errors import SpaceError
 from space.models.card import is_simulated_only
 from space.models.class_table import read_labels
 from space.models.place import DATASET
-from space.settings.asked import Asked
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
+from space.settings.parsing import ParsedSettings
 
 _SEGMENT, _ACQUIRE = 3, 5
 
 
-def check(asked: Asked, config: Config | None) -> list[str]:
+def check(parsed: ParsedSettings, config: Config | None) -> list[str]:
     """Return everything that is wrong with the settings, in words.
 
     Parameters
     ----------
-    asked : Asked
+    parsed : ParsedSettings
         The settings as the user wrote them.
     config : Config or None
         Model configuration; None skips what needs it.
@@ -34,18 +34,18 @@ def check(asked: Asked, config: Config | None) -> list[str]:
         One message per problem with the setting's name, its value, what is allowed and
         what to do; empty when all is well.
     """
-    problems = [*asked.problems, *_check_folders(asked)]
+    problems = [*parsed.problems, *_check_folders(parsed)]
     if config is not None:
-        problems += _check_categories(asked, config)
-        if asked.settings.automation_level >= _SEGMENT:
-            problems += _check_segmentation(asked, config)
+        problems += _check_categories(parsed, config)
+        if parsed.settings.automation_level >= _SEGMENT:
+            problems += _check_segmentation(parsed, config)
     return problems
 
 
-def project_folder(asked: Asked) -> Path | None:
+def project_folder(parsed: ParsedSettings) -> Path | None:
     """Return the folder of this project; None if SPACE_DIR is another one or cannot be reached."""
-    folder = Path(asked.settings.SPACE_DIR)
-    return folder if "SPACE_DIR" not in asked.wrong and _has_config(folder) else None
+    folder = Path(parsed.settings.SPACE_DIR)
+    return folder if "SPACE_DIR" not in parsed.invalid and _has_config(folder) else None
 
 
 def doubted_targets(settings: Settings, config: Config) -> str:
@@ -53,11 +53,11 @@ def doubted_targets(settings: Settings, config: Config) -> str:
     return _doubt(list(settings.target_list), config)
 
 
-def _check_folders(asked: Asked) -> list[str]:
+def _check_folders(parsed: ParsedSettings) -> list[str]:
     """Return what folders cannot be reached or are others than they should be."""
     problems = []
-    settings = asked.settings
-    if "SPACE_DIR" not in asked.wrong and project_folder(asked) is None:
+    settings = parsed.settings
+    if "SPACE_DIR" not in parsed.invalid and project_folder(parsed) is None:
         problems.append(
             f"SPACE_DIR = {quoted(settings.SPACE_DIR)} holds no {CONFIG_FILE}. Give "
             "the folder of this project on this computer."
@@ -86,14 +86,14 @@ def _is_folder(folder: Path) -> bool:
         return False
 
 
-def _check_categories(asked: Asked, config: Config) -> list[str]:
+def _check_categories(parsed: ParsedSettings, config: Config) -> list[str]:
     name = "exclude_lamella_classes"
-    return _not_known(name, asked.class_names(name), config.categories, "detection")
+    return _not_known(name, parsed.class_names(name), config.categories, "detection")
 
 
-def _check_segmentation(asked: Asked, config: Config) -> list[str]:
+def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
     table = config.segmentation_model / DATASET
-    if asked.settings.external_map_dir and not table.is_file():
+    if parsed.settings.external_map_dir and not table.is_file():
         return [
             f"{table} is missing. Since the models run on another computer (external_map_dir), "
             f"this is the only file of the segmentation model that is needed here. Copy {DATASET} "
@@ -101,22 +101,22 @@ def _check_segmentation(asked: Asked, config: Config) -> list[str]:
         ]
     try:
         known = read_labels(config.segmentation_model)
-        doubt = _doubt(asked.class_names("target_list"), config)
+        doubt = _doubt(parsed.class_names("target_list"), config)
     except SpaceError as error:
         return [str(error)]
     problems = []
-    settings = asked.settings
+    settings = parsed.settings
     if doubt and settings.automation_level >= _ACQUIRE and not settings.trust_simulated_model:
         problems.append(
             f"trust_simulated_model is not set, and {doubt} Use a model that was trained on real "
             'maps (README, Models), target_list = ["lamella"], or automation_level = 4 and look '
-            "at the targets before you acquire. If it is meant, as on the simulated microscope, "
-            "set trust_simulated_model = True."
+            "at the targets before you acquire. If this is intended, as on the simulated "
+            "microscope, set trust_simulated_model = True."
         )
-    thresholds = asked.class_names("target_score_threshold")
+    thresholds = parsed.class_names("target_score_threshold")
     for name, names in (
-        ("target_list", _without_whole_lamella(asked.class_names("target_list"))),
-        ("avoid_list", asked.class_names("avoid_list")),
+        ("target_list", _without_whole_lamella(parsed.class_names("target_list"))),
+        ("avoid_list", parsed.class_names("avoid_list")),
         ("target_score_threshold", [one for one in thresholds if one != WHOLE_LAMELLA]),
     ):
         problems += _not_known(name, names, known, "segmentation")

@@ -33,6 +33,10 @@ STEEPEST_TILT_DEG = 80
 """Largest angle between the lamella and the plane perpendicular to the beam, pretilt included."""
 
 
+DEFAULT_SCORE_THRESHOLD = 0.03
+"""Minimum score of a target, also of a class that a table of thresholds does not name."""
+
+
 class Result(Enum):
     """What a setting changes; such a result carries the value that it was made with."""
 
@@ -105,20 +109,20 @@ class Settings:
         "",
         String('Put the name in quotes, or "" for none.'),
         Result.NOTHING,
-        "grid name when the autoloader gives none",
+        "grid name to use if the autoloader has none",
     )
     exclude_lamella_classes: tuple[str, ...] = setting(
         ("broken", "gone"),
         ClassNames("broken"),
         Result.LAMELLAE,
-        "lamella classes that get no montage",
+        "lamella classes to skip",
     )
 
     target_list: tuple[str, ...] | dict[str, float] = setting(
         ("mitos",),
         WantedClasses("mitos"),
         Result.TARGETS,
-        'classes to target; "lamella" first: all not avoided; with priorities: '
+        'classes to target; "lamella" first: everything that is not avoided; with priorities: '
         '{"mitos": 1, "vesicles": 0.5}',
     )
     avoid_list: tuple[str, ...] = setting(
@@ -128,14 +132,15 @@ class Settings:
         True,
         Flag(),
         Result.TARGETS,
-        "not beside it and on shreds; False: samples that are no lamellae",
+        "no targets beside the lamella or on fragments; False: for samples other than lamellae",
     )
     target_score_threshold: float | dict[str, float] = setting(
-        0.03,
+        DEFAULT_SCORE_THRESHOLD,
         ForEachClass(Number(at_least=0, below=1)),
         Result.TARGETS,
-        "minimum score of a target (1 = field full of target); advised: 0.1 for mitos and nucleus, "
-        '0.2 for lamella; for each class: {"mitos": 0.1, "lamella": 0.2} (0.03 for all others)',
+        "minimum score of a target (1 = the field is filled with the class); suggested: 0.1 for "
+        'mitos and nucleus, 0.2 for lamella; per class: {"mitos": 0.1, "lamella": 0.2} '
+        f"({DEFAULT_SCORE_THRESHOLD} for all others)",
     )
     sparse_targets: bool = setting(
         True, Flag(), Result.TARGETS, "True: small scattered classes; False: dense pattern"
@@ -153,19 +158,19 @@ class Settings:
         10,
         Whole(at_least=0, at_most=1000),
         Result.TARGETS,
-        "limit of placement refinement (0 = the first placement)",
+        "maximum number of rounds of placement refinement (0 = none)",
     )
     extra_tracking: bool = setting(
         False,
         Flag(),
         Result.TARGETS,
-        "extra tracking target that need not hold the wanted class",
+        "extra target for tracking, which need not contain the wanted class",
     )
     max_targets: int = setting(
         0,
         Whole(at_least=0, at_most=100_000),
         Result.TARGETS,
-        "most targets of a lamella (0 = no limit)",
+        "maximum number of targets per lamella (0 = no limit)",
     )
     target_polygons: bool = setting(
         False,
@@ -178,8 +183,8 @@ class Settings:
         False,
         Flag(),
         Result.NOTHING,
-        "True: acquire organelles (noise on real maps) that a model found which was trained on "
-        "simulated maps only, as the shipped one",
+        "True: acquire organelles found by a model trained on simulated maps only, as the shipped "
+        "one (noise on real maps)",
     )
     max_tilt: float = setting(
         60,
@@ -191,13 +196,13 @@ class Settings:
         0,
         Number(at_least=-45, at_most=45, unit="degrees"),
         Result.TARGETS,
-        "of the lamella, if max_tilt is counted from the stage",
+        "pretilt of the lamella, if max_tilt is counted from the stage",
     )
     tolerance: float = setting(
         0.1,
         Number(at_least=0, below=1),
         Result.TARGETS,
-        "beam overlap (fraction) that is resolved by moving targets",
+        "beam overlap (fraction of the diameter) that is resolved by moving targets",
     )
     save_plot: bool = setting(False, Flag(), Result.NOTHING, "save plots of intermediate steps")
 
@@ -208,7 +213,7 @@ class Settings:
         70,
         Whole(at_least=1, at_most=1000, unit="um"),
         Result.MAP,
-        "for lamella maps and tilt series",
+        "objective aperture for lamella maps and tilt series",
     )
     WG_image_state: int | str = setting(
         1,
@@ -220,7 +225,7 @@ class Settings:
         2,
         OneOrTwoStates(),
         Result.MAP,
-        "low dose imaging state made in View; or [View's, Record's]",
+        "low dose imaging state made in View, or a list of two: View, Record",
     )
     WG_offset_via_IM: bool = setting(
         True, Flag(), Result.REFINED, "find lamellae again at an intermediate magnification"
@@ -238,13 +243,19 @@ class Settings:
         'imaging state of the intermediate pictures ("" = IM_mag_index)',
     )
     WG_montage_overlap: float = setting(
-        0.15, Number(above=0, below=0.5), Result.WHOLE_GRID, "fraction of the frame"
+        0.15,
+        Number(above=0, below=0.5),
+        Result.WHOLE_GRID,
+        "overlap of neighbouring pieces, as a fraction of the frame",
     )
     MM_montage_overlap: float = setting(
-        0.25, Number(above=0, below=0.5), Result.MAP, "fraction of the frame"
+        0.25,
+        Number(above=0, below=0.5),
+        Result.MAP,
+        "overlap of neighbouring pieces, as a fraction of the frame",
     )
     WG_detection_threshold: float = setting(
-        0.1, Number(above=0, below=1), Result.LAMELLAE, "least confidence of a lamella"
+        0.1, Number(above=0, below=1), Result.LAMELLAE, "minimum confidence of a lamella"
     )
     MM_padding_factor: float = setting(
         1.2,
@@ -256,25 +267,25 @@ class Settings:
         0,
         Number(at_least=0, at_most=1e9, unit="counts"),
         Result.NOTHING,
-        "mean of a picture below which a person must centre (0 = never)",
+        "mean of a View picture below which you are asked to centre the lamella (0 = never)",
     )
     image_shift_limit: float = setting(
         15,
         Number(above=0, at_most=LARGEST_SHIFT_UM, unit="um"),
         Result.TARGETS,
-        "largest distance from the tracking target",
+        "maximum distance of a target from the tracking target",
     )
     beam_diameter: float = setting(
         0,
-        Number(at_least=0.05, at_most=100, unit="um", zero="as the microscope tells"),
+        Number(at_least=0.05, at_most=100, unit="um", zero="as the microscope reports"),
         Result.TARGETS,
-        "at Record (0 = as the microscope tells, else the camera's diagonal)",
+        "at Record (0 = as the microscope reports, else the camera's diagonal)",
     )
     beam_margin: float = setting(
         0.2,
         Number(at_least=0, at_most=100, unit="um"),
         Result.TARGETS,
-        "around the tracking target's beam, which misses its place while tilting",
+        "gap around the beam of the tracking target, which drifts during tilting",
     )
     take_previews: bool = setting(
         False,
@@ -286,15 +297,15 @@ class Settings:
         False,
         Flag(),
         Result.TARGETS,
-        "True: acquire again what was cut off (exposes its targets twice)",
+        "True: acquire interrupted items again (exposes their targets twice)",
     )
 
     external_map_dir: str = setting(
         "",
         String('Give a shared folder in quotes, or "" for none.'),
         Result.NOTHING,
-        "folder that SPACEtomo_monitor.py on another computer watches, which then runs the models "
-        '("" = this computer runs them)',
+        "shared folder, if another computer runs the models (with SPACEtomo_monitor.py); "
+        '"" = this computer runs them',
     )
 
     def __post_init__(self) -> None:

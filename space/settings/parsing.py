@@ -13,51 +13,52 @@ from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedSettings:
     """Settings as somebody wrote them.
 
     Attributes
     ----------
-    written : dict
+    raw : dict
         Name → value, right or wrong; what is missing is not in it.
     settings : Settings
         The values that are allowed, and the default of each setting that is missing or wrong.
-    wrong : frozenset of str
+    invalid : frozenset of str
         Names of the settings whose value is not allowed.
     problems : tuple of str
         What is wrong with the values and where they contradict one another. If there is one,
         `settings` are not what was asked for.
     """
 
-    written: dict[str, Any]
+    raw: dict[str, Any]
     settings: Settings
-    wrong: frozenset[str]
+    invalid: frozenset[str]
     problems: tuple[str, ...]
 
     def class_names(self, name: str) -> list[str]:
         """Return the class names in a list or table, also if something else in it is wrong."""
-        value = self.written.get(name, getattr(self.settings, name))
+        value = self.raw.get(name, getattr(self.settings, name))
         entries: Iterable[object] = value if isinstance(value, (tuple, dict)) else ()
         return [entry for entry in entries if isinstance(entry, str)]
 
 
-def parse(values: Mapping[str, Any]) -> Asked:
+def parse(values: Mapping[str, Any]) -> ParsedSettings:
     """Read the settings in a mapping, such as the `globals()` of a script.
 
     Lists become tuples, paths strings, numbers of NumPy plain ones. Other names are passed over.
     """
-    written = {name: plain(values[name]) for name in NAMES if name in values}
-    found = {name: problems_of(name, value) for name, value in written.items()}
-    wrong = frozenset(name for name in found if found[name])
-    settings = Settings(**{name: written[name] for name in written if name not in wrong})
-    asked = Asked(written, settings, wrong, tuple(text for told in found.values() for text in told))
-    contradictions = (*_too_steep(asked), *_wanted_and_avoided(asked))
-    return replace(asked, problems=(*asked.problems, *contradictions))
+    raw = {name: plain(values[name]) for name in NAMES if name in values}
+    found = {name: problems_of(name, value) for name, value in raw.items()}
+    invalid = frozenset(name for name in found if found[name])
+    settings = Settings(**{name: raw[name] for name in raw if name not in invalid})
+    problems = tuple(text for texts in found.values() for text in texts)
+    parsed = ParsedSettings(raw, settings, invalid, problems)
+    contradictions = (*_too_steep(parsed), *_wanted_and_avoided(parsed))
+    return replace(parsed, problems=(*problems, *contradictions))
 
 
-def _too_steep(asked: Asked) -> list[str]:
-    max_tilt, pretilt = asked.settings.max_tilt, asked.settings.pretilt
-    if asked.wrong & {"max_tilt", "pretilt"} or max_tilt + abs(pretilt) <= STEEPEST_TILT_DEG:
+def _too_steep(parsed: ParsedSettings) -> list[str]:
+    max_tilt, pretilt = parsed.settings.max_tilt, parsed.settings.pretilt
+    if parsed.invalid & {"max_tilt", "pretilt"} or max_tilt + abs(pretilt) <= STEEPEST_TILT_DEG:
         return []
     return [
         f"max_tilt = {max_tilt!r} and pretilt = {pretilt!r} together tilt "
@@ -66,9 +67,9 @@ def _too_steep(asked: Asked) -> list[str]:
     ]
 
 
-def _wanted_and_avoided(asked: Asked) -> list[str]:
-    avoided = asked.class_names("avoid_list")
-    both = [name for name in asked.class_names("target_list") if name in avoided]
+def _wanted_and_avoided(parsed: ParsedSettings) -> list[str]:
+    avoided = parsed.class_names("avoid_list")
+    both = [name for name in parsed.class_names("target_list") if name in avoided]
     if not both:
         return []
     return [f"{', '.join(both)} is in target_list and in avoid_list. Remove it from one of them."]
@@ -121,4 +122,4 @@ def left_out(script_globals: Mapping[str, Any]) -> str:
         return ""
     defaults = Settings().to_dict()
     told = ", ".join(f"{name} = {defaults[name]!r}" for name in missing)
-    return f"The script does not have all settings; for those missing the default counts: {told}."
+    return f"The script lacks some settings. Their defaults are used: {told}."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded, write_text_atomic
-from space.settings.asked import parse, unknown
 from space.settings.declared import Settings
+from space.settings.parsing import parse, unknown
 
 SETTINGS_FILE = "SPACE_settings.json"
 """Name of the saved settings beside the maps, for the post action and the monitor."""
@@ -52,10 +52,10 @@ def load(folder: Path) -> Settings:
         raise SpaceError(
             "The saved settings are not a table of names and values.", str(path), _WRITE_ANEW
         )
-    asked = parse(values)
-    problems = [*unknown(values), *asked.problems]
+    parsed = parse(values)
+    problems = [*unknown(values), *parsed.problems]
     if problems:
         raise SpaceError(
             "The saved settings are wrong: " + " ".join(problems), str(path), _WRITE_ANEW
         )
-    return asked.settings
+    return parsed.settings

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from space.errors import SpaceError
 from space.predicates import is_number, is_whole
 from space.settings import (
+    DEFAULT_SCORE_THRESHOLD,
     STEEPEST_TILT_DEG,
     WHOLE_LAMELLA,
     ClassNames,
     Settings,
+    declaration,
     is_priority,
     plain,
-    problems_of,
 )
 
 _USUAL = Settings()
-DEFAULT_THRESHOLD = 0.03
 
 _SETTINGS = {
     "sparse": "sparse_targets",
@@ -51,8 +51,8 @@ class TargetingOptions:
         Names of the avoided classes.
     target_score_threshold : float, or mapping of str to float
         Least score of a target; in a mapping, one for each entry of `target_list` that it names,
-        `DEFAULT_THRESHOLD` for the others. Where a field holds several, that of the entry which
-        contributes most to the score counts. A position must also score above 0.
+        `DEFAULT_SCORE_THRESHOLD` for the others. Where a field holds several, that of the entry
+        which contributes most to the score counts. A position must also score above 0.
     sparse : bool
         Free placement for small, scattered classes; False: dense pattern for large areas
         (setting ``sparse_targets``).
@@ -78,9 +78,9 @@ class TargetingOptions:
         Priorities in the order of `target_list`; filled in from a mapping, 1 for plain names.
     """
 
-    target_list: tuple[str, ...] = ("mitos",)
+    target_list: tuple[str, ...] = tuple(_USUAL.target_list)
     avoid_list: tuple[str, ...] = _USUAL.avoid_list
-    target_score_threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD
+    target_score_threshold: float | Mapping[str, float] = DEFAULT_SCORE_THRESHOLD
     sparse: bool = _USUAL.sparse_targets
     target_edge: bool = _USUAL.target_edge
     penalty_weight: float = _USUAL.penalty_weight
@@ -96,7 +96,7 @@ class TargetingOptions:
         problems = [
             text
             for own, setting in _SETTINGS.items()
-            for text in problems_of(setting, plain(getattr(self, own)))
+            for text in declaration(setting).kind.problems(own, plain(getattr(self, own)))
         ]
         problems += ClassNames("white").problems("off_lamella", plain(self.off_lamella))
         if problems:
@@ -176,7 +176,7 @@ class TargetingOptions:
         """Least scores in the order of `target_list`."""
         threshold = self.target_score_threshold
         if isinstance(threshold, Mapping):
-            return tuple(threshold.get(name, DEFAULT_THRESHOLD) for name in self.target_list)
+            return tuple(threshold.get(name, DEFAULT_SCORE_THRESHOLD) for name in self.target_list)
         return (threshold,) * len(self.target_list)
 
     @property
