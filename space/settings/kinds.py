@@ -212,7 +212,7 @@ class String(Kind):
         if isinstance(value, str) and (value or self.may_be_empty):
             return []
         must = "a string" if self.may_be_empty else "a string that is not empty"
-        return [f"{name} = {quoted(value)} must be {must}. {self.do}"]
+        return [f"{name} must be {must}, but is {quoted(value)}. {self.do}"]
 
 
 @dataclass(frozen=True)
@@ -255,8 +255,8 @@ class OneOrTwoStates(State):
     """An imaging state, or two different ones: made in View and in Record."""
 
     words: ClassVar[str] = (
-        "its number from 1, or its name in quotes, or a list of two such: a state made in View "
-        "and one in Record"
+        "its number from 1, or its name in quotes, or a list of two different ones: made in "
+        "View and in Record"
     )
 
     @property
