@@ -2,10 +2,10 @@
 
 python -m benchmarks.compare_checkouts BEFORE AFTER [--n 3] [--lamellae 2] [--json FILE]
 
-For a change that must not change results: both checkouts simulate the same sessions up to level 4 (from the
-loaded grid to targets, with the shipped models in worker processes), each with its own code and the
-Python that runs this. Compared are the targets files, the choices, the label maps pixel by pixel and the items
-of the Navigator. Exit status 1 where anything differs.
+For a change that must not change results: both checkouts simulate the same sessions up to level 4
+(from the loaded grid to targets, with the shipped models in worker processes), each with its own
+code and the Python that runs this. Compared are the targets files, the choices, the label maps
+pixel by pixel and the items of the Navigator. Exit status 1 where anything differs.
 """
 
 from __future__ import annotations
