@@ -588,9 +588,21 @@ class JobFolder:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[_Change]:
         """Read both files under the lock; write what has changed."""
+        with self._locked():
+            before = self._read()
+            change = _Change(before)
+            try:
+                yield change
+            finally:
+                self._write(before, change.state)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock; filelock makes a folder that is away anew, which is taken back here."""
         import filelock
 
         path = self.map_dir / _LOCK_NAME
+        folder = self._folder_stat()
         refuse_link(path)
         lock = filelock.FileLock(str(path), timeout=_LOCK_SECONDS, mode=0o666)
         try:
@@ -598,19 +610,28 @@ class JobFolder:
         except filelock.Timeout:
             raise QueueLockedError(
                 f"The queue has been locked for more than {_LOCK_SECONDS:.0f} s.",
-                str(self.map_dir / _LOCK_NAME),
+                str(path),
                 "See which program holds it; if none runs, delete the file",
             ) from None
+        is_same = False
         try:
+            is_same = os.path.samestat(folder, self._folder_stat())
+            if not is_same:
+                raise FolderAwayError(errno.ENOENT, "the map folder is away", str(self.map_dir))
             share_as_folder(path)
-            before = self._read()
-            change = _Change(before)
-            try:
-                yield change
-            finally:
-                self._write(before, change.state)
+            yield
         finally:
             lock.release()
+            if not is_same:
+                _remove_empty(self.map_dir)
+
+    def _folder_stat(self) -> os.stat_result:
+        try:
+            return self.map_dir.stat()
+        except FileNotFoundError as error:
+            raise FolderAwayError(
+                errno.ENOENT, "the map folder is away", str(self.map_dir)
+            ) from error
 
     def _write(self, before: _State, after: _State) -> None:
         # A job that comes into the queue is written there first, one that leaves it last: an
@@ -646,6 +667,14 @@ class JobFolder:
                     raise
                 time.sleep(pause_s)
         raise AssertionError("not reached")
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder with nothing but the lock in it."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [_LOCK_NAME]:
+            (folder / _LOCK_NAME).unlink()
+            folder.rmdir()
 
 
 class _Change:

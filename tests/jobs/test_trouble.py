@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 from helpers import Clock, FakeRunner, beat, make_map, watch_for, write_result, write_worker_script
 
@@ -583,3 +585,38 @@ def test_the_saved_beat_holds_what_others_need(tmp_path):
         heartbeat.begin(NAME, "segment", 1.0)
         text = beat_path(tmp_path, worker.name).read_text(encoding="utf-8")
     assert set(json.loads(text)) == {"name", "machine", "pid", "device", "beat", "job", "progress"}
+
+
+@pytest.fixture
+def maps(tmp_path):
+    """A map folder that can be moved away."""
+    path = tmp_path / "maps"
+    path.mkdir()
+    make_map(path, NAME)
+    return path
+
+
+def test_a_folder_that_is_away_is_not_made_anew(maps, tmp_path):
+    """Results in it would be lost when the folder is back, or keep it from coming back."""
+    folder = JobFolder(maps)
+    maps.rename(tmp_path / "elsewhere")
+    with contextlib.suppress(OSError, SpaceError):
+        folder.submit(NAME)
+    with contextlib.suppress(OSError, SpaceError):
+        folder.claim(FAR)
+    assert not maps.exists()
+
+
+def test_a_folder_that_goes_while_the_lock_is_waited_for_is_not_made_anew(
+    maps, tmp_path, monkeypatch
+):
+    folder, acquire = JobFolder(maps), filelock.FileLock.acquire
+
+    def late(self, *args, **more):
+        maps.rename(tmp_path / "elsewhere")
+        return acquire(self, *args, **more)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", late)
+    with pytest.raises(OSError):
+        folder.submit(NAME)
+    assert not maps.exists()
