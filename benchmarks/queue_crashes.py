@@ -317,8 +317,6 @@ class Schedule:
                 # may hold the lock: a person has to continue or end it.
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
-        if all(process.poll() is not None for process in self.monitors):
-            self._start_monitor()
         for name in self.healthy + self.poison:
             if not (self.maps / name).exists():
                 self._make_map(name)
@@ -326,6 +324,8 @@ class Schedule:
         folder = JobFolder(self.maps)
         open_jobs = self.healthy
         while open_jobs and time.monotonic() - start < SETTLED_WITHIN_S:
+            if all(process.poll() is not None for process in self.monitors):
+                self._start_monitor()  # also where the last one just found the folder away
             time.sleep(0.2)
             with contextlib.suppress(OSError, SpaceError):
                 states = folder.statuses()
