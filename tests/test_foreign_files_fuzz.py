@@ -71,8 +71,8 @@ OPENS = re.compile(
 )
 READ_HERE = """
 files images saved claims engine pool presence queue records results mdoc moving mrc navfile
-reading identity inference lamella_list prepare target_facts choice_file class_table card constants
-autodoc instrument policy text_files
+reading identity inference lamella_list grid_names target_facts choice_file class_table card
+constants autodoc instrument policy text_files
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
