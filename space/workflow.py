@@ -199,11 +199,11 @@ def _session_directory() -> Path:
         return here
     if yes(
         f"SerialEM's directory is {here}, where there is no session yet. The open Navigator file "
-        f"belongs to the session in {there}. Yes: go on with that session. No: begin a new one in "
+        f"belongs to the session in {there}. Yes: continue that session. No: begin a new one in "
         f"{here}, which collects all maps again."
     ):
         scope.set_working_directory(there)
-        log.info("Going on with the session in %s.", there)
+        log.info("The session in %s is continued.", there)
         return there
     log.info("A new session begins in %s.", here)
     return here

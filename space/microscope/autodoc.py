@@ -111,7 +111,7 @@ def parse(data: bytes) -> Document:
 
 
 def decoded(data: bytes) -> tuple[str, str]:
-    """Return the text of a file and the encoding that it is really in, whatever it says.
+    """Return the text of a file and the encoding that it really has.
 
     Windows programs write their own code page, now and then into files that say UTF-8.
     """

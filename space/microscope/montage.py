@@ -82,7 +82,7 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
     Parameters
     ----------
     path : Path
-        Image file; replaced when it exists (a montage that was cut short).
+        Image file; replaced if it exists (an unfinished montage).
     overlap : float
         Least overlap as a fraction of the frame.
     note, label : str
@@ -155,7 +155,7 @@ def collect_here(
 
 
 def _go_back_to(x_um: float, y_um: float) -> None:
-    """Bring the stage back if a montage that was cut short left it elsewhere."""
+    """Bring the stage back if an unfinished montage left it elsewhere."""
     now_x_um, now_y_um, _ = stage_position_um()
     if math.hypot(now_x_um - x_um, now_y_um - y_um) > navigator.ARRIVED_WITHIN_UM:
         serialem().MoveStageTo(x_um, y_um)
@@ -166,7 +166,7 @@ def _prepare_file(path: Path) -> None:
     check_free_space(path.parent)
     close_files()
     sem.SetNewFileType(_MRC, 1)
-    sem.AllowFileOverwrite(1)  # what has this name is a montage that was cut short
+    sem.AllowFileOverwrite(1)  # a file of this name is an unfinished montage
 
 
 def check_free_space(folder: Path) -> None:

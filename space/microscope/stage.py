@@ -60,7 +60,7 @@ def level_stage() -> None:
     warn_once(
         "tilt",
         "The stage cannot be brought to 0 degrees (%s); it stays at %.1f, which is little enough "
-        "to go on.",
+        "to continue.",
         refusal,
         tilt_deg(),
     )

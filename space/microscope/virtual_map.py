@@ -116,7 +116,7 @@ def cut_out(
     data : ndarray, shape (rows, columns)
         The map.
     center_px : tuple of float
-        (row, column) of the point that the picture shall be centred on.
+        (row, column) of the point that the picture is centred on.
     shape : tuple of int
         (rows, columns) of the picture.
     enlarge : float

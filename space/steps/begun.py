@@ -55,8 +55,8 @@ def keep_begun_off(session: GridSession) -> None:
         elif navigator.set_acquire(index, on=False):
             log.warning(
                 "%s was begun before, but is not marked as done: there is %s. Its Acquire was "
-                "turned off, so that no target is exposed twice. Look at its tilt series. To go on "
-                "with it, turn its Acquire on and start Acquire at Items by hand: PACEtomo asks "
+                "turned off, so that no target is exposed twice. Check its tilt series. To "
+                "continue, turn its Acquire on and start Acquire at Items by hand: PACEtomo asks "
                 "whether to resume. To have it acquired from the start, turn its Acquire on, set "
                 "acquire_begun_items = True and run the script again.",
                 name,

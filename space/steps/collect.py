@@ -243,7 +243,7 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
     structure = judge_structure(image.picture.data)
     if structure:
         log.warning(
-            "%s: %s. %s. Look at it before you trust its targets.",
+            "%s: %s. %s. Look at the map before you trust its targets.",
             session.map_note(number),
             structure.seen,
             structure.causes,

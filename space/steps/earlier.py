@@ -18,7 +18,7 @@ log = logging.getLogger("space.workflow")
 def put_aside(session: GridSession, number: int) -> None:
     """Clear the way for a new set-up; files keep their content under other names.
 
-    PACEtomo would go on with the newest run file in place of a new targets file. Tilt series
+    PACEtomo would continue the newest run file instead of using a new targets file. Tilt series
     stay where they are, see `first_free_series`.
     """
     moved = [_move_with_notes(path) for path in _files_of_a_set_up(session, number)]

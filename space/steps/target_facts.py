@@ -20,7 +20,7 @@ def choice_path(session: GridSession, number: int) -> Path:
 
 
 def find_files(directory: Path, pattern: str) -> list[Path]:
-    """Return the files of a folder, whatever its own name, that match a pattern, by name."""
+    """Return the files of a folder that match a pattern, sorted by name."""
     return sorted(Path(name) for name in glob.glob(f"{glob.escape(str(directory))}/{pattern}"))
 
 
@@ -43,7 +43,7 @@ def has_no_targets(session: GridSession, number: int) -> bool:
     """Whether a lamella was set up without targets.
 
     The targets file is then empty and the choice beside it has none. An empty file beside a
-    choice with targets was cut off.
+    choice with targets is incomplete.
     """
     path = session.targets_file(number)
     return (
@@ -57,8 +57,8 @@ def is_set_up(session: GridSession, number: int) -> bool:
     """Whether the targets of a lamella were set up.
 
     There is no target, or the item with the targets file's name as note is there, which is
-    written last, and no targets file was cut off. One with which PACEtomo has begun counts as set
-    up in any case: it must not get its Acquire back by itself.
+    written last, and no targets file is incomplete. A lamella with which PACEtomo has begun
+    counts as set up in any case: its Acquire must not be turned on again.
     """
     path = session.targets_file(number)
     if not path.is_file():
@@ -69,7 +69,7 @@ def is_set_up(session: GridSession, number: int) -> bool:
 
 
 def cut_files(session: GridSession, number: int) -> list[Path]:
-    """Return the targets files of a lamella that are not whole."""
+    """Return the targets files of a lamella that are incomplete."""
     chosen = count_points(choice_path(session, number)) or ()
     areas = {session.targets_file(number, area): counts for area, counts in enumerate(chosen, 1)}
     return [
