@@ -332,7 +332,7 @@ def _joined(leader: Box, others: Sequence[Box]) -> Box:
     )
 
 
-def _by_probability(box: Box) -> tuple:
+def _by_probability(box: Box) -> tuple[float | str, ...]:
     return (
         -box.probability,
         box.x0_px,
@@ -344,6 +344,6 @@ def _by_probability(box: Box) -> tuple:
     )
 
 
-def _rank(box: Box) -> tuple:
+def _rank(box: Box) -> tuple[float | str, ...]:
     worth = box.probability * (CUT_WORTH if box.cut_sides else 1.0)
     return (-worth, *_by_probability(box))

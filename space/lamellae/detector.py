@@ -217,7 +217,8 @@ class Detector:
         boxes = []
         for i in keep_best(frames, probabilities):
             name = self.names[int(classes[i])]
-            box = Box(*(float(v) for v in frames[i]), name, float(probabilities[i]))
+            x0_px, y0_px, x1_px, y1_px = map(float, frames[i])
+            box = Box(x0_px, y0_px, x1_px, y1_px, name, float(probabilities[i]))
             box = box.shifted(col0, row0).clipped(shape)
             if min(box.x1_px - box.x0_px, box.y1_px - box.y0_px) >= SMALLEST_BOX_PX:
                 boxes.append(mark_cut_sides(box, window, shape))

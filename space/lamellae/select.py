@@ -220,5 +220,5 @@ def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
     return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
-def _best_first(lamella: Lamella) -> tuple:
+def _best_first(lamella: Lamella) -> tuple[float, tuple[float, float], int, str]:
     return (-lamella.probability, lamella.stage_um, lamella.number, lamella.category)

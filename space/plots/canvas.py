@@ -7,12 +7,18 @@ import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from space.files import atomic_path
 from space.images import DRAWING
 from space.plots import greys
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FIGURE_INCH = 12.0
 DPI = 160
@@ -25,7 +31,7 @@ TITLE_LINE, LONGEST_TITLE = 110, 330
 LEGEND_LINE, BESIDE_LABEL = 145, 7
 
 
-def canvas(shape: Sequence[int], title: str, panels: int = 1):
+def canvas(shape: Sequence[int], title: str, panels: int = 1) -> tuple[Figure, list[Axes]]:
     """Return a figure and its axes, one or two panels for maps of a shape (rows, columns)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,7 +49,7 @@ def canvas(shape: Sequence[int], title: str, panels: int = 1):
         layout="constrained",
     )
     FigureCanvasAgg(figure)
-    drawn = figure.subplots(down, across, squeeze=False).ravel()
+    drawn = list(figure.subplots(down, across, squeeze=False).ravel())
     for axes in drawn:
         axes.set_facecolor("black")
         axes.set_axis_off()
@@ -56,7 +62,7 @@ def canvas(shape: Sequence[int], title: str, panels: int = 1):
     return figure, drawn
 
 
-def draw_map(axes, image: np.ndarray) -> None:
+def draw_map(axes: Axes, image: np.ndarray) -> None:
     """Draw a grey map, dark parts lifted where most of it is dark."""
     from matplotlib.colors import PowerNorm
 
@@ -68,12 +74,12 @@ def draw_map(axes, image: np.ndarray) -> None:
     draw_layer(axes, small, image.shape, cmap="gray", norm=norm, interpolation="antialiased")
 
 
-def draw_layer(axes, small: np.ndarray, shape: Sequence[int], **how) -> None:
+def draw_layer(axes: Axes, small: np.ndarray, shape: Sequence[int], **how: Any) -> None:
     """Draw what was made of a map of a shape (rows, columns) where the map is."""
     axes.imshow(small, extent=(0, shape[1], shape[0], 0), **how)
 
 
-def scale_bar(axes, shape, pixel_nm: float) -> None:
+def scale_bar(axes: Axes, shape: Sequence[int], pixel_nm: float) -> None:
     """A bar of a round length, about a sixth of what is shown, in the lower left corner."""
     from matplotlib.patches import Rectangle
 
@@ -104,7 +110,7 @@ def scale_bar(axes, shape, pixel_nm: float) -> None:
     )
 
 
-def outlined(width: float = 2) -> dict:
+def outlined(width: float = 2) -> dict[str, Any]:
     """Return how to draw text and lines so that they are seen on black and on white."""
     from matplotlib.patheffects import withStroke
 
@@ -117,17 +123,17 @@ def words(text: str, longest: int = 30) -> str:
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
 
 
-def legend(figure, handles) -> None:
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """Put a legend under the picture."""
     if not handles:
         return
     for handle in handles:  # a legend leaves out what begins with an underscore
-        handle.set_label(re.sub("^_", " _", handle.get_label()))
+        handle.set_label(re.sub("^_", " _", str(handle.get_label())))
     drawn = figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=_columns(
-            [handle.get_label() for handle in handles],
+            [str(handle.get_label()) for handle in handles],
             LEGEND_LINE * figure.get_figwidth() / FIGURE_INCH,
         ),
         fontsize=10,
@@ -153,9 +159,10 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number or 'no'} {word}s"
 
 
-def save(figure, path: Path, pixel_nm: float, **about: str) -> None:
+def save(figure: Figure, path: Path, pixel_nm: float, **about: str) -> None:
     """Write the picture; its PNG text tells the drawn pixel size and what it shows."""
-    figure.get_layout_engine().execute(figure)
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
     to_dots = figure.axes[0].transData.transform([(0.0, 0.0), (1.0, 0.0)])
     dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
     title = figure.get_suptitle().replace("\n", " ")

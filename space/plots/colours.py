@@ -7,6 +7,7 @@ that within each group lightness must tell them apart. tests/test_colours.py hol
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Union
 from zlib import crc32
 
 RED, YELLOW, BLUE, ORANGE, GREEN = "#c4161c", "#ffe93b", "#5191ec", "#ff9f57", "#36c383"
@@ -17,7 +18,9 @@ LIGHT = 0.45
 AREA_COLORS = (BLUE, "#b4d8f6", "#5a3df0")
 """Fields of the areas of targets, one after the other."""
 
-AREA_STYLES: tuple = ("solid", (0, (4, 1.5)), (0, (1, 1)))
+LineStyle = Union[str, tuple[float, tuple[float, ...]]]
+
+AREA_STYLES: tuple[LineStyle, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)))
 """Line styles of fields: another one each time the colours have been used up."""
 
 CLASS_COLORS = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,12 @@ from space.plots.canvas import (
 )
 from space.plots.colours import LIGHT, lightness
 from space.plots.labels import place
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _MANY = 40
 
@@ -101,11 +108,11 @@ def label_text(one: Shown, letters: Mapping[str, str]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _draw_frame(axes, one: Shown, color: str) -> None:
+def _draw_frame(axes: Axes, one: Shown, color: str) -> None:
     from matplotlib.patches import Rectangle
 
     x, y = [one.x0_px, one.x1_px], [one.y0_px, one.y1_px]
-    dashed = {"ls": (0, (3, 2))} if one.left_out else {}
+    dashed: dict[str, Any] = {"ls": (0, (3, 2))} if one.left_out else {}
     axes.add_patch(
         Rectangle(
             (x[0], y[0]),
@@ -123,7 +130,13 @@ def _draw_frame(axes, one: Shown, color: str) -> None:
             axes.plot(x, rows, color=color, lw=1.2, **outlined(2.4))
 
 
-def _label(figure, axes, lamellae, colors, letters) -> None:
+def _label(
+    figure: Figure,
+    axes: Axes,
+    lamellae: Sequence[Shown],
+    colors: Mapping[str, str],
+    letters: Mapping[str, str],
+) -> None:
     """Write a label beside each frame, where there is room, with a line between the two."""
     if not lamellae:
         return
@@ -132,7 +145,8 @@ def _label(figure, axes, lamellae, colors, letters) -> None:
     # How large labels are in the picture is known once it has its layout, which then must stay.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    extents = [text.get_bbox_patch().get_window_extent() for text in texts]
+    boxes = (text.get_bbox_patch() for text in texts)
+    extents = [box.get_window_extent() for box in boxes if box is not None]
     corners = [[(one.x0_px, one.y1_px), (one.x1_px, one.y0_px)] for one in lamellae]
     frames = axes.transData.transform(np.reshape(corners, (-1, 2))).reshape(-1, 4)
     sizes = np.array([(extent.width, extent.height) for extent in extents])
@@ -143,7 +157,7 @@ def _label(figure, axes, lamellae, colors, letters) -> None:
         axes.plot([x, ends[0]], [y, ends[1]], color=colors[one.category], lw=1, **outlined(2))
 
 
-def _text(axes, one: Shown, color: str, letters: Mapping[str, str], size: float):
+def _text(axes: Axes, one: Shown, color: str, letters: Mapping[str, str], size: float) -> Text:
     filled = not one.left_out
     text = axes.text(
         (one.x0_px + one.x1_px) / 2,
@@ -167,7 +181,7 @@ def _text(axes, one: Shown, color: str, letters: Mapping[str, str], size: float)
     return text
 
 
-def _categories(lamellae: Sequence[Shown], colors: Mapping[str, str]) -> list:
+def _categories(lamellae: Sequence[Shown], colors: Mapping[str, str]) -> list[Artist]:
     from matplotlib.patches import Patch
 
     counts = Counter(one.category for one in lamellae)
@@ -177,7 +191,7 @@ def _categories(lamellae: Sequence[Shown], colors: Mapping[str, str]) -> list:
     ]
 
 
-def _reasons(lamellae: Sequence[Shown], letters: Mapping[str, str]) -> list:
+def _reasons(lamellae: Sequence[Shown], letters: Mapping[str, str]) -> list[Artist]:
     from matplotlib.lines import Line2D
 
     counts = Counter(one.left_out for one in lamellae)

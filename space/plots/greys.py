@@ -16,7 +16,9 @@ DARKEST_MEAN = 0.2
 LEAST_EXPONENT = 0.25
 
 
-def shrink(image: np.ndarray, longest_px: int = LONGEST_PX, table: np.ndarray | None = None):
+def shrink(
+    image: np.ndarray, longest_px: int = LONGEST_PX, table: np.ndarray | None = None
+) -> np.ndarray:
     """Average blocks of a map until its longer side is at most `longest_px`.
 
     Parameters

@@ -20,7 +20,9 @@ _OUTSIDE = 3.0
 """What a label costs that lies outside of the picture."""
 
 
-def place(frames: np.ndarray, sizes: np.ndarray, inside: tuple[float, float, float, float]):
+def place(
+    frames: np.ndarray, sizes: np.ndarray, inside: tuple[float, float, float, float]
+) -> np.ndarray:
     """Find a place for the label of each frame.
 
     Parameters

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.plots import greys
 from space.plots.canvas import FRAME, canvas, draw_layer, draw_map, legend, save, scale_bar, words
 from space.plots.colours import class_colors, rgb
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _ALMOST_NONE = 0.001
 
@@ -71,7 +75,7 @@ def share_text(share: float) -> str:
     return "< 0.1 %" if share < _ALMOST_NONE else f"{100 * share:.1f} %"
 
 
-def _legend(figure, labels: np.ndarray, names: Mapping[str, int]) -> None:
+def _legend(figure: Figure, labels: np.ndarray, names: Mapping[str, int]) -> None:
     from matplotlib.patches import Patch
 
     colors = class_colors(names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,20 +31,27 @@ from space.plots.colours import (
     ORANGE,
     RED,
     YELLOW,
+    LineStyle,
     lightness,
     rgb,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from space.targeting import Area, Choice, Optics
+
 BEYOND_MARGIN_UM = 1.0
-_TILT_AXIS = {"color": "white", "ls": (0, (5, 4)), "lw": 1.4}
+_TILT_AXIS: dict[str, Any] = {"color": "white", "ls": (0, (5, 4)), "lw": 1.4}
 
 
 def plot_targets(
     path: Path,
     map_image: np.ndarray,
     wanted: np.ndarray,
-    choice,
-    optics,
+    choice: Choice | Sequence[Area],
+    optics: Optics,
     title: str = "",
     crop: bool = False,
 ) -> None:
@@ -68,7 +76,7 @@ def plot_targets(
     crop : bool
         Draw only the part of the map that image shift reaches around the targets.
     """
-    areas = getattr(choice, "areas", choice)
+    areas = choice if isinstance(choice, Sequence) else choice.areas
     polygons = getattr(choice, "polygons_map_px", ())
     total = sum(len(area.targets_map_px) for area in areas)
     figure, (axes,) = canvas(map_image.shape, title or count(total, "target"))
@@ -91,7 +99,7 @@ class Look:
     """How the fields of an area are drawn."""
 
     color: str
-    style: object
+    style: LineStyle
 
 
 def area_looks(count: int) -> list[Look]:
@@ -118,7 +126,9 @@ class _Sizes:
         return self.line + 1.2
 
 
-def _draw_area(axes, area, optics, look: Look, sizes: _Sizes, number: int) -> None:
+def _draw_area(
+    axes: Axes, area: Area, optics: Optics, look: Look, sizes: _Sizes, number: int
+) -> None:
     """Draw an area; its number is 0 if it is the only one."""
     from matplotlib.patches import Circle, Ellipse, Polygon
 
@@ -179,7 +189,14 @@ def _draw_area(axes, area, optics, look: Look, sizes: _Sizes, number: int) -> No
         _draw_area_name(axes, area.targets_map_px[0], reach_px, look, sizes, number)
 
 
-def _draw_area_name(axes, point_map_px, reach_px, look: Look, sizes: _Sizes, number: int) -> None:
+def _draw_area_name(
+    axes: Axes,
+    point_map_px: np.ndarray,
+    reach_px: Sequence[float],
+    look: Look,
+    sizes: _Sizes,
+    number: int,
+) -> None:
     """Write the area's name, as its files have it, under its tracking target."""
     axes.annotate(
         area_name(number),
@@ -202,11 +219,13 @@ def area_name(number: int) -> str:
     return f"area{number}"
 
 
-def _handles(areas, looks: Sequence[Look], optics, polygons: bool) -> list:
+def _handles(
+    areas: Sequence[Area], looks: Sequence[Look], optics: Optics, polygons: bool
+) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [
+    handles: list[Artist] = [
         Patch(fc=RED, alpha=0.6, label="wanted classes"),
         Line2D([], [], color=RED, lw=2.4, label="tracking target"),
     ]
@@ -226,7 +245,7 @@ def _handles(areas, looks: Sequence[Look], optics, polygons: bool) -> list:
     return handles
 
 
-def _draw_polygons(axes, polygons) -> None:
+def _draw_polygons(axes: Axes, polygons: Sequence[np.ndarray]) -> None:
     from matplotlib.patches import Polygon
 
     for corners in polygons:
@@ -243,7 +262,7 @@ def _draw_polygons(axes, polygons) -> None:
         )
 
 
-def _draw_wanted(axes, mask: np.ndarray) -> None:
+def _draw_wanted(axes: Axes, mask: np.ndarray) -> None:
     if not mask.size or not mask.any():
         return
     share = greys.shrink(mask)
@@ -254,7 +273,7 @@ def _draw_wanted(axes, mask: np.ndarray) -> None:
     draw_layer(axes, layer, mask.shape, interpolation="nearest")
 
 
-def _field_corners_px(optics) -> np.ndarray:
+def _field_corners_px(optics: Optics) -> np.ndarray:
     """Corners (4, 2) of the field as (column, row) from its centre."""
     wide, high = (side / optics.pixel_um / 2 for side in optics.field_um)
     angle = math.radians(optics.field_rotation_deg)
@@ -264,19 +283,21 @@ def _field_corners_px(optics) -> np.ndarray:
     return np.array([a * wide * along + b * high * across for a, b in signs])
 
 
-def _draw_tilt_axis(axes, point_map_px, optics, shape) -> None:
+def _draw_tilt_axis(
+    axes: Axes, point_map_px: np.ndarray, optics: Optics, shape: Sequence[int]
+) -> None:
     """Draw white dashes on a black line: one of the two is seen on any map."""
     angle = math.radians(optics.tilt_axis_deg)
     reach = math.hypot(*shape)
     row, column = point_map_px
     x = [column - reach * math.cos(angle), column + reach * math.cos(angle)]
     y = [row - reach * math.sin(angle), row + reach * math.sin(angle)]
-    stays = {"scalex": False, "scaley": False, "zorder": 2}
+    stays: dict[str, Any] = {"scalex": False, "scaley": False, "zorder": 2}
     axes.plot(x, y, color="black", lw=2.2, **stays)
     axes.plot(x, y, **_TILT_AXIS, **stays)
 
 
-def _crop(axes, areas, optics, shape) -> None:
+def _crop(axes: Axes, areas: Sequence[Area], optics: Optics, shape: Sequence[int]) -> None:
     points = np.concatenate(
         [np.concatenate([area.targets_map_px, area.geometry_points_map_px]) for area in areas]
     )
