@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from space.plan import Plan
-from space.simulate import run
-from space.simulator.instrument import FOLDER
+from space.simulation.plan import Plan
+from space.simulation.run import run
+from space.simulator.column.instrument import FOLDER
 
 from .common import PROJECT, parser, report
 

@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from space.config import Config, load_config
-from space.judge import match
 from space.lamellae.detector import Detector
 from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation.model import Segmenter
+from space.simulation.judge import match
 
 from .common import PROJECT, report
 

@@ -20,8 +20,8 @@ import numpy as np
 from scipy import ndimage
 
 from space.simulator import Simulation
+from space.simulator.column.instrument import load_instrument
 from space.simulator.commands import all_commands
-from space.simulator.instrument import load_instrument
 from space.simulator.specimen import Grid
 
 INSTRUMENTS = ("krios_300kv", "talos_200kv")

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from space.simulator import Simulation, ctf_fit, eucentricity, focusing
+from space.simulator import Simulation
+from space.simulator.measuring import ctf_fit, eucentricity, focusing
 from space.simulator.specimen import Grid
 
 from .common import parser, report

@@ -41,14 +41,14 @@ import numpy as np
 
 from space import pacetomo, plots
 from space.jobs import needs, pool
-from space.judge import double_exposed
-from space.plan import Plan
-from space.scripts import with_settings
-from space.series_truth import by_series
-from space.simulate import judged
+from space.simulation.judge import double_exposed
+from space.simulation.plan import Plan
+from space.simulation.run import judged
+from space.simulation.scripts import with_settings
+from space.simulation.series_truth import by_series
 from space.simulator import Policy, Script, Simulation
-from space.simulator.instrument import FOLDER as INSTRUMENTS
-from space.simulator.session import Exposure
+from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.program.session import Exposure
 from space.simulator.specimen import Grid
 from tests.workflow.bench import make_project
 from tests.workflow.truth_worker import TruthWorker

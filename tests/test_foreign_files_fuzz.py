@@ -32,13 +32,14 @@ from space.lamellae.boxes import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
 from space.settings import Settings
-from space.simulator import autodoc as simulated_autodoc
-from space.simulator import instrument, policy
-from space.simulator import mdoc as simulated_mdoc
-from space.simulator import mrc as simulated_mrc
-from space.simulator import navfile as simulated_navfile
+from space.simulator.column import instrument
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import text_files
-from space.simulator.errors import SEMerror
+from space.simulator.formats import autodoc as simulated_autodoc
+from space.simulator.formats import mdoc as simulated_mdoc
+from space.simulator.formats import mrc as simulated_mrc
+from space.simulator.formats import navfile as simulated_navfile
+from space.simulator.program import policy
 from space.steps import grid_names, identity, inference, lamella_list, map_facts, target_facts
 from space.targeting import choice_file
 from tests.foreign_files import (
@@ -77,7 +78,7 @@ constants autodoc instrument policy text_files
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
     "judge map_truth progress plan": "files that a simulated session has just written",
-    "scripts simulate wrapper pytest_plugin": "scripts of the user, run as they are",
+    "scripts run wrapper pytest_plugin": "scripts of the user, run as they are",
     "persist freezing": "kept by the simulator for itself",
     "argkeys command_docs": "files of this package",
     "needs": "what another process of ours prints",

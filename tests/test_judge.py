@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from space import double_exposure, judge, map_truth, pacetomo, series_truth
+from space import pacetomo
 from space.geometry import MapFrame
 from space.settings import Settings
-from space.simulate import columns_on_stage_deg, targeting_options
-from space.simulator import camera
-from space.simulator.instrument import load_instrument
+from space.simulation import double_exposure, judge, map_truth, series_truth
+from space.simulation.run import columns_on_stage_deg, targeting_options
+from space.simulator.column.instrument import load_instrument
+from space.simulator.imaging import camera
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import TargetingOptions, class_tables
 
@@ -258,7 +259,7 @@ def test_wanted_is_what_the_session_asked_for(target_list, avoid_list, wanted):
 
 def test_wanted_leaves_out_what_the_session_takes_for_vacuum(tmp_path):
     """The judge and the choice of targets count the same classes."""
-    config = (Path(judge.__file__).parents[1] / "SPACEtomo_config.py").read_text(encoding="utf-8")
+    config = (Path(judge.__file__).parents[2] / "SPACEtomo_config.py").read_text(encoding="utf-8")
     changed = re.sub(r"(?m)^off_lamella_classes = .*", 'off_lamella_classes = ["ice"]', config)
     assert changed != config
     (tmp_path / "SPACEtomo_config.py").write_text(changed, encoding="utf-8")

@@ -7,7 +7,8 @@ import pickle
 
 import pytest
 
-from space import cli, models_command, trust
+from space import cli, trust
+from space.cli import models as models_command
 from space.errors import SpaceError
 from tests.test_weights import ROOT, SEGMENTATION, asks_for, checkpoint
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from space import models_command
 from space.cli import command_line, main
+from space.cli import models as models_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")

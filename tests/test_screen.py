@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from space.progress import Progress
-from space.screen import Screen
+from space.cli.screen import Screen
+from space.simulation.progress import Progress
 
 
 class Terminal(io.StringIO):

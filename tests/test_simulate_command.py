@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from space import judge
 from space.cli import INTERRUPTED, main
 from space.jobs.presence import pid_alive
-from space.plan import MARKER, resumed
 from space.project import project_folder
-from space.simulator.persist import FOLDER, SETUP
+from space.simulation import judge
+from space.simulation.plan import MARKER, resumed
+from space.simulator.keeping.persist import FOLDER, SETUP
 
 SMALL = ["--lamellae", "1", "--within", "120"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from space.judge import match
 from space.lamellae.boxes import Box
+from space.simulation.judge import match
 
 
 def middles_px(truth: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +25,6 @@ def middles_px(truth: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.
 def matched(
     truth: np.ndarray, boxes: Sequence[Box], pixel_um: float
 ) -> list[tuple[int, int, float]]:
-    """Pairs of true lamella and box, with their distance in µm, as `space.judge` counts them."""
+    """Pairs of true lamella and box, with their distance in µm, as the judge counts them."""
     centers, found = middles_px(truth, boxes)
     return match(centers * pixel_um, found * pixel_um)

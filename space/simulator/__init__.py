@@ -11,18 +11,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space.simulator.installation import NEWEST, Installation
+from space.simulator.column.installation import NEWEST, Installation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from space.simulator.acquire_state import AcquireChoices
-    from space.simulator.faults import Faults
-    from space.simulator.host import ScriptResult
-    from space.simulator.instrument import Instrument
-    from space.simulator.pictures import Exposure
-    from space.simulator.policy import Dialog, Policy
-    from space.simulator.session import Script, Session
+    from space.simulator.column.faults import Faults
+    from space.simulator.column.instrument import Instrument
+    from space.simulator.imaging.pictures import Exposure
+    from space.simulator.program.acquire_state import AcquireChoices
+    from space.simulator.program.policy import Dialog, Policy
+    from space.simulator.program.session import Script, Session
+    from space.simulator.python.host import ScriptResult
     from space.simulator.specimen import Grid
     from space.simulator.specimen.interface import Specimen
 
@@ -63,7 +63,7 @@ class Simulation:
         Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``,
         ``"jeol_200kv"``) or a file like theirs.
     faults : Faults or sequence of str
-        What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.faults`.
+        What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.column.faults`.
     serialem : str or Installation
         Version of SerialEM, for example ``"4.1.25"``: the module lacks commands that came later.
     """
@@ -86,9 +86,9 @@ class Simulation:
         faults: Faults | Sequence[str] = (),
         serialem: str | Installation = NEWEST,
     ) -> None:
-        from space.simulator.faults import Faults
-        from space.simulator.instrument import load_instrument
-        from space.simulator.session import Session
+        from space.simulator.column.faults import Faults
+        from space.simulator.column.instrument import load_instrument
+        from space.simulator.program.session import Session
 
         directory = Path(directory).resolve()
         directory.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ class Simulation:
         Parameters
         ----------
         primary, after, before, action, **choices
-            As in `space.simulator.acquire_state.AcquireParams`.
+            As in `space.simulator.program.acquire_state.AcquireParams`.
         """
         params = replace(
             self.session.acquire.params["F"],
@@ -158,14 +158,14 @@ class Simulation:
 
     def run(self, text: str, name: str = "script") -> ScriptResult:
         """Run a script as SerialEM does, then the acquisition that it asked for."""
-        from space.simulator.acquire import run_with_acquisitions
+        from space.simulator.acquire.items import run_with_acquisitions
         from space.simulator.commands import all_commands
 
         return run_with_acquisitions(self.session, text, name, all_commands())
 
     def run_acquire(self) -> ScriptResult:
         """Press GO in the Acquire at Items dialog."""
-        from space.simulator.acquire import run_acquire
+        from space.simulator.acquire.items import run_acquire
         from space.simulator.commands import all_commands
 
         return run_acquire(self.session, all_commands())
@@ -192,12 +192,12 @@ def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> 
 # Type checkers know these names from the imports above.
 if not TYPE_CHECKING:
     _HOMES = {
-        "Dialog": "policy",
-        "Exposure": "pictures",
-        "Policy": "policy",
-        "Script": "session",
-        "ScriptResult": "host",
-        "Session": "session",
+        "Dialog": "program.policy",
+        "Exposure": "imaging.pictures",
+        "Policy": "program.policy",
+        "Script": "program.session",
+        "ScriptResult": "python.host",
+        "Session": "program.session",
     }
 
     def __getattr__(name: str) -> type:

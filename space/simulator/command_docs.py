@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from space.simulator.argkeys import command_table
-from space.simulator.atomic import write_text_atomic
+from space.simulator.column.faults import KINDS
 from space.simulator.commands import command_groups
-from space.simulator.faults import KINDS
-from space.simulator.module import MODULE_COMMANDS
-from space.simulator.not_simulated import OTHERS, SUBJECTS
+from space.simulator.formats.atomic import write_text_atomic
+from space.simulator.python.argkeys import command_table
+from space.simulator.python.module import MODULE_COMMANDS
+from space.simulator.python.not_simulated import OTHERS, SUBJECTS
 
 BEGIN = "<!-- {name}: written by python -m space.simulator.command_docs -->"
 END = "<!-- end of {name} -->"

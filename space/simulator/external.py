@@ -7,15 +7,15 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
-from space.simulator.acquire import run_acquire
-from space.simulator.errors import SEMexited, SEMmoduleError
-from space.simulator.module import Connection, build_module
-from space.simulator.script_state import script_settings
-from space.simulator.stand_in import StandIn
+from space.simulator.acquire.items import run_acquire
+from space.simulator.column.errors import SEMexited, SEMmoduleError
+from space.simulator.python.module import Connection, build_module
+from space.simulator.python.script_state import script_settings
+from space.simulator.python.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 NATIVE = (".pyd", ".so")
 

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
     from space.simulator import Simulation
     from space.simulator.external import ExternalConnection
-    from space.simulator.host import ScriptResult
-    from space.simulator.session import Session
-    from space.simulator.stand_in import StandIn
+    from space.simulator.program.session import Session
+    from space.simulator.python.host import ScriptResult
+    from space.simulator.python.stand_in import StandIn
 
 INI_OPTIONS = {
     "sem_instrument": "simulated microscope: name of a shipped one or path of a TOML file",
@@ -68,7 +68,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: ModuleSpec) -> StandIn:
         """Make the module that commands go on from to the microscope of the test."""
-        from space.simulator.stand_in import StandIn
+        from space.simulator.python.stand_in import StandIn
 
         self.made = made = StandIn()
         return made
@@ -117,7 +117,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         options.update(_with_files(marker.kwargs, request.path.parent))
     answers = options.pop("answers", None)
     if answers is not None:
-        from space.simulator.policy import Policy
+        from space.simulator.program.policy import Policy
 
         made = isinstance(answers, Policy)
         options["policy"] = answers if made else Policy.from_file(Path(answers))

@@ -14,12 +14,13 @@ import numpy as np
 from space import pacetomo
 from space.jobs import needs, pool
 from space.microscope.navfile import SavedItem, read_navigator_file
-from space.scripts import with_settings
-from space.simulator import Policy, ScriptResult, mdoc
-from space.simulator.faults import Faults
-from space.simulator.instrument import FOLDER as INSTRUMENTS
-from space.simulator.persist import Setup, kept, pictures
-from space.simulator.session import Exposure, Script
+from space.simulation.scripts import with_settings
+from space.simulator import Policy, ScriptResult
+from space.simulator.column.faults import Faults
+from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.formats import mdoc
+from space.simulator.keeping.persist import Setup, kept, pictures
+from space.simulator.program.session import Exposure, Script
 from space.simulator.specimen import Grid
 from tests.workflow.bench import ROOT, without_lamella_pictures
 from tests.workflow.truth_worker import TruthWorker

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulate import run
+from space.simulation.run import run
 
 pytestmark = [pytest.mark.session, pytest.mark.models]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from space.plan import Plan
-from space.scripts import with_settings
-from space.simulate import judged
+from space.simulation.plan import Plan
+from space.simulation.run import judged
+from space.simulation.scripts import with_settings
 from space.simulator import Policy, Script
-from space.simulator.instrument import FOLDER
+from space.simulator.column.instrument import FOLDER
 from space.simulator.specimen import Grid
 from tests.workflow.bench import ROOT, Bench, make_project
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.scripts import with_settings
-from space.series_truth import by_series, defocus_errors_um, off_lamella
+from space.simulation.scripts import with_settings
+from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
 from space.simulator import Script
-from space.simulator.instrument import FOLDER as INSTRUMENTS
-from space.simulator.session import Exposure
+from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.program.session import Exposure
 from space.simulator.specimen import LABELS
 from tests.workflow.bench import (
     ROOT,

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from space import pacetomo
+from space.cli.screen import Screen
 from space.jobs.queue import JobFolder
-from space.progress import Progress
-from space.screen import Screen
-from space.simulate import LOG, pictures_to_open, run
-from space.simulator import mdoc, navfile
+from space.simulation.progress import Progress
+from space.simulation.run import LOG, pictures_to_open, run
+from space.simulator.formats import mdoc, navfile
 
 pytestmark = [pytest.mark.session, pytest.mark.models]
 

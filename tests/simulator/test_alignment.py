@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator import alignment
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import alignment as commands
 from space.simulator.commands import buffers, camera, image_shift
-from space.simulator.errors import SEMerror
+from space.simulator.measuring import alignment
 from tests.simulator.fakes import textured
 
 

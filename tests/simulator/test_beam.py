@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import CAMERA_KINDS, load_instrument, shipped
 from space.simulator.commands import all_commands
-from space.simulator.errors import SEMerror
-from space.simulator.instrument import CAMERA_KINDS, load_instrument, shipped
 from tests.simulator.fakes import brightest
 
 EXAMPLES = settings(max_examples=15)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.camera import expose
-from space.simulator.instrument import load_instrument
+from space.simulator.column.instrument import load_instrument
+from space.simulator.imaging.camera import expose
 from tests.simulator.fakes import SpotGrid, brightest
 
 SPOT = (100.4, -49.7)

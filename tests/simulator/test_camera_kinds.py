@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.simulator import navfile
-from space.simulator.files import read_mdoc
-from space.simulator.images import Image
-from space.simulator.instrument import CAMERA_KINDS, load_instrument
-from space.simulator.montage_layout import Layout, Pieces
-from space.simulator.nav_items import map_item
+from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
+from space.simulator.formats import navfile
+from space.simulator.imaging.images import Image
+from space.simulator.montage.layout import Layout, Pieces
+from space.simulator.program.files import read_mdoc
+from space.simulator.program.nav_items import map_item
 from tests.simulator.fakes import SpotGrid
 
 CASES = Path(__file__).parents[1] / "data"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from space.simulator import Simulation
-from space.simulator.chance import Chance
+from space.simulator.column.chance import Chance
 
 
 def test_a_place_has_its_numbers_whatever_was_drawn_before():

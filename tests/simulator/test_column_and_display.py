@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
 from space.simulator.commands import (
     aberrations,
     camera,
@@ -16,8 +18,6 @@ from space.simulator.commands import (
     low_dose,
     scope,
 )
-from space.simulator.errors import SEMerror
-from space.simulator.instrument import CAMERA_KINDS, load_instrument
 from tests.simulator.fakes import SpotGrid
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from space.simulator import Simulation, command_docs
-from space.simulator.argkeys import command_table
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import all_commands
-from space.simulator.errors import SEMerror
-from space.simulator.module import MODULE_COMMANDS, build_module
-from space.simulator.not_simulated import SUBJECTS
+from space.simulator.python.argkeys import command_table
+from space.simulator.python.module import MODULE_COMMANDS, build_module
+from space.simulator.python.not_simulated import SUBJECTS
 from tests.simulator.fakes import SpotGrid
 
 ROWS = list(command_table().values())

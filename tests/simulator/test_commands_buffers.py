@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import buffers, camera, program
-from space.simulator.errors import SEMerror
-from space.simulator.images import Buffers, buffer_letter
+from space.simulator.imaging.images import Buffers, buffer_letter
 from tests.simulator.fakes import SpotGrid, brightest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import (
     acquire_items,
     beam,
@@ -18,7 +19,6 @@ from space.simulator.commands import (
     scope,
     stage,
 )
-from space.simulator.errors import SEMerror
 from tests.simulator.fakes import SpotGrid, textured
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator import ctf
+from space.simulator.imaging import ctf
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.ctf import contrast_transfer
-from space.simulator.ctf_fit import Aberrations, fit_defocus, rotational_spectrum
+from space.simulator.imaging.ctf import contrast_transfer
+from space.simulator.measuring.ctf_fit import Aberrations, fit_defocus, rotational_spectrum
 
 PIXEL_NM = 0.6
 SHAPE = (700, 900)

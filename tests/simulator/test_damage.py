@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from space.simulator.damage import (
+from space.simulator.imaging.damage import (
     BUBBLING_DOSE_E_A2,
     DARKENING,
     TILE_UM,
@@ -16,7 +16,7 @@ from space.simulator.damage import (
     DoseMap,
     damaged,
 )
-from space.simulator.pictures import Exposure
+from space.simulator.imaging.pictures import Exposure
 
 ROUND = ((0.8, 0.0), (0.0, 0.8))
 

@@ -32,4 +32,4 @@ def test_the_example_is_short_and_passes(tmp_path):
 def test_named_files_and_faults_exist():
     for name in ("krios_300kv", "talos_200kv", "jeol_200kv"):
         assert f"`{name}`" in PAGE
-        assert (ROOT / "space" / "simulator" / "instruments" / f"{name}.toml").is_file()
+        assert (ROOT / "space/simulator/column/instruments" / f"{name}.toml").is_file()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.clock import Clock
-from space.simulator.drift import MOVE_CREEP_UM, SETTLING_S, Drift
+from space.simulator.column.clock import Clock
+from space.simulator.column.drift import MOVE_CREEP_UM, SETTLING_S, Drift
 
 
 def test_creep_after_a_move_settles_exponentially():

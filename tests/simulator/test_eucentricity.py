@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from space.simulator import eucentricity
 from space.simulator.commands import focus, image_shift
+from space.simulator.measuring import eucentricity
 from tests.simulator.fakes import SpotGrid, textured
 
 

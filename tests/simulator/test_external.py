@@ -8,10 +8,16 @@ import types
 import pytest
 
 from space.simulator import Policy, Script
+from space.simulator.column.errors import (
+    ScriptStopped,
+    SEMerror,
+    SEMexited,
+    SEMmoduleError,
+    TaskError,
+)
 from space.simulator.commands import all_commands
-from space.simulator.errors import ScriptStopped, SEMerror, SEMexited, SEMmoduleError, TaskError
 from space.simulator.external import NativeModuleError, external_python
-from space.simulator.stand_in import StandIn
+from space.simulator.python.stand_in import StandIn
 
 HEAD = "#!Python\nimport serialem as sem\n"
 
@@ -149,7 +155,7 @@ def test_a_module_in_its_place_comes_back(make_session, monkeypatch):
 
 
 def test_the_stand_in_has_all_that_the_module_has(make_session):
-    from space.simulator.module import build_module
+    from space.simulator.python.module import build_module
 
     module, _ = build_module(make_session(), {})
     public = {name for name in vars(module) if not name.startswith("_")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from space.simulator import Script
-from space.simulator.faults import (
+from space.simulator.column.faults import (
     LOST_FOCUS_UM,
     Fault,
     Faults,

@@ -9,12 +9,18 @@ import mrcfile
 import numpy as np
 import pytest
 
-from space.simulator import mdoc, mrc
-from space.simulator.autodoc import Section
-from space.simulator.files import FileTable, FileTableError, SaveContext, montage_of, read_mdoc
-from space.simulator.images import Image
-from space.simulator.montage_layout import Layout
-from space.simulator.montage_settings import MontageParams
+from space.simulator.formats import mdoc, mrc
+from space.simulator.formats.autodoc import Section
+from space.simulator.imaging.images import Image
+from space.simulator.montage.layout import Layout
+from space.simulator.montage.settings import MontageParams
+from space.simulator.program.files import (
+    FileTable,
+    FileTableError,
+    SaveContext,
+    montage_of,
+    read_mdoc,
+)
 
 CONTEXT = SaveContext(53000.0, -4.0)
 

@@ -11,8 +11,8 @@ import pytest
 
 from space.simulator.commands import camera as commands
 from space.simulator.commands import files as file_commands
-from space.simulator.files import read_mdoc
-from space.simulator.frames import FrameContext, FrameNaming, file_name
+from space.simulator.program.files import read_mdoc
+from space.simulator.program.frames import FrameContext, FrameNaming, file_name
 
 CONTEXT = FrameContext("ts_001", "12-A", -30.04, datetime(2026, 3, 5, 4, 3, 2))
 

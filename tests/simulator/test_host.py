@@ -9,9 +9,9 @@ import textwrap
 import pytest
 
 from space.simulator import Policy, Script, Simulation
-from space.simulator.errors import ScriptStopped, TaskError
-from space.simulator.installation import Installation
-from space.simulator.wrapper import compile_script, is_python_script, transform_line
+from space.simulator.column.errors import ScriptStopped, TaskError
+from space.simulator.column.installation import Installation
+from space.simulator.python.wrapper import compile_script, is_python_script, transform_line
 from tests.simulator.fakes import SpotGrid
 
 HEAD = "#!Python\nimport serialem as sem\n"

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import image_math, image_measures, image_places, navigator
-from space.simulator.errors import SEMerror
-from space.simulator.montage_layout import Layout, Pieces
+from space.simulator.montage.layout import Layout, Pieces
 from tests.simulator.fakes import SpotGrid, brightest
 
 
@@ -106,7 +106,7 @@ def test_filter_takes_out_what_is_above_and_below(session):
 
 
 def test_fft_shows_the_period_of_what_is_in_the_image(session):
-    from space.simulator.module import build_module
+    from space.simulator.python.module import build_module
 
     x = np.arange(256)
     put(session, "B", np.tile(100 * np.sin(2 * np.pi * x / 8), (128, 1)).astype(np.float32))

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from space.simulator import ctf, imaging
+from space.simulator.imaging import ctf
+from space.simulator.imaging import electrons as imaging
 
 PIXEL_NM = 0.5
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from space.simulator import Simulation
-from space.simulator.instrument import FOLDER, InstrumentError, load_instrument, shipped
+from space.simulator.column.instrument import FOLDER, InstrumentError, load_instrument, shipped
 from tests.simulator.fakes import SpotGrid
 
 if sys.version_info >= (3, 11):
@@ -148,7 +148,7 @@ def test_every_key_is_needed(load):
                 yield from keys(value, (*prefix, key))
 
     values = tomllib.loads(KRIOS_TEXT)
-    from space.simulator.instrument import _instrument, _Table
+    from space.simulator.column.instrument import _instrument, _Table
 
     for path in keys(values):
         less = copy.deepcopy(values)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.simulator import mdoc
-from space.simulator.autodoc import Autodoc, Section, number_text, parse, render
+from space.simulator.formats import mdoc
+from space.simulator.formats.autodoc import Autodoc, Section, number_text, parse, render
 
 TEXT = """PixelSpacing = 6
 Voltage = 300

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from space.simulator import module as sem_module
-from space.simulator.errors import SEMerror, SEMexited, SEMmoduleError
+from space.simulator.column.errors import SEMerror, SEMexited, SEMmoduleError
+from space.simulator.python import module as sem_module
 
 
 def build(session, **commands):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from space.simulator import montage
-from space.simulator.montage import Layout, Pieces
+from space.simulator.montage import assembly as montage
+from space.simulator.montage.assembly import Layout, Pieces
 
 ANGLE = math.radians(3.3)
 PIXEL_UM = 0.0945

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as commands
 from space.simulator.commands import nav_montage
 from space.simulator.commands import navigator as nav_commands
-from space.simulator.errors import SEMerror
-from space.simulator.files import read_mdoc
+from space.simulator.program.files import read_mdoc
 from tests.simulator.test_navigator import RoughGrid
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.simulator import mrc
+from space.simulator.formats import mrc
 
 
 def make(path, dtype=np.int16, shape=(5, 8), **options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import (
     alignment,
     files,
@@ -12,7 +13,6 @@ from space.simulator.commands import (
     nav_maps,
     navigator,
 )
-from space.simulator.errors import SEMerror
 from tests.simulator.fakes import SpotGrid, textured
 
 
@@ -89,7 +89,7 @@ def test_polygon_drawn_on_an_image(session):
     assert nav_items.get_item_point_array(session, int(index), "px", "py") == 3.0
     corners = np.array([str(session.variables.get(n)).split("\n") for n in ("px", "py")], float).T
     image = session.buffers.get("A")
-    from space.simulator.nav_items import stage_to_image_px
+    from space.simulator.program.nav_items import stage_to_image_px
 
     assert stage_to_image_px(image, corners) == pytest.approx(
         np.array([(10, 10), (150, 10), (150, 90)]), abs=0.05

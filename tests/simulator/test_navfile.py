@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.simulator import navfile
-from space.simulator.navfile import NavFile, NavItem
+from space.simulator.formats import navfile
+from space.simulator.formats.navfile import NavFile, NavItem
 
 TEXT = """AdocVersion = 2.00
 LastSavedAs = C:\\data\\nav.nav

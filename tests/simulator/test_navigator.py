@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from space.simulator import mrc, navfile
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as montage_commands
 from space.simulator.commands import navigator as commands
-from space.simulator.errors import SEMerror
-from space.simulator.files import read_mdoc
-from space.simulator.images import Image
-from space.simulator.montage_layout import Layout, Pieces
-from space.simulator.nav_items import image_to_stage_um, stage_to_image_px
-from space.simulator.navigator import Navigator, NavigatorError
-from space.simulator.policy import Policy
-from space.simulator.session import Session
+from space.simulator.formats import mrc, navfile
+from space.simulator.imaging.images import Image
+from space.simulator.montage.layout import Layout, Pieces
+from space.simulator.program.files import read_mdoc
+from space.simulator.program.nav_items import image_to_stage_um, stage_to_image_px
+from space.simulator.program.navigator import Navigator, NavigatorError
+from space.simulator.program.policy import Policy
+from space.simulator.program.session import Session
 
 
 class RoughGrid:
@@ -177,7 +177,7 @@ def test_closing_asks_about_changes(session, tmp_path, answer):
 
 def test_shift_moves_everything_of_a_registration():
     navigator = Navigator(seed=1)
-    from space.simulator.nav_items import point_item, polygon_item
+    from space.simulator.program.nav_items import point_item, polygon_item
 
     navigator.add(polygon_item([(0, 0), (10, 0), (10, 20)], 5.0))
     navigator.add(point_item((1.0, 2.0, 3.0), registration=2))

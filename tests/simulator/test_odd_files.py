@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from space.simulator import autodoc, mdoc, navfile
-from space.simulator.navfile import NavFile
-from space.simulator.navigator import Navigator, NavigatorError
+from space.simulator.formats import autodoc, mdoc, navfile
+from space.simulator.formats.navfile import NavFile
+from space.simulator.program.navigator import Navigator, NavigatorError
 from tests.foreign_files import DATA, damaged
 
 ITEM = "StageXYZ = 1.5 -2 3\nNumPts = 1\nRegis = 1\nType = 0\nMapID = 5\nPtsX = 1.5\nPtsY = -2\n"

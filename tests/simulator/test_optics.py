@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
-from space.simulator.camera import View, px_to_grid
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
+from space.simulator.column.optics import Magnification, tilted_height_um, tilted_y_um
+from space.simulator.column.scope import Microscope
 from space.simulator.commands import all_commands
-from space.simulator.errors import SEMerror
-from space.simulator.instrument import CAMERA_KINDS, load_instrument
-from space.simulator.optics import Magnification, tilted_height_um, tilted_y_um
-from space.simulator.scope import Microscope
+from space.simulator.imaging.camera import View, px_to_grid
 from tests.simulator.fakes import SpotGrid
 
 KRIOS = load_instrument("krios_300kv")

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.simulator import Script, hardware
-from space.simulator.faults import DEATH_EXIT_CODE, Faults
-from space.simulator.freezing import FrozenStateError, freeze, thaw
-from space.simulator.persist import _NOT_KEPT, FOLDER, SessionError, Setup, kept, pictures
+from space.simulator import Script
+from space.simulator.column.faults import DEATH_EXIT_CODE, Faults
+from space.simulator.keeping import hardware
+from space.simulator.keeping.freezing import FrozenStateError, freeze, thaw
+from space.simulator.keeping.persist import _NOT_KEPT, FOLDER, SessionError, Setup, kept, pictures
 from tests.simulator.fakes import SpotGrid
 
 HEAD = "#!Python\nimport serialem as sem\n"
@@ -180,10 +181,17 @@ def test_refusals(tmp_path):
             pass
     with pytest.raises(SessionError, match="other values of: seed"), kept(tmp_path, Setup(seed=6)):
         pass
+
+
+@pytest.mark.parametrize("number", [1, 99])
+def test_a_session_of_another_format_is_refused(tmp_path, number):
+    """Format 1 names modules of the simulator by the places that they had."""
+    with opened(tmp_path):
+        pass
     path = tmp_path / FOLDER / "setup.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**values, "format": 99}), encoding="utf-8")
-    with pytest.raises(SessionError, match="format 99"), opened(tmp_path):
+    path.write_text(json.dumps({**values, "format": number}), encoding="utf-8")
+    with pytest.raises(SessionError, match=f"format {number}"), opened(tmp_path):
         pass
 
 
@@ -268,7 +276,7 @@ def test_a_process_that_was_killed_leaves_a_session_that_can_be_opened(tmp_path)
     slow = "sem.T()\nsem.MoveStageTo(30, 40)\nprint('ready')\nwhile 1: sem.Delay(60, 's')\n"
     code = (
         "import sys\nsys.path.insert(0, sys.argv[1])\n"
-        "from space.simulator.persist import Setup, kept\n"
+        "from space.simulator.keeping.persist import Setup, kept\n"
         "with kept(sys.argv[2], Setup(), progress=lambda line: print(line, flush=True)) as s:\n"
         f"    s.run({HEAD + slow!r})\n"
     )

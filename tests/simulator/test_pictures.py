@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from space.simulator import ctf, imaging, pictures
+from space.simulator.imaging import ctf, pictures
+from space.simulator.imaging import electrons as imaging
 from tests.simulator.fakes import SpotGrid, brightest, textured
 
 

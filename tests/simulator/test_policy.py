@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from space.simulator import Policy
-from space.simulator.policy import Keyboard, PolicyError
+from space.simulator.program.policy import Keyboard, PolicyError
 
 HEAD = "#!Python\nimport serialem as sem\n"
 

@@ -67,10 +67,10 @@ def test_installed_packages_stay_loaded_unless_they_hold_serialem(
 ):
     body = own_module(tmp_path, "installed_sim_test", "", "site-packages")
     body += own_module(tmp_path, "using_sim_test", "from serialem import Echo", "site-packages")
-    for name in ("wave", "space.simulator.stand_in"):
+    for name in ("wave", "space.simulator.python.stand_in"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    run(make_simulation(), body + "import wave, space.simulator.stand_in")
-    assert {"wave", "space.simulator.stand_in", "installed_sim_test"} <= set(sys.modules)
+    run(make_simulation(), body + "import wave, space.simulator.python.stand_in")
+    assert {"wave", "space.simulator.python.stand_in", "installed_sim_test"} <= set(sys.modules)
     assert "using_sim_test" not in sys.modules
     del sys.modules["installed_sim_test"]
 

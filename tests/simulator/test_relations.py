@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
+from space.simulator.column.instrument import load_instrument, shipped
 from space.simulator.commands import all_commands
-from space.simulator.instrument import load_instrument, shipped
 from tests.simulator.fakes import SpotGrid, brightest
 
 START_UM = (60.0, -35.0)

@@ -6,8 +6,8 @@ import mrcfile
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files, holes, image_shift, nav_montage, navigator
-from space.simulator.errors import SEMerror
 from space.simulator.specimen import Grid
 from space.simulator.specimen.film import NORMAL
 from tests.simulator.fakes import SpotGrid, textured

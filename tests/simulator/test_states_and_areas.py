@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from space.simulator.errors import SEMerror
-from space.simulator.instrument import FOLDER, load_instrument
-from space.simulator.states import ImagingState
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import FOLDER, load_instrument
+from space.simulator.column.states import ImagingState
 from tests.simulator.test_relations import Scope
 
 KRIOS = load_instrument("krios_300kv")

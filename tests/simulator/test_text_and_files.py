@@ -5,8 +5,8 @@ from __future__ import annotations
 import mrcfile
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files, image_files, text_files, waiting
-from space.simulator.errors import SEMerror
 from tests.simulator.fakes import textured
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.instrument import FOLDER, load_instrument
 from space.simulator.commands import all_commands
-from space.simulator.instrument import FOLDER, load_instrument
 from tests.simulator.fakes import textured
 
 INSTRUMENTS = sorted(path.stem for path in FOLDER.glob("*.toml"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import stage, tilting
-from space.simulator.errors import SEMerror
 from tests.simulator.fakes import textured
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from space import plots
 from space.jobs import needs, pool
 from space.pacetomo import Target
-from space.scripts import with_settings
+from space.simulation.scripts import with_settings
 from space.simulator import Policy, Simulation
 from space.simulator.specimen import Grid
 from space.simulator.specimen.labels import LABEL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from space.simulator.instrument import FOLDER
+from space.simulator.column.instrument import FOLDER
 from tests.workflow.bench import without_lamella_pictures
 
 TALOS_TEXT = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")

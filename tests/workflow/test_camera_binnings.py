@@ -12,8 +12,9 @@ import json
 import numpy as np
 import pytest
 
-from space.simulator import montage, navfile
-from space.simulator.files import read_mdoc
+from space.simulator.formats import navfile
+from space.simulator.montage import assembly as montage
+from space.simulator.program.files import read_mdoc
 
 OVERVIEW_BINNING = 2
 

@@ -12,9 +12,9 @@ from space.errors import SpaceError
 from space.microscope import states
 from space.settings import Settings
 from space.simulator import Simulation
+from space.simulator.column.instrument import FOLDER
 from space.simulator.commands import all_commands
 from space.simulator.external import external_python
-from space.simulator.instrument import FOLDER
 from space.simulator.specimen import Grid
 from space.steps import refind
 

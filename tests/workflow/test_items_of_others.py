@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from space import judge
 from space.microscope.navigator import Item
+from space.simulation import judge
 from space.steps import acquire, lamella_list
 from tests.workflow.bench import cached_grid
 

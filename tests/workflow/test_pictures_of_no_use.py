@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from space.microscope import montage
-from space.simulator import session as simulated_session
-from space.simulator.instrument import FOLDER
+from space.simulator.column.instrument import FOLDER
+from space.simulator.program import session as simulated_session
 
 NO_VALVES = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 

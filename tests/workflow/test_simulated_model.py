@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from space.simulate import TRUST
+from space.simulation.run import TRUST
 
 CARD = "models/lamella_segmentation/card.json"
 

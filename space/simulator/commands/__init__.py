@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Command, Commands
+    from space.simulator.python.command_types import Command, Commands
 
 
 @lru_cache(maxsize=1)

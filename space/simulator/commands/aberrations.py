@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 ASTIGMATISM_PICTURES, COMA_PICTURES = 3, 5
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from space.simulator.acquire_state import AcquireParams
-from space.simulator.errors import SEMerror
+from space.simulator.column.errors import SEMerror
+from space.simulator.program.acquire_state import AcquireParams
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 STATE_SCRIPT_RUNNING = 7.0
 

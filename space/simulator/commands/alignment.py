@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import alignment
-from space.simulator.errors import SEMerror
+from space.simulator.column.errors import SEMerror
+from space.simulator.measuring import alignment
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.images import Image
-    from space.simulator.session import Session
+    from space.simulator.imaging.images import Image
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 NOT_FOUND = -1.0
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import SPOT_SIZES
 from space.simulator.commands.image_measures import beam_circle
 from space.simulator.commands.low_dose import follow
-from space.simulator.errors import SEMerror
-from space.simulator.instrument import SPOT_SIZES
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def set_beam_shift(session: Session, x: float, y: float) -> None:

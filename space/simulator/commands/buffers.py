@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.errors import SEMerror
-from space.simulator.images import Image
+from space.simulator.column.errors import SEMerror
+from space.simulator.imaging.images import Image
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 SMALLEST_REDUCED_PX = 10
 

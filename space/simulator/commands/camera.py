@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space.simulator import frames
-from space.simulator.camera import AREA_FRACTIONS
-from space.simulator.errors import SEMerror
-from space.simulator.exposure_notes import frame_folder
-from space.simulator.letters import AREA_OF_SET, SET_LETTERS
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS
+from space.simulator.imaging.camera import AREA_FRACTIONS
+from space.simulator.program import frames
+from space.simulator.program.exposure_notes import frame_folder
 
 if TYPE_CHECKING:
-    from space.simulator.camera import SetChanges
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.imaging.camera import SetChanges
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 # Sets that stand in for those of which no single picture is taken.
 MATCHING_SET = {7: "T", 8: "R"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from space.simulator.errors import SEMerror
+from space.simulator.column.errors import SEMerror
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 LOWEST_TARGET_UM, HIGHEST_TARGET_UM = -200.0, 50.0
 

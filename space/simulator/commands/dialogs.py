@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space.simulator.atomic import write_text_atomic
-from space.simulator.errors import SEMerror
-from space.simulator.policy import ask_text
+from space.simulator.column.errors import SEMerror
+from space.simulator.formats.atomic import write_text_atomic
+from space.simulator.program.policy import ask_text
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 COLOURS = 12
 STATUS_LINES = 6

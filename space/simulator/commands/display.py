@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from space.simulator.errors import SEMerror
-from space.simulator.images import buffer_letter
+from space.simulator.column.errors import SEMerror
+from space.simulator.imaging.images import buffer_letter
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def suspend_nav_redraw(session: Session, on: int | None = None) -> None:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space.simulator import files as file_table
-from space.simulator.atomic import whole_file
-from space.simulator.errors import SEMerror
-from space.simulator.exposure_notes import navigator_label
-from space.simulator.files import FileTableError, ImageFile, SaveContext
-from space.simulator.images import Image, buffer_letter
-from space.simulator.stored_images import (
+from space.simulator.column.errors import SEMerror
+from space.simulator.formats.atomic import whole_file
+from space.simulator.imaging.images import Image, buffer_letter
+from space.simulator.program import files as file_table
+from space.simulator.program.exposure_notes import navigator_label
+from space.simulator.program.files import FileTableError, ImageFile, SaveContext
+from space.simulator.program.stored_images import (
     LoadedMontage,
     StoredImageError,
     read_montage,
@@ -23,9 +23,9 @@ from space.simulator.stored_images import (
 )
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.montage_layout import Piece
-    from space.simulator.session import Session
+    from space.simulator.montage.layout import Piece
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def user_set_directory(session: Session, prompt: str | None = None) -> str:

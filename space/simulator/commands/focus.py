@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from space.simulator import ctf_fit, focusing
-from space.simulator import eucentricity as routines
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import AREA_OF_SET
 from space.simulator.commands.stage import reset_image_shift
-from space.simulator.errors import SEMerror
-from space.simulator.letters import AREA_OF_SET
+from space.simulator.measuring import ctf_fit, focusing
+from space.simulator.measuring import eucentricity as routines
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.letters import SetLetter
-    from space.simulator.session import Session
+    from space.simulator.column.letters import SetLetter
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 SMALL_SHIFT_UM = 0.1
 REFOCUS_UM = 5.0

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import hole_finder
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files, scope
 from space.simulator.commands.image_places import placed_image
 from space.simulator.commands.navigator import opened
-from space.simulator.errors import SEMerror
-from space.simulator.nav_items import image_to_stage_um, point_item
-from space.simulator.workbench import FoundHoles, HoleSettings
+from space.simulator.measuring import hole_finder
+from space.simulator.program.nav_items import image_to_stage_um, point_item
+from space.simulator.program.workbench import FoundHoles, HoleSettings
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 # Part of a hole's radius within which its counts are averaged.
 INNER_PART = 0.7

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands.buffers import derived
-from space.simulator.errors import SEMerror
-from space.simulator.images import Image
+from space.simulator.imaging.images import Image
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 SMALLEST_FFT_PX = 16
 # Brightness of a spectrum is spread over a byte between these percentiles of its logarithm.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import mdoc
-from space.simulator.errors import SEMerror
+from space.simulator.column.errors import SEMerror
+from space.simulator.formats import mdoc
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 # Points along the edge of the beam needed to believe in a circle, and how well they must fit.
 LEAST_EDGE_POINTS = 40

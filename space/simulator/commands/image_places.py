@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands.navigator import item_index, opened
-from space.simulator.errors import SEMerror
-from space.simulator.images import Image
-from space.simulator.nav_items import image_to_stage_um, stage_to_image_px
+from space.simulator.imaging.images import Image
+from space.simulator.program.nav_items import image_to_stage_um, stage_to_image_px
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def placed_image(session: Session, letter: str) -> Image:

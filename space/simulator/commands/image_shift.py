@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.optics import tilt_cosine
+from space.simulator.column.optics import tilt_cosine
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 DONE, REFUSED = 0.0, 1.0
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from space.simulator.errors import SEMerror
-from space.simulator.letters import AREA_LETTERS
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import AREA_LETTERS
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
-    from space.simulator.states import ImagingState
+    from space.simulator.column.states import ImagingState
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def go_to_low_dose_area(session: Session, letter: str) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.errors import SEMerror
-from space.simulator.optics import Optics
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.optics import Optics
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Command, Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Command, Commands
 
 
 def _command(method: Callable[[Optics, int], np.ndarray], power_of_binning: int = 0) -> Command:

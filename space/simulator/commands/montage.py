@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import SET_LETTERS, SetLetter
 from space.simulator.commands import montage_pieces
-from space.simulator.errors import SEMerror
-from space.simulator.files import FileTableError, ImageFile, saved
-from space.simulator.letters import SET_LETTERS, SetLetter
-from space.simulator.montage_layout import Layout, fit_to_polygon, octagon_um
-from space.simulator.montage_settings import MontageParams
+from space.simulator.montage.layout import Layout, fit_to_polygon, octagon_um
+from space.simulator.montage.settings import MontageParams
+from space.simulator.program.files import FileTableError, ImageFile, saved
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 LEAST_OVERLAP_PX = 16
 MONTAGE_SET = 8

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import mdoc, piece_alignment
-from space.simulator.autodoc import Section, number_text
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import SET_LETTERS
+from space.simulator.column.optics import tilt_cosine
 from space.simulator.commands.files import store
-from space.simulator.errors import SEMerror
-from space.simulator.files import ImageFile
-from space.simulator.images import Image
-from space.simulator.letters import SET_LETTERS
-from space.simulator.montage_layout import Layout, Piece, blocks_of
-from space.simulator.montage_settings import MontageParams
-from space.simulator.optics import tilt_cosine
-from space.simulator.piece_alignment import Match
-from space.simulator.stored_images import LoadedMontage, assemble
+from space.simulator.formats import mdoc
+from space.simulator.formats.autodoc import Section, number_text
+from space.simulator.imaging.images import Image
+from space.simulator.montage import piece_alignment
+from space.simulator.montage.layout import Layout, Piece, blocks_of
+from space.simulator.montage.piece_alignment import Match
+from space.simulator.montage.settings import MontageParams
+from space.simulator.program.files import ImageFile
+from space.simulator.program.stored_images import LoadedMontage, assemble
 
 if TYPE_CHECKING:
-    from space.simulator.letters import SetLetter
-    from space.simulator.session import Session
+    from space.simulator.column.letters import SetLetter
+    from space.simulator.program.session import Session
 
 # How far pieces may be from where they should be, against their neighbours.
 TRUSTED_SHIFT_UM = 2.0

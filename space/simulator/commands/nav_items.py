@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.autodoc import number_text
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import nav_maps
 from space.simulator.commands.image_places import placed_image
 from space.simulator.commands.navigator import (
@@ -19,14 +19,14 @@ from space.simulator.commands.navigator import (
     report_other_item,
     variable_numbers,
 )
-from space.simulator.errors import SEMerror
-from space.simulator.nav_items import image_to_stage_um, polygon_item
-from space.simulator.navfile import MAP
-from space.simulator.navigator import NavigatorError
+from space.simulator.formats.autodoc import number_text
+from space.simulator.formats.navfile import MAP
+from space.simulator.program.nav_items import image_to_stage_um, polygon_item
+from space.simulator.program.navigator import NavigatorError
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 
 def _registration(number: int) -> int:

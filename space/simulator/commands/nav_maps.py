@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.autodoc import one_line
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS
 from space.simulator.commands.files import load_into_buffer, store
-from space.simulator.errors import SEMerror
-from space.simulator.images import Image
-from space.simulator.letters import AREA_OF_SET, SET_LETTERS
-from space.simulator.nav_items import map_item, stage_to_image_px
-from space.simulator.navfile import MAP, NavItem
-from space.simulator.navigator import Navigator, NavigatorError
-from space.simulator.piece_alignment import find_shift
+from space.simulator.formats.autodoc import one_line
+from space.simulator.formats.navfile import MAP, NavItem
+from space.simulator.imaging.images import Image
+from space.simulator.montage.piece_alignment import find_shift
+from space.simulator.program.nav_items import map_item, stage_to_image_px
+from space.simulator.program.navigator import Navigator, NavigatorError
 
 if TYPE_CHECKING:
-    from space.simulator.letters import AreaLetter
-    from space.simulator.session import Session
+    from space.simulator.column.letters import AreaLetter
+    from space.simulator.program.session import Session
 
 SMALL_REMAINDER_UM = 1.0
 REALIGN_LIMIT_UM = 25.0

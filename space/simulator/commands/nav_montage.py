@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import square_finder
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands.image_places import placed_image
 from space.simulator.commands.montage import open_fitted_montage
 from space.simulator.commands.navigator import item_index, opened, stage_target_um
-from space.simulator.errors import SEMerror
-from space.simulator.montage_layout import pieces_outside
-from space.simulator.nav_items import image_to_stage_um, polygon_item
-from space.simulator.navfile import POINT
-from space.simulator.workbench import FoundSquares
+from space.simulator.formats.navfile import POINT
+from space.simulator.measuring import square_finder
+from space.simulator.montage.layout import pieces_outside
+from space.simulator.program.nav_items import image_to_stage_um, polygon_item
+from space.simulator.program.workbench import FoundSquares
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.montage_layout import Piece
-    from space.simulator.session import Session
+    from space.simulator.montage.layout import Piece
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 DEFAULT_SIZES_UM = (20.0, 200.0)
 LEAST_CORNERS = 3

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.autodoc import number_text, one_line
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import nav_maps
-from space.simulator.errors import SEMerror
-from space.simulator.nav_items import (
+from space.simulator.formats.autodoc import number_text, one_line
+from space.simulator.formats.navfile import POINT, NavItem
+from space.simulator.program.nav_items import (
     image_to_stage_um,
     point_item,
     polygon_item,
     stage_to_image_px,
 )
-from space.simulator.navfile import POINT, NavItem
-from space.simulator.navigator import Navigator, NavigatorError
+from space.simulator.program.navigator import Navigator, NavigatorError
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 LONGEST_LABEL = 16
 LARGEST_SHIFT_UM = 100.0

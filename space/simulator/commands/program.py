@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from space.simulator import wrapper
+from space.simulator.column.errors import ScriptStopped, SEMerror, SEMexited
 from space.simulator.commands import all_commands
-from space.simulator.errors import ScriptStopped, SEMerror, SEMexited
-from space.simulator.host import run_process
-from space.simulator.script_state import apply_user_settings
-from space.simulator.session import Script
-from space.simulator.variables import PERSISTENT
+from space.simulator.program.session import Script
+from space.simulator.program.variables import PERSISTENT
+from space.simulator.python import wrapper
+from space.simulator.python.host import run_process
+from space.simulator.python.script_state import apply_user_settings
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
-    from space.simulator.variables import Kind
+    from space.simulator.program.session import Session
+    from space.simulator.program.variables import Kind
+    from space.simulator.python.command_types import Commands
 
 DEEPEST_CALL = 10
 

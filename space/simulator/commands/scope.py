@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator import faults
-from space.simulator.errors import SEMerror
+from space.simulator.column import faults
+from space.simulator.column.errors import SEMerror
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands, Reply
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands, Reply
 
 LONG_OPERATIONS = ("BU", "RE", "IN", "LO", "UN", "DA", "RS", "RT", "RB", "FF", "PA", "AV", "SM")
 

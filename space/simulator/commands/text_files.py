@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space.simulator.errors import SEMerror
-from space.simulator.workbench import TextFile
+from space.simulator.column.errors import SEMerror
+from space.simulator.program.workbench import TextFile
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 MODES = ("R", "W", "A", "O")
 

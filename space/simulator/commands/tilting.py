@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from space.simulator.column.errors import SEMerror
 from space.simulator.commands import stage
 from space.simulator.commands.alignment import align_to
 from space.simulator.commands.camera import record
-from space.simulator.errors import SEMerror
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 LARGEST_WALK_STEP_DEG = 6.0
 

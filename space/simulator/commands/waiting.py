@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from space.simulator import alignment
-from space.simulator.errors import SEMerror
+from space.simulator.column.errors import SEMerror
+from space.simulator.measuring import alignment
 
 if TYPE_CHECKING:
-    from space.simulator.command_types import Commands
-    from space.simulator.session import Session
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
 
 USUAL_CRITERION_NM_S = 1.0
 USUAL_INTERVAL_S = 4.0

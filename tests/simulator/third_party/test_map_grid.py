@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Simulation
-from space.simulator.navfile import MAP, POLYGON
+from space.simulator.formats.navfile import MAP, POLYGON
 from tests.simulator.third_party.places import from_squares_um, middle_um, plunged_grid
 
 SCRIPT = (Path(__file__).parent / "scripts" / "map_grid.py").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from space.simulator import Simulation
-from space.simulator.navfile import MAP, POLYGON
-from space.simulator.navfile import read as read_nav
+from space.simulator.formats.navfile import MAP, POLYGON
+from space.simulator.formats.navfile import read as read_nav
 from space.simulator.specimen import Grid
 from tests.simulator.third_party.places import binned_more, from_squares_um, middle_um
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from space.simulator import Script, Simulation
+from space.simulator.column.instrument import load_instrument
 from space.simulator.commands import navigator
-from space.simulator.instrument import load_instrument
-from space.simulator.mdoc import read as read_mdoc
+from space.simulator.formats.mdoc import read as read_mdoc
 from space.simulator.specimen import Grid
 from tests.simulator.third_party.places import binned_more
 

@@ -1,0 +1,7 @@
+"""``python -m space.cli``."""
+
+import sys
+
+from space.cli import main
+
+sys.exit(main())

@@ -1,0 +1,77 @@
+"""What a person sees of a simulated session while it runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TextIO
+
+from space.simulation.progress import Progress
+
+BAR = 16
+"""Width of the bar in characters."""
+
+# Lines of the log of which there are many, and which the progress stands for.
+_MANY = re.compile(
+    r"^(Opened |\[file\] |Eucentricity: |Waiting for |Started a worker |Shifted |Tilt \d+ of "
+    r"|Saved \S+\.png\.$)"
+    r"|: moving there\.\.\.$|: collecting \d+ x \d+ pieces|is queued for segmentation\.$"
+    r"|candidate places, |: The fields hold |do not count \(on_lamella_only\)"
+)
+
+
+class Screen:
+    """Shows a session: what matters of its log, and how far it has come.
+
+    On a terminal a bar with the last line of the log stays at the bottom; elsewhere progress is a
+    line each time something is done.
+
+    Parameters
+    ----------
+    stream : text stream
+    progress : Progress
+        At the start.
+    verbose : bool
+        Show every line of the log.
+    """
+
+    def __init__(self, stream: TextIO, progress: Progress, verbose: bool = False) -> None:
+        self._stream = stream
+        self._progress = progress
+        self._verbose = verbose
+        self._has_bar = stream.isatty() and not verbose
+        self._bar = ""
+
+    def hear(self, line: str) -> None:
+        """Take a line of the log."""
+        before, self._progress = self._progress, self._progress.after(line)
+        if self._verbose or not _MANY.search(line):
+            self.show(line)
+        if self._progress.level and not self._verbose:
+            if self._has_bar:
+                self._draw(line)
+            elif self._progress.lamellae and str(self._progress) != str(before):
+                self.show(str(self._progress))
+
+    def show(self, text: str) -> None:
+        """Show lines that stay."""
+        self._wipe()
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._wipe()
+        self._stream.flush()
+
+    def _draw(self, line: str) -> None:
+        self._wipe()
+        filled = round(BAR * self._progress.fraction)
+        bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {self._progress} | {line}"
+        self._bar = bar[: shutil.get_terminal_size().columns - 1]
+        self._stream.write(self._bar)
+        self._stream.flush()
+
+    def _wipe(self) -> None:
+        if self._bar:
+            self._stream.write("\r" + " " * len(self._bar) + "\r")
+            self._bar = ""

@@ -1,0 +1,235 @@
+"""``spacetomo simulate``: a whole session, or one script, on the simulated microscope."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space.errors import SpaceError
+from space.project import project_folder
+from space.simulator.column.faults import KINDS
+
+if TYPE_CHECKING:
+    from space.simulation.plan import Plan
+    from space.simulation.run import ScriptRun
+
+DEMO_SEED = 900_001
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    simulate = commands.add_parser(
+        "simulate",
+        help="run SPACEtomo.py, or any SerialEM script, on a simulated microscope",
+        description="Runs the unmodified text of SPACEtomo.py on a simulated microscope, with "
+        "real models in real worker processes, and compares the outcome with the truth. "
+        "With --session, runs one script on a session that is kept on disk, as if scripts were "
+        "run one after another from the script window.",
+        epilog=f"Faults: {', '.join(KINDS)}. Written NAME (the first occasion), NAME@N, NAME@N-M, "
+        "NAME:PROBABILITY or NAME@COMMAND:N (from the N-th call of this command on).",
+    )
+    simulate.set_defaults(do=_simulate)
+    simulate.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
+    simulate.add_argument("--seed", type=int, help="of the specimen and the noise")
+    simulate.add_argument("--level", type=int, choices=range(1, 6), help="automation level (5)")
+    simulate.add_argument("--grids", type=int)
+    simulate.add_argument("--lamellae", type=int, help="on each grid")
+    simulate.add_argument(
+        "--kinds", type=_names, metavar="NAME,NAME", help="categories of these lamellae"
+    )
+    simulate.add_argument(
+        "--within", type=float, metavar="UM", help="use only this middle part of the grid (quicker)"
+    )
+    simulate.add_argument("--instrument", help="name of the microscope or its .toml file")
+    simulate.add_argument("--serialem", metavar="VERSION", help="of the program, such as 4.1.25")
+    simulate.add_argument(
+        "--fault", action="append", default=[], metavar="SPEC", help="let this go wrong; see below"
+    )
+    simulate.add_argument("--answer", type=Path, metavar="FILE", help="answers to dialogs")
+    simulate.add_argument("--script", type=Path, help="in place of SPACEtomo.py")
+    simulate.add_argument(
+        "--primary", type=Path, help="primary action, in place of the PACEtomo stand-in"
+    )
+    simulate.add_argument("--after", type=Path, help="script after the action")
+    simulate.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting"
+    )
+    simulate.add_argument("--tilt-step", type=float, help="of the stand-in, in degrees (15)")
+    simulate.add_argument(
+        "--series-binning", type=int, help="of the stand-in's pictures (that of Record)"
+    )
+    simulate.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the session in --out, as it was begun; what is given now is changed",
+    )
+    simulate.add_argument("--verbose", action="store_true", help="show every line of the log")
+    simulate.add_argument(
+        "--space-dir", type=Path, help="folder of the project, if not the one that came with this"
+    )
+    session = simulate.add_argument_group("one script on a session that is kept on disk")
+    session.add_argument("--session", type=Path, metavar="DIR", help="the session's folder")
+    session.add_argument("--run", type=Path, metavar="SCRIPT", help="script to run")
+    session.add_argument(
+        "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, object]:
+    """Read NAME=VALUE pairs; values are Python literals, anything else is text."""
+    import ast
+
+    result: dict[str, object] = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise SpaceError(f"'{pair}' is not NAME=VALUE.", "--set")
+        try:
+            result[name.strip()] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            result[name.strip()] = value
+    return result
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the fields of a plan that were said; all others keep their usual or former values."""
+    values = {
+        "seed": args.seed,
+        "grids": args.grids,
+        "lamellae": args.lamellae,
+        "kinds": args.kinds,
+        "within_um": args.within,
+        "instrument": _instrument(args.instrument),
+        "serialem": _serialem(args.serialem),
+        "space_dir": args.space_dir,
+        "level": args.level,
+        "script": args.script,
+        "primary": args.primary,
+        "after": args.after,
+        "settings": _settings(args.set) or None,
+        "tilt_step_deg": args.tilt_step,
+        "series_binning": args.series_binning,
+        "answers": _existing(args.answer),
+        "faults": _faults(args.fault) or None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    """Give the plan of a whole session."""
+    from space.simulation.plan import Plan, resumed
+
+    if args.run is not None or args.acquire:
+        raise SpaceError("--run and --acquire need a session.", do="Add --session DIR.")
+    given = _given(args)
+    if args.resume:
+        return resumed(args.out, given)
+    usual = {"seed": DEMO_SEED, "space_dir": args.space_dir or project_folder()}
+    return Plan(out=args.out, **{**usual, **given})
+
+
+def _script_run(args: argparse.Namespace) -> ScriptRun:
+    """Give the order to run a script; options of a new session make a setup."""
+    from space.simulation.plan import MADE_OF, Plan, refuse_contradictions, setup_of
+    from space.simulation.run import ScriptRun
+    from space.simulator.keeping.persist import exists
+
+    if args.run is None and not args.acquire:
+        raise SpaceError("Nothing is to be run.", do="Add --run SCRIPT or --acquire.")
+    made_of = {name: value for name, value in _given(args).items() if name in MADE_OF}
+    if exists(args.session):
+        refuse_contradictions(args.session, made_of)
+        setup = None
+    else:
+        setup = setup_of(Plan(out=args.session, space_dir=Path(), **made_of))
+    return ScriptRun(
+        session=args.session,
+        setup=setup,
+        script=args.run,
+        acquire=args.acquire,
+        primary=args.primary,
+        after=args.after,
+        faults=_faults(args.fault),
+        answers=_existing(args.answer),
+    )
+
+
+def _existing(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise SpaceError("There is no such file.", str(path))
+    return path
+
+
+def _instrument(name: str | None) -> str | None:
+    """Check an instrument; a file is meant wherever the session is opened from later."""
+    from space.simulator.column.instrument import InstrumentError, load_instrument
+
+    if name is None:
+        return None
+    try:
+        load_instrument(name)
+    except InstrumentError as error:
+        raise SpaceError(str(error), "--instrument") from None
+    return str(Path(name).resolve()) if name.lower().endswith(".toml") else name
+
+
+def _serialem(version: str | None) -> str | None:
+    from space.simulator.column.installation import Installation
+
+    if version is not None:
+        try:
+            Installation.of(version)
+        except ValueError as error:
+            raise SpaceError(str(error), "--serialem") from None
+    return version
+
+
+def _faults(specs: Sequence[str]) -> tuple[str, ...]:
+    from space.simulator.column.faults import FaultSpecError, parse
+
+    try:
+        for spec in specs:
+            parse(spec)
+    except FaultSpecError as error:
+        raise SpaceError(str(error), "--fault") from None
+    return tuple(specs)
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    """Run what was asked for; 0 if the script ended well, else 1."""
+    from space.cli.screen import Screen
+    from space.simulation import judge
+    from space.simulation.progress import Progress
+    from space.simulation.run import LOG, pictures_to_open, run, run_on_session
+
+    if args.session is not None:
+        show = functools.partial(print, flush=True)
+        return 0 if run_on_session(_script_run(args), show).ok else 1
+    plan = _plan(args)
+    # Scripts run in the session's folder, where a relative path would lead elsewhere.
+    screen = Screen(sys.stdout, Progress(plan.out.resolve(), plan.level), args.verbose)
+    try:
+        with closing(screen):
+            summary = run(plan, screen.hear)
+    except KeyboardInterrupt:
+        print(f"To go on: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
+        raise
+    print(judge.table(summary))
+    if summary["faults"]:
+        print("", *summary["faults"], sep="\n")
+    if not summary["ok"]:
+        print(f"The script did not end well: {summary['error']}")
+    print(f"\nAll lines of the log: {plan.out / LOG}")
+    pictures = pictures_to_open(plan.out)
+    if pictures:
+        print("Pictures to open:", *pictures, sep="\n  ")
+    return 0 if summary["ok"] else 1

@@ -1,0 +1,1 @@
+"""Where product and simulator meet: whole sessions, run and compared with the truth."""

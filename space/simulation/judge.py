@@ -1,0 +1,427 @@
+"""A finished simulated session compared with the truth about its specimen.
+
+Only simulated sessions know the truth. Product files are read as a user would find them; the
+truth comes as the simulator's `Grid` and its list of exposures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import cos, radians
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from space import pacetomo
+from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
+from space.simulation.double_exposure import DoubleExposure, double_exposed
+from space.simulation.map_truth import dice
+from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
+from space.targeting import TargetingOptions, class_tables
+
+if TYPE_CHECKING:
+    from space.simulator.formats.navfile import NavItem
+    from space.simulator.imaging.pictures import Exposure
+    from space.simulator.specimen import Grid
+
+FOUND_WITHIN_UM = 12.0
+"""A position closer than this to a lamella's centre counts as having found it."""
+
+Point = tuple[float, float]
+Rows = tuple[tuple[float, float], tuple[float, float]]
+
+_TOUCH_UM = 0.01  # finer than the edge of any beam
+
+
+@dataclass(frozen=True)
+class LamellaVerdict:
+    """What became of one lamella.
+
+    Attributes
+    ----------
+    number, kind :
+        Number and category in the truth.
+    found : bool
+    category : str
+        What detection called it.
+    error_um : float or None
+        Distance of the last Navigator position from the true centre; None for a lamella that was
+        left out for its class.
+    map, segmentation : str
+        File names, empty when there is none.
+    dice : dict
+        Dice coefficient by class, for classes present in the truth.
+    targets, on_wanted, tilt_series : int
+    target_spread_um : float or None
+        How far the imaged points lie from where they were planned, at most, once the shift common
+        to all of them (the map's own position error) is taken off.
+    name : str
+        What the names of its files begin with, empty if it has none.
+    """
+
+    number: int
+    kind: str
+    found: bool = False
+    category: str = ""
+    error_um: float | None = None
+    map: str = ""
+    segmentation: str = ""
+    dice: dict[str, float] = field(default_factory=dict)
+    targets: int = 0
+    on_wanted: int = 0
+    tilt_series: int = 0
+    target_spread_um: float | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class GridVerdict:
+    """What became of one grid.
+
+    Attributes
+    ----------
+    false_positions : int
+        Navigator positions with no lamella near.
+    beam_conflicts : int
+        Pairs of tilt series whose beams really overlapped at the highest tilt.
+    double_exposed : DoubleExposure
+        What beams of two tilt series really hit.
+    defocus_errors_um : tuple of float
+        How far each picture of the tilt series was from the defocus that was asked for.
+    off_lamella : int
+        Tilt series that were taken beside any lamella.
+    """
+
+    grid: str
+    lamellae: tuple[LamellaVerdict, ...]
+    false_positions: int
+    beam_conflicts: int
+    errors_um: tuple[float, ...]
+    double_exposed: DoubleExposure = DoubleExposure()
+    defocus_errors_um: tuple[float, ...] = ()
+    off_lamella: int = 0
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What a tilt series is judged with.
+
+    Simulated lamellae are level, whatever pretilt a session was told of: the highest tilt of the
+    stage is that of the lamella.
+
+    Attributes
+    ----------
+    field_um : (width, height) of the Record field
+    beam_um : float
+        Diameter of the illuminated area.
+    max_tilt_deg : float
+    stage_to_specimen : 2 x 2
+        A stage's micrometre is not quite a specimen's.
+    """
+
+    field_um: tuple[float, float]
+    beam_um: float
+    max_tilt_deg: float
+    stage_to_specimen: Rows = ((-1.0, 0.0), (0.0, -1.0))
+
+
+def positions(nav_items: Sequence[NavItem]) -> dict[int, tuple[np.ndarray, str]]:
+    """Last known position and category of each lamella, by number.
+
+    A refined item (FL) takes the place of the first one (PL).
+    """
+    result: dict[int, tuple[np.ndarray, str]] = {}
+    for prefix in (FIRST_LABEL, FINAL_LABEL):
+        for item in nav_items:
+            mark = mark_of(item.label, item.note, item.kind)
+            if mark is not None and mark.prefix == prefix:
+                category = "" if mark.by_hand else mark.category
+                result[mark.number] = (np.array(item.stage_um[:2]), category)
+    return result
+
+
+def excluded(path: Path) -> dict[int, tuple[np.ndarray, str]]:
+    """Lamellae that were found and left out for their class, under negative numbers.
+
+    They have no Navigator item; their place is that at low magnification with the offset taken off.
+    """
+    if not path.exists():
+        return {}
+    known = json.loads(path.read_text(encoding="utf-8"))
+    offset = np.array(known["offset_um"] or (0.0, 0.0))
+    return {
+        -count: (np.array(one["stage_um"]) + offset, one["category"])
+        for count, one in enumerate(known["others"], 1)
+    }
+
+
+def match(
+    truth_um: np.ndarray, found_um: np.ndarray, within_um: float = FOUND_WITHIN_UM
+) -> list[tuple[int, int, float]]:
+    """Pairs (truth index, found index, distance), nearest first, each used once."""
+    if not len(truth_um) or not len(found_um):
+        return []
+    distance = np.linalg.norm(truth_um[:, None] - found_um[None], axis=-1)
+    pairs: list[tuple[int, int, float]] = []
+    for flat in np.argsort(distance, axis=None, kind="stable"):
+        i, j = np.unravel_index(flat, distance.shape)
+        if distance[i, j] > within_um:
+            break
+        if all(i != p and j != q for p, q, _ in pairs):
+            pairs.append((int(i), int(j), float(distance[i, j])))
+    return pairs
+
+
+def holds_wanted(
+    grid: Grid,
+    center_um: tuple[float, float],
+    optics: Optics,
+    rotation_deg: float,
+    wanted: set[int],
+) -> bool:
+    """Whether a wanted class lies in the Record field around a point of the grid."""
+    n = 48
+    width, height = optics.field_um
+    a = radians(rotation_deg)
+    turn = np.array([[cos(a), -np.sin(a)], [np.sin(a), cos(a)]]) @ np.diag([width / n, height / n])
+    m = np.column_stack([turn, np.asarray(center_um) - turn @ (n / 2, n / 2)])
+    return bool(np.isin(grid.label_map(m, (n, n)), list(wanted)).any())
+
+
+def beam_conflicts(points_stage_um: np.ndarray, optics: Optics) -> int:
+    """Pairs of points (n, 2) whose beams overlap at the highest tilt by more than 10 nm."""
+    squeezed = np.asarray(points_stage_um, float).reshape(-1, 2)
+    squeezed = squeezed @ np.asarray(optics.stage_to_specimen).T
+    squeezed[:, 1] *= cos(radians(optics.max_tilt_deg))
+    distance = np.linalg.norm(squeezed[:, None] - squeezed[None], axis=-1)
+    upper = np.triu(np.ones(distance.shape, bool), 1)
+    return int((upper & (distance < optics.beam_um - _TOUCH_UM)).sum())
+
+
+def judge_grid(
+    grid: Grid,
+    directory: Path,
+    map_dir: Path,
+    nav_items: Sequence[NavItem],
+    exposures: Sequence[Exposure],
+    label_names: Sequence[str],
+    options: TargetingOptions,
+    optics: Optics,
+    rotation_deg: float,
+    map_root: str = "",
+) -> GridVerdict:
+    """Compare one grid's files with its truth.
+
+    Parameters
+    ----------
+    grid : Grid
+        The simulated grid.
+    directory, map_dir : Path
+        Where the session's files are.
+    nav_items : sequence
+        Items with `label`, `note`, `stage_um`.
+    exposures : sequence
+        The simulator's exposures of this grid.
+    label_names : sequence of str
+        Class names by label value.
+    options : TargetingOptions
+        What the session was asked for.
+    optics : Optics
+    rotation_deg : float
+        Direction of the Record image's columns on the stage.
+    map_root : str
+        What the names of the grid's files begin with in the map folder, if not with its name.
+    """
+    known = positions(nav_items) | excluded(directory / f"{grid.name}_lamellae.json")
+    numbers = sorted(known)
+    truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
+    found_um = np.array([known[n][0] for n in numbers]).reshape(-1, 2)
+    pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um)}
+    classes = wanted_values(options, label_names)
+    imaged = {name: taken[0].center_um for name, taken in by_series(exposures).items()}
+    verdicts = []
+    conflicts = 0
+    for i, lamella in enumerate(grid.lamellae):
+        if i not in pairs:
+            verdicts.append(LamellaVerdict(lamella.number, lamella.kind))
+            continue
+        number, error = pairs[i]
+        if number < 0:
+            category = known[number][1]
+            verdicts.append(
+                LamellaVerdict(lamella.number, lamella.kind, found=True, category=category)
+            )
+            continue
+        stem = f"{grid.name}_L{number:02d}"
+        planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
+        conflicts += beam_conflicts(np.array(points), optics)
+        on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
+        segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
+        has_segmentation = segmentation.exists()
+        verdicts.append(
+            LamellaVerdict(
+                number=lamella.number,
+                kind=lamella.kind,
+                name=stem,
+                found=True,
+                category=known[number][1],
+                error_um=round(error, 3),
+                map=f"{stem}.mrc" if (directory / f"{stem}.mrc").exists() else "",
+                segmentation=segmentation.name if has_segmentation else "",
+                dice=dice(grid, segmentation, label_names) if has_segmentation else {},
+                targets=len(points),
+                on_wanted=on_wanted,
+                tilt_series=n_series,
+                target_spread_um=_spread(planned, points) if n_series else None,
+            )
+        )
+    errors = tuple(v.error_um for v in verdicts if v.error_um is not None)
+    return GridVerdict(
+        grid.name,
+        tuple(verdicts),
+        len(numbers) - len(pairs),
+        conflicts,
+        errors,
+        double_exposed(exposures),
+        defocus_errors_um(exposures, optics.stage_to_specimen),
+        off_lamella(list(imaged.values()), grid.lamellae, label_names),
+    )
+
+
+def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[int]:
+    """Label values of the classes that a session was asked for, as target selection takes them.
+
+    Classes of another model, which the truth does not know, are left out.
+    """
+    names = {name: value for value, name in enumerate(label_names)}
+    known = {name: weight for name, weight in options.priorities.items() if name in names}
+    if not known:
+        return set()
+    known_options = replace(
+        options,
+        target_list=tuple(known),
+        target_weights=tuple(known.values()),
+        avoid_list=tuple(name for name in options.avoid_list if name in names),
+    )
+    tables = class_tables(names, known_options)
+    return set(np.flatnonzero(tables.wanted).tolist())
+
+
+def _target_points(
+    directory: Path, stem: str, imaged: Mapping[str, Point], nav_items: Sequence[NavItem]
+) -> tuple[list[Point], list[Point], int]:
+    """Planned points of a lamella's targets, where they were imaged, and how many series.
+
+    A target without a tilt series counts where it was planned. The targets file has the stage's
+    readings, which differ from the places by the tilt axis offset; the tracking target's
+    Navigator item tells by how much.
+    """
+    places = {item.note: item.stage_um[:2] for item in nav_items}
+    planned, points, series = [], [], 0
+    for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
+        targets = [
+            (one.tsfile, one.stage_um)
+            for one in pacetomo.read(path).targets
+            if one.stage_um is not None
+        ]
+        if not targets:
+            continue
+        _, first_um = targets[0]
+        aside = np.subtract(places.get(path.name, first_um), first_um)
+        for name, stage_um in targets:
+            x_um, y_um = aside + stage_um
+            planned.append((x_um, y_um))
+            points.append(imaged.get(name, (x_um, y_um)))
+            series += name in imaged
+    return planned, points, series
+
+
+def _spread(planned: Sequence[Point], points: Sequence[Point]) -> float:
+    away = np.subtract(points, planned)
+    return round(float(np.linalg.norm(away - np.median(away, axis=0), axis=1).max()), 3)
+
+
+def summary(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str, Any]:
+    """The numbers of a session, as they go into summary.json."""
+    lamellae = [v for g in grids for v in g.lamellae]
+    found = [v for v in lamellae if v.found]
+    false = sum(g.false_positions for g in grids)
+    segmented = [v for v in lamellae if v.dice]
+    targets = sum(v.targets for v in lamellae)
+    series = sum(v.tilt_series for v in lamellae)
+    defocus_errors = [e for g in grids for e in g.defocus_errors_um]
+    by_class: dict[str, list[float]] = {}
+    for verdict in segmented:
+        for name, value in verdict.dice.items():
+            by_class.setdefault(name, []).append(value)
+    return {
+        "lamellae_true": len(lamellae),
+        "lamellae_found": len(found),
+        "recall": _ratio(len(found), len(lamellae)),
+        "precision": _ratio(len(found), len(found) + false),
+        "class_accuracy": _ratio(sum(v.kind == v.category for v in found), len(found)),
+        "position_error_um_median": _median([e for g in grids for e in g.errors_um]),
+        "maps": sum(bool(v.map) for v in lamellae),
+        "segmentations": sum(bool(v.segmentation) for v in lamellae),
+        "mean_dice": _mean([_mean(v.dice.values()) for v in segmented]),
+        "dice": {name: _mean(values) for name, values in sorted(by_class.items())},
+        "targets": targets,
+        "targets_on_wanted": sum(v.on_wanted for v in lamellae),
+        "beam_conflicts": sum(g.beam_conflicts for g in grids),
+        "double_exposed_px": sum(g.double_exposed.at_one_tilt for g in grids) if series else None,
+        "double_exposed_px_all_tilts": (
+            sum(g.double_exposed.all_tilts for g in grids) if series else None
+        ),
+        "tilt_series": series,
+        "targets_off_lamella": sum(g.off_lamella for g in grids) if series else None,
+        "defocus_error_um_median": _median(defocus_errors),
+        "defocus_error_um_max": round(max(defocus_errors), 3) if defocus_errors else None,
+        "lamellae": [{"grid": g.grid, **asdict(v)} for g in grids for v in g.lamellae],
+        "seconds": seconds,
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(float(np.median(values)), 3) if len(values) else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(float(np.mean(known)), 4) if known else None
+
+
+def table(result: dict[str, Any]) -> str:
+    """The session as a table for a person."""
+    head = ("files", "class", "found as", "error um", "targets", "on wanted", "series")
+    rows = [head]
+    for v in result["lamellae"]:
+        counts = (v["targets"], v["on_wanted"], v["tilt_series"])
+        rows.append(
+            (
+                v["name"] or f"{v['grid']} (none)",
+                v["kind"],
+                v["category"] if v["found"] else "not found",
+                f"{v['error_um']:.2f}" if v["error_um"] is not None else "-",
+                *(str(count) if v["map"] else "-" for count in counts),
+            )
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    lines.append("")
+    for key in (
+        "recall", "precision", "class_accuracy", "position_error_um_median", "mean_dice",
+        "targets", "targets_on_wanted", "targets_off_lamella", "beam_conflicts",
+        "double_exposed_px", "tilt_series", "defocus_error_um_median", "defocus_error_um_max",
+    ):  # fmt: skip
+        lines.append(f"{key:26s} {'-' if result[key] is None else result[key]}")
+    for level, spent in result["seconds"].items():
+        lines.append(f"seconds {level:18s} {spent:.1f}")
+    return "\n".join(lines)

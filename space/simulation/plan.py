@@ -1,0 +1,260 @@
+"""What a simulated session is to do: planned anew, or as the session in a folder was begun.
+
+What the session is made of stands in its `setup.json` (`space.simulator.keeping.persist`) and never
+changes. What is done with it (level, scripts, settings ...) is kept in the marker of its folder;
+it may be changed when the session goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space import settings
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.project import project_folder
+
+if TYPE_CHECKING:
+    from space.simulator.keeping.persist import Setup
+    from space.simulator.specimen.labels import LamellaKind
+
+MARKER = "SPACE_simulation.json"
+"""Names a folder as one that a simulation made and may empty again; keeps its plan."""
+
+GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
+
+MADE_OF = ("seed", "grids", "lamellae", "kinds", "within_um", "instrument", "serialem")
+"""What the session is made of, which stays as it is."""
+
+_OPTIONS = {"within_um": "--within"}
+_PATHS = ("space_dir", "script", "primary", "after", "answers")
+_PLAIN = ("level", "tilt_step_deg", "series_binning")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for the session's files.
+    space_dir : Path
+        Folder of the project (where SPACEtomo.py is).
+    seed, grids, lamellae, level : int
+        Of the specimen: seed, number of grids, lamellae on each; and the automation level.
+    script, primary, after : Path or None
+        Other scripts in place of SPACEtomo.py, the stand-in for PACEtomo and the post action.
+    settings : mapping
+        Further settings to change at the top of the script.
+    tilt_step_deg : float
+        Tilt step of the stand-in.
+    series_binning : int
+        Binning of the stand-in's tilt series, 0 for that of Record.
+    resume : bool
+        Go on in a folder that has a session already.
+    kinds : tuple of str or None
+        Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
+    within_um : float or None
+        Use only the part of the grid within this distance of its centre, which is quicker.
+    instrument : str
+        Name of the microscope, or its file.
+    faults : tuple of str
+        What goes wrong in this run; see `space.simulator.column.faults`.
+    answers : Path or None
+        File with the answers to dialogs.
+    serialem : str
+        Version of SerialEM, "" for a recent one.
+    """
+
+    out: Path
+    space_dir: Path
+    seed: int = 1
+    grids: int = 1
+    lamellae: int = 6
+    level: int = 5
+    script: Path | None = None
+    primary: Path | None = None
+    after: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tilt_step_deg: float = 15.0
+    series_binning: int = 0
+    resume: bool = False
+    kinds: tuple[LamellaKind, ...] | None = None
+    within_um: float | None = None
+    instrument: str = "krios_300kv"
+    faults: tuple[str, ...] = ()
+    answers: Path | None = None
+    serialem: str = ""
+
+
+def setup_of(plan: Plan) -> Setup:
+    """Give what the session of a plan is made of."""
+    from space.simulator.keeping.persist import Setup
+
+    return Setup.of(
+        plan.seed,
+        plan.grids,
+        plan.lamellae,
+        plan.kinds,
+        plan.within_um or GRID_REACH_UM,
+        instrument=plan.instrument,
+        serialem=plan.serialem,
+        stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
+    )
+
+
+def made_of(folder: Path) -> dict[str, Any]:
+    """Read what the session in a folder is made of: the values of `MADE_OF` by name.
+
+    Raises
+    ------
+    SpaceError
+        If it cannot be read.
+    """
+    from space.simulator.keeping.persist import SessionError, stored_setup
+
+    try:
+        setup = stored_setup(folder)
+    except SessionError as error:
+        raise SpaceError(str(error), str(folder)) from error
+    grid = setup.grids[0]
+    values = (
+        setup.seed,
+        len(setup.grids),
+        grid.lamellae,
+        grid.kinds,
+        None if setup.stage_limit_um is None else grid.within_um,
+        setup.instrument,
+        setup.serialem,
+    )
+    return dict(zip(MADE_OF, values))
+
+
+def refuse_contradictions(folder: Path, given: Mapping[str, Any]) -> None:
+    """See to it that what is given agrees with what the session in a folder is made of.
+
+    Raises
+    ------
+    SpaceError
+        With everything that does not.
+    """
+    made = made_of(folder)
+    wrong = [
+        f"{_OPTIONS.get(name, f'--{name}')} {_shown(given[name])} (it has {_shown(made[name])})"
+        for name in MADE_OF
+        if name in given and given[name] != made[name]
+    ]
+    if wrong:
+        raise SpaceError(
+            f"The session in this folder was begun with other values: {', '.join(wrong)}.",
+            str(folder),
+            "Leave them out to go on with it, or begin another one in another folder.",
+        )
+
+
+def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
+    """Give the plan to go on with a session: as it was begun, with what is given now.
+
+    Parameters
+    ----------
+    out : Path
+        The session's folder.
+    given : mapping
+        Fields of `Plan` by name. Settings are added to those that were changed before.
+
+    Raises
+    ------
+    SpaceError
+        If there is no session, or if it is made of something else than what is given.
+    """
+    from space.simulator.keeping.persist import exists
+
+    if not exists(out):
+        raise SpaceError(
+            "There is no simulated session to go on with.",
+            str(out),
+            "Leave out --resume to begin one, or correct --out.",
+        )
+    refuse_contradictions(out, given)
+    kept = {"space_dir": project_folder(), **_kept(out)}
+    changed = {**kept.pop("settings", {}), **given.get("settings", {})}
+    return Plan(out=out, resume=True, **{**made_of(out), **kept, **given, "settings": changed})
+
+
+def prepare_folder(plan: Plan) -> None:
+    """Make a plan's folder ready: new, emptied if a simulation made it, or kept to go on.
+
+    Raises
+    ------
+    SpaceError
+        If it holds anything that no simulation put there.
+    """
+    out, marker = Path(plan.out), Path(plan.out) / MARKER
+    if out.exists() and any(out.iterdir()):
+        if not marker.exists():
+            raise SpaceError(
+                "The folder holds files that are not of a simulation.",
+                str(out),
+                "Choose another folder with --out, or empty this one.",
+            )
+        if not plan.resume:
+            shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    values = {"made_by": "spacetomo simulate", "plan": _to_keep(plan)}
+    write_text_atomic(marker, json.dumps(values, indent=1) + "\n")
+
+
+def grids_of(plan: Plan) -> dict[str, Any]:
+    """Give the settings that name the grids of a plan: without an autoloader that on the stage."""
+    from space.simulator.column.instrument import load_instrument
+
+    if load_instrument(plan.instrument).autoloader_slots:
+        return {"grid_list": list(range(1, plan.grids + 1))}
+    if plan.grids > 1:
+        raise SpaceError(
+            f"{plan.instrument} has no autoloader for {plan.grids} grids.",
+            "--grids",
+            "Simulate one grid, or another microscope.",
+        )
+    return {"grid_list": [settings.STAGE], "grid_default_name": "G1"}
+
+
+def _to_keep(plan: Plan) -> dict[str, Any]:
+    paths = {name: getattr(plan, name) for name in _PATHS}
+    return {
+        **{name: getattr(plan, name) for name in _PLAIN},
+        **{name: str(Path(path).resolve()) for name, path in paths.items() if path is not None},
+        "settings": {name: repr(value) for name, value in plan.settings.items()},
+    }
+
+
+def _kept(out: Path) -> dict[str, Any]:
+    """Read what was kept; one that an earlier version made has nothing."""
+    try:
+        values = json.loads((out / MARKER).read_text(encoding="utf-8")).get("plan", {})
+        return {
+            **{name: values[name] for name in _PLAIN if name in values},
+            **{name: Path(values[name]) for name in _PATHS if name in values},
+            "settings": {
+                name: ast.literal_eval(text) for name, text in values.get("settings", {}).items()
+            },
+        }
+    except (OSError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+        raise SpaceError(
+            f"It cannot be read how this session was begun: {error}.",
+            str(out / MARKER),
+            "Begin a new one without --resume.",
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,312 @@
+"""A whole session on the simulated microscope: run, judge, write the summary; or one script."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space import settings
+from space.config import load_config
+from space.errors import SpaceError
+from space.files import write_text_atomic
+from space.images import DRAWING, read_png_text
+from space.project import POST_ACTION, SCRIPT, STAND_IN
+from space.simulation import judge
+from space.simulation.plan import Plan, grids_of, prepare_folder, setup_of
+from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
+from space.targeting import TargetingOptions
+
+if TYPE_CHECKING:
+    from space.simulator import Policy, Script, ScriptResult
+    from space.simulator.keeping.persist import Setup
+
+SUMMARY = "summary.json"
+LOG = "simulation.log"
+TRUST = "trust_simulated_model"
+RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
+
+log = logging.getLogger("space.simulation.run")
+
+
+class _Stopwatch:
+    """Seconds spent in each level; the session's log tells when one is over."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def hear(self, line: str) -> None:
+        found = re.search(r"\bLevel (\d): \d+ s", line)
+        if found:
+            self.stop(f"level_{found[1]}")
+
+    def stop(self, name: str) -> None:
+        """Give the time since the last stop to `name`."""
+        now = time.monotonic()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + now - self._since, 1)
+        self._since = now
+
+
+def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
+    """Simulate a session and judge it.
+
+    Whatever it started, such as workers, has ended when it is over, however it ends.
+
+    Parameters
+    ----------
+    plan : Plan
+    show : callable
+        Gets every line of the microscope's log; all of it is in `LOG` as well.
+
+    Returns
+    -------
+    dict
+        What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
+
+    Raises
+    ------
+    SpaceError
+        If scripts or settings cannot be used, before anything is written; or if the session
+        cannot be opened.
+    """
+    from space.simulator.keeping.persist import SessionError, kept
+
+    out = Path(plan.out).resolve()
+    script = plan.script or plan.space_dir / SCRIPT
+    text = _session_text(plan, read_script(script, "--script" if plan.script else "--space-dir"))
+    scripts = _action_scripts(plan, text)
+    policy = policy_of(plan.answers)
+    prepare_folder(plan)
+
+    watch = _Stopwatch()
+
+    def hear(line: str) -> None:
+        watch.hear(line)
+        whole_log.write(f"{line}\n")
+        show(line)
+
+    try:
+        with (
+            (out / LOG).open("a", encoding="utf-8", buffering=1) as whole_log,
+            kept(
+                out, setup_of(plan), faults=plan.faults, policy=policy, progress=hear
+            ) as simulation,
+        ):
+            simulation.scripts.update(scripts)
+            simulation.acquire_params(
+                primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT if AFTER_SCRIPT in scripts else 0
+            )
+            result = simulation.run(text, name=script.stem)
+    except SessionError as error:
+        raise SpaceError(str(error), str(out)) from error
+
+    watch.stop("level_5" if plan.level == 5 else "end")
+    summary = judged(plan, simulation, watch.seconds)
+    watch.stop("judge")
+    summary["ok"] = result.ok
+    summary["error"] = result.error
+    summary["faults"] = simulation.session.faults.report()
+    write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def pictures_to_open(out: Path) -> list[Path]:
+    """Give the pictures of a session that were drawn for people, not for a model or by one."""
+    return [path for path in sorted(Path(out).glob("*.png")) if DRAWING in read_png_text(path)]
+
+
+def policy_of(answers: Path | None) -> Policy | None:
+    """Read the answers to dialogs; None for the usual ones."""
+    if answers is None:
+        return None
+    from space.simulator import Policy
+    from space.simulator.program.policy import PolicyError
+
+    try:
+        return Policy.from_file(answers)
+    except PolicyError as error:
+        raise SpaceError(str(error), "--answer") from error
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """One script on a session that is kept on disk.
+
+    Attributes
+    ----------
+    session : Path
+        The session's folder.
+    setup : Setup or None
+        What a new session is made of; None to go on with an old one.
+    script : Path or None
+        The script; None to press GO in Acquire at Items at once.
+    acquire : bool
+        Whether to press GO in Acquire at Items (after the script).
+    primary, after : Path or None
+        Scripts to choose in its dialog, from here on.
+    faults, answers :
+        As in `Plan`.
+    """
+
+    session: Path
+    setup: Setup | None = None
+    script: Path | None = None
+    acquire: bool = False
+    primary: Path | None = None
+    after: Path | None = None
+    faults: tuple[str, ...] = ()
+    answers: Path | None = None
+
+
+def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> ScriptResult:
+    """Run a script as from the script window of a program that goes on running.
+
+    Raises
+    ------
+    SpaceError
+        If session or script cannot be opened.
+    """
+    from space.simulator import Script, ScriptResult
+    from space.simulator.keeping.persist import SessionError, kept
+
+    chosen = (
+        (RUN_SCRIPT, "--run", order.script),
+        (PRIMARY_SCRIPT, "--primary", order.primary),
+        (AFTER_SCRIPT, "--after", order.after),
+    )
+    scripts = {
+        number: Script(path.stem, read_script(path, option))
+        for number, option, path in chosen
+        if path is not None
+    }
+    try:
+        with kept(
+            order.session,
+            order.setup,
+            faults=order.faults,
+            policy=policy_of(order.answers),
+            progress=show,
+        ) as simulation:
+            simulation.scripts.update(scripts)
+            if order.primary or order.after:
+                simulation.acquire_params(
+                    primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
+                    after=AFTER_SCRIPT if AFTER_SCRIPT in simulation.scripts else 0,
+                )
+            result = ScriptResult(True)
+            if order.script is not None:
+                result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
+            if order.acquire and result.ok:
+                result = simulation.run_acquire()
+            for line in simulation.session.faults.report():
+                show(line)
+            return result
+    except SessionError as error:
+        raise SpaceError(str(error), str(order.session)) from error
+
+
+def _session_text(plan: Plan, text: str) -> str:
+    """Give the session's script the plan's settings; one of someone else may have none of ours."""
+    ours = {
+        "SPACE_DIR": str(Path(plan.space_dir).resolve()),
+        "automation_level": plan.level,
+        TRUST: True,  # the specimen is simulated as well
+        **grids_of(plan),
+    }
+    return with_settings(with_own_settings(text, ours), plan.settings)
+
+
+def _action_scripts(plan: Plan, session_text: str) -> dict[int, Script]:
+    """Give the scripts of Acquire at Items; our post action goes with our settings only."""
+    from space.simulator import Script
+
+    scripts = {PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan))}
+    if plan.after is not None:
+        scripts[AFTER_SCRIPT] = Script("after", read_script(plan.after, "--after"))
+    elif has_setting(session_text, "SPACE_DIR"):
+        space_dir = Path(plan.space_dir).resolve()
+        text = read_script(space_dir / POST_ACTION, "--space-dir")
+        scripts[AFTER_SCRIPT] = Script("after", with_settings(text, {"SPACE_DIR": str(space_dir)}))
+    return scripts
+
+
+def _primary_text(plan: Plan) -> str:
+    if plan.primary is not None:
+        return read_script(plan.primary, "--primary")
+    values = {"step": plan.tilt_step_deg, "binning": plan.series_binning}
+    if "max_tilt" in plan.settings:
+        values["max_tilt"] = plan.settings["max_tilt"]
+    return with_settings(read_script(Path(plan.space_dir) / STAND_IN, "--space-dir"), values)
+
+
+def columns_on_stage_deg(rotation_deg: float, inverted_x: bool = False) -> float:
+    """Direction on the stage of the line along an image's columns.
+
+    One camera pixel to the right is (cos a, -sin a) on the specimen, and the stage is turned by
+    180 degrees against that, which leaves a line as it is; an inverted stage X axis mirrors it.
+    """
+    return rotation_deg if inverted_x else -rotation_deg
+
+
+def targeting_options(used: settings.Settings) -> TargetingOptions:
+    """Return what a session with these settings chose its targets by."""
+    try:
+        off_lamella = load_config(Path(used.SPACE_DIR)).off_lamella_classes
+    except SpaceError:  # such a session was refused before it chose any
+        off_lamella = None
+    return TargetingOptions.of_session(used, off_lamella)
+
+
+def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
+    """Compare all grids of a simulation with their truth."""
+    from space.simulator.formats import navfile
+    from space.simulator.specimen import LABELS
+    from space.steps import identity
+
+    out = Path(plan.out).resolve()
+    used = settings.load(out) if (out / settings.SETTINGS_FILE).exists() else settings.Settings()
+    map_dir = Path(used.external_map_dir or out)
+    options = targeting_options(used)
+    scope = simulation.session.scope
+    record_um = scope.pixel_um(scope.area_mag_index("R"))
+    width, height = simulation.session.camera.size_px
+    scope.set_low_dose(True)
+    scope.go_to_area("R")
+    (a, b), (c, d) = scope.optics.stage_to_specimen()
+    optics = judge.Optics(
+        (width * record_um, height * record_um),
+        scope.beam_diameter_um,
+        float(used.max_tilt),
+        ((float(a), float(b)), (float(c), float(d))),
+    )
+    verdicts = []
+    for grid in simulation.grids.values():
+        nav = out / f"{grid.name}.nav"
+        items = navfile.read(nav).items if nav.exists() else ()
+        exposures = [e for e in simulation.exposures if e.grid == grid.name]
+        verdicts.append(
+            judge.judge_grid(
+                grid,
+                out,
+                map_dir,
+                items,
+                exposures,
+                LABELS,
+                options,
+                optics,
+                columns_on_stage_deg(
+                    scope.rotation_deg(scope.area_mag_index("R")),
+                    simulation.session.instrument.stage.invert_x,
+                ),
+                identity.grid_name_in(map_dir, out, grid.name, identity.session_id(out))
+                if map_dir.is_dir()
+                else "",
+            )  # fmt: skip
+        )
+    return judge.summary(verdicts, seconds)

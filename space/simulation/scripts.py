@@ -1,0 +1,72 @@
+"""Texts of scripts: read, and changed at the top as a person would in the editor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from space.errors import SpaceError
+
+
+def read_script(path: Path, option: str = "") -> str:
+    """Read a script's text.
+
+    Parameters
+    ----------
+    path : Path
+    option : str
+        What the message calls it by, such as ``--script``.
+
+    Raises
+    ------
+    SpaceError
+        If there is no such file, or it is no text.
+    """
+    where = f"{option} {path}".strip()
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpaceError("There is no such file.", where, "Check the path.") from None
+    except OSError as error:
+        raise SpaceError(f"The file cannot be read: {error.strerror}.", where) from None
+    except UnicodeDecodeError:
+        raise SpaceError("The file is no text in UTF-8.", where, "Save it as UTF-8.") from None
+
+
+def has_setting(text: str, name: str) -> bool:
+    """Whether a script has a setting: an assignment at the start of a line."""
+    return _setting(name).search(text) is not None
+
+
+def with_settings(text: str, values: Mapping[str, Any]) -> str:
+    """Change settings in a script's text.
+
+    Parameters
+    ----------
+    text : str
+        The script; a setting is an assignment at the start of a line.
+    values : mapping
+        New values by name, written with `repr`.
+
+    Raises
+    ------
+    SpaceError
+        If the script has no such setting.
+    """
+    for name, value in values.items():
+        found = _setting(name).search(text)
+        if found is None:
+            raise SpaceError(f"The script has no setting '{name}'.", do="Check the name.")
+        text = f"{text[: found.start()]}{found[1]}{value!r}{found[2]}{text[found.end() :]}"
+    return text
+
+
+def with_own_settings(text: str, values: Mapping[str, Any]) -> str:
+    """Change those of the settings that the script has; a script of someone else may lack them."""
+    return with_settings(text, {n: v for n, v in values.items() if has_setting(text, n)})
+
+
+def _setting(name: str) -> re.Pattern[str]:
+    return re.compile(rf"^({re.escape(name)}\s*=(?!=)\s*)[^#\n]*?([ \t]*(?:#.*)?)$", re.MULTILINE)

@@ -1,0 +1,494 @@
+"""The microscope column and stage: what is set, what is read back and what is true."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from space.simulator.column.chance import Chance
+from space.simulator.column.drift import Drift
+from space.simulator.column.errors import SEMerror, TaskError
+from space.simulator.column.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
+from space.simulator.column.instrument import Instrument
+from space.simulator.column.letters import area_named
+from space.simulator.column.optics import tilt_cosine
+from space.simulator.column.states import Area, ImagingState
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.column.letters import AreaLetter
+    from space.simulator.column.states import AreaChanges
+
+SMALLEST_SPREAD = 1e-4
+
+# What random numbers are drawn for
+_FOCUS, _STAGE, _TILT = 13, 14, 15
+
+
+def starting_properties(instrument: Instrument) -> dict[str, float]:
+    """Program properties that scripts read or set."""
+    return {
+        "ImageShiftLimit": instrument.image_shift_limit_um,
+        "LowMagShiftLimit": instrument.low_mag_image_shift_limit_um,
+        "MaximumTiltAngle": instrument.stage.max_tilt_deg,
+        "InvertStageXAxis": float(instrument.stage.invert_x),
+        "DummyInstance": 0.0,
+        "EnableExternalPython": 1.0,
+        "NoScope": 0.0,
+        "ScopeHasAutoloader": float(instrument.autoloader_slots > 0),
+    }
+
+
+class _Beam(NamedTuple):
+    """What the beam is like at one spot size and intensity; as in `Area`."""
+
+    beam_um: float
+    dose_rate_e_A2_s: float
+    spot_size: int
+    intensity: float
+
+
+class Microscope:
+    """State of the column and the stage.
+
+    The stage has two positions: the one it reports and the true one, which differs by an
+    error that is new at each move and by the play of its mechanics. Pictures show the true one.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        What the microscope is made of.
+    seed : int
+        Seed of stage errors and of the low magnification offset.
+    stage_error_um : float, optional
+        Standard deviation per axis of the error of a move, in place of the instrument's; 0 makes
+        an ideal stage without play.
+    elapse : callable
+        Called with the seconds that an operation takes.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        seed: int = 1,
+        stage_error_um: float | None = None,
+        elapse: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self.instrument = instrument
+        self.optics = instrument.optics(seed)
+        self.faults = Faults()
+        self.drift = Drift()
+        self.properties = starting_properties(instrument)
+        model = instrument.stage
+        self.stage_limits_um = model.limits_um
+        self.stage_error_um = model.error_um if stage_error_um is None else stage_error_um
+        ideal = self.stage_error_um == 0
+        self.tilt_error_um = 0.0 if ideal else model.tilt_error_um
+        self.play_um = 0.0 if ideal else model.play_um
+        self.areas: dict[AreaLetter, Area] = {area.letter: area for area in instrument.areas}
+        self.states: tuple[ImagingState, ...] = instrument.states
+        self.shift_to_tilt_axis = False
+        self.tilt_axis_offset_um = model.tilt_axis_offset_um
+        self.low_dose = False
+        self.mag_index = self.states[0].mag_index
+        self.spot_size = self.states[0].spot_size
+        self.intensity = self.states[0].intensity
+        self.image_shift = (0.0, 0.0)
+        self.target_defocus_um = -4.0
+        self.beam_tilt = (0.0, 0.0)
+        self.beam_shift = (0.0, 0.0)
+        self.saved_beam_tilt: tuple[float, float] | None = None
+        self.valve_open = True
+        self.screen_down = False
+        self.apertures_um = {part.number: part.size_um for part in instrument.apertures}
+        self.slit_in = instrument.energy_filter
+        self.slit_width_ev = instrument.slit_width_eV
+        self._chance = Chance(seed)
+        self._elapse = elapse
+        # Area whose conditions were set last, and what outside low dose counts as the usual beam.
+        self._applied: Area | None = None
+        self._free_beam = (self.spot_size, self.intensity)
+        # Readout at which an object at the height of the tilt axis is in focus.
+        spread_um = instrument.beam.focus_spread_um
+        self.focus_zero_um = float(self._chance.at(_FOCUS).uniform(-spread_um, spread_um))
+        self.defocus_um = 0.0
+        self._reported = np.zeros(2)
+        self._true = np.zeros(2)
+        self._slack = -0.5 * self.play_um * np.sign(model.backlash_um)
+        self._z_um = 0.0
+        self._tilt_deg = 0.0
+
+    # --- stage -----------------------------------------------------------------------------
+
+    @property
+    def stage_um(self) -> tuple[float, float, float]:
+        """Reported stage position x, y, z."""
+        return float(self._reported[0]), float(self._reported[1]), self._z_um
+
+    @property
+    def true_stage_um(self) -> tuple[float, float]:
+        """Where the stage stands: the specimen point on the optical axis."""
+        return float(self._true[0]), float(self._true[1])
+
+    @property
+    def tilt_deg(self) -> float:
+        """Tilt angle."""
+        return self._tilt_deg
+
+    def move_stage(
+        self,
+        x_um: float,
+        y_um: float,
+        z_um: float | None = None,
+        *,
+        backlash: bool = False,
+        speed: float = 1.0,
+    ) -> None:
+        """Drive the stage to raw coordinates and wait for it.
+
+        Parameters
+        ----------
+        backlash : bool
+            Whether to arrive with the leg that takes the play out, as the Navigator does.
+        speed : float
+            Fraction of the usual speed.
+
+        Raises
+        ------
+        SEMerror
+            If the position is outside the stage limits.
+        """
+        x0, x1, y0, y1 = self.stage_limits_um
+        if not (x0 <= x_um <= x1 and y0 <= y_um <= y1):
+            raise SEMerror(f"Stage position {x_um:.1f}, {y_um:.1f} is outside the stage limits")
+        model = self.instrument.stage
+        if z_um is not None and abs(z_um) > model.z_limit_um:
+            raise SEMerror(f"Stage Z {z_um:.1f} is outside the stage limits")
+        target = np.array([x_um, y_um], dtype=float)
+        if self.faults.strikes("stage-failure"):
+            half = (target - self._reported) / 2.0
+            self._reported, self._true = self._reported + half, self._true + half
+            raise TaskError(STAGE_FAILED)
+        if self.faults.strikes("stage-off"):
+            target = target + STAGE_OFF_UM
+        distance = float(np.hypot(*(target - self._reported)))
+        lag_before = self._lag_um()
+        if distance > 0.005 or backlash:
+            self._take_up_play(target, backlash)
+        self._true = self._true + self._lag_um() - lag_before
+        if distance > 0.005:
+            small = min(1.0, distance / 5.0)
+            error = self._chance.at(_STAGE, *target).normal(0.0, 1.0, 4)
+            error_um = self.stage_error_um * math.sqrt(small) * error[:2]
+            self._true = target + error_um + self._lag_um()
+            readout_um = model.readout_error_um if self.stage_error_um > 0 else 0.0
+            self._reported = target + readout_um * error[2:]
+        if z_um is not None:
+            self._z_um = float(z_um)
+        way_um = distance + (2.0 * math.hypot(*model.backlash_um) if backlash else 0.0)
+        self._elapse(model.settle_s + way_um / (speed * model.speed_um_s))
+        self.drift.moved(distance, *target)
+
+    def _take_up_play(self, target: np.ndarray, backlash: bool) -> None:
+        """Drive to a target; the table lags by up to half the play on the side it comes from."""
+        half = 0.5 * self.play_um
+        place = self._reported
+        leg = np.array(self.instrument.stage.backlash_um)
+        for goal in (target - leg, target) if backlash else (target,):
+            self._slack = np.clip(self._slack - (goal - place), -half, half)
+            place = goal
+
+    def _lag_um(self) -> np.ndarray:
+        """Lag of the table; arriving with the backlash leg, as when calibrating, is none."""
+        return self._slack + 0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
+
+    def reset_stage(self) -> None:
+        """Bring the stage home, as an exchange of the grid does."""
+        self._reported = np.zeros(2)
+        self._true = np.zeros(2)
+        self._slack = -0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
+        self._z_um = 0.0
+        self._tilt_deg = 0.0
+
+    def tilt_to(self, angle_deg: float) -> None:
+        """Tilt the stage and wait for it.
+
+        Raises
+        ------
+        SEMerror
+            If the angle is beyond the maximum, or the stage does not go there.
+        """
+        limit = self.properties["MaximumTiltAngle"]
+        if abs(angle_deg) > limit + 0.05:
+            raise SEMerror(f"Attempt to tilt to {angle_deg:.1f}, beyond the limit of {limit:.1f}")
+        lowest, highest = self.instrument.stage.tilt_range_deg
+        if not lowest <= angle_deg <= highest:
+            raise TaskError(f"The stage refuses to tilt to {angle_deg:.1f} degrees")
+        change = abs(angle_deg - self._tilt_deg)
+        if self.faults.strikes("stage-failure"):
+            self._tilt_deg += (float(angle_deg) - self._tilt_deg) / 2.0
+            raise TaskError(STAGE_FAILED)
+        chance = self._chance.at(_TILT, angle_deg, *self._reported).normal(0.0, 1.0, 3)
+        if change > 0.05:
+            self._true = self._true + chance[:2] * self.tilt_error_um
+        model = self.instrument.stage
+        readout_deg = model.tilt_readout_error_deg if self.tilt_error_um > 0 else 0.0
+        noise = readout_deg * float(chance[2])
+        self._tilt_deg = float(angle_deg) + noise
+        self._elapse(model.tilt_settle_s + change / model.tilt_speed_deg_s)
+        self.drift.tilted(change, angle_deg, *self._reported)
+
+    # --- image shift ------------------------------------------------------------------------
+
+    @property
+    def axis_offset_um(self) -> float:
+        """Tilt axis offset in force: 0 unless images are shifted to the tilt axis."""
+        return self.tilt_axis_offset_um if self.shift_to_tilt_axis else 0.0
+
+    @property
+    def image_shift_limit_um(self) -> float:
+        """Largest radial image shift on the specimen at this magnification."""
+        low_mag = self.optics.entry(self.mag_index).low_mag
+        return self.properties["LowMagShiftLimit" if low_mag else "ImageShiftLimit"]
+
+    def specimen_shift_um(self) -> tuple[float, float]:
+        """Image shift in specimen µm, relative to the low dose area."""
+        x, y = self.optics.is_to_specimen(self.mag_index) @ np.array(self.image_shift)
+        return float(x), float(y)
+
+    def total_shift_um(self) -> tuple[float, float]:
+        """Image shift in specimen µm with that of the low dose area: from neutral."""
+        x, y = self.specimen_shift_um()
+        own_x, own_y = self._applied.shift_um if self._applied else (0.0, 0.0)
+        return x + own_x, y + own_y
+
+    def set_image_shift(self, is_x: float, is_y: float) -> bool:
+        """Set the image shift relative to the area; False (nothing done) at the limit.
+
+        The limit holds for the shift as given, without that of the low dose area.
+        """
+        shift = self.optics.is_to_specimen(self.mag_index) @ np.array([is_x, is_y])
+        return self._shift_image(is_x, is_y, shift)
+
+    def shift_image_by(self, is_x: float, is_y: float) -> bool:
+        """Change the image shift by units; False (nothing done) at the limit.
+
+        The limit holds for the sum, with the shift of the low dose area.
+        """
+        change = self.optics.is_to_specimen(self.mag_index) @ np.array([is_x, is_y])
+        total = np.array(self.total_shift_um()) + change
+        return self._shift_image(self.image_shift[0] + is_x, self.image_shift[1] + is_y, total)
+
+    def shift_image_by_um(self, x_um: float, y_um: float) -> bool:
+        """Change the image shift by specimen µm; False (nothing done) at the limit."""
+        change = self.optics.specimen_to_is(self.mag_index) @ np.array([x_um, y_um])
+        return self.shift_image_by(float(change[0]), float(change[1]))
+
+    def _shift_image(self, is_x: float, is_y: float, checked_um: np.ndarray) -> bool:
+        if float(np.hypot(*checked_um)) >= self.image_shift_limit_um:
+            return False
+        self.image_shift = (float(is_x), float(is_y))
+        self._elapse(0.3)
+        return True
+
+    def adjust_stage_for_nav(
+        self,
+        x_um: float,
+        y_um: float,
+        is_x: float = 0.0,
+        is_y: float = 0.0,
+        tilt_deg: float | None = None,
+        mag_index: int | None = None,
+    ) -> tuple[float, float]:
+        """Navigator position for a stage position with an image shift."""
+        tilt = self.tilt_deg if tilt_deg is None else tilt_deg
+        index = self.mag_index if mag_index is None else mag_index
+        shift = self.optics.is_to_stage(index) @ np.array([is_x, is_y])
+        axis = self.optics.specimen_to_stage()[:, 1] * self.axis_offset_um
+        return (
+            float(x_um + shift[0] + axis[0]),
+            float(y_um + shift[1] / tilt_cosine(tilt) + axis[1]),
+        )
+
+    # --- magnification and areas ------------------------------------------------------------
+
+    def magnification(self, mag_index: int) -> float:
+        """Nominal magnification of an index."""
+        return self.optics.entry(mag_index).nominal
+
+    def pixel_um(self, mag_index: int) -> float:
+        """Unbinned pixel on the specimen."""
+        return self.optics.entry(mag_index).pixel_um
+
+    def rotation_deg(self, mag_index: int) -> float:
+        """Image rotation: from camera X to the tilt axis, counter-clockwise."""
+        return self.optics.entry(mag_index).rotation_deg
+
+    def stage_to_camera(self, mag_index: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Unbinned pixels (Y up) per stage µm."""
+        (a, b), (c, d) = self.optics.stage_to_camera(mag_index)
+        return (float(a), float(b)), (float(c), float(d))
+
+    def set_mag_index(self, mag_index: int) -> None:
+        """Change the magnification; the point in the centre stays by image shift."""
+        self.optics.entry(mag_index)
+        self.image_shift = self.optics.convert_image_shift(
+            self.image_shift, self.mag_index, mag_index
+        )
+        if mag_index != self.mag_index:
+            self._elapse(2.0)
+        self.mag_index = mag_index
+
+    @property
+    def area(self) -> AreaLetter | Literal[""]:
+        """Letter of the low dose area, empty outside low dose."""
+        return self._applied.letter if self._applied else ""
+
+    def area_mag_index(self, letter: str) -> int:
+        """Stored magnification index of a low dose area."""
+        return self.stored_area(letter).mag_index
+
+    def stored_area(self, letter: str) -> Area:
+        """Stored conditions of a low dose area.
+
+        Raises
+        ------
+        SEMerror
+            If the letter names no area.
+        """
+        key = area_named(letter or "")
+        if key is None:
+            raise SEMerror(f"{letter!r} is not a low dose area letter")
+        return self.areas[key]
+
+    def _defocus_offset(self) -> float:
+        return self._applied.defocus_offset_um if self._applied else 0.0
+
+    def set_low_dose(self, on: bool) -> None:
+        """Turn low dose mode on (arrives in Record) or off."""
+        if on and not self.low_dose:
+            self.low_dose = True
+            self.go_to_area("R")
+        elif not on and self.low_dose:
+            self.defocus_um -= self._defocus_offset()
+            self.low_dose = False
+            self._applied = None
+            self._free_beam = (self.spot_size, self.intensity)
+
+    def go_to_area(self, letter: str) -> None:
+        """Set the conditions of a low dose area; in it already, what was changed since stays.
+
+        Raises
+        ------
+        SEMerror
+            If low dose is off or the letter names no area.
+        """
+        if not self.low_dose:
+            raise SEMerror("You cannot go to a low dose area: low dose mode is off")
+        area = self.stored_area(letter)
+        if area is self._applied:
+            return
+        self.defocus_um += area.defocus_offset_um - self._defocus_offset()
+        self._applied = area
+        self.set_mag_index(area.mag_index)
+        self.spot_size = area.spot_size
+        self.intensity = area.intensity
+
+    def apply_state(self, state: ImagingState) -> None:
+        """Go to an imaging state; a low dose one is used when its area is next visited."""
+        if state.area is not None:
+            self.areas[state.area.letter] = replace(state.area)
+            self.set_low_dose(True)
+            return
+        self.set_low_dose(False)
+        self.set_mag_index(state.mag_index)
+        self.spot_size = state.spot_size
+        self.intensity = state.intensity
+        self._free_beam = (self.spot_size, self.intensity)
+
+    def store_area(self, letter: str, **changes: Unpack[AreaChanges]) -> None:
+        """Change stored parameters of an area; its defocus offset changes at once when in it."""
+        area = replace(self.stored_area(letter), **changes)
+        self.areas[area.letter] = area
+        if area.letter == self.area:
+            self.defocus_um += area.defocus_offset_um - self._defocus_offset()
+            self._applied = area
+
+    def store_present(self, letter: str) -> None:
+        """Make the present magnification and beam those of an area."""
+        self.store_area(
+            letter,
+            mag_index=self.mag_index,
+            spot_size=self.spot_size,
+            intensity=self.intensity,
+            beam_um=self.beam_diameter_um,
+            dose_rate_e_A2_s=self.dose_rate_e_A2_s(),
+        )
+
+    def open_valves(self) -> None:
+        """Open the column valves as the program does by itself, where it can drive them."""
+        if self.instrument.controls.valves:
+            self.valve_open = True
+
+    # --- beam and focus ---------------------------------------------------------------------
+
+    @property
+    def beam_diameter_um(self) -> float:
+        """Diameter of the illuminated area."""
+        usual = self._usual_beam()
+        spread = self._spread(self.spot_size, self.intensity)
+        return usual.beam_um * (spread / self._spread(usual.spot_size, usual.intensity))
+
+    def dose_rate_e_A2_s(self) -> float:
+        """Electrons per Å² and second that reach the specimen: beam current over its area."""
+        usual = self._usual_beam()
+        currents = self.instrument.beam.currents_nA
+        brighter = currents[self.spot_size - 1] / currents[usual.spot_size - 1]
+        narrower = usual.beam_um / self.beam_diameter_um
+        return usual.dose_rate_e_A2_s * (brighter * narrower**2)
+
+    def set_beam_diameter(self, diameter_um: float) -> None:
+        """Set the intensity that makes the beam this wide, on its side of the crossover.
+
+        Raises
+        ------
+        SEMerror
+            If the lens does not reach that far.
+        """
+        usual = self._usual_beam()
+        crossover = self.instrument.beam.crossover
+        usual_way = usual.intensity - crossover[usual.spot_size - 1]
+        way = usual_way * diameter_um / usual.beam_um
+        intensity = crossover[self.spot_size - 1] + way
+        if not (diameter_um > 0.0 and 0.0 < intensity < 1.0):
+            raise SEMerror(f"The beam cannot be made {diameter_um:g} um wide")
+        self.intensity = intensity
+
+    def _usual_beam(self) -> _Beam:
+        """Conditions at which diameter and dose rate of the beam are known."""
+        area = self._applied
+        if area is not None:
+            return _Beam(area.beam_um, area.dose_rate_e_A2_s, area.spot_size, area.intensity)
+        beam, mag = self.instrument.beam, self.optics.entry(self.mag_index)
+        spot_size, intensity = self._free_beam
+        # The beam is spread with the field, so that the camera gets about the same counts.
+        per_px_s = beam.free_low_mag_rate_e_px_s if mag.low_mag else beam.free_rate_e_px_s
+        return _Beam(
+            beam.free_diameter_px * mag.pixel_um,
+            per_px_s / (mag.pixel_um * 1e4) ** 2,
+            spot_size,
+            intensity,
+        )
+
+    def _spread(self, spot_size: int, intensity: float) -> float:
+        """Distance of the intensity from the crossover; the beam's diameter goes with it."""
+        return max(SMALLEST_SPREAD, abs(intensity - self.instrument.beam.crossover[spot_size - 1]))
+
+    def true_defocus_um(self, height_um: float) -> float:
+        """Real defocus of an object at a height above the tilt axis; under focus negative."""
+        return self.defocus_um - self.focus_zero_um + height_um

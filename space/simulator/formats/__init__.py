@@ -1,0 +1,1 @@
+"""Files as SerialEM writes them: MRC, mdoc, Navigator, autodoc."""

@@ -1,0 +1,1 @@
+"""From the specimen to a picture: electrons, contrast transfer, dose, damage, camera, buffers."""

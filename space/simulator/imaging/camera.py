@@ -1,0 +1,213 @@
+"""The camera: which piece of the specimen it sees, and the counts it gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.instrument import CameraModel, CameraSet
+from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
+from space.simulator.column.optics import Optics
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from space.simulator.specimen.interface import Specimen
+
+AREA_FRACTIONS = {
+    "F": (1.0, 1.0),
+    "H": (0.5, 0.5),
+    "Q": (0.25, 0.25),
+    "WH": (1.0, 0.5),
+    "WQ": (1.0, 0.25),
+}
+
+
+class SetChanges(TypedDict, total=False):
+    """What can be changed of a `CameraSet`."""
+
+    binning: float
+    exposure_s: float
+    drift_s: float
+    window_px: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that decides which specimen point falls on which pixel.
+
+    Attributes
+    ----------
+    stage_um : tuple of float
+        True stage position.
+    shift_um : tuple of float
+        Image shift in specimen µm from neutral, the shift to the tilt axis not included.
+    height_um : float
+        Height of the specimen above the tilt axis at zero tilt.
+    axis_shift_um : float
+        Image shift along specimen Y that brings the tilt axis to the centre, 0 if unused.
+    """
+
+    mag_index: int
+    binning: float
+    shape: tuple[int, int]
+    stage_um: tuple[float, float]
+    shift_um: tuple[float, float] = (0.0, 0.0)
+    axis_shift_um: float = 0.0
+    tilt_deg: float = 0.0
+    height_um: float = 0.0
+
+
+def px_to_grid(optics: Optics, view: View) -> np.ndarray:
+    """Affine (2, 3) from pixel centres (col + 0.5, row + 0.5, 1) to grid µm.
+
+    A specimen point at y0 across and z0 above the tilt axis is seen at
+    y0 cos(tilt) - z0 sin(tilt); this is the inverse of it.
+    """
+    rows, cols = view.shape
+    to_camera_px = view.binning * np.array([[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]])
+    seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
+    aside = optics.entry(view.mag_index).center_um
+    seen[0, 2] += view.shift_um[0] + aside[0]
+    seen[1, 2] += view.shift_um[1] + aside[1] + view.axis_shift_um
+    angle = math.radians(view.tilt_deg)
+    axis = optics.tilt_axis_offset_um
+    flat = seen.copy()
+    flat[1] = seen[1] / math.cos(angle)
+    flat[1, 2] = (seen[1, 2] - axis + view.height_um * math.sin(angle)) / math.cos(angle) + axis
+    grid = optics.specimen_to_stage() @ flat
+    grid[:, 2] += np.asarray(view.stage_um, dtype=float)
+    if optics.entry(view.mag_index).low_mag:
+        grid[:, 2] += np.asarray(optics.low_mag_offset_um)
+    return grid
+
+
+def center_um(optics: Optics, view: View) -> tuple[float, float]:
+    """Grid point in the centre of the image."""
+    rows, cols = view.shape
+    x, y = px_to_grid(optics, view) @ np.array([cols / 2.0, rows / 2.0, 1.0])
+    return float(x), float(y)
+
+
+def with_height(optics: Optics, view: View, grid: Specimen | None, stage_z_um: float) -> View:
+    """View at the height that the specimen has in the image centre."""
+    current = replace(view, height_um=stage_z_um)
+    for _ in range(3 if abs(view.tilt_deg) > 0.01 else 1):
+        x, y = center_um(optics, current)
+        height = float(grid.height_um(x, y)) if grid is not None else 0.0
+        current = replace(current, height_um=stage_z_um + height)
+    return current
+
+
+def expose(
+    transmission: np.ndarray,
+    electrons_per_px: float,
+    rng: np.random.Generator | None,
+    model: CameraModel,
+) -> np.ndarray:
+    """Counts (int16) for a transmission image; without noise when `rng` is None.
+
+    Shot noise is drawn as a normal deviate of the same variance, which is quick and, at the
+    doses of interest (tens of electrons per pixel), indistinguishable from a Poisson one.
+    """
+    electrons = np.maximum(np.asarray(transmission, dtype=np.float32), np.float32(0.0))
+    electrons *= np.float32(electrons_per_px)
+    gain = np.float32(model.counts_per_electron)
+    if electrons_per_px * model.counts_per_electron > model.saturation_counts:
+        gain = np.float32(model.saturation_counts / electrons_per_px)
+    counts = electrons * gain
+    if rng is not None:
+        sigma = np.sqrt(electrons, out=electrons)
+        sigma *= gain
+        sigma += np.float32(model.readout_noise_counts)
+        sigma *= rng.standard_normal(counts.shape, dtype=np.float32)
+        counts += sigma
+    np.rint(counts, out=counts)
+    return np.clip(counts, -32768, 32767, out=counts).astype(np.int16)
+
+
+class Camera:
+    """A camera and its parameter sets, named V F T R P S M as in scripts."""
+
+    def __init__(self, model: CameraModel) -> None:
+        self.model = model
+        self.sets: dict[SetLetter, CameraSet] = dict(model.sets)
+        self._changed: dict[SetLetter, CameraSet] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the camera."""
+        return self.model.name
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Columns and rows of the chip, unbinned."""
+        return self.model.size_px
+
+    @property
+    def counted_per_px(self) -> float:
+        """Unbinned pixels that SerialEM counts per real one (see `CameraKind`)."""
+        return float(self.model.kind.counted_per_px)
+
+    def letter(self, text: str) -> SetLetter:
+        """Letter of a camera set given as letter or number text.
+
+        Raises
+        ------
+        SEMerror
+            If it names no set.
+        """
+        name = str(text).strip().upper()
+        if name.isdigit() and int(name) < len(SET_LETTERS):
+            return SET_LETTERS[int(name)]
+        letter = set_named(name)
+        if letter is None:
+            raise SEMerror(f"{text!r} is not a camera parameter set")
+        return letter
+
+    def binning(self, set_letter: str) -> float:
+        """Binning of a set."""
+        return self.sets[self.letter(set_letter)].binning
+
+    def exposure_s(self, set_letter: str) -> float:
+        """Exposure time of a set."""
+        return self.sets[self.letter(set_letter)].exposure_s
+
+    def frame_px(self, set_letter: str, binning: float | None = None) -> tuple[int, int]:
+        """Binned frame size (cols, rows) of a set."""
+        camera_set = self.sets[self.letter(set_letter)]
+        factor = camera_set.binning if binning is None else binning
+        width, height = self.size_px
+        if camera_set.window_px is not None:
+            left, right, top, bottom = camera_set.window_px
+            width, height = right - left, bottom - top
+        return int(width // factor), int(height // factor)
+
+    def change(self, set_letter: str, **values: Unpack[SetChanges]) -> None:
+        """Change a set until it is restored."""
+        key = self.letter(set_letter)
+        self._changed.setdefault(key, self.sets[key])
+        self.sets[key] = replace(self.sets[key], **values)
+
+    def set_exposure(self, set_letter: str, exposure_s: float) -> None:
+        """Change the exposure of a set for good, as an imaging state does."""
+        key = self.letter(set_letter)
+        self._changed.pop(key, None)
+        self.sets[key] = replace(self.sets[key], exposure_s=exposure_s)
+
+    def restore(self, set_letter: str | None = None) -> bool:
+        """Undo changes of one set or all; False when there were none."""
+        keys = list(self._changed) if set_letter is None else [self.letter(set_letter)]
+        keys = [key for key in keys if key in self._changed]
+        for key in keys:
+            self.sets[key] = self._changed.pop(key)
+        return bool(keys)
+
+    def keep_changes(self, set_letter: str | None = None) -> None:
+        """Make the changes made so far to one set or all permanent."""
+        for key in list(self._changed) if set_letter is None else [self.letter(set_letter)]:
+            self._changed.pop(key, None)

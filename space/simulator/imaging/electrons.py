@@ -1,0 +1,157 @@
+"""What happens to the electrons between the specimen and the camera: arrays in, arrays out.
+
+A picture starts as the transmission of the specimen at zero tilt and becomes the number of
+electrons that arrive relative to a beam without specimen: damage by earlier exposures
+(`imaging.damage`), thickness by tilt, phase contrast through the lens, the beam, and motion
+during the exposure, in this order. `imaging.camera.expose` makes counts of it.
+
+Absorption is not subject to the transfer function: it stands for the electrons that apertures and
+the energy filter take away. What the lens turns into contrast is the grain of amorphous matter,
+whose rings in the power spectrum tell the defocus. It is drawn for pictures with pixels below
+`PHASE_CONTRAST_BELOW_UM` only: coarser ones do not reach the frequency of the first ring.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+
+from space.simulator.imaging import ctf
+
+PHASE_CONTRAST_BELOW_UM = 0.0025
+GRAIN_NM = 0.045
+"""Contrast of amorphous matter: standard deviation of the intensity, in a pixel of 1 nm and behind
+matter that lets 1/e of the electrons pass, where the transfer function is 1.
+
+Independent scatterers give 2 wavelength f sqrt(n t) / pixel, with n of them in a volume and t the
+thickness. For 300 nm of water (31 molecules per nm³, f = 0.48 nm at 300 kV from the tables of
+P. A. Doyle and P. S. Turner, Acta Cryst. A24 (1968)) that is 0.18 nm; at the frequencies of
+pictures, water scatters with some 7 % of the power of independent molecules: a quarter of it.
+"""
+THICKEST = 2.0  # more matter does not add to the contrast of electrons that lost no energy
+B_FACTOR_A2 = 150.0
+CONVERGENCE_MRAD = 0.02
+BEAM_EDGE = 0.03  # of the beam's diameter
+LARGEST_MOTION_PX = 200.0
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What decides the transfer of contrast; defocus as SerialEM counts it, negative = under."""
+
+    defocus_um: float
+    voltage_kV: float = 300.0
+    cs_mm: float = 2.7
+    amplitude_contrast: float = 0.07
+
+
+def tilted(transmission: np.ndarray, tilt_deg: float) -> np.ndarray:
+    """Transmission along the longer way through a tilted specimen: T ** (1 / cos(tilt))."""
+    cosine = math.cos(math.radians(tilt_deg))
+    if cosine > 0.9995:
+        return transmission
+    return np.power(transmission, np.float32(1.0 / cosine))
+
+
+def phase_contrast(
+    transmission: np.ndarray, grain: np.ndarray, pixel_nm: float, lens: Lens
+) -> np.ndarray:
+    """Intensity with the contrast of amorphous matter, as the lens shows it.
+
+    Parameters
+    ----------
+    transmission : (rows, columns) float32
+        Of the tilted specimen.
+    grain : (rows, columns) float32
+        White noise of power density 1 nm² that belongs to the place.
+    pixel_nm : float
+    lens : Lens
+
+    Returns
+    -------
+    (rows, columns) float32
+    """
+    contrast = np.clip(transmission, np.float32(math.exp(-THICKEST)), np.float32(1.0))
+    np.log(contrast, out=contrast)
+    np.negative(contrast, out=contrast)
+    np.sqrt(contrast, out=contrast)
+    contrast *= grain
+    size = tuple(fft.next_fast_len(n, real=True) for n in contrast.shape)
+    waves = fft.rfft2(contrast, s=size)
+    waves *= _transfer(size, pixel_nm, lens)
+    rows, cols = contrast.shape
+    contrast = fft.irfft2(waves, s=size, overwrite_x=True)[:rows, :cols]
+    contrast += np.float32(1.0)
+    np.maximum(contrast, 0.0, out=contrast)
+    contrast *= transmission
+    return contrast
+
+
+@lru_cache(maxsize=4)
+def _transfer(size: tuple[int, int], pixel_nm: float, lens: Lens) -> np.ndarray:
+    """Factors on the Fourier components that `scipy.fft.rfft2` gives."""
+    rows = fft.fftfreq(size[0], pixel_nm).astype(np.float32)[:, None]
+    cols = fft.rfftfreq(size[1], pixel_nm).astype(np.float32)[None, :]
+    frequency = np.hypot(rows, cols)
+    optics = (lens.defocus_um, lens.voltage_kV, lens.cs_mm)
+    result = ctf.contrast_transfer(frequency, *optics, lens.amplitude_contrast)
+    result *= ctf.envelope(frequency, *optics, CONVERGENCE_MRAD, B_FACTOR_A2)
+    result *= np.float32(GRAIN_NM)
+    return result
+
+
+def beam(
+    shape: tuple[int, int], center_px: tuple[float, float], radius_px: float
+) -> np.ndarray | None:
+    """The illuminated disc: 1 inside, 0 outside, with a soft edge.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+    center_px : (column, row)
+        Centre of the beam, pixel coordinates (pixel centres at +0.5).
+    radius_px : float
+        To the middle of the edge.
+
+    Returns
+    -------
+    (rows, columns) float32, or None when the beam covers the picture
+    """
+    edge_px = max(1.0, 2.0 * BEAM_EDGE * radius_px)
+    rows, cols = shape
+    x = np.arange(cols, dtype=np.float32)[None, :] + np.float32(0.5 - center_px[0])
+    y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - center_px[1])
+    farthest = math.hypot(max(-x[0, 0], x[0, -1]), max(-y[0, 0], y[-1, 0]))
+    if farthest <= radius_px - edge_px / 2.0:
+        return None
+    inside = np.hypot(x, y)
+    np.subtract(np.float32(radius_px), inside, out=inside)
+    inside /= np.float32(edge_px)
+    inside += np.float32(0.5)
+    return np.clip(inside, 0.0, 1.0, out=inside)
+
+
+def moved(intensity: np.ndarray, motion_px: tuple[float, float]) -> np.ndarray:
+    """Picture of a specimen that moves evenly by (columns, rows) during the exposure.
+
+    The middle of the motion stays where it is; motion of less than a pixel is not seen.
+    """
+    distance = math.hypot(*motion_px)
+    if distance < 1.0:
+        return intensity
+    scale = min(1.0, LARGEST_MOTION_PX / distance)
+    steps = math.ceil(distance * scale) + 1
+    along = np.linspace(-0.5, 0.5, steps)
+    dx, dy = (np.rint(part * scale * along).astype(int) for part in motion_px)
+    reach_x, reach_y = int(np.abs(dx).max()), int(np.abs(dy).max())
+    padded = np.pad(intensity, ((reach_y, reach_y), (reach_x, reach_x)), mode="edge")
+    rows, cols = intensity.shape
+    total = np.zeros_like(intensity)
+    for x, y in zip(reach_x - dx, reach_y - dy):
+        total += padded[y : y + rows, x : x + cols]
+    total /= np.float32(steps)
+    return total

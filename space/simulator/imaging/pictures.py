@@ -1,0 +1,294 @@
+"""Taking a picture: where the microscope looks, what arrives there, and the truth about it."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from space.simulator.column.instrument import OBJECTIVE_APERTURE
+from space.simulator.column.optics import Optics, tilted_height_um
+from space.simulator.imaging import camera as camera_model
+from space.simulator.imaging import damage
+from space.simulator.imaging import electrons as imaging
+from space.simulator.specimen import grain, texture
+
+if TYPE_CHECKING:
+    from space.simulator.column.optics import Matrix
+    from space.simulator.column.scope import Microscope
+    from space.simulator.program.session import Session
+    from space.simulator.specimen.interface import Specimen
+
+KEPT_BYTES = 40_000_000  # of transmissions, some six of an ordinary size
+_STILL_PX = 0.05  # drift is counted in steps of this, so that a stage comes to a rest
+_GRAIN_SEED, _BUBBLE_SEED = 63, 64
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The truth about one picture.
+
+    Attributes
+    ----------
+    grid : str
+        Name of the grid in the microscope.
+    area : str
+        Low dose area letter (P for Preview), or "LM" / "M" outside low dose.
+    center_um : tuple of float
+        Specimen point in the image centre in the middle of the exposure, grid frame.
+    radius_um : float
+        Radius of the illuminated disc.
+    dose_e_A2 : float
+        Electrons that hit the illuminated disc, per Å² across the beam.
+    defocus_um : float
+        Of what is in the image centre; negative is under focus.
+    target_defocus_um : float
+        What the defocus was meant to be (SetTargetDefocus).
+    height_um : float
+        Height of what is in the image centre above the tilt axis, at the tilt of the picture.
+    beam_center_um : tuple of float
+        Middle of the beam on the specimen, grid frame.
+    beam_axes_um : tuple of tuple of float
+        (2, 2) matrix that takes the unit disc to the beam's footprint in the grid frame.
+    drift_um : tuple of float
+        Displacement of the specimen on the stage in the middle of the exposure, stage frame.
+    drift_nm_s : tuple of float
+        Mean velocity of it during the exposure.
+    beam_tilt_mrad : tuple of float
+        Beam tilt at the exposure.
+    true_stage_um : tuple of float
+        Where the stage really stood, drift not included.
+    """
+
+    index: int
+    grid: str
+    area: str
+    camera_set: int
+    center_um: tuple[float, float]
+    radius_um: float
+    tilt_deg: float
+    dose_e_A2: float
+    mag_index: int
+    file: str = ""
+    section: int = -1
+    defocus_um: float = 0.0
+    target_defocus_um: float = 0.0
+    height_um: float = 0.0
+    beam_center_um: tuple[float, float] = (0.0, 0.0)
+    beam_axes_um: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    drift_um: tuple[float, float] = (0.0, 0.0)
+    drift_nm_s: tuple[float, float] = (0.0, 0.0)
+    beam_tilt_mrad: tuple[float, float] = (0.0, 0.0)
+    true_stage_um: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Where a picture looks.
+
+    Attributes
+    ----------
+    view : View
+        Which specimen point falls on which pixel.
+    unshifted : View
+        The same without what beam tilt does.
+    height_um, defocus_um : float
+        Of what is in the image centre, at the tilt of the stage; under focus is negative.
+    drift_um : tuple of float
+        Displacement of the specimen on the stage, stage frame.
+    """
+
+    view: camera_model.View
+    unshifted: camera_model.View
+    height_um: float
+    defocus_um: float
+    drift_um: tuple[float, float]
+
+
+_Key = tuple[int, bytes, tuple[int, int], float]  # grid, affine map, shape and pixel size
+
+
+class Darkroom:
+    """What pictures are made from and what can be made again at any time.
+
+    It keeps the transmissions that were drawn last, so that a picture of the same view needs
+    noise only, and the maps of the dose that places have had.
+    """
+
+    def __init__(self) -> None:
+        self.damage = damage.Damage()
+        self._drawn: OrderedDict[_Key, tuple[Specimen, np.ndarray]] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing of it needs to be kept."""
+        return vars(Darkroom())
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that transmissions take."""
+        return sum(drawn.nbytes for _, drawn in self._drawn.values())
+
+    def transmission(
+        self, grid: Specimen, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> np.ndarray:
+        """Transmission of a grid without noise, read-only."""
+        key = (id(grid), px_to_grid.tobytes(), shape, pixel_um)
+        if key not in self._drawn:
+            drawn = np.clip(grid.transmission(px_to_grid, shape, pixel_um), 0.0, 1.0)
+            drawn = np.asarray(drawn, dtype=np.float32)
+            drawn.setflags(write=False)
+            # The grid is kept with it, so that no other can have its id meanwhile.
+            self._drawn[key] = (grid, drawn)
+            while len(self._drawn) > 1 and self.kept_bytes > KEPT_BYTES:
+                self._drawn.popitem(last=False)
+        self._drawn.move_to_end(key)
+        return self._drawn[key][1]
+
+
+def look(
+    session: Session, binning: float, shape: tuple[int, int], at_s: float | None = None
+) -> Sight:
+    """Where a picture would look at a simulated time, by default now.
+
+    A beam tilt t displaces the picture of something that is out of focus by d by t d: the
+    centre shows a place that is M t d away on the specimen, M being the rotation of the
+    instrument between the two. Two pictures with opposite tilts are 2 t d apart.
+
+    Parameters
+    ----------
+    session : Session
+    binning : float
+    shape : (rows, columns)
+    at_s : float, optional
+        Simulated time, for drift.
+    """
+    scope = session.scope
+    step_um = _STILL_PX * binning * scope.pixel_um(scope.mag_index)
+    x, y = (round(part / step_um) * step_um for part in scope.drift.displacement_um(at_s))
+    stage_x, stage_y = scope.true_stage_um
+    view = camera_model.View(
+        mag_index=scope.mag_index,
+        binning=binning,
+        shape=shape,
+        stage_um=(stage_x + x, stage_y + y),
+        shift_um=scope.total_shift_um(),
+        axis_shift_um=scope.axis_offset_um,
+        tilt_deg=scope.tilt_deg,
+    )
+    view = camera_model.with_height(scope.optics, view, session.grid, scope.stage_um[2])
+    height_um = height_in_center_um(scope.optics, view)
+    defocus_um = scope.true_defocus_um(height_um)
+    shifted = view
+    if any(scope.beam_tilt):
+        rows = np.array(session.instrument.beam.tilt_rows())
+        along, across = rows @ np.array(scope.beam_tilt) * 1e-3 * defocus_um
+        shift = (view.shift_um[0] + along, view.shift_um[1] + across)
+        shifted = replace(view, shift_um=shift)
+    return Sight(shifted, view, height_um, defocus_um, (x, y))
+
+
+def height_in_center_um(optics: Optics, view: camera_model.View) -> float:
+    """Height above the tilt axis of what is in the image centre, after tilting."""
+    point = np.array(camera_model.center_um(optics, view)) - view.stage_um
+    if optics.entry(view.mag_index).low_mag:
+        point -= optics.low_mag_offset_um
+    y0_um = float((optics.stage_to_specimen() @ point)[1]) - optics.tilt_axis_offset_um
+    return tilted_height_um(y0_um, view.height_um, view.tilt_deg)
+
+
+def intensity(
+    session: Session, sight: Sight, motion_um: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """Electrons that arrive on each pixel, relative to the beam without specimen.
+
+    Parameters
+    ----------
+    session : Session
+    sight : Sight
+    motion_um : tuple of float
+        How far the specimen moves during the exposure, stage frame.
+
+    Returns
+    -------
+    (rows, columns) float32; may be read-only
+    """
+    scope, view, grid = session.scope, sight.view, session.grid
+    pixel_um = view.binning * scope.pixel_um(view.mag_index)
+    if grid is None:
+        seen = np.ones(view.shape, dtype=np.float32)
+    else:
+        affine = camera_model.px_to_grid(scope.optics, view)
+        seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um)
+        seen = _damaged(session, seen, affine)
+        seen = imaging.tilted(seen, view.tilt_deg)
+        if pixel_um < imaging.PHASE_CONTRAST_BELOW_UM:
+            seen = _with_phase_contrast(session, seen, affine, pixel_um, sight.defocus_um)
+    light = imaging.beam(view.shape, beam_center_px(session, sight), _radius_um(scope) / pixel_um)
+    if light is not None:
+        seen = seen * light
+    to_px = np.array(scope.optics.stage_to_image(view.mag_index, view.binning, view.tilt_deg))
+    return imaging.moved(seen, tuple(to_px @ motion_um))
+
+
+def _damaged(session: Session, seen: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    name = getattr(session.grid, "name", "")
+    dose = session.darkroom.damage.dose_map(name, session.exposures).sample(affine, seen.shape)
+    if dose is None:
+        return seen
+    bubbles = None
+    if dose.max() > damage.BUBBLING_DOSE_E_A2:
+        bubbles = texture.sample(affine, seen.shape, damage.BUBBLE_UM, session.seed + _BUBBLE_SEED)
+    return damage.damaged(seen, dose, bubbles)
+
+
+def _with_phase_contrast(
+    session: Session, seen: np.ndarray, affine: np.ndarray, pixel_um: float, defocus_um: float
+) -> np.ndarray:
+    instrument = session.instrument
+    lens = imaging.Lens(
+        round(defocus_um, 4),
+        instrument.voltage_kV,
+        instrument.cs_mm,
+        instrument.amplitude_contrast,
+    )
+    noise = grain.sample(affine, seen.shape, session.seed + _GRAIN_SEED)
+    return imaging.phase_contrast(seen, noise, 1e3 * pixel_um, lens)
+
+
+def _radius_um(scope: Microscope) -> float:
+    radius_um = scope.beam_diameter_um / 2.0
+    if scope.optics.entry(scope.mag_index).low_mag and scope.apertures_um[OBJECTIVE_APERTURE]:
+        radius_um = min(radius_um, scope.instrument.low_mag_field_radius_um)
+    return radius_um
+
+
+def beam_center_px(session: Session, sight: Sight) -> tuple[float, float]:
+    """Middle of the beam in the picture, (column, row).
+
+    The beam follows the image shift, as on a microscope whose image shift is calibrated to
+    move both; beam shift moves it away from there, and what beam tilt does to the picture of the
+    specimen it does to that of the beam's edge.
+    """
+    scope, view = session.scope, sight.view
+    x, y = np.array(sight.unshifted.shift_um) + beam_shift_um(session) - view.shift_um
+    x, y = scope.optics.specimen_to_camera(view.mag_index) @ (x, y) / view.binning
+    return view.shape[1] / 2.0 + float(x), view.shape[0] / 2.0 - float(y)
+
+
+def beam_shift_um(session: Session) -> np.ndarray:
+    """Distance of the beam from the optical axis, specimen (x, y)."""
+    return np.array(session.instrument.beam.shift_rows) @ np.array(session.scope.beam_shift)
+
+
+def footprint(session: Session, sight: Sight) -> tuple[tuple[float, float], Matrix]:
+    """Middle and axes of the beam on the specimen in the grid frame, as `Exposure` has them."""
+    scope, view = session.scope, sight.unshifted
+    x, y = np.array(view.shift_um) + beam_shift_um(session)
+    center = camera_model.center_um(scope.optics, replace(view, shift_um=(x, y)))
+    stretch = np.diag([1.0, 1.0 / math.cos(math.radians(view.tilt_deg))])
+    axes = scope.beam_diameter_um / 2.0 * scope.optics.specimen_to_stage() @ stretch
+    (a, b), (c, d) = axes.tolist()
+    return center, ((a, b), (c, d))

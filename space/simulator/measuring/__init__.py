@@ -1,0 +1,1 @@
+"""What SerialEM measures, measured on simulated pictures."""

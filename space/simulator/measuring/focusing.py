@@ -1,0 +1,82 @@
+"""Measures defocus and drift as autofocus does: from pictures with the beam tilted to both sides.
+
+A picture out of focus moves when the beam is tilted, by the angle times the defocus. How far it
+moves between a tilt to one side and to the other tells the defocus. A third picture at the first
+tilt tells how far the specimen drifted meanwhile, and what is due to drift is taken off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from space.simulator.measuring import alignment
+
+if TYPE_CHECKING:
+    from space.simulator.program.session import Session
+
+LEAST_PROMINENCE = 7.0  # of a correlation peak over noise, which stays below 6
+
+
+@dataclass(frozen=True)
+class FocusMeasurement:
+    """What the pictures told.
+
+    Attributes
+    ----------
+    defocus_um : float
+        Under focus is negative.
+    drift_nm_s : tuple of float or None
+        Drift of the specimen, in specimen coordinates; None with two pictures only.
+    """
+
+    defocus_um: float
+    drift_nm_s: tuple[float, float] | None
+
+
+def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasurement | None:
+    """Take pictures with tilted beam and compare them; the beam tilt is put back.
+
+    Parameters
+    ----------
+    set_letter : str
+        Camera set of the pictures.
+    with_drift : bool
+        Take the third picture.
+
+    Returns
+    -------
+    FocusMeasurement or None
+        None when the pictures could not be correlated.
+    """
+    scope = session.scope
+    x_mrad, y_mrad = scope.beam_tilt
+    half_mrad = session.options.user_settings["AutofocusBeamTilt"]
+    images, times_s = [], []
+    try:
+        for sign in (1.0, -1.0, 1.0)[: 3 if with_drift else 2]:
+            scope.beam_tilt = (x_mrad + sign * half_mrad, y_mrad)
+            images.append(session.take(set_letter))
+            times_s.append(session.clock.seconds)
+    finally:
+        scope.beam_tilt = (x_mrad, y_mrad)
+    moved = [
+        alignment.movement_um(scope.optics, image, images[0], LEAST_PROMINENCE)
+        for image in images[1:]
+    ]
+    by_tilt_um, drift_nm_s = moved[0], None
+    if by_tilt_um is None:
+        return None
+    if with_drift:
+        by_drift_um = moved[1]
+        if by_drift_um is None:
+            return None
+        drift_um_s = by_drift_um / (times_s[2] - times_s[0])
+        by_tilt_um = by_tilt_um - drift_um_s * (times_s[1] - times_s[0])
+        drift_nm_s = (1e3 * float(drift_um_s[0]), 1e3 * float(drift_um_s[1]))
+    # From +tilt to -tilt: the calibrated movement for one micron of defocus.
+    per_um = 2e-3 * half_mrad * np.array(session.instrument.beam.tilt_rows())[:, 0]
+    defocus_um = float(by_tilt_um @ per_um) / float(per_um @ per_um)
+    return FocusMeasurement(defocus_um, drift_nm_s)

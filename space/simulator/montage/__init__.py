@@ -1,0 +1,1 @@
+"""Montages: where pieces go, how they are aligned and assembled."""

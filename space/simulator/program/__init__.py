@@ -1,0 +1,1 @@
+"""SerialEM itself: session, Navigator, open files, variables, dialogs."""

@@ -1,0 +1,91 @@
+"""What an mdoc tells of an exposure that no other part of the image holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from space.simulator.formats.autodoc import number_text
+from space.simulator.program import frames
+
+if TYPE_CHECKING:
+    from space.simulator.column.scope import Microscope
+    from space.simulator.imaging.images import Image
+    from space.simulator.program.session import Session
+
+
+def exposure_entries(
+    session: Session, set_letter: str, image: Image, save_frames: bool = True
+) -> dict[str, str]:
+    """Give the entries for a picture just taken.
+
+    Parameters
+    ----------
+    session : Session
+        The session, as it was during the exposure.
+    set_letter : str
+        Camera set.
+    image : Image
+        The picture.
+    save_frames : bool
+        Whether frames are saved if the camera set says so.
+    """
+    camera, scope, options = session.camera.model, session.scope, session.options
+    gain, seconds = camera.counts_per_electron, image.exposure_s
+    mean = float(np.mean(image.data, dtype=np.float64))
+    entries = {
+        "DoseRate": number_text(mean / (gain * max(seconds, 1e-6) * image.binning**2)),
+        "CountsPerElectron": number_text(gain),
+        "RotationAndFlip": str(camera.rotation_and_flip),
+        "TimeStamp": str(int(session.clock.seconds)),
+    }
+    if session.instrument.energy_filter:
+        entries["FilterSlitAndLoss"] = _filter(scope)
+    if camera.kind.k2_type > 0:
+        entries |= {"OperatingMode": "1", "UsingCDS": "0"}
+    if set_letter == "R" and options.accumulate_dose:
+        prior = options.cumulative_dose.get(options.dose_area, 0.0)
+        entries["PriorRecordDose"] = number_text(prior)
+    folder = frame_folder(session)
+    if save_frames and set_letter in options.frames.camera_sets and folder is not None:
+        entries |= _frames(session, image, folder)
+    return entries
+
+
+def frame_folder(session: Session) -> Path | None:
+    """Give the folder in which the camera saves frames; None when it saves none."""
+    folder = session.camera.model.frame_folder
+    return session.resolve(folder) if folder else None
+
+
+def navigator_label(session: Session) -> str:
+    """Give the label of the item that is being acquired, else of none."""
+    state = session.acquire
+    return session.navigator.label_of(state.item_index) if state.acquiring else ""
+
+
+def _filter(scope: Microscope) -> str:
+    loss_ev = getattr(scope, "energy_loss_ev", 0.0)
+    return number_text((scope.slit_width_ev if scope.slit_in else 0.0, loss_ev))
+
+
+def _frames(session: Session, image: Image, folder: Path) -> dict[str, str]:
+    """Name the frames of a picture and count on."""
+    naming = session.options.frames
+    file = session.files.current
+    context = frames.FrameContext(
+        file.path.stem if file is not None else "",
+        navigator_label(session),
+        image.tilt_deg,
+        session.clock.now,
+    )
+    path = str(folder / frames.file_name(naming, context))
+    session.options.frames = naming.saved_as(path)
+    count = frames.frame_count(image.exposure_s)
+    return {
+        "SubFramePath": path,
+        "NumSubFrames": str(count),
+        "FrameDosesAndNumber": f"{number_text(image.dose_e_A2 / count)} {count}",
+    }
