@@ -116,3 +116,15 @@ def test_shipped_models_stay_small():
 def test_types_are_shipped():
     assert (ROOT / "space" / "py.typed").is_file()
     assert "py.typed" in pyproject()["tool"]["setuptools"]["package-data"]["space"]
+
+
+def test_no_advice_installs_the_project_of_somebody_else():
+    """The package index has a `spacetomo` that is not this one."""
+    texts = [
+        *python_files("space"),
+        *ROOT.glob("*.py"),
+        *ROOT.glob("*.md"),
+        *ROOT.rglob("docs/*.md"),
+    ]
+    advice = re.compile(r"install[^\n]{0,20}\bspacetomo(?!-suite)\b(?!/)")
+    assert not [path for path in texts if advice.search(path.read_text(encoding="utf-8"))]

@@ -97,7 +97,7 @@ def load_yolo(weights: Path, models_dir: Path = MODELS_DIR) -> Any:
     except ImportError as error:
         raise SpaceError(
             f"A package for detection is missing here ({error}).",
-            do='Install the worker packages: pip install "spacetomo[predict]"',
+            do="In the project's folder: pip install -e .[predict]",
         ) from error
     try:
         for network in checkpoint.values() if isinstance(checkpoint, dict) else [checkpoint]:
