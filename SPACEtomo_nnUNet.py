@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Find what is in lamella maps: python SPACEtomo_nnUNet.py MAP.png [...] --device cpu"""
+"""Find what is in lamella maps: ``python SPACEtomo_nnUNet.py MAP.png [...] --device cpu``."""
 
 import sys
 
@@ -10,7 +10,7 @@ from pathlib import Path
 SPACE_DIR = Path(__file__).resolve().parent
 sys.path.insert(0, str(SPACE_DIR))
 
-from space.packages import load  # noqa: E402
+from space.packages import load
 
 if __name__ == "__main__":
     try:

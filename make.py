@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up this checkout and use it, on any system, with nothing but Python: python make.py demo
+"""Set up this checkout and use it, on any system: ``python make.py demo``.
 
 The first target sets up everything in the folder .venv; later ones skip what is done. `make` does
 the same where there is one.
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -47,7 +48,8 @@ def run(*commands, dry=False):
         statuses = []
         told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
         with ThreadPoolExecutor() as pool:
-            for done in pool.map(lambda command: subprocess.run(command, **told), commands):
+            run_one = partial(subprocess.run, check=False, **told)
+            for done in pool.map(run_one, commands):
                 print(shlex.join(done.args), done.stdout.decode(errors="replace"), sep="\n")
                 statuses.append(done.returncode)
     if any(statuses):
@@ -137,7 +139,7 @@ def python39():
     for command in commands:
         # What pyenv puts on the PATH is there for versions that are not switched on, and fails.
         if shutil.which(command[0]):
-            if subprocess.run([*command, *right], capture_output=True).returncode == 0:
+            if subprocess.run([*command, *right], capture_output=True, check=False).returncode == 0:
                 return command
     return None
 

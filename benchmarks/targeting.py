@@ -310,7 +310,7 @@ def measured(labels: np.ndarray, problem: Problem, pixel_nm: float) -> dict[str,
         command = [sys.executable, "-m", "benchmarks.targeting", "--measure", str(path)]
         command += [str(problem.seed), problem.target, str(int(problem.sparse))]
         command += [str(problem.beam_um), str(pixel_nm)]
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         run = subprocess.run(
             command, cwd=PROJECT, env={**os.environ, **threads}, capture_output=True, check=True
         )

@@ -72,7 +72,8 @@ def run(args: argparse.Namespace, say: Say, models_dir: Path = MODELS_DIR) -> in
         if args.weights
         else configured_weights(args.space_dir or project_folder())
     )
-    return 0 if all([check_weights(path, say, models_dir) for path in paths]) else 1
+    fit = [check_weights(path, say, models_dir) for path in paths]  # all are told
+    return 0 if all(fit) else 1
 
 
 def weights_in(paths: Sequence[Path]) -> list[Path]:

@@ -156,7 +156,7 @@ def _ask(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, 
 
 def _is_older(version: str, oldest: tuple[int, ...]) -> bool:
     """Tell whether a version is older; one that is not known is not."""
-    parts = version.split("+")[0].split(".")
+    parts = version.split("+", maxsplit=1)[0].split(".")
     if not version or not all(part.isdigit() for part in parts[: len(oldest)]):
         return False
     return tuple(int(part) for part in parts[: len(oldest)]) < oldest

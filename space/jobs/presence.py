@@ -176,7 +176,7 @@ def this_machine() -> str:
     though the machine is the same, only the sign of life is left to decide.
     """
     host = socket.gethostname() or "unknown"
-    host = "".join(c if c.isascii() and c.isalnum() or c == "-" else "-" for c in host)[:60]
+    host = "".join(c if (c.isascii() and c.isalnum()) or c == "-" else "-" for c in host)[:60]
     return f"{host}-{hashlib.sha256(_process_table().encode()).hexdigest()[:8]}"
 
 

@@ -34,8 +34,7 @@ class Results:
         self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
 
     def fits(self, job: Job) -> bool:
-        """Tell whether a whole result is there, made from this map, by this model, with these
-        parameters.
+        """Tell whether a whole result of this map is there, by this model, with these parameters.
 
         A result that does not say from which map or by which model it was made counts (other
         programs).

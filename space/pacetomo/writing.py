@@ -82,7 +82,7 @@ def _place_lines(shift_um: Point | None, stage_um: Point | None) -> list[str]:
 def _line(key: str, value: str) -> str:
     if not value or any(char in _SEPARATORS for char in value):
         raise SpaceError(
-            f"{key.split(' ')[0]} cannot be '{value}'.",
+            f"{key.split(' ', maxsplit=1)[0]} cannot be '{value}'.",
             _WHERE,
             "PACEtomo reads no value that is empty or has a space in it: choose another name.",
         )

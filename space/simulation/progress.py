@@ -61,9 +61,9 @@ class Progress:
         if found:
             return replace(self, tilt=int(found[1]), tilts=int(found[2]))
         if line.startswith(_TAKEN):
-            return replace(self, tilt=0, tilts=0)._counted()
+            return replace(self, tilt=0, tilts=0).counted()
         # A lamella has files of tilt series from its first tilt on, but counts after its last.
-        return self if self.tilts else self._counted()
+        return self if self.tilts else self.counted()
 
     def _next(self, finished: int) -> int:
         if finished >= self.highest:
@@ -71,7 +71,8 @@ class Progress:
         # On the way to targets, segmentations are not waited for by themselves.
         return 4 if finished == 2 and self.highest > 3 else finished + 1
 
-    def _counted(self) -> Progress:
+    def counted(self) -> Progress:
+        """Count what the session's files say is finished."""
         if not self.level:
             return self
         files = self.folder.glob(f"{glob.escape(self.grid)}_{_FILES[self.level]}")

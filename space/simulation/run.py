@@ -307,6 +307,6 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 identity.grid_name_in(map_dir, out, grid.name, identity.session_id(out))
                 if map_dir.is_dir()
                 else "",
-            )  # fmt: skip
+            )
         )
     return judge.summary(verdicts, seconds)

@@ -73,7 +73,7 @@ def _changed(params: AcquireParams, name: str, number: float) -> AcquireParams:
 
 
 def set_nav_acq_at_end_params(session: Session, *pairs: str | float) -> None:
-    """Options of the temporary copy: name, number, name, number…"""
+    """Options of the temporary copy: name, number, name, number and so on."""
     prepared = session.acquire.prepared
     if prepared is None:
         raise SEMerror("NavAcqAtEndUseParams must be used first")

@@ -135,7 +135,7 @@ def align_between_mags(
     y = rows / 2.0 if center_y < 0 else center_y
     field_px = math.hypot(*template.shape) / 2.0
     limit_px = limit_um / reference.pixel_um if limit_um > 0 else -limit_um * 2.0 * field_px
-    reach = int(math.ceil(limit_px)) + 2
+    reach = math.ceil(limit_px) + 2
     half = [template.shape[axis] // 2 + reach for axis in (0, 1)]
     top, left = max(0, int(y) - half[0]), max(0, int(x) - half[1])
     bottom, right = min(rows, int(y) + half[0]), min(cols, int(x) + half[1])

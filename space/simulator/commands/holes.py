@@ -119,7 +119,7 @@ def make_nav_points_at_holes(
         column, row = holes.centers_px[number]
         border = min(column, row, cols - column, rows - row) * image.pixel_um
         mean = holes.means[number]
-        if lower_mean and mean < lower_mean or upper_mean and 0 < upper_mean < mean:
+        if (lower_mean and mean < lower_mean) or (upper_mean and 0 < upper_mean < mean):
             continue
         if edge_um and border < edge_um:
             continue

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def placed_image(session: Session, letter: str) -> Image:
+    """Image in a buffer whose place on the stage is known."""
     image = session.buffers.require(letter)
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0 or image.off_center:
         raise SEMerror("The place of the image on the stage is not known")

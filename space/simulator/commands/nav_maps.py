@@ -208,6 +208,7 @@ def go_to_map_state(session: Session, source: NavItem) -> str:
 
 
 def restore_state(session: Session, before: tuple[bool, str, int]) -> None:
+    """Bring back low dose, area and magnification."""
     low_dose, area, mag_index = before
     scope = session.scope
     scope.set_low_dose(low_dose)

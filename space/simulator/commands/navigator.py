@@ -253,6 +253,7 @@ def add_stage_points_as_polygon(
 
 
 def variable_numbers(session: Session, name: str) -> list[float]:
+    """Numbers in a variable."""
     try:
         return [float(word) for word in str(session.variables.get(name)).split()]
     except ValueError as problem:

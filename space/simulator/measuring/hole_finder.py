@@ -80,7 +80,7 @@ def find_holes(
 
 
 def _disc_in_ring(radius_px: float, outer_px: float) -> np.ndarray:
-    half = int(math.ceil(outer_px))
+    half = math.ceil(outer_px)
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     distance = np.hypot(x, y)
     return np.clip(radius_px + 0.5 - distance, 0.0, 1.0).astype(np.float32)

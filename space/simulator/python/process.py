@@ -42,15 +42,18 @@ class LogStream(io.TextIOBase):
         self._waiting = ""
 
     def writable(self) -> bool:
+        """Whether it can be written to."""
         return True
 
     def write(self, text: str) -> int:
+        """Keep text until the pipe is full."""
         self._waiting += text
         if len(self._waiting) > PIPE_SIZE:
             self.flush()
         return len(text)
 
     def flush(self) -> None:
+        """Write whole lines to the log."""
         *lines, self._waiting = self._waiting.split("\n")
         for line in lines:
             self._session.write_log(line)

@@ -60,7 +60,7 @@ def script_named(scripts: Mapping[int, Script], name: str) -> Script | None:
 
 
 def transform_line(line: str) -> str:
-    """Substitutions that SerialEM makes in a line of a script.
+    r"""Substitutions that SerialEM makes in a line of a script.
 
     Backslashes are doubled unless written `|\\` or inside a literal that is nothing but a
     line end; a bare `print(` becomes the flushing print.

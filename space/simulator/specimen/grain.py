@@ -91,7 +91,7 @@ def lattice(level: int, start: Sequence[int], stop: Sequence[int], seed: int) ->
         parts = [values[row::2, col::2] for row in (0, 1) for col in (0, 1)]
         wanted = wanted - np.float32(0.25) * (parts[0] + parts[1] + parts[2] + parts[3])
         for part in parts:
-            part += wanted
+            np.add(part, wanted, out=part)
     cut = tuple(slice(int(a) - e, int(b) - e) for a, b, e in zip(start, stop, even))
     return values[cut]
 

@@ -55,6 +55,7 @@ class Landscape:
 
     @classmethod
     def of(cls, candidates: Candidates) -> Landscape:
+        """Make it from the grid of candidates."""
         from scipy.ndimage import distance_transform_edt
 
         scores = candidates.scores

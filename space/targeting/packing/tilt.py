@@ -34,6 +34,7 @@ class TiltFrame:
 
     @classmethod
     def of(cls, optics: Optics) -> TiltFrame:
+        """Make it from what beam and camera cover."""
         return cls(optics.pixel_um, optics.tilt_axis_deg, optics.stretch)
 
     def from_map(self, points_map_px: np.ndarray) -> np.ndarray:
