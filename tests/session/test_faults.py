@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from space.steps.made_with import KEY
-from tests.session.small_session import SmallSession
+from tests.session.small_session import TILTS, SmallSession
 from tests.workflow.bench import make_project
 
 LEVELS = (1, 2, 4, 5)
@@ -88,7 +88,8 @@ DEATHS = [
     ("serialem-death@NewMap:3", 2, 4, "none"),
     ("serialem-death@SetItemAcquire:1", 2, 4, "none"),
     ("serialem-death@R:9", 4, 5, TILT_SERIES),
-    ("serialem-death@Echo:2", 4, 5, TILT_SERIES),  # the last command of the first item's script
+    # The last command of the first item's script: a line before the tilts, one for each, one after.
+    (f"serialem-death@Echo:{len(TILTS) + 2}", 4, 5, TILT_SERIES),
     ("serialem-death@SaveNavigator:5", 4, 5, "none"),
 ]
 
