@@ -189,7 +189,7 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             texts = {key: str(value) for key, value in getattr(image, "text", {}).items()}
             grey = image if image.mode == "L" else image.convert("L")
             array = np.array(grey, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise SpaceError(f"The picture cannot be decoded ({error}).", str(path)) from error
     info: dict[str, Any] = dict(texts)
     pixel_nm = _positive(texts.get("pixel_nm"))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import pickletools
 import sys
 import warnings
 import zipfile
@@ -23,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from space.errors import SpaceError
+from space.pickles import is_plain, read_orders
 from space.trust import MODELS_DIR, ON_WORKER, is_trusted
 
 log = logging.getLogger("space.weights")
@@ -34,7 +34,7 @@ _HEAD_BYTES = 512
 _LARGEST_PICKLE_BYTES = 200_000_000
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _YOLOV5 = ("models.yolo.", "models.common.", "models.experimental.")
-_PLAIN = ("torch.", "numpy.", "collections.", "_codecs.", "__builtin__.set", "ultralytics.nn.")
+_LAYERS = ("numpy.", "torch.nn.modules.", "ultralytics.nn.")
 _VERSIONED = {"ultralytics.nn.": "ultralytics", "torch.nn.modules.": "torch"}
 _DOWNLOAD = "Download the file again, and compare its size with the one that is told there."
 
@@ -45,7 +45,8 @@ _DOWNLOAD = "Download the file again, and compare its size with the one that is 
 def names_asked_for(path: Path) -> frozenset[str]:
     """Return the full names of types and functions that a PyTorch checkpoint asks for.
 
-    Nothing of the file is run, and torch is not needed.
+    Among them, in words, what no writer of plain weights would do (see `space.pickles`). Nothing of
+    the file is run, and torch is not needed.
 
     Raises
     ------
@@ -58,20 +59,20 @@ def names_asked_for(path: Path) -> frozenset[str]:
         with zipfile.ZipFile(path) as archive:
             _refuse_other_archives(archive, path)
             (member,) = _pickles(archive)
-            names = _names(archive.read(member))
+            orders = read_orders(archive.read(member))
     except (SpaceError, MemoryError):
         raise
     except OSError as error:
         raise SpaceError(f"The weights cannot be read ({error}).", str(path)) from error
     except Exception as error:  # whatever a damaged file may raise
         raise _damaged(error, path) from error
-    _refuse_yolov5(names, path)
-    return names
+    _refuse_yolov5(orders.names, path)
+    return orders.names | orders.odd
 
 
 def beyond_plain(names: Iterable[str]) -> list[str]:
     """Return the names that neither numbers nor layers of a network need, in order."""
-    return sorted(name for name in names if not name.startswith(_PLAIN))
+    return sorted(n for n in names if not (is_plain(n) or n.startswith(_LAYERS)))
 
 
 def _refuse_other_formats(path: Path) -> None:
@@ -172,19 +173,6 @@ def _pickles(archive: zipfile.ZipFile) -> list[str]:
     return [name for name in archive.namelist() if name.split("/")[1:] == ["data.pkl"]]
 
 
-def _names(data: bytes) -> frozenset[str]:
-    """Read the names in a pickle; in newer protocols they are the two texts before the order."""
-    names, texts = set(), ["", ""]
-    for order, value, _ in pickletools.genops(data):
-        if order.name == "GLOBAL":
-            names.add(str(value).replace(" ", ".", 1))
-        elif order.name == "STACK_GLOBAL":
-            names.add(".".join(texts))
-        elif isinstance(value, str):
-            texts = [texts[1], value]
-    return frozenset(names)
-
-
 # --- loading ------------------------------------------------------------------------------------
 
 
@@ -218,10 +206,10 @@ def load_checkpoint(path: Path, allow: Allow | None = None, models_dir: Path = M
     import torch
 
     stand_ins = [(found, name) for name in asked if (found := allow(name)) is not None]
-    unknown: set[str] = set()
+    known = {name for _, name in stand_ins}
+    # Torch's own list is longer: it holds what calls functions that a file gives it.
+    unknown = {name for name in asked if name not in known and not is_plain(name)}
     try:
-        known = {name for _, name in stand_ins}
-        unknown = set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - known
         if not unknown:
             allowed: list[Any] = [*stand_ins, *_dtype_classes()]
             with torch.serialization.safe_globals(allowed), warnings.catch_warnings():

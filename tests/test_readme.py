@@ -88,8 +88,8 @@ def make(line: str) -> None:
     if words[0] == "make":
         shown = f"{sys.executable} make.py {words[1]}"
         if shutil.which("make"):
-            told = subprocess.run(["make", "-n", f"PYTHON={sys.executable}", *words[1:]], cwd=ROOT,
-                                  capture_output=True, text=True, check=True)  # fmt: skip
+            command = ["make", "-n", "--no-print-directory", f"PYTHON={sys.executable}", *words[1:]]
+            told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
             assert told.stdout.splitlines()[-1].strip() == shown
         words = shown.split()
     else:

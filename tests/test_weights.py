@@ -89,7 +89,9 @@ def asks_for(name: str, proto: int = 2) -> bytes:
 def test_names_are_read_in_old_and_new_pickles(tmp_path, proto):
     path = tmp_path / "weights.pt"
     path.write_bytes(checkpoint(asks_for("some.module.Thing", proto)))
-    assert names_asked_for(path) == {"some.module.Thing"}
+    names = names_asked_for(path)
+    assert "some.module.Thing" in names
+    assert len(names) == (1 if proto == 2 else 2)  # a newer protocol is named as such
 
 
 # --- trust, a list of hashes --------------------------------------------------------------------

@@ -155,8 +155,19 @@ def _restore(network: Any) -> None:
 
     for part in network.modules() if isinstance(network, torch.nn.Module) else ():
         part.__class__ = restored_type(type(part))
+        _refuse_own_methods(part)
         if isinstance(part, torch.nn.Upsample) and not hasattr(part, "recompute_scale_factor"):
             part.recompute_scale_factor = None
+
+
+def _refuse_own_methods(part: Any) -> None:
+    """Refuse a layer that brings what is called: a network has the methods of its type alone."""
+    for name, value in vars(part).items():
+        # Ultralytics notes the type of a layer as a text, in place of a method that is not called.
+        is_method = callable(value) and callable(getattr(type(part), name, None))
+        is_hook = name.endswith("_hooks") and bool(value)
+        if is_method or is_hook:
+            raise TypeError(f"a layer brings {name} of its own")
 
 
 # --- fitness ------------------------------------------------------------------------------------

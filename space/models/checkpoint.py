@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
+from space.pickles import read_orders
 
 _LARGEST_PICKLE_BYTES = 64_000_000
 _HEADS = re.compile(r"decoder\.seg_layers\.\d+\.weight")
@@ -64,7 +65,9 @@ def read_facts(path: Path) -> CheckpointFacts:
             (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
             if archive.getinfo(name).file_size > _LARGEST_PICKLE_BYTES:
                 raise ValueError("its description is too large")
-            content = _Looker(io.BytesIO(archive.read(name))).load()
+            data = archive.read(name)
+            read_orders(data)
+            content = _Looker(io.BytesIO(data)).load()
     except Exception as error:  # whatever a damaged pickle may raise
         raise SpaceError(
             f"The weights cannot be read ({type(error).__name__}: {error}).",

@@ -81,6 +81,32 @@ def test_code_in_the_weights_of_a_detector_does_not_run(changed, tmp_path):
 
 
 @pytest.mark.models
+def test_a_call_through_what_torch_rebuilds_is_refused(changed, tmp_path):
+    """Torch lets a file have any function called by one of the functions that it allows itself."""
+    from torch._tensor import _rebuild_from_type_v2
+
+    mark = tmp_path / "was here"
+    order = Orders(_rebuild_from_type_v2, exec, dict, (f"open({str(mark)!r}, 'w').close()",), {})
+    path = changed(lambda checkpoint: checkpoint.update(note=order))
+    with pytest.raises(SpaceError, match=r"ask for .*_rebuild_from_type_v2"):
+        Detector(path)
+    assert not mark.exists()
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["forward", "float", "_forward_hooks"])
+def test_a_layer_with_methods_of_its_own_is_refused(changed, name):
+    """What is called on a network would be what the file put there."""
+
+    def change(checkpoint):
+        layers = checkpoint["model"].model
+        layers[0].__dict__[name] = {1: layers[1]} if name.endswith("hooks") else layers[1]
+
+    with pytest.raises(SpaceError, match=f"a layer brings {name} of its own"):
+        Detector(changed(change))
+
+
+@pytest.mark.models
 def test_the_constructor_of_a_network_is_not_called(made, changed, tmp_path):
     """It evaluates the activation that it is given as text."""
     from ultralytics.nn.modules import Conv

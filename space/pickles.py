@@ -1,0 +1,186 @@
+"""What a pickle asks for, found without obeying it.
+
+A pickle is a list of orders to a machine with a stack and a memory. Here the orders are followed
+with nothing but notes on the stack: what kind of thing would lie there, how deep it is nested, and
+how large it would be if it were written out. So a file is refused before any reader obeys it.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+from dataclasses import dataclass
+
+_MOST_DEEP, _LARGEST_WRITTEN_OUT = 2000, 1_000_000
+"""Of tuples: deeper ones overflow the stack of readers; one that holds the one before twice, and so
+on, takes for ever to be looked up."""
+
+_READ_BY_TORCH = frozenset(
+    "GLOBAL NEWOBJ REDUCE BUILD APPEND APPENDS SETITEM SETITEMS MARK TUPLE TUPLE1 TUPLE2 TUPLE3 "
+    "NONE NEWFALSE NEWTRUE EMPTY_TUPLE EMPTY_LIST EMPTY_DICT EMPTY_SET BININT BININT1 BININT2 "
+    "BINFLOAT BINUNICODE SHORT_BINSTRING BINPERSID BINGET LONG_BINGET BINPUT LONG_BINPUT LONG1 "
+    "PROTO STOP".split()
+)
+"""What the restricted reader of torch obeys."""
+_NEWER = frozenset("STACK_GLOBAL FRAME MEMOIZE SHORT_BINUNICODE BINUNICODE8 ADDITEMS".split())
+_TEXTS = frozenset("BINBYTES SHORT_BINBYTES BINSTRING LONG4 UNICODE".split())
+_FILL = frozenset("APPEND APPENDS SETITEM SETITEMS ADDITEMS BUILD".split())
+
+_TENSOR, _PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
+_STORAGE = "storage"
+_PLAIN = re.compile(
+    r"collections\.OrderedDict|_codecs\.encode|(__builtin__|builtins)\.set|torch\.(Size|device)|"
+    rf"{re.escape(_TENSOR)}|{re.escape(_PARAMETER)}|torch\.[A-Z][A-Za-z0-9]*Storage|"
+    r"torch\.(b?float|u?int|complex|half|double|long|short|bool)[0-9a-z_]*"
+)
+"""Numbers, and what they are kept in. Others that torch accepts call what a file gives them."""
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What would lie on the stack."""
+
+    kind: str = ""
+    depth: int = 0
+    size: int = 1
+    first: str = ""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a pickle would do.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        Full names of types and functions that it asks for.
+    odd : frozenset of str
+        What no writer of plain weights would do, in words.
+    """
+
+    names: frozenset[str]
+    odd: frozenset[str]
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a name stands for numbers or what they are kept in."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def read_orders(data: bytes) -> Orders:
+    """Follow the orders of a pickle without obeying them.
+
+    Raises
+    ------
+    ValueError
+        If it is cut off or damaged, or is nested or repeats itself beyond reason.
+    """
+    stack: list[_Note | None] = []
+    memory: dict[int, _Note] = {}
+    names: set[str] = set()
+    odd: set[str] = set()
+    texts = ["", ""]
+    for count, (order, value, _) in enumerate(pickletools.genops(data)):
+        name = order.name
+        if name == "STOP":
+            return Orders(frozenset(names), frozenset(odd))
+        if name in _NEWER:
+            odd.add("a newer pickle protocol than 2, with which torch.save writes")
+        elif name not in _READ_BY_TORCH | _TEXTS:
+            odd.add(f"the pickle order {name}")
+        if name == "MARK":
+            stack.append(None)
+        elif name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
+            place = len(memory) if name == "MEMOIZE" else int(value or 0)
+            if place > count:
+                raise ValueError("it uses places in memory that it has no use for")
+            memory[place] = _top(stack)
+        elif name in ("BINGET", "LONG_BINGET", "GET"):
+            if int(value or 0) not in memory:
+                raise ValueError("it asks for what it has not put into memory")
+            stack.append(memory[int(value or 0)])
+        elif name == "GLOBAL":
+            found = str(value).replace(" ", ".", 1)
+            names.add(found)
+            stack.append(_Note(found))
+        elif name == "STACK_GLOBAL":
+            _popped(stack, 2)
+            names.add(".".join(texts))
+            stack.append(_Note("?"))
+        elif name == "BINPERSID":
+            _popped(stack, 1)
+            stack.append(_Note(_STORAGE))
+        elif name in ("REDUCE", "NEWOBJ"):
+            called, given = _popped(stack, 2)
+            odd |= _odd_call(called, given)
+            made = called.kind if called.kind in (_TENSOR, _PARAMETER) else ""
+            stack.append(_Note(f"made by {made}" if made else "object", *_joined([called, given])))
+        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            parts = _popped(stack, int(name[-1]))
+            stack.append(_Note("tuple", *_joined(parts), parts[0].kind))
+        elif name == "TUPLE":
+            parts = _popped_to_mark(stack)
+            stack.append(_Note("tuple", *_joined(parts), parts[0].kind if parts else ""))
+        elif name not in ("PROTO", "FRAME"):
+            _follow(order, stack)
+        if isinstance(value, str):
+            texts = [texts[1], value]
+    raise ValueError("it has no end")
+
+
+def _odd_call(called: _Note, given: _Note) -> set[str]:
+    """Say what is odd in a call: only what has a name is called, tensors are made of numbers."""
+    if called.kind in ("", "tuple", "object", _STORAGE) or called.kind.startswith("made by "):
+        return {"a call of something that it has made itself"}
+    if called.kind == _TENSOR and given.first != _STORAGE:
+        return {"a tensor without numbers of its own"}
+    if called.kind == _PARAMETER and given.first != f"made by {_TENSOR}":
+        return {"a parameter that is no tensor"}
+    return set()
+
+
+def _follow(order: pickletools.OpcodeInfo, stack: list[_Note | None]) -> None:
+    """Follow any other order, by what pickletools says that it takes and gives."""
+    before = [kind.name for kind in order.stack_before]
+    if "mark" in before:
+        parts = _popped_to_mark(stack)
+        parts += _popped(stack, before.index("mark"))
+    else:
+        parts = _popped(stack, len(before))
+    for _ in order.stack_after:
+        # Tables and lists are no keys of tables: nobody goes through what they hold to any depth.
+        kind = "object" if order.name != "BUILD" else parts[0].kind
+        depth = 1 + max((part.depth for part in parts), default=0)
+        stack.append(_Note(kind, 1 if order.name in _FILL else depth))
+
+
+def _joined(parts: list[_Note]) -> tuple[int, int]:
+    depth = 1 + max((part.depth for part in parts), default=0)
+    size = 1 + sum(part.size for part in parts)
+    if depth > _MOST_DEEP or size > _LARGEST_WRITTEN_OUT:
+        raise ValueError("it is nested or repeats itself beyond reason")
+    return depth, size
+
+
+def _top(stack: list[_Note | None]) -> _Note:
+    note = stack[-1] if stack else None
+    if note is None:
+        raise ValueError("it keeps what is not there")
+    return note
+
+
+def _popped(stack: list[_Note | None], count: int) -> list[_Note]:
+    parts = [stack.pop() if stack else None for _ in range(count)][::-1]
+    if any(part is None for part in parts):
+        raise ValueError("it takes what is not there")
+    return [part for part in parts if part is not None]
+
+
+def _popped_to_mark(stack: list[_Note | None]) -> list[_Note]:
+    parts: list[_Note] = []
+    while stack:
+        part = stack.pop()
+        if part is None:
+            return parts[::-1]
+        parts.append(part)
+    raise ValueError("it takes what is not there")
