@@ -48,6 +48,7 @@ BAD_NUMBERS = "Likely causes: a broken gain reference or a broken file"
 
 _DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard deviations above it
 _SAMPLE_PX = 1_000_000
+_HALF_RANGE = 32768.0  # of 16 bits
 _BLOCKS = 16
 _NOISE_SPREAD = 4.0  # of noise alone 1, of binned or shifted noise 2; of real maps from 60 on
 _LEAST_BLOCK_PX = 4
@@ -99,8 +100,10 @@ def judge(data: np.ndarray) -> Verdict:
     share = counts[most] / finite.size
     if share >= CONSTANT_SHARE:
         causes = NO_LIGHT if values[most] <= 0 else TOO_BRIGHT
+        # A few windows in a black grid are few pixels, but all in some places.
+        useless = len(values) == 1 or bool(judge_structure(data))
         return Verdict(
-            f"{_percent(share)} of its pixels have the value {values[most]:g}", causes, True
+            f"{_percent(share)} of its pixels have the value {values[most]:g}", causes, useless
         )
     if _is_dark(finite):
         return Verdict("it is dark: no beam reached the camera", NO_LIGHT, useless=True)
@@ -125,7 +128,8 @@ def judge_structure(data: np.ndarray) -> Verdict:
     rows, columns = (length // side_px for length in sample.shape)
     blocks = sample[: rows * side_px, : columns * side_px].reshape(rows, side_px, columns, side_px)
     means = blocks.mean(axis=(1, 3))
-    noise = float(np.sqrt(np.nanmedian(blocks.var(axis=(1, 3)))))
+    variances = blocks.var(axis=(1, 3))
+    noise = float(np.sqrt(np.nanmedian(variances) or np.nanmean(variances)))
     spread = float(np.nanstd(means)) * side_px
     if not np.isfinite(spread) or not noise or spread > _NOISE_SPREAD * noise:
         return GOOD
@@ -152,6 +156,8 @@ def _is_dark(values: np.ndarray) -> bool:
     spread, too, but no middle around zero.
     """
     low, middle, high = np.percentile(values, (16, 50, 99))
+    if middle < -_HALF_RANGE / 2:  # unsigned counts kept as signed numbers, less half their range
+        low, middle, high = low + _HALF_RANGE, middle + _HALF_RANGE, high + _HALF_RANGE
     noise = middle - low
     return bool(middle <= noise / 2 and high <= max(0.0, _DARK_NOISE * noise))
 

@@ -112,3 +112,21 @@ def test_pieces_without_light_are_counted_and_the_moment_is_told():
     assert not lost.useless
     assert judge_pieces([dark, light] + [dark] * 3).seen == "4 of its 5 pieces are dark"
     assert judge_pieces([dark] * 3).useless
+
+
+def test_unsigned_counts_that_were_shifted_are_judged_by_their_light():
+    """SerialEM can keep unsigned pictures as signed ones, less half the range."""
+    rng = np.random.default_rng(5)
+    picture = (rng.poisson(900, (400, 400)) - 32768).astype(np.int16)
+    assert not judge(picture)
+    assert judge(np.full((400, 400), -32768, np.int16)).useless
+
+
+def test_a_few_windows_in_a_black_grid_are_something():
+    picture = np.zeros((2000, 2000), np.int16)
+    for row in range(100, 2000, 400):
+        picture[row : row + 70, 900:960] = 180
+    verdict = judge(picture)
+    assert verdict and not verdict.useless
+    scattered = (np.random.default_rng(6).random((2000, 2000)) < 0.005).astype(np.int16)
+    assert judge(scattered).useless
