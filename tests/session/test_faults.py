@@ -226,7 +226,7 @@ def test_targets_that_pacetomo_has_begun_with_are_told_and_not_chosen_anew(sessi
     exposures = len(run.exposures)
     outcome = run.run(4)
     assert outcome.result.ok
-    assert "G1_L01_tgts.txt was cut off, but PACEtomo has begun" in outcome.log
+    assert "G1_L01_tgts.txt is incomplete, but PACEtomo has begun" in outcome.log
     assert not any(item.acquire for item in run.items)
     assert len(run.exposures) == exposures
     assert not (run.directory / "G1_L02_tgt_001_view.mrc").exists()
