@@ -216,7 +216,7 @@ class Schedule:
     def _worker_pids(self) -> list[int]:
         found = []
         for path in self.maps.glob(".SPACE_worker_*.txt"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 found.append(int(json.loads(path.read_text(encoding="utf-8"))["pid"]))
         return found
 
