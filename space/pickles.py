@@ -11,6 +11,9 @@ import pickletools
 import re
 from dataclasses import dataclass
 
+LARGEST_BYTES = 64_000_000
+"""Of the description in a checkpoint; its numbers lie beside it."""
+
 _MOST_DEEP, _LARGEST_WRITTEN_OUT = 2000, 1_000_000
 """Of tuples: deeper ones overflow the stack of readers; one that holds the one before twice, and so
 on, takes for ever to be looked up."""
@@ -24,6 +27,7 @@ _READ_BY_TORCH = frozenset(
 """What the restricted reader of torch obeys."""
 _NEWER = frozenset("STACK_GLOBAL FRAME MEMOIZE SHORT_BINUNICODE BINUNICODE8 ADDITEMS".split())
 _TEXTS = frozenset("BINBYTES SHORT_BINBYTES BINSTRING LONG4 UNICODE".split())
+_KNOWN = _READ_BY_TORCH | _TEXTS
 _FILL = frozenset("APPEND APPENDS SETITEM SETITEMS ADDITEMS BUILD".split())
 
 _TENSOR, _PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
@@ -86,7 +90,7 @@ def read_orders(data: bytes) -> Orders:
             return Orders(frozenset(names), frozenset(odd))
         if name in _NEWER:
             odd.add("a newer pickle protocol than 2, with which torch.save writes")
-        elif name not in _READ_BY_TORCH | _TEXTS:
+        elif name not in _KNOWN:
             odd.add(f"the pickle order {name}")
         if name == "MARK":
             stack.append(None)

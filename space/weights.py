@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from space.errors import SpaceError
-from space.pickles import is_plain, read_orders
+from space.pickles import LARGEST_BYTES, is_plain, read_orders
 from space.trust import MODELS_DIR, ON_WORKER, is_trusted
 
 log = logging.getLogger("space.weights")
@@ -31,7 +31,6 @@ Allow = Callable[[str], Any]
 """Full name of a type or function -> what stands for it, or None."""
 
 _HEAD_BYTES = 512
-_LARGEST_PICKLE_BYTES = 200_000_000
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _YOLOV5 = ("models.yolo.", "models.common.", "models.experimental.")
 _LAYERS = ("numpy.", "torch.nn.modules.", "ultralytics.nn.")
@@ -161,7 +160,7 @@ def _refuse_other_archives(archive: zipfile.ZipFile, path: Path) -> None:
             where,
             "Use the .pt file of an ultralytics detector or the .pth file of an nnU-Net v2 model.",
         )
-    if archive.getinfo(found[0]).file_size > _LARGEST_PICKLE_BYTES:
+    if archive.getinfo(found[0]).file_size > LARGEST_BYTES:
         raise SpaceError("The table of this checkpoint is too large to be weights.", where)
     if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
         raise SpaceError(

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.pickles import read_orders
+from space.pickles import LARGEST_BYTES, read_orders
 
-_LARGEST_PICKLE_BYTES = 64_000_000
 _HEADS = re.compile(r"decoder\.seg_layers\.\d+\.weight")
 _SHAPE = 2
 """Where the shape is among what an array is made of: numbers, offset, shape, and more."""
@@ -63,7 +62,7 @@ def read_facts(path: Path) -> CheckpointFacts:
     try:
         with zipfile.ZipFile(path) as archive:
             (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
-            if archive.getinfo(name).file_size > _LARGEST_PICKLE_BYTES:
+            if archive.getinfo(name).file_size > LARGEST_BYTES:
                 raise ValueError("its description is too large")
             data = archive.read(name)
             read_orders(data)
