@@ -61,7 +61,7 @@ _COMMON = """
 import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from space.jobs import monitor, pool, presence, queue, worker
+from space.jobs import launch, monitor, presence, queue, worker
 
 quick = presence.Patience(**{quick!r})
 for module in (presence, queue, worker):

@@ -40,7 +40,7 @@ from unittest import mock
 import numpy as np
 
 from space import pacetomo, plots
-from space.jobs import needs, pool
+from space.jobs import launch, needs
 from space.simulation.judge import double_exposed
 from space.simulation.plan import Plan
 from space.simulation.run import judged
@@ -158,7 +158,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         mock.patch.object(plots, "plot_targets", _draw_nothing),  # slow, and nobody looks
         mock.patch.object(plots, "plot_segmentation", _draw_nothing),
         mock.patch.object(plots, "plot_detection", _draw_nothing),
-        mock.patch.object(pool, "ensure_worker", worker),
+        mock.patch.object(launch, "ensure_worker", worker),
         mock.patch.object(needs, "missing_here", lambda *asked: []),  # the truth needs no models
     ):
         result = simulation.run(text, "SPACEtomo")

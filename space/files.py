@@ -257,6 +257,12 @@ def write_text_atomic(target: Path, text: str, newline: str = "\n") -> None:
     write_bytes_atomic(target, body.encode("utf-8"))
 
 
+def remove_if_possible(path: Path) -> None:
+    """Remove a file; one that is missing or in use is left as it is."""
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+
+
 def move_aside(path: Path) -> Path:
     """Rename a file to `<stem>_earlier<suffix>`, with a number when there is one; return it."""
     path = Path(path)

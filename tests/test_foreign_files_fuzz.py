@@ -27,7 +27,7 @@ from space import images, pacetomo
 from space import settings as space_settings
 from space.constants import read_constants
 from space.errors import SpaceError
-from space.jobs import claims, engine, pool, presence, queue, results
+from space.jobs import claims, engine, launch, presence, queue, results
 from space.lamellae.boxes import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
@@ -71,7 +71,7 @@ OPENS = re.compile(
     r"|Image\.open|PngImageFile\("
 )
 READ_HERE = """
-files images saved claims engine pool presence queue records results mdoc moving mrc navfile
+files images saved claims engine launch presence queue records results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 constants autodoc instrument policy text_files
 """
@@ -252,8 +252,10 @@ READERS = {
     "life": Reader(
         presence.read_beat, ".SPACE_worker_host-1-abc123.txt", as_json({**WORKER, "beat": 3})
     ),
-    "start": Reader(pool._start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})),
-    "last message": Reader(pool.last_message, "w.log", b"2026-01-01 10:00:00 INFO nothing.\n" * 9),
+    "start": Reader(launch._start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})),
+    "last message": Reader(
+        launch.last_message, "w.log", b"2026-01-01 10:00:00 INFO nothing.\n" * 9
+    ),
     "boxes": Reader(inference.read_boxes, "b.json", as_json({"boxes": [BOX]}), (SpaceError,)),
     "boxes, facts": Reader(results._boxes_facts, "b.json", as_json({"boxes": [BOX], "map": "a"})),
     "JSON beside": Reader(lambda p: images.read_json_beside(p), "a.json", as_json(FACTS)),

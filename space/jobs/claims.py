@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from space.files import parse_json, read_bytes_bounded, share_as_folder
+from space.files import parse_json, read_bytes_bounded, remove_if_possible, share_as_folder
 from space.jobs.presence import Worker
 from space.jobs.records import Job, name_problem
 from space.predicates import is_whole
@@ -61,7 +61,7 @@ def create_claim(claim: Claim) -> bool:
             json.dump(content, stream)
         share_as_folder(claim.path)
     except OSError:
-        remove(claim.path)
+        remove_if_possible(claim.path)
         raise
     return True
 
@@ -115,9 +115,3 @@ def all_claims(map_dir: Path) -> list[Claim]:
             if claim is not None:
                 claims.append(claim)
     return claims
-
-
-def remove(path: Path) -> None:
-    """Remove a file that may be gone or in use."""
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -27,15 +27,15 @@ from typing import Any
 from space.config import load_config
 from space.errors import SpaceError
 from space.images import FileState, file_state, is_whole_png, read_json_beside, read_png_text
-from space.jobs.marks import ModelMarks
-from space.jobs.needs import missing_here
-from space.jobs.pool import (
+from space.jobs.launch import (
     START_SECONDS,
     last_message,
     no_worker,
     start_worker,
     worker_log_path,
 )
+from space.jobs.marks import ModelMarks
+from space.jobs.needs import missing_here
 from space.jobs.presence import Watch
 from space.jobs.queue import JobFolder, JobStatus
 from space.jobs.records import name_problem

@@ -15,7 +15,7 @@ from typing import Any
 
 from space.config import Config
 from space.errors import SpaceError, shown
-from space.jobs.pool import python_executable
+from space.jobs.launch import python_executable
 from space.jobs.records import TASKS
 from space.models.fitness import detection_problems, segmentation_problems
 

@@ -28,6 +28,7 @@ from space.files import (
     decode,
     read_bytes_bounded,
     refuse_link,
+    remove_if_possible,
     says_full,
     share_as_folder,
     write_text_atomic,
@@ -40,7 +41,6 @@ from space.jobs.claims import (
     claim_path,
     create_claim,
     read_claim,
-    remove,
 )
 from space.jobs.presence import (
     Beat,
@@ -365,7 +365,7 @@ class JobFolder:
         except OSError:
             return False
         finally:
-            remove(probe)
+            remove_if_possible(probe)
 
     def finish(self, claim: Claim) -> bool:
         """Note that a job is done; False if the claim was lost or no fitting result is there."""
@@ -375,11 +375,11 @@ class JobFolder:
             if not self._results.fits(claim.job):
                 reason = "the result does not fit the map (did the map change meanwhile?)"
                 change.state = self._retry(change.state, claim.job, claim.attempt, reason)
-                remove(claim.path)
+                remove_if_possible(claim.path)
                 return False
             run = change.state.runs.find(claim.job.key) or Run(claim.job, "", claim.attempt)
             change.state = change.state.ran(replace(run, state="done", reason=""))
-            remove(claim.path)
+            remove_if_possible(claim.path)
             return True
 
     def fail(self, claim: Claim, reason: str) -> None:
@@ -387,14 +387,14 @@ class JobFolder:
         with self._transaction() as change:
             if self.owns(claim):
                 change.state = self._retry(change.state, claim.job, claim.attempt, reason)
-                remove(claim.path)
+                remove_if_possible(claim.path)
 
     def release(self, claim: Claim, reason: str = "the worker was stopped") -> None:
         """Give a job back that was not the reason for stopping; the attempt does not count."""
         with self._transaction() as change:
             if self.owns(claim):
                 change.state = self._given_back(change.state, claim.job, claim.attempt, reason)
-                remove(claim.path)
+                remove_if_possible(claim.path)
 
     def release_process(self, pid: int) -> None:
         """Give back the jobs of a process of this machine that was ended on purpose."""
@@ -404,10 +404,10 @@ class JobFolder:
                     change.state = self._given_back(
                         change.state, claim.job, claim.attempt, "the worker was stopped"
                     )
-                    remove(claim.path)
+                    remove_if_possible(claim.path)
             for beat, path in all_beats(self.map_dir):
                 if beat.worker.is_here and beat.worker.pid == pid:
-                    remove(path)
+                    remove_if_possible(path)
 
     def has_worked(self, pid: int) -> bool:
         """Tell whether a process of this machine, living or not, has taken a job here."""
@@ -494,7 +494,7 @@ class JobFolder:
             reason = self._lost(claim)
             if not reason:
                 continue
-            remove(claim.path)
+            remove_if_possible(claim.path)
             if os.path.lexists(claim.path):  # in use (Windows): the next look will do
                 continue
             run = state.runs.find(claim.job.key)
@@ -511,7 +511,7 @@ class JobFolder:
                 state = self._after_death(state, run.job, run.attempt, reason)
         for beat, path in all_beats(self.map_dir):
             if not self._alive(beat.worker):
-                remove(path)
+                remove_if_possible(path)
         return state
 
     def _after_death(self, state: _State, job: Job, attempt: int, reason: str) -> _State:

@@ -14,7 +14,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
 from space.images import read_png
-from space.jobs import pool
+from space.jobs import launch
 from space.jobs.marks import ModelMarks
 from space.jobs.queue import JobFolder, QueueLockedError
 from space.lamellae.boxes import Box
@@ -51,7 +51,7 @@ class WorkerWatch:
         now = time.monotonic()
         if self.session.own_inference and now - self.checked_s >= _CHECK_WORKERS_EVERY_S:
             self.checked_s = now
-            pool.ensure_worker(self.folder, self.session.space_dir)
+            launch.ensure_worker(self.folder, self.session.space_dir)
 
 
 def job_folder(session: GridSession) -> JobFolder:
@@ -165,7 +165,7 @@ def submit_segmentation(session: GridSession, picture: Path, again: bool = False
         return
     log.info("%s is queued for segmentation.", picture.name)
     if session.own_inference:
-        pool.ensure_worker(folder, session.space_dir)
+        launch.ensure_worker(folder, session.space_dir)
 
 
 def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:

@@ -19,7 +19,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
-from space.jobs.pool import ensure_worker
+from space.jobs.launch import ensure_worker
 from space.jobs.queue import JobFolder
 ensure_worker(JobFolder(Path({maps!r})), Path({program!r}))
 print("told on standard error", file=sys.stderr)

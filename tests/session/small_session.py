@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from space import pacetomo
-from space.jobs import needs, pool
+from space.jobs import launch, needs
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.simulation.scripts import with_settings
 from space.simulator import Policy, ScriptResult
@@ -123,7 +123,7 @@ class SmallSession:
                 time_scale=0.0, grids={1: grid()},
             ) as simulation:  # fmt: skip
                 without_lamella_pictures(self._monkeypatch)
-                self._monkeypatch.setattr(pool, "ensure_worker", TruthWorker(simulation))
+                self._monkeypatch.setattr(launch, "ensure_worker", TruthWorker(simulation))
                 # The truth needs no models.
                 self._monkeypatch.setattr(needs, "missing_here", lambda *asked: [])
                 self._choose_scripts(simulation)

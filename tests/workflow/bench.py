@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from space import plots
-from space.jobs import needs, pool
+from space.jobs import launch, needs
 from space.pacetomo import Target
 from space.simulation.scripts import with_settings
 from space.simulator import Policy, Simulation
@@ -72,7 +72,7 @@ class Bench:
         )
         self.grid = grid
         self.worker = TruthWorker(self.simulation)
-        monkeypatch.setattr(pool, "ensure_worker", self.worker)
+        monkeypatch.setattr(launch, "ensure_worker", self.worker)
         monkeypatch.setattr(needs, "missing_here", lambda *asked: [])  # the truth needs no models
 
     def run(self, level: int, **settings: object):

@@ -21,8 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.files import read_json, refuse_link, share_as_folder, write_text_atomic
-from space.jobs.claims import remove
+from space.files import (
+    read_json,
+    refuse_link,
+    remove_if_possible,
+    share_as_folder,
+    write_text_atomic,
+)
 from space.jobs.presence import pid_alive, this_machine
 from space.jobs.queue import JobFolder
 from space.predicates import is_number
@@ -149,7 +154,7 @@ def last_message(path: Path) -> str:
 
 def forget_start(map_dir: Path, device: str) -> None:
     """Note that a worker has started well (called by the worker itself)."""
-    remove(_start_path(map_dir, device))
+    remove_if_possible(_start_path(map_dir, device))
 
 
 def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
@@ -172,7 +177,7 @@ def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
         said = last_message(log_path)
         log.error("The worker on %s did not start (%d times): %s", device, failures, said)
         if failures >= MAX_STARTS and not folder.workers() and folder.takes_files():
-            remove(path)
+            remove_if_possible(path)
             folder.give_up_waiting(no_worker(said, log_path))
             return
     process = start_worker([folder.map_dir], space_dir, device)

@@ -6,8 +6,8 @@ import pytest
 from helpers import beat, make_map, write_worker_script
 
 from space.errors import SpaceError
-from space.jobs import pool
-from space.jobs.pool import ensure_worker, python_executable
+from space.jobs import launch
+from space.jobs.launch import ensure_worker, python_executable
 from space.jobs.presence import Worker, pid_alive, this_machine
 from space.jobs.queue import JobFolder
 
@@ -61,12 +61,12 @@ def test_worker_starts_once_works_and_stays(maps, space_dir):
 
 
 def test_nothing_waits_nothing_starts(maps, space_dir, monkeypatch):
-    monkeypatch.setattr(pool, "start_worker", None)
+    monkeypatch.setattr(launch, "start_worker", None)
     ensure_worker(JobFolder(maps), space_dir)
 
 
 def test_crashed_worker_is_replaced_and_its_job_done(maps, space_dir, monkeypatch):
-    monkeypatch.setattr(pool, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(launch, "RETRY_SECONDS", 0.0)
     once = 'p = Path(map_dir) / "died"\n        if not p.exists(): p.touch(); os._exit(9)'
     write_worker_script(space_dir, action=once)
     submit(maps)
@@ -82,13 +82,13 @@ def test_crashed_worker_is_replaced_and_its_job_done(maps, space_dir, monkeypatc
 
 
 def test_worker_that_cannot_start_is_told_and_given_up(maps, space_dir, monkeypatch):
-    monkeypatch.setattr(pool, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(launch, "RETRY_SECONDS", 0.0)
     write_worker_script(space_dir, before="raise ImportError('no module named torchlight')")
     submit(maps)
     folder = JobFolder(maps)
     starts = []
-    start = pool.start_worker
-    monkeypatch.setattr(pool, "start_worker", lambda *a: starts.append(a) or start(*a))
+    start = launch.start_worker
+    monkeypatch.setattr(launch, "start_worker", lambda *a: starts.append(a) or start(*a))
 
     def failed():
         ensure_worker(JobFolder(maps), space_dir)
@@ -104,7 +104,7 @@ def test_worker_that_cannot_start_is_told_and_given_up(maps, space_dir, monkeypa
 def test_living_worker_of_this_machine_is_enough(maps, space_dir, monkeypatch):
     submit(maps)
     beat(maps, Worker("x", this_machine(), os.getpid(), "auto"), 1)
-    monkeypatch.setattr(pool, "start_worker", None)
+    monkeypatch.setattr(launch, "start_worker", None)
     ensure_worker(JobFolder(maps), space_dir)
 
 
@@ -114,7 +114,7 @@ def test_job_of_a_far_worker_gets_somebody_who_watches_it(maps, space_dir, monke
     beat(maps, far, 1)
     JobFolder(maps).claim(far)
     started = []
-    monkeypatch.setattr(pool, "_start_or_give_up", lambda *a: started.append(a[2]))
+    monkeypatch.setattr(launch, "_start_or_give_up", lambda *a: started.append(a[2]))
     ensure_worker(JobFolder(maps), space_dir)
     assert started == ["auto"]
 
@@ -122,7 +122,7 @@ def test_job_of_a_far_worker_gets_somebody_who_watches_it(maps, space_dir, monke
 def test_stop_file_keeps_workers_from_starting(maps, space_dir, monkeypatch):
     submit(maps)
     (maps / "SPACE_stop.txt").touch()
-    monkeypatch.setattr(pool, "start_worker", None)
+    monkeypatch.setattr(launch, "start_worker", None)
     ensure_worker(JobFolder(maps), space_dir)
 
 
