@@ -15,8 +15,8 @@ from .labels import KINDS, LABEL
 from .site import Site, make_site
 
 if TYPE_CHECKING:
+    from space.simulator.specimen.canvas import Window
     from space.simulator.specimen.labels import LamellaKind
-    from space.simulator.specimen.lamella import Window
 
 FINEST_UM = 0.002  # pitch of the finest texture: closer pixels are interpolated
 FILM_UM = 0.030  # the same for what is outside of lamellae

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .lamella import Raster, paint
+from .canvas import Raster
+from .lamella import paint
 from .site import Site
 
 FINE_UM = 0.010
