@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LARGEST_BYTES = 64_000_000
@@ -79,57 +80,134 @@ def read_orders(data: bytes) -> Orders:
     ValueError
         If it is cut off or damaged, or is nested or repeats itself beyond reason.
     """
-    stack: list[_Note | None] = []
-    memory: dict[int, _Note] = {}
-    names: set[str] = set()
-    odd: set[str] = set()
-    texts = ["", ""]
-    for count, (order, value, _) in enumerate(pickletools.genops(data)):
-        name = order.name
-        if name == "STOP":
-            return Orders(frozenset(names), frozenset(odd))
-        if name in _NEWER:
-            odd.add("a newer pickle protocol than 2, with which torch.save writes")
-        elif name not in _KNOWN:
-            odd.add(f"the pickle order {name}")
-        if name == "MARK":
-            stack.append(None)
-        elif name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
-            place = len(memory) if name == "MEMOIZE" else int(value or 0)
-            if place > count:
-                raise ValueError("it uses places in memory that it has no use for")
-            memory[place] = _top(stack)
-        elif name in ("BINGET", "LONG_BINGET", "GET"):
-            if int(value or 0) not in memory:
-                raise ValueError("it asks for what it has not put into memory")
-            stack.append(memory[int(value or 0)])
-        elif name == "GLOBAL":
-            found = str(value).replace(" ", ".", 1)
-            names.add(found)
-            stack.append(_Note(found))
-        elif name == "STACK_GLOBAL":
-            _popped(stack, 2)
-            names.add(".".join(texts))
-            stack.append(_Note("?"))
-        elif name == "BINPERSID":
-            _popped(stack, 1)
-            stack.append(_Note(_STORAGE))
-        elif name in ("REDUCE", "NEWOBJ"):
-            called, given = _popped(stack, 2)
-            odd |= _odd_call(called, given)
-            made = called.kind if called.kind in (_TENSOR, _PARAMETER) else ""
-            stack.append(_Note(f"made by {made}" if made else "object", *_joined([called, given])))
-        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            parts = _popped(stack, int(name[-1]))
-            stack.append(_Note("tuple", *_joined(parts), parts[0].kind))
-        elif name == "TUPLE":
-            parts = _popped_to_mark(stack)
-            stack.append(_Note("tuple", *_joined(parts), parts[0].kind if parts else ""))
-        elif name not in ("PROTO", "FRAME"):
-            _follow(order, stack)
-        if isinstance(value, str):
-            texts = [texts[1], value]
+    machine = _Machine()
+    for order, value, _ in pickletools.genops(data):
+        if order.name == "STOP":
+            return Orders(frozenset(machine.names), frozenset(machine.odd))
+        machine.follow(order, value)
     raise ValueError("it has no end")
+
+
+class _Machine:
+    """Stack and memory of a reader that only notes what it would make.
+
+    Attributes
+    ----------
+    names, odd : set of str
+        As in `Orders`.
+    """
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.odd: set[str] = set()
+        self._stack: list[_Note | None] = []  # None is a mark
+        self._memory: dict[int, _Note] = {}
+        self._last_texts = ("", "")
+        self._followed = 0
+
+    def follow(self, order: pickletools.OpcodeInfo, value: object) -> None:
+        """Follow one order; `value` is its argument in the file."""
+        if order.name in _NEWER:
+            self.odd.add("a newer pickle protocol than 2, with which torch.save writes")
+        elif order.name not in _KNOWN:
+            self.odd.add(f"the pickle order {order.name}")
+        handler = _HANDLERS.get(order.name)
+        if handler is None:
+            _follow(order, self._stack)
+        else:
+            handler(self, value)
+        if isinstance(value, str):
+            self._last_texts = (self._last_texts[1], value)
+        self._followed += 1
+
+    def skip(self, value: object) -> None:
+        """Follow an order that changes neither stack nor memory."""
+
+    def mark(self, value: object) -> None:
+        self._stack.append(None)
+
+    def put(self, value: object) -> None:
+        self._remember(_place(value))
+
+    def memoize(self, value: object) -> None:
+        self._remember(len(self._memory))
+
+    def get(self, value: object) -> None:
+        if _place(value) not in self._memory:
+            raise ValueError("it asks for what it has not put into memory")
+        self._stack.append(self._memory[_place(value)])
+
+    def name(self, value: object) -> None:
+        """Put a type or a function on the stack."""
+        found = str(value).replace(" ", ".", 1)
+        self.names.add(found)
+        self._stack.append(_Note(found))
+
+    def name_on_stack(self, value: object) -> None:
+        """Put a type or a function on the stack whose name lies there."""
+        _popped(self._stack, 2)
+        self.names.add(".".join(self._last_texts))
+        self._stack.append(_Note("?"))
+
+    def storage(self, value: object) -> None:
+        _popped(self._stack, 1)
+        self._stack.append(_Note(_STORAGE))
+
+    def call(self, value: object) -> None:
+        called, given = _popped(self._stack, 2)
+        self.odd |= _odd_call(called, given)
+        made = called.kind if called.kind in (_TENSOR, _PARAMETER) else ""
+        kind = f"made by {made}" if made else "object"
+        self._stack.append(_Note(kind, *_joined([called, given])))
+
+    def tuple_to_mark(self, value: object) -> None:
+        self._push_tuple(_popped_to_mark(self._stack))
+
+    def tuple_of_1(self, value: object) -> None:
+        self._push_tuple(_popped(self._stack, 1))
+
+    def tuple_of_2(self, value: object) -> None:
+        self._push_tuple(_popped(self._stack, 2))
+
+    def tuple_of_3(self, value: object) -> None:
+        self._push_tuple(_popped(self._stack, 3))
+
+    def _push_tuple(self, parts: list[_Note]) -> None:
+        self._stack.append(_Note("tuple", *_joined(parts), parts[0].kind if parts else ""))
+
+    def _remember(self, place: int) -> None:
+        if place > self._followed:
+            raise ValueError("it uses places in memory that it has no use for")
+        self._memory[place] = _top(self._stack)
+
+
+_HANDLERS: dict[str, Callable[[_Machine, object], None]] = {
+    "PROTO": _Machine.skip,
+    "FRAME": _Machine.skip,
+    "MARK": _Machine.mark,
+    "PUT": _Machine.put,
+    "BINPUT": _Machine.put,
+    "LONG_BINPUT": _Machine.put,
+    "MEMOIZE": _Machine.memoize,
+    "GET": _Machine.get,
+    "BINGET": _Machine.get,
+    "LONG_BINGET": _Machine.get,
+    "GLOBAL": _Machine.name,
+    "STACK_GLOBAL": _Machine.name_on_stack,
+    "BINPERSID": _Machine.storage,
+    "REDUCE": _Machine.call,
+    "NEWOBJ": _Machine.call,
+    "TUPLE": _Machine.tuple_to_mark,
+    "TUPLE1": _Machine.tuple_of_1,
+    "TUPLE2": _Machine.tuple_of_2,
+    "TUPLE3": _Machine.tuple_of_3,
+}
+"""All others are followed by what pickletools says about them (`_follow`)."""
+
+
+def _place(value: object) -> int:
+    """Return a place in memory, as an order names it."""
+    return value if isinstance(value, int) else 0
 
 
 def _odd_call(called: _Note, given: _Note) -> set[str]:
