@@ -22,7 +22,7 @@ from space.simulator.imaging import camera
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import TargetingOptions, class_tables
 
-OPTICS = judge.Optics((0.864, 0.614), 1.6, 60.0)
+OPTICS = judge.SeriesOptics((0.864, 0.614), 1.6, 60.0)
 MITOS = TargetingOptions()
 
 
@@ -83,7 +83,7 @@ def test_dice_counts_classes_that_are_there_and_ignores_what_has_no_picture():
 
 
 def test_beams_are_compared_in_specimen_micrometres():
-    optics = judge.Optics((1, 1), 1.6, 0.0, ((-1.1, 0.0), (0.0, -1.0)))
+    optics = judge.SeriesOptics((1, 1), 1.6, 0.0, ((-1.1, 0.0), (0.0, -1.0)))
     assert judge.beam_conflicts([(0, 0), (1.5, 0)], optics) == 0
     assert judge.beam_conflicts([(0, 0), (0, 1.5)], optics) == 1
 

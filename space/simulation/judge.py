@@ -106,7 +106,7 @@ class GridVerdict:
 
 
 @dataclass(frozen=True)
-class Optics:
+class SeriesOptics:
     """What a tilt series is judged with.
 
     Simulated lamellae are level, whatever pretilt a session was told of: the highest tilt of the
@@ -153,8 +153,8 @@ def excluded(path: Path) -> dict[int, tuple[np.ndarray, str]]:
     known = json.loads(path.read_text(encoding="utf-8"))
     offset = np.array(known["offset_um"] or (0.0, 0.0))
     return {
-        -count: (np.array(one["stage_um"]) + offset, one["category"])
-        for count, one in enumerate(known["others"], 1)
+        -count: (np.array(lamella["stage_um"]) + offset, lamella["category"])
+        for count, lamella in enumerate(known["others"], 1)
     }
 
 
@@ -178,7 +178,7 @@ def match(
 def holds_wanted(
     grid: Grid,
     center_um: tuple[float, float],
-    optics: Optics,
+    optics: SeriesOptics,
     rotation_deg: float,
     wanted: set[int],
 ) -> bool:
@@ -191,7 +191,7 @@ def holds_wanted(
     return bool(np.isin(grid.label_map(m, (n, n)), list(wanted)).any())
 
 
-def beam_conflicts(points_stage_um: np.ndarray, optics: Optics) -> int:
+def beam_conflicts(points_stage_um: np.ndarray, optics: SeriesOptics) -> int:
     """Pairs of points (n, 2) whose beams overlap at the highest tilt by more than 10 nm."""
     squeezed = np.asarray(points_stage_um, float).reshape(-1, 2)
     squeezed = squeezed @ np.asarray(optics.stage_to_specimen).T
@@ -209,7 +209,7 @@ def judge_grid(
     exposures: Sequence[Exposure],
     label_names: Sequence[str],
     options: TargetingOptions,
-    optics: Optics,
+    optics: SeriesOptics,
     rotation_deg: float,
     map_root: str = "",
 ) -> GridVerdict:
@@ -229,7 +229,7 @@ def judge_grid(
         Class names by label value.
     options : TargetingOptions
         What the session was asked for.
-    optics : Optics
+    optics : SeriesOptics
     rotation_deg : float
         Direction of the Record image's columns on the stage.
     map_root : str
@@ -240,55 +240,55 @@ def judge_grid(
     truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
     found_um = np.array([known[n][0] for n in numbers]).reshape(-1, 2)
     pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um)}
-    classes = wanted_values(options, label_names)
+    wanted = wanted_values(options, label_names)
     imaged = {name: taken[0].center_um for name, taken in by_series(exposures).items()}
     verdicts = []
     conflicts = 0
     for i, lamella in enumerate(grid.lamellae):
-        if i not in pairs:
-            verdicts.append(LamellaVerdict(lamella.number, lamella.kind))
-            continue
-        number, error = pairs[i]
-        if number < 0:
-            category = known[number][1]
-            verdicts.append(
-                LamellaVerdict(lamella.number, lamella.kind, found=True, category=category)
-            )
-            continue
-        stem = f"{grid.name}_L{number:02d}"
-        planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
-        conflicts += beam_conflicts(np.array(points), optics)
-        on_wanted = sum(holds_wanted(grid, p, optics, rotation_deg, classes) for p in points)
-        segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
-        has_segmentation = segmentation.exists()
-        verdicts.append(
-            LamellaVerdict(
-                number=lamella.number,
-                kind=lamella.kind,
-                name=stem,
-                found=True,
-                category=known[number][1],
-                error_um=round(error, 3),
-                map=f"{stem}.mrc" if (directory / f"{stem}.mrc").exists() else "",
-                segmentation=segmentation.name if has_segmentation else "",
-                dice=dice(grid, segmentation, label_names) if has_segmentation else {},
-                targets=len(points),
-                on_wanted=on_wanted,
-                tilt_series=n_series,
-                target_spread_um=_spread(planned, points) if n_series else None,
-            )
-        )
-    errors = tuple(v.error_um for v in verdicts if v.error_um is not None)
+        verdict = LamellaVerdict(lamella.number, lamella.kind)
+        if i in pairs:
+            number, error_um = pairs[i]
+            verdict = replace(verdict, found=True, category=known[number][1])
+            if number > 0:
+                stem = f"{grid.name}_L{number:02d}"
+                segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
+                planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
+                conflicts += beam_conflicts(np.array(points), optics)
+                verdict = replace(
+                    verdict,
+                    name=stem,
+                    error_um=round(error_um, 3),
+                    targets=len(points),
+                    on_wanted=sum(
+                        holds_wanted(grid, point, optics, rotation_deg, wanted) for point in points
+                    ),
+                    tilt_series=n_series,
+                    target_spread_um=_spread(planned, points) if n_series else None,
+                    **_map_facts(grid, directory / f"{stem}.mrc", segmentation, label_names),
+                )
+        verdicts.append(verdict)
     return GridVerdict(
         grid.name,
         tuple(verdicts),
         len(numbers) - len(pairs),
         conflicts,
-        errors,
+        tuple(v.error_um for v in verdicts if v.error_um is not None),
         double_exposed(exposures),
         defocus_errors_um(exposures, optics.stage_to_specimen),
         off_lamella(list(imaged.values()), grid.lamellae, label_names),
     )
+
+
+def _map_facts(
+    grid: Grid, map_file: Path, segmentation: Path, label_names: Sequence[str]
+) -> dict[str, Any]:
+    """Files of a lamella's map and its segmentation, as fields of its verdict."""
+    is_segmented = segmentation.exists()
+    return {
+        "map": map_file.name if map_file.exists() else "",
+        "segmentation": segmentation.name if is_segmented else "",
+        "dice": dice(grid, segmentation, label_names) if is_segmented else {},
+    }
 
 
 def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[int]:
@@ -323,9 +323,9 @@ def _target_points(
     planned, points, series = [], [], 0
     for path in sorted(directory.glob(f"{stem}*_tgts.txt")):
         targets = [
-            (one.tsfile, one.stage_um)
-            for one in pacetomo.read(path).targets
-            if one.stage_um is not None
+            (target.tsfile, target.stage_um)
+            for target in pacetomo.read(path).targets
+            if target.stage_um is not None
         ]
         if not targets:
             continue
@@ -346,41 +346,66 @@ def _spread(planned: Sequence[Point], points: Sequence[Point]) -> float:
 
 def summary(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str, Any]:
     """The numbers of a session, as they go into summary.json."""
-    lamellae = [v for g in grids for v in g.lamellae]
-    found = [v for v in lamellae if v.found]
-    false = sum(g.false_positions for g in grids)
-    segmented = [v for v in lamellae if v.dice]
-    targets = sum(v.targets for v in lamellae)
-    series = sum(v.tilt_series for v in lamellae)
-    defocus_errors = [e for g in grids for e in g.defocus_errors_um]
-    by_class: dict[str, list[float]] = {}
-    for verdict in segmented:
-        for name, value in verdict.dice.items():
-            by_class.setdefault(name, []).append(value)
+    lamellae = [lamella for grid in grids for lamella in grid.lamellae]
+    return {
+        **_detection_numbers(grids, lamellae),
+        "maps": sum(bool(lamella.map) for lamella in lamellae),
+        **_segmentation_numbers(lamellae),
+        **_series_numbers(grids, lamellae),
+        "lamellae": [{"grid": grid.grid, **asdict(v)} for grid in grids for v in grid.lamellae],
+        "seconds": seconds,
+    }
+
+
+def _detection_numbers(
+    grids: Sequence[GridVerdict], lamellae: Sequence[LamellaVerdict]
+) -> dict[str, Any]:
+    found = [lamella for lamella in lamellae if lamella.found]
+    false = sum(grid.false_positions for grid in grids)
+    right = sum(lamella.kind == lamella.category for lamella in found)
     return {
         "lamellae_true": len(lamellae),
         "lamellae_found": len(found),
         "recall": _ratio(len(found), len(lamellae)),
         "precision": _ratio(len(found), len(found) + false),
-        "class_accuracy": _ratio(sum(v.kind == v.category for v in found), len(found)),
-        "position_error_um_median": _median([e for g in grids for e in g.errors_um]),
-        "maps": sum(bool(v.map) for v in lamellae),
-        "segmentations": sum(bool(v.segmentation) for v in lamellae),
-        "mean_dice": _mean([_mean(v.dice.values()) for v in segmented]),
+        "class_accuracy": _ratio(right, len(found)),
+        "position_error_um_median": _median([e for grid in grids for e in grid.errors_um]),
+    }
+
+
+def _segmentation_numbers(lamellae: Sequence[LamellaVerdict]) -> dict[str, Any]:
+    segmented = [lamella for lamella in lamellae if lamella.dice]
+    by_class: dict[str, list[float]] = {}
+    for lamella in segmented:
+        for name, value in lamella.dice.items():
+            by_class.setdefault(name, []).append(value)
+    return {
+        "segmentations": sum(bool(lamella.segmentation) for lamella in lamellae),
+        "mean_dice": _mean([_mean(lamella.dice.values()) for lamella in segmented]),
         "dice": {name: _mean(values) for name, values in sorted(by_class.items())},
-        "targets": targets,
-        "targets_on_wanted": sum(v.on_wanted for v in lamellae),
-        "beam_conflicts": sum(g.beam_conflicts for g in grids),
-        "double_exposed_px": sum(g.double_exposed.at_one_tilt for g in grids) if series else None,
-        "double_exposed_px_all_tilts": (
-            sum(g.double_exposed.all_tilts for g in grids) if series else None
-        ),
+    }
+
+
+def _series_numbers(
+    grids: Sequence[GridVerdict], lamellae: Sequence[LamellaVerdict]
+) -> dict[str, Any]:
+    """Numbers of targets and tilt series; what only tilt series tell is None without any."""
+    series = sum(lamella.tilt_series for lamella in lamellae)
+    errors_um = [error for grid in grids for error in grid.defocus_errors_um]
+
+    def of_series(numbers: Iterable[int]) -> int | None:
+        return sum(numbers) if series else None
+
+    return {
+        "targets": sum(lamella.targets for lamella in lamellae),
+        "targets_on_wanted": sum(lamella.on_wanted for lamella in lamellae),
+        "beam_conflicts": sum(grid.beam_conflicts for grid in grids),
+        "double_exposed_px": of_series(grid.double_exposed.at_one_tilt for grid in grids),
+        "double_exposed_px_all_tilts": of_series(grid.double_exposed.all_tilts for grid in grids),
         "tilt_series": series,
-        "targets_off_lamella": sum(g.off_lamella for g in grids) if series else None,
-        "defocus_error_um_median": _median(defocus_errors),
-        "defocus_error_um_max": round(max(defocus_errors), 3) if defocus_errors else None,
-        "lamellae": [{"grid": g.grid, **asdict(v)} for g in grids for v in g.lamellae],
-        "seconds": seconds,
+        "targets_off_lamella": of_series(grid.off_lamella for grid in grids),
+        "defocus_error_um_median": _median(errors_um),
+        "defocus_error_um_max": round(max(errors_um), 3) if errors_um else None,
     }
 
 
@@ -397,31 +422,34 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return round(float(np.mean(known)), 4) if known else None
 
 
+_HEAD = ("files", "class", "found as", "error um", "targets", "on wanted", "series")
+_SHOWN = (
+    "recall", "precision", "class_accuracy", "position_error_um_median", "mean_dice",
+    "targets", "targets_on_wanted", "targets_off_lamella", "beam_conflicts",
+    "double_exposed_px", "tilt_series", "defocus_error_um_median", "defocus_error_um_max",
+)  # fmt: skip
+
+
 def table(result: dict[str, Any]) -> str:
     """The session as a table for a person."""
-    head = ("files", "class", "found as", "error um", "targets", "on wanted", "series")
-    rows = [head]
-    for v in result["lamellae"]:
-        counts = (v["targets"], v["on_wanted"], v["tilt_series"])
-        rows.append(
-            (
-                v["name"] or f"{v['grid']} (none)",
-                v["kind"],
-                v["category"] if v["found"] else "not found",
-                f"{v['error_um']:.2f}" if v["error_um"] is not None else "-",
-                *(str(count) if v["map"] else "-" for count in counts),
-            )
-        )
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    rows = [_HEAD, *map(_row, result["lamellae"])]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
     lines.insert(1, "  ".join("-" * w for w in widths))
     lines.append("")
-    for key in (
-        "recall", "precision", "class_accuracy", "position_error_um_median", "mean_dice",
-        "targets", "targets_on_wanted", "targets_off_lamella", "beam_conflicts",
-        "double_exposed_px", "tilt_series", "defocus_error_um_median", "defocus_error_um_max",
-    ):  # fmt: skip
+    for key in _SHOWN:
         lines.append(f"{key:26s} {'-' if result[key] is None else result[key]}")
-    for level, spent in result["seconds"].items():
-        lines.append(f"seconds {level:18s} {spent:.1f}")
+    for level, spent_s in result["seconds"].items():
+        lines.append(f"seconds {level:18s} {spent_s:.1f}")
     return "\n".join(lines)
+
+
+def _row(verdict: dict[str, Any]) -> tuple[str, ...]:
+    counts = (verdict["targets"], verdict["on_wanted"], verdict["tilt_series"])
+    return (
+        verdict["name"] or f"{verdict['grid']} (none)",
+        verdict["kind"],
+        verdict["category"] if verdict["found"] else "not found",
+        f"{verdict['error_um']:.2f}" if verdict["error_um"] is not None else "-",
+        *(str(count) if verdict["map"] else "-" for count in counts),
+    )

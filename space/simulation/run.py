@@ -279,7 +279,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
     scope.set_low_dose(True)
     scope.go_to_area("R")
     (a, b), (c, d) = scope.optics.stage_to_specimen()
-    optics = judge.Optics(
+    optics = judge.SeriesOptics(
         (width * record_um, height * record_um),
         scope.beam_diameter_um,
         float(used.max_tilt),
