@@ -19,7 +19,7 @@ from typing import Any
 
 from space.simulation.plan import Plan
 from space.simulation.run import run
-from space.simulator.column.instrument import FOLDER
+from space.simulator.column import INSTRUMENT_FOLDER
 
 from .common import PROJECT, parser, report
 
@@ -60,7 +60,7 @@ def main() -> None:
     options.add_argument("--tilt-step", type=float, default=15.0)
     options.add_argument("--only", nargs="+", help="names of instruments")
     args = options.parse_args()
-    names = args.only or sorted(path.stem for path in FOLDER.glob("*.toml"))
+    names = args.only or sorted(path.stem for path in INSTRUMENT_FOLDER.glob("*.toml"))
     result = {name: measure(name, args.seed_start, args.lamellae, args.tilt_step) for name in names}
     report(result, args.json)
 

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 
 from space.simulator import Simulation
-from space.simulator.column.instrument import load_instrument
+from space.simulator.column import load_instrument
 from space.simulator.commands import all_commands
 from space.simulator.specimen import Grid
 

@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 
 from space.simulator import Exposure, Script, Simulation
-from space.simulator.column.instrument import load_instrument
+from space.simulator.column import load_instrument
 from space.simulator.specimen import Grid
 from space.simulator.specimen.labels import LABEL
 

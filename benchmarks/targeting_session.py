@@ -47,7 +47,7 @@ from space.simulation.run import judged
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series
 from space.simulator import Policy, Script, Simulation
-from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.program.session import Exposure
 from space.simulator.specimen import Grid
 from tests.workflow.bench import make_project
@@ -196,7 +196,7 @@ def _draw_nothing(*args: object, **about: object) -> None:
 
 def _instrument(case: Case, folder: Path) -> Path:
     """Write the microscope with pictures of fewer pixels, which is quicker, of the same field."""
-    text = (INSTRUMENTS / f"{case.instrument}.toml").read_text(encoding="utf-8")
+    text = (INSTRUMENT_FOLDER / f"{case.instrument}.toml").read_text(encoding="utf-8")
     sets = "VFTRPSM" if case.binning else "RF"
     for name in sets:
         binning = case.binning or RECORD_BINNING[case.instrument]

@@ -32,8 +32,12 @@ from space.lamellae.boxes import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
 from space.settings import Settings
-from space.simulator.column import instrument
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import (
+    INSTRUMENT_FOLDER,
+    InstrumentError,
+    SEMerror,
+    load_instrument,
+)
 from space.simulator.commands import text_files
 from space.simulator.formats import autodoc as simulated_autodoc
 from space.simulator.formats import mdoc as simulated_mdoc
@@ -301,10 +305,10 @@ READERS = {
     # the simulated microscope
     "answers": Reader(policy.Policy.from_file, "a.toml", ANSWERS, (policy.PolicyError,)),
     "instrument": Reader(
-        instrument.load_instrument,
+        load_instrument,
         "i.toml",
-        (instrument.FOLDER / "talos_200kv.toml").read_bytes(),
-        (instrument.InstrumentError,),
+        (INSTRUMENT_FOLDER / "talos_200kv.toml").read_bytes(),
+        (InstrumentError,),
     ),
     "simulated navigator": Reader(
         written_again(simulated_navfile.read, simulated_navfile.write),

@@ -17,7 +17,7 @@ from space.geometry import MapFrame
 from space.settings import Settings
 from space.simulation import double_exposure, judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
-from space.simulator.column.instrument import load_instrument
+from space.simulator.column import load_instrument
 from space.simulator.imaging import camera
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import TargetingOptions, class_tables

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from space.errors import SpaceError
 from space.project import project_folder
-from space.simulator.column.faults import KINDS
+from space.simulator.column import FAULT_KINDS
 
 if TYPE_CHECKING:
     from space.simulation.plan import Plan
@@ -30,8 +30,8 @@ def add_parser(commands: Any) -> None:
         "real models in real worker processes, and compares the outcome with the truth. "
         "With --session, runs one script on a session that is kept on disk, as if scripts were "
         "run one after another from the script window.",
-        epilog=f"Faults: {', '.join(KINDS)}. Written NAME (the first occasion), NAME@N, NAME@N-M, "
-        "NAME:PROBABILITY or NAME@COMMAND:N (from the N-th call of this command on).",
+        epilog=f"Faults: {', '.join(FAULT_KINDS)}. Written NAME (the first occasion), NAME@N, "
+        "NAME@N-M, NAME:PROBABILITY or NAME@COMMAND:N (from the N-th call of this command on).",
     )
     simulate.set_defaults(do=_simulate)
     simulate.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
@@ -171,7 +171,7 @@ def _existing(path: Path | None) -> Path | None:
 
 def _instrument(name: str | None) -> str | None:
     """Check an instrument; a file is meant wherever the session is opened from later."""
-    from space.simulator.column.instrument import InstrumentError, load_instrument
+    from space.simulator.column import InstrumentError, load_instrument
 
     if name is None:
         return None
@@ -183,7 +183,7 @@ def _instrument(name: str | None) -> str | None:
 
 
 def _serialem(version: str | None) -> str | None:
-    from space.simulator.column.installation import Installation
+    from space.simulator.column import Installation
 
     if version is not None:
         try:
@@ -194,11 +194,11 @@ def _serialem(version: str | None) -> str | None:
 
 
 def _faults(specs: Sequence[str]) -> tuple[str, ...]:
-    from space.simulator.column.faults import FaultSpecError, parse
+    from space.simulator.column import FaultSpecError, parse_fault
 
     try:
         for spec in specs:
-            parse(spec)
+            parse_fault(spec)
     except FaultSpecError as error:
         raise SpaceError(str(error), "--fault") from None
     return tuple(specs)

@@ -213,7 +213,7 @@ def prepare_folder(plan: Plan) -> None:
 
 def grids_of(plan: Plan) -> dict[str, Any]:
     """Give the settings that name the grids of a plan: without an autoloader that on the stage."""
-    from space.simulator.column.instrument import load_instrument
+    from space.simulator.column import load_instrument
 
     if load_instrument(plan.instrument).autoloader_slots:
         return {"grid_list": list(range(1, plan.grids + 1))}

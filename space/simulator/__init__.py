@@ -87,7 +87,7 @@ class Simulation:
         serialem: str | Installation = NEWEST,
     ) -> None:
         from space.simulator.column.faults import Faults
-        from space.simulator.column.instrument import load_instrument
+        from space.simulator.column.instrument_file import load_instrument
         from space.simulator.program.session import Session
 
         directory = Path(directory).resolve()

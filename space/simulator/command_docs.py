@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from space.simulator.column.faults import KINDS
+from space.simulator.column.faults import FAULT_KINDS
 from space.simulator.commands import command_groups
 from space.simulator.formats.atomic import write_text_atomic
 from space.simulator.python.argkeys import command_table
@@ -93,7 +93,7 @@ def command_tables() -> str:
 def fault_table() -> str:
     """Table of the faults on demand, in Markdown."""
     lines = ["| fault | is counted by | scripts see | people see |", "|---|---|---|---|"]
-    for name, kind in KINDS.items():
+    for name, kind in FAULT_KINDS.items():
         lines.append(f"| `{name}` | {kind.occasion} | {kind.scripts} | {kind.operator} |")
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import pytest
 
 from space.microscope.requirements import COMMANDS, LOWEST_VERSION
 from space.simulator import Simulation
-from space.simulator.column.installation import Installation
+from space.simulator.column import Installation
 from space.simulator.python.argkeys import command_table
 from tests.simulator.fakes import SpotGrid
 

@@ -16,8 +16,7 @@ from space.jobs import launch, needs
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.simulation.scripts import with_settings
 from space.simulator import Policy, ScriptResult
-from space.simulator.column.faults import Faults
-from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc
 from space.simulator.keeping.persist import Setup, kept, pictures
 from space.simulator.program.session import Exposure, Script
@@ -62,7 +61,7 @@ def grid() -> Grid:
 
 def small_camera(folder: Path) -> Path:
     """Write an instrument with small pictures, and a beam so wide that there are few targets."""
-    text = (INSTRUMENTS / "krios_300kv.toml").read_text(encoding="utf-8")
+    text = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
     text = text.replace("{ binning = 4", "{ binning = 16").replace("4, 8]", "4, 8, 16]")
     text = text.replace("beam_um = 1.6", "beam_um = 6.0")
     path = folder / "small_camera.toml"

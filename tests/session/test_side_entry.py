@@ -11,7 +11,7 @@ from space.simulation.plan import Plan
 from space.simulation.run import judged
 from space.simulation.scripts import with_settings
 from space.simulator import Policy, Script
-from space.simulator.column.instrument import FOLDER
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import Grid
 from tests.workflow.bench import ROOT, Bench, make_project
 
@@ -42,7 +42,7 @@ class Session:
 
 def small_pictures(folder: Path) -> Path:
     """Write the side-entry microscope with smaller pictures, to save time."""
-    text = (FOLDER / "jeol_200kv.toml").read_text(encoding="utf-8")
+    text = (INSTRUMENT_FOLDER / "jeol_200kv.toml").read_text(encoding="utf-8")
     path = folder / "jeol.toml"
     path.write_text(text.replace("{ binning = 4", "{ binning = 8"), encoding="utf-8")
     return path

@@ -17,7 +17,7 @@ import pytest
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
 from space.simulator import Script
-from space.simulator.column.instrument import FOLDER as INSTRUMENTS
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.program.session import Exposure
 from space.simulator.specimen import LABELS
 from tests.workflow.bench import (
@@ -66,7 +66,9 @@ def primary_action(text: str) -> Script:
     return Script("primary", with_settings(text, values))
 
 
-@pytest.fixture(scope="module", params=sorted(path.name for path in INSTRUMENTS.glob("*.toml")))
+@pytest.fixture(
+    scope="module", params=sorted(path.name for path in INSTRUMENT_FOLDER.glob("*.toml"))
+)
 def taken(request, tmp_path_factory) -> Taken:
     """A lamella set up by SPACEtomo and acquired by one primary action after the other."""
     folder = tmp_path_factory.mktemp("defocus")
@@ -78,7 +80,7 @@ def taken(request, tmp_path_factory) -> Taken:
             project,
             monkeypatch,
             cached_grid(("good",), 11),
-            instrument=small_pictures(INSTRUMENTS / request.param, folder),
+            instrument=small_pictures(INSTRUMENT_FOLDER / request.param, folder),
             stage_error_um=0.1,
         )
         bench.place_lamellae()

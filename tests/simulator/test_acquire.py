@@ -7,7 +7,7 @@ import pytest
 from space.simulator import Policy, Script
 from space.simulator.acquire.items import run_acquire
 from space.simulator.acquire.steps import ACTIONS, is_due, not_possible
-from space.simulator.column.errors import ScriptStopped, SEMerror, TaskError
+from space.simulator.column import ScriptStopped, SEMerror, TaskError
 from space.simulator.commands import all_commands
 from space.simulator.program.acquire_state import AcquireParams, LastDone, Step
 from space.simulator.program.policy import ask_yes_no

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import alignment as commands
 from space.simulator.commands import buffers, camera, image_shift
 from space.simulator.measuring import alignment

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
-from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import CAMERA_KINDS, load_instrument, shipped
+from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument, shipped
 from space.simulator.commands import all_commands
 from tests.simulator.fakes import brightest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.column.instrument import load_instrument
+from space.simulator.column import load_instrument
 from space.simulator.imaging.camera import expose
 from tests.simulator.fakes import SpotGrid, brightest
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
+from space.simulator.column import CAMERA_KINDS, load_instrument
 from space.simulator.formats import navfile
 from space.simulator.imaging.images import Image
 from space.simulator.montage.layout import Layout, Pieces

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
+from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument
 from space.simulator.commands import (
     aberrations,
     camera,

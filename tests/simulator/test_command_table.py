@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Simulation, command_docs
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import all_commands
 from space.simulator.python.argkeys import command_table
 from space.simulator.python.module import MODULE_COMMANDS, build_module

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import Controls, load_instrument
+from space.simulator.column import Controls, SEMerror, load_instrument
 from tests.simulator.test_relations import Scope
 
 KRIOS = load_instrument("krios_300kv")

@@ -10,7 +10,7 @@ from space.simulator.column.faults import (
     Fault,
     Faults,
     FaultSpecError,
-    parse,
+    parse_fault,
 )
 
 HEAD = "#!Python\nimport serialem as sem\n"
@@ -32,7 +32,7 @@ HEAD = "#!Python\nimport serialem as sem\n"
     ],
 )
 def test_how_faults_are_written(text, fault):
-    assert parse(text) == fault
+    assert parse_fault(text) == fault
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_how_faults_are_written(text, fault):
 )  # fmt: skip
 def test_what_is_no_fault(text):
     with pytest.raises(FaultSpecError):
-        parse(text)
+        parse_fault(text)
 
 
 def test_occasions_chances_and_calls():
@@ -84,7 +84,7 @@ def test_each_fault_says_whether_it_struck():
 
 @pytest.mark.parametrize("text", ["drift@1", "drift@5-7", "drift@2-", "drift:0.02", "drift@M:3"])
 def test_a_fault_is_written_as_it_was_read(text):
-    assert str(parse(text)) == text
+    assert str(parse_fault(text)) == text
 
 
 def run(make_simulation, body, *faults, **options):

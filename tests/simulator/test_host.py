@@ -9,8 +9,7 @@ import textwrap
 import pytest
 
 from space.simulator import Policy, Script, Simulation
-from space.simulator.column.errors import ScriptStopped, TaskError
-from space.simulator.column.installation import Installation
+from space.simulator.column import Installation, ScriptStopped, TaskError
 from space.simulator.python.wrapper import compile_script, is_python_script, transform_line
 from tests.simulator.fakes import SpotGrid
 

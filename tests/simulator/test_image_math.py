@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import image_math, image_measures, image_places, navigator
 from space.simulator.montage.layout import Layout, Pieces
 from tests.simulator.fakes import SpotGrid, brightest

@@ -6,11 +6,12 @@ import copy
 import math
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 
 from space.simulator import Simulation
-from space.simulator.column.instrument import FOLDER, InstrumentError, load_instrument, shipped
+from space.simulator.column import INSTRUMENT_FOLDER, InstrumentError, load_instrument, shipped
 from tests.simulator.fakes import SpotGrid
 
 if sys.version_info >= (3, 11):
@@ -18,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KRIOS_TEXT = (FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_instruments_can_be_kept():
         ("scale = [0.997, 1.004]", "scale = [-1, 1]", r"\[stage\] scale: .*invert_x instead"),
         ("cs_mm = 2.7", "cs_mm = true", r"cs_mm: True is not a number above 0\. Give a number"),
         ("cs_mm = 2.7", "cs_mm = -1.0", r"cs_mm: -1\.0 is not a number above 0"),
-        ('name = "Krios 300 kV"', "name = 5", r"name: 5 is not a text in quotes"),
+        ('name = "Krios 300 kV"', "name = 5", r"name: 5 is not a string in quotes"),
         ("condensers = 3", "condensers = 4", r"\[beam\] condensers: 4 .* from 1 to 3"),
         ("[42, 184.5, 2.9],", "[42, 184.5],", r"\[magnifications\] low: the row .* 3 numbers"),
         ("[42, 184.5, 2.9],", "[52, 184.5, 2.9],", r"\[magnifications\] low: 52x is there twice"),
@@ -125,13 +126,13 @@ def test_instruments_can_be_kept():
         ("limits_um = [-990.0, 990.0", "limits_um = [990.0, -990.0", r"limits_um: is empty\."),
         ("tilt_direction_deg = 20.0", "tilt_direction_deg = nan", r"tilt_direction_deg: nan is"),
         ("intensity = 0.51", "intensity = 0.43", r"\[low_dose\.V\] intensity: 0\.43 .*crossover"),
-        ("intensity = 0.6", "intensity = 60", r"\[states 1\] intensity: 60 is no intensity"),
+        ("intensity = 0.6", "intensity = 60", r"\[states 1\] intensity: 60 is not an intensity"),
         ("number = 2\n", "number = 5\n", r"\[apertures\] holders: there is no number 2\. Add the"),
         ("valves = true", "valves = 1", r"\[controls\] valves: 1 is not true or false"),
         ('["rough", "fine", "focus"]', '["tilt"]', r"\[controls\] eucentricity: .* of 'rough'"),
         ('["rough", "fine", "focus"]', '"rough"', r"eucentricity: 'rough' is not a list"),
         ("range_deg = [-90.0", "range_deg = [10.0", r"\[tilt\] range_deg: does not hold 0"),
-        ('low_dose_area = "V"', 'low_dose_area = "X"', r"\[states 2\] low_dose_area: 'X' is no l"),
+        ('low_dose_area = "V"', 'low_dose_area = "X"', r"\[states 2\] low_dose_area: 'X' is not"),
         ("cs_mm = 2.7", "cs_mm = ", r"mine\.toml: is not a TOML file: .*Correct that line"),
     ],
 )  # fmt: skip
@@ -148,7 +149,7 @@ def test_every_key_is_needed(load):
                 yield from keys(value, (*prefix, key))
 
     values = tomllib.loads(KRIOS_TEXT)
-    from space.simulator.column.instrument import _instrument, _Table
+    from space.simulator.column.instrument_file import instrument_of
 
     for path in keys(values):
         less = copy.deepcopy(values)
@@ -157,7 +158,7 @@ def test_every_key_is_needed(load):
             inner = inner[key]
         del inner[path[-1]]
         with pytest.raises(InstrumentError, match=rf"{path[-1]}: .*(missing|Add it)"):
-            _instrument(_Table("less.toml", "", less), "less.toml")
+            instrument_of(less, Path("less.toml"))
 
 
 def test_files_of_any_editor_are_read(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror, SEMexited, SEMmoduleError
+from space.simulator.column import SEMerror, SEMexited, SEMmoduleError
 from space.simulator.python import module as sem_module
 
 

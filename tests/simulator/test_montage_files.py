@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as commands
 from space.simulator.commands import nav_montage

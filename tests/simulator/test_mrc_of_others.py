@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.formats import mrc
 from tests.foreign_files import DATA, MRC_FILES, REFUSED, damaged
 

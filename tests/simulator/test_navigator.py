@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as montage_commands
 from space.simulator.commands import navigator as commands

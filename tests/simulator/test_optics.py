@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
-from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import CAMERA_KINDS, load_instrument
+from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument
 from space.simulator.column.optics import Magnification, tilted_height_um, tilted_y_um
 from space.simulator.column.scope import Microscope
 from space.simulator.commands import all_commands

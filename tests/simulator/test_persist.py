@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Script
-from space.simulator.column.faults import DEATH_EXIT_CODE, Faults
+from space.simulator.column import DEATH_EXIT_CODE, Faults
 from space.simulator.keeping import hardware
 from space.simulator.keeping.freezing import FrozenStateError, freeze, thaw
 from space.simulator.keeping.persist import _NOT_KEPT, FOLDER, SessionError, Setup, kept, pictures

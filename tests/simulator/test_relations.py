@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
-from space.simulator.column.instrument import load_instrument, shipped
+from space.simulator.column import load_instrument, shipped
 from space.simulator.commands import all_commands
 from tests.simulator.fakes import SpotGrid, brightest
 

@@ -6,7 +6,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import files, holes, image_shift, nav_montage, navigator
 from space.simulator.specimen import Grid
 from space.simulator.specimen.film import NORMAL

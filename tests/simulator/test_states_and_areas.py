@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import FOLDER, load_instrument
+from space.simulator.column import INSTRUMENT_FOLDER, SEMerror, load_instrument
 from space.simulator.column.states import ImagingState
 from tests.simulator.test_relations import Scope
 
 KRIOS = load_instrument("krios_300kv")
-KRIOS_TEXT = (FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
 RECORD_STATE = """
 [[states]]
 name = "Rec"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mrcfile
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import files, image_files, text_files, waiting
 from tests.simulator.fakes import textured
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.column.instrument import FOLDER, load_instrument
+from space.simulator.column import INSTRUMENT_FOLDER, load_instrument
 from space.simulator.commands import all_commands
 from tests.simulator.fakes import textured
 
-INSTRUMENTS = sorted(path.stem for path in FOLDER.glob("*.toml"))
+INSTRUMENTS = sorted(path.stem for path in INSTRUMENT_FOLDER.glob("*.toml"))
 OFFSETS_UM = {name: load_instrument(name).stage.tilt_axis_offset_um for name in INSTRUMENTS}
 TILTS_DEG = (-60.0, -45.0, -30.0, 30.0, 45.0, 60.0)
 

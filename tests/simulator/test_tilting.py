@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column import SEMerror
 from space.simulator.commands import stage, tilting
 from tests.simulator.fakes import textured
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from space.simulator.column.instrument import FOLDER
+from space.simulator.column import INSTRUMENT_FOLDER
 from tests.workflow.bench import without_lamella_pictures
 
-TALOS_TEXT = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from space.errors import SpaceError
 from space.microscope import states
 from space.settings import Settings
 from space.simulator import Simulation
-from space.simulator.column.instrument import FOLDER
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.commands import all_commands
 from space.simulator.external import external_python
 from space.simulator.specimen import Grid
 from space.steps import refind
 
-TALOS_TEXT = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 STATE = """[[states]]
 name = "{name}"
 low_dose_area = "{area}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from space.microscope import montage
-from space.simulator.column.instrument import FOLDER
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.program import session as simulated_session
 
-NO_VALVES = (FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+NO_VALVES = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

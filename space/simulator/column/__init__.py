@@ -1,1 +1,41 @@
-"""The microscope's column: instrument, optics, states, stage, drift, clock, and what goes wrong."""
+"""The column: what a microscope is made of, how it is set, and what goes wrong with it."""
+
+from space.simulator.column.errors import (
+    ScriptStopped,
+    SEMerror,
+    SEMexited,
+    SEMmoduleError,
+    TaskError,
+)
+from space.simulator.column.faults import (
+    DEATH_EXIT_CODE,
+    FAULT_KINDS,
+    Faults,
+    FaultSpecError,
+    parse_fault,
+)
+from space.simulator.column.installation import Installation
+from space.simulator.column.instrument import CAMERA_KINDS, Controls, Instrument
+from space.simulator.column.instrument_file import INSTRUMENT_FOLDER, load_instrument, shipped
+from space.simulator.column.toml_table import InstrumentError
+
+__all__ = [
+    "CAMERA_KINDS",
+    "DEATH_EXIT_CODE",
+    "FAULT_KINDS",
+    "INSTRUMENT_FOLDER",
+    "Controls",
+    "FaultSpecError",
+    "Faults",
+    "Installation",
+    "Instrument",
+    "InstrumentError",
+    "SEMerror",
+    "SEMexited",
+    "SEMmoduleError",
+    "ScriptStopped",
+    "TaskError",
+    "load_instrument",
+    "parse_fault",
+    "shipped",
+]

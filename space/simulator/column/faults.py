@@ -8,7 +8,7 @@ A fault is named with the moment at which it strikes::
     stage-failure:0.02        each stage move with a probability of 2 %
     serialem-death@M:2        at the first occasion from the second call of the command M on
 
-What counts as an occasion differs from fault to fault; `KINDS` tells, with what scripts and
+What counts as an occasion differs from fault to fault; `FAULT_KINDS` tells, with what scripts and
 people see. Occasions are counted from the start of the program, that is for each run of a session
 that is kept on disk. Chances depend on the seed and on the count, so that the same run with the
 same faults goes wrong in the same way.
@@ -86,7 +86,7 @@ class Kind:
     operator: str
 
 
-KINDS: dict[FaultName, Kind] = {
+FAULT_KINDS: dict[FaultName, Kind] = {
     "camera-timeout": Kind(
         "picture, also a piece of a montage",
         "pictures",
@@ -171,7 +171,7 @@ class Fault:
     Attributes
     ----------
     name : str
-        One of `KINDS`.
+        One of `FAULT_KINDS`.
     first, last : int
         The occasions at which it strikes, counted from 1; `last` None = for ever.
     probability : float
@@ -214,7 +214,7 @@ _SPEC = re.compile(
 )
 
 
-def parse(text: str) -> Fault:
+def parse_fault(text: str) -> Fault:
     """Read a fault as it is written on the command line.
 
     Raises
@@ -228,9 +228,11 @@ def parse(text: str) -> Fault:
             f"{text!r} is not a fault: write NAME, NAME@N, NAME@N-M, NAME:PROBABILITY or "
             "NAME@COMMAND:N"
         )
-    name = next((one for one in KINDS if one == found["name"]), None)
+    name = next((one for one in FAULT_KINDS if one == found["name"]), None)
     if name is None:
-        raise FaultSpecError(f"There is no fault {found['name']!r}; there are {', '.join(KINDS)}")
+        raise FaultSpecError(
+            f"There is no fault {found['name']!r}; there are {', '.join(FAULT_KINDS)}"
+        )
     if found["probability"]:
         try:
             probability = float(found["probability"])
@@ -282,7 +284,7 @@ class Faults:
         seed: int = 0,
         die: Callable[[], None] = end_process,
     ) -> None:
-        self.faults = tuple(parse(one) if isinstance(one, str) else one for one in faults)
+        self.faults = tuple(parse_fault(one) if isinstance(one, str) else one for one in faults)
         self.struck: list[tuple[FaultName, int]] = []
         self.die = die
         self._chance = Chance(seed)
@@ -316,7 +318,7 @@ class Faults:
         return [self._told(number, fault) for number, fault in enumerate(self.faults)]
 
     def _told(self, number: int, fault: Fault) -> str:
-        counted = KINDS[fault.name].counted
+        counted = FAULT_KINDS[fault.name].counted
         among = f"{counted}: {self._occasions[fault.name]}"
         struck = self._strikes.get(number, [])
         if struck:
@@ -332,7 +334,7 @@ class Faults:
 
     def _hits(self, number: int, fault: Fault, count: int) -> bool:
         if fault.probability:
-            place = (list(KINDS).index(fault.name), number, count)
+            place = (list(FAULT_KINDS).index(fault.name), number, count)
             return bool(self._chance.at(_CHANCE, *place).random() < fault.probability)
         if not fault.command:
             return fault.first <= count and (fault.last is None or count <= fault.last)

@@ -17,7 +17,8 @@ from space.simulator.column.drift import Drift
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.faults import Faults, before_picture
 from space.simulator.column.installation import NEWEST, Installation
-from space.simulator.column.instrument import Instrument, load_instrument
+from space.simulator.column.instrument import Instrument
+from space.simulator.column.instrument_file import load_instrument
 from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS, AreaLetter, SetLetter
 from space.simulator.column.scope import Microscope
 from space.simulator.column.states import Area

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Script, Simulation
-from space.simulator.column.instrument import load_instrument
+from space.simulator.column import load_instrument
 from space.simulator.commands import navigator
 from space.simulator.formats.mdoc import read as read_mdoc
 from space.simulator.specimen import Grid
