@@ -173,7 +173,7 @@ def test_a_worker_whose_folder_was_away_finishes_its_job(tmp_path):
             self.done.append("first")
             maps.rename(away)
             try:
-                open(maps / "x", "w")
+                open(maps / "x", "w", encoding="utf-8")
             finally:
                 away.rename(maps)
 

@@ -43,7 +43,7 @@ def main(arguments=None):
         sem.SetLowDoseMode(1)
     try:
         rows = watch(options.count)
-        with open(options.out, "w") as file:
+        with open(options.out, "w", encoding="utf-8") as file:
             json.dump(rows, file)
     finally:
         try:

@@ -100,7 +100,7 @@ def write_targets(targets):
         lines.append("")
     for number, (x, y) in enumerate(geometry, start=1):
         lines += [f"_geo = {number}", f"SSX = {x}", f"SSY = {y}", ""]
-    with open(f"{root}_tgts.txt", "w") as file:
+    with open(f"{root}_tgts.txt", "w", encoding="utf-8") as file:
         file.write("\n".join(lines))
 
 
