@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from space import __version__
 from space.cli import INTERRUPTED, main
+from space.images import DRAWING
 from space.jobs.presence import pid_alive
 from space.project import project_folder
 from space.simulation import judge
@@ -179,6 +181,67 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
     assert "Level 1: 1 of 3 lamellae looked at" in capsys.readouterr().out
 
 
+# --- what cannot be done ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--set", "max_tilt"], "'max_tilt' is not NAME=VALUE. [--set]"),
+        (["--instrument", "titan_9000"], "titan_9000"),
+        (["--serialem", "four"], "[--serialem]"),
+        (["--fault", "camera-timeout@@"], "[--fault]"),
+        (["--answer", "answers.toml"], "There is no such file. [answers.toml]"),
+        (["--run", "mine.py"], "need a session. -> Add --session DIR."),
+        (["--acquire"], "need a session. -> Add --session DIR."),
+        (["--session", "out"], "Nothing is to be run. -> Add --run SCRIPT or --acquire."),
+        (["--instrument", "jeol_200kv", "--grids", "2"], "no autoloader for 2 grids"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_done(in_folder, capsys, words, told):
+    assert main(["simulate", "--out", "out", *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (in_folder / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["--out", "--session"])
+def test_answers_that_are_none_are_told(in_folder, capsys, where):
+    mine = script(in_folder, "sem.V()\n")
+    (in_folder / "answers.toml").write_text("perhaps = 3\n", encoding="utf-8")
+    option = "--script" if where == "--out" else "--run"
+    words = ["simulate", where, "out", option, mine, "--answer", "answers.toml", *SMALL]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "'perhaps' is not known" in told and "[--answer]" in told
+
+
+def test_a_folder_of_other_files_is_left_alone(in_folder, capsys):
+    mine = script(in_folder, "sem.V()\n")
+    (in_folder / "out").mkdir()
+    (in_folder / "out" / "thesis.txt").write_text("all of it", encoding="utf-8")
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 2
+    assert "files that are not of a simulation" in capsys.readouterr().err
+    assert [path.name for path in (in_folder / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_of_a_simulation_is_emptied_for_the_next(in_folder):
+    mine = script(in_folder, "open('of_the_first.txt', 'a').close()\n")
+    other = script(in_folder, "sem.Echo('second')\n", "other.py")
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 0
+    assert (in_folder / "out" / "of_the_first.txt").exists()
+    assert main(["simulate", "--out", "out", "--script", other, *SMALL]) == 0
+    assert not (in_folder / "out" / "of_the_first.txt").exists()
+
+
+@pytest.mark.parametrize("where", ["--out", "--session"])
+def test_a_session_that_cannot_be_opened_is_told(begun, capsys, where):
+    (begun / "out" / FOLDER / SETUP).write_text("{", encoding="utf-8")
+    words = ["--out", "out", "--resume"] if where == "--out" else ["--session", "out", "--acquire"]
+    assert main(["simulate", *words]) == 2
+    told = capsys.readouterr().err
+    assert SETUP in told and "Traceback" not in told
+
+
 # --- faults ---------------------------------------------------------------------------------------
 
 
@@ -249,3 +312,55 @@ def test_the_table_has_the_names_that_files_have():
     rows = [line.split() for line in judge.table(result).splitlines()]
     assert rows[0][0] == "files"
     assert [row[0] for row in rows[2:4]] == ["G1", "G1_L02"], "none for what has no files"
+
+
+def test_a_script_that_fails_is_told_at_the_end(in_folder, capsys):
+    mine = script(in_folder, "raise ValueError('no lamella here')\n")
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 1
+    out = capsys.readouterr().out
+    assert "The script did not end well: " in out and "no lamella here" in out
+    summary = json.loads((in_folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["ok"] is False and "no lamella here" in summary["error"]
+
+
+def test_pictures_for_people_are_named_at_the_end(in_folder, capsys):
+    mine = script(
+        in_folder,
+        f"""
+        from PIL import Image, PngImagePlugin
+        text = PngImagePlugin.PngInfo()
+        text.add_text({DRAWING!r}, "1")
+        Image.new("L", (4, 4)).save("for_people.png", pnginfo=text)
+        Image.new("L", (4, 4)).save("for_models.png")
+        """,
+    )
+    assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 0
+    told = capsys.readouterr().out.partition("Pictures to open:")[2]
+    assert "for_people.png" in told and "for_models.png" not in told
+
+
+def test_acquire_runs_the_actions_that_were_chosen_on_a_new_session(in_folder, capsys):
+    points = script(
+        in_folder,
+        """
+        sem.OpenNavigator()
+        sem.AddStagePosAsNavPoint(10, 10, 0)
+        sem.SetItemAcquire(1, 1)
+        """,
+    )
+    primary = script(in_folder, "sem.Echo('acquired')\n", "primary.py")
+    after = script(in_folder, "sem.Echo('tidied up')\n", "after.py")
+    words = ["simulate", "--session", "out", "--run", points, "--acquire", "--primary", primary]
+    assert main([*words, "--after", after, *SMALL]) == 0
+    told = capsys.readouterr().out
+    assert told.index("acquired") < told.index("tidied up")
+    assert setup(in_folder / "out")["grids"][0]["lamellae"] == 1
+
+
+@pytest.mark.parametrize("words", [["--version"], ["simulate", "--help"], ["models", "--help"]])
+def test_help_and_version_are_shown_by_the_module(words):
+    command = [sys.executable, "-m", "space.cli", *words]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and not done.stderr
+    assert (__version__ if words == ["--version"] else "usage: spacetomo") in done.stdout
