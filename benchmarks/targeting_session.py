@@ -35,23 +35,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
-from space import pacetomo, plots
-from space.jobs import launch, needs
+from space import pacetomo
+from space.simulation.bench import make_project, without_plots
 from space.simulation.judge import double_exposed
 from space.simulation.plan import Plan
 from space.simulation.run import judged
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series
+from space.simulation.truth_worker import TruthWorker
 from space.simulator import Policy, Script, Simulation
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.program.session import Exposure
 from space.simulator.specimen import Grid
-from tests.workflow.bench import make_project
-from tests.workflow.truth_worker import TruthWorker
 
 from .common import PROJECT, parser, report
 
@@ -154,13 +152,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         **case.settings,
     }
     text = with_settings((PROJECT / "SPACEtomo.py").read_text(encoding="utf-8"), values)
-    with (
-        mock.patch.object(plots, "plot_targets", _draw_nothing),  # slow, and nobody looks
-        mock.patch.object(plots, "plot_segmentation", _draw_nothing),
-        mock.patch.object(plots, "plot_detection", _draw_nothing),
-        mock.patch.object(launch, "ensure_worker", worker),
-        mock.patch.object(needs, "missing_here", lambda *asked: []),  # the truth needs no models
-    ):
+    with without_plots(), worker.instead_of_models():
         result = simulation.run(text, "SPACEtomo")
     verdict = judged(Plan(out, project, instrument=case.instrument), simulation, {})
     planned, imaged = places(out, simulation, worker)
@@ -188,10 +180,6 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         "distance_own_um": _distances_um(*_without_common(planned, imaged)),
         "cpu_s": round(time.process_time() - began, 1),
     }
-
-
-def _draw_nothing(*args: object, **about: object) -> None:
-    pass
 
 
 def _instrument(case: Case, folder: Path) -> Path:

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from space import pacetomo
-from space.jobs import launch, needs
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.simulation.scripts import with_settings
+from space.simulation.truth_worker import TruthWorker
 from space.simulator import Policy, ScriptResult
 from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc
 from space.simulator.keeping.persist import Setup, kept, pictures
 from space.simulator.program.session import Exposure, Script
 from space.simulator.specimen import Grid
-from tests.workflow.bench import ROOT, without_lamella_pictures
-from tests.workflow.truth_worker import TruthWorker
+from tests.workflow.bench import ROOT, let_truth_answer, without_lamella_pictures
 
 TILTS = (0.0, 30.0, -30.0)
 MOST_COMMANDS = 20_000
@@ -122,9 +121,7 @@ class SmallSession:
                 time_scale=0.0, grids={1: grid()},
             ) as simulation:  # fmt: skip
                 without_lamella_pictures(self._monkeypatch)
-                self._monkeypatch.setattr(launch, "ensure_worker", TruthWorker(simulation))
-                # The truth needs no models.
-                self._monkeypatch.setattr(needs, "missing_here", lambda *asked: [])
+                let_truth_answer(self._monkeypatch, TruthWorker(simulation))
                 self._choose_scripts(simulation)
                 result = simulation.run(script, "SPACEtomo")
         except Died:

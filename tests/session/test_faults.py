@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from space.simulation.bench import make_project
 from space.steps.made_with import KEY
 from tests.session.small_session import TILTS, SmallSession
-from tests.workflow.bench import make_project
 
 LEVELS = (1, 2, 4, 5)
 TILT_SERIES = "G1_L01_ts"

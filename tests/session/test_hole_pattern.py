@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from space import pacetomo
+from space.simulation.bench import Bench, make_project
 from space.simulator.specimen import Grid
 from space.simulator.specimen.film import NORMAL
-from tests.workflow.bench import Bench, make_project
+from tests.workflow.bench import make_bench
 
 MAP_UM = 12.0
 CLASSES = {"target_list": ["white"], "avoid_list": ["black"]}  # what the truth calls thin film
@@ -24,7 +25,7 @@ def holey_grid() -> Grid:
 def begun_session(grid: Grid, tmp_path, monkeypatch) -> Bench:
     """A session with one place on clean film to be mapped."""
     project = make_project(tmp_path / "project", segmentation_pixel_nm=32)
-    bench = Bench(tmp_path / "session", project, monkeypatch, grid, stage_error_um=0.0)
+    bench = make_bench(tmp_path / "session", project, monkeypatch, grid, stage_error_um=0.0)
     x, y = clean_place_um(grid)
     bench.do(
         "sem.OpenNavigator()",

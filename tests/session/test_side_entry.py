@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from space.simulation.bench import Bench, make_project
 from space.simulation.plan import Plan
 from space.simulation.run import judged
 from space.simulation.scripts import with_settings
 from space.simulator import Policy, Script
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import Grid
-from tests.workflow.bench import ROOT, Bench, make_project
+from tests.workflow.bench import ROOT, make_bench
 
 pytestmark = pytest.mark.session
 TILTS = (0.0, 30.0, -30.0)
@@ -54,7 +55,7 @@ def session(tmp_path_factory) -> Session:
     folder = tmp_path_factory.mktemp("side_entry")
     space_dir = make_project(folder / "project", segmentation_pixel_nm=24)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        bench = Bench(
+        bench = make_bench(
             folder / "session",
             space_dir,
             monkeypatch,

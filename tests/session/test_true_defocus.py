@@ -14,19 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from space.simulation.bench import Bench, make_project
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
 from space.simulator import Script
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.program.session import Exposure
 from space.simulator.specimen import LABELS
-from tests.workflow.bench import (
-    ROOT,
-    Bench,
-    cached_grid,
-    make_project,
-    without_lamella_pictures,
-)
+from tests.workflow.bench import ROOT, cached_grid, make_bench, without_lamella_pictures
 
 STAND_IN = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
 SETTING = 'sem.SetUserSetting("ShiftToTiltAxis", 1)'
@@ -75,7 +70,7 @@ def taken(request, tmp_path_factory) -> Taken:
     project = make_project(folder / "project", segmentation_pixel_nm=32)
     with pytest.MonkeyPatch.context() as monkeypatch:
         without_lamella_pictures(monkeypatch)
-        bench = Bench(
+        bench = make_bench(
             folder / "session",
             project,
             monkeypatch,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.bench import Bench, cached_grid, make_project
+from space.simulation.bench import Bench, make_project
+from tests.workflow.bench import cached_grid, make_bench
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def bench(tmp_path, space_dir, monkeypatch):
     """Return a function that makes a bench with lamellae of the given kinds."""
 
     def make(kinds=("good",), seed: int = 11, **simulation: object) -> Bench:
-        return Bench(
+        return make_bench(
             tmp_path / "session",
             space_dir,
             monkeypatch,

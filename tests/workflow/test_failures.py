@@ -18,6 +18,7 @@ from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
+from space.simulation.bench import script_text
 from space.simulator import Policy, Script
 from space.steps import (
     acquire,
@@ -31,7 +32,7 @@ from space.steps import (
     refind,
 )
 from space.steps.session import GridSession
-from tests.workflow.bench import Bench, cached_grid, script_text
+from tests.workflow.bench import cached_grid, make_bench
 
 PRIMARY = (
     "#!Python\nimport serialem as sem\nsem.ReportNavItem()\n"
@@ -232,7 +233,7 @@ def test_levels_1_and_2_need_no_segmentation_model(tmp_path, space_dir, monkeypa
     shutil.copytree(space_dir, project)
     shutil.rmtree(project / "models/lamella_segmentation")
     grid = cached_grid(("good",), 11)
-    session = Bench(tmp_path / "session", project, monkeypatch, grid)
+    session = make_bench(tmp_path / "session", project, monkeypatch, grid)
     session.place_lamellae()
     result = session.run(2)
     assert result.ok, result.error

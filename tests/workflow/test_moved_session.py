@@ -10,7 +10,7 @@ import pytest
 from space import pacetomo
 from space.microscope.moving import brought_here
 from space.microscope.navfile import read_navigator_file
-from tests.workflow.bench import Bench
+from tests.workflow.bench import make_bench
 
 
 def state(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -44,7 +44,7 @@ def test_a_copied_or_moved_session_goes_on_where_it_lies(copied, original, monke
     before = state(session.directory)
     if original == "is gone":
         shutil.rmtree(session.directory)
-    second = Bench(copy, session.space_dir, monkeypatch, session.grid)
+    second = make_bench(copy, session.space_dir, monkeypatch, session.grid)
     result = second.run(4)
     assert result.ok, result.error
     assert "ERROR" not in second.log()
@@ -74,7 +74,7 @@ def test_the_same_program_goes_on_in_the_copy_and_leaves_the_original_alone(copi
 def test_a_copy_that_a_person_has_opened_is_mended_too(copied, monkeypatch):
     session, copy = copied
     shutil.rmtree(session.directory)
-    second = Bench(copy, session.space_dir, monkeypatch, session.grid)
+    second = make_bench(copy, session.space_dir, monkeypatch, session.grid)
     second.do("sem.OpenNavigator()", "sem.CloseNavigator()")
     second.do(f"sem.ReadNavFile({str(copy / 'G1.nav')!r})", "sem.SaveNavigator()")
     assert second.run(2).ok

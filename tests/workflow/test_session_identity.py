@@ -14,9 +14,10 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.jobs.monitor import MAP_PATTERN
 from space.jobs.queue import JobFolder
+from space.simulation.bench import Bench
 from space.simulator import Policy
 from space.steps import identity
-from tests.workflow.bench import Bench, cached_grid
+from tests.workflow.bench import cached_grid, make_bench
 from tests.workflow.test_moved_session import state
 
 OTHERS = identity.PICTURES
@@ -148,7 +149,7 @@ def test_two_sessions_with_a_grid_of_the_same_name_share_a_folder(tmp_path, spac
     shared = tmp_path / "shared"
     shared.mkdir()
     sessions = [
-        Bench(tmp_path / name, space_dir, monkeypatch, cached_grid(("good",), seed))
+        make_bench(tmp_path / name, space_dir, monkeypatch, cached_grid(("good",), seed))
         for name, seed in (("one", 11), ("two", 12))
     ]
     one, two = sessions
@@ -184,12 +185,12 @@ def test_a_copied_session_leaves_the_originals_maps_in_the_shared_folder_alone(
 ):
     shared, copy = tmp_path / "shared", tmp_path / "copy"
     shared.mkdir()
-    one = Bench(tmp_path / "one", space_dir, monkeypatch, cached_grid(("good",), 11))
+    one = make_bench(tmp_path / "one", space_dir, monkeypatch, cached_grid(("good",), 11))
     one.place_lamellae()
     assert one.run(2, external_map_dir=str(shared)).ok
     shutil.copytree(one.directory, copy)
     before = state(shared)
-    two = Bench(copy, space_dir, monkeypatch, one.grid)
+    two = make_bench(copy, space_dir, monkeypatch, one.grid)
     assert two.run(2, external_map_dir=str(shared)).ok
     assert two.count_exposures() == 0
     now = state(shared)

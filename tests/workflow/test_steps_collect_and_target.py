@@ -14,9 +14,9 @@ from space import pacetomo, plots
 from space.images import read_png, write_png
 from space.jobs import launch
 from space.jobs.queue import JobFolder
+from space.simulation.bench import script_text
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
-from tests.workflow.bench import script_text
 
 RECORD_HALF_UM = (0.43, 0.31)
 

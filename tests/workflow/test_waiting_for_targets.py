@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from space.microscope import navigator
+from space.simulation.bench import Bench
 from space.simulator import Policy
 from space.steps import acquire, inference
-from tests.workflow.bench import Bench
 
 
 def when_told(session: Bench, words: str, act) -> None:

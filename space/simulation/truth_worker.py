@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
+from space.jobs import launch, needs
+from space.jobs.claims import Claim
 from space.jobs.presence import Worker
-from space.jobs.queue import Claim, JobFolder
+from space.jobs.queue import JobFolder
 from space.jobs.results import result_path
+
+if TYPE_CHECKING:
+    from space.simulator import Simulation
+    from space.simulator.specimen import Grid
 
 
 @dataclass
 class TruthWorker:
-    """Stands in for `ensure_worker`: does every waiting job at once, in this process.
+    """A worker for `space.jobs.launch.ensure_worker`: does every waiting job at once.
+
+    It works in this process, and needs no models.
 
     Parameters
     ----------
     simulation : Simulation
-        Whose grids tell the truth.
+        Its grids are the truth.
     held_back : set of str
         Map names that it leaves waiting.
     failing : dict of str to str
         Map name → reason with which its job fails, every time.
     unseen : set of str
         Pictures in which it detects nothing.
+    probability : float
+        Probability of a detected lamella, less 0.01 for each number.
     done : list of str
         Names of the maps answered, in order.
     displaced_um : dict of str to tuple of float
         Map name → how far what it shows lies from where its frame says.
     """
 
-    simulation: object
+    simulation: Simulation
     held_back: set[str] = field(default_factory=set)
     failing: dict[str, str] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
@@ -44,8 +58,19 @@ class TruthWorker:
     done: list[str] = field(default_factory=list)
     displaced_um: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def __call__(self, folder: JobFolder, space_dir: Path, devices=None) -> None:
-        """Do what waits."""
+    @contextmanager
+    def instead_of_models(self) -> Iterator[None]:
+        """Let it answer all jobs of this process, which then need no models."""
+        with (
+            mock.patch.object(launch, "ensure_worker", self),
+            mock.patch.object(needs, "missing_here", nothing_missing),
+        ):
+            yield
+
+    def __call__(
+        self, folder: JobFolder, space_dir: Path, devices: Sequence[str] | None = None
+    ) -> None:
+        """Do all waiting jobs."""
         map_dir = folder.map_dir
         skipped: list[Claim] = []
         # A worker does one job at a time: each claim here is one of its own.
@@ -56,26 +81,30 @@ class TruthWorker:
             elif name in self.failing:
                 folder.fail(claim, self.failing[name])
             else:
-                getattr(self, f"_{claim.job.task}")(Path(map_dir) / name, claim)
-                assert folder.finish(claim), f"the result for {name} was not accepted"
+                answer = self._detect if claim.job.task == "detect" else self._segment
+                answer(Path(map_dir) / name, claim)
+                if not folder.finish(claim):
+                    raise RuntimeError(f"The result for {name} was not accepted.")
                 self.done.append(name)
         for claim in skipped:
             folder.release(claim)
 
-    def _frame(self, picture: Path) -> MapFrame:
-        return MapFrame.from_dict(read_json_beside(picture)["frame"])
+    @property
+    def _grid(self) -> Grid:
+        grid: Grid = self.simulation.session.grid  # type: ignore[assignment] # the truth is needed
+        return grid
 
     def _detect(self, picture: Path, claim: Claim) -> None:
         session = self.simulation.session
-        frame = self._frame(picture)
+        frame = _frame_of(picture)
         if picture.stem.endswith("_im"):
             center = session.exposures[-1].center_um
         else:
-            offset = session.scope.optics.low_mag_offset_um
-            center = np.add(frame.center_stage_um, offset)
-        frame = replace(frame, center_stage_um=tuple(center))
+            (x, y), (dx, dy) = frame.center_stage_um, session.scope.optics.low_mag_offset_um
+            center = (x + dx, y + dy)
+        frame = replace(frame, center_stage_um=center)
         boxes = []
-        for lamella in session.grid.lamellae:
+        for lamella in self._grid.lamellae:
             x0, y0, x1, y1 = lamella.box_um
             corners = frame.to_map(np.array([[x0, y0], [x0, y1], [x1, y0], [x1, y1]]))
             (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
@@ -106,7 +135,7 @@ class TruthWorker:
 
     def _segment(self, picture: Path, claim: Claim) -> None:
         session = self.simulation.session
-        frame = self._frame(picture)
+        frame = _frame_of(picture)
         # The stage put each piece a bit elsewhere; aligned to each other, they all lie as far
         # from their places as they did on average.
         taken = {
@@ -119,7 +148,7 @@ class TruthWorker:
             self.displaced_um[picture.name] = tuple(middle - frame.center_stage_um)
             frame = replace(frame, center_stage_um=tuple(middle))
         array, info = read_png(picture)
-        labels = session.grid.label_map(_px_to_grid(frame), array.shape)
+        labels = self._grid.label_map(_px_to_grid(frame), array.shape)
         write_png(
             result_path(picture.parent, picture.name, "segment"),
             labels,
@@ -127,6 +156,15 @@ class TruthWorker:
             picture.name,
             map=fingerprint(picture),
         )
+
+
+def nothing_missing(*asked: object) -> list[str]:
+    """Stand in for `space.jobs.needs.missing_here`: the truth needs no models."""
+    return []
+
+
+def _frame_of(picture: Path) -> MapFrame:
+    return MapFrame.from_dict(read_json_beside(picture)["frame"])
 
 
 def _px_to_grid(frame: MapFrame) -> np.ndarray:
