@@ -21,8 +21,8 @@ from PIL import Image
 
 from space.config import load_config
 from space.images import read_png, write_png
+from space.jobs import Job
 from space.jobs.engine import Engine
-from space.jobs.records import Job
 from training.lamella_maps import lamella_map
 
 from .common import PROJECT, parser, report

@@ -45,8 +45,7 @@ import numpy as np
 from benchmarks.common import PROJECT, parser, report
 from space.errors import SpaceError
 from space.images import write_json_beside, write_png
-from space.jobs.presence import Patience
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder, Patience
 
 TROUBLE_S = 3.0
 SETTLED_WITHIN_S = 60.0
@@ -61,12 +60,11 @@ _COMMON = """
 import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from space.jobs import launch, monitor, presence, queue, worker
+from space.jobs import folder, monitor, presence, queue_files, worker
 
 quick = presence.Patience(**{quick!r})
-for module in (presence, queue, worker):
-    module.Patience = lambda: quick
-queue._LOCK_SECONDS = 1.0
+folder.Patience = lambda: quick
+queue_files.LOCK_SECONDS = 1.0
 fail = Path({home!r}) / "fail"
 replace = os.replace
 

@@ -11,8 +11,7 @@ from typing import Any
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
-from space.jobs import needs
-from space.jobs.records import TASKS
+from space.jobs import TASKS, needs
 from space.microscope import navigator, scope, script, series_needs
 from space.microscope.failures import failure_text, survives
 from space.microscope.log import forget_warnings, log_to_serialem, save_log_file

@@ -27,7 +27,7 @@ from space import images, pacetomo
 from space import settings as space_settings
 from space.constants import read_constants
 from space.errors import SpaceError
-from space.jobs import claims, engine, launch, presence, queue, results
+from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder, claims, engine, launch, presence, results
 from space.lamellae.boxes import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
@@ -75,7 +75,7 @@ OPENS = re.compile(
     r"|Image\.open|PngImageFile\("
 )
 READ_HERE = """
-files images saved claims engine launch presence queue records results mdoc moving mrc navfile
+files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 constants autodoc instrument policy text_files
 """
@@ -87,7 +87,7 @@ READ_ELSEWHERE = {
     "argkeys command_docs": "files of this package",
     "needs": "what another process of ours prints",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
-    "atomic navigator made_with": "no reading",
+    "atomic folder navigator made_with": "no reading",
 }
 """Names of modules; a new one that opens files belongs into one of these."""
 
@@ -174,7 +174,7 @@ def cut_pieces(path: Path) -> None:
 
 
 def job_tables(path: Path) -> None:
-    folder = queue.JobFolder(path.parent)
+    folder = JobFolder(path.parent)
     folder.status("G1_L03.png", "segment")
     folder.submit("G1_L05.png", task="segment")
 
@@ -246,8 +246,8 @@ READERS = {
     ),
     "owner": Reader(name_of, "SPACE_owner_G1.json", as_json({"id": "ffff", "host": "b"})),
     # files of a map folder
-    "queue": Reader(job_tables, queue.QUEUE_NAME, QUEUE),
-    "runs": Reader(job_tables, queue.RUNS_NAME, RUNS),
+    "queue": Reader(job_tables, QUEUE_NAME, QUEUE),
+    "runs": Reader(job_tables, RUNS_NAME, RUNS),
     "claim": Reader(
         claims.read_claim,
         ".SPACE_claim_G1_L03.segment.json",

@@ -15,7 +15,7 @@ import pytest
 from space import __version__
 from space.cli import INTERRUPTED, main
 from space.images import DRAWING
-from space.jobs.presence import pid_alive
+from space.jobs import pid_alive
 from space.project import project_folder
 from space.simulation import judge
 from space.simulation.plan import MARKER, resumed

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from space.config import load_config
 from space.errors import SpaceError
-from space.jobs.marks import model_files
-from space.jobs.records import TASKS
+from space.jobs import TASKS, model_files
 from space.project import project_folder
 from space.trust import (
     MODELS_DIR,

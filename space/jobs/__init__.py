@@ -1,1 +1,37 @@
-"""Inference jobs: the queue in the shared folder, the workers, and the monitor's loop."""
+"""Work for the models: the queue in the shared folder, the workers, and the monitor's loop.
+
+The names below are for the rest of the program. `engine`, `worker` and `monitor`, which run in
+processes of their own, are imported by those.
+"""
+
+from space.jobs.claims import Claim
+from space.jobs.folder import JobFolder
+from space.jobs.launch import ensure_worker
+from space.jobs.machine import JobStatus
+from space.jobs.marks import ModelMarks, model_files
+from space.jobs.needs import missing_here
+from space.jobs.presence import Patience, Worker, pid_alive
+from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
+from space.jobs.records import TASKS, Job, JobState
+from space.jobs.results import result_path
+
+__all__ = [
+    "QUEUE_NAME",
+    "RUNS_NAME",
+    "TASKS",
+    "Claim",
+    "FolderAwayError",
+    "Job",
+    "JobFolder",
+    "JobState",
+    "JobStatus",
+    "ModelMarks",
+    "Patience",
+    "QueueLockedError",
+    "Worker",
+    "ensure_worker",
+    "missing_here",
+    "model_files",
+    "pid_alive",
+    "result_path",
+]

@@ -28,8 +28,8 @@ from space.files import (
     share_as_folder,
     write_text_atomic,
 )
+from space.jobs.folder import JobFolder
 from space.jobs.presence import pid_alive, this_machine
-from space.jobs.queue import JobFolder
 from space.predicates import is_number
 
 log = logging.getLogger("space.jobs")

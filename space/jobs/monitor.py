@@ -27,6 +27,7 @@ from typing import Any
 from space.config import load_config
 from space.errors import SpaceError
 from space.images import FileState, file_state, is_whole_png, read_json_beside, read_png_text
+from space.jobs.folder import JobFolder
 from space.jobs.launch import (
     START_SECONDS,
     last_message,
@@ -34,10 +35,10 @@ from space.jobs.launch import (
     start_worker,
     worker_log_path,
 )
+from space.jobs.machine import JobStatus
 from space.jobs.marks import ModelMarks
 from space.jobs.needs import missing_here
 from space.jobs.presence import Watch
-from space.jobs.queue import JobFolder, JobStatus
 from space.jobs.records import name_problem
 from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG, catch_stop_signals, start_logging
 
@@ -246,7 +247,7 @@ class Monitor:
             for name, status in folder.statuses().items()
         }
         self._tell(statuses)
-        counts = Counter(status.state for status in statuses.values())
+        counts: Counter[str] = Counter(status.state for status in statuses.values())
         counts["broken"] = sum(len(maps.broken) for maps in self._maps)
         return counts
 

@@ -22,9 +22,9 @@ from space.errors import SpaceError
 from space.images import DRAWING, json_path, png_megapixels, read_png_text
 from space.jobs.claims import Claim
 from space.jobs.engine import ClaimLost, Engine
+from space.jobs.folder import JobFolder
 from space.jobs.launch import forget_start
 from space.jobs.presence import Heartbeat, Patience, Worker
-from space.jobs.queue import JobFolder
 from space.jobs.records import TASKS, Job
 
 log = logging.getLogger("space.jobs")

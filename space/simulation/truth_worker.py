@@ -15,11 +15,7 @@ import numpy as np
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
-from space.jobs import launch, needs
-from space.jobs.claims import Claim
-from space.jobs.presence import Worker
-from space.jobs.queue import JobFolder
-from space.jobs.results import result_path
+from space.jobs import Claim, JobFolder, Worker, launch, needs, result_path
 
 if TYPE_CHECKING:
     from space.simulator import Simulation

@@ -14,9 +14,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
 from space.images import read_png
-from space.jobs import launch
-from space.jobs.marks import ModelMarks
-from space.jobs.queue import JobFolder, QueueLockedError
+from space.jobs import JobFolder, ModelMarks, QueueLockedError, launch
 from space.lamellae.boxes import Box
 from space.microscope.waiting import wait_for
 from space.steps.session import GridSession

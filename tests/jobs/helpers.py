@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from space.images import fingerprint, write_json_beside, write_png
+from space.jobs import JobFolder
 from space.jobs.presence import Worker, beat_path
-from space.jobs.queue import JobFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,10 +6,9 @@ import pytest
 from helpers import beat, make_map, write_worker_script
 
 from space.errors import SpaceError
-from space.jobs import launch
+from space.jobs import JobFolder, launch
 from space.jobs.launch import ensure_worker, python_executable
 from space.jobs.presence import Worker, pid_alive, this_machine
-from space.jobs.queue import JobFolder
 
 
 @pytest.fixture

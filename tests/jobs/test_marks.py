@@ -4,7 +4,7 @@ import os
 from types import SimpleNamespace
 
 from space import trust
-from space.jobs.marks import ModelMarks
+from space.jobs import ModelMarks
 
 
 def marks_of(folder):

@@ -11,10 +11,10 @@ from helpers import Clock, beat, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import is_whole_png
+from space.jobs import JobFolder
 from space.jobs import monitor as monitor_module
 from space.jobs.monitor import MapWatch, Monitor, parse_devices, watch
 from space.jobs.presence import Worker, this_machine
-from space.jobs.queue import JobFolder
 from tests.jobs.tiny_models import write_config
 
 
@@ -277,7 +277,7 @@ def test_a_stopped_worker_is_ended_and_replaced(tmp_path, starts, clock):
 
 
 def test_a_stopped_worker_that_holds_the_lock_is_ended(tmp_path, starts, clock, monkeypatch):
-    monkeypatch.setattr("space.jobs.queue._LOCK_SECONDS", 0.01)
+    monkeypatch.setattr("space.jobs.queue_files.LOCK_SECONDS", 0.01)
     monitor = make_monitor(tmp_path, starts, clock)
     make_map(tmp_path, "G_L01.png")
     monitor.tick()

@@ -8,9 +8,8 @@ import pytest
 from helpers import REPOSITORY, Clock, beat, make_map, watch_for, write_result
 
 from space.errors import SpaceError
-from space.jobs import queue
+from space.jobs import JobFolder, queue_files
 from space.jobs.presence import Worker, beat_path, this_machine
-from space.jobs.queue import JobFolder
 
 FAR = Worker("far-1-a", "far", 1)
 FAR2 = Worker("far-2-b", "far", 2)
@@ -215,7 +214,7 @@ def test_crash_between_claim_and_note_loses_nothing(folder, tmp_path, monkeypatc
     def crash(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(queue, "write_text_atomic", crash)
+    monkeypatch.setattr(queue_files, "write_text_atomic", crash)
     with pytest.raises(KeyboardInterrupt):
         folder.claim(gone)
     monkeypatch.undo()
@@ -272,7 +271,7 @@ def test_result_for_a_map_that_changed_meanwhile_is_not_done(folder, tmp_path):
 
 
 def test_lock_that_is_never_given_back_ends_the_wait(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(queue, "_LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(queue_files, "LOCK_SECONDS", 0.2)
     with filelock.FileLock(str(tmp_path / "SPACE_queue.lock")):
         with pytest.raises(SpaceError, match="locked"):
             folder.submit("a_L01.png")
@@ -298,7 +297,7 @@ sys.path[:0] = [{repository!r}, {tests!r}]
 from pathlib import Path
 from helpers import write_result
 from space.jobs.presence import Heartbeat, Worker
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder
 here = Path({folder!r})
 worker = Worker.this_process()
 with Heartbeat(here, worker):

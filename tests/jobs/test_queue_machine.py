@@ -8,8 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from space.jobs.presence import Worker
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder, Worker
 
 NAMES = ("a_L01.png", "b_L01.png", "c_L02.png")
 

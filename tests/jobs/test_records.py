@@ -2,15 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from space.jobs.lines import format_queue, format_runs, parse_queue, parse_runs
 from space.jobs.records import (
     Job,
     Run,
     Table,
     clean_map_name,
-    format_queue,
-    format_runs,
-    parse_queue,
-    parse_runs,
 )
 
 names = (

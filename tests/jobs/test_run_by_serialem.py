@@ -11,8 +11,7 @@ import time
 import pytest
 from helpers import REPOSITORY, make_map, write_worker_script
 
-from space.jobs.presence import pid_alive
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder, pid_alive
 
 PATIENCE_S = 60.0
 SCRIPT = """
@@ -20,7 +19,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from space.jobs.launch import ensure_worker
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder
 ensure_worker(JobFolder(Path({maps!r})), Path({program!r}))
 print("told on standard error", file=sys.stderr)
 """

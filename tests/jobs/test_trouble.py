@@ -17,11 +17,10 @@ from helpers import Clock, FakeRunner, beat, make_map, watch_for, write_result, 
 
 from space.errors import SpaceError
 from space.files import clear_remains, read_bytes_bounded, write_text_atomic
-from space.jobs import claims, presence, queue, results
+from space.jobs import JobFolder, claim_watch, claims, presence, queue_files, results
 from space.jobs import worker as worker_module
+from space.jobs.lines import parse_queue, parse_runs
 from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat, this_machine
-from space.jobs.queue import JobFolder
-from space.jobs.records import parse_queue, parse_runs
 from space.jobs.worker import Place, Timing, run_worker, work
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01, folder_s=30.0)
@@ -107,7 +106,7 @@ def test_a_worker_takes_up_the_claim_that_it_could_not_note(submitted, tmp_path,
     def full(path, text):
         raise OSError(errno.ENOSPC, "no space left", str(path))
 
-    monkeypatch.setattr(queue, "write_text_atomic", full)
+    monkeypatch.setattr(queue_files, "write_text_atomic", full)
     with pytest.raises(OSError, match="no space"):
         submitted.claim(worker)
     monkeypatch.undo()
@@ -214,7 +213,7 @@ def test_a_worker_that_beats_without_progress_is_not_believed_for_ever(submitted
 
 
 def test_a_job_has_a_limit_that_grows_with_its_map(submitted, tmp_path, clock, monkeypatch):
-    monkeypatch.setattr(queue, "png_megapixels", lambda path: 10.0)
+    monkeypatch.setattr(claim_watch, "png_megapixels", lambda path: 10.0)
     beat(tmp_path, FAR, 1)
     submitted.claim(FAR)
     count = iter(range(2, 100_000))
@@ -251,9 +250,9 @@ def test_a_heartbeat_tells_job_and_progress_and_notices_that_it_hangs(tmp_path):
 def test_a_hanging_worker_process_ends_itself_and_its_job_runs_again(tmp_path):
     once = 'p = Path(map_dir) / "hung"\n        if not p.exists(): p.touch(); time.sleep(1e6)'
     quick = (
-        "from space.jobs import presence, queue\nquick = presence.Patience(0.1, 2.0, 0.5, 0.5, 1.0)"
+        "from space.jobs import Patience, folder\n"
+        "quick = Patience(0.1, 2.0, 0.5, 0.5, 1.0)\nfolder.Patience = lambda: quick"
     )
-    quick += "\nfor m in (presence, queue): m.Patience = lambda: quick"
     write_worker_script(tmp_path, before=quick, action=once)
     make_map(tmp_path, NAME)
     folder = JobFolder(tmp_path)
@@ -365,7 +364,7 @@ def test_values_that_are_none_count_as_empty(values):
     job = parse_queue(f"a_L01.png\tsegment\t{values}").records[0]
     assert (job.map_name, dict(job.params)) == (NAME, {})
     run = parse_runs(f"a_L01.png\tsegment\t{values}").records[0]
-    assert run.state == "again"
+    assert run.state == "queued"
 
 
 @pytest.mark.parametrize("value", ["1e308", "-5", '"many"', "null", "[1]", "true", "99999999999"])

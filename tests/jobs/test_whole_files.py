@@ -8,15 +8,15 @@ import sys
 
 from helpers import REPOSITORY, make_map
 
-from space.jobs.queue import QUEUE_NAME, RUNS_NAME, JobFolder
+from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder
 
 WRITER = """
 import sys
 sys.path[:0] = [{repository!r}, {tests!r}]
 from pathlib import Path
 from helpers import make_map, write_result
-from space.jobs.presence import Worker
-from space.jobs.queue import JobFolder
+from space.jobs import Worker
+from space.jobs import JobFolder
 here = Path({folder!r})
 folder, worker = JobFolder(here), Worker.this_process()
 for number in range(60):

@@ -13,11 +13,10 @@ from helpers import FakeRunner, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import read_png, write_png
+from space.jobs import Job, JobFolder
 from space.jobs import worker as worker_module
 from space.jobs.engine import ClaimLost, Engine, detection_threshold, thread_count
 from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat
-from space.jobs.queue import JobFolder
-from space.jobs.records import Job
 from space.jobs.worker import Place, Timing, run_worker, work
 from space.lamellae.boxes import Box
 from space.plots import plot_segmentation

@@ -13,7 +13,7 @@ from PIL import Image
 
 from space import pacetomo
 from space.cli.screen import Screen
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder
 from space.simulation.progress import Progress
 from space.simulation.run import LOG, pictures_to_open, run
 from space.simulator.formats import mdoc, navfile

@@ -12,8 +12,8 @@ import pytest
 
 from space import pacetomo
 from space.errors import SpaceError
+from space.jobs import JobFolder
 from space.jobs.monitor import MAP_PATTERN
-from space.jobs.queue import JobFolder
 from space.simulation.bench import Bench
 from space.simulator import Policy
 from space.steps import identity

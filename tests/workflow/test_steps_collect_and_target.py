@@ -12,8 +12,7 @@ from PIL import Image
 
 from space import pacetomo, plots
 from space.images import read_png, write_png
-from space.jobs import launch
-from space.jobs.queue import JobFolder
+from space.jobs import JobFolder, launch
 from space.simulation.bench import script_text
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
