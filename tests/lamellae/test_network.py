@@ -113,7 +113,7 @@ def test_the_constructor_of_a_network_is_not_called(made, changed, tmp_path):
     from ultralytics.nn.tasks import DetectionModel
 
     mark = tmp_path / "was here"
-    order = f"open({str(mark)!r}, 'w') and torch.nn.SiLU()"
+    order = f"open({str(mark)!r}, 'w').close() or torch.nn.SiLU()"
     table = {**load_yolo(made)["model"].yaml, "activation": order}
     path = changed(lambda checkpoint: checkpoint.update(note=Orders(DetectionModel, table)))
     with pytest.raises(SpaceError, match="refused"):
