@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.room import AREA_SHARE
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2, "ice": 3}
@@ -32,8 +32,8 @@ class Case:
     spots: bool
 
     @property
-    def optics(self) -> Optics:
-        return Optics(
+    def optics(self) -> ExposureOptics:
+        return ExposureOptics(
             PIXEL_NM,
             (0.86, 0.61),
             self.beam_um,
@@ -110,7 +110,7 @@ def everything() -> dict[str, dict[str, float]]:
     return result
 
 
-def _gaps(choice, optics: Optics):
+def _gaps(choice, optics: ExposureOptics):
     """Pairs of beams near each other, what is between their footprints, and what they are."""
     points = np.concatenate([area.targets_map_px for area in choice.areas]) * PIXEL_NM / 1000
     counts = [len(area.scores) for area in choice.areas]
@@ -127,7 +127,7 @@ def _gaps(choice, optics: Optics):
     return pairs, gap_um, apart, first[pairs].any(axis=1)
 
 
-def _beyond(choice, optics: Optics) -> int:
+def _beyond(choice, optics: ExposureOptics) -> int:
     away = [
         np.hypot(*(area.targets_map_px - area.targets_map_px[0]).T) * PIXEL_NM / 1000
         for area in choice.areas

@@ -17,7 +17,7 @@ import numpy as np
 from space.config import load_config
 from space.segmentation.model import Segmenter
 from space.simulator.specimen import LABEL, LABELS
-from space.targeting import Optics, TargetingOptions, class_tables, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, class_tables, select_targets
 from training.lamella_maps import lamella_map
 
 from .common import PROJECT, fixed_conditions, model_parser, report
@@ -37,7 +37,7 @@ def judge_targets(
     predicted: np.ndarray, truth: np.ndarray, options: TargetingOptions, pixel_nm: float
 ) -> np.ndarray:
     """Targets chosen on a predicted map: how many, how many hit, how many to avoid."""
-    optics = Optics(pixel_nm, FIELD_UM, BEAM_UM, tilt_axis_deg=90.0, beam_margin_um=0.0)
+    optics = ExposureOptics(pixel_nm, FIELD_UM, BEAM_UM, tilt_axis_deg=90.0, beam_margin_um=0.0)
     choice = select_targets(predicted, LABEL, options, optics)
     tables = class_tables(LABEL, options)
     wanted, avoided = (np.flatnonzero(table) for table in (tables.wanted, tables.avoided))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from space.targeting import Optics, TargetingOptions
+from space.targeting import ExposureOptics, TargetingOptions
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2, "ice": 3}
 KINDS = ("sparse", "dense", "strip", "edge")
@@ -30,7 +30,7 @@ class SmallProblem:
     kind: str
     labels: np.ndarray
     options: TargetingOptions
-    optics: Optics
+    optics: ExposureOptics
 
 
 def small_problem(seed: int) -> SmallProblem:
@@ -38,7 +38,7 @@ def small_problem(seed: int) -> SmallProblem:
     kind = KINDS[seed % len(KINDS)]
     rng = np.random.default_rng([43, seed])
     beam_um = float(rng.uniform(0.7, 1.6))
-    optics = Optics(
+    optics = ExposureOptics(
         PIXEL_NM,
         FIELD_UM,
         beam_um,

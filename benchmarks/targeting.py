@@ -43,7 +43,7 @@ import numpy as np
 from scipy import optimize, sparse
 
 from space.simulator.specimen import LABELS, Grid
-from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.geometry_points import lever_arm_um
 from space.targeting.packing import NODES_PER_BEAM, Candidates, TiltFrame, candidate_grid, conflicts
 from space.targeting.scoring import (
@@ -103,8 +103,10 @@ class Problem:
     def options(self) -> TargetingOptions:
         return TargetingOptions((self.target,), AVOID, sparse=self.sparse)
 
-    def optics(self, pixel_nm: float) -> Optics:
-        return Optics(pixel_nm, FIELD_UM, self.beam_um, tilt_axis_deg=85.0, beam_margin_um=0.0)
+    def optics(self, pixel_nm: float) -> ExposureOptics:
+        return ExposureOptics(
+            pixel_nm, FIELD_UM, self.beam_um, tilt_axis_deg=85.0, beam_margin_um=0.0
+        )
 
 
 def problems(seed_start: int, n: int) -> list[Problem]:
@@ -130,7 +132,7 @@ def label_map(seed: int, shape: tuple[int, int], pixel_nm: float) -> np.ndarray:
     return labels
 
 
-def scores_of(labels: np.ndarray, problem: Problem, optics: Optics) -> ScoreMap:
+def scores_of(labels: np.ndarray, problem: Problem, optics: ExposureOptics) -> ScoreMap:
     """The score at every place."""
     labels, tables, _ = on_own_pieces(labels, class_tables(NAMES, problem.options))
     cover = coverage(labels, tables, cell_factor(optics))
@@ -142,7 +144,7 @@ def total_score(choice) -> float:
     return float(sum(area.scores.sum() for area in choice.areas))
 
 
-def conflict_count(choice, optics: Optics) -> int:
+def conflict_count(choice, optics: ExposureOptics) -> int:
     """Pairs of targets whose beams overlap at the highest tilt."""
     points = [area.targets_map_px for area in choice.areas]
     if not points:
@@ -224,7 +226,7 @@ def _solve(weights: np.ndarray, groups: list[list[int]], time_limit_s: float):
 
 
 def obvious_total(
-    scores: ScoreMap, problem: Problem, optics: Optics, stretched: bool = True
+    scores: ScoreMap, problem: Problem, optics: ExposureOptics, stretched: bool = True
 ) -> float:
     """Total score of lattice or scan, Nelder-Mead and removal of the lower of two in conflict.
 
@@ -500,7 +502,7 @@ def maps(seed_start: int, n: int) -> dict:
     }
 
 
-def solved(part: np.ndarray, problem: Problem, optics: Optics) -> Solved | None:
+def solved(part: np.ndarray, problem: Problem, optics: ExposureOptics) -> Solved | None:
     """What the exact solution, the choice and the obvious method reach on a cut-out.
 
     None if there is no place for a target or the optimum was not proven in time.
@@ -517,7 +519,7 @@ def solved(part: np.ndarray, problem: Problem, optics: Optics) -> Solved | None:
 def optimum(
     scores: ScoreMap,
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
     nodes_per_beam: float = NODES_PER_BEAM,
 ) -> float | None:
     """Largest total of candidate places.

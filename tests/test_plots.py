@@ -14,9 +14,9 @@ from space.plots.detection import label_text
 from space.plots.labels import place
 from space.plots.segmentation import share_text, shares
 from space.plots.targets import area_looks
-from space.targeting import Area, Choice, Optics
+from space.targeting import Area, Choice, ExposureOptics
 
-OPTICS = Optics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
+OPTICS = ExposureOptics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
 
 
 def colored(path, low, high) -> float:

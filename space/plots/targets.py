@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from space.targeting import Area, Choice, Optics
+    from space.targeting import Area, Choice, ExposureOptics
 
 BEYOND_MARGIN_UM = 1.0
 _TILT_AXIS: dict[str, Any] = {"color": "white", "ls": (0, (5, 4)), "lw": 1.4}
@@ -51,7 +51,7 @@ def plot_targets(
     map_image: np.ndarray,
     wanted: np.ndarray,
     choice: Choice | Sequence[Area],
-    optics: Optics,
+    optics: ExposureOptics,
     title: str = "",
     crop: bool = False,
 ) -> None:
@@ -71,7 +71,7 @@ def plot_targets(
         Mask of the wanted classes.
     choice : space.targeting.Choice, or its areas
         What to draw, in pixels of the map.
-    optics : space.targeting.Optics
+    optics : space.targeting.ExposureOptics
         Field, beam, tilt axis, pixel size.
     crop : bool
         Draw only the part of the map that image shift reaches around the targets.
@@ -127,7 +127,7 @@ class _Sizes:
 
 
 def _draw_area(
-    axes: Axes, area: Area, optics: Optics, look: Look, sizes: _Sizes, number: int
+    axes: Axes, area: Area, optics: ExposureOptics, look: Look, sizes: _Sizes, number: int
 ) -> None:
     """Draw an area; its number is 0 if it is the only one."""
     from matplotlib.patches import Circle, Ellipse, Polygon
@@ -220,7 +220,7 @@ def area_name(number: int) -> str:
 
 
 def _handles(
-    areas: Sequence[Area], looks: Sequence[Look], optics: Optics, polygons: bool
+    areas: Sequence[Area], looks: Sequence[Look], optics: ExposureOptics, polygons: bool
 ) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -273,7 +273,7 @@ def _draw_wanted(axes: Axes, mask: np.ndarray) -> None:
     draw_layer(axes, layer, mask.shape, interpolation="nearest")
 
 
-def _field_corners_px(optics: Optics) -> np.ndarray:
+def _field_corners_px(optics: ExposureOptics) -> np.ndarray:
     """Corners (4, 2) of the field as (column, row) from its centre."""
     wide, high = (side / optics.pixel_um / 2 for side in optics.field_um)
     angle = math.radians(optics.field_rotation_deg)
@@ -284,7 +284,7 @@ def _field_corners_px(optics: Optics) -> np.ndarray:
 
 
 def _draw_tilt_axis(
-    axes: Axes, point_map_px: np.ndarray, optics: Optics, shape: Sequence[int]
+    axes: Axes, point_map_px: np.ndarray, optics: ExposureOptics, shape: Sequence[int]
 ) -> None:
     """Draw white dashes on a black line: one of the two is seen on any map."""
     angle = math.radians(optics.tilt_axis_deg)
@@ -297,7 +297,7 @@ def _draw_tilt_axis(
     axes.plot(x, y, **_TILT_AXIS, **stays)
 
 
-def _crop(axes: Axes, areas: Sequence[Area], optics: Optics, shape: Sequence[int]) -> None:
+def _crop(axes: Axes, areas: Sequence[Area], optics: ExposureOptics, shape: Sequence[int]) -> None:
     points = np.concatenate(
         [np.concatenate([area.targets_map_px, area.geometry_points_map_px]) for area in areas]
     )

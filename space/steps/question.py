@@ -15,7 +15,7 @@ from space.models.class_table import read_labels
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession
-from space.targeting import Optics, TargetingOptions, wanted_mask
+from space.targeting import ExposureOptics, TargetingOptions, wanted_mask
 
 _CREEP_UM = 0.01
 """Beams are taken wider by what the specimen creeps between the pictures of one tilt."""
@@ -35,7 +35,7 @@ class Question:
         Its classes.
     options : TargetingOptions
         The settings that concern target selection.
-    optics : Optics
+    optics : ExposureOptics
         What beam and camera cover in the map.
     frame : MapFrame
         Where the map lies.
@@ -44,7 +44,7 @@ class Question:
     labels: np.ndarray
     names: dict[str, int]
     options: TargetingOptions
-    optics: Optics
+    optics: ExposureOptics
     frame: MapFrame
 
     def wanted(self, polygons_map_px: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -98,8 +98,8 @@ def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) ->
     return stored or own
 
 
-def _optics(session: GridSession, facts: MapFacts, record: RecordOptics) -> Optics:
-    return Optics(
+def _optics(session: GridSession, facts: MapFacts, record: RecordOptics) -> ExposureOptics:
+    return ExposureOptics(
         pixel_nm=facts.pixel_nm,
         field_um=record.field_um,
         beam_diameter_um=record.beam_diameter_um + _CREEP_UM,

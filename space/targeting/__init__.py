@@ -16,7 +16,7 @@ from space.targeting.choice_file import (
     write_choice,
 )
 from space.targeting.holes import HoleLattice, find_holes
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.report import describe
 from space.targeting.scoring import class_tables, wanted_mask
 from space.targeting.selection import review_targets, select_targets
@@ -26,8 +26,8 @@ __all__ = [
     "Choice",
     "ChoiceFile",
     "Counts",
+    "ExposureOptics",
     "HoleLattice",
-    "Optics",
     "Take",
     "TargetingOptions",
     "class_tables",

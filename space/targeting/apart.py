@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 from space.targeting.room import needed_um
 
@@ -29,7 +29,7 @@ def areas_apart(
     points_map_px: np.ndarray,
     area: np.ndarray,
     held: np.ndarray,
-    optics: Optics,
+    optics: ExposureOptics,
     tracking: np.ndarray | None = None,
 ) -> np.ndarray:
     """Points (n, 2) with areas moved as a whole such that beams of two areas keep their distance.
@@ -69,7 +69,7 @@ def areas_apart(
     return np.where(moved[:, None], frame.to_map(before + shifts[area]), points_map_px)
 
 
-def _needed_um(pairs: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.ndarray:
+def _needed_um(pairs: np.ndarray, tracking: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """Distance that the pairs of targets of different areas should have."""
     return needed_um(np.ones(len(pairs), bool), tracking[pairs].all(axis=1), optics)
 
@@ -79,7 +79,7 @@ def _too_near(
     area: np.ndarray,
     stays: np.ndarray,
     tracking: np.ndarray,
-    optics: Optics,
+    optics: ExposureOptics,
     reach_um: float,
 ) -> np.ndarray:
     """Pairs (k, 2) of different areas, of which one can move, that are too near or nearly so."""

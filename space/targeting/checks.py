@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from space.errors import SpaceError
 from space.targeting.choice import Area
 from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.packing import TiltFrame, conflicts
 from space.targeting.problem import Problem
 from space.targeting.room import crowded
@@ -72,7 +72,9 @@ def warnings_about(areas: Sequence[Area], problem: Problem) -> list[str]:
     return found
 
 
-def _overlap_warnings(names: Sequence[str], tilted: np.ndarray, optics: Optics) -> list[str]:
+def _overlap_warnings(
+    names: Sequence[str], tilted: np.ndarray, optics: ExposureOptics
+) -> list[str]:
     found = []
     for first, second in conflicts(tilted, optics.beam_diameter_um - SLACK_UM):
         overlap_um = optics.beam_diameter_um - float(np.hypot(*(tilted[first] - tilted[second])))
@@ -108,7 +110,7 @@ def _target_warnings(area: Area, prefix: str, problem: Problem) -> list[str]:
 
 
 def _room_warnings(
-    areas: Sequence[Area], names: Sequence[str], tilted: np.ndarray, optics: Optics
+    areas: Sequence[Area], names: Sequence[str], tilted: np.ndarray, optics: ExposureOptics
 ) -> list[str]:
     """Tracking targets whose beams have less than the margin around them, but no overlap."""
     counts = [len(area.targets_map_px) for area in areas]
@@ -135,7 +137,7 @@ def _room_warnings(
 
 
 def _geometry_warnings(
-    area: Area, number: int, targets: np.ndarray, names: Sequence[str], optics: Optics
+    area: Area, number: int, targets: np.ndarray, names: Sequence[str], optics: ExposureOptics
 ) -> list[str]:
     found = []
     points = area.geometry_points_map_px
@@ -175,5 +177,5 @@ def _geometry_warnings(
     return found
 
 
-def _from_tracking_um(points: np.ndarray, area: Area, optics: Optics) -> np.ndarray:
+def _from_tracking_um(points: np.ndarray, area: Area, optics: ExposureOptics) -> np.ndarray:
     return np.hypot(*(points - area.tracking_map_px).T) * optics.pixel_um

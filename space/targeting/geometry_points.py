@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.scoring import Coverage
 
 LEAST, MOST = 3, 10
@@ -32,7 +32,7 @@ CHORDS = 48
 
 
 def geometry_points(
-    cover: Coverage, targets_map_px: np.ndarray, tracking_map_px: np.ndarray, optics: Optics
+    cover: Coverage, targets_map_px: np.ndarray, tracking_map_px: np.ndarray, optics: ExposureOptics
 ) -> np.ndarray:
     """Choose 3 to 10 well spread points (m, 2) as (row, column) in map pixels, or none.
 
@@ -78,7 +78,7 @@ def _window(cover: Coverage, center_map_px: np.ndarray, reach_px: float) -> tupl
     return tuple(slice(*ends) for ends in zip(low, high))
 
 
-def _surface_positions(cover: Coverage, tracking: np.ndarray, optics: Optics) -> np.ndarray:
+def _surface_positions(cover: Coverage, tracking: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """Positions (n, 2) on surface in reach of image shift, thinned out evenly."""
     shape, factor = cover.surface.shape, cover.factor
     limit_px = optics.image_shift_limit_um / optics.pixel_um
@@ -94,7 +94,7 @@ def _surface_positions(cover: Coverage, tracking: np.ndarray, optics: Optics) ->
 
 
 def _beam_and_field_held(
-    cover: Coverage, positions: np.ndarray, tracking: np.ndarray, optics: Optics
+    cover: Coverage, positions: np.ndarray, tracking: np.ndarray, optics: ExposureOptics
 ) -> tuple[np.ndarray, np.ndarray]:
     """At which positions (n,) the beam falls on lamella, and where surface fills an image.
 
@@ -115,7 +115,7 @@ def _beam_and_field_held(
     return share >= ON_LAMELLA + SLACK, filled[index[:, 0], index[:, 1]] >= CLEAN
 
 
-def lever_arm_um(points_map_px: np.ndarray, optics: Optics) -> float:
+def lever_arm_um(points_map_px: np.ndarray, optics: ExposureOptics) -> float:
     """How far points (n, 2) reach across the line that fits them best.
 
     The smaller singular value of the centred positions, that is, the root of the summed squares of

@@ -186,7 +186,7 @@ class TargetingOptions:
 
 
 @dataclass(frozen=True)
-class Optics:
+class ExposureOptics:
     """What the beam and the camera cover in the map.
 
     Directions are angles in the map from the +column axis towards the +row axis.

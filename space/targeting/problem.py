@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.polygons import inside
 from space.targeting.scoring import (
     ClassTables,
@@ -54,7 +54,7 @@ class Problem:
     cover: Coverage
     scores: ScoreMap
     options: TargetingOptions
-    optics: Optics
+    optics: ExposureOptics
     polygons: tuple[np.ndarray, ...] = ()
     sites_map_px: np.ndarray | None = None
     beside_px: float = 0.0
@@ -67,7 +67,7 @@ class Problem:
         labels: np.ndarray,
         label_names: dict[str, int],
         options: TargetingOptions,
-        optics: Optics,
+        optics: ExposureOptics,
         polygons: tuple[np.ndarray, ...] = (),
         sites_map_px: np.ndarray | None = None,
     ) -> Problem:

@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from space.targeting.choice import Choice, Counts
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
 from space.targeting.problem import Problem
@@ -77,7 +77,7 @@ def rejections(targets_map_px: np.ndarray, problem: Problem) -> tuple[int, dict[
     return len(places), rejected
 
 
-def share_in_fields(cover: Coverage, points_map_px: np.ndarray, optics: Optics) -> float:
+def share_in_fields(cover: Coverage, points_map_px: np.ndarray, optics: ExposureOptics) -> float:
     """Share of the wanted classes (by priority) that lies in the fields of the targets."""
     rows, columns = cover.wanted.shape
     covered = np.zeros((rows, columns), bool)
@@ -199,7 +199,7 @@ def _candidate_places(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndar
     return places[keep], values[keep], wanted[keep]
 
 
-def _tile_maxima(scores: ScoreMap, optics: Optics) -> tuple[np.ndarray, np.ndarray]:
+def _tile_maxima(scores: ScoreMap, optics: ExposureOptics) -> tuple[np.ndarray, np.ndarray]:
     """The best cell (n, 2) of every tile as large as the field's shorter side, and its score."""
     values = scores.values
     reach = np.array(scores.reach_px) / scores.factor
@@ -251,7 +251,7 @@ def _cells_of(places_map_px: np.ndarray, scores: ScoreMap) -> np.ndarray:
     return np.minimum(cells, np.array(scores.values.shape) - 1)
 
 
-def _apart(places: np.ndarray, values: np.ndarray, optics: Optics) -> np.ndarray:
+def _apart(places: np.ndarray, values: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """Indices of the best places whose fields do not overlap."""
     from scipy.spatial import cKDTree
 
@@ -273,7 +273,7 @@ def _apart(places: np.ndarray, values: np.ndarray, optics: Optics) -> np.ndarray
     return order[~dropped[order]]
 
 
-def _holds_target(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.ndarray:
+def _holds_target(places: np.ndarray, targets: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     if not len(targets):
         return np.zeros(len(places), bool)
     from scipy.spatial import cKDTree
@@ -291,7 +291,7 @@ def _holds_target(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np
     return held
 
 
-def _in_conflict(places: np.ndarray, targets: np.ndarray, optics: Optics) -> np.ndarray:
+def _in_conflict(places: np.ndarray, targets: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     if not len(targets):
         return np.zeros(len(places), bool)
     from scipy.spatial import cKDTree

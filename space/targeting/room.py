@@ -3,7 +3,7 @@
 All targets of an area follow its tracking target: the stage's movement while it tilts is measured
 there and corrected for the others, so their beams keep their distances from one another and may
 touch. The tracking target itself is exposed before that, at every tilt, and misses its position by
-as much as the stage moved. `Optics.beam_margin_um` is therefore kept around its beam.
+as much as the stage moved. `ExposureOptics.beam_margin_um` is therefore kept around its beam.
 
 In a dense pattern a target touches six others, which would all have to be dropped. Moved into the
 gap between three beams, of which one was its own, it has a margin of 0.15 beam diameters once two
@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from space.targeting.areas import distances
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 
 # How far a tracking target may be moved and in what steps, in beam diameters.
@@ -29,7 +29,7 @@ SPARE_SCORE = 0.01
 AREA_SHARE = 0.2
 
 
-def needed_um(apart: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.ndarray:
+def needed_um(apart: np.ndarray, tracking: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """Least distance of pairs of targets in the tilt-compressed frame.
 
     Parameters
@@ -44,7 +44,7 @@ def needed_um(apart: np.ndarray, tracking: np.ndarray, optics: Optics) -> np.nda
 
 
 def crowded(
-    points_tilt_um: np.ndarray, area: np.ndarray, tracking: np.ndarray, optics: Optics
+    points_tilt_um: np.ndarray, area: np.ndarray, tracking: np.ndarray, optics: ExposureOptics
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (k, 2) of targets that are nearer than they should be, and their distances (k,).
 
@@ -69,7 +69,7 @@ def without_crowded(
     area: np.ndarray,
     tracking: np.ndarray,
     fixed: np.ndarray,
-    optics: Optics,
+    optics: ExposureOptics,
 ) -> np.ndarray:
     """Which targets (n,) stay when of two that are too near the one of lower score is dropped.
 
@@ -92,7 +92,7 @@ def without_crowded(
     return stays
 
 
-def positions_around(point_map_px: np.ndarray, optics: Optics) -> np.ndarray:
+def positions_around(point_map_px: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """Where a tracking target may be moved to: points (n, 2), its own first, then the nearest."""
     frame = TiltFrame.of(optics)
     count = round(REACH_BEAMS / STEP_BEAMS)
@@ -112,7 +112,7 @@ def make_room(
     others_map_px: np.ndarray,
     other_scores: np.ndarray,
     stays: np.ndarray,
-    optics: Optics,
+    optics: ExposureOptics,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Order positions for a tracking target by the total score of it and all that can stay.
 
@@ -126,7 +126,7 @@ def make_room(
         All other targets.
     stays : ndarray of bool (m,)
         Which of them must not be dropped.
-    optics : Optics
+    optics : ExposureOptics
 
     Returns
     -------

@@ -4,7 +4,8 @@ Targets are packed (`space.targeting.packing`) so that their total score is the 
 beams overlap on the specimen at any tilt up to the steepest, every target scores at least its
 threshold and has its whole Record field inside the map. They are then distributed on the fewest
 areas in which image shift reaches all targets from the tracking target, and every area gets its
-tracking target (written first), room around it (`Optics.beam_margin_um`), and geometry points.
+tracking target (written first), room around it (`ExposureOptics.beam_margin_um`), and geometry
+points.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from space.targeting.arrangement import arranged
 from space.targeting.checks import as_points, warnings_about
 from space.targeting.choice import Area, Choice, Counts, Targets
 from space.targeting.geometry_points import geometry_points
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.packing import choose_points
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.problem import Problem
@@ -34,7 +35,7 @@ def select_targets(
     label_map: np.ndarray,
     label_names: dict[str, int],
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
     *,
     polygons_map_px: Sequence[ArrayLike] = (),
     fixed_map_px: np.ndarray | None = None,
@@ -101,7 +102,7 @@ def review_targets(
     label_map: np.ndarray,
     label_names: dict[str, int],
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
     areas: Sequence[Area],
     *,
     polygons_map_px: Sequence[ArrayLike] = (),

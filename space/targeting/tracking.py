@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from space.targeting.areas import distances
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.polygons import inside
 from space.targeting.problem import Problem
@@ -31,7 +31,7 @@ EXTRA_TRIED = 100
 LEAST_LAMELLA = 0.5
 
 
-def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -> int:
+def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: ExposureOptics) -> int:
     """Choose the tracking target of an area.
 
     Of the targets that reach all others and lie nearest the middle (a quarter of them, at least
@@ -60,7 +60,7 @@ def tracking_index(points_map_px: np.ndarray, cover: Coverage, optics: Optics) -
     return int(central[clean[int(np.argmax(np.round(merit, 6)))]])
 
 
-def avoided_in_view(point_map_px: np.ndarray, cover: Coverage, optics: Optics) -> float:
+def avoided_in_view(point_map_px: np.ndarray, cover: Coverage, optics: ExposureOptics) -> float:
     """Share of the avoided classes in the field at a point, widened for tilt, to a percent."""
     share = field_mean(cover.avoided, cover, point_map_px, optics, widened=True)
     return round(share, AVOIDED_DIGITS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.areas import distances, split
 from space.targeting.geometry_points import LEAST, MOST, geometry_points
 from space.targeting.scoring import class_tables, coverage
@@ -17,9 +17,9 @@ LABELS = {"background": 0, "black": 1, "mitos": 2, "vesicles": 3, "ice": 4, "lam
 OPTIONS = TargetingOptions(("mitos",), ("black", "ice"))
 
 
-def optics(**changes) -> Optics:
+def optics(**changes) -> ExposureOptics:
     values = {"pixel_nm": 30.0, "field_um": (0.86, 0.61), "beam_diameter_um": 1.2}
-    return Optics(**{**values, "tilt_axis_deg": 90.0, "beam_margin_um": 0.0, **changes})
+    return ExposureOptics(**{**values, "tilt_axis_deg": 90.0, "beam_margin_um": 0.0, **changes})
 
 
 def cover_of(labels: np.ndarray):
@@ -177,7 +177,9 @@ def test_three_places_are_enough_and_two_are_as_good_as_none():
             assert distances(points, np.array(spots)).min(axis=0).max() < 20
 
 
-def honest(points: np.ndarray, labels: np.ndarray, optic: Optics, off: tuple[str, ...]) -> None:
+def honest(
+    points: np.ndarray, labels: np.ndarray, optic: ExposureOptics, off: tuple[str, ...]
+) -> None:
     """Three points or more, each with its beam on lamella, apart, and spanning a plane; or none."""
     assert len(points) == 0 or LEAST <= len(points) <= MOST
     if not len(points):

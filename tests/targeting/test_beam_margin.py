@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
-from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.apart import areas_apart
 from space.targeting.areas import distances
 from space.targeting.packing import TiltFrame
@@ -17,7 +17,7 @@ DENSE = TargetingOptions(("mitos",), (), sparse=False, max_iterations=4)
 BEAM_UM = 1.0
 
 
-def make_optics(**changes) -> Optics:
+def make_optics(**changes) -> ExposureOptics:
     values = {
         "pixel_nm": 40.0,
         "field_um": (0.8, 0.8),
@@ -26,14 +26,14 @@ def make_optics(**changes) -> Optics:
         "image_shift_limit_um": 12.0,
         "beam_margin_um": 0.0,
     }
-    return Optics(**{**values, **changes})
+    return ExposureOptics(**{**values, **changes})
 
 
 def whole_map(shape=(240, 280)) -> np.ndarray:
     return np.full(shape, NAMES["mitos"], np.uint8)
 
 
-def gaps_um(choice, optics: Optics) -> tuple[np.ndarray, np.ndarray]:
+def gaps_um(choice, optics: ExposureOptics) -> tuple[np.ndarray, np.ndarray]:
     """Nearest distance of each area's tracking target and of every other one to all others."""
     points = [TiltFrame.of(optics).from_map(area.targets_map_px) for area in choice.areas]
     apart = distances(np.concatenate(points), np.concatenate(points))

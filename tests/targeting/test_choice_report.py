@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from space.targeting import Optics, TargetingOptions, describe, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, describe, select_targets
 
 LABELS = {"background": 0, "black": 1, "mitos": 2, "ice": 3, "lamella": 4}
-OPTICS = Optics(30.0, (0.86, 0.61), 1.2, tilt_axis_deg=90.0, beam_margin_um=0.0)
+OPTICS = ExposureOptics(30.0, (0.86, 0.61), 1.2, tilt_axis_deg=90.0, beam_margin_um=0.0)
 
 
 def choose(marks, *, optics=OPTICS, polygons=(), **options):
@@ -59,7 +59,7 @@ def test_places_are_chosen_or_rejected_and_nothing_else():
 
 def test_share_in_fields_counts_every_place_once():
     # Fields of 0.86 x 0.61 um under beams of 0.3 um overlap widely.
-    dense = Optics(30.0, (0.86, 0.61), 0.3, tilt_axis_deg=90.0, beam_margin_um=0.0)
+    dense = ExposureOptics(30.0, (0.86, 0.61), 0.3, tilt_axis_deg=90.0, beam_margin_um=0.0)
     choice, text = choose([TWO[0]], optics=dense, sparse=False)
     assert choice.n_targets > 4
     assert choice.counts.wanted_in_fields == pytest.approx(1.0, abs=0.02)

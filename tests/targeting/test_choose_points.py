@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space.targeting import Optics, TargetingOptions
+from space.targeting import ExposureOptics, TargetingOptions
 from space.targeting.packing import Candidates, TiltFrame, candidate_grid, choose_points, conflicts
 from space.targeting.packing.melting import Landscape, melted
 from space.targeting.packing.merging import merged
@@ -20,7 +20,7 @@ QUICK = settings(max_examples=3, suppress_health_check=list(HealthCheck))
 CELL_PX = 4
 
 
-def make_optics(**changes) -> Optics:
+def make_optics(**changes) -> ExposureOptics:
     values = {
         "pixel_nm": 10.0,
         "field_um": (0.86, 0.61),
@@ -28,7 +28,7 @@ def make_optics(**changes) -> Optics:
         "tilt_axis_deg": 84.0,
         "beam_margin_um": 0.0,
     }
-    return Optics(**{**values, **changes})
+    return ExposureOptics(**{**values, **changes})
 
 
 def make_scores(seed: int, shape=(100, 120), spots=6) -> ScoreMap:
@@ -44,7 +44,7 @@ def make_scores(seed: int, shape=(100, 120), spots=6) -> ScoreMap:
     return ScoreMap(values, CELL_PX, (shape[0] * CELL_PX, shape[1] * CELL_PX), (0.0, 0.0))
 
 
-def in_conflict(points_map_px: np.ndarray, optics: Optics) -> int:
+def in_conflict(points_map_px: np.ndarray, optics: ExposureOptics) -> int:
     points = TiltFrame.of(optics).from_map(points_map_px)
     return len(conflicts(points, optics.beam_diameter_um))
 

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from space.errors import SpaceError
-from space.targeting import Optics, TargetingOptions, find_holes, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, find_holes, select_targets
 
 
 def film(
@@ -103,7 +103,7 @@ def test_targets_sit_in_holes():
     lattice = find_holes(picture)
     labels = np.ones(picture.shape, np.uint8)
     options = TargetingOptions(("ice film",), (), sparse=False)
-    optics = Optics(25.0, (0.86, 0.61), 1.5, tilt_axis_deg=80.0, beam_margin_um=0.0)
+    optics = ExposureOptics(25.0, (0.86, 0.61), 1.5, tilt_axis_deg=80.0, beam_margin_um=0.0)
     choice = select_targets(
         labels, {"background": 0, "ice film": 1}, options, optics,
         sites_map_px=lattice.holes_map_px,

@@ -9,7 +9,7 @@ from scipy import ndimage
 from space.errors import SpaceError
 from space.targeting import (
     Area,
-    Optics,
+    ExposureOptics,
     TargetingOptions,
     review_targets,
     select_targets,
@@ -22,7 +22,7 @@ YEAST = (
     "vesicles multivesicles membranes dynabeads ice cryst lamella"
 ).split()
 NAMES = {name: number for number, name in enumerate(YEAST)}
-OPTICS = Optics(30.0, (0.86, 0.61), 1.0, tilt_axis_deg=85.0, beam_margin_um=0.0)
+OPTICS = ExposureOptics(30.0, (0.86, 0.61), 1.0, tilt_axis_deg=85.0, beam_margin_um=0.0)
 MITOS = TargetingOptions(("mitos",))
 WHOLE = TargetingOptions(("lamella",), sparse=False)
 LAMELLA = (slice(60, 240), slice(60, 300))  # 43 200 px

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.targeting import Area, Optics, TargetingOptions, review_targets, select_targets
+from space.targeting import Area, ExposureOptics, TargetingOptions, review_targets, select_targets
 from space.targeting.apart import areas_apart
 from space.targeting.areas import split
 from space.targeting.packing import TiltFrame
@@ -21,7 +21,7 @@ PIXEL_UM = 0.04
 MARGIN_UM = 0.2
 
 
-def make_optics(**changes) -> Optics:
+def make_optics(**changes) -> ExposureOptics:
     values = {
         "pixel_nm": 1000 * PIXEL_UM,
         "field_um": (0.8, 0.6),
@@ -30,7 +30,7 @@ def make_optics(**changes) -> Optics:
         "image_shift_limit_um": 4.0,
         "beam_margin_um": MARGIN_UM,
     }
-    return Optics(**{**values, **changes})
+    return ExposureOptics(**{**values, **changes})
 
 
 def make_map(seed: int, shape=(300, 400), spots=40) -> np.ndarray:
@@ -45,7 +45,7 @@ def make_map(seed: int, shape=(300, 400), spots=40) -> np.ndarray:
     return labels
 
 
-def footprint_gaps_um(points_map_px: np.ndarray, optics: Optics) -> np.ndarray:
+def footprint_gaps_um(points_map_px: np.ndarray, optics: ExposureOptics) -> np.ndarray:
     """By how much beams would have to grow to touch at the steepest tilt: (n, n), inf for itself.
 
     Footprints are ellipses, longer by 1/cos(tilt) across the tilt axis; two equal ones touch if
@@ -61,7 +61,7 @@ def footprint_gaps_um(points_map_px: np.ndarray, optics: Optics) -> np.ndarray:
     return gaps
 
 
-def assert_apart(choice, optics: Optics) -> None:
+def assert_apart(choice, optics: ExposureOptics) -> None:
     """No beams overlap, and the margins are kept between areas and around tracking targets."""
     points = np.concatenate([area.targets_map_px for area in choice.areas])
     counts = [len(area.scores) for area in choice.areas]
@@ -78,7 +78,7 @@ def assert_apart(choice, optics: Optics) -> None:
     assert gaps[kept].min(initial=np.inf) >= margin_um - 2e-6
 
 
-def assert_in_reach(choice, optics: Optics) -> None:
+def assert_in_reach(choice, optics: ExposureOptics) -> None:
     for area in choice.areas:
         away = np.hypot(*(area.targets_map_px - area.targets_map_px[0]).T) * PIXEL_UM
         assert away.max() <= optics.image_shift_limit_um + 1e-9
@@ -158,7 +158,7 @@ def test_no_choice_of_many_areas_breaks_a_rule(
 # --- the parts ----------------------------------------------------------------------------------
 
 
-def lattice(rows: int, columns: int, optics: Optics) -> np.ndarray:
+def lattice(rows: int, columns: int, optics: ExposureOptics) -> np.ndarray:
     """Hexagons of touching beams (in the tilted plane), as map pixels."""
     j, i = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
     tilted = np.stack([i + 0.5 * (j % 2), math.sqrt(0.75) * j], axis=-1).reshape(-1, 2)

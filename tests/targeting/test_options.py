@@ -6,7 +6,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.settings import Settings, check, parse
-from space.targeting import Optics, TargetingOptions
+from space.targeting import ExposureOptics, TargetingOptions
 
 OPTICS = {"pixel_nm": 16, "field_um": (0.86, 0.61), "beam_diameter_um": 1.6, "tilt_axis_deg": 85}
 
@@ -16,7 +16,7 @@ def refused_by_settings(name: str, value: float) -> bool:
 
 
 def test_defaults_are_those_of_the_settings():
-    settings, optics = Settings(), Optics(**OPTICS)
+    settings, optics = Settings(), ExposureOptics(**OPTICS)
     assert TargetingOptions() == TargetingOptions.of_session(settings)
     assert optics.beam_margin_um == settings.beam_margin
     assert optics.image_shift_limit_um == settings.image_shift_limit
@@ -41,10 +41,10 @@ def test_rounds_of_refinement_have_one_range(rounds, allowed):
 def test_the_steepest_tilt_is_one_angle(tilt_deg, allowed):
     assert refused_by_settings("max_tilt", tilt_deg) != allowed
     if allowed:
-        assert Optics(**OPTICS, max_tilt_deg=tilt_deg).steepest_tilt_deg == tilt_deg
+        assert ExposureOptics(**OPTICS, max_tilt_deg=tilt_deg).steepest_tilt_deg == tilt_deg
     else:
         with pytest.raises(SpaceError, match="max_tilt must be an angle up to 80 degrees"):
-            Optics(**OPTICS, max_tilt_deg=tilt_deg)
+            ExposureOptics(**OPTICS, max_tilt_deg=tilt_deg)
 
 
 def test_a_session_without_a_limit_of_targets_has_none():

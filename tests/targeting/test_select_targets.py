@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.targeting import Optics, TargetingOptions, select_targets
+from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.scoring import class_tables, scores_at
 from space.targeting.scoring import score as score_module
 
@@ -45,7 +45,7 @@ def make_map(seed: int, shape=(360, 420), n_mitos=25) -> np.ndarray:
     return labels
 
 
-def make_optics(**changes) -> Optics:
+def make_optics(**changes) -> ExposureOptics:
     values = {
         "pixel_nm": 30.0,
         "field_um": (0.86, 0.61),
@@ -55,7 +55,7 @@ def make_optics(**changes) -> Optics:
         "max_tilt_deg": 60.0,
         "beam_margin_um": 0.0,
     }
-    return Optics(**{**values, **changes})
+    return ExposureOptics(**{**values, **changes})
 
 
 def all_targets(choice) -> np.ndarray:

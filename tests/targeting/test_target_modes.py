@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
-from space.targeting import Area, Optics, TargetingOptions, review_targets, select_targets
+from space.targeting import Area, ExposureOptics, TargetingOptions, review_targets, select_targets
 from space.targeting.polygons import as_polygons, inside
 from space.targeting.scoring import class_tables, coverage, scores_at
 
@@ -14,9 +14,9 @@ LABELS = {"background": 0, "black": 1, "mitos": 2, "vesicles": 3, "ice": 4, "lam
 AVOID = ("black", "ice")
 
 
-def optics(**changes) -> Optics:
+def optics(**changes) -> ExposureOptics:
     values = {"pixel_nm": 30.0, "field_um": (0.86, 0.61), "beam_diameter_um": 1.2}
-    return Optics(**{**values, "tilt_axis_deg": 85.0, "beam_margin_um": 0.0, **changes})
+    return ExposureOptics(**{**values, "tilt_axis_deg": 85.0, "beam_margin_um": 0.0, **changes})
 
 
 def spots(places: dict[tuple[int, int], str], shape=(300, 500)) -> np.ndarray:

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.packing.candidates import (
     NODES_PER_BEAM,
     NODES_PER_FIELD,
@@ -48,7 +48,7 @@ SEED = 5
 def choose_points(
     scores: ScoreMap,
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
     *,
     fixed_map_px: np.ndarray | None = None,
     sites_map_px: np.ndarray | None = None,
@@ -103,7 +103,7 @@ def choose_points(
 
 
 def _candidates(
-    scores: ScoreMap, frame: TiltFrame, options: TargetingOptions, optics: Optics
+    scores: ScoreMap, frame: TiltFrame, options: TargetingOptions, optics: ExposureOptics
 ) -> Candidates | None:
     """Positions where targets may be, nearer to one another where the region is small."""
     grid = (scores, frame, optics.beam_diameter_um, min(optics.field_um), options.least_threshold)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.packing.candidates import Candidates
 from space.targeting.packing.placement import greedy
 from space.targeting.packing.tilt import TOUCH_UM, TiltFrame, clear_of, conflicts
@@ -95,7 +95,7 @@ def climb(
     points_tilt_um: np.ndarray,
     scores: ScoreMap,
     frame: TiltFrame,
-    optics: Optics,
+    optics: ExposureOptics,
     rounds: int,
     fixed_tilt_um: np.ndarray,
 ) -> np.ndarray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 
 # Beams may touch; without this grain rounding would make touching beams a conflict.
 TOUCH_UM = 1e-6
@@ -33,7 +33,7 @@ class TiltFrame:
     stretch: float
 
     @classmethod
-    def of(cls, optics: Optics) -> TiltFrame:
+    def of(cls, optics: ExposureOptics) -> TiltFrame:
         """Make it from what beam and camera cover."""
         return cls(optics.pixel_um, optics.tilt_axis_deg, optics.stretch)
 

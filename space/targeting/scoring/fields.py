@@ -6,12 +6,16 @@ import math
 
 import numpy as np
 
-from space.targeting.options import Optics
+from space.targeting.options import ExposureOptics
 from space.targeting.scoring.masks import Coverage
 
 
 def field_mean(
-    share: np.ndarray, cover: Coverage, point_map_px: np.ndarray, optics: Optics, widened: bool
+    share: np.ndarray,
+    cover: Coverage,
+    point_map_px: np.ndarray,
+    optics: ExposureOptics,
+    widened: bool,
 ) -> float:
     """Mean of a share over the Record field at a point, optionally as seen up to max_tilt.
 
@@ -28,7 +32,7 @@ def field_mean(
     return float((share[area] * field).sum() / whole)
 
 
-def class_contrast(cover: Coverage, point_map_px: np.ndarray, optics: Optics) -> float:
+def class_contrast(cover: Coverage, point_map_px: np.ndarray, optics: ExposureOptics) -> float:
     """Variety of classes in the field at a point: how much there is to align a picture on.
 
     The probability that two random positions in the field are of different classes: 0 for a
@@ -45,7 +49,7 @@ def field_window(
     center: np.ndarray,
     unit_um: float,
     shape: tuple[int, int],
-    optics: Optics,
+    optics: ExposureOptics,
     stretch: float = 1.0,
 ) -> tuple[tuple[slice, slice], np.ndarray]:
     """The part of an array around a field, and which of its elements are in the field.
@@ -71,7 +75,7 @@ def field_window(
 
 
 def in_field(
-    row_um: np.ndarray, column_um: np.ndarray, optics: Optics, stretch: float = 1.0
+    row_um: np.ndarray, column_um: np.ndarray, optics: ExposureOptics, stretch: float = 1.0
 ) -> np.ndarray:
     """Whether offsets from the centre are in the field stretched across the tilt axis."""
     axis = math.radians(optics.tilt_axis_deg)
@@ -84,7 +88,7 @@ def in_field(
 
 
 def field_axes(
-    row_um: np.ndarray, column_um: np.ndarray, optics: Optics
+    row_um: np.ndarray, column_um: np.ndarray, optics: ExposureOptics
 ) -> tuple[np.ndarray, np.ndarray]:
     """Components of offsets along the width and the height of the field."""
     turn = math.radians(optics.field_rotation_deg)

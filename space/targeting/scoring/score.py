@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.scoring.masks import ClassTables, Coverage
 
 CELLS_PER_FIELD = 16
@@ -93,12 +93,12 @@ class ScoreMap:
         return inside.all(axis=-1)
 
 
-def cell_factor(optics: Optics) -> int:
+def cell_factor(optics: ExposureOptics) -> int:
     """Map pixels per cell side for a score error below 0.01."""
     return max(1, int(min(optics.field_um) / CELLS_PER_FIELD / optics.pixel_um))
 
 
-def score_map(cover: Coverage, options: TargetingOptions, optics: Optics) -> ScoreMap:
+def score_map(cover: Coverage, options: TargetingOptions, optics: ExposureOptics) -> ScoreMap:
     """Score every cell of the map; spec of the score in the module's docstring."""
     reach_um = optics.field_reach_um
     reach_px = (reach_um[0] / optics.pixel_um, reach_um[1] / optics.pixel_um)
@@ -131,7 +131,7 @@ def scores_at(
     labels: np.ndarray,
     tables: ClassTables,
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
 ) -> np.ndarray:
     """Scores (n,) at (row, column) points from the pixels themselves.
 
@@ -169,7 +169,7 @@ def scores_at(
 
 
 def field_weight(
-    optics: Optics,
+    optics: ExposureOptics,
     cell_um: float,
     phase_px: tuple[float, float] = (0.0, 0.0),
     edge_deg: float | None = None,

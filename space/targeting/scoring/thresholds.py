@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from space.targeting.options import Optics, TargetingOptions
+from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.scoring.masks import ClassTables, coverage
 from space.targeting.scoring.score import score_map, scores_at
 
@@ -27,7 +27,7 @@ def thresholds_of_cells(
     tables: ClassTables,
     factor: int,
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
 ) -> np.ndarray:
     """Threshold (float32) at the centre of every cell, as `score_map` has them."""
     plain = _plain(options)
@@ -47,7 +47,7 @@ def thresholds_at(
     labels: np.ndarray,
     tables: ClassTables,
     options: TargetingOptions,
-    optics: Optics,
+    optics: ExposureOptics,
 ) -> np.ndarray:
     """Threshold (n,) at (row, column) points, from the pixels themselves."""
     plain = _plain(options)
