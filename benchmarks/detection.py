@@ -1,8 +1,10 @@
 """Accuracy of the lamella detector on simulated grids that it has never seen.
 
 Every grid is looked at as a whole, in conditions drawn over the range of `training.grid_maps`
-(or as asked for). A lamella is found when a box's middle lies within 12 µm of its own. The
-mean average precision is that of boxes down to a probability of 0.01 at an overlap of 0.5.
+(or as asked for); with ``--kinds new``, parts of grids that were milled in other ways, with broken
+squares beside them, lamellae that the picture's edge cuts, and pictures as screens show them.
+A lamella is found when a box's middle lies within 12 µm of its own. The mean average precision is
+that of boxes down to a probability of 0.01 at an overlap of 0.5.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from space.config import Config, load_config
 from space.lamellae.boxes import Box
 from space.lamellae.detector import Detector
 from space.simulator.specimen import KINDS
-from training.grid_maps import MODEL_PIXEL_NM, whole_map
+from training.grid_maps import KINDS_OF_GRIDS, MODEL_PIXEL_NM, whole_map
 from training.matching import matched
 
 from .common import PROJECT, fixed_conditions, model_parser, report
@@ -113,6 +115,7 @@ def measure(
     unmilled: Iterable[int],
     fixed: dict,
     candidates: bool = True,
+    kinds: str = "usual",
 ) -> dict[str, object]:
     """Look at milled and at unmilled grids.
 
@@ -122,10 +125,12 @@ def measure(
         Conditions that are the same for all grids.
     candidates : bool
         Whether to look a second time, for the average precision.
+    kinds : str
+        One of `training.grid_maps.KINDS_OF_GRIDS`.
     """
     tally, seconds = Tally(), []
     for seed in seeds:
-        seen, grid_map = whole_map(seed, milled=True, **fixed)
+        seen, grid_map = whole_map(seed, True, kinds, **fixed)
         rows, cols = seen.transmission.shape
         boxes = np.array(seen.boxes).reshape(-1, 5)
         middle = (boxes[:, 1:3] + boxes[:, 3:5]) / 2
@@ -142,7 +147,7 @@ def measure(
     false = [
         len(
             detector.detect(
-                whole_map(seed, milled=False, **fixed)[0].transmission,
+                whole_map(seed, False, kinds, **fixed)[0].transmission,
                 MODEL_PIXEL_NM,
                 THRESHOLD,
                 config,
@@ -161,13 +166,17 @@ def main() -> None:
     """Command line."""
     options = model_parser(__doc__.splitlines()[0], n=20)
     options.add_argument("--unmilled", type=int, default=10, help="grids without lamellae")
+    options.add_argument("--kinds", choices=KINDS_OF_GRIDS, default="usual", help="of grids")
     args = options.parse_args()
     config = load_config(PROJECT)
     weights = args.model or config.detection_weights
     seeds = range(args.seed_start, args.seed_start + args.n)
     unmilled = range(args.seed_start + 50_000, args.seed_start + 50_000 + args.unmilled)
-    result = measure(Detector(weights), config, seeds, unmilled, fixed_conditions(args))
-    report({"grids": args.n, "unmilled_grids": args.unmilled, **result}, args.json)
+    fixed = fixed_conditions(args)
+    result = measure(Detector(weights), config, seeds, unmilled, fixed, kinds=args.kinds)
+    report(
+        {"kinds": args.kinds, "grids": args.n, "unmilled_grids": args.unmilled, **result}, args.json
+    )
 
 
 if __name__ == "__main__":

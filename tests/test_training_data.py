@@ -14,8 +14,11 @@ from space.lamellae.boxes import Box
 from space.simulator.specimen import KINDS, LABEL, LABELS, Grid
 from space.simulator.specimen.lamella import paint
 from training import (
+    calibrate_detector,
     formats,
     grid_maps,
+    grid_pictures,
+    grid_sites,
     lamella_maps,
     lookalikes,
     make_data,
@@ -249,3 +252,119 @@ def test_crops_of_errors_show_the_true_boxes(monkeypatch):
     assert crop.shape == (grid_maps.CROP_PX,) * 2
     assert inside[0] == 2 and (inside[3] - inside[1], inside[4] - inside[2]) == (40, 50)
     assert formats.yolo_line(inside, grid_maps.CROP_PX)
+
+
+# --- new kinds of grids -------------------------------------------------------------------------
+
+
+def test_a_seed_says_which_kinds_of_grids_it_draws():
+    seeds_and_kinds = {20_000: "usual", 60_000: "new", 120_000: "usual", 160_000: "new"}
+    assert {seed: grid_maps.kinds_of(seed) for seed in seeds_and_kinds} == seeds_and_kinds
+    assert grid_maps.kinds_of(900_000) == grid_maps.kinds_of(950_009) == "usual"
+    usual, new = (grid_maps.draw_map(900_000, True, kinds)[0] for kinds in ("usual", "new"))
+    assert usual.display is None and new.display is not None
+    assert usual.grid.lamellae[0].site != new.grid.lamellae[0].site
+    assert calibrate_detector.seeds_of_both_kinds(150_000, 5) == [
+        150_000, 150_001, 150_002, 160_000, 160_001,
+    ]  # fmt: skip
+
+
+def milled(geometry: str, seed: int = 7):
+    return grid_sites.milled_otherwise(np.random.default_rng(seed), Grid.make(900_301, 6), geometry)
+
+
+def test_geometries_differ_where_their_names_say():
+    sites = {g: [k.site for k in milled(g)[0].lamellae] for g in grid_sites.GEOMETRIES}
+    assert min(site.width_um for site in sites["wide"]) >= 19
+    assert all(site.width_um < 9 or site.length_um < 16 for site in sites["strips"])
+    assert min(min(site.window_um) for site in sites["waffle"]) >= 15
+    assert all(not site.slit_width_um for site in sites["waffle"])
+    assert len(sites["row"]) >= 12 and len(sites["uneven"]) == 6
+    assert [site.number for site in sites["row"]] == list(range(1, len(sites["row"]) + 1))
+
+
+def test_lamellae_of_a_row_lie_in_one_square_and_do_not_overlap():
+    for seed in range(5):
+        grid, _ = milled("row", seed)
+        centers = np.array([lamella.center_um for lamella in grid.lamellae])
+        apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1)
+        np.fill_diagonal(apart, np.inf)
+        assert 10 < apart.min(axis=1).max() < 45
+        for k, lamella in enumerate(grid.lamellae):
+            other = grid.lamellae[int(apart[k].argmin())].site
+            s, t = lamella.site.site_from_grid @ (*other.center_um, 1.0)
+            clear_t = abs(t) > (lamella.site.width_um + other.width_um) / 2
+            assert clear_t or abs(s) > (lamella.site.length_um + other.length_um) / 2
+
+
+def test_a_part_of_a_window_beside_its_line_is_bright_and_its_ends_are_straight():
+    points = np.array([[10.0, 20.0], [30.0, 20.0]])
+    m = np.array([[0.4, 0, 0], [0, 0.4, 0]])
+    dark = np.zeros((100, 100), np.float32)
+    round_, straight = (
+        lookalikes.with_marks(dark, m, [lookalikes.Mark(points, 5.0, 1.0, 1, cut)])
+        for cut in (False, True)
+    )
+    assert straight[50, 50] == 1 and straight[58, 50] == 1 and straight[50, 15] == 0
+    assert round_[50, 17] == 1 and straight.sum() < round_.sum()
+
+
+def test_frames_are_painted_over_from_what_lies_around_them():
+    dark = np.full((120, 120), 0.02, np.float32)
+    dark[40:80, 50:70] = 0.9
+    framed = [(0, 45.0, 45.0, 75.0, 75.0)]
+
+    def shown(**how):
+        rng = np.random.default_rng(2)
+        return grid_pictures.Display(line_px=4, **how).shown(rng, dark, framed, (0.0, 1.0))
+
+    painted, left = shown(), shown(painted="left")
+    assert abs(painted[60, 60] - 0.9) < 0.02 and abs(painted[10, 10] - 0.02) < 0.01
+    changed = np.abs(left - dark) > 0.1
+    assert changed[45:75, 45:75].any() and not changed[:35].any()
+    assert (np.abs(painted - left) > 0.1).any()
+    assert (shown(plates=True)[:33, 87:] != painted[:33, 87:]).any()
+
+
+def test_jpeg_and_light_change_a_picture_and_nothing_else_does():
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.float32) / 255
+    rng = np.random.default_rng(1)
+    same = grid_pictures.Display().shown(rng, picture, [], (0.0, 1.0))
+    assert np.abs(same - picture).max() < 0.003
+    coarse = grid_pictures.Display(jpeg=25).shown(rng, picture, [], (0.0, 1.0))
+    uneven = grid_pictures.Display(light=0.3).shown(rng, picture, [], (0.0, 1.0))
+    assert np.abs(coarse - picture).mean() > 0.03 and np.abs(uneven - picture).mean() > 0.02
+
+
+def test_boxes_at_the_edge_are_cut_or_left_out():
+    boxes = [(1, 0.0, 0.0, 20.0, 10.0), (2, 40.0, 40.0, 60.0, 60.0)]
+    assert grid_pictures.boxes_in(boxes, (10, 0, 100, 50)) == [
+        (1, 10, 0, 20.0, 10.0), (2, 40.0, 40.0, 60.0, 50),
+    ]  # fmt: skip
+    assert grid_pictures.boxes_in(boxes, (15, 0, 100, 45)) == []
+    picture = np.arange(320 * 320, dtype=np.float32).reshape(320, 320) % 200 + 1
+    box = (3, 150.0, 150.0, 190.0, 190.0)
+    cut = [
+        grid_maps.with_edge(np.random.default_rng(k), picture.astype(np.uint8), [box])
+        for k in range(40)
+    ]
+    flat = [
+        crop for crop, _ in cut if (crop.std(axis=0) == 0).any() or (crop.std(axis=1) == 0).any()
+    ]
+    assert 2 < len(flat) < 20
+    assert any(boxes and boxes[0] != box for _, boxes in cut)
+
+
+def test_a_whole_map_of_the_new_kinds_is_a_part_with_its_own_frame():
+    seen, grid_map = grid_maps.whole_map(900_003, True, "new", magnification=1.0, faulty=False)
+    rows, cols = seen.transmission.shape
+    assert 2500 < min(rows, cols) and max(rows, cols) < 3600
+    assert seen.boxes
+    for _, x0, y0, x1, y1 in seen.boxes:
+        assert 0 <= x0 < x1 <= cols and 0 <= y0 < y1 <= rows
+    centers = np.array([lamella.center_um for lamella in grid_map.grid.lamellae])
+    inner = [b for b in seen.boxes if 1 < b[1] and b[3] < cols - 1 and 1 < b[2] and b[4] < rows - 1]
+    middle = np.array([(b[1] + b[3], b[2] + b[4]) for b in inner]) / 2
+    at = middle @ seen.px_to_grid[:, :2].T + seen.px_to_grid[:, 2]
+    nearest = np.linalg.norm(at[:, None] - centers[None], axis=-1).min(axis=1)
+    assert nearest.max() < 1.5

@@ -3,10 +3,11 @@
 python -m training.calibrate_detector --weights DATA/runs/second/weights/best.pt
 
 Crops for training hold many more lamellae per area than grids do, so a detector expects too many
-and is too sure of them. On whole grids for validation, half of them without lamellae, logistic
-regression tells how likely a box of some probability is a lamella (Platt scaling). Its two numbers
-go into the last layer of the network, and the file is written anew: boxes stay where they are and
-keep their order. A table tells what thresholds give before and after.
+and is too sure of them. On grids for validation, half of them without lamellae and half of them of
+the new kinds (`training.grid_maps`), logistic regression tells how likely a box of some probability
+is a lamella (Platt scaling). Its two numbers go into the last layer of the network, and the file is
+written anew: boxes stay where they are and keep their order. A table tells what thresholds give
+before and after.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from space.files import atomic_path
 from space.lamellae.detector import Detector
 from space.lamellae.network import load_yolo
 
-from .grid_maps import MODEL_PIXEL_NM, whole_map
+from .formats import as_ranges
+from .grid_maps import FIRST_NEW_SEED, MODEL_PIXEL_NM, whole_map
 from .matching import matched
 from .records import read_record, write_record
 from .seeds import FIRST_TEST_SEED, FIRST_VALIDATION_SEED
@@ -42,6 +44,12 @@ def looked_at(detector: Detector, config: Config, seed: int) -> tuple[list[tuple
     boxes = detector.detect(seen.transmission, MODEL_PIXEL_NM, LEAST_PROBABILITY, config)
     real = {j for _, j, _ in matched(truth, boxes, pixel_um)}
     return [(box.probability, j in real) for j, box in enumerate(boxes)], len(truth)
+
+
+def seeds_of_both_kinds(first: int, n: int) -> list[int]:
+    """Seeds of n grids: as many of the usual kinds from `first` on as of the new ones."""
+    new = first - first % 100_000 + FIRST_NEW_SEED
+    return [*range(first, first + n - n // 2), *range(new, new + n // 2)]
 
 
 def platt_scaling(probabilities: np.ndarray, real: np.ndarray) -> tuple[float, float]:
@@ -106,8 +114,8 @@ def main() -> None:
     parser.add_argument("--seed-start", type=int, default=150_000)
     parser.add_argument("--n", type=int, default=24)
     args = parser.parse_args()
-    seeds = range(args.seed_start, args.seed_start + args.n)
-    if not FIRST_VALIDATION_SEED <= seeds[0] <= seeds[-1] < FIRST_TEST_SEED:
+    seeds = seeds_of_both_kinds(args.seed_start, args.n)
+    if not FIRST_VALIDATION_SEED <= min(seeds) <= max(seeds) < FIRST_TEST_SEED:
         parser.error("grids for calibration must have seeds for validation")
     config, detector = load_config(PROJECT), Detector(args.weights)
     rows, lamellae = [], 0
@@ -130,7 +138,7 @@ def main() -> None:
     with atomic_path(args.weights) as temporary:
         torch.save(checkpoint, temporary)
     path = args.weights.with_name("record.json")
-    calibration = {"seeds": [seeds[0], seeds[-1]], "boxes": len(seen), "slope": slope}
+    calibration = {"seeds": as_ranges(seeds), "boxes": len(seen), "slope": slope}
     write_record(path, {**read_record(path), "calibration": {**calibration, "offset": offset}})
 
 

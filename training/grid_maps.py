@@ -12,6 +12,8 @@ from space.simulator.specimen import KINDS, Grid, Lamella, Site
 from space.simulator.specimen.film import Film, make_film
 
 from .formats import Box
+from .grid_pictures import Display, boxes_in, draw_display
+from .grid_sites import draw_geometry, draw_kinds, milled_otherwise
 from .lookalikes import Mark, draw_marks, with_marks
 from .recording import (
     Tile,
@@ -30,7 +32,16 @@ CROP_PX = 320
 GRID_RADIUS_UM = 1050.0
 CROPS_PER_GRID = 26
 CROPS_PER_UNMILLED_GRID = 16
+#: So many lamellae get crops of their own; where several lie in a square, others are on them.
+LAMELLAE_PER_GRID = 12
 UNMILLED_SHARE = 0.15
+#: From here on in every hundred thousand seeds, grids are of the new kinds (`KINDS_OF_GRIDS`).
+FIRST_NEW_SEED = 60_000
+#: ``usual``: milled by the simulator's recipe, recorded as it is. ``new``: other geometries and
+#: neighbours (`training.grid_sites`), pictures as they reach a screen (`training.grid_pictures`),
+#: and parts of a grid whose edge cuts lamellae.
+KINDS_OF_GRIDS = ("usual", "new")
+EDGE_SHARE = 0.2
 #: Standard deviation of the noise in vacuum, as a fraction.
 NOISE = 0.02
 
@@ -157,12 +168,15 @@ class GridMap:
     conditions : Conditions
     level : (black, white)
         Transmitted fractions that become grey 0 and 255.
+    display : Display, optional
+        What befell the picture afterwards.
     """
 
     grid: Grid
     marks: list[Mark]
     conditions: Conditions
     level: tuple[float, float]
+    display: Display | None = None
 
     def recorded(
         self, rng, center_um, shape: tuple[int, int], tiles: list[Tile] | None = None
@@ -185,7 +199,11 @@ class GridMap:
         seen = np.nan_to_num(with_tile_faults(seen, tiles))
         ratio = min(1.0, MODEL_PIXEL_NM / c.native_nm)
         seen = exposed(rng, resized(seen, [round(n * ratio) for n in shape]), c.noise * NOISE)
-        return Recorded(resized(seen, shape), m, self._boxes(m, tiles))
+        boxes = self._boxes(m, tiles)
+        if self.display:
+            small = [(kind, *(v * ratio for v in frame)) for kind, *frame in boxes]
+            seen = self.display.shown(rng, seen, small, self.level)
+        return Recorded(resized(seen, shape), m, boxes)
 
     def _boxes(self, m: np.ndarray, tiles: list[Tile]) -> list[Box]:
         """Box of every lamella where the tile that shows its middle shows it."""
@@ -215,7 +233,14 @@ class GridMap:
         return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def draw_map(seed: int, milled: bool | None = None, **fixed) -> tuple[GridMap, np.random.Generator]:
+def kinds_of(seed: int) -> str:
+    """Which of `KINDS_OF_GRIDS` a seed draws where nobody asks for one."""
+    return KINDS_OF_GRIDS[int(seed % 100_000 >= FIRST_NEW_SEED)]
+
+
+def draw_map(
+    seed: int, milled: bool | None = None, kinds: str | None = None, **fixed
+) -> tuple[GridMap, np.random.Generator]:
     """Draw a grid and its recording.
 
     Parameters
@@ -223,9 +248,13 @@ def draw_map(seed: int, milled: bool | None = None, **fixed) -> tuple[GridMap, n
     seed : int
     milled : bool, optional
         Whether there are lamellae; drawn if not given.
+    kinds : str, optional
+        One of `KINDS_OF_GRIDS`; that of the seed if not given.
     **fixed
         Fields of `Conditions` that are given instead of drawn.
     """
+    if (kinds or kinds_of(seed)) == "new":
+        return _draw_new_map(seed, milled, fixed)
     rng = np.random.default_rng([202, seed])
     drawn = bool(rng.random() > UNMILLED_SHARE)
     milled = drawn if milled is None else milled
@@ -235,11 +264,52 @@ def draw_map(seed: int, milled: bool | None = None, **fixed) -> tuple[GridMap, n
     return GridMap(grid, draw_marks(rng, grid), conditions, level), rng
 
 
-def whole_map(seed: int, milled: bool | None = None, **fixed) -> tuple[Recorded, GridMap]:
-    """A whole grid at 400 nm/px, and the truth."""
-    grid_map, rng = draw_map(seed, milled, **fixed)
+def _draw_new_map(
+    seed: int, milled: bool | None, fixed: dict
+) -> tuple[GridMap, np.random.Generator]:
+    rng = np.random.default_rng([205, seed])
+    drawn = bool(rng.random() > UNMILLED_SHARE)
+    milled = drawn if milled is None else milled
+    geometry = draw_geometry(rng)
+    n = int(rng.integers(5, 13)) if milled else 0
+    film = draw_film(rng, rng.random() > (0.12 if milled else 0.5))
+    grid = Grid.make(seed, n, kinds=draw_kinds(rng, n), film=film)
+    grid, own = milled_otherwise(rng, grid, geometry)
+    display = draw_display(rng)
+    level = (rng.uniform(-0.02, 0.05), rng.uniform(0.75, 1.45))
+    coarse = float(np.exp(rng.uniform(np.log(MODEL_PIXEL_NM), np.log(1000.0))))
+    conditions = replace(draw_conditions(rng), native_nm=coarse)
+    conditions = replace(conditions, **fixed)
+    return GridMap(grid, draw_marks(rng, grid) + own, conditions, level, display), rng
+
+
+def whole_map(
+    seed: int, milled: bool | None = None, kinds: str | None = None, **fixed
+) -> tuple[Recorded, GridMap]:
+    """A whole grid at 400 nm/px, or a part of one that is of the new kinds, and the truth."""
+    grid_map, rng = draw_map(seed, milled, kinds, **fixed)
     size = int(2 * GRID_RADIUS_UM / (MODEL_PIXEL_NM * 1e-3 * grid_map.conditions.magnification))
-    return grid_map.recorded(rng, (0.0, 0.0), (size, size)), grid_map
+    seen = grid_map.recorded(rng, (0.0, 0.0), (size, size))
+    return (_part(rng, seen) if grid_map.display else seen), grid_map
+
+
+def _part(rng, seen: Recorded) -> Recorded:
+    """A part of a picture, half to two thirds of it long; its edges may cut a lamella."""
+    rows, cols = seen.transmission.shape
+    lengths = (rng.uniform(0.5, 0.67, 2) * (rows, cols)).astype(int)
+    r0, c0 = (
+        int(rng.uniform(0.25, 0.75) * (n - length)) for n, length in zip((rows, cols), lengths)
+    )
+    boxes = np.array([box[1:] for box in seen.boxes]).reshape(-1, 4)
+    if len(boxes) and rng.random() < 0.5:  # the left edge runs through a lamella
+        x0, _, x1, _ = boxes[rng.integers(len(boxes))]
+        c0 = int(np.clip(x0 + rng.uniform(-0.2, 0.5) * (x1 - x0), 0, cols - lengths[1]))
+    r1, c1 = r0 + int(lengths[0]), c0 + int(lengths[1])
+    kept = boxes_in(seen.boxes, (c0, r0, c1, r1))
+    moved = [(kind, x0 - c0, y0 - r0, x1 - c0, y1 - r0) for kind, x0, y0, x1, y1 in kept]
+    m = seen.px_to_grid.copy()
+    m[:, 2] += m[:, :2] @ (c0, r0)
+    return Recorded(np.ascontiguousarray(seen.transmission[r0:r1, c0:c1]), m, moved)
 
 
 def draw_native_nm(rng) -> float:
@@ -253,9 +323,13 @@ def grid_crops(seed: int) -> Iterator[tuple[np.ndarray, list[Box]]]:
     grid_map, rng = draw_map(seed)
     lamellae = grid_map.grid.lamellae
     reach = 0.42 * CROP_PX * MODEL_PIXEL_NM * 1e-3
+    first = lamellae
+    if len(lamellae) > LAMELLAE_PER_GRID:
+        chosen = rng.choice(len(lamellae), LAMELLAE_PER_GRID, replace=False)
+        first = tuple(lamellae[k] for k in chosen)
     centers = [
         np.asarray(lamella.center_um) + rng.uniform(-reach, reach, 2)
-        for lamella in lamellae
+        for lamella in first
         for _ in range(2)
     ]
     n = CROPS_PER_GRID if lamellae else CROPS_PER_UNMILLED_GRID
@@ -270,9 +344,38 @@ def grid_crops(seed: int) -> Iterator[tuple[np.ndarray, list[Box]]]:
     shape = (CROP_PX, CROP_PX)
     for center in centers:
         tiles = None if grid_map.conditions.faulty and rng.random() < 0.4 else one_tile(shape)
-        conditions = replace(grid_map.conditions, native_nm=draw_native_nm(rng))
-        seen = replace(grid_map, conditions=conditions).recorded(rng, center, shape, tiles)
-        yield grid_map.to_bytes(seen.transmission), seen.boxes
+        if grid_map.display is None:
+            conditions = replace(grid_map.conditions, native_nm=draw_native_nm(rng))
+            seen = replace(grid_map, conditions=conditions).recorded(rng, center, shape, tiles)
+            yield grid_map.to_bytes(seen.transmission), seen.boxes
+        else:
+            shown = replace(grid_map, display=draw_display(rng))
+            seen = shown.recorded(rng, center, shape, tiles)
+            yield with_edge(rng, shown.to_bytes(seen.transmission), seen.boxes)
+
+
+def with_edge(rng, picture: np.ndarray, boxes: list[Box]) -> tuple[np.ndarray, list[Box]]:
+    """A crop at the edge of a picture, which may run through a lamella; beyond it, median grey."""
+    if rng.random() > EDGE_SHARE:
+        return picture, boxes
+    rows, cols = picture.shape
+    inside = [b for b in boxes if 0 < b[1] + b[3] < 2 * cols and 0 < b[2] + b[4] < 2 * rows]
+    side = int(rng.integers(4))  # left, top, right, bottom
+    low, high = rng.uniform(0.05, 0.4, 2) * (cols, rows)
+    part = [0, 0, cols, rows]
+    part[side] = int((low, high, cols - low, rows - high)[side])
+    if inside:
+        box = inside[rng.integers(len(inside))][1:]
+        near, far = box[side % 2], box[side % 2 + 2]
+        share = rng.uniform(-0.3, 0.5)
+        at = near + share * (far - near) if side < 2 else far - share * (far - near)
+        part[side] = int(np.clip(at, 0, (cols, rows)[side % 2]))
+    c0, r0, c1, r1 = part
+    if c1 - c0 < cols / 3 or r1 - r0 < rows / 3:
+        return picture, boxes
+    result = np.full_like(picture, int(np.median(picture[r0:r1, c0:c1])))
+    result[r0:r1, c0:c1] = picture[r0:r1, c0:c1]
+    return result, boxes_in(boxes, (c0, r0, c1, r1))
 
 
 def outline_um(site: Site) -> np.ndarray:

@@ -26,12 +26,15 @@ class Mark:
         1 in a tear; below it the mark darkens what is there.
     seed : int
         Of the ragged outline.
+    straight : bool
+        Whether the ends are cut straight across, as those of milled windows.
     """
 
     points_um: np.ndarray
     half_um: float
     transmission: float
     seed: int
+    straight: bool = False
 
 
 def draw_marks(rng, grid: Grid) -> list[Mark]:
@@ -107,7 +110,7 @@ def with_marks(transmission: np.ndarray, m: np.ndarray, marks: list[Mark]) -> np
             continue
         cols, rows = np.meshgrid(np.arange(c0, c1) + 0.5, np.arange(r0, r1) + 0.5)
         x, y = (m[k, 0] * cols + m[k, 1] * rows + m[k, 2] for k in (0, 1))
-        inside_um = mark.half_um - _distance(x, y, mark.points_um)
+        inside_um = mark.half_um - _distance(x, y, mark.points_um, mark.straight)
         part = m.copy()
         part[:, 2] += part[:, :2] @ (c0 + 0.5, r0 + 0.5)
         size = (r1 - r0, c1 - c0)
@@ -121,10 +124,15 @@ def with_marks(transmission: np.ndarray, m: np.ndarray, marks: list[Mark]) -> np
     return result
 
 
-def _distance(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _distance(x: np.ndarray, y: np.ndarray, points: np.ndarray, straight: bool) -> np.ndarray:
+    """Distance from a line; straight ends lie far from whatever is beyond them."""
     best = np.full(x.shape, np.inf)
     for (x0, y0), (x1, y1) in zip(points[:-1], points[1:]):
         ex, ey = x1 - x0, y1 - y0
-        along = np.clip(((x - x0) * ex + (y - y0) * ey) / (ex * ex + ey * ey + 1e-9), 0, 1)
-        best = np.minimum(best, np.hypot(x - x0 - along * ex, y - y0 - along * ey))
+        along = ((x - x0) * ex + (y - y0) * ey) / (ex * ex + ey * ey + 1e-9)
+        on_line = np.clip(along, 0, 1)
+        off = np.hypot(x - x0 - on_line * ex, y - y0 - on_line * ey)
+        if straight:
+            off = off + 20 * np.abs(along - on_line) * np.hypot(ex, ey)
+        best = np.minimum(best, off)
     return best

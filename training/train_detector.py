@@ -1,14 +1,17 @@
 """Train the lamella detector (YOLOv8 nano) with ultralytics.
 
 python -m training.make_data --what grids --n 120 --seed-start 20000 --out DATA
+python -m training.make_data --what grids --n 240 --seed-start 60000 --out DATA
 python -m training.make_data --what grids --n 12 --seed-start 120000 --out DATA
+python -m training.make_data --what grids --n 12 --seed-start 160000 --out DATA
 python -m training.train_detector --data DATA --epochs 60 [--device 0]
 python -m training.train_detector --data DATA --only-ship --ship models/lamella_detector/weights.pt
 
 Training pictures are crops of 320 px at 400 nm/px; the network is convolutional, so it serves
-windows of 1024 px afterwards. A run that was stopped goes on where it was. Then
-`training.mine_errors` adds crops where the detector errs on whole grids, and a second, short run
-(``--run second --start-from`` the first one's weights) learns them.
+windows of 1024 px afterwards. From seed 60000 (160000) on, grids are of the new kinds. A run that
+was stopped goes on where it was. Then `training.mine_errors` adds crops where the detector errs on
+whole grids, and a second, short run (``--run second --start-from`` the first one's weights) learns
+them.
 """
 
 from __future__ import annotations
