@@ -49,7 +49,7 @@ class Microscope:
     def picture(self, set_letter: str, x_um: float, y_um: float) -> None:
         """Move, relative to the lamella, and take a picture."""
         x, y = self.lamella.center_um
-        self.session.scope.move_stage(x + x_um, y + y_um)
+        self.session.scope.stage.move_to(x + x_um, y + y_um)
         self.session.take(set_letter)
 
     def tilt_series_picture(self, tilt_deg: float) -> None:

@@ -44,7 +44,7 @@ def _go(session, place, z_um: float = 0.0) -> None:
     """Move to a place, `z_um` above the right height, and wait until the stage stands still."""
     session.scope.tilt_to(0.0)
     session.scope.set_image_shift(0.0, 0.0)
-    session.scope.move_stage(*place, z_um - session.grid.height_um(*place))
+    session.scope.stage.move_to(*place, z_um - session.grid.height_um(*place))
     session.clock.advance(SETTLING_S)
 
 

@@ -77,13 +77,13 @@ OPENS = re.compile(
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
-constants autodoc instrument policy text_files
+constants autodoc instrument_file policy text_files
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
     "judge map_truth progress plan": "files that a simulated session has just written",
     "scripts run wrapper pytest_plugin": "scripts of the user, run as they are",
-    "persist freezing": "kept by the simulator for itself",
+    "layout keeper session_folder setup freezing": "kept by the simulator for itself",
     "argkeys command_docs": "files of this package",
     "needs": "what another process of ours prints",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",

@@ -19,7 +19,7 @@ from space.jobs import pid_alive
 from space.project import project_folder
 from space.simulation import judge
 from space.simulation.plan import MARKER, resumed
-from space.simulator.keeping.persist import FOLDER, SETUP
+from space.simulator.keeping import SESSION_FOLDER, SETUP
 
 SMALL = ["--lamellae", "1", "--within", "120"]
 
@@ -37,7 +37,7 @@ def script(folder: Path, body: str, name: str = "mine.py") -> str:
 
 
 def setup(folder: Path) -> dict:
-    return json.loads((folder / FOLDER / SETUP).read_text(encoding="utf-8"))
+    return json.loads((folder / SESSION_FOLDER / SETUP).read_text(encoding="utf-8"))
 
 
 # --- scripts of one's own ---------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_folder_of_a_simulation_is_emptied_for_the_next(in_folder):
 
 @pytest.mark.parametrize("where", ["--out", "--session"])
 def test_a_session_that_cannot_be_opened_is_told(begun, capsys, where):
-    (begun / "out" / FOLDER / SETUP).write_text("{", encoding="utf-8")
+    (begun / "out" / SESSION_FOLDER / SETUP).write_text("{", encoding="utf-8")
     words = ["--out", "out", "--resume"] if where == "--out" else ["--session", "out", "--acquire"]
     assert main(["simulate", *words]) == 2
     told = capsys.readouterr().err

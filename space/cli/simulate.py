@@ -141,12 +141,12 @@ def _script_run(args: argparse.Namespace) -> ScriptRun:
     """Give the order to run a script; options of a new session make a setup."""
     from space.simulation.plan import MADE_OF, Plan, refuse_contradictions, setup_of
     from space.simulation.run import ScriptRun
-    from space.simulator.keeping.persist import exists
+    from space.simulator.keeping import is_session
 
     if args.run is None and not args.acquire:
         raise SpaceError("Nothing is to be run.", do="Add --run SCRIPT or --acquire.")
     made_of = {name: value for name, value in _given(args).items() if name in MADE_OF}
-    if exists(args.session):
+    if is_session(args.session):
         refuse_contradictions(args.session, made_of)
         setup = None
     else:

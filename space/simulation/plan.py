@@ -1,6 +1,6 @@
 """What a simulated session is to do: planned anew, or as the session in a folder was begun.
 
-What the session is made of stands in its `setup.json` (`space.simulator.keeping.persist`) and never
+What the session is made of stands in its `setup.json` (`space.simulator.keeping`) and never
 changes. What is done with it (level, scripts, settings ...) is kept in the marker of its folder;
 it may be changed when the session goes on.
 """
@@ -21,7 +21,7 @@ from space.files import write_text_atomic
 from space.project import project_folder
 
 if TYPE_CHECKING:
-    from space.simulator.keeping.persist import Setup
+    from space.simulator.keeping import Setup
     from space.simulator.specimen.labels import LamellaKind
 
 MARKER = "SPACE_simulation.json"
@@ -96,7 +96,7 @@ class Plan:
 
 def setup_of(plan: Plan) -> Setup:
     """Give what the session of a plan is made of."""
-    from space.simulator.keeping.persist import Setup
+    from space.simulator.keeping import Setup
 
     return Setup.of(
         plan.seed,
@@ -118,7 +118,7 @@ def made_of(folder: Path) -> dict[str, Any]:
     SpaceError
         If it cannot be read.
     """
-    from space.simulator.keeping.persist import SessionError, stored_setup
+    from space.simulator.keeping import SessionError, stored_setup
 
     try:
         setup = stored_setup(folder)
@@ -174,9 +174,9 @@ def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
     SpaceError
         If there is no session, or if it is made of something else than what is given.
     """
-    from space.simulator.keeping.persist import exists
+    from space.simulator.keeping import is_session
 
-    if not exists(out):
+    if not is_session(out):
         raise SpaceError(
             "There is no simulated session to go on with.",
             str(out),

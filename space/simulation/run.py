@@ -24,7 +24,7 @@ from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
     from space.simulator import Policy, Script, ScriptResult
-    from space.simulator.keeping.persist import Setup
+    from space.simulator.keeping import Setup
 
 SUMMARY = "summary.json"
 LOG = "simulation.log"
@@ -75,7 +75,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         If scripts or settings cannot be used, before anything is written; or if the session
         cannot be opened.
     """
-    from space.simulator.keeping.persist import SessionError, kept
+    from space.simulator.keeping import SessionError, open_session
 
     out = Path(plan.out).resolve()
     script = plan.script or plan.space_dir / SCRIPT
@@ -94,7 +94,7 @@ def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     try:
         with (
             (out / LOG).open("a", encoding="utf-8", buffering=1) as whole_log,
-            kept(
+            open_session(
                 out, setup_of(plan), faults=plan.faults, policy=policy, progress=hear
             ) as simulation,
         ):
@@ -173,7 +173,7 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
         If session or script cannot be opened.
     """
     from space.simulator import Script, ScriptResult
-    from space.simulator.keeping.persist import SessionError, kept
+    from space.simulator.keeping import SessionError, open_session
 
     chosen = (
         (RUN_SCRIPT, "--run", order.script),
@@ -186,7 +186,7 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
         if path is not None
     }
     try:
-        with kept(
+        with open_session(
             order.session,
             order.setup,
             faults=order.faults,

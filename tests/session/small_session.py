@@ -18,7 +18,7 @@ from space.simulation.truth_worker import TruthWorker
 from space.simulator import Policy, ScriptResult
 from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc
-from space.simulator.keeping.persist import Setup, kept, pictures
+from space.simulator.keeping import Setup, open_session, pictures
 from space.simulator.program.session import Exposure, Script
 from space.simulator.specimen import Grid
 from tests.workflow.bench import ROOT, let_truth_answer, without_lamella_pictures
@@ -116,7 +116,7 @@ class SmallSession:
         faults = WatchedFaults(specs)
         simulation = None
         try:
-            with kept(
+            with open_session(
                 self.directory, self._setup, faults=faults, policy=Policy(key_after_s=5.0),
                 time_scale=0.0, grids={1: grid()},
             ) as simulation:  # fmt: skip
@@ -134,7 +134,9 @@ class SmallSession:
 import serialem as sem
 sem.SetItemAcquire(int(sem.NavIndexWithNote({note!r})), 1)
 """
-        with kept(self.directory, self._setup, time_scale=0.0, grids={1: grid()}) as simulation:
+        with open_session(
+            self.directory, self._setup, time_scale=0.0, grids={1: grid()}
+        ) as simulation:
             result = simulation.run(script, "person")
         assert result.ok, result.error
 

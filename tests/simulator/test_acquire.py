@@ -288,14 +288,14 @@ def test_stop_between_scripts_ends_it_too(make_simulation):
 
 def test_a_failing_stage_ends_it_and_is_no_item_out_of_reach(simulation, monkeypatch):
     scope = simulation.session.scope
-    move = scope.move_stage
+    move = scope.stage.move_to
 
     def fail(x_um, *rest, **options):
         if abs(x_um - 20) < 1:
             raise TaskError("The stage did not move")
         return move(x_um, *rest, **options)
 
-    monkeypatch.setattr(scope, "move_stage", fail)
+    monkeypatch.setattr(scope.stage, "move_to", fail)
     result = start(simulation)
     assert not result.ok and "did not move" in result.error
     assert flags(simulation) == [False, True, True]
@@ -332,7 +332,7 @@ def test_tilt_series_are_refused_before_anything_moves(simulation):
     simulation.acquire_params(action=3)
     result = simulation.run_acquire()
     assert "tilt series" in result.error and "not simulated" in result.error
-    assert simulation.session.scope.stage_um[0] == 0.0
+    assert simulation.session.scope.stage.position_um[0] == 0.0
 
 
 def test_multiple_records_fail_for_the_item_only_if_the_user_wants(simulation, monkeypatch):
@@ -425,7 +425,7 @@ def test_steps_call_the_commands_of_the_same_name(simulation):
     assert run_acquire(simulation.session, commands).ok
     assert [name for name, *_ in called] == [name for name, _ in ACTIONS.values()]
     assert ("RealignToOtherItem", 1, 1) in called and ("Eucentricity", 1) in called
-    assert simulation.session.scope.stage_um[0] == 0.0  # realigning was to move there
+    assert simulation.session.scope.stage.position_um[0] == 0.0  # realigning was to move there
 
 
 def test_a_step_that_fails_ends_it_unless_allowed(simulation):

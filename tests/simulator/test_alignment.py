@@ -64,7 +64,7 @@ def test_align_to_follows_the_stage(session):
     camera.view(session)
     buffers.copy(session, "A", "O")
     center = session.exposures[-1].center_um
-    session.scope.move_stage(0.7, -0.9)
+    session.scope.stage.move_to(0.7, -0.9)
     camera.view(session)
     commands.align_to(session, "O")
     camera.view(session)
@@ -89,7 +89,7 @@ def test_align_to_raises_at_the_limit_and_shifts_nothing(session):
     session.scope.properties["ImageShiftLimit"] = 0.5
     camera.view(session)
     buffers.copy(session, "A", "O")
-    session.scope.move_stage(1.0, 0.0)
+    session.scope.stage.move_to(1.0, 0.0)
     camera.view(session)
     with pytest.raises(SEMerror, match="limit"):
         commands.align_to(session, "O")
@@ -99,7 +99,7 @@ def test_align_to_raises_at_the_limit_and_shifts_nothing(session):
 def test_no_scope_shift_when_asked_or_processed(session):
     camera.view(session)
     buffers.copy(session, "A", "O")
-    session.scope.move_stage(0.5, 0.0)
+    session.scope.stage.move_to(0.5, 0.0)
     camera.view(session)
     commands.align_to(session, "O", 1)
     assert session.scope.image_shift == (0.0, 0.0)
@@ -112,7 +112,7 @@ def test_no_scope_shift_when_asked_or_processed(session):
 def test_limit_next_auto_align(session):
     camera.view(session)
     buffers.copy(session, "A", "O")
-    session.scope.move_stage(1.5, 0.0)
+    session.scope.stage.move_to(1.5, 0.0)
     camera.view(session)
     commands.limit_next_auto_align(session, 0.3)
     assert commands.align_to(session, "O") == -1.0
@@ -149,7 +149,7 @@ def test_pictures_of_different_tilts(session, tilts):
     buffers.copy(session, "A", "O")
     center = session.exposures[-1].center_um
     session.scope.tilt_to(tilts[1])
-    session.scope.move_stage(0.9, -1.1)
+    session.scope.stage.move_to(0.9, -1.1)
     camera.view(session)
     assert commands.align_to(session, "O") == 0.0
     camera.view(session)
@@ -162,7 +162,7 @@ def test_reference_of_another_binning(session):
     buffers.copy(session, "A", "O")
     session.camera.restore("V")
     center = session.exposures[-1].center_um
-    session.scope.move_stage(-0.8, 0.5)
+    session.scope.stage.move_to(-0.8, 0.5)
     camera.view(session)
     commands.align_to(session, "O")
     camera.view(session)
@@ -187,7 +187,7 @@ def test_shift_of_the_reference_counts(session):
 def test_clear_alignment_takes_the_shift_back_or_leaves_it(session):
     camera.view(session)
     buffers.copy(session, "A", "O")
-    session.scope.move_stage(0.4, 0.4)
+    session.scope.stage.move_to(0.4, 0.4)
     for keep in (None, 1):
         session.scope.set_image_shift(0.0, 0.0)
         camera.view(session)
@@ -235,7 +235,7 @@ def test_alignment_is_quick(session):
 
     camera.view(session)
     buffers.copy(session, "A", "O")
-    session.scope.move_stage(0.4, -0.4)
+    session.scope.stage.move_to(0.4, -0.4)
     camera.view(session)
     assert session.buffers.get("A").data.shape == (1023, 1440)
     seconds = []

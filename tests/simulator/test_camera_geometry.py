@@ -21,7 +21,7 @@ def predicted(image, nav_xy):
 
 def test_view_after_stage_move(make_session):
     session = make_session(SpotGrid((SPOT,)))
-    session.scope.move_stage(100.0, -50.0)
+    session.scope.stage.move_to(100.0, -50.0)
     image = session.take("V")
     assert image.data.shape == (1023, 1440)
     assert brightest(image.data) == pytest.approx(predicted(image, SPOT), abs=0.5)
@@ -31,7 +31,7 @@ def test_view_after_stage_move(make_session):
 @pytest.mark.parametrize("shift_um", [(1.5, 0.0), (0.0, -1.0), (-0.8, 1.1)])
 def test_view_after_image_shift(make_session, shift_um):
     session = make_session(SpotGrid((SPOT,)))
-    session.scope.move_stage(100.0, -50.0)
+    session.scope.stage.move_to(100.0, -50.0)
     before = np.array(brightest(session.take("V").data))
     session.scope.shift_image_by_um(*shift_um)
     image = session.take("V")
@@ -60,7 +60,7 @@ def test_magnifications_outside_low_dose(make_session, mag_index):
 @pytest.mark.parametrize("binning", [2, 8])
 def test_binning_and_frame(make_session, binning):
     session = make_session(SpotGrid((SPOT,)))
-    session.scope.move_stage(100.0, -50.0)
+    session.scope.stage.move_to(100.0, -50.0)
     image = session.take("V", binning=binning, frame_px=(700, 500))
     assert image.data.shape == (500, 700)
     assert brightest(image.data) == pytest.approx(predicted(image, SPOT), abs=0.5)
@@ -71,7 +71,7 @@ def test_tilt_shifts_a_point_above_the_axis(make_session, tilt):
     height = 1.2
     session = make_session(SpotGrid(((0.0, 0.0),), height=height - 3.0))
     scope = session.scope
-    scope.move_stage(0.0, 0.0, 3.0)
+    scope.stage.move_to(0.0, 0.0, 3.0)
     flat = brightest(session.take("V").data)
     scope.tilt_to(tilt)
     tilted = brightest(session.take("V").data)
@@ -99,7 +99,7 @@ def test_shift_to_tilt_axis_centres_the_axis(make_session):
     scope = session.scope
     scope.shift_to_tilt_axis = True
     adjusted = scope.adjust_stage_for_nav(0.0, 0.0)
-    scope.move_stage(-adjusted[0], -adjusted[1])
+    scope.stage.move_to(-adjusted[0], -adjusted[1])
     for tilt in (0.0, 50.0):
         scope.tilt_to(tilt)
         assert brightest(session.take("V").data) == pytest.approx((720, 511.5), abs=0.5)
@@ -140,14 +140,14 @@ def test_objective_aperture_darkens_low_mag_corners(make_session):
 
 def test_exposures_tell_the_truth(make_session):
     session = make_session(stage_error_um=0.35)
-    session.scope.move_stage(200.0, 100.0)
+    session.scope.stage.move_to(200.0, 100.0)
     session.scope.shift_image_by_um(3.0, 1.0)
     image = session.take("R")
     truth = session.exposures[-1]
     assert truth.area == "R" and truth.camera_set == 3 and truth.mag_index == 26
     assert truth.radius_um == pytest.approx(0.8)
     shift = session.scope.optics.specimen_to_stage() @ (3.0, 1.0)
-    true = np.array(session.scope.true_stage_um) + truth.drift_um + shift
+    true = np.array(session.scope.stage.true_um) + truth.drift_um + shift
     assert truth.center_um == pytest.approx(tuple(true))
     assert image.nav_xy_um == pytest.approx((200.0 + shift[0], 100.0 + shift[1]), abs=0.05)
     session.note_saved(image, "x.mrc", 4)

@@ -131,8 +131,8 @@ def test_eucentricity_keeps_the_point_centred_under_tilt(make_session, mode):
     exposures = len(session.exposures)
     focus.eucentricity(session, mode)
     assert len(session.exposures) > exposures
-    assert session.scope.stage_um[2] == pytest.approx(14.0, abs=0.6)
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.position_um[2] == pytest.approx(14.0, abs=0.6)
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     with pytest.raises(SEMerror):
         focus.eucentricity(session, 0)
 
@@ -203,9 +203,9 @@ def test_autoloader(make_session):
     session.grids[2] = SpotGrid(name="second")
     assert scope.report_slot_status(session, 2) == (1.0, "second")
     assert scope.report_slot_status(session, 5) == 0.0
-    session.scope.move_stage(50.0, 50.0)
+    session.scope.stage.move_to(50.0, 50.0)
     assert scope.load_cartridge(session, 2) == (0.0, 0.0)
-    assert session.grid.name == "second" and session.scope.stage_um == (0.0, 0.0, 0.0)
+    assert session.grid.name == "second" and session.scope.stage.position_um == (0.0, 0.0, 0.0)
     assert scope.report_column_or_gun_valve(session) == 0.0
     assert scope.load_cartridge(session, 7)[0] != 0.0
     for bad in (scope.load_cartridge, scope.report_slot_status):

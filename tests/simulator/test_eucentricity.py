@@ -32,7 +32,7 @@ def test_rough_over_the_whole_range(make, height_um):
     session = make(height_um)
     focus.eucentricity(session, 1)
     assert height_left(session) < 0.8
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     assert session.scope.area == "V"
     assert focus.report_rough_eucen_failed(session) == 0.0
     tilts = [one.tilt_deg for one in session.exposures]
@@ -55,7 +55,7 @@ def test_fine_is_finer_and_keeps_the_point_centred(make):
     assert min(tilts) == pytest.approx(-24.0, abs=0.05) and max(tilts) == pytest.approx(
         24, abs=0.05
     )
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
 
 
 def test_both(make):
@@ -84,10 +84,10 @@ def test_by_focus(make_session):
 @pytest.mark.parametrize("mode", [1, 2, 3])
 def test_nothing_to_correlate_leaves_z_as_it_was(make_session, mode):
     session = make_session(SpotGrid(spots_um=(), height=7.0), noise=True)
-    session.scope.move_stage(0.0, 0.0, 5.0)
+    session.scope.stage.move_to(0.0, 0.0, 5.0)
     focus.eucentricity(session, mode)
-    assert session.scope.stage_um[2] == 5.0
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.position_um[2] == 5.0
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     assert focus.report_rough_eucen_failed(session) == 0.0
     assert any("nothing to correlate" in line for line in session.log)
 
@@ -97,8 +97,8 @@ def test_a_height_beyond_the_limit_is_not_gone_to(make):
     focus.limit_next_rough_eucen(session, 20.0)
     focus.eucentricity(session, 1)
     assert focus.report_rough_eucen_failed(session) == 1.0
-    assert session.scope.stage_um[2] == 0.0
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.position_um[2] == 0.0
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     # The limit was for one time.
     focus.eucentricity(session, 1)
     assert focus.report_rough_eucen_failed(session) == 0.0
@@ -107,10 +107,10 @@ def test_a_height_beyond_the_limit_is_not_gone_to(make):
 
 def test_never_beyond_what_the_stage_may(make):
     session = make(-290.0)
-    session.scope.move_stage(0.0, 0.0, 200.0)
+    session.scope.stage.move_to(0.0, 0.0, 200.0)
     focus.eucentricity(session, 1)
     assert focus.report_rough_eucen_failed(session) == 1.0
-    assert session.scope.stage_um[2] == 200.0
+    assert session.scope.stage.position_um[2] == 200.0
 
 
 def test_which_pictures_are_taken(make_session):

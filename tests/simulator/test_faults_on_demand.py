@@ -125,16 +125,16 @@ def test_stage_failure_leaves_the_stage_half_way(make_simulation):
     body = TRIED.format("sem.MoveStageTo(20, -10)") + "sem.TiltTo(10)\n"
     simulation = run(make_simulation, body, "stage-failure")
     assert "did not reach" in caught(simulation)[0]
-    assert simulation.session.scope.stage_um[:2] == pytest.approx((10, -5))
+    assert simulation.session.scope.stage.position_um[:2] == pytest.approx((10, -5))
     simulation = run(make_simulation, TRIED.format("sem.TiltTo(10)"), "stage-failure")
-    assert simulation.session.scope.tilt_deg == pytest.approx(5)
+    assert simulation.session.scope.stage.tilt_deg == pytest.approx(5)
 
 
 def test_stage_off_is_told_by_the_readout(make_simulation):
     simulation = run(make_simulation, "sem.MoveStageTo(20, 30)\n", "stage-off")
-    x, y, _ = simulation.session.scope.stage_um
+    x, y, _ = simulation.session.scope.stage.position_um
     assert ((x - 20) ** 2 + (y - 30) ** 2) ** 0.5 == pytest.approx(5)
-    assert simulation.session.scope.true_stage_um == pytest.approx((x, y))
+    assert simulation.session.scope.stage.true_um == pytest.approx((x, y))
 
 
 def test_autoloader_failure(make_simulation):

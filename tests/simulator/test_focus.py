@@ -65,8 +65,8 @@ def test_the_users_beam_tilt_is_used(session, beam_tilt_mrad):
 def test_drift_is_measured_and_does_not_spoil_the_defocus(session):
     with pytest.raises(SEMerror):
         focus.report_focus_drift(session)
-    session.scope.drift.start(4.0, 1000.0)
-    session.scope.drift.scale = 1.0
+    session.scope.stage.drift.start(4.0, 1000.0)
+    session.scope.stage.drift.scale = 1.0
     focus.set_defocus(session, -5.0)
     focus.autofocus(session, -1)
     with pytest.raises(SEMerror):

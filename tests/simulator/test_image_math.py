@@ -183,7 +183,7 @@ def test_beam_size_is_measured_from_its_edge(make_session):
 
 
 def test_places_go_there_and_back(session):
-    session.scope.move_stage(30.0, -20.0)
+    session.scope.stage.move_to(30.0, -20.0)
     session.take("V")
     x, y = image_places.buf_image_pos_to_stage_pos(session, "A", 0, 100.0, 50.0)
     seen = image_places.stage_pos_to_buf_image_pos(session, "A", 0, x, y)

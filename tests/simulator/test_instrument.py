@@ -72,8 +72,8 @@ def test_simulations_are_made_of_the_instrument(name, tmp_path):
     assert session.camera.size_px == model.camera.size_px
     assert session.scope.properties["MaximumTiltAngle"] == model.stage.max_tilt_deg
     assert session.scope.properties["InvertStageXAxis"] == float(model.stage.invert_x)
-    assert session.scope.stage_error_um == model.stage.error_um
-    assert session.scope.stage_limits_um == model.stage.limits_um
+    assert session.scope.stage.error_um == model.stage.error_um
+    assert session.scope.stage.limits_um == model.stage.limits_um
 
 
 def test_a_simulation_can_do_without_errors_and_go_less_far(tmp_path):
@@ -84,10 +84,10 @@ def test_a_simulation_can_do_without_errors_and_go_less_far(tmp_path):
         stage_error_um=0.0,
         stage_limit_um=400.0,
     ).session
-    assert session.scope.stage_limits_um == (-400.0, 400.0, -400.0, 400.0)
-    session.scope.move_stage(50.0, -20.0)
+    assert session.scope.stage.limits_um == (-400.0, 400.0, -400.0, 400.0)
+    session.scope.stage.move_to(50.0, -20.0)
     session.scope.tilt_to(30.0)
-    assert session.scope.true_stage_um == (50.0, -20.0)
+    assert session.scope.stage.true_um == (50.0, -20.0)
 
 
 def test_a_file_of_ones_own(load):

@@ -26,7 +26,7 @@ def session(make_session, grid):
     made.camera.change("V", binning=8)
     made.navigator.open()
     made.scope.go_to_area("V")
-    made.scope.move_stage(50, 20, 1)
+    made.scope.stage.move_to(50, 20, 1)
     commands.param_set_to_use_for_montage(made, 2)
     return made
 
@@ -92,7 +92,7 @@ def test_what_is_read_is_what_was_taken(session, stage, block_um):
     overview = session.buffers.get("B")
     file_commands.close_file(session)
     session.scope.set_image_shift(0.0, 0.0)
-    session.scope.move_stage(-100, 3)
+    session.scope.stage.move_to(-100, 3)
     file_commands.read_other_file(session, 0, "O", "m.mrc")
     loaded = session.buffers.get("O")
     np.testing.assert_array_equal(loaded.data, overview.data)

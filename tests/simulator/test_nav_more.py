@@ -48,7 +48,7 @@ def test_selection_and_registration(session):
 def test_groups(session):
     points(session, (1, 2), (3, 4), group=7)
     points(session, (5, 6))
-    session.scope.move_stage(0, 0, 12.5)
+    session.scope.stage.move_to(0, 0, 12.5)
     nav_items.update_group_z(session, 1)
     assert [item.stage_um[2] for item in session.navigator.items] == [12.5, 12.5, 0.0]
     nav_items.change_item_group_id(session, 3, 7)
@@ -118,7 +118,7 @@ def test_items_shifted_by_the_alignment_follow_what_is_seen(make_session):
     points(session, (1.5, -1.0))
     first = session.buffers.get("A")
     # A grid put back a little elsewhere looks as if the stage were read wrongly.
-    session.scope._true = session.scope._true + np.array([0.8, -0.5])
+    session.scope.stage.true_xy_um = session.scope.stage.true_xy_um + np.array([0.8, -0.5])
     session.take("V", binning=8)
     assert alignment.align_to(session, "B", 1) == 0.0
     nav_items.shift_items_by_alignment(session)
@@ -160,7 +160,7 @@ def test_the_map_under_an_item_is_found_again(make_session, tmp_path):
     nav_maps.new_map(session)
     index = navigator.add_image_pos_as_nav_point(session, "A", 300, 200)
     true = session.exposures[-1].center_um
-    session.scope.move_stage(40, 40)
+    session.scope.stage.move_to(40, 40)
     nav_items.realign_to_map_drawn_on(session, int(index), 0)
     session.take("V", binning=8)
     assert np.hypot(*np.subtract(session.exposures[-1].center_um, true)) < 0.1
@@ -178,7 +178,7 @@ def test_the_map_under_an_item_is_found_again(make_session, tmp_path):
 def test_items_follow_the_stage_to_where_the_user_moved_it(session):
     points(session, (10, 20), (30, 40))
     nav_items.set_selected_nav_item(session, 1)
-    session.scope.move_stage(12.0, 19.0)
+    session.scope.stage.move_to(12.0, 19.0)
     nav_items.shift_items_by_current_diff(session, 1.0)
     assert session.navigator.items[0].stage_um[:2] == (10.0, 20.0)
     nav_items.shift_items_by_current_diff(session, 5.0)

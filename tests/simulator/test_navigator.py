@@ -286,7 +286,7 @@ def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
     session.scope.set_image_shift(0.5, 0.5)
     commands.add_stage_pos_as_nav_point(session, 100.5, -49.8, 12.0)
     commands.move_to_nav_item(session)
-    x, y, z = session.scope.stage_um
+    x, y, z = session.scope.stage.position_um
     assert session.scope.image_shift == (0.0, 0.0)
     assert commands.adjust_stage_pos_for_nav(session, x, y) == pytest.approx(
         (100.5, -49.8), abs=0.05
@@ -297,7 +297,7 @@ def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
         commands.move_to_nav_item(session, 2)
     with pytest.raises(SEMerror):
         commands.move_to_nav_item(session, 0)
-    session.scope.move_stage(0, 0, 3.25)
+    session.scope.stage.move_to(0, 0, 3.25)
     commands.update_item_z(session, 1)
     assert items(session)[0].stage_um == pytest.approx((100.5, -49.8, 3.25), abs=1e-4)
 
@@ -307,7 +307,7 @@ def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
 
 def test_single_map_survives_saving_and_loading(session, tmp_path):
     session.scope.set_low_dose(True)
-    session.scope.move_stage(40, -30, 2)
+    session.scope.stage.move_to(40, -30, 2)
     session.scope.set_image_shift(0.4, -0.2)
     session.scope.go_to_area("V")
     file_commands.open_new_file(session, "map.mrc")
@@ -369,8 +369,8 @@ def test_montage_from_the_stage_to_a_loaded_map(session, tmp_path):
     scope = session.scope
     scope.set_low_dose(True)
     scope.go_to_area("V")
-    scope.move_stage(50, 20, 1)
-    start = scope.stage_um
+    scope.stage.move_to(50, 20, 1)
+    start = scope.stage.position_um
     montage_commands.param_set_to_use_for_montage(session, 2)
     montage_commands.open_new_montage(session, 3, 2, "m.mrc")
     with pytest.raises(SEMerror):
@@ -385,7 +385,7 @@ def test_montage_from_the_stage_to_a_loaded_map(session, tmp_path):
     assert session.buffers.get("A").data.shape == (511, 720)
     assert overview.data.shape == layout.size_px[::-1] and session.buffers.displayed == "B"
     assert overview.stage_um == pytest.approx(start[:2]) and overview.binning == 8
-    assert scope.stage_um == pytest.approx(start, abs=0.05)
+    assert scope.stage.position_um == pytest.approx(start, abs=0.05)
     assert file_commands.report_file_z_size(session) == (6.0, 1.0)
     assert [e.section for e in session.exposures] == [0, 1, 2, 3, 4, 5]
 
@@ -451,14 +451,14 @@ def test_full_montage_covers_the_stage(session):
     width, height = params.layout.size_px
     pixel_um = 8 * session.scope.pixel_um(4)
     assert width * pixel_um > 1980 and height * pixel_um > 1980
-    assert session.scope.stage_um[:2] == pytest.approx((0, 0), abs=0.05)
+    assert session.scope.stage.position_um[:2] == pytest.approx((0, 0), abs=0.05)
 
 
 def test_realign_brings_the_item_to_the_centre(session):
     scope = session.scope
     scope.set_low_dose(True)
     scope.go_to_area("V")
-    scope.move_stage(30, 10, 0)
+    scope.stage.move_to(30, 10, 0)
     file_commands.open_new_file(session, "map.mrc")
     image = session.take("V")
     commands.COMMANDS["NewMap"](session, 0, "map")
@@ -466,7 +466,7 @@ def test_realign_brings_the_item_to_the_centre(session):
     pixel = np.array([460.0, 200.0])
     commands.add_image_pos_as_nav_point(session, "A", *pixel)
     away = np.linalg.solve(np.array(image.stage_to_px), pixel - (360, 255.5))
-    scope.move_stage(200, 100)
+    scope.stage.move_to(200, 100)
     scope.go_to_area("R")
     commands.COMMANDS["RealignToOtherItem"](session, 2, 1)
     assert scope.area == "R"

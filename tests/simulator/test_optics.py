@@ -35,7 +35,7 @@ SHAPE = (1024, 2048)
 def scope_at(stage=(100.0, -50.0), shift=(0.0, 0.0), instrument=EXAMPLE_SCOPE) -> Microscope:
     scope = Microscope(instrument, stage_error_um=0.0)
     scope.mag_index = 1
-    scope.move_stage(*stage)
+    scope.stage.move_to(*stage)
     assert scope.set_image_shift(*shift)
     return scope
 
@@ -45,7 +45,7 @@ def pixel_of(scope: Microscope, point_um, tilt_deg=0.0, height_um=0.0):
         1,
         2.0,
         SHAPE,
-        scope.true_stage_um,
+        scope.stage.true_um,
         scope.specimen_shift_um(),
         scope.axis_offset_um,
         tilt_deg,
@@ -104,7 +104,7 @@ def test_navigator_position_with_the_tilt_axis_offset():
     scope = scope_at(instrument=replace(EXAMPLE_SCOPE, stage=stage))
     scope.shift_to_tilt_axis = True
     assert scope.adjust_stage_for_nav(100, -50) == pytest.approx((100, -51.5))
-    scope.move_stage(100.5, -48.3)
+    scope.stage.move_to(100.5, -48.3)
     assert pixel_of(scope, FEATURE_UM) == pytest.approx((1024, 512), abs=1e-6)
 
 
@@ -118,7 +118,7 @@ def example(tmp_path):
         stage_error_um=0.0,
         instrument=EXAMPLE_SCOPE,
     ).session
-    session.scope.move_stage(100.0, -50.0)
+    session.scope.stage.move_to(100.0, -50.0)
     return lambda command, *arguments: all_commands()[command](session, *arguments)
 
 
@@ -238,10 +238,10 @@ def test_image_shift_limit_refuses_without_change():
 def test_stage_and_tilt_limits():
     scope = scope_at()
     with pytest.raises(SEMerror, match="outside"):
-        scope.move_stage(991.0, 0.0)
+        scope.stage.move_to(991.0, 0.0)
     with pytest.raises(SEMerror, match="beyond"):
         scope.tilt_to(70.0)
-    assert scope.stage_um[:2] == (100.0, -50.0)
+    assert scope.stage.position_um[:2] == (100.0, -50.0)
 
 
 def test_the_limit_counts_the_area_for_changes_and_not_for_settings():
@@ -273,28 +273,32 @@ def test_where_the_stage_stops_depends_on_where_it_came_from_but_for_the_backlas
         ("after the leg from below", (-50.0, -50.0), True),
         ("after the leg from above", (50.0, 50.0), True),
     ):
-        scope.move_stage(*start)
-        scope.move_stage(0.0, 0.0, backlash=backlash)
-        assert scope.stage_um[:2] == (0.0, 0.0)
-        places[name] = scope.true_stage_um
+        scope.stage.move_to(*start)
+        scope.stage.move_to(0.0, 0.0, backlash=backlash)
+        assert scope.stage.position_um[:2] == (0.0, 0.0)
+        places[name] = scope.stage.true_um
     assert places["from below"] == pytest.approx((0.0, 0.0), abs=1e-6)
     assert places["from above"] == pytest.approx((play, play), abs=1e-6)
     assert places["after the leg from below"] == pytest.approx((0.0, 0.0), abs=1e-6)
     assert places["after the leg from above"] == pytest.approx((0.0, 0.0), abs=1e-6)
     # A short way back moves the drive and not the table.
-    scope.move_stage(0.0 - 0.5 * play, 0.0)
-    assert scope.true_stage_um == pytest.approx((0.0, 0.0), abs=1e-6)
-    scope.move_stage(*scope.stage_um[:2], backlash=True)
-    assert scope.true_stage_um == pytest.approx((-0.5 * play, 0.0), abs=1e-6)
+    scope.stage.move_to(0.0 - 0.5 * play, 0.0)
+    assert scope.stage.true_um == pytest.approx((0.0, 0.0), abs=1e-6)
+    scope.stage.move_to(*scope.stage.position_um[:2], backlash=True)
+    assert scope.stage.true_um == pytest.approx((-0.5 * play, 0.0), abs=1e-6)
 
 
 def test_stage_and_tilt_take_the_time_of_the_instrument():
-    times = []
     model = load_instrument("talos_200kv").stage
-    scope = Microscope(load_instrument("talos_200kv"), elapse=times.append)
-    scope.move_stage(60.0, 0.0)
-    scope.move_stage(60.0, 90.0, speed=0.5)
+    scope = Microscope(load_instrument("talos_200kv"))
+    ends = [0.0]
+    scope.stage.move_to(60.0, 0.0)
+    ends.append(scope.clock.seconds)
+    scope.stage.move_to(60.0, 90.0, speed=0.5)
+    ends.append(scope.clock.seconds)
     scope.tilt_to(10.0)
+    ends.append(scope.clock.seconds)
+    times = list(np.diff(ends))
     assert times == pytest.approx([model.settle_s + 1.0, model.settle_s + 3.0, 1.0 + 5.0], abs=0.01)
     scope.tilt_to(79.9)
     with pytest.raises(SEMerror, match="beyond"):
@@ -306,9 +310,9 @@ def test_stage_errors_are_new_at_each_move_and_repeatable():
     errors = []
     for scope in (first, second):
         for x in (100.0, 0.0) * 20:
-            scope.move_stage(x, -x)
-            errors.append((scope.true_stage_um[0] - x, scope.true_stage_um[1] + x))
-            assert scope.stage_um[0] == pytest.approx(x, abs=0.1)
+            scope.stage.move_to(x, -x)
+            errors.append((scope.stage.true_um[0] - x, scope.stage.true_um[1] + x))
+            assert scope.stage.position_um[0] == pytest.approx(x, abs=0.1)
     assert errors[:40] == errors[40:]
     assert 0.2 < np.std(errors) < 0.5
 

@@ -160,7 +160,7 @@ def test_what_the_series_leaves_behind(done):
     session = done.simulation.session
     assert not any(item.acquire for item in session.navigator.items)
     assert not session.scope.shift_to_tilt_axis
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     assert session.scope.image_shift == (0.0, 0.0)
     assert (done.folder / "lamella.log").is_file()
     settings = (done.folder / "lamella_tgts_settings.txt").read_text(encoding="utf-8")

@@ -152,7 +152,7 @@ def test_defocus_is_that_of_the_height_in_the_centre_under_tilt(make_session):
 
 def test_stage_z_and_a_sloping_specimen_count(make_session):
     session = make_session(FlatGrid(height=-1.0, slope=0.01))
-    session.scope.move_stage(0.0, 200.0, 4.0)
+    session.scope.stage.move_to(0.0, 200.0, 4.0)
     session.take("R")
     assert session.exposures[-1].height_um == pytest.approx(4.0 - 1.0 + 2.0)
 
@@ -236,7 +236,7 @@ def test_drift_displaces_pictures_by_its_rate_times_the_time(make_session):
     session = make_session(SpotGrid(sigma_um=0.2))
     first = np.array(brightest(session.take("V").data))
     begin = session.clock.seconds
-    session.scope.drift.start(rate_nm_s=20.0, settling_s=1e6, direction_deg=0.0)
+    session.scope.stage.drift.start(rate_nm_s=20.0, settling_s=1e6, direction_deg=0.0)
     session.clock.advance(30.0)
     image = session.take("V")
     exposure = session.exposures[-1]
@@ -246,21 +246,21 @@ def test_drift_displaces_pictures_by_its_rate_times_the_time(make_session):
     moved = np.array(image.stage_to_px) @ (-exposure.drift_um[0], 0.0)
     assert brightest(image.data) - first == pytest.approx(moved, abs=0.3)
     assert exposure.center_um == pytest.approx(
-        tuple(np.array(session.scope.true_stage_um) + exposure.drift_um), abs=1e-6
+        tuple(np.array(session.scope.stage.true_um) + exposure.drift_um), abs=1e-6
     )
 
 
 def test_drift_blurs_within_an_exposure(make_session):
     session = make_session(textured(pixel_um=0.002))
     sharp = session.take("R").data.astype(float)
-    session.scope.drift.start(rate_nm_s=15.0, settling_s=1e6)
+    session.scope.stage.drift.start(rate_nm_s=15.0, settling_s=1e6)
     blurred = session.take("R").data.astype(float)
     assert np.diff(blurred, axis=0).std() < 0.7 * np.diff(sharp, axis=0).std()
 
 
 def test_a_moved_stage_drifts_and_settles(make_session):
     session = make_session(FlatGrid(), stage_error_um=0.3)
-    session.scope.move_stage(100.0, 50.0)
+    session.scope.stage.move_to(100.0, 50.0)
     for _ in range(2):
         session.take("V")
         session.clock.advance(200.0)
@@ -319,11 +319,11 @@ def test_the_same_view_is_drawn_once_and_old_ones_are_forgotten(make_session):
     first, second = (session.take("V").data for _ in range(2))
     assert grid.drawn == 1 and not np.array_equal(first, second)
     for step in range(10):
-        session.scope.move_stage(10.0 + step, 0.0)
+        session.scope.stage.move_to(10.0 + step, 0.0)
         session.take("V")
         assert session.darkroom.kept_bytes <= pictures.KEPT_BYTES
     session.take("V")
-    session.scope.move_stage(0.0, 0.0)
+    session.scope.stage.move_to(0.0, 0.0)
     session.take("V")
     assert grid.drawn == 1 + 10 + 1
 
@@ -347,7 +347,7 @@ def test_another_grid_in_the_same_slot_is_drawn_anew(make_session):
 
 def test_the_same_seed_gives_the_same_pictures(make_session):
     def pictures_of(session):
-        session.scope.move_stage(20.0, 10.0)
+        session.scope.stage.move_to(20.0, 10.0)
         return [session.take(letter).data for letter in "VRVR"]
 
     first, second = (

@@ -56,7 +56,7 @@ def test_sem_is_the_module_that_code_under_test_imports(pytester, outcomes):
             my_tool.go(10, 20)
             assert sem is serialem
             assert abs(sem.ReportStageXYZ()[0] - 10) < 0.1
-            assert sem_session.scope.stage_um[1] == sem.ReportStageXYZ()[1]
+            assert sem_session.scope.stage.position_um[1] == sem.ReportStageXYZ()[1]
 
         def test_is_new_each_time(sem, tmp_path):
             assert sem.ReportStageXYZ()[:2] == (0.0, 0.0)

@@ -83,7 +83,7 @@ def test_montage_over_a_polygon(make_session, tmp_path):
     index = int(navigator.add_stage_points_as_polygon(session, "x", "y", 0.0))
     nav_montage.setup_polygon_montage(session, index, 0.1, "p.mrc")
     layout = session.files.current.montage.layout
-    assert session.scope.stage_um[:2] == pytest.approx((120.0, 0.0), abs=2.0)
+    assert session.scope.stage.position_um[:2] == pytest.approx((120.0, 0.0), abs=2.0)
     total = layout.counts[0] * layout.counts[1]
     # Half of the square around a right triangle is outside it.
     assert 0.15 * total < len(layout.skipped) < 0.5 * total
@@ -104,7 +104,7 @@ def test_points_at_holes_lie_in_holes(session, grid):
     film = grid.film
     session.scope.set_low_dose(True)
     session.scope.go_to_area("S")
-    session.scope.move_stage(*good_square_um(grid))
+    session.scope.stage.move_to(*good_square_um(grid))
     session.take("S")
     with pytest.raises(SEMerror):
         holes.make_nav_points_at_holes(session)
@@ -175,4 +175,4 @@ def test_stage_goes_to_the_last_hole(make_session):
         holes.stage_to_last_multi_hole(session)
     session.workbench.multishot.last_um = (1.0, -2.0)
     holes.stage_to_last_multi_hole(session)
-    assert session.scope.stage_um[:2] == pytest.approx((-1.0, 2.0), rel=0.01)
+    assert session.scope.stage.position_um[:2] == pytest.approx((-1.0, 2.0), rel=0.01)

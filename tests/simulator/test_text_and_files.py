@@ -121,13 +121,13 @@ def test_several_open_files(session, tmp_path):
 def test_drift_is_waited_for(make_session):
     session = make_session(textured(pixel_um=0.004, size=1000), time_scale=0.0)
     session.camera.change("T", binning=8)
-    session.scope.drift.start(rate_nm_s=20.0, settling_s=8.0)
+    session.scope.stage.drift.start(rate_nm_s=20.0, settling_s=8.0)
     waiting.drift_wait_task(session, 2.0, "nm", 4.0, 120.0)
     drift, failed = waiting.get_wait_task_drift(session)
     assert drift < 2.0 and failed == 0.0
     assert len(session.exposures) > 3
     # A restless specimen never stands still.
-    session.scope.drift.start(rate_nm_s=30.0, settling_s=10000.0)
+    session.scope.stage.drift.start(rate_nm_s=30.0, settling_s=10000.0)
     waiting.drift_wait_task(session, 10.0, "A", 5.0, 20.0)
     drift, failed = waiting.get_wait_task_drift(session)
     assert drift == pytest.approx(30.0, rel=0.1) and failed == 1.0

@@ -39,7 +39,7 @@ def test_walking_up_keeps_the_middle(session, angle):
     assert last.tilt_deg == pytest.approx(angle, abs=0.02)
     assert np.hypot(*np.subtract(last.center_um, first.center_um)) < 0.1
     before = len(session.exposures)
-    tilting.walk_up_to(session, session.scope.tilt_deg)
+    tilting.walk_up_to(session, session.scope.stage.tilt_deg)
     assert len(session.exposures) == before
     with pytest.raises(SEMerror):
         tilting.walk_up_to(session, 88.0)
@@ -66,13 +66,13 @@ def test_slow_moves_take_longer(session):
     quick = session.clock.seconds - start
     tilting.move_stage_with_speed(session, -50.0, 0.0, 0.1)
     assert session.clock.seconds - start - quick > quick
-    assert session.scope.stage_um[:2] == pytest.approx((0.0, 0.0), abs=0.05)
+    assert session.scope.stage.position_um[:2] == pytest.approx((0.0, 0.0), abs=0.05)
     with pytest.raises(SEMerror):
         tilting.move_stage_with_speed(session, 1.0, 0.0, 0.0)
-    before = session.scope.stage_um
+    before = session.scope.stage.position_um
     tilting.backlash_adjust(session)
     tilting.relax_stage(session)
-    assert session.scope.stage_um == before
+    assert session.scope.stage.position_um == before
 
 
 def test_only_a_large_image_shift_is_reset(session):
@@ -82,4 +82,6 @@ def test_only_a_large_image_shift_is_reset(session):
     assert session.scope.specimen_shift_um() == pytest.approx((1.0, 0.5))
     tilting.reset_shift_if_above(session, 1.0)
     assert session.scope.image_shift == (0.0, 0.0)
-    assert np.hypot(*session.scope.stage_um[:2]) == pytest.approx(np.hypot(1.0, 0.5), rel=0.02)
+    assert np.hypot(*session.scope.stage.position_um[:2]) == pytest.approx(
+        np.hypot(1.0, 0.5), rel=0.02
+    )

@@ -133,7 +133,7 @@ def test_only_what_is_there_is_told(finished):
 
 def test_each_run_tells_what_stays_and_applies_the_rest(bench):
     session = bench(("good", "good"), seed=27)
-    session.simulation.session.scope.stage_limits_um = (-200.0, 200.0, -200.0, 200.0)
+    session.simulation.session.scope.stage.limits_um = (-200.0, 200.0, -200.0, 200.0)
 
     def log_of(level: int, **settings: object) -> str:
         before = len(session.log())

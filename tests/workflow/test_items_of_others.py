@@ -81,7 +81,7 @@ def test_a_point_labelled_by_hand_without_a_note_is_a_lamella(bench):
 @pytest.mark.parametrize("name", ["FL1", "L01"])
 def test_a_grid_called_like_a_lamella_is_taken_for_none(bench, name):
     session = bench(("good", "good", "broken"), seed=27)
-    session.simulation.session.scope.stage_limits_um = (-200.0, 200.0, -200.0, 200.0)
+    session.simulation.session.scope.stage.limits_um = (-200.0, 200.0, -200.0, 200.0)
     session.simulation.session.grids[1] = cached_grid(("good", "good", "broken"), 27, name)
     result = session.run(1)
     assert result.ok, result.error

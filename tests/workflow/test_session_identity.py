@@ -207,7 +207,7 @@ def test_a_changed_directory_is_asked_about_before_anything_is_taken(bench, tmp_
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     session.do(f"sem.SetDirectory({str(elsewhere)!r})")
-    session.simulation.session.scope.stage_limits_um = (-60.0, 60.0, -60.0, 60.0)
+    session.simulation.session.scope.stage.limits_um = (-60.0, 60.0, -60.0, 60.0)
     result = session.run(1 if not yes else 2, WG_offset_via_IM=False)
     assert result.ok, result.error
     asked = [one for one in session.simulation.session.dialogs if one.kind == "yes/no"]

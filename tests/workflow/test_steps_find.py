@@ -20,7 +20,7 @@ SEED = 27  # its lamellae lie within reach
 @pytest.fixture
 def small(bench):
     session = bench(KINDS, seed=SEED)
-    session.simulation.session.scope.stage_limits_um = (-REACH_UM, REACH_UM, -REACH_UM, REACH_UM)
+    session.simulation.session.scope.stage.limits_um = (-REACH_UM, REACH_UM, -REACH_UM, REACH_UM)
     return session
 
 
@@ -143,7 +143,7 @@ def test_an_empty_slot_is_told_and_the_next_grid_goes_on(bench):
 
 def test_ten_wrong_settings_give_ten_messages_and_move_nothing(bench):
     session = bench(("good",))
-    before = session.simulation.session.scope.stage_um
+    before = session.simulation.session.scope.stage.position_um
     result = session.run(
         9,
         WG_montage_overlap=2,
@@ -162,7 +162,7 @@ def test_ten_wrong_settings_give_ten_messages_and_move_nothing(bench):
     assert "11. " not in result.error
     assert "Traceback" not in session.log()
     assert session.count_exposures() == 0
-    assert session.simulation.session.scope.stage_um == before
+    assert session.simulation.session.scope.stage.position_um == before
     assert session.names("*") == []
 
 

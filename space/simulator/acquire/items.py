@@ -206,7 +206,7 @@ class _Acquisition:
 def _within_limits(session: Session, item: NavItem) -> bool:
     x, y, _ = item.stage_um
     off_x, off_y = session.scope.adjust_stage_for_nav(0.0, 0.0)
-    x0, x1, y0, y1 = session.scope.stage_limits_um
+    x0, x1, y0, y1 = session.scope.stage.limits_um
     return x0 <= x - off_x <= x1 and y0 <= y - off_y <= y1
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import ClassVar
+
+from space.simulator.column.hardware import Hardware
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LONGEST_SLEEP_S = 1.0
 
 
-class Clock:
+class Clock(Hardware):
     """A clock that advances by what operations take.
 
     Parameters
@@ -17,6 +20,8 @@ class Clock:
     time_scale : float
         Real seconds slept per simulated second of an explicit delay.
     """
+
+    HARDWARE: ClassVar[tuple[str, ...]] = ("seconds",)
 
     def __init__(self, time_scale: float = 0.02) -> None:
         self.time_scale = time_scale

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
-from space.simulator.column.chance import Chance
 from space.simulator.column.clock import Clock
+from space.simulator.column.hardware import Hardware
+from space.simulator.column.random_source import RandomSource
 
 MOVE_CREEP_UM = 0.025
 TILT_CREEP_UM = 0.004
@@ -50,7 +52,7 @@ class Creep:
         return now_s - self.start_s > 5.0 * self.settling_s
 
 
-class Drift:
+class Drift(Hardware):
     """Where the specimen is apart from where the stage stands.
 
     Parameters
@@ -63,30 +65,32 @@ class Drift:
         1 for an ordinary stage, 0 for one without creep.
     """
 
+    HARDWARE: ClassVar[tuple[str, ...]] = ("creeps", "wanderings")
+
     def __init__(self, clock: Clock | None = None, seed: int = 1, scale: float = 0.0) -> None:
         self.clock = clock or Clock()
         self.scale = scale
         self.creeps: list[Creep] = []
         self.wanderings: list[Creep] = []
-        self._chance = Chance(seed)
+        self.random_source = RandomSource(seed)
 
     def moved(self, distance_um: float, *place: float) -> None:
-        """Tell that the stage has just moved in X and Y; what is left of earlier creep is over."""
+        """Creep after a move in X and Y; what is left of earlier creep is over."""
         if distance_um < STANDS_STILL_UM:
             return
         now_s = self.clock.seconds
         self.creeps.clear()
-        self.wanderings = [one for one in self.wanderings if not one.is_over(now_s)]
+        self.wanderings = [creep for creep in self.wanderings if not creep.is_over(now_s)]
         self._settle(MOVE_CREEP_UM * math.sqrt(min(1.0, distance_um / LONG_MOVE_UM)), _MOVE, place)
 
     def tilted(self, change_deg: float, *place: float) -> None:
-        """Tell that the stage has just been tilted."""
+        """Creep after a tilt."""
         self._settle(TILT_CREEP_UM * min(1.0, change_deg / LARGE_TILT_DEG), _TILT, place)
 
     def _settle(self, size_um: float, purpose: int, place: tuple[float, ...]) -> None:
         size_um *= self.scale
         if size_um > 0.0:
-            x, y = size_um * self._chance.at(purpose, *place).standard_normal(2)
+            x, y = size_um * self.random_source.at(purpose, *place).standard_normal(2)
             begin = (float(x), float(y))
             self.creeps.append(Creep(self.clock.seconds, begin, (0.0, 0.0), SETTLING_S))
 

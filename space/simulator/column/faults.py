@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from space.simulator.column.chance import Chance
 from space.simulator.column.errors import ScriptStopped, SEMerror, TaskError
+from space.simulator.column.random_source import RandomSource
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -45,7 +45,7 @@ REFILL_S = 900.0
 CAMERA_TIMEOUT_S = 60.0
 
 _SHOWN = 8  # of the times at which a fault struck
-_CHANCE = 91  # what random numbers are drawn for
+_STRIKES = 91  # what random numbers are drawn for
 
 
 FaultName = Literal[
@@ -228,7 +228,7 @@ def parse_fault(text: str) -> Fault:
             f"{text!r} is not a fault: write NAME, NAME@N, NAME@N-M, NAME:PROBABILITY or "
             "NAME@COMMAND:N"
         )
-    name = next((one for one in FAULT_KINDS if one == found["name"]), None)
+    name = next((kind for kind in FAULT_KINDS if kind == found["name"]), None)
     if name is None:
         raise FaultSpecError(
             f"There is no fault {found['name']!r}; there are {', '.join(FAULT_KINDS)}"
@@ -284,10 +284,12 @@ class Faults:
         seed: int = 0,
         die: Callable[[], None] = end_process,
     ) -> None:
-        self.faults = tuple(parse_fault(one) if isinstance(one, str) else one for one in faults)
+        self.faults = tuple(
+            parse_fault(fault) if isinstance(fault, str) else fault for fault in faults
+        )
         self.struck: list[tuple[FaultName, int]] = []
         self.die = die
-        self._chance = Chance(seed)
+        self._random_source = RandomSource(seed)
         self._occasions: Counter[FaultName] = Counter()
         self._calls: Counter[str] = Counter()
         self._spent: set[int] = set()
@@ -335,7 +337,7 @@ class Faults:
     def _hits(self, number: int, fault: Fault, count: int) -> bool:
         if fault.probability:
             place = (list(FAULT_KINDS).index(fault.name), number, count)
-            return bool(self._chance.at(_CHANCE, *place).random() < fault.probability)
+            return bool(self._random_source.at(_STRIKES, *place).random() < fault.probability)
         if not fault.command:
             return fault.first <= count and (fault.last is None or count <= fault.last)
         if number in self._spent or self._calls[fault.command.lower()] < fault.call:
@@ -400,9 +402,9 @@ def before_picture(session: Session) -> None:
     if faults.strikes("lost-focus"):
         scope.focus_zero_um += LOST_FOCUS_UM
     if faults.strikes("drift"):
-        scope.drift.start(*DRIFT)
+        scope.stage.drift.start(*DRIFT)
     if dewars_filling(session):
-        scope.drift.start(*VIBRATION)
+        scope.stage.drift.start(*VIBRATION)
     if faults.strikes("camera-timeout"):
         session.clock.advance(CAMERA_TIMEOUT_S)
         raise TaskError("The camera did not deliver a picture in time (time-out)")

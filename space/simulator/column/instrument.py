@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space.simulator.column.optics import Magnification, Matrix, Optics
+from space.simulator.column.optics import ColumnOptics, Magnification, Matrix
 from space.simulator.column.states import Area, ImagingState
 
 if TYPE_CHECKING:
@@ -257,12 +257,12 @@ class Instrument:
     autoloader_slots: int
     controls: Controls
 
-    def optics(self, seed: int = 1) -> Optics:
+    def optics(self, seed: int = 1) -> ColumnOptics:
         """Calibrations of this microscope; the seed sets the low magnification offset."""
         rng = np.random.default_rng([seed, _LOW_MAG_OFFSET])
         length = rng.uniform(*self.low_mag_offset_range_um)
         angle = rng.uniform(0.0, 2.0 * math.pi)
-        return Optics(
+        return ColumnOptics(
             magnifications=self.magnifications,
             specimen_to_stage_rows=self.stage.specimen_to_stage(),
             is_to_specimen_rows=self.is_to_specimen_rows,

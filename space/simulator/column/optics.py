@@ -41,8 +41,8 @@ class Magnification:
 
 
 @dataclass(frozen=True)
-class Optics:
-    """All calibrations of the microscope.
+class ColumnOptics:
+    """Magnifications and calibrated matrices of a column.
 
     Attributes
     ----------

@@ -1,33 +1,32 @@
-"""The microscope column and stage: what is set, what is read back and what is true."""
+"""The microscope column: magnification, image shift, low dose areas, beam and focus."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from space.simulator.column.chance import Chance
-from space.simulator.column.drift import Drift
-from space.simulator.column.errors import SEMerror, TaskError
-from space.simulator.column.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
-from space.simulator.column.instrument import Instrument
+from space.simulator.column.clock import Clock
+from space.simulator.column.errors import SEMerror
+from space.simulator.column.hardware import Hardware
 from space.simulator.column.letters import area_named
 from space.simulator.column.optics import tilt_cosine
+from space.simulator.column.random_source import RandomSource
+from space.simulator.column.stage import Stage
 from space.simulator.column.states import Area, ImagingState
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from space.simulator.column.faults import Faults
+    from space.simulator.column.instrument import Instrument
     from space.simulator.column.letters import AreaLetter
     from space.simulator.column.states import AreaChanges
 
 SMALLEST_SPREAD = 1e-4
 
-# What random numbers are drawn for
-_FOCUS, _STAGE, _TILT = 13, 14, 15
+_FOCUS = 13  # what random numbers are drawn for
 
 
 def starting_properties(instrument: Instrument) -> dict[str, float]:
@@ -53,11 +52,8 @@ class _Beam(NamedTuple):
     intensity: float
 
 
-class Microscope:
-    """State of the column and the stage.
-
-    The stage has two positions: the one it reports and the true one, which differs by an
-    error that is new at each move and by the play of its mechanics. Pictures show the true one.
+class Microscope(Hardware):
+    """The column with its stage: what is set, and what follows from it.
 
     Parameters
     ----------
@@ -66,34 +62,47 @@ class Microscope:
     seed : int
         Seed of stage errors and of the low magnification offset.
     stage_error_um : float, optional
-        Standard deviation per axis of the error of a move, in place of the instrument's; 0 makes
-        an ideal stage without play.
-    elapse : callable
-        Called with the seconds that an operation takes.
+        As for `Stage`.
+    clock : Clock, optional
+        Operations take time on it.
+    faults : Faults, optional
+        What goes wrong.
     """
+
+    HARDWARE: ClassVar[tuple[str, ...]] = (
+        "mag_index",
+        "spot_size",
+        "intensity",
+        "image_shift",
+        "beam_tilt",
+        "beam_shift",
+        "defocus_um",
+        "focus_zero_um",
+        "valve_open",
+        "screen_down",
+        "apertures_um",
+        "slit_in",
+        "slit_width_ev",
+        "free_beam",
+    )
 
     def __init__(
         self,
         instrument: Instrument,
         seed: int = 1,
         stage_error_um: float | None = None,
-        elapse: Callable[[float], None] = lambda seconds: None,
+        clock: Clock | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.instrument = instrument
         self.optics = instrument.optics(seed)
-        self.faults = Faults()
-        self.drift = Drift()
+        self.clock = clock or Clock()
+        self.stage = Stage(instrument.stage, seed, stage_error_um, self.clock, faults)
         self.properties = starting_properties(instrument)
-        model = instrument.stage
-        self.stage_limits_um = model.limits_um
-        self.stage_error_um = model.error_um if stage_error_um is None else stage_error_um
-        ideal = self.stage_error_um == 0
-        self.tilt_error_um = 0.0 if ideal else model.tilt_error_um
-        self.play_um = 0.0 if ideal else model.play_um
         self.areas: dict[AreaLetter, Area] = {area.letter: area for area in instrument.areas}
         self.states: tuple[ImagingState, ...] = instrument.states
         self.shift_to_tilt_axis = False
-        self.tilt_axis_offset_um = model.tilt_axis_offset_um
+        self.tilt_axis_offset_um = instrument.stage.tilt_axis_offset_um
         self.low_dose = False
         self.mag_index = self.states[0].mag_index
         self.spot_size = self.states[0].spot_size
@@ -108,140 +117,29 @@ class Microscope:
         self.apertures_um = {part.number: part.size_um for part in instrument.apertures}
         self.slit_in = instrument.energy_filter
         self.slit_width_ev = instrument.slit_width_eV
-        self._chance = Chance(seed)
-        self._elapse = elapse
         # Area whose conditions were set last, and what outside low dose counts as the usual beam.
         self._applied: Area | None = None
-        self._free_beam = (self.spot_size, self.intensity)
+        self.free_beam = (self.spot_size, self.intensity)
         # Readout at which an object at the height of the tilt axis is in focus.
         spread_um = instrument.beam.focus_spread_um
-        self.focus_zero_um = float(self._chance.at(_FOCUS).uniform(-spread_um, spread_um))
+        rng = RandomSource(seed).at(_FOCUS)
+        self.focus_zero_um = float(rng.uniform(-spread_um, spread_um))
         self.defocus_um = 0.0
-        self._reported = np.zeros(2)
-        self._true = np.zeros(2)
-        self._slack = -0.5 * self.play_um * np.sign(model.backlash_um)
-        self._z_um = 0.0
-        self._tilt_deg = 0.0
 
-    # --- stage -----------------------------------------------------------------------------
-
-    @property
-    def stage_um(self) -> tuple[float, float, float]:
-        """Reported stage position x, y, z."""
-        return float(self._reported[0]), float(self._reported[1]), self._z_um
-
-    @property
-    def true_stage_um(self) -> tuple[float, float]:
-        """Where the stage stands: the specimen point on the optical axis."""
-        return float(self._true[0]), float(self._true[1])
-
-    @property
-    def tilt_deg(self) -> float:
-        """Tilt angle."""
-        return self._tilt_deg
-
-    def move_stage(
-        self,
-        x_um: float,
-        y_um: float,
-        z_um: float | None = None,
-        *,
-        backlash: bool = False,
-        speed: float = 1.0,
-    ) -> None:
-        """Drive the stage to raw coordinates and wait for it.
-
-        Parameters
-        ----------
-        backlash : bool
-            Whether to arrive with the leg that takes the play out, as the Navigator does.
-        speed : float
-            Fraction of the usual speed.
-
-        Raises
-        ------
-        SEMerror
-            If the position is outside the stage limits.
-        """
-        x0, x1, y0, y1 = self.stage_limits_um
-        if not (x0 <= x_um <= x1 and y0 <= y_um <= y1):
-            raise SEMerror(f"Stage position {x_um:.1f}, {y_um:.1f} is outside the stage limits")
-        model = self.instrument.stage
-        if z_um is not None and abs(z_um) > model.z_limit_um:
-            raise SEMerror(f"Stage Z {z_um:.1f} is outside the stage limits")
-        target = np.array([x_um, y_um], dtype=float)
-        if self.faults.strikes("stage-failure"):
-            half = (target - self._reported) / 2.0
-            self._reported, self._true = self._reported + half, self._true + half
-            raise TaskError(STAGE_FAILED)
-        if self.faults.strikes("stage-off"):
-            target = target + STAGE_OFF_UM
-        distance = float(np.hypot(*(target - self._reported)))
-        lag_before = self._lag_um()
-        if distance > 0.005 or backlash:
-            self._take_up_play(target, backlash)
-        self._true = self._true + self._lag_um() - lag_before
-        if distance > 0.005:
-            small = min(1.0, distance / 5.0)
-            error = self._chance.at(_STAGE, *target).normal(0.0, 1.0, 4)
-            error_um = self.stage_error_um * math.sqrt(small) * error[:2]
-            self._true = target + error_um + self._lag_um()
-            readout_um = model.readout_error_um if self.stage_error_um > 0 else 0.0
-            self._reported = target + readout_um * error[2:]
-        if z_um is not None:
-            self._z_um = float(z_um)
-        way_um = distance + (2.0 * math.hypot(*model.backlash_um) if backlash else 0.0)
-        self._elapse(model.settle_s + way_um / (speed * model.speed_um_s))
-        self.drift.moved(distance, *target)
-
-    def _take_up_play(self, target: np.ndarray, backlash: bool) -> None:
-        """Drive to a target; the table lags by up to half the play on the side it comes from."""
-        half = 0.5 * self.play_um
-        place = self._reported
-        leg = np.array(self.instrument.stage.backlash_um)
-        for goal in (target - leg, target) if backlash else (target,):
-            self._slack = np.clip(self._slack - (goal - place), -half, half)
-            place = goal
-
-    def _lag_um(self) -> np.ndarray:
-        """Lag of the table; arriving with the backlash leg, as when calibrating, is none."""
-        return self._slack + 0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
-
-    def reset_stage(self) -> None:
-        """Bring the stage home, as an exchange of the grid does."""
-        self._reported = np.zeros(2)
-        self._true = np.zeros(2)
-        self._slack = -0.5 * self.play_um * np.sign(self.instrument.stage.backlash_um)
-        self._z_um = 0.0
-        self._tilt_deg = 0.0
+    # --- tilt --------------------------------------------------------------------------------
 
     def tilt_to(self, angle_deg: float) -> None:
-        """Tilt the stage and wait for it.
+        """Tilt the stage within the limit that the program knows, and wait for it.
 
         Raises
         ------
         SEMerror
-            If the angle is beyond the maximum, or the stage does not go there.
+            If the angle is beyond the limit, or the stage does not reach it.
         """
         limit = self.properties["MaximumTiltAngle"]
         if abs(angle_deg) > limit + 0.05:
             raise SEMerror(f"Attempt to tilt to {angle_deg:.1f}, beyond the limit of {limit:.1f}")
-        lowest, highest = self.instrument.stage.tilt_range_deg
-        if not lowest <= angle_deg <= highest:
-            raise TaskError(f"The stage refuses to tilt to {angle_deg:.1f} degrees")
-        change = abs(angle_deg - self._tilt_deg)
-        if self.faults.strikes("stage-failure"):
-            self._tilt_deg += (float(angle_deg) - self._tilt_deg) / 2.0
-            raise TaskError(STAGE_FAILED)
-        chance = self._chance.at(_TILT, angle_deg, *self._reported).normal(0.0, 1.0, 3)
-        if change > 0.05:
-            self._true = self._true + chance[:2] * self.tilt_error_um
-        model = self.instrument.stage
-        readout_deg = model.tilt_readout_error_deg if self.tilt_error_um > 0 else 0.0
-        noise = readout_deg * float(chance[2])
-        self._tilt_deg = float(angle_deg) + noise
-        self._elapse(model.tilt_settle_s + change / model.tilt_speed_deg_s)
-        self.drift.tilted(change, angle_deg, *self._reported)
+        self.stage.tilt_to(angle_deg)
 
     # --- image shift ------------------------------------------------------------------------
 
@@ -293,7 +191,7 @@ class Microscope:
         if float(np.hypot(*checked_um)) >= self.image_shift_limit_um:
             return False
         self.image_shift = (float(is_x), float(is_y))
-        self._elapse(0.3)
+        self.clock.advance(0.3)
         return True
 
     def adjust_stage_for_nav(
@@ -306,7 +204,7 @@ class Microscope:
         mag_index: int | None = None,
     ) -> tuple[float, float]:
         """Navigator position for a stage position with an image shift."""
-        tilt = self.tilt_deg if tilt_deg is None else tilt_deg
+        tilt = self.stage.tilt_deg if tilt_deg is None else tilt_deg
         index = self.mag_index if mag_index is None else mag_index
         shift = self.optics.is_to_stage(index) @ np.array([is_x, is_y])
         axis = self.optics.specimen_to_stage()[:, 1] * self.axis_offset_um
@@ -341,7 +239,7 @@ class Microscope:
             self.image_shift, self.mag_index, mag_index
         )
         if mag_index != self.mag_index:
-            self._elapse(2.0)
+            self.clock.advance(2.0)
         self.mag_index = mag_index
 
     @property
@@ -378,7 +276,7 @@ class Microscope:
             self.defocus_um -= self._defocus_offset()
             self.low_dose = False
             self._applied = None
-            self._free_beam = (self.spot_size, self.intensity)
+            self.free_beam = (self.spot_size, self.intensity)
 
     def go_to_area(self, letter: str) -> None:
         """Set the conditions of a low dose area; in it already, what was changed since stays.
@@ -409,7 +307,7 @@ class Microscope:
         self.set_mag_index(state.mag_index)
         self.spot_size = state.spot_size
         self.intensity = state.intensity
-        self._free_beam = (self.spot_size, self.intensity)
+        self.free_beam = (self.spot_size, self.intensity)
 
     def store_area(self, letter: str, **changes: Unpack[AreaChanges]) -> None:
         """Change stored parameters of an area; its defocus offset changes at once when in it."""
@@ -475,7 +373,7 @@ class Microscope:
         if area is not None:
             return _Beam(area.beam_um, area.dose_rate_e_A2_s, area.spot_size, area.intensity)
         beam, mag = self.instrument.beam, self.optics.entry(self.mag_index)
-        spot_size, intensity = self._free_beam
+        spot_size, intensity = self.free_beam
         # The beam is spread with the field, so that the camera gets about the same counts.
         per_px_s = beam.free_low_mag_rate_e_px_s if mag.low_mag else beam.free_rate_e_px_s
         return _Beam(

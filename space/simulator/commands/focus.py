@@ -204,11 +204,11 @@ def _height_by_focus(session: Session) -> routines.Outcome:
     autofocus(session, -1)
     if session.measured.defocus_status != 0.0:
         return routines.Outcome(None)
-    x, y, z_um = scope.stage_um
+    x, y, z_um = scope.stage.position_um
     height_um = session.measured.defocus_um - scope.true_defocus_um(0.0)
     if abs(z_um - height_um) > routines.LARGEST_Z_UM:
         return routines.Outcome(None, beyond_limit=True)
-    scope.move_stage(x, y, z_um - height_um)
+    scope.stage.move_to(x, y, z_um - height_um)
     return routines.Outcome(z_um - height_um)
 
 

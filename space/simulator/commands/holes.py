@@ -211,8 +211,8 @@ def image_shift_to_last_multi_hole(session: Session) -> None:
 def stage_to_last_multi_hole(session: Session) -> None:
     """Move the stage to the last hole of the latest MultipleRecords."""
     dx, dy = session.scope.optics.specimen_to_stage() @ np.array(_last_hole(session))
-    x, y, _ = session.scope.stage_um
-    session.scope.move_stage(x + float(dx), y + float(dy))
+    x, y, _ = session.scope.stage.position_um
+    session.scope.stage.move_to(x + float(dx), y + float(dy))
 
 
 COMMANDS: Commands = {

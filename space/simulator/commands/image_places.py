@@ -73,8 +73,8 @@ def stage_shift_by_pixels(session: Session, x: float, y: float) -> None:
     """Move the stage so that what is seen at unbinned pixels (x, y) comes to the centre."""
     scope = session.scope
     dx, dy = scope.optics.camera_to_stage(scope.mag_index) @ np.array([x, y])
-    here_x, here_y, _ = scope.stage_um
-    scope.move_stage(here_x + float(dx), here_y + float(dy))
+    here_x, here_y, _ = scope.stage.position_um
+    scope.stage.move_to(here_x + float(dx), here_y + float(dy))
 
 
 COMMANDS: Commands = {

@@ -22,7 +22,7 @@ def report_image_shift(session: Session) -> tuple[float, ...]:
     shift = np.array(scope.image_shift)
     content = -(scope.optics.is_to_camera(scope.mag_index) @ shift) * session.camera.counted_per_px
     stage = scope.optics.is_to_stage(scope.mag_index) @ shift
-    return (*shift, *content, stage[0], stage[1] / tilt_cosine(scope.tilt_deg))
+    return (*shift, *content, stage[0], stage[1] / tilt_cosine(scope.stage.tilt_deg))
 
 
 def set_image_shift(
@@ -85,7 +85,7 @@ def image_shift_by_stage_diff(
 ) -> float:
     """Change that corresponds to a stage difference in µm, at the present tilt."""
     scope = session.scope
-    flat = np.array([x, y * tilt_cosine(scope.tilt_deg)])
+    flat = np.array([x, y * tilt_cosine(scope.stage.tilt_deg)])
     return _shift_by(session, scope.optics.stage_to_is(scope.mag_index) @ flat, beam_tilt)
 
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.column.errors import SEMerror
-from space.simulator.column.optics import Optics
+from space.simulator.column.optics import ColumnOptics
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Command, Commands
 
 
-def _command(method: Callable[[Optics, int], np.ndarray], power_of_binning: int = 0) -> Command:
+def _command(
+    method: Callable[[ColumnOptics, int], np.ndarray], power_of_binning: int = 0
+) -> Command:
     def report(session: Session, mag_index: int) -> tuple[float, ...]:
         index = mag_index if mag_index != 0 else session.scope.mag_index
         session.scope.optics.entry(index)
@@ -39,17 +41,17 @@ def binning_for_camera_matrix(session: Session, binning: float) -> None:
 
 
 COMMANDS: Commands = {
-    "CameraToSpecimenMatrix": _command(Optics.camera_to_specimen, 1),
-    "SpecimenToCameraMatrix": _command(Optics.specimen_to_camera, -1),
+    "CameraToSpecimenMatrix": _command(ColumnOptics.camera_to_specimen, 1),
+    "SpecimenToCameraMatrix": _command(ColumnOptics.specimen_to_camera, -1),
     "StageToSpecimenMatrix": _command(lambda optics, index: optics.stage_to_specimen()),
     "SpecimenToStageMatrix": _command(lambda optics, index: optics.specimen_to_stage()),
-    "ISToSpecimenMatrix": _command(Optics.is_to_specimen),
-    "SpecimenToISMatrix": _command(Optics.specimen_to_is),
-    "CameraToISMatrix": _command(Optics.camera_to_is, 1),
-    "ISToCameraMatrix": _command(Optics.is_to_camera, -1),
-    "CameraToStageMatrix": _command(Optics.camera_to_stage, 1),
-    "StageToCameraMatrix": _command(Optics.stage_to_camera, -1),
-    "ISToStageMatrix": _command(Optics.is_to_stage),
-    "StageToISMatrix": _command(Optics.stage_to_is),
+    "ISToSpecimenMatrix": _command(ColumnOptics.is_to_specimen),
+    "SpecimenToISMatrix": _command(ColumnOptics.specimen_to_is),
+    "CameraToISMatrix": _command(ColumnOptics.camera_to_is, 1),
+    "ISToCameraMatrix": _command(ColumnOptics.is_to_camera, -1),
+    "CameraToStageMatrix": _command(ColumnOptics.camera_to_stage, 1),
+    "StageToCameraMatrix": _command(ColumnOptics.stage_to_camera, -1),
+    "ISToStageMatrix": _command(ColumnOptics.is_to_stage),
+    "StageToISMatrix": _command(ColumnOptics.stage_to_is),
     "BinningForCameraMatrix": binning_for_camera_matrix,
 }

@@ -44,7 +44,7 @@ def open_new_montage(session: Session, nx: int, ny: int, name: str) -> None:
 
 def setup_full_montage(session: Session, fraction: float, name: str) -> None:
     """Open a stage montage over everything the stage reaches, and go to its centre."""
-    open_fitted_montage(session, octagon_um(session.scope.stage_limits_um), fraction, name)
+    open_fitted_montage(session, octagon_um(session.scope.stage.limits_um), fraction, name)
 
 
 def open_fitted_montage(
@@ -72,14 +72,14 @@ def open_fitted_montage(
     frame = session.camera.frame_px(letter)
     overlap = _overlap_px(frame, fraction or previous.overlap_fraction)
     matrix = scope.stage_to_camera(_mag_index(session, letter))
-    limits_um = scope.stage_limits_um
+    limits_um = scope.stage.limits_um
     layout, center = fit_to_polygon(outline_um, matrix, binning, frame, overlap, limits_um)
     try:
         _open(session, name, MontageParams(layout, binning, True, center, polygon_id=polygon_id))
     except SEMerror:
         session.montage = previous
         raise
-    scope.move_stage(*center)
+    scope.stage.move_to(*center)
 
 
 def set_montage_params(

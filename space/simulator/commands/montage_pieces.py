@@ -109,7 +109,7 @@ def acquire(
     """
     scope = session.scope
     number = file.montages
-    start, shift = scope.stage_um[:2], scope.image_shift
+    start, shift = scope.stage.position_um[:2], scope.image_shift
     center = params.center_um or start
     pixel_um = params.binning * scope.pixel_um(scope.mag_index)
     pieces: dict[Piece, Image] = {}
@@ -133,7 +133,7 @@ def acquire(
     finally:
         scope.set_image_shift(*shift)
         if params.move_stage:
-            scope.move_stage(*start)
+            scope.stage.move_to(*start)
     matches = _matches(session, params, pieces, pixel_um)
     shifts = piece_alignment.solve(sorted(pieces), matches) if matches is not None else {}
     if file.document is not None:
@@ -167,10 +167,10 @@ def _go_to(
         center,
         scope.stage_to_camera(scope.mag_index),
         params.binning,
-        tilt_cosine(scope.tilt_deg),
+        tilt_cosine(scope.stage.tilt_deg),
     )
-    if params.move_stage and math.dist((x, y), scope.stage_um[:2]) > 1e-6:
-        scope.move_stage(x, y)
+    if params.move_stage and math.dist((x, y), scope.stage.position_um[:2]) > 1e-6:
+        scope.stage.move_to(x, y)
     unbinned = np.asarray(stop.shift_px) * params.binning
     change = scope.optics.camera_to_is(scope.mag_index) @ unbinned
     wanted = (shift[0] + float(change[0]), shift[1] + float(change[1]))

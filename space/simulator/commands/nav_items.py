@@ -85,7 +85,7 @@ def update_group_z(session: Session, index: int | None = None) -> None:
     navigator = opened(session)
     place = item_index(session, index)
     group = navigator.item(place).integer("GroupID")
-    stage_z = session.scope.stage_um[2]
+    stage_z = session.scope.stage.position_um[2]
     for number, item in enumerate(list(navigator.items), start=1):
         if number == place or (group and item.integer("GroupID") == group):
             x, y, _ = item.stage_um
@@ -111,7 +111,7 @@ def shift_items_by_current_diff(session: Session, limit_um: float) -> None:
     """
     navigator = opened(session)
     x, y, _ = navigator.item(item_index(session, None)).stage_um
-    stage_x, stage_y, _ = session.scope.stage_um
+    stage_x, stage_y, _ = session.scope.stage.position_um
     here = session.scope.adjust_stage_for_nav(stage_x, stage_y, *session.scope.image_shift)
     dx, dy = here[0] - x, here[1] - y
     if math.hypot(dx, dy) > limit_um:

@@ -116,7 +116,7 @@ def new_map(session: Session, action: int | None = None, note: str | None = None
     offset = _defocus_offset_um(session, image)
     item = map_item(
         image,
-        session.scope.stage_um[2],
+        session.scope.stage.position_um[2],
         text,
         navigator.registration,
         offset,
@@ -178,11 +178,11 @@ def realign_to_other_item(
     scope.set_image_shift(0.0, 0.0)
     offset = np.array(scope.adjust_stage_for_nav(0.0, 0.0))
     stage_x, stage_y = wanted - offset
-    scope.move_stage(stage_x, stage_y, z, backlash=True)
+    scope.stage.move_to(stage_x, stage_y, z, backlash=True)
     error = _stage_error_um(session, letter, reference, wanted)
     if leave_zero or np.hypot(*error) > SMALL_REMAINDER_UM:
-        here = np.array(scope.stage_um[:2])
-        scope.move_stage(*(here + error), backlash=True)
+        here = np.array(scope.stage.position_um[:2])
+        scope.stage.move_to(*(here + error), backlash=True)
         error = _stage_error_um(session, letter, reference, wanted)
     if not leave_zero:
         specimen = scope.optics.stage_to_specimen() @ error

@@ -137,7 +137,7 @@ def skip_pieces_outside_item(session: Session, index: int) -> None:
     skipped: frozenset[Piece] = frozenset()
     if index >= 0:
         scope = session.scope
-        center = params.center_um or scope.stage_um[:2]
+        center = params.center_um or scope.stage.position_um[:2]
         away = _outline_um(session, index) - center
         matrix = np.asarray(scope.stage_to_camera(scope.mag_index)) / params.binning
         skipped = pieces_outside(params.layout, away @ matrix.T)

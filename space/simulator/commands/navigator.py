@@ -324,7 +324,7 @@ def update_item_z(session: Session, index: int | None = None) -> None:
     navigator = opened(session)
     place = item_index(session, index)
     x, y, _ = navigator.item(place).stage_um
-    stage_z = session.scope.stage_um[2]
+    stage_z = session.scope.stage.position_um[2]
     navigator.update(place, {"StageXYZ": number_text((x, y, stage_z), 9)})
 
 
@@ -406,7 +406,7 @@ def move_to_nav_item(session: Session, index: int | None = None) -> None:
     x, y, z = opened(session).item(place).stage_um
     session.scope.set_image_shift(0.0, 0.0)
     stage_x, stage_y = stage_target_um(session, (x, y))
-    session.scope.move_stage(stage_x, stage_y, z, backlash=True)
+    session.scope.stage.move_to(stage_x, stage_y, z, backlash=True)
 
 
 def stage_target_um(session: Session, nav_xy_um: tuple[float, float]) -> tuple[float, float]:

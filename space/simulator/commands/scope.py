@@ -169,7 +169,7 @@ def load_cartridge(session: Session, slot: int) -> tuple[float, float]:
         return (1.0, 0.0)
     session.clock.advance(120.0)
     session.loaded_slot = slot
-    scope.reset_stage()
+    scope.stage.go_home()
     scope.set_image_shift(0.0, 0.0)
     return (0.0, 0.0)
 
@@ -180,7 +180,7 @@ def unload_cartridge(session: Session) -> tuple[float, float]:
         raise SEMerror("There is no cartridge on the stage")
     session.scope.valve_open = not session.instrument.controls.valves
     session.loaded_slot = None
-    session.scope.reset_stage()
+    session.scope.stage.go_home()
     session.clock.advance(90.0)
     return (0.0, 0.0)
 

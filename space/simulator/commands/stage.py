@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 def move_stage_to(session: Session, x: float, y: float, z: float | None = None) -> None:
     """Raw stage coordinates; image shift stays."""
-    session.scope.move_stage(x, y, z)
+    session.scope.stage.move_to(x, y, z)
 
 
 def move_stage(session: Session, dx: float, dy: float, dz: float | None = None) -> None:
     """Move relative to the reported position."""
-    x, y, z = session.scope.stage_um
-    session.scope.move_stage(x + dx, y + dy, None if dz is None else z + dz)
+    x, y, z = session.scope.stage.position_um
+    session.scope.stage.move_to(x + dx, y + dy, None if dz is None else z + dz)
 
 
 def report_stage_xyz(session: Session) -> tuple[float, float, float]:
     """Reported stage position."""
-    return session.scope.stage_um
+    return session.scope.stage.position_um
 
 
 def report_stage_busy(session: Session) -> float:
@@ -51,12 +51,12 @@ def tilt_by(
     dy: float | None = None,
 ) -> None:
     """Tilt by an angle."""
-    session.scope.tilt_to(session.scope.tilt_deg + change)
+    session.scope.tilt_to(session.scope.stage.tilt_deg + change)
 
 
 def report_tilt_angle(session: Session) -> float:
     """Real tilt angle."""
-    return session.scope.tilt_deg
+    return session.scope.stage.tilt_deg
 
 
 def reset_image_shift(
@@ -67,12 +67,12 @@ def reset_image_shift(
     With an option above 0 it arrives with its backlash taken out.
     """
     scope = session.scope
-    x, y, _ = scope.stage_um
+    x, y, _ = scope.stage.position_um
     new = scope.adjust_stage_for_nav(x, y, *scope.image_shift)
     zero = scope.adjust_stage_for_nav(x, y)
     if new != zero:
         dx, dy = new[0] - zero[0], new[1] - zero[1]
-        scope.move_stage(x + dx, y + dy, backlash=bool(option and option > 0))
+        scope.stage.move_to(x + dx, y + dy, backlash=bool(option and option > 0))
     scope.set_image_shift(0.0, 0.0)
 
 

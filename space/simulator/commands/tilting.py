@@ -66,7 +66,7 @@ def walk_up_to(session: Session, angle: float) -> None:
     limit = scope.properties["MaximumTiltAngle"]
     if abs(angle) > limit + 0.05:
         raise SEMerror(f"Attempt to tilt to {angle:.1f}, beyond the limit of {limit:.1f}")
-    start = scope.tilt_deg
+    start = scope.stage.tilt_deg
     steps = math.ceil(abs(angle - start) / LARGEST_WALK_STEP_DEG - 1e-6)
     if not steps:
         return
@@ -82,7 +82,7 @@ def reverse_tilt(session: Session, direction: int | None = None) -> None:
 
     Two Trial pictures are taken: before and after a tilt by the tilt increment and back.
     """
-    angle = session.scope.tilt_deg
+    angle = session.scope.stage.tilt_deg
     session.take("T")
     away = -1.0 if direction is None or direction > 0 else 1.0
     stage.tilt_to(session, angle + away * session.workbench.tilt_increment_deg)
@@ -95,8 +95,8 @@ def move_stage_with_speed(session: Session, dx: float, dy: float, speed: float) 
     """Move the stage by a distance at a fraction of its speed."""
     if not 0.0 < speed <= 1.0:
         raise SEMerror(f"A stage speed of {speed:g} is not between 0 and 1")
-    x, y, _ = session.scope.stage_um
-    session.scope.move_stage(x + dx, y + dy, speed=speed)
+    x, y, _ = session.scope.stage.position_um
+    session.scope.stage.move_to(x + dx, y + dy, speed=speed)
 
 
 def relax_stage(session: Session, distance: float | None = None) -> None:
@@ -106,8 +106,8 @@ def relax_stage(session: Session, distance: float | None = None) -> None:
 
 def backlash_adjust(session: Session) -> None:
     """Take out the backlash of the stage: position and view stay."""
-    x, y, _ = session.scope.stage_um
-    session.scope.move_stage(x, y, backlash=True)
+    x, y, _ = session.scope.stage.position_um
+    session.scope.stage.move_to(x, y, backlash=True)
 
 
 def reset_shift_if_above(session: Session, limit_um: float) -> None:

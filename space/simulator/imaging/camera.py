@@ -11,7 +11,7 @@ import numpy as np
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.instrument import CameraModel, CameraSet
 from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
-from space.simulator.column.optics import Optics
+from space.simulator.column.optics import ColumnOptics
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,7 +62,7 @@ class View:
     height_um: float = 0.0
 
 
-def px_to_grid(optics: Optics, view: View) -> np.ndarray:
+def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
     """Affine (2, 3) from pixel centres (col + 0.5, row + 0.5, 1) to grid µm.
 
     A specimen point at y0 across and z0 above the tilt axis is seen at
@@ -86,14 +86,14 @@ def px_to_grid(optics: Optics, view: View) -> np.ndarray:
     return grid
 
 
-def center_um(optics: Optics, view: View) -> tuple[float, float]:
+def center_um(optics: ColumnOptics, view: View) -> tuple[float, float]:
     """Grid point in the centre of the image."""
     rows, cols = view.shape
     x, y = px_to_grid(optics, view) @ np.array([cols / 2.0, rows / 2.0, 1.0])
     return float(x), float(y)
 
 
-def with_height(optics: Optics, view: View, grid: Specimen | None, stage_z_um: float) -> View:
+def with_height(optics: ColumnOptics, view: View, grid: Specimen | None, stage_z_um: float) -> View:
     """View at the height that the specimen has in the image centre."""
     current = replace(view, height_um=stage_z_um)
     for _ in range(3 if abs(view.tilt_deg) > 0.01 else 1):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.column.instrument import OBJECTIVE_APERTURE
-from space.simulator.column.optics import Optics, tilted_height_um
+from space.simulator.column.optics import ColumnOptics, tilted_height_um
 from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging import damage
 from space.simulator.imaging import electrons as imaging
@@ -167,8 +167,8 @@ def look(
     """
     scope = session.scope
     step_um = _STILL_PX * binning * scope.pixel_um(scope.mag_index)
-    x, y = (round(part / step_um) * step_um for part in scope.drift.displacement_um(at_s))
-    stage_x, stage_y = scope.true_stage_um
+    x, y = (round(part / step_um) * step_um for part in scope.stage.drift.displacement_um(at_s))
+    stage_x, stage_y = scope.stage.true_um
     view = camera_model.View(
         mag_index=scope.mag_index,
         binning=binning,
@@ -176,9 +176,9 @@ def look(
         stage_um=(stage_x + x, stage_y + y),
         shift_um=scope.total_shift_um(),
         axis_shift_um=scope.axis_offset_um,
-        tilt_deg=scope.tilt_deg,
+        tilt_deg=scope.stage.tilt_deg,
     )
-    view = camera_model.with_height(scope.optics, view, session.grid, scope.stage_um[2])
+    view = camera_model.with_height(scope.optics, view, session.grid, scope.stage.position_um[2])
     height_um = height_in_center_um(scope.optics, view)
     defocus_um = scope.true_defocus_um(height_um)
     shifted = view
@@ -190,7 +190,7 @@ def look(
     return Sight(shifted, view, height_um, defocus_um, (x, y))
 
 
-def height_in_center_um(optics: Optics, view: camera_model.View) -> float:
+def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
     """Height above the tilt axis of what is in the image centre, after tilting."""
     point = np.array(camera_model.center_um(optics, view)) - view.stage_um
     if optics.entry(view.mag_index).low_mag:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
-import types
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -27,7 +26,6 @@ _HARMLESS = {
     ("datetime", "timedelta"),
     ("random", "Random"),
 }
-_METHODS = {("Clock", "advance")}
 _OBJECTS = "objects.pickle"
 
 
@@ -41,7 +39,7 @@ class _Pickler(pickle.Pickler):
         self._home = home
         self.arrays: list[np.ndarray] = []
         self._held: dict[int, int] = {}
-        self._known = {id(one): name for name, one in known.items()}
+        self._known = {id(value): name for name, value in known.items()}
 
     def persistent_id(self, value: object) -> tuple[object, ...] | None:
         if id(value) in self._known:
@@ -60,8 +58,6 @@ class _Pickler(pickle.Pickler):
         if isinstance(value, str):
             inside = _inside(value, self._home)
             return None if inside is None else ("home", inside)
-        if isinstance(value, types.MethodType):
-            return ("method", value.__self__, value.__name__)
         return None
 
 
@@ -90,10 +86,6 @@ class _Unpickler(pickle.Unpickler):
             return self._home + rest[0]
         if kind == "home path":
             return Path(self._home + rest[0])
-        if kind == "method":
-            holder, name = rest
-            if (type(holder).__name__, name) in _METHODS:
-                return getattr(holder, name)
         raise FrozenStateError(f"an entry of the kind {kind!r} is not allowed")
 
     def find_class(self, module: str, name: str) -> Any:

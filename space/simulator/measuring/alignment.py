@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from space.simulator.column.optics import Optics
+from space.simulator.column.optics import ColumnOptics
 from space.simulator.imaging.images import Image
 
 LARGEST_CORRELATED_PX = 800
@@ -308,7 +308,7 @@ def _scaled_pair(image: Image, reference: Image) -> tuple[np.ndarray, np.ndarray
 
 
 def _at_the_lower_tilt(
-    optics: Optics, image: Image, reference: Image, moving: np.ndarray, fixed: np.ndarray
+    optics: ColumnOptics, image: Image, reference: Image, moving: np.ndarray, fixed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Both images as if taken at the lower of their tilts.
 
@@ -334,7 +334,7 @@ def _at_the_lower_tilt(
 
 
 def shift_between(
-    optics: Optics,
+    optics: ColumnOptics,
     image: Image,
     reference: Image,
     limit_um: float = 0.0,
@@ -346,7 +346,7 @@ def shift_between(
 
     Parameters
     ----------
-    optics : Optics
+    optics : ColumnOptics
     image, reference : Image
     limit_um : float
         Only peaks this near to the expected one count; 0 for no limit.
@@ -378,7 +378,7 @@ def shift_between(
 
 
 def movement_um(
-    optics: Optics, image: Image, before: Image, least_prominence: float
+    optics: ColumnOptics, image: Image, before: Image, least_prominence: float
 ) -> np.ndarray | None:
     """How far the specimen moved between two pictures, in specimen coordinates (x, y).
 

@@ -80,10 +80,10 @@ def rough(session: Session, limit_um: float | None = None) -> Outcome:
         Largest change of Z to accept.
     """
     scope = session.scope
-    x, y, z_before = scope.stage_um
+    x, y, z_before = scope.stage.position_um
     outcome = _rough_z(session, limit_um)
     if outcome.z_um is None:
-        scope.move_stage(x, y, z_before)
+        scope.stage.move_to(x, y, z_before)
     scope.tilt_to(0.0)
     return outcome
 
@@ -93,15 +93,15 @@ def _rough_z(session: Session, limit_um: float | None) -> Outcome:
     letter = picture_set(session)
     # The axis is known to lie beside the centre of the picture.
     y0_um = scope.axis_offset_um - scope.optics.tilt_axis_offset_um
-    x, y, z_start = scope.stage_um
+    x, y, z_start = scope.stage.position_um
     z_um, step_deg = z_start, ROUGH_FIRST_STEP_DEG
     wanted: list[tuple[float, float]] = []  # Z that a step asks for, and its weight
     scope.tilt_to(ROUGH_START_DEG)
     before = None
-    while scope.tilt_deg < ROUGH_END_DEG - 0.1:
+    while scope.stage.tilt_deg < ROUGH_END_DEG - 0.1:
         if before is None:
             before = session.take(letter)
-        scope.tilt_to(min(scope.tilt_deg + step_deg, ROUGH_END_DEG))
+        scope.tilt_to(min(scope.stage.tilt_deg + step_deg, ROUGH_END_DEG))
         after = session.take(letter)
         moved = alignment.movement_um(scope.optics, after, before, LEAST_PROMINENCE)
         if moved is None:
@@ -117,7 +117,7 @@ def _rough_z(session: Session, limit_um: float | None) -> Outcome:
         too_far = limit_um is not None and abs(new_um - z_start) > limit_um
         if abs(new_um) > LARGEST_Z_UM or too_far:
             return Outcome(None, beyond_limit=True)
-        scope.move_stage(x, y, new_um)
+        scope.stage.move_to(x, y, new_um)
         shift_um = abs((new_um - z_um) * math.sin(math.radians(after.tilt_deg)))
         field_um = min(after.data.shape) * after.pixel_um
         before = after if shift_um < LARGEST_KNOWN_SHIFT * field_um else None
@@ -142,7 +142,7 @@ def fine(session: Session) -> Outcome:
     """
     scope = session.scope
     letter = picture_set(session)
-    x, y, z_before = scope.stage_um
+    x, y, z_before = scope.stage.position_um
     scope.tilt_to(0.0)
     start = session.take(letter)
     steps = _walk(session, lambda: session.take(letter), start)
@@ -156,7 +156,7 @@ def fine(session: Session) -> Outcome:
     new_um = z_before - float(height_um)
     if abs(new_um) > LARGEST_Z_UM:
         return Outcome(None, beyond_limit=True)
-    scope.move_stage(x, y, new_um)
+    scope.stage.move_to(x, y, new_um)
     off = alignment.movement_um(scope.optics, session.take(letter), start, LEAST_PROMINENCE)
     if off is not None:
         scope.shift_image_by_um(float(off[0]), float(off[1]))

@@ -7,19 +7,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Protocol, TextIO, TypedDict
 
 import numpy as np
 
-from space.simulator.column.chance import Chance
 from space.simulator.column.clock import Clock
-from space.simulator.column.drift import Drift
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.faults import Faults, before_picture
+from space.simulator.column.hardware import Hardware
 from space.simulator.column.installation import NEWEST, Installation
 from space.simulator.column.instrument import Instrument
 from space.simulator.column.instrument_file import load_instrument
 from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS, AreaLetter, SetLetter
+from space.simulator.column.random_source import RandomSource
 from space.simulator.column.scope import Microscope
 from space.simulator.column.states import Area
 from space.simulator.imaging import camera as camera_model
@@ -106,7 +106,7 @@ class Keeper(Protocol):
         """Write down what has changed."""
 
 
-class Session:
+class Session(Hardware):
     """Microscope, camera, files, Navigator and the rest of the program's state.
 
     Parameters
@@ -135,6 +135,21 @@ class Session:
         Which SerialEM it is.
     """
 
+    HARDWARE: ClassVar[tuple[str, ...]] = ("loaded_slot", "dewars_full_at_s", "last_apertures")
+    OF_ONE_RUN: ClassVar[tuple[str, ...]] = (
+        "grids",
+        "installation",
+        "faults",
+        "policy",
+        "keyboard",
+        "keeper",
+        "children",
+        "exposures",
+        "real_stdout",
+        "progress",
+    )
+    """Attributes that each run of a kept session brings itself; exposures are in its journal."""
+
     def __init__(
         self,
         directory: Path,
@@ -156,17 +171,15 @@ class Session:
 
         self.directory = Path(directory)
         self.seed = seed
-        self._chance = Chance(seed)
+        self.random_source = RandomSource(seed)
         self.clock = Clock(time_scale)
         self.instrument = instrument or load_instrument()
         self.installation = installation
-        self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock.advance)
-        self.faults = self.scope.faults = Faults() if faults is None else faults
+        self.faults = Faults() if faults is None else faults
+        self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock, self.faults)
         self.children = Children()
         self.keeper: Keeper | None = None  # writes the session down, where it is kept on disk
         self.dewars_full_at_s = 0.0
-        ideal = self.scope.stage_error_um == 0
-        self.scope.drift = Drift(self.clock, seed, scale=0.0 if ideal else 1.0)
         self.camera = Camera(self.instrument.camera)
         self.buffers = Buffers()
         self.variables = Variables()
@@ -202,7 +215,11 @@ class Session:
         self.workbench = Workbench()
         self.darkroom = Darkroom()
         self.real_stdout: TextIO | None = None
-        self._progress = progress
+        self.progress = progress
+
+    def program(self) -> dict[str, object]:
+        """Give what SerialEM holds in memory: it goes on in the next run of a kept session."""
+        return {name: value for name, value in vars(self).items() if name not in self.OF_ONE_RUN}
 
     # --- log and dialogs ---------------------------------------------------------------------
 
@@ -210,10 +227,10 @@ class Session:
         """Add lines to the log."""
         for line in str(text).splitlines() or [""]:
             self.log.append(line)
-            if self._progress is not None:
+            if self.progress is not None:
                 # While a script runs its prints go to this log: progress must not follow them.
                 with contextlib.redirect_stdout(self.real_stdout or sys.stdout):
-                    self._progress(line)
+                    self.progress(line)
 
     def answer_yes_no(self, text: str, kind: DialogKind = "yes/no") -> bool:
         """Answer of the policy to a question."""
@@ -231,7 +248,9 @@ class Session:
 
     def random(self, purpose: int) -> np.random.Generator:
         """Generator for a measurement at the present place of the stage."""
-        return self._chance.at(purpose, *self.scope.stage_um, *self.scope.image_shift)
+        return self.random_source.at(
+            purpose, *self.scope.stage.position_um, *self.scope.image_shift
+        )
 
     # --- grid --------------------------------------------------------------------------------
 
@@ -291,7 +310,9 @@ class Session:
         seconds = parameters.exposure_s if exposure_s is None else exposure_s
         begin_s = self.clock.seconds + parameters.drift_s
         sight = look(self, factor, (int(rows), int(cols)), begin_s + seconds / 2.0)
-        before, after = (self.scope.drift.displacement_um(begin_s + t) for t in (0.0, seconds))
+        before, after = (
+            self.scope.stage.drift.displacement_um(begin_s + t) for t in (0.0, seconds)
+        )
         motion_um = (after[0] - before[0], after[1] - before[1])
         index = len(self.exposures)
         data, dose = self._expose(sight, seconds, motion_um)
@@ -308,7 +329,7 @@ class Session:
         view, rng = sight.view, None
         if self.noise:
             center = camera_model.center_um(self.scope.optics, view)
-            rng = self._chance.at(_NOISE, *center, view.tilt_deg, view.mag_index)
+            rng = self.random_source.at(_NOISE, *center, view.tilt_deg, view.mag_index)
         if not self.scope.valve_open:
             dark = np.zeros(view.shape, dtype=np.float32)
             return camera_model.expose(dark, 1.0, rng, self.camera.model), 0.0
@@ -322,7 +343,7 @@ class Session:
     ) -> Image:
         scope = self.scope
         data.setflags(write=False)
-        x, y, z = scope.stage_um
+        x, y, z = scope.stage.position_um
         (a, b), (c, d) = scope.optics.stage_to_image(view.mag_index, view.binning, view.tilt_deg)
         return Image(
             data=data,
@@ -334,7 +355,7 @@ class Session:
             exposure_s=seconds,
             stage_um=(x, y),
             stage_z_um=z,
-            tilt_deg=scope.tilt_deg,
+            tilt_deg=scope.stage.tilt_deg,
             image_shift=scope.image_shift,
             nav_xy_um=scope.adjust_stage_for_nav(x, y, *scope.image_shift),
             stage_to_px=((float(a), float(b)), (float(c), float(d))),
@@ -368,7 +389,7 @@ class Session:
                 camera_set=number,
                 center_um=camera_model.center_um(scope.optics, view),
                 radius_um=scope.beam_diameter_um / 2.0,
-                tilt_deg=scope.tilt_deg,
+                tilt_deg=scope.stage.tilt_deg,
                 dose_e_A2=image.dose_e_A2,
                 mag_index=view.mag_index,
                 defocus_um=sight.defocus_um,
@@ -379,7 +400,7 @@ class Session:
                 drift_um=sight.drift_um,
                 drift_nm_s=(1e3 * motion_um[0] / seconds, 1e3 * motion_um[1] / seconds),
                 beam_tilt_mrad=scope.beam_tilt,
-                true_stage_um=scope.true_stage_um,
+                true_stage_um=scope.stage.true_um,
             )
         )
         if self.keeper is not None:

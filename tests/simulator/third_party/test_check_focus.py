@@ -25,7 +25,7 @@ def checked(request, tmp_path_factory):
     binned_more(simulation.session, "VS")
     scope = simulation.session.scope
     scope.set_low_dose(True)
-    scope.move_stage(*clean_square_um(grid), 7.0)
+    scope.stage.move_to(*clean_square_um(grid), 7.0)
     result = simulation.run(SCRIPT, "check_focus.py")
     assert result.ok, result.error
     return simulation
@@ -50,7 +50,9 @@ def records(simulation):
 def test_height_is_that_of_the_specimen(checked):
     session = checked.session
     x, y = records(checked)[0].center_um
-    assert session.scope.stage_um[2] == pytest.approx(-session.grid.height_um(x, y), abs=0.4)
+    assert session.scope.stage.position_um[2] == pytest.approx(
+        -session.grid.height_um(x, y), abs=0.4
+    )
 
 
 def test_focus_is_within_a_tenth_of_a_micrometre(checked, numbers):

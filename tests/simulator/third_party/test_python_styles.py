@@ -47,7 +47,7 @@ def simulation(make_simulation):
 
 def test_report(simulation):
     session = simulation.session
-    session.scope.move_stage(12.25, 3.0)
+    session.scope.stage.move_to(12.25, 3.0)
     for number in (1, 2):
         result = simulation.run(REPORT, "report")
         assert result.ok and result.exited, result.error

@@ -50,7 +50,7 @@ def session(tmp_path_factory):
     )
     user.session = simulation.session
     binned_more(user.session, "VS")
-    user.session.scope.move_stage(*clean_square_um(grid))
+    user.session.scope.stage.move_to(*clean_square_um(grid))
     user.session.workbench.multishot.counts = (2, 2)
     result = simulation.run(SCRIPT, "single_particle.py")
     assert result.ok, result.error

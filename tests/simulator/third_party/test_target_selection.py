@@ -81,7 +81,7 @@ def run(folder, script=SCRIPT, targets=WANTED, **options):
     session.scope.set_low_dose(True)
     lamella = user.lamella
     x, y = lamella.center_um
-    session.scope.move_stage(x + 1.0, y - 0.5, -lamella.height_um)
+    session.scope.stage.move_to(x + 1.0, y - 0.5, -lamella.height_um)
     result = simulation.run(script, "select_targets.py")
     assert result.ok, result.error
     return simulation, user
@@ -175,9 +175,9 @@ def test_stage_position_of_the_tracking_target_leads_there_again(picked):
     target = targets_of(simulation.session.directory)[0][0]
     session = simulation.session
     session.scope.set_image_shift(0.0, 0.0)
-    session.scope.move_stage(float(target["stageX"]), float(target["stageY"]))
+    session.scope.stage.move_to(float(target["stageX"]), float(target["stageY"]))
     assert (
-        np.hypot(*np.subtract(session.scope.true_stage_um, previews(simulation)[0].center_um)) < 2.5
+        np.hypot(*np.subtract(session.scope.stage.true_um, previews(simulation)[0].center_um)) < 2.5
     )
 
 

@@ -97,7 +97,7 @@ def test_files_are_whole_and_say_what_was_taken(acquired):
 def test_what_the_series_leaves_behind(acquired):
     session = acquired.session
     assert not any(item.acquire for item in session.navigator.items)
-    assert session.scope.tilt_deg == pytest.approx(0.0, abs=0.05)
+    assert session.scope.stage.tilt_deg == pytest.approx(0.0, abs=0.05)
     assert len(session.files) == 0
     assert sum(bool(re.search(r"^9 images in \d", line)) for line in acquired.log) == 2
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from space.simulator import Simulation
-from space.simulator.column.chance import Chance
+from space.simulator.column.random_source import RandomSource
 
 
 def test_a_place_has_its_numbers_whatever_was_drawn_before():
-    one, other = Chance(4), Chance(4)
+    one, other = RandomSource(4), RandomSource(4)
     other.at(1, 5.0, -7.0).normal(size=10)
     assert one.at(1, 2.0, 3.0).normal() == other.at(1, 2.0, 3.0).normal()
 
 
 def test_coming_back_another_purpose_and_another_seed_give_other_numbers():
-    chance = Chance(4)
-    values = [chance.at(1, 2.0).normal(), chance.at(1, 2.0).normal(), chance.at(2, 2.0).normal()]
-    values.append(Chance(5).at(1, 2.0).normal())
+    source = RandomSource(4)
+    values = [source.at(1, 2.0).normal(), source.at(1, 2.0).normal(), source.at(2, 2.0).normal()]
+    values.append(RandomSource(5).at(1, 2.0).normal())
     assert len(set(values)) == 4
 
 
@@ -28,7 +28,7 @@ def test_the_order_of_visits_does_not_change_the_pictures(tmp_path):
         for k in order:
             session.scope.set_low_dose(False)
             session.scope.set_mag_index(10)
-            session.scope.move_stage(*session.grids[1].lamellae[k].center_um)
+            session.scope.stage.move_to(*session.grids[1].lamellae[k].center_um)
             taken[k] = session.acquire_image("V", binning=8).data
         return taken
 

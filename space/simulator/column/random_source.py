@@ -15,7 +15,7 @@ import numpy as np
 _STEPS_PER_UNIT = 1000  # places differ when they differ by a nanometre or a thousandth of a degree
 
 
-class Chance:
+class RandomSource:
     """Generators by purpose and place; coming back to a place gives new numbers.
 
     Attributes

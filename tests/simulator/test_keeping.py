@@ -15,9 +15,15 @@ import pytest
 
 from space.simulator import Script
 from space.simulator.column import DEATH_EXIT_CODE, Faults
-from space.simulator.keeping import hardware
+from space.simulator.keeping import (
+    SESSION_FOLDER,
+    SessionError,
+    Setup,
+    hardware_state,
+    open_session,
+    pictures,
+)
 from space.simulator.keeping.freezing import FrozenStateError, freeze, thaw
-from space.simulator.keeping.persist import _NOT_KEPT, FOLDER, SessionError, Setup, kept, pictures
 from tests.simulator.fakes import SpotGrid
 
 HEAD = "#!Python\nimport serialem as sem\n"
@@ -65,7 +71,7 @@ def die():
 
 
 def opened(folder, **options):
-    return kept(folder, Setup(seed=5), grids=GRIDS, time_scale=0.0, **options)
+    return open_session(folder, Setup(seed=5), grids=GRIDS, time_scale=0.0, **options)
 
 
 def truth(session):
@@ -101,7 +107,7 @@ def test_two_runs_are_as_one(tmp_path):
         assert np.array_equal(
             parts.buffers.require(letter).data, whole.buffers.require(letter).data
         )
-    assert hardware.read(parts) == hardware.read(whole)
+    assert hardware_state.read(parts) == hardware_state.read(whole)
     assert (one / "stack.mrc").read_bytes() == (two / "stack.mrc").read_bytes()
     assert pictures(two) == parts.exposures
     assert [line for line in parts.log if "Opened" in line] == ["Opened new file stack.mrc"]
@@ -120,11 +126,11 @@ def test_what_is_left_when_the_program_died(tmp_path):
         after = simulation.session
         assert "The program was started again: its last run had not ended." in simulation.log
         # the microscope is as it was ...
-        assert hardware.read(after) == hardware.read(before)
-        assert after.scope.tilt_deg == pytest.approx(20.0, abs=0.1)
+        assert hardware_state.read(after) == hardware_state.read(before)
+        assert after.scope.stage.tilt_deg == pytest.approx(20.0, abs=0.1)
         assert after.grid.name == "other" and not after.scope.valve_open
         assert truth(after) == truth(before) and len(truth(after)) == 5
-        # ... settings are kept, and what was only in memory is gone.
+        # ... settings are open_session, and what was only in memory is gone.
         assert after.scripts[4].name == "four" and after.acquire.params["F"].primary == 4
         assert after.buffers.get("A") is None and not after.variables.defined("name")
         assert after.files.current is None and not after.navigator.is_open
@@ -152,19 +158,19 @@ def test_stage_errors_go_on_where_they_were_after_a_death(tmp_path):
     moves = "for x in (5, 0):\n    sem.MoveStageTo(x, 0)\n"
     with opened(tmp_path / "one") as simulation:
         simulation.run(HEAD + moves + moves)
-        whole = simulation.session.scope.true_stage_um
+        whole = simulation.session.scope.stage.true_um
     faults = Faults(["serialem-death@MoveStageTo:2"], die=die)
     with pytest.raises(Died), opened(tmp_path / "two", faults=faults) as simulation:
         simulation.run(HEAD + moves)
     with opened(tmp_path / "two") as simulation:
         simulation.run(HEAD + moves)
-        assert simulation.session.scope.true_stage_um == whole
+        assert simulation.session.scope.stage.true_um == whole
 
 
 def test_a_line_that_was_being_written_does_not_count(tmp_path):
     with opened(tmp_path) as simulation:
         simulation.run(HEAD + "sem.T()\nsem.T()\n")
-    journal = tmp_path / FOLDER / "journal.jsonl"
+    journal = tmp_path / SESSION_FOLDER / "journal.jsonl"
     with open(journal, "ab") as stream:
         stream.write(b'["picture", {"index": 2, "gr')
     with opened(tmp_path) as simulation:
@@ -174,21 +180,24 @@ def test_a_line_that_was_being_written_does_not_count(tmp_path):
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(SessionError, match="There is no session"), kept(tmp_path):
+    with pytest.raises(SessionError, match="There is no session"), open_session(tmp_path):
         pass
     with opened(tmp_path):
         with pytest.raises(SessionError, match="Another process"), opened(tmp_path):
             pass
-    with pytest.raises(SessionError, match="other values of: seed"), kept(tmp_path, Setup(seed=6)):
+    with (
+        pytest.raises(SessionError, match="other values of: seed"),
+        open_session(tmp_path, Setup(seed=6)),
+    ):
         pass
 
 
-@pytest.mark.parametrize("number", [1, 99])
+@pytest.mark.parametrize("number", [1, 2, 99])
 def test_a_session_of_another_format_is_refused(tmp_path, number):
-    """Format 1 names modules of the simulator by the places that they had."""
+    """Formats 1 and 2 name modules and classes of the simulator as they were called then."""
     with opened(tmp_path):
         pass
-    path = tmp_path / FOLDER / "setup.json"
+    path = tmp_path / SESSION_FOLDER / "setup.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**values, "format": number}), encoding="utf-8")
     with pytest.raises(SessionError, match=f"format {number}"), opened(tmp_path):
@@ -208,7 +217,7 @@ def test_a_frozen_state_can_only_make_harmless_objects(tmp_path):
     path = tmp_path / "state.zip"
     freeze(path, {"a": np.arange(3), "b": Path("x"), "c": np.float32(2)}, {})
     assert thaw(path, {})["a"].tolist() == [0, 1, 2]
-    for evil in (Evil(), kept, sys.exit):
+    for evil in (Evil(), open_session, sys.exit):
         freeze(path, evil, {})
         with pytest.raises(FrozenStateError, match="not allowed"):
             thaw(path, {})
@@ -219,24 +228,25 @@ def test_a_frozen_state_can_only_make_harmless_objects(tmp_path):
 
 # Attributes that a program that is started anew does not have as they were.
 PROGRAM = {
-    "": """_chance acquire buffers call_depth camera clock darkroom dialogs directory files
+    "session": """acquire buffers call_depth camera clock darkroom dialogs directory files
         following_areas instrument last_error last_zlp_s log log_file log_start log_styles
-        long_operations measured montage navigator noise options reported
+        long_operations measured montage navigator noise options random_source reported
         rough_eucentricity_failed scope scripts seed slot_names status_lines updated_areas
         variables workbench""",
-    "scope": """_applied _chance _elapse areas drift faults instrument low_dose optics play_um
-        properties saved_beam_tilt shift_to_tilt_axis stage_error_um stage_limits_um states
-        target_defocus_um tilt_axis_offset_um tilt_error_um""",
-    "scope.drift": "_chance clock scale",
+    "column": """_applied areas clock instrument low_dose optics properties saved_beam_tilt
+        shift_to_tilt_axis stage states target_defocus_um tilt_axis_offset_um""",
+    "stage": "clock drift error_um faults limits_um model play_um random_source tilt_error_um",
+    "drift": "clock random_source scale",
+    "clock": "_start _zero time_scale",
 }
 
 
-@pytest.mark.parametrize("path", PROGRAM)
-def test_every_attribute_was_thought_of(make_session, path):
+@pytest.mark.parametrize("name", PROGRAM)
+def test_every_attribute_was_thought_of(make_session, name):
     """Each belongs to the hardware, which outlives the program, or to the program."""
-    names = set(vars(hardware.part(make_session(), path)))
-    brought_anew = set(_NOT_KEPT) if not path else set()
-    assert names - brought_anew == set(hardware.HARDWARE[path]) | set(PROGRAM[path].split())
+    part = hardware_state.parts(make_session())[name]
+    brought_anew = set(part.OF_ONE_RUN) if name == "session" else set()
+    assert set(vars(part)) - brought_anew == set(part.HARDWARE) | set(PROGRAM[name].split())
 
 
 SCRIPTS = {
@@ -276,8 +286,9 @@ def test_a_process_that_was_killed_leaves_a_session_that_can_be_opened(tmp_path)
     slow = "sem.T()\nsem.MoveStageTo(30, 40)\nprint('ready')\nwhile 1: sem.Delay(60, 's')\n"
     code = (
         "import sys\nsys.path.insert(0, sys.argv[1])\n"
-        "from space.simulator.keeping.persist import Setup, kept\n"
-        "with kept(sys.argv[2], Setup(), progress=lambda line: print(line, flush=True)) as s:\n"
+        "from space.simulator.keeping import Setup, open_session\n"
+        "show = lambda line: print(line, flush=True)\n"
+        "with open_session(sys.argv[2], Setup(), progress=show) as s:\n"
         f"    s.run({HEAD + slow!r})\n"
     )
     program = [sys.executable, "-c", code, str(ROOT), str(tmp_path)]
@@ -285,15 +296,15 @@ def test_a_process_that_was_killed_leaves_a_session_that_can_be_opened(tmp_path)
         lines = iter(process.stdout.readline, "")
         assert "ready" in (line.strip() for line in lines)
         process.kill()
-    with kept(tmp_path) as simulation:
-        assert simulation.session.scope.stage_um[:2] == pytest.approx((30, 40), abs=0.1)
+    with open_session(tmp_path) as simulation:
+        assert simulation.session.scope.stage.position_um[:2] == pytest.approx((30, 40), abs=0.1)
         assert len(simulation.exposures) == 1
         assert simulation.run(HEAD + "sem.T()").ok
 
 
 def test_a_kept_session_goes_on_where_its_folder_was_copied_to(tmp_path):
     first, copy = tmp_path / "first", tmp_path / "elsewhere" / "copy"
-    with kept(first, Setup(noise=False), grids=GRIDS) as simulation:
+    with open_session(first, Setup(noise=False), grids=GRIDS) as simulation:
         assert simulation.run(HEAD + FIRST).ok
     shutil.copytree(first, copy)
     before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
@@ -303,7 +314,7 @@ def test_a_kept_session_goes_on_where_its_folder_was_copied_to(tmp_path):
         "sem.AddStagePosAsNavPoint(3, 4, 0)\nsem.SaveNavigator()\n"
         "sem.V()\nsem.S()\nsem.NewMap(0, 'third')\nsem.CloseFile()\n"
     )
-    with kept(copy, grids=GRIDS) as simulation:
+    with open_session(copy, grids=GRIDS) as simulation:
         result = simulation.run(HEAD + asked)
         assert result.ok, result.error
         log = "\n".join(simulation.log)

@@ -1,0 +1,89 @@
+"""What a session that is kept on disk is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from space.simulator.specimen import Grid
+    from space.simulator.specimen.labels import LamellaKind
+
+
+@dataclass(frozen=True)
+class GridPlan:
+    """How a grid is drawn; see `space.simulator.specimen.Grid.make`."""
+
+    seed: int
+    lamellae: int
+    name: str
+    kinds: tuple[LamellaKind, ...] | None = None
+    within_um: float = 720.0
+
+    def grid(self) -> Grid:
+        """Draw the grid."""
+        from space.simulator.specimen import Grid
+
+        return Grid.make(
+            self.seed, self.lamellae, name=self.name, kinds=self.kinds, within_um=self.within_um
+        )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a session is made of; it stays the same for good.
+
+    Attributes
+    ----------
+    seed : int
+        Of stage errors and noise.
+    grids : tuple of GridPlan
+        In the slots from 1 on.
+    instrument, stage_limit_um, stage_error_um, noise, loaded :
+        As for `space.simulator.Simulation`; a file of one's own with its whole path.
+    serialem : str
+        Version of SerialEM, "" for a recent one.
+    """
+
+    seed: int = 1
+    grids: tuple[GridPlan, ...] = ()
+    instrument: str = "krios_300kv"
+    stage_limit_um: float | None = None
+    stage_error_um: float | None = None
+    noise: bool = True
+    loaded: int | None = 1
+    serialem: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        seed: int,
+        grids: int = 1,
+        lamellae: int = 6,
+        kinds: Sequence[LamellaKind] | None = None,
+        within_um: float = 720.0,
+        **others: Any,  # further fields
+    ) -> Setup:
+        """Plan grids named G1, G2 … with seeds that follow from the session's."""
+        plans = tuple(
+            GridPlan(seed * 100 + slot, lamellae, f"G{slot}",
+                     tuple(kinds) if kinds is not None else None, within_um)
+            for slot in range(1, grids + 1)
+        )  # fmt: skip
+        return cls(seed, plans, **others)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Setup:
+        """Read plain values."""
+        given = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        plans = tuple(
+            GridPlan(**{**plan, "kinds": tuple(plan["kinds"]) if plan["kinds"] else None})
+            for plan in given.pop("grids")
+        )
+        return cls(grids=plans, **given)
