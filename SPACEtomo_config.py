@@ -1,6 +1,6 @@
 """What changes with the models. Relative paths start in this folder.
 
-This file is read, not run: write plain numbers, texts in quotes, lists and tables.
+This file is read, not run: write plain numbers, strings in quotes, lists and tables.
 """
 
 # --- Lamella detection (whole-grid map) -------------------------------------------------------

@@ -1,8 +1,8 @@
 """Constants from a Python file, read as data: nothing in the file is run.
 
-Known are lines ``name = value`` with numbers, texts, lists, tables, True, False and None, comments,
-and texts that stand alone (docstrings). A file that was made for running may hold more; what is
-more is told with its line and with what to write instead.
+A file consists of lines ``name = value`` with numbers, strings, lists, tables, True, False and
+None, of comments, and of strings that stand alone (docstrings). Anything else is reported with its
+line and with what to write instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from space.errors import shown
 from space.files import decode, read_bytes_bounded
 
 LARGEST_BYTES = 200_000
-"""A file of constants that is larger is something else."""
+"""A larger file is not a file of constants."""
 
 _LONGEST_RANGE = 100
 
@@ -30,12 +30,12 @@ def read_constants(path: Path) -> tuple[dict[str, Any], list[str]]:
     values : dict
         Name → value; where a name is given twice, the later one, as Python has it.
     problems : list of str
-        What is no constant, with its line, in words; empty when all is well.
+        A sentence, with the line, for everything that is not a constant.
 
     Raises
     ------
     OSError
-        If the file cannot be read, is no file, or is too large.
+        If the file cannot be read, is not a file, or is too large.
     """
     return parse_constants(decode(read_bytes_bounded(path, LARGEST_BYTES, follow_links=True)))
 
@@ -45,7 +45,7 @@ def parse_constants(text: str) -> tuple[dict[str, Any], list[str]]:
     odd = text.find("\ufffd")
     if odd >= 0:
         line = text.count("\n", 0, odd) + 1
-        return {}, [f"Line {line} holds a letter that is no UTF-8. Save the file as UTF-8."]
+        return {}, [f"Line {line} contains a character that is not UTF-8. Save the file as UTF-8."]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of backslashes in Windows paths
@@ -53,9 +53,9 @@ def parse_constants(text: str) -> tuple[dict[str, Any], list[str]]:
     except SyntaxError as error:
         return {}, [_syntax(error)]
     except ValueError as error:
-        return {}, [f"It is no Python text: {error}. Copy the file anew."]
+        return {}, [f"It is not Python text: {error}. Copy the file again."]
     except (RecursionError, MemoryError):
-        return {}, ["It is nested too deeply to be read. Copy the file anew."]
+        return {}, ["It is nested too deeply to be read. Copy the file again."]
     values: dict[str, Any] = {}
     problems: list[str] = []
     for part in body:
@@ -77,8 +77,8 @@ def parse_constants(text: str) -> tuple[dict[str, Any], list[str]]:
 def _syntax(error: SyntaxError) -> str:
     where = f"Line {error.lineno}" if error.lineno else "The file"
     if "unicodeescape" in str(error.msg):
-        return f"{where}: a backslash spoils this text. Write paths with forward slashes."
-    return f"{where} is no Python: {error.msg}. Correct it."
+        return f"{where}: this string contains a backslash. Write paths with forward slashes."
+    return f"{where} is not valid Python: {error.msg}. Correct it."
 
 
 def _assigned(line: ast.stmt) -> str | None:
@@ -97,19 +97,19 @@ def _is_text(value: ast.expr) -> bool:
 
 def _instead_of_line(line: ast.stmt) -> str:
     if isinstance(line, (ast.Import, ast.ImportFrom)):
-        return "import has no effect, since the file is read and not run. Remove it."
+        return "import has no effect, because the file is read and not run. Remove it."
     if isinstance(line, ast.Assign):
         target = line.targets[0]
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             return f"write this entry into {target.value.id} = ... itself."
-        return "give one name its value, on a line of its own."
+        return "assign one name per line."
     if isinstance(line, ast.AugAssign):
         return "write the whole value, as name = value."
-    return "only lines such as name = value are read. Write it so, or remove it."
+    return "only lines such as name = value are read. Rewrite or remove it."
 
 
 def _instead_of_value(value: ast.expr, known: Mapping[str, Any]) -> str:
-    """Say what to write instead of something that would have to be computed."""
+    """Say what to write instead of a value that would have to be computed."""
     odd = _first_odd(value)
     if odd is value:
         numbers = _range(value)
@@ -120,19 +120,19 @@ def _instead_of_value(value: ast.expr, known: Mapping[str, Any]) -> str:
             return f"Write {shown(known[odd.id])} instead of {odd.id}."
         if odd.id.lower() in ("true", "false", "none"):
             return f"Write {odd.id.capitalize()} instead of {odd.id}."
-        return f"Write {odd.id!r} in quotes if it is a text, or else its value."
+        return f"Write {odd.id!r} in quotes if it is a string, or else its value."
     if isinstance(odd, ast.JoinedStr):
-        return "Write the whole text in plain quotes, without f."
+        return "Write the whole string in plain quotes, without f."
     if isinstance(odd, ast.BinOp):
-        return "Write the result (of paths and texts: the whole text) instead of computing it."
+        return "Write the result instead of computing it (for paths: the whole path)."
     if isinstance(odd, ast.Call):
         called = odd.func.attr if isinstance(odd.func, ast.Attribute) else odd.func
         called = called.id if isinstance(called, ast.Name) else called
         if called in _OF_PATHS:
-            return "Write the path as a text in quotes."
-        told = f"{called}(...)" if isinstance(called, str) else "this"
-        return f"Write the value that {told} would give."
-    return "Write numbers, texts in quotes, lists [...] and tables {...} only."
+            return "Write the path as a string in quotes."
+        call = f"{called}(...)" if isinstance(called, str) else "this"
+        return f"Write the value that {call} would give."
+    return "Write only numbers, strings in quotes, lists [...] and tables {...}."
 
 
 _OF_PATHS = ("Path", "join", "expanduser", "resolve", "home", "PureWindowsPath", "WindowsPath")

@@ -1,4 +1,4 @@
-"""The error type for problems that a user can mend, and values as messages show them."""
+"""The error type for problems that a user can fix, and how messages show values."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ _LONGEST_SHOWN = 80
 
 
 class SpaceError(Exception):
-    """A problem with its remedy.
+    """A problem and what to do about it.
 
     Parameters
     ----------
     what : str
         What is wrong, in a sentence.
     where : str, optional
-        File, setting or place on the microscope that is concerned.
+        The file, setting or part of the microscope concerned.
     do : str, optional
         What to do about it.
     """
@@ -34,21 +34,21 @@ class SpaceError(Exception):
 
 
 class OutOfSpaceError(SpaceError):
-    """The disk is full: whatever is done next could not be saved, so nothing is.
+    """The disk is full: nothing that follows could be saved.
 
-    Other problems cost one lamella or one grid; this one ends a session.
+    Other problems cost one lamella or one grid; this one ends the session.
     """
 
     def __init__(self, told: str, where: str = "") -> None:
         super().__init__(
             f"The disk is full: {told}.",
             where,
-            "Free some space and run the script again; what is done is skipped.",
+            "Free some space and run the script again; finished work is skipped.",
         )
 
 
 def shown(value: object) -> str:
-    """Return a value as a message can show it, whatever it is."""
+    """Return a value as messages show it, whatever it is."""
     try:
         text = repr(value)
     except Exception:  # a number with thousands of digits, a broken object

@@ -1,6 +1,6 @@
-"""The way in: imports the program, and says in words which packages are missing for that.
+"""Imports the program for the scripts, and says which packages are missing if that fails.
 
-Only the standard library is needed here, so this can be imported in any Python since 3.9.
+This module needs only the standard library, so any Python from 3.9 on can import it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 OWN_PACKAGES = ("numpy", "scipy", "skimage", "matplotlib", "mrcfile", "PIL", "filelock")
-"""What the program imports beside the models, some of it only late in a session."""
+"""The packages of the program without the models; some are imported late in a session."""
 
 
 def load(name: str) -> ModuleType:
@@ -20,7 +20,7 @@ def load(name: str) -> ModuleType:
     Raises
     ------
     RuntimeError
-        If it needs a package that is missing or cannot be loaded, in words.
+        If it needs a package that is missing or cannot be loaded; the text says which.
     """
     try:
         return import_module(name)
@@ -29,13 +29,13 @@ def load(name: str) -> ModuleType:
             raise
         told = " ".join(own_packages_missing()) or (
             f"The Python that runs this, {sys.executable}, cannot load {error.name}: {error}. "
-            "Install this package again."
+            "Reinstall this package."
         )
         raise RuntimeError(told) from None
 
 
 def own_packages_missing() -> list[str]:
-    """Return what this Python lacks for the program without the models, in words."""
+    """Return a message about the packages that this Python lacks (models excluded); or none."""
     missing = [name for name in OWN_PACKAGES if find_spec(name) is None]
     if not missing:
         return []

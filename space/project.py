@@ -11,15 +11,15 @@ POST_ACTION = "SPACEtomo_postAction.py"
 STAND_IN = "examples/parallel_tilt_series.py"
 
 SHARE = "share/spacetomo"
-"""Where pip puts them, below the folder in which it installs (pyproject.toml, data-files)."""
+"""Where pip puts them, below its installation folder (pyproject.toml, data-files)."""
 
 
 def project_folder(package: Path = Path(__file__).parent) -> Path:
-    """Return the folder with SPACEtomo.py, models and examples.
+    """Return the folder that holds SPACEtomo.py, models and examples.
 
-    In a checkout they lie beside the package, which wins. Installed, they are in a folder of
-    their own below one that holds the package, too: that of the virtual environment, of the user,
-    or the one that `pip install --target` was told.
+    In a checkout they are beside the package; this place comes first. Installed, they are in
+    `SHARE` below one of the folders that hold the package: that of the virtual environment, of the
+    user, or of `pip install --target`.
 
     Parameters
     ----------
@@ -29,22 +29,22 @@ def project_folder(package: Path = Path(__file__).parent) -> Path:
     Raises
     ------
     SpaceError
-        If they are in none of these places.
+        If they are in neither place.
     """
     above = package.resolve().parents
     for folder in (above[0], *(one / SHARE for one in above)):
         if (folder / SCRIPT).is_file():
             return folder
     raise SpaceError(
-        "The scripts and models of SPACEtomo did not come with the package.",
+        "The package was installed without the scripts and models of SPACEtomo.",
         str(package),
-        "Install it with pip, from the project's folder or from a whole wheel, or name the "
+        "Install it with pip from the project's folder or from a complete wheel, or give the "
         "project's folder with --space-dir.",
     )
 
 
 def models_folder() -> Path:
-    """Return the folder of the models; where they did not come along, that of a checkout."""
+    """Return the folder of the models; if they are not installed, where a checkout has them."""
     try:
         return project_folder() / "models"
     except SpaceError:

@@ -1,4 +1,4 @@
-"""Names with a slip, and the names that were meant."""
+"""Misspelt names, and the names that were probably meant."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 ALIKE, ALIKE_IF_MISSING = 0.85, 0.75
-"""Likeness of two names from which one is taken for a slip of the other: higher where the name
-that is meant is there, too, since a file may have names of its own."""
+"""Similarity above which a name counts as misspelt. It is higher where the known name is given as
+well, since a file may have names of its own."""
 
 
 def meant(name: str, known: Collection[str], alike: float) -> str:
-    """Return the known name that a name is like, by letters alone; empty when there is none."""
+    """Return the known name that is most similar, by letters alone; empty if none is."""
     plain = {_letters(one): one for one in known}
     near = get_close_matches(_letters(name), list(plain), n=1, cutoff=alike)
     return plain[near[0]] if near else ""
 
 
 def slip(name: str, known: Collection[str], there: Collection[str]) -> str:
-    """Return the known name that a name is probably meant for; empty when there is none.
+    """Return the known name that was probably meant; empty if there is none.
 
     Parameters
     ----------
     name : str
-        A name that is none of the known ones.
+        A name that is not among the known ones.
     known : collection of str
     there : collection of str
         All names that are given.

@@ -1,6 +1,6 @@
-"""Weights that may run code: those that come with the project, and those that the user allowed.
+"""Weights that may run code: those shipped with the project, and those that the user allowed.
 
-Both lists are plain text, as the command ``sha256sum`` writes and checks it.
+Both lists are plain text in the format of the command ``sha256sum``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class HashList:
     names : dict of str to str
         SHA-256 in 64 hexadecimal digits -> name of the file.
     odd : tuple of str
-        What could not be understood, in words.
+        A sentence for each line that is not understood.
     """
 
     names: dict[str, str]
@@ -46,9 +46,9 @@ class HashList:
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file; one whose size and time have not changed is not read again.
+    """Return the SHA-256 of a file; it is read again only if its size or time has changed.
 
-    Weights have up to a gigabyte, and every question about a job may ask for their mark.
+    Weights have up to a gigabyte, and every question about a job may need their hash.
 
     Raises
     ------
@@ -73,14 +73,14 @@ def _hash(path: Path, state: FileState) -> str:
 def read_hashes(path: Path) -> HashList:
     """Read a list in the format of sha256sum; a missing file is an empty list.
 
-    A line that is not understood allows nothing.
+    A line that is not understood trusts nothing.
     """
     try:
         text = decode(read_bytes_bounded(path, _LARGEST_LIST_BYTES))
     except FileNotFoundError:
         return HashList({})
     except OSError as error:
-        return HashList({}, (f"{path} is not read: {error}.",))
+        return HashList({}, (f"{path} cannot be read: {error}.",))
     names: dict[str, str] = {}
     odd = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -90,12 +90,12 @@ def read_hashes(path: Path) -> HashList:
         if match:
             names[match[1].lower()] = match[2]
         else:
-            odd.append(f"Line {number} of {path} is no hash with a name: {line[:80]!r}.")
+            odd.append(f"Line {number} of {path} is not a hash with a name: {line[:80]!r}.")
     return HashList(names, tuple(odd))
 
 
 def is_trusted(path: Path, models_dir: Path = MODELS_DIR) -> bool:
-    """Tell whether a file is one that may run code; what is odd in the lists is logged.
+    """Tell whether a file may run code; lines that are not understood are logged.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def is_trusted(path: Path, models_dir: Path = MODELS_DIR) -> bool:
     """
     digest = file_hash(path)
     lists = [read_hashes(Path(models_dir) / name) for name in (SHIPPED_FILE, TRUSTED_FILE)]
-    for told in (text for found in lists for text in found.odd):
-        log.warning("%s", told)
+    for problem in (text for found in lists for text in found.odd):
+        log.warning("%s", problem)
     return any(digest in found.names for found in lists)
 
 
@@ -138,7 +138,7 @@ def trust(path: Path, models_dir: Path = MODELS_DIR) -> str:
         raise SpaceError(
             f"The list of trusted weights cannot be written ({error}).",
             str(target),
-            f"Run this as somebody who may write there, or have them add this line: {line}",
+            f"Run this as a user who may write there, or have this line added: {line}",
         ) from error
     return digest
 

@@ -60,7 +60,7 @@ def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, 
     path = tmp_path / "weights.pt"
     path.write_bytes(checkpoint(pickle.dumps({}, 2)))
     assert ask("check", path) == 0
-    assert "weights of others" in said[0] and "torch is missing" in said[1]
+    assert "weights of another origin" in said[0] and "has no torch" in said[1]
     trust.trust(path, tmp_path)
     said.clear()
     assert ask("check", path, tmp_path / "none.pt") == 1
@@ -72,8 +72,11 @@ def test_the_check_loads_what_the_configuration_names(said):
     args = argparse.Namespace(action="check", weights=[], space_dir=ROOT)
     assert models_command.run(args, said.append) == 0
     told = "\n".join(said)
-    assert told.count("as they come with SPACEtomo") == 2
-    assert "a detector of broken, contaminated, good" in told and "a model of nnU-Net" in told
+    assert told.count("shipped with SPACEtomo") == 2
+    assert (
+        "a detector of the categories broken, contaminated, good" in told
+        and "a model of nnU-Net" in told
+    )
 
 
 @pytest.mark.models

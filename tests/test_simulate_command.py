@@ -191,10 +191,10 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
         (["--instrument", "titan_9000"], "titan_9000"),
         (["--serialem", "four"], "[--serialem]"),
         (["--fault", "camera-timeout@@"], "[--fault]"),
-        (["--answer", "answers.toml"], "There is no such file. [answers.toml]"),
+        (["--answer", "answers.toml"], "There is no such file. [--answer answers.toml]"),
         (["--run", "mine.py"], "need a session. -> Add --session DIR."),
         (["--acquire"], "need a session. -> Add --session DIR."),
-        (["--session", "out"], "Nothing is to be run. -> Add --run SCRIPT or --acquire."),
+        (["--session", "out"], "There is nothing to run. -> Add --run SCRIPT or --acquire."),
         (["--instrument", "jeol_200kv", "--grids", "2"], "no autoloader for 2 grids"),
     ],
 )
@@ -318,7 +318,7 @@ def test_a_script_that_fails_is_told_at_the_end(in_folder, capsys):
     mine = script(in_folder, "raise ValueError('no lamella here')\n")
     assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 1
     out = capsys.readouterr().out
-    assert "The script did not end well: " in out and "no lamella here" in out
+    assert "The script failed: " in out and "no lamella here" in out
     summary = json.loads((in_folder / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["ok"] is False and "no lamella here" in summary["error"]
 

@@ -126,8 +126,8 @@ def test_odd_lines_allow_nothing_and_are_told(tmp_path, caplog):
     digest = trust.file_hash(weights)
     listed.write_text(f"# mine\n\n{digest[:-1]}  a.pt\n{digest}\nall\n", encoding="utf-8")
     assert not trust.is_trusted(weights, tmp_path)
-    assert caplog.text.count("is no hash with a name") == 3 and "Line 5" in caplog.text
-    with pytest.raises(SpaceError, match="no hash with a name"):
+    assert caplog.text.count("is not a hash with a name") == 3 and "Line 5" in caplog.text
+    with pytest.raises(SpaceError, match="not a hash with a name"):
         trust.trust(weights, tmp_path)
     listed.write_bytes(f"{digest.upper()} *C:\\a b.pt\r\n".encode("utf-16"))  # by Notepad
     assert trust.is_trusted(weights, tmp_path)

@@ -91,5 +91,5 @@ def test_installed_scripts_are_found_from_the_package(tmp_path, package):
 
 
 def test_a_package_without_scripts_says_what_is_missing(tmp_path):
-    with pytest.raises(SpaceError, match="did not come with the package"):
+    with pytest.raises(SpaceError, match="without the scripts and models"):
         project_folder(tmp_path / "space")

@@ -1,4 +1,4 @@
-"""``spacetomo``: what can be done without a microscope. One module for each family of commands."""
+"""``spacetomo``: the commands that need no microscope. One module for each family of commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERRUPTED = 130
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="spacetomo", description="What can be done without a microscope."
+        prog="spacetomo", description="Commands that need no microscope."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -32,7 +32,7 @@ def command_line() -> argparse.ArgumentParser:
 
 @contextmanager
 def _stopped_like_ctrl_c() -> Iterator[None]:
-    """Let what ends a process end it as Ctrl-C does, so that it can end what it started."""
+    """Treat signals that end a process like Ctrl-C, so that it can end the processes it started."""
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     usual = {name: signal.getsignal(getattr(signal, name)) for name in names}
     for name in names:

@@ -1,4 +1,4 @@
-"""``spacetomo models``: what weights are, whether they can be used, and which may run code."""
+"""``spacetomo models``: reports whether weights can be used, and allows some to run code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from space.jobs import TASKS, model_files
 from space.project import project_folder
 from space.trust import (
     MODELS_DIR,
-    ON_WORKER,
     SHIPPED_FILE,
     TRUSTED_FILE,
     file_hash,
@@ -33,20 +32,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "models",
         help="check the models, or allow weights to run code",
         description="Weights (.pt, .pth) can run code on the machine that loads them. SPACEtomo "
-        f"refuses those that would, until they are trusted. {ON_WORKER}, run this command.",
+        "refuses such weights until they are trusted. Run this on the machine of the worker.",
     )
     models.set_defaults(do=lambda args: run(args, print))
     actions = models.add_subparsers(dest="action", required=True)
-    check = actions.add_parser("check", help="tell what weights are and whether they load")
+    check = actions.add_parser("check", help="report what weights are and whether they load")
     check.add_argument(
         "weights",
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="weights or an nnU-Net folder; else the models named in SPACEtomo_config.py",
+        help="weights or an nnU-Net folder (default: the models named in SPACEtomo_config.py)",
     )
     check.add_argument(
-        "--space-dir", type=Path, help="folder of the project, if not the one that came with this"
+        "--space-dir", type=Path, help="folder of the project (default: the one of this program)"
     )
     allow = actions.add_parser("trust", help="let these weights run code when they are loaded")
     allow.add_argument(
@@ -55,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace, say: Say, models_dir: Path = MODELS_DIR) -> int:
-    """Do what was asked for; return the exit code: 1 if weights cannot be used.
+    """Run the command; return the exit code: 1 if weights cannot be used.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace, say: Say, models_dir: Path = MODELS_DIR) -> in
         if args.weights
         else configured_weights(args.space_dir or project_folder())
     )
-    fit = [check_weights(path, say, models_dir) for path in paths]  # all are told
+    fit = [check_weights(path, say, models_dir) for path in paths]  # all are reported
     return 0 if all(fit) else 1
 
 
@@ -87,7 +86,7 @@ def weights_in(paths: Sequence[Path]) -> list[Path]:
             raise SpaceError(
                 "There are no weights in this folder (neither *.pt, *.pth nor fold_*/*.pth).",
                 str(path),
-                "Name the file of weights, or the folder with dataset.json and fold_0.",
+                "Give the file of weights, or the folder with dataset.json and fold_0.",
             )
         found += inside
     return found
@@ -101,13 +100,13 @@ def configured_weights(space_dir: Path) -> list[Path]:
 
 
 def trust_weights(path: Path, say: Say, models_dir: Path) -> None:
-    """Write weights into the list of those that may run code, and say what that means."""
+    """Add weights to the list of those that may run code, and say what that means."""
     asked = beyond_plain(names_asked_for(path))
     digest = trust(path, models_dir)
     say(f"{path}: trusted from now on, on this machine and with this content (SHA-256 {digest}).")
     if asked:
         say(f"  Loading it may run: {', '.join(map(ascii, asked[:10]))}.")
-    say(f"  To take that back, delete its line in {models_dir / TRUSTED_FILE}.")
+    say(f"  To withdraw this, delete its line in {models_dir / TRUSTED_FILE}.")
 
 
 def check_weights(path: Path, say: Say, models_dir: Path) -> bool:
@@ -117,12 +116,12 @@ def check_weights(path: Path, say: Say, models_dir: Path) -> bool:
         digest = file_hash(path)
         say(f"{path}: {_known(digest, models_dir)} (SHA-256 {digest}).")
         if find_spec("torch") is None:
-            say("  torch is missing for this Python: whether they load was not tried.")
+            say("  This Python has no torch: it was not tried whether they load.")
         elif any(name.startswith("ultralytics.") for name in names):
             from space.lamellae.network import load_network
 
             _, classes = load_network(path, models_dir=models_dir)
-            say(f"  They load as a detector of {', '.join(classes.values())}.")
+            say(f"  They load as a detector of the categories {', '.join(classes.values())}.")
         else:
             content = load_checkpoint(path, models_dir=models_dir)
             if not isinstance(content, dict) or "network_weights" not in content:
@@ -137,6 +136,6 @@ def check_weights(path: Path, say: Say, models_dir: Path) -> bool:
 
 def _known(digest: str, models_dir: Path) -> str:
     if digest in read_hashes(models_dir / SHIPPED_FILE).names:
-        return "as they come with SPACEtomo"
+        return "shipped with SPACEtomo"
     trusted = read_hashes(models_dir / TRUSTED_FILE)
-    return "trusted here" if digest in trusted.names else "weights of others"
+    return "trusted here" if digest in trusted.names else "weights of another origin"

@@ -1,4 +1,4 @@
-"""What a person sees of a simulated session while it runs."""
+"""What the terminal shows of a simulated session while it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from space.simulation.progress import Progress
 BAR = 16
 """Width of the bar in characters."""
 
-# Lines of the log of which there are many, and which the progress stands for.
+# Frequent lines of the log, which the progress replaces.
 _MANY = re.compile(
     r"^(Opened |\[file\] |Eucentricity: |Waiting for |Started a worker |Shifted |Tilt \d+ of "
     r"|Saved \S+\.png\.$)"
@@ -21,10 +21,10 @@ _MANY = re.compile(
 
 
 class Screen:
-    """Shows a session: what matters of its log, and how far it has come.
+    """Shows the important lines of a session's log, and its progress.
 
-    On a terminal a bar with the last line of the log stays at the bottom; elsewhere progress is a
-    line each time something is done.
+    On a terminal, a bar with the last line of the log stays at the bottom. Elsewhere, progress is
+    one line each time something is done.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Screen:
         print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._wipe()
         self._stream.flush()
 

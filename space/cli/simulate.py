@@ -26,57 +26,66 @@ def add_parser(commands: Any) -> None:
     simulate = commands.add_parser(
         "simulate",
         help="run SPACEtomo.py, or any SerialEM script, on a simulated microscope",
-        description="Runs the unmodified text of SPACEtomo.py on a simulated microscope, with "
-        "real models in real worker processes, and compares the outcome with the truth. "
-        "With --session, runs one script on a session that is kept on disk, as if scripts were "
-        "run one after another from the script window.",
-        epilog=f"Faults: {', '.join(FAULT_KINDS)}. Written NAME (the first occasion), NAME@N, "
+        description="Runs the text of SPACEtomo.py on a simulated microscope, with "
+        "real models in real worker processes, and compares the result with the truth. "
+        "With --session, runs one script on a session that is kept on disk, as from the script "
+        "window of SerialEM.",
+        epilog=f"Faults: {', '.join(FAULT_KINDS)}. Write NAME (the first occasion), NAME@N, "
         "NAME@N-M, NAME:PROBABILITY or NAME@COMMAND:N (from the N-th call of this command on).",
     )
     simulate.set_defaults(do=_simulate)
-    simulate.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
-    simulate.add_argument("--seed", type=int, help="of the specimen and the noise")
+    simulate.add_argument(
+        "--out", type=Path, default=Path("demo"), help="folder of all files (demo)"
+    )
+    simulate.add_argument("--seed", type=int, help="seed of the specimen and the noise")
     simulate.add_argument("--level", type=int, choices=range(1, 6), help="automation level (5)")
     simulate.add_argument("--grids", type=int)
-    simulate.add_argument("--lamellae", type=int, help="on each grid")
+    simulate.add_argument("--lamellae", type=int, help="number on each grid")
     simulate.add_argument(
-        "--kinds", type=_names, metavar="NAME,NAME", help="categories of these lamellae"
+        "--kinds", type=_names, metavar="NAME,NAME", help="categories of the lamellae on each grid"
     )
     simulate.add_argument(
-        "--within", type=float, metavar="UM", help="use only this middle part of the grid (quicker)"
+        "--within",
+        type=float,
+        metavar="UM",
+        help="radius of the part of the grid to use",
     )
-    simulate.add_argument("--instrument", help="name of the microscope or its .toml file")
-    simulate.add_argument("--serialem", metavar="VERSION", help="of the program, such as 4.1.25")
+    simulate.add_argument("--instrument", help="name of a microscope, or a .toml file")
+    simulate.add_argument("--serialem", metavar="VERSION", help="version, such as 4.1.25")
     simulate.add_argument(
-        "--fault", action="append", default=[], metavar="SPEC", help="let this go wrong; see below"
+        "--fault", action="append", default=[], metavar="SPEC", help="make this go wrong; see below"
     )
-    simulate.add_argument("--answer", type=Path, metavar="FILE", help="answers to dialogs")
-    simulate.add_argument("--script", type=Path, help="in place of SPACEtomo.py")
+    simulate.add_argument("--answer", type=Path, metavar="FILE", help="file of answers to dialogs")
+    simulate.add_argument("--script", type=Path, help="script to run instead of SPACEtomo.py")
     simulate.add_argument(
-        "--primary", type=Path, help="primary action, in place of the PACEtomo stand-in"
+        "--primary", type=Path, help="primary action, instead of the stand-in for PACEtomo"
     )
     simulate.add_argument("--after", type=Path, help="script after the action")
     simulate.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting"
     )
-    simulate.add_argument("--tilt-step", type=float, help="of the stand-in, in degrees (15)")
+    simulate.add_argument("--tilt-step", type=float, help="degrees, for the stand-in (15)")
     simulate.add_argument(
-        "--series-binning", type=int, help="of the stand-in's pictures (that of Record)"
+        "--series-binning",
+        type=int,
+        help="for the stand-in (default: that of Record)",
     )
     simulate.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the session in --out, as it was begun; what is given now is changed",
+        help="continue the session in --out as it was begun; options given now replace former ones",
     )
     simulate.add_argument("--verbose", action="store_true", help="show every line of the log")
     simulate.add_argument(
-        "--space-dir", type=Path, help="folder of the project, if not the one that came with this"
+        "--space-dir", type=Path, help="folder of the project (default: the one of this program)"
     )
     session = simulate.add_argument_group("one script on a session that is kept on disk")
     session.add_argument("--session", type=Path, metavar="DIR", help="the session's folder")
-    session.add_argument("--run", type=Path, metavar="SCRIPT", help="script to run")
+    session.add_argument("--run", type=Path, metavar="SCRIPT", help="script to run on it")
     session.add_argument(
-        "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
+        "--acquire",
+        action="store_true",
+        help="press GO in Acquire at Items (after the script)",
     )
 
 
@@ -85,14 +94,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:
-    """Read NAME=VALUE pairs; values are Python literals, anything else is text."""
+    """Read NAME=VALUE pairs; a value that is not a Python literal is a string."""
     import ast
 
     result: dict[str, object] = {}
     for pair in pairs:
         name, found, value = pair.partition("=")
         if not found:
-            raise SpaceError(f"'{pair}' is not NAME=VALUE.", "--set")
+            raise SpaceError(f"'{pair}' is not NAME=VALUE.", "--set", "Write --set max_targets=4")
         try:
             result[name.strip()] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -101,7 +110,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the fields of a plan that were said; all others keep their usual or former values."""
+    """Give the fields of a plan that options set; others keep their default or former values."""
     values = {
         "seed": args.seed,
         "grids": args.grids,
@@ -138,13 +147,13 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 
 def _script_run(args: argparse.Namespace) -> ScriptRun:
-    """Give the order to run a script; options of a new session make a setup."""
+    """Make the order to run a script; for a new session, the options define its setup."""
     from space.simulation.plan import MADE_OF, Plan, refuse_contradictions, setup_of
     from space.simulation.run import ScriptRun
     from space.simulator.keeping import is_session
 
     if args.run is None and not args.acquire:
-        raise SpaceError("Nothing is to be run.", do="Add --run SCRIPT or --acquire.")
+        raise SpaceError("There is nothing to run.", do="Add --run SCRIPT or --acquire.")
     made_of = {name: value for name, value in _given(args).items() if name in MADE_OF}
     if is_session(args.session):
         refuse_contradictions(args.session, made_of)
@@ -165,12 +174,12 @@ def _script_run(args: argparse.Namespace) -> ScriptRun:
 
 def _existing(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
-        raise SpaceError("There is no such file.", str(path))
+        raise SpaceError("There is no such file.", f"--answer {path}", "Check the path.")
     return path
 
 
 def _instrument(name: str | None) -> str | None:
-    """Check an instrument; a file is meant wherever the session is opened from later."""
+    """Check an instrument; the path of a file is made absolute, for later runs from elsewhere."""
     from space.simulator.column import InstrumentError, load_instrument
 
     if name is None:
@@ -205,7 +214,7 @@ def _faults(specs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    """Run what was asked for; 0 if the script ended well, else 1."""
+    """Run the command; return 0 if the script ended well, else 1."""
     from space.cli.screen import Screen
     from space.simulation import judge
     from space.simulation.progress import Progress
@@ -221,14 +230,14 @@ def _simulate(args: argparse.Namespace) -> int:
         with closing(screen):
             summary = run(plan, screen.hear)
     except KeyboardInterrupt:
-        print(f"To go on: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
+        print(f"To continue: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
         raise
     print(judge.table(summary))
     if summary["faults"]:
         print("", *summary["faults"], sep="\n")
     if not summary["ok"]:
-        print(f"The script did not end well: {summary['error']}")
-    print(f"\nAll lines of the log: {plan.out / LOG}")
+        print(f"The script failed: {summary['error']}")
+    print(f"\nThe whole log: {plan.out / LOG}")
     pictures = pictures_to_open(plan.out)
     if pictures:
         print("Pictures to open:", *pictures, sep="\n  ")
