@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Set up this checkout and use it, on any system: ``python make.py demo``.
 
-The first target sets up everything in the folder .venv; later ones skip what is done. `make` does
-the same where there is one.
+The first call installs everything into the folder .venv; later ones skip this. With `make`,
+`make demo` does the same.
 """
 
 import argparse
@@ -25,14 +25,14 @@ OLDEST = ["-m", "pytest", "-m", "not session and not models and not hypothesis"]
 
 
 def tool(name, venv=VENV):
-    """The path of a program in an environment."""
+    """Return the path of a program in an environment."""
     return str(venv / BIN / (f"{name}.exe" if os.name == "nt" else name))
 
 
 def run(*commands, dry=False):
-    """Run commands side by side, each with its output in one piece if there are several.
+    """Run commands side by side; of several, each output is printed in one piece.
 
-    Whatever fails ends this program, with the status of what has failed.
+    If one fails, this program ends with its status.
     """
     for command in commands:
         if dry or len(commands) == 1:
@@ -46,9 +46,9 @@ def run(*commands, dry=False):
         statuses = [status(subprocess.Popen(commands[0], **options))]
     else:
         statuses = []
-        told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+        captured = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
         with ThreadPoolExecutor() as pool:
-            run_one = partial(subprocess.run, check=False, **told)
+            run_one = partial(subprocess.run, check=False, **captured)
             for done in pool.map(run_one, commands):
                 print(shlex.join(done.args), done.stdout.decode(errors="replace"), sep="\n")
                 statuses.append(done.returncode)
@@ -57,7 +57,7 @@ def run(*commands, dry=False):
 
 
 def status(process):
-    """How a process ends; Ctrl-C reaches it as well, and it may have something to tidy up."""
+    """Wait for a process; Ctrl-C reaches it as well, and it may need time to clean up."""
     while True:
         try:
             return process.wait()
@@ -66,7 +66,7 @@ def status(process):
 
 
 def install(venv, python, constraints, what, dry):
-    """Make an environment and install into it, unless that was done with the same requirements."""
+    """Make an environment and install into it, unless this was done with the same requirements."""
     stamp = venv / ".installed"
     needs = (ROOT / "pyproject.toml", ROOT / constraints)
     if stamp.exists() and all(stamp.stat().st_mtime >= path.stat().st_mtime for path in needs):
@@ -81,7 +81,7 @@ def install(venv, python, constraints, what, dry):
 
 
 def setup(dry):
-    """Set up .venv with the models' packages and what the tests need."""
+    """Set up .venv with the packages of the models and of the tests."""
     if sys.version_info < NEEDED:
         sys.exit(
             "The models need Python {}.{} or newer, as PyTorch in constraints.txt does; this is "
@@ -98,7 +98,7 @@ def demo(dry):
 
 
 def test(dry):
-    """The tests, in JOBS processes (2), each with whole files, whose tests share sessions."""
+    """The tests, in JOBS processes (2). Tests of one file share sessions and stay together."""
     setup(dry)
     jobs = os.environ.get("JOBS", "2")
     run([tool("python"), "-m", "pytest", "-n", jobs, "--dist", "loadfile"], dry=dry)
@@ -109,7 +109,7 @@ def test_oldest(dry):
     python = python39()
     if python is None:
         print(
-            "No Python 3.9 here, so no test ran on it. Its syntax and library were checked by lint."
+            "There is no Python 3.9 here, so no test ran on it. lint checks its syntax and library."
         )
         return
     what = ["-e", ".", "pytest", "hypothesis"]
@@ -124,7 +124,7 @@ def test_oldest(dry):
 
 
 def python39():
-    """The command of a Python 3.9 that runs; None if there is none."""
+    """Return the command of a Python 3.9 that runs; None if there is none."""
     home, pyenv = Path.home(), Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = [
         *sorted(pyenv.glob("versions/3.9*/bin/python3.9")),
@@ -137,7 +137,7 @@ def python39():
     commands += [["python3.9"], ["py", "-3.9"], *([str(path)] for path in found)]
     right = ["-c", "import sys; assert sys.version_info[:2] == (3, 9)"]
     for command in commands:
-        # What pyenv puts on the PATH is there for versions that are not switched on, and fails.
+        # pyenv puts a command on the PATH also for versions that are not active; it then fails.
         if shutil.which(command[0]):
             if subprocess.run([*command, *right], capture_output=True, check=False).returncode == 0:
                 return command
@@ -169,7 +169,7 @@ def lint(dry):
 
 
 def clean(dry):
-    """Remove what demo and builds have made."""
+    """Remove the files of the demo and of builds."""
     for path in (ROOT / "demo", ROOT / "build", *ROOT.glob("*.egg-info")):
         print(f"remove {path}", flush=True)
         if not dry:

@@ -1,4 +1,4 @@
-"""What all benchmarks share."""
+"""Command line and report of all benchmarks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONDITIONS = {
 
 
 def parser(description: str, n: int) -> argparse.ArgumentParser:
-    """Command line with the options that every benchmark has."""
+    """Return a parser with the options that every benchmark has."""
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--seed-start", type=int, default=FIRST_TEST_SEED)
     result.add_argument("--n", type=int, default=n)
@@ -26,7 +26,7 @@ def parser(description: str, n: int) -> argparse.ArgumentParser:
 
 
 def model_parser(description: str, n: int) -> argparse.ArgumentParser:
-    """The same with the options of benchmarks of a model."""
+    """Return the same parser with the options for benchmarks of a model."""
     result = parser(description, n)
     result.add_argument("--model", type=Path, help="weights or model folder; default: as shipped")
     for name, what in CONDITIONS.items():
@@ -35,13 +35,13 @@ def model_parser(description: str, n: int) -> argparse.ArgumentParser:
 
 
 def fixed_conditions(args: argparse.Namespace) -> dict[str, float]:
-    """Conditions that the command line gives instead of leaving them to chance."""
+    """Return the conditions that the command line fixes; all others are random."""
     given = {name: getattr(args, name) for name in CONDITIONS}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def report(result: dict[str, Any], path: Path | None) -> None:
-    """Print the numbers as a table and write them as JSON if asked for."""
+    """Print the numbers as a table, and write them as JSON if a path is given."""
     for name, value in result.items():
         if isinstance(value, dict):
             for key, part in value.items():

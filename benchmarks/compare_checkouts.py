@@ -2,10 +2,10 @@
 
 python -m benchmarks.compare_checkouts BEFORE AFTER [--n 3] [--lamellae 2] [--json FILE]
 
-For a change that must not change results: both checkouts simulate the same sessions up to level 4
+For a change that must not change results. Both checkouts simulate the same sessions up to level 4
 (from the loaded grid to targets, with the shipped models in worker processes), each with its own
-code and the Python that runs this. Compared are the targets files, the choices, the label maps
-pixel by pixel and the items of the Navigator. Exit status 1 where anything differs.
+code and with the Python that runs this script. Compared are the targets files, the choices, the
+label maps pixel by pixel, and the items of the Navigator. The exit status is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .common import parser, report
 
 START = "import sys; from space.cli import main; sys.exit(main(sys.argv[1:]))"
 KEYS = ("Color", "StageXYZ", "Note", "Type", "Acquire", "PtsX", "PtsY")
-"""Of Navigator items: what says where and what; not times, ids and the folder."""
+"""Compared entries of Navigator items: position and kind, but no times, ids or folders."""
 
 
 def simulate(checkout: Path, out: Path, seed: int, lamellae: int) -> None:
@@ -43,7 +43,7 @@ def simulate(checkout: Path, out: Path, seed: int, lamellae: int) -> None:
 
 
 def facts(folder: Path) -> dict[str, object]:
-    """What a session found, by file: without times, ids and paths."""
+    """Return the results of a session by file, without times, ids and paths."""
     found: dict[str, object] = {}
     for path in sorted(folder.glob("*_tgts.txt")):
         found[path.name] = path.read_text(encoding="utf-8").splitlines()
@@ -58,7 +58,7 @@ def facts(folder: Path) -> dict[str, object]:
 
 
 def items(text: str) -> list[list[str]]:
-    """The lines that count of each Navigator item."""
+    """Return the compared lines of each Navigator item."""
     wanted = tuple(f"{key} = " for key in KEYS)
     return [
         [line for line in part.splitlines() if line.startswith(wanted)]
@@ -67,7 +67,7 @@ def items(text: str) -> list[list[str]]:
 
 
 def compare(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    """Names of the files that differ or that only one session has."""
+    """Return the names of files that differ or that only one session has."""
     names = sorted(before.keys() | after.keys())
     return [name for name in names if before.get(name) != after.get(name)]
 

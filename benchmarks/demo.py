@@ -1,7 +1,7 @@
-"""The demo, as a new user sees it: seconds, processor time, lines on the screen, and disk.
+"""The demo as a new user sees it: seconds, processor time, lines on the screen, and disk space.
 
-Runs what `make demo` runs once everything is set up. Processor time is that of the session and of
-the worker, which other programs on the machine change less than seconds on the clock.
+Runs what `make demo` runs after the installation. Processor time is that of the session and of the
+worker; other programs on the machine change it less than the seconds on the clock.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ KINDS = {
     "state of the microscope": r"^simulated_microscope/",
     "texts": r"",
 }
-"""File names by kind, the first that fits."""
+"""Patterns of file names by kind; the first that matches counts."""
 
 
 def demo_options() -> list[str]:
-    """Return what make.py gives to `spacetomo` for the demo."""
+    """Return the options that make.py gives to `spacetomo` for the demo."""
     spec = importlib.util.spec_from_file_location("make_program", PROJECT / "make.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -52,12 +52,12 @@ def disk_mb(folder: Path) -> dict[str, float]:
 
 
 def measured(out: Path, options: list[str]) -> dict[str, Any]:
-    """Run the demo into a folder; return what it took.
+    """Run the demo into a folder; return what it needed.
 
     Raises
     ------
     CalledProcessError
-        If it did not end well.
+        If it failed.
     """
     command = [sys.executable, "-m", "space.cli", *options, "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
@@ -82,7 +82,7 @@ def measured(out: Path, options: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Command line; options that it does not know are added to those of the demo."""
+    """Command line; unknown options are added to those of the demo."""
     args, more = parser(__doc__, n=1).parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         report(measured(Path(folder) / "demo", [*demo_options(), *more]), args.json)

@@ -1,8 +1,9 @@
 """Lamellae that need many image-shift areas: do beams keep their distance, and how long it takes.
 
-All are dense, with spots of other classes on every second one. Measured with numbers of its own:
-a footprint is an ellipse, longer by 1/cos(tilt) across the tilt axis, and two overlap if their
-centres' distance, its part across shortened by cos(tilt), is below the beam's diameter.
+All patterns are dense; every second lamella has spots of other classes. The overlap is computed
+here, not by the code that is measured: a footprint is an ellipse, longer by 1/cos(tilt) across the
+tilt axis. Two overlap if the distance of their centres, with its component across the axis
+shortened by cos(tilt), is below the beam diameter.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROUNDING_UM = 1e-5
 
 @dataclass(frozen=True)
 class Case:
-    """A lamella all of one class, and how much of it image shift reaches."""
+    """A lamella of one class, and how far image shift reaches on it."""
 
     size_um: tuple[float, float]
     beam_um: float
@@ -74,7 +75,7 @@ CASES = (
 
 
 def measured(case: Case) -> dict[str, float]:
-    """What a choice of targets holds to, and seconds of one thread."""
+    """Check a choice of targets against the rules; with seconds of one thread."""
     labels, optics = case.labels(), case.optics
     options = TargetingOptions(("mitos",), ("ice",), sparse=False)
     begun = time.process_time()
@@ -96,7 +97,7 @@ def measured(case: Case) -> dict[str, float]:
 
 def everything() -> dict[str, dict[str, float]]:
     """All cases, printed as a table."""
-    measured(Case((8, 8), 1.0, 3.0, False))  # imports are not the choice
+    measured(Case((8, 8), 1.0, 3.0, False))  # so that imports are not measured
     print(f"{'lamella':36s} areas targets overlaps worst/nm too near s")
     result = {}
     for case in CASES:
@@ -111,7 +112,7 @@ def everything() -> dict[str, dict[str, float]]:
 
 
 def _gaps(choice, optics: ExposureOptics):
-    """Pairs of beams near each other, what is between their footprints, and what they are."""
+    """Pairs of close beams, gaps between their footprints, and which are of two areas or track."""
     points = np.concatenate([area.targets_map_px for area in choice.areas]) * PIXEL_NM / 1000
     counts = [len(area.scores) for area in choice.areas]
     number = np.repeat(np.arange(len(counts)), counts)

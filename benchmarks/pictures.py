@@ -2,7 +2,8 @@
 
 python -m benchmarks.pictures
 
-About ten minutes on two cores. The pictures are those that a session leaves for people, smaller.
+Takes about ten minutes on two cores. The pictures are those that a session draws for people, made
+smaller.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SEED = 900_101
 KINDS = ("good", "good", "wedge", "gone", "broken")
 LAMELLA = "G1_L01"
 FEW_UM = 6.0
-"""Image shift with which the targets of a lamella need several areas."""
+"""Image-shift limit at which the targets of a lamella need several areas."""
 
 WIDTH_PX, RECORD_PX = 1100, 720
 
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def simulate(session: Path, **settings: object) -> None:
-    """Run SPACEtomo up to the targets, or go on with the session that is there."""
+    """Run SPACEtomo up to the targets, or continue the session in the folder."""
     plan = Plan(session, PROJECT, SEED, level=4, kinds=KINDS, settings=settings, resume=True)
     summary = run(plan)
     if not summary["ok"]:
@@ -57,7 +58,7 @@ def simulate(session: Path, **settings: object) -> None:
 
 
 def with_areas(session: Path) -> None:
-    """Choose the targets of one lamella anew, with little image shift."""
+    """Choose the targets of one lamella again, with a small image-shift limit."""
     (session / f"{LAMELLA}_tgts.txt").unlink()
     simulate(session, image_shift_limit=FEW_UM)
 
@@ -91,8 +92,8 @@ def take_record(session: Path, path: Path) -> None:
 
 
 def small(picture: Path, path: Path) -> None:
-    """Save a picture of a session as one for a page."""
-    # This way of choosing few colours keeps those of thin lines.
+    """Save a picture of a session in the size and colours of a page."""
+    # This method keeps the colours of thin lines.
     shrunk = resized(Image.open(picture).convert("RGB"), WIDTH_PX)
     save(shrunk.quantize(method=Image.Quantize.FASTOCTREE), path)
 
@@ -104,7 +105,7 @@ def resized(image: Image.Image, width_px: int) -> Image.Image:
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Write an image and tell its size."""
+    """Write an image and print its size."""
     image.save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 

@@ -1,10 +1,10 @@
-"""How far the shipped models bear other conditions than the usual ones; draws the curves.
+"""How the shipped models perform under unusual conditions; draws the curves.
 
 python -m benchmarks.robustness detection --n 4 --json detection.json
 python -m benchmarks.robustness segmentation --n 4 --json segmentation.json
 python -m benchmarks.robustness draw detection.json segmentation.json --out docs/robustness.png
 
-One condition is held at a value, all others are drawn as for the other benchmarks.
+One condition is fixed, all others are random as in the other benchmarks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TITLES = {
 
 
 def measure(model: str, seeds: range) -> dict[str, list[dict[str, float]]]:
-    """Numbers of one model for every value of every condition."""
+    """Measure one model at every value of every condition."""
     config = load_config(PROJECT)
     if model == "detection":
         from space.lamellae.detector import Detector

@@ -1,9 +1,9 @@
-"""Small problems of every kind whose best answer can be proven.
+"""Small problems of every kind, of which the best solution can be proven.
 
-Single organelles, dense regions of odd shape, thin strips and edges of classes, with beams, tilts,
-tilt axes and thresholds by chance: what cut-outs of simulated lamellae have few of. The optimum
-is the best choice among places a twentieth of the beam apart; the chooser may do better, for its
-targets may lie between them.
+They have single organelles, dense regions of odd shape, thin strips, and edges of classes, which
+are rare in cut-outs of simulated lamellae. Beams, tilts, tilt axes and thresholds are random. The
+optimum is the best choice among places a twentieth of the beam apart. The product can do better,
+because its targets may lie between them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NODES_PER_BEAM = 20
 
 @dataclass(frozen=True, eq=False)
 class SmallProblem:
-    """A question to the chooser; the same seed asks the same."""
+    """A label map with options; the same seed gives the same problem."""
 
     seed: int
     kind: str
@@ -34,7 +34,7 @@ class SmallProblem:
 
 
 def small_problem(seed: int) -> SmallProblem:
-    """A problem of each kind in turn."""
+    """Make the problem of a seed; the kinds follow one another."""
     kind = KINDS[seed % len(KINDS)]
     rng = np.random.default_rng([43, seed])
     beam_um = float(rng.uniform(0.7, 1.6))

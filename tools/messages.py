@@ -1,10 +1,9 @@
-"""Print every sentence that SPACEtomo can say to a person, to be read in one go.
+"""Print all messages of SPACEtomo, so that they can be read in one list.
 
 python -m tools.messages [FOLDER ...]
 
-Sentences are string constants and f-strings with at least three words that are no docstrings; of
-an f-string the expressions stand in braces. By default the product without the simulator, and the
-pasted scripts.
+Messages are strings of at least three words, except docstrings. The expressions of an f-string are
+shown in braces. Default: the product without the simulator, and the scripts for SerialEM.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Give line and text of every sentence in a module."""
+    """Yield line and text of every message in a module."""
     inside = {
         id(part)
         for node in ast.walk(tree)
@@ -34,12 +33,7 @@ def sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if id(node) in inside:
             continue
         if isinstance(node, ast.JoinedStr):
-            text = "".join(
-                str(part.value)
-                if isinstance(part, ast.Constant)
-                else "{" + ast.unparse(part.value) + "}"
-                for part in node.values
-            )
+            text = "".join(map(_shown, node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
         else:
@@ -48,7 +42,7 @@ def sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, " ".join(text.split())
 
 
-def _plain(part: ast.expr) -> str:
+def _shown(part: ast.expr) -> str:
     if isinstance(part, ast.FormattedValue):
         return "{" + ast.unparse(part.value) + "}"
     return str(part.value) if isinstance(part, ast.Constant) else ""
