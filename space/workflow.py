@@ -113,10 +113,10 @@ def _begin(settings: Settings) -> Path:
     prepare.check_autoloader(settings)
     directory = _session_directory()
     map_dir = _map_dir(settings, directory)
-    own_id = identity.session_id(directory)
+    own_id = identity.ensure_session_id(directory)
     settings_module.save(settings, directory)
     if settings.external_map_dir:
-        stem = identity.settings_name_in(map_dir, own_id)
+        stem = identity.reserve_settings_name(map_dir, own_id)
         settings_module.save(settings, map_dir, f"{stem}.json")
     if settings.automation_level >= TARGETS:
         series_needs.prepare_for_series()
@@ -166,7 +166,9 @@ def _run_grids(settings: Settings, config: Config, directory: Path) -> list[str]
 def _grid_session(settings: Settings, config: Config, directory: Path, grid: str) -> GridSession:
     """Return the session of a grid, with the name that its files have in the map folder."""
     map_dir = _map_dir(settings, directory)
-    root = identity.grid_name_in(map_dir, directory, grid, identity.session_id(directory))
+    root = identity.reserve_grid_name(
+        map_dir, directory, grid, identity.ensure_session_id(directory)
+    )
     return GridSession(settings, config, directory, map_dir, grid, root)
 
 

@@ -81,7 +81,7 @@ constants autodoc instrument_file policy text_files
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
-    "judge map_truth progress plan": "files that a simulated session has just written",
+    "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "scripts run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing": "kept by the simulator for itself",
     "argkeys command_docs": "files of this package",
@@ -180,11 +180,11 @@ def job_tables(path: Path) -> None:
 
 
 def session_of(path: Path) -> Any:
-    return identity.session_id(path.parent)
+    return identity.ensure_session_id(path.parent)
 
 
 def name_of(path: Path) -> Any:
-    return identity.name_in(path.parent, "G1", "0123456789ab", r"\.png")
+    return identity.reserve_name(path.parent, "G1", "0123456789ab", r"\.png")
 
 
 def navigator_items(path: Path) -> None:

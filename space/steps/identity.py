@@ -38,25 +38,43 @@ def is_session(directory: Path) -> bool:
 
 
 def session_id(directory: Path) -> str:
-    """Return the id of the session in a directory; give it one if it has none.
+    """Return the id of the session in a directory; "" if it has none of its own yet.
 
-    A copy of a session is another session: it gets an id of its own. One that was moved keeps its
-    id, as far as can be seen from here.
+    A copy of a session is another session. One that was moved keeps its id, as far as can be seen
+    from here.
     """
-    place = {"directory": str(directory.resolve()), "host": platform.node()}
     saved = _read(directory / SESSION_FILE)
+    known, before = _id_in(saved), _place_in(saved)
+    return "" if before != _place(directory) and _is_copy(known, before) else known
+
+
+def ensure_session_id(directory: Path) -> str:
+    """Return the id of the session in a directory; give it one if it has none of its own.
+
+    Where the directory lies now is noted with the id.
+    """
+    own_id, saved = session_id(directory), _read(directory / SESSION_FILE)
+    if own_id and _place_in(saved) == _place(directory):
+        return own_id
+    if not own_id and _id_in(saved):
+        log.info("This session is a copy of the one in %s.", saved["directory"])
+    own_id = own_id or uuid4().hex[:_LONG]
+    values = {"id": own_id, **_place(directory)}
+    write_text_atomic(directory / SESSION_FILE, json.dumps(values, indent=1) + "\n")
+    return own_id
+
+
+def _place(directory: Path) -> dict[str, object]:
+    return {"directory": str(directory.resolve()), "host": platform.node()}
+
+
+def _id_in(saved: dict[str, Any]) -> str:
     known = saved.get("id")
-    if not isinstance(known, str) or not re.fullmatch(r"[0-9a-f]{12,64}", known):
-        known = ""
-    before = {key: saved.get(key) for key in place}
-    if known and before == place:
-        return known
-    if known and _is_copy(known, before):
-        log.info("This session is a copy of the one in %s.", before["directory"])
-        known = ""
-    known = known or uuid4().hex[:_LONG]
-    write_text_atomic(directory / SESSION_FILE, json.dumps({"id": known, **place}, indent=1) + "\n")
-    return known
+    return known if isinstance(known, str) and re.fullmatch(r"[0-9a-f]{12,64}", known) else ""
+
+
+def _place_in(saved: dict[str, Any]) -> dict[str, object]:
+    return {key: saved.get(key) for key in ("directory", "host")}
 
 
 def _is_copy(known: str, before: dict[str, object]) -> bool:
@@ -66,8 +84,8 @@ def _is_copy(known: str, before: dict[str, object]) -> bool:
     return _read(Path(before["directory"]) / SESSION_FILE).get("id") == known
 
 
-def name_in(folder: Path, name: str, own_id: str, leftovers: str, shared: bool = True) -> str:
-    """Return the name under which a session's files stand in a folder.
+def name_in(folder: Path, name: str, own_id: str, shared: bool = True) -> str:
+    """Return the name under which a session's files stand in a folder; "" if it has none yet.
 
     Parameters
     ----------
@@ -77,28 +95,47 @@ def name_in(folder: Path, name: str, own_id: str, leftovers: str, shared: bool =
         The name wanted.
     own_id : str
         Id of the session.
-    leftovers : str
-        Pattern of what follows the name in files. In a shared folder, files that nobody owns are
-        somebody else's.
     shared : bool
-        Whether other sessions use the folder, too; else nothing is written, and only names that
-        others own are left to them.
+        Whether other sessions use the folder, too; else a session has any name that nobody owns.
+    """
+    for candidate in _candidates(name, own_id):
+        owner = _owner(folder, candidate)
+        if owner == own_id or (owner is None and not shared):
+            return candidate
+    return ""
+
+
+def reserve_name(folder: Path, name: str, own_id: str, leftovers: str) -> str:
+    """Return the name under which a session's files stand in a shared folder; take one if needed.
+
+    Parameters
+    ----------
+    folder, name, own_id
+        As in `name_in`.
+    leftovers : str
+        Pattern of what follows the name in files. Files that nobody owns are somebody else's.
 
     Raises
     ------
     SpaceError
         When the folder gives no name.
     """
-    for candidate in (name, f"{name}_{own_id[:_SHORT]}", f"{name}_{own_id[:_LONG]}"):
+    for candidate in _candidates(name, own_id):
         owner = _owner(folder, candidate)
         if owner == own_id:
-            return candidate
-        if owner is None and not shared:
             return candidate
         if owner is None and not _has_files(folder, candidate, leftovers):
             if _take(folder, candidate, own_id):
                 return candidate
-    raise SpaceError(
+    raise _no_name_left(folder, name)
+
+
+def _candidates(name: str, own_id: str) -> tuple[str, ...]:
+    return (name, f"{name}_{own_id[:_SHORT]}", f"{name}_{own_id[:_LONG]}")
+
+
+def _no_name_left(folder: Path, name: str) -> SpaceError:
+    return SpaceError(
         f"Other sessions use the name {name!r} in this folder, and all that it was given instead.",
         str(folder),
         "Use another folder for external_map_dir.",
@@ -106,13 +143,32 @@ def name_in(folder: Path, name: str, own_id: str, leftovers: str, shared: bool =
 
 
 def grid_name_in(map_dir: Path, directory: Path, grid: str, own_id: str) -> str:
-    """Return what the names of a grid's files begin with in a session's map folder."""
-    return name_in(map_dir, grid, own_id, PICTURES, shared=not _same(map_dir, directory))
+    """Return what the names of a grid's files begin with in a map folder; "" if not known yet."""
+    return name_in(map_dir, grid, own_id, shared=not _same(map_dir, directory))
 
 
-def settings_name_in(map_dir: Path, own_id: str) -> str:
+def reserve_grid_name(map_dir: Path, directory: Path, grid: str, own_id: str) -> str:
+    """Return what the names of a grid's files begin with in a session's map folder.
+
+    In a shared folder the name is taken if it was not yet. In the session's own nothing is
+    written, and only names that others own are left to them.
+
+    Raises
+    ------
+    SpaceError
+        When the folder gives no name.
+    """
+    if not _same(map_dir, directory):
+        return reserve_name(map_dir, grid, own_id, PICTURES)
+    name = name_in(map_dir, grid, own_id, shared=False)
+    if not name:
+        raise _no_name_left(map_dir, grid)
+    return name
+
+
+def reserve_settings_name(map_dir: Path, own_id: str) -> str:
     """Return the name, without ending, of a session's settings in a shared map folder."""
-    return name_in(map_dir, Path(SETTINGS_FILE).stem, own_id, r"\.json")
+    return reserve_name(map_dir, Path(SETTINGS_FILE).stem, own_id, r"\.json")
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -30,34 +30,48 @@ def test_a_session_keeps_its_id_and_two_have_different_ones(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir(), two.mkdir()
     assert not identity.is_session(one)
-    first = identity.session_id(one)
-    assert identity.session_id(one) == first and identity.is_session(one)
-    assert identity.session_id(two) != first
+    first = identity.ensure_session_id(one)
+    assert identity.ensure_session_id(one) == first and identity.is_session(one)
+    assert identity.ensure_session_id(two) != first
 
 
 def test_a_moved_session_keeps_its_id_and_a_copied_one_gets_its_own(tmp_path, monkeypatch):
     one, moved, copy = tmp_path / "one", tmp_path / "moved", tmp_path / "copy"
     one.mkdir()
-    first = identity.session_id(one)
+    first = identity.ensure_session_id(one)
     one.rename(moved)
-    assert identity.session_id(moved) == first
+    assert identity.ensure_session_id(moved) == first
     shutil.copytree(moved, copy)
-    second = identity.session_id(copy)
+    second = identity.ensure_session_id(copy)
     assert second != first
-    assert identity.session_id(copy) == second and identity.session_id(moved) == first
+    assert identity.ensure_session_id(copy) == second and identity.ensure_session_id(moved) == first
     # On another computer nobody can see whether the original is still there.
     away = tmp_path / "away"
     shutil.copytree(moved, away)
     shutil.rmtree(moved)
     monkeypatch.setattr(identity.platform, "node", lambda: "elsewhere")
-    assert identity.session_id(away) != first
+    assert identity.ensure_session_id(away) != first
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": 7}', '{"id": "../x"}', '{"id": ""}'])
 def test_a_damaged_identity_is_made_anew(tmp_path, text):
     (tmp_path / identity.SESSION_FILE).write_text(text)
-    first = identity.session_id(tmp_path)
-    assert first and identity.session_id(tmp_path) == first
+    first = identity.ensure_session_id(tmp_path)
+    assert first and identity.ensure_session_id(tmp_path) == first
+
+
+def test_asking_who_a_session_is_writes_nothing(tmp_path):
+    one, copy = tmp_path / "one", tmp_path / "copy"
+    one.mkdir()
+    assert identity.session_id(one) == "" and not list(one.iterdir())
+    own_id = identity.ensure_session_id(one)
+    assert identity.session_id(one) == own_id
+    shutil.copytree(one, copy)
+    before = state(tmp_path)
+    assert identity.session_id(copy) == "" and state(tmp_path) == before
+    one.rename(tmp_path / "moved")
+    before = state(tmp_path)
+    assert identity.session_id(tmp_path / "moved") == own_id and state(tmp_path) == before
 
 
 # --- names in a shared folder ---------------------------------------------------------------------
@@ -65,10 +79,24 @@ def test_a_damaged_identity_is_made_anew(tmp_path, text):
 
 def test_each_session_has_names_of_its_own_in_a_shared_folder(tmp_path):
     ids = ["a" * 12, "b" * 12, "c" * 12]
-    names = [identity.name_in(tmp_path, "G01", one, OTHERS) for one in ids]
+    names = [identity.reserve_name(tmp_path, "G01", one, OTHERS) for one in ids]
     assert names == ["G01", "G01_bbbb", "G01_cccc"]
-    assert [identity.name_in(tmp_path, "G01", one, OTHERS) for one in ids] == names
+    assert [identity.reserve_name(tmp_path, "G01", one, OTHERS) for one in ids] == names
     assert all(MAP_PATTERN.fullmatch(f"{name}_L01.png") for name in names)
+
+
+def test_asking_for_a_name_takes_none(tmp_path):
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    shared.mkdir(), own.mkdir()
+    one, two = "a" * 12, "b" * 12
+    assert identity.grid_name_in(shared, own, "G01", one) == "" and not list(shared.iterdir())
+    assert identity.reserve_grid_name(shared, own, "G01", one) == "G01"
+    before = state(shared)
+    assert identity.grid_name_in(shared, own, "G01", one) == "G01"
+    assert identity.grid_name_in(shared, own, "G01", two) == ""
+    assert identity.grid_name_in(own, own, "G01", one) == "G01"
+    assert identity.reserve_grid_name(own, own, "G01", one) == "G01" and not list(own.iterdir())
+    assert state(shared) == before
 
 
 @pytest.mark.parametrize(
@@ -85,29 +113,29 @@ def test_each_session_has_names_of_its_own_in_a_shared_folder(tmp_path):
 )
 def test_files_that_nobody_owns_are_somebody_elses(tmp_path, name):
     (tmp_path / name).write_bytes(b"somebody's")
-    assert identity.name_in(tmp_path, "G01", "a" * 12, OTHERS) == "G01_aaaa"
+    assert identity.reserve_name(tmp_path, "G01", "a" * 12, OTHERS) == "G01_aaaa"
     # In the session's own directory they are its own.
-    assert identity.name_in(tmp_path, "G01", "a" * 12, OTHERS, shared=False) == "G01"
+    assert identity.name_in(tmp_path, "G01", "a" * 12, shared=False) == "G01"
     assert [path.name for path in tmp_path.glob("*owner*")] == ["SPACE_owner_G01_aaaa.json"]
 
 
 def test_names_of_other_grids_are_no_hindrance(tmp_path):
     for name in ("G012_L01.png", "G01_extra_L01.png", "other_G01_L01.png", "G01.txt"):
         (tmp_path / name).write_bytes(b"")
-    assert identity.name_in(tmp_path, "G01", "a" * 12, OTHERS) == "G01"
+    assert identity.reserve_name(tmp_path, "G01", "a" * 12, OTHERS) == "G01"
 
 
 def test_ids_that_begin_alike_and_owners_that_cannot_be_read(tmp_path):
     one, two = "abcd11111111", "abcd22222222"
-    identity.name_in(tmp_path, "G01", "f" * 12, OTHERS)
-    assert identity.name_in(tmp_path, "G01", one, OTHERS) == "G01_abcd"
-    assert identity.name_in(tmp_path, "G01", two, OTHERS) == "G01_abcd22222222"
+    identity.reserve_name(tmp_path, "G01", "f" * 12, OTHERS)
+    assert identity.reserve_name(tmp_path, "G01", one, OTHERS) == "G01_abcd"
+    assert identity.reserve_name(tmp_path, "G01", two, OTHERS) == "G01_abcd22222222"
     (tmp_path / "SPACE_owner_G02.json").write_text("")  # being written, or cut off
-    assert identity.name_in(tmp_path, "G02", one, OTHERS) == "G02_abcd"
+    assert identity.reserve_name(tmp_path, "G02", one, OTHERS) == "G02_abcd"
     for name in ("G03", "G03_abcd", f"G03_{one}"):
         (tmp_path / f"SPACE_owner_{name}.json").write_text('{"id": "x"}')
     with pytest.raises(SpaceError, match="external_map_dir"):
-        identity.name_in(tmp_path, "G03", one, OTHERS)
+        identity.reserve_name(tmp_path, "G03", one, OTHERS)
 
 
 def test_sessions_that_ask_at_the_same_moment_get_different_names(tmp_path):
@@ -116,7 +144,7 @@ def test_sessions_that_ask_at_the_same_moment_get_different_names(tmp_path):
 
     def ask(own_id: str) -> str:
         barrier.wait()
-        return identity.name_in(tmp_path, "G01", own_id, OTHERS)
+        return identity.reserve_name(tmp_path, "G01", own_id, OTHERS)
 
     with ThreadPoolExecutor(len(ids)) as pool:
         names = list(pool.map(ask, ids))
