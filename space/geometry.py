@@ -1,11 +1,11 @@
-"""Frames and the maps between them: the only place where coordinates change their kind.
+"""Frames and the maps between them: the only place where coordinates change their frame.
 
 Frames
 ------
 stage
-    µm, (x, y) as the Navigator shows them: the coordinates at which a point is centred.
+    µm, (x, y) as the Navigator shows them: the stage position at which a point is centred.
 specimen
-    µm, (x, y), right-handed, X along the tilt axis; image shift is counted in it.
+    µm, (x, y), right-handed, X along the tilt axis; image shift is given in it.
 camera
     pixels, X right, Y up, origin in the centre.
 map px
@@ -72,10 +72,10 @@ def stage_to_image_matrix(
 
 
 def rotation_of(stage_to_px: Matrix, stage_to_specimen: Sequence[float]) -> float:
-    """Return the image rotation that belongs to an image's stage matrix.
+    """Return the image rotation of an image's stage matrix.
 
-    Inverse of `stage_to_image_matrix`; of a calibrated matrix that is not a pure rotation, the
-    nearest rotation.
+    Inverse of `stage_to_image_matrix`. For a calibrated matrix that is not a pure rotation, this is
+    the nearest rotation.
     """
     camera = np.diag([1.0, -1.0]) @ np.array(stage_to_px)
     specimen_to_camera = camera @ np.linalg.inv(as_matrix(stage_to_specimen))
@@ -129,7 +129,7 @@ class MapFrame:
         return (from_center + self._center_column_row())[:, ::-1]
 
     def resized(self, shape: tuple[int, int]) -> MapFrame:
-        """Return the frame of the same field drawn with another number of pixels."""
+        """Return the frame of the same field with another number of pixels."""
         scale = np.diag([shape[1] / self.shape[1], shape[0] / self.shape[0]])
         return MapFrame(
             (int(shape[0]), int(shape[1])),
@@ -147,7 +147,7 @@ class MapFrame:
         return width_px * self.pixel_um, height_px * self.pixel_um
 
     def tilt_axis_deg(self) -> float:
-        """Return the tilt axis' direction: angle from +column towards +row, in (−90, 90].
+        """Return the direction of the tilt axis: angle from +column towards +row, in (−90, 90].
 
         The tilt axis lies along stage X.
         """
@@ -164,7 +164,7 @@ class MapFrame:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MapFrame:
-        """Make a frame of what `to_dict` returned (KeyError, ValueError when it is not that)."""
+        """Make a frame from the values of `to_dict` (KeyError, ValueError if they are not such)."""
         rows, columns = values["shape"]
         center_x, center_y = values["center_stage_um"]
         matrix = np.array(values["stage_to_px"], dtype=float).reshape(2, 2)
@@ -177,7 +177,7 @@ class MapFrame:
 
 
 def _line_angle(angle_deg: float) -> float:
-    """Bring the direction of a line into (−90, 90]."""
+    """Reduce the direction of a line to (−90, 90]."""
     return 90.0 - (90.0 - angle_deg) % 180.0
 
 
@@ -185,11 +185,11 @@ _NEARLY_PARALLEL_DEG = 15.0
 
 
 def _extent(matrix: np.ndarray, size: Sequence[float]) -> tuple[float, float]:
-    """Size of an upright box after a map that turns and scales.
+    """Size of an upright box after a map that rotates and scales.
 
-    The upright box around something inclined is larger than the thing; taking it over into
-    each further frame by its corners would let it grow with every small rotation. Where the
-    frames' axes are nearly parallel (or crossed) the sides are therefore taken over as they are.
+    The upright box around an inclined object is larger than the object. Mapped by its corners, it
+    would grow with every small rotation from frame to frame. If the axes of the frames are nearly
+    parallel (or crossed), the sides are therefore only scaled.
     """
     sides = np.abs(np.asarray(size, dtype=float))
     scale = math.sqrt(abs(float(np.linalg.det(matrix))))
@@ -234,17 +234,17 @@ def specimen_shift_um(
 
 
 def field_rotation_deg(image_rotation: float, map_rotation: float) -> float:
-    """Return how an image of another magnification lies in a map.
+    """Return the rotation of an image of another magnification in a map.
 
     Parameters
     ----------
     image_rotation, map_rotation : float
-        Image rotations `a` of the two, in degrees.
+        Image rotations `a` of both, in degrees.
 
     Returns
     -------
     float
-        Angle from the map's +column axis towards +row of the image's column axis, in
+        Angle of the image's column axis, from the map's +column axis towards +row, in
         (−180, 180].
     """
     # A camera vector of the image is turned by −a_image into specimen coordinates and by
@@ -258,7 +258,7 @@ def montage_pieces(
 ) -> tuple[int, int]:
     """Return the number of pieces along x and y that cover a field.
 
-    n pieces of length f with the fraction o in common cover f · (n − (n − 1) · o).
+    n pieces of length f that overlap by the fraction o cover f · (n − (n − 1) · o).
     """
 
     def along(size: float, frame: float) -> int:
