@@ -60,7 +60,7 @@ _COMMON = """
 import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from space.jobs import folder, monitor, presence, queue_files, worker
+from space.jobs import folder, map_watch, monitor, presence, queue_files, slots, worker
 
 quick = presence.Patience(**{quick!r})
 folder.Patience = lambda: quick
@@ -106,9 +106,9 @@ sys.exit(worker.main(space_dir=Path({home!r})))
 """
 
 _MONITOR = """
-monitor.FIRST_PAUSE_SECONDS = 0.1
-monitor.LONGEST_PAUSE_SECONDS = 1.0
-monitor.BROKEN_SECONDS = 2.0
+slots.FIRST_PAUSE_SECONDS = 0.1
+slots.LONGEST_PAUSE_SECONDS = 1.0
+map_watch.BROKEN_SECONDS = 2.0
 monitor.load_config = lambda space_dir: types.SimpleNamespace(runs_per_gpu=1)
 monitor.missing_here = lambda config, space_dir: []
 monitor.ModelMarks = lambda load: None

@@ -256,7 +256,9 @@ READERS = {
     "life": Reader(
         presence.read_beat, ".SPACE_worker_host-1-abc123.txt", as_json({**WORKER, "beat": 3})
     ),
-    "start": Reader(launch._start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})),
+    "start": Reader(
+        launch.read_start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})
+    ),
     "last message": Reader(
         launch.last_message, "w.log", b"2026-01-01 10:00:00 INFO nothing.\n" * 9
     ),

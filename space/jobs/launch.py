@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from space.errors import SpaceError
 from space.files import (
@@ -46,16 +47,16 @@ _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(,\d+)? [A-Z]+ ")
 
 
 def ensure_worker(folder: JobFolder, space_dir: Path, devices: Sequence[str] | None = None) -> None:
-    """See to it that somebody works when something waits; returns at once.
+    """Ensure that a worker runs when a job waits; return at once.
 
-    Does nothing if nothing waits or a worker of this machine lives and gets on. A worker that
-    died is replaced; one that cannot even start is tried again a few times, then the waiting jobs
-    are given up with what it said.
+    Does nothing if nothing waits or a worker of this machine lives and makes progress. A worker
+    that died is replaced; one that cannot even start is tried again a few times, then the waiting
+    jobs are given up with the last message of its log.
 
     Parameters
     ----------
     folder : JobFolder
-        The folder with the queue. Keep it while waiting: it remembers who has fallen silent.
+        The folder with the queue. Keep it while waiting: it remembers which workers are silent.
     space_dir : Path
         Folder with SPACEtomo_nnUNet.py.
     devices : sequence of str, optional
@@ -130,14 +131,14 @@ def python_executable() -> str:
     named = os.environ.get("SPACETOMO_PYTHON", "").strip()
     if named and not Path(named).is_file():
         raise SpaceError(
-            "SPACETOMO_PYTHON names no file.", named, "Give the whole path of a python executable."
+            "SPACETOMO_PYTHON names no file.", named, "Give the full path of a Python executable."
         )
     return named or sys.executable
 
 
 def worker_log_path(map_dir: Path, device: str) -> Path:
     """Return where workers of this machine on a device write their messages."""
-    return Path(map_dir) / f"SPACE_worker_{this_machine()}_{_safe(device)}.log"
+    return Path(map_dir) / f"SPACE_worker_{this_machine()}_{_in_file_name(device)}.log"
 
 
 def last_message(path: Path) -> str:
@@ -152,62 +153,107 @@ def last_message(path: Path) -> str:
     return _STAMP.sub("", lines[-1])[:300].rstrip(".") if lines else ""
 
 
-def forget_start(map_dir: Path, device: str) -> None:
+def no_worker_reason(log_path: Path) -> str:
+    """Return why jobs are given up: no worker starts, and what its log says about that."""
+    message = last_message(log_path)
+    why = f": {message}" if message else ""
+    return f"no worker starts on this computer{why} (see {log_path.name})"
+
+
+# --- the last start on a device -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StartNote:
+    """The last start on a device: its process, when, and how many starts failed before.
+
+    A worker that begins to work removes its note, so the start is not over yet or has failed.
+    """
+
+    pid: int
+    time_s: float
+    failures: int
+
+
+def next_move(
+    note: StartNote | None, age_s: float, is_starting: bool, has_workers: bool
+) -> tuple[Literal["wait", "start", "give up"], int]:
+    """Return what to do on a device without a worker, and how many starts have failed.
+
+    Parameters
+    ----------
+    note : StartNote or None
+        Of the last start, unless it went well.
+    age_s : float
+        How long ago that was.
+    is_starting : bool
+        Its process runs.
+    has_workers : bool
+        A worker lives, here or on another computer.
+    """
+    if note is None:
+        return "start", 0
+    if is_starting and age_s < START_SECONDS:
+        return "wait", note.failures
+    failures = note.failures + 1
+    if failures < MAX_STARTS:
+        return ("wait" if age_s < RETRY_SECONDS else "start"), failures
+    if has_workers:
+        return ("wait" if age_s < START_SECONDS else "start"), failures
+    return "give up", failures
+
+
+def clear_start_note(map_dir: Path, device: str) -> None:
     """Note that a worker has started well (called by the worker itself)."""
     remove_if_possible(_start_path(map_dir, device))
 
 
+def read_start_note(path: Path) -> StartNote | None:
+    """Return the note of the last start; None if there is none."""
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(values, dict) or not values:
+        return None
+    pid, time_s, failures = (_number(values.get(name)) for name in ("pid", "time", "failures"))
+    return StartNote(int(pid), time_s, int(failures))
+
+
 def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
     path = _start_path(folder.map_dir, device)
-    last = _start_note(path)
-    failures = 0
-    if last:
-        # A worker that begins to work removes the note, so the start it tells of is not over
-        # yet or has failed.
-        age_s = abs(time.time() - _number(last.get("time")))
-        starting = pid_alive(int(_number(last.get("pid"))))
-        if starting and age_s < START_SECONDS:
-            return
-        failures = int(_number(last.get("failures"))) + 1
-        if age_s < (RETRY_SECONDS if failures < MAX_STARTS else START_SECONDS) and (
-            failures < MAX_STARTS or folder.workers()
-        ):
-            return
-        log_path = worker_log_path(folder.map_dir, device)
-        said = last_message(log_path)
-        log.error("The worker on %s did not start (%d times): %s", device, failures, said)
-        if failures >= MAX_STARTS and not folder.workers() and folder.takes_files():
-            remove_if_possible(path)
-            folder.give_up_waiting(no_worker(said, log_path))
-            return
+    log_path = worker_log_path(folder.map_dir, device)
+    note = read_start_note(path)
+    age_s = abs(time.time() - note.time_s) if note is not None else 0.0
+    is_starting = note is not None and pid_alive(note.pid)
+    move, failures = next_move(note, age_s, is_starting, bool(folder.workers()))
+    if move == "wait":
+        return
+    if failures:
+        log.error(
+            "The worker on %s did not start (%d times): %s",
+            device,
+            failures,
+            last_message(log_path),
+        )
+    if move == "give up" and folder.takes_files():
+        remove_if_possible(path)
+        folder.give_up_waiting(no_worker_reason(log_path))
+        return
     process = start_worker([folder.map_dir], space_dir, device)
-    note = {"pid": process.pid, "time": time.time(), "failures": failures}
-    write_text_atomic(path, json.dumps(note) + "\n")
+    values = {"pid": process.pid, "time": time.time(), "failures": failures}
+    write_text_atomic(path, json.dumps(values) + "\n")
     if process.poll() is None and sys.platform != "win32":
         # Only to collect its exit status, without which a dead child looks alive.
         threading.Thread(target=process.wait, name="worker exit", daemon=True).start()
     log.info("Started a worker on %s.", device)
 
 
-def no_worker(said: str, log_path: Path) -> str:
-    """Say that jobs are given up because no worker can be had."""
-    why = f": {said}" if said else ""
-    return f"no worker starts on this computer{why} (see {log_path.name})"
-
-
-def _start_note(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
 def _start_path(map_dir: Path, device: str) -> Path:
-    return Path(map_dir) / f".SPACE_start_{this_machine()}_{_safe(device)}.json"
+    return Path(map_dir) / f".SPACE_start_{this_machine()}_{_in_file_name(device)}.json"
 
 
-def _safe(text: str) -> str:
+def _in_file_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)
 
 

@@ -23,7 +23,7 @@ from space.images import DRAWING, json_path, png_megapixels, read_png_text
 from space.jobs.claims import Claim
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.folder import JobFolder
-from space.jobs.launch import forget_start
+from space.jobs.launch import clear_start_note
 from space.jobs.presence import Heartbeat, Patience, Worker
 from space.jobs.records import TASKS, Job
 
@@ -269,7 +269,7 @@ def run_worker(
             heartbeat = Heartbeat(folder.map_dir, worker, folder.patience, _end_hung)
             stack.enter_context(heartbeat)
             places.append(Place(folder, heartbeat))
-            forget_start(folder.map_dir, device)
+            clear_start_note(folder.map_dir, device)
             folder.clear_remains()
             log.info("Worker %s works on %s in %s.", worker.name, device, folder.map_dir)
         return work(places, worker, runner, timing or Timing(), switch)

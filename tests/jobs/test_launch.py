@@ -1,6 +1,8 @@
+import json
 import os
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from helpers import beat, make_map, write_worker_script
@@ -145,3 +147,47 @@ def test_workers_run_in_this_python_or_in_the_one_that_is_named(monkeypatch, tmp
 def test_processes_that_live_and_do_not():
     assert pid_alive(os.getpid())
     assert not pid_alive(0) and not pid_alive(-1)
+
+
+NOTE = launch.StartNote(pid=7, time_s=0.0, failures=0)
+THIRD = launch.StartNote(pid=7, time_s=0.0, failures=2)
+
+
+@pytest.mark.parametrize(
+    ("note", "age_s", "is_starting", "has_workers", "expected"),
+    [
+        (None, 0.0, False, False, ("start", 0)),
+        (NOTE, 100.0, True, False, ("wait", 0)),  # importing torch takes its time
+        (NOTE, 700.0, True, False, ("start", 1)),  # it never began
+        (NOTE, 1.0, False, False, ("wait", 1)),
+        (NOTE, 6.0, False, False, ("start", 1)),
+        (THIRD, 1.0, False, False, ("give up", 3)),
+        (THIRD, 1.0, False, True, ("wait", 3)),  # others do the jobs
+        (THIRD, 700.0, False, True, ("start", 3)),
+        (THIRD, 100.0, True, False, ("wait", 2)),
+    ],
+)
+def test_when_the_next_worker_is_started(note, age_s, is_starting, has_workers, expected):
+    assert launch.next_move(note, age_s, is_starting, has_workers) == expected
+
+
+def test_a_worker_that_does_not_start_is_not_blamed_on_the_jobs_while_the_disk_is_full(
+    maps, space_dir, monkeypatch
+):
+    submit(maps)
+    folder = JobFolder(maps)
+    note = {"pid": 0, "time": time.time() - 1000, "failures": 2}
+    (maps / f".SPACE_start_{this_machine()}_auto.json").write_text(json.dumps(note))
+    started = []
+
+    def start(map_dirs, space_dir, device):
+        started.append(device)
+        return SimpleNamespace(pid=0, poll=lambda: 0)
+
+    monkeypatch.setattr(launch, "start_worker", start)
+    monkeypatch.setattr(folder, "takes_files", lambda: False)
+    ensure_worker(folder, space_dir)
+    assert started == ["auto"] and folder.status("G_L01.png").state == "queued"
+    monkeypatch.setattr(folder, "takes_files", lambda: True)
+    ensure_worker(folder, space_dir)
+    assert started == ["auto"] and folder.status("G_L01.png").state == "failed"

@@ -11,9 +11,9 @@ from helpers import Clock, beat, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import is_whole_png
-from space.jobs import JobFolder
-from space.jobs import monitor as monitor_module
-from space.jobs.monitor import MapWatch, Monitor, parse_devices, watch
+from space.jobs import JobFolder, map_watch
+from space.jobs.map_watch import MapWatch
+from space.jobs.monitor import Monitor, parse_devices, watch
 from space.jobs.presence import Worker, this_machine
 from tests.jobs.tiny_models import write_config
 
@@ -77,9 +77,7 @@ def test_only_whole_and_steady_maps_are_queued(tmp_path):
 
 def test_steady_map_is_not_read_again_at_each_look(tmp_path, monkeypatch):
     reads = []
-    monkeypatch.setattr(
-        monitor_module, "is_whole_png", lambda p: reads.append(p) or is_whole_png(p)
-    )
+    monkeypatch.setattr(map_watch, "is_whole_png", lambda p: reads.append(p) or is_whole_png(p))
     make_map(tmp_path, "G_L01.png")
     maps = MapWatch()
     for _ in range(6):
@@ -340,7 +338,7 @@ def test_broken_maps_are_told_and_stop_nobody(tmp_path, starts, clock, caplog):
     folder = monitor.folders[0]
     assert folder.status("G_L01.png").state == "queued" and folder.waiting() == 1
     assert counts["broken"] == 9
-    for words in ("cut_L01.png is not worked on: it is empty, cut off", "pixel size is not known",
+    for words in ("cut_L01.png is not processed: it is empty, cut off", "pixel size is not known",
                   "8-bit PNG", "subfolders are not watched", "not a regular file", "a link out of",
                   "begins with #", "line break"):  # fmt: skip
         assert words in caplog.text, words

@@ -13,7 +13,7 @@ import pytest
 from space import pacetomo
 from space.errors import SpaceError
 from space.jobs import JobFolder
-from space.jobs.monitor import MAP_PATTERN
+from space.jobs.map_watch import MAP_PATTERN
 from space.simulation.bench import Bench
 from space.simulator import Policy
 from space.steps import identity
