@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from space.simulator.column import SEMerror
-from space.simulator.commands import image_math, image_measures, image_places, navigator
+from space.simulator.commands import image_math, image_measures, image_places, nav_points
 from space.simulator.montage.layout import Layout, Pieces
 from tests.simulator.fakes import SpotGrid, brightest
 
@@ -86,10 +86,10 @@ def test_crop_keeps_both_limits_and_knows_whether_it_is_the_middle(session):
     part = session.buffers.get("A")
     assert part.data.shape == (60, 100) and part.data[0, 0] == whole[20, 10]
     with pytest.raises(SEMerror):
-        navigator.add_image_pos_as_nav_point(session, "A", 5, 5)
+        nav_points.add_image_pos_as_nav_point(session, "A", 5, 5)
     session.take("V", frame_px=(300, 200), binning=8)
     image_math.crop_image(session, "A", 50, 249, 50, 149)
-    assert navigator.add_image_pos_as_nav_point(session, "A", 5, 5) == 1.0
+    assert nav_points.add_image_pos_as_nav_point(session, "A", 5, 5) == 1.0
     with pytest.raises(SEMerror):
         image_math.crop_image(session, "A", 0, 200, 0, 10)
 
@@ -188,10 +188,10 @@ def test_places_go_there_and_back(session):
     x, y = image_places.buf_image_pos_to_stage_pos(session, "A", 0, 100.0, 50.0)
     seen = image_places.stage_pos_to_buf_image_pos(session, "A", 0, x, y)
     assert seen == pytest.approx((100.0, 50.0))
-    index = navigator.add_stage_pos_as_nav_point(session, x, y, 0.0)
+    index = nav_points.add_stage_pos_as_nav_point(session, x, y, 0.0)
     coordinates = image_places.report_item_image_coords(session, int(index), "A")
     assert coordinates == pytest.approx((100.0, 50.0, 1.0), abs=1e-3)
-    navigator.add_stage_pos_as_nav_point(session, x + 500, y, 0.0)
+    nav_points.add_stage_pos_as_nav_point(session, x + 500, y, 0.0)
     assert image_places.report_item_image_coords(session)[2] == 0.0
 
 
@@ -218,7 +218,7 @@ def test_places_in_a_montage_follow_the_piece_that_shows_them(session):
     adjusted = image_places.buf_image_pos_to_stage_pos(session, "B", 1, column, row)
     nominal = image_places.buf_image_pos_to_stage_pos(session, "B", 0, column - 6.0, row + 4.0)
     assert adjusted == pytest.approx(nominal) and adjusted != plain
-    index = navigator.add_image_pos_as_nav_point(session, "B", column, row)
+    index = nav_points.add_image_pos_as_nav_point(session, "B", column, row)
     assert session.navigator.item(int(index)).stage_um[:2] == pytest.approx(adjusted, abs=1e-4)
     seen = image_places.stage_pos_to_buf_image_pos(session, "B", 1, *adjusted)
     assert seen == pytest.approx((column, row))

@@ -8,7 +8,7 @@ import pytest
 from space.simulator.column import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as commands
-from space.simulator.commands import nav_montage
+from space.simulator.commands import nav_montage, nav_points
 from space.simulator.commands import navigator as nav_commands
 from space.simulator.program.files import read_mdoc
 from tests.simulator.test_navigator import RoughGrid
@@ -136,7 +136,7 @@ def test_blocks_cannot_be_changed_once_pieces_are_there(session):
 def test_map_of_a_montage_names_its_polygon(session):
     session.variables.set("x", "40\n55\n40")
     session.variables.set("y", "10\n10\n22")
-    nav_commands.add_stage_points_as_polygon(session, "x", "y", 0.0)
+    nav_points.add_stage_points_as_polygon(session, "x", "y", 0.0)
     nav_montage.setup_polygon_montage(session, 1, 0.1, "p.mrc")
     commands.acquire_montage(session)
     nav_commands.COMMANDS["NewMap"](session)

@@ -9,8 +9,10 @@ from space.simulator.column import SEMerror
 from space.simulator.commands import (
     alignment,
     files,
+    nav_changes,
     nav_items,
     nav_maps,
+    nav_points,
     navigator,
 )
 from tests.simulator.fakes import SpotGrid, textured
@@ -24,7 +26,9 @@ def session(make_session):
 
 
 def points(session, *places, group=0):
-    return [int(navigator.add_stage_pos_as_nav_point(session, x, y, 0.0, group)) for x, y in places]
+    return [
+        int(nav_points.add_stage_pos_as_nav_point(session, x, y, 0.0, group)) for x, y in places
+    ]
 
 
 def test_selection_and_registration(session):
@@ -75,7 +79,7 @@ def test_next_item_to_acquire(session):
     points(session, (1, 2), (3, 4), (5, 6))
     assert nav_items.report_next_nav_acq_item(session)[0] == 0.0
     for index in (2, 3):
-        navigator.set_item_acquire(session, index)
+        nav_changes.set_item_acquire(session, index)
     assert nav_items.report_next_nav_acq_item(session)[:3] == (2.0, 3.0, 4.0)
     session.acquire.acquiring, session.acquire.item_index = True, 2
     assert nav_items.report_next_nav_acq_item(session)[0] == 3.0
@@ -102,7 +106,7 @@ def test_polygon_drawn_on_an_image(session):
 def test_merging_files(session, tmp_path):
     points(session, (1, 2), (3, 4))
     navigator.save_navigator(session, "a.nav")
-    navigator.delete_navigator_item(session, 2)
+    nav_changes.delete_navigator_item(session, 2)
     nav_items.merge_nav_file(session, "a.nav")
     assert [item.label for item in session.navigator.items] == ["1", "2"]
     nav_items.merge_nav_file(session, "a.nav")
@@ -158,7 +162,7 @@ def test_the_map_under_an_item_is_found_again(make_session, tmp_path):
     session.take("V", binning=8)
     files.save_to_file(session)
     nav_maps.new_map(session)
-    index = navigator.add_image_pos_as_nav_point(session, "A", 300, 200)
+    index = nav_points.add_image_pos_as_nav_point(session, "A", 300, 200)
     true = session.exposures[-1].center_um
     session.scope.stage.move_to(40, 40)
     nav_items.realign_to_map_drawn_on(session, int(index), 0)

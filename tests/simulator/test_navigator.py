@@ -13,6 +13,7 @@ from scipy import ndimage
 from space.simulator.column import SEMerror
 from space.simulator.commands import files as file_commands
 from space.simulator.commands import montage as montage_commands
+from space.simulator.commands import nav_changes, nav_points
 from space.simulator.commands import navigator as commands
 from space.simulator.formats import mrc, navfile
 from space.simulator.imaging.images import Image
@@ -84,8 +85,8 @@ def items(session):
 
 
 def test_labels_ids_and_indexes(session):
-    first = commands.add_stage_pos_as_nav_point(session, 1, 2, 3)
-    second = commands.add_stage_pos_as_nav_point(session, -4, 5, 6, 12, 1)
+    first = nav_points.add_stage_pos_as_nav_point(session, 1, 2, 3)
+    second = nav_points.add_stage_pos_as_nav_point(session, -4, 5, 6, 12, 1)
     assert (first, second) == (1.0, 2.0)
     assert [i.label for i in items(session)] == ["1", "2"]
     assert len({i.map_id for i in items(session)} | {0}) == 3
@@ -96,29 +97,29 @@ def test_labels_ids_and_indexes(session):
     for index in (0, 3, -3):
         with pytest.raises(SEMerror):
             commands.report_other_item(session, index)
-    commands.delete_navigator_item(session, 1)
+    nav_changes.delete_navigator_item(session, 1)
     assert commands.report_nav_item(session)[:2] == (1.0, -4.0)
-    assert commands.add_stage_pos_as_nav_point(session, 0, 0, 0) == 2.0
+    assert nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0) == 2.0
     assert items(session)[1].label == "3"
 
 
 def test_notes_labels_colors(session):
-    commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
-    commands.change_item_note(session, 1, "Grid_tgts.txt")
-    commands.change_item_label(session, -1, "PL1")
-    commands.change_item_color(session, 1, 3)
+    nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_changes.change_item_note(session, 1, "Grid_tgts.txt")
+    nav_changes.change_item_label(session, -1, "PL1")
+    nav_changes.change_item_color(session, 1, 3)
     assert commands.nav_index_with_note(session, "grid_TGTS.txt") == 1.0
     assert commands.nav_index_with_note(session, "Grid") == 0.0
     assert commands.nav_index_with_label(session, "pl1") == 1.0
-    commands.change_item_note(session, 1)
+    nav_changes.change_item_note(session, 1)
     assert "Note" not in items(session)[0].values
     with pytest.raises(SEMerror):
-        commands.change_item_label(session, 1, "x" * 17)
+        nav_changes.change_item_label(session, 1, "x" * 17)
     with pytest.raises(SEMerror):
-        commands.change_item_color(session, 1, 6)
-    commands.change_item_draw(session, 1)
+        nav_changes.change_item_color(session, 1, 6)
+    nav_changes.change_item_draw(session, 1)
     assert items(session)[0].values["Draw"] == "0"
-    commands.change_item_draw(session, 1, 1)
+    nav_changes.change_item_draw(session, 1, 1)
     assert "Draw" not in items(session)[0].values
 
 
@@ -146,20 +147,20 @@ def test_saving_reading_and_parts_of_the_name(session, tmp_path):
         commands.report_nav_file(session)
     commands.save_navigator(session, "G 1.nav")
     assert not (tmp_path / "G 1.nav").exists()  # an empty table is not written
-    commands.add_stage_pos_as_nav_point(session, 123.456789, -0.5, 1)
+    nav_points.add_stage_pos_as_nav_point(session, 123.456789, -0.5, 1)
     commands.save_navigator(session)
     assert "StageXYZ = 123.457 -0.5 1\n" in (tmp_path / "G 1.nav").read_text(encoding="utf-8")
     root, extension, folder, name = commands.report_nav_file(session, 1)
     assert (extension, name) == (".nav", "G 1") and root + extension == str(tmp_path / "G 1.nav")
     assert folder.rstrip("/\\") == str(tmp_path)
-    commands.add_stage_pos_as_nav_point(session, 1, 1, 1)
-    commands.change_item_label(session, 2, "41-A")
+    nav_points.add_stage_pos_as_nav_point(session, 1, 1, 1)
+    nav_changes.change_item_label(session, 2, "41-A")
     commands.save_navigator(session)
     assert len(navfile.read(tmp_path / "G 1.nav~").items) == 1
     commands.close_navigator(session)
     commands.read_nav_file(session, "G 1.nav")
     assert commands.report_num_table_items(session) == 2.0
-    commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
     assert items(session)[2].label == "42"
     with pytest.raises(SEMerror):
         commands.read_nav_file(session, "none.nav")
@@ -169,7 +170,7 @@ def test_saving_reading_and_parts_of_the_name(session, tmp_path):
 def test_closing_asks_about_changes(session, tmp_path, answer):
     session.policy = Policy(yes=answer)
     commands.save_navigator(session, "a.nav")
-    commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
     commands.close_navigator(session)
     assert (tmp_path / "a.nav").exists() is answer
     assert not session.navigator.items
@@ -191,48 +192,48 @@ def test_shift_moves_everything_of_a_registration():
 
 
 def test_shift_command_limits(session):
-    commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
-    commands.shift_items_by_microns(session, 12.5, -3.0)
+    nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_changes.shift_items_by_microns(session, 12.5, -3.0)
     assert items(session)[0].stage_um == (12.5, -3.0, 0.0)
     for arguments in ((101, 0), (0, 0, 0), (0, 0, 200)):
         with pytest.raises(SEMerror):
-            commands.shift_items_by_microns(session, *arguments)
+            nav_changes.shift_items_by_microns(session, *arguments)
 
 
 def test_acquire_flags(session):
     for _ in range(4):
-        commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
-    commands.set_item_acquire(session)
-    assert [commands.report_item_acquire(session, n) for n in (1, 4)] == [0.0, 1.0]
+        nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_changes.set_item_acquire(session)
+    assert [nav_changes.report_item_acquire(session, n) for n in (1, 4)] == [0.0, 1.0]
     session.acquire.acquiring = True
     session.acquire.item_index, session.acquire.last_index = 2, 3
     assert commands.report_nav_item(session)[0] == 2.0
     with pytest.raises(SEMerror):
-        commands.set_item_acquire(session, 3)
-    commands.set_item_acquire(session, 3, 0)
-    commands.set_item_acquire(session, 1, 1)
+        nav_changes.set_item_acquire(session, 3)
+    nav_changes.set_item_acquire(session, 3, 0)
+    nav_changes.set_item_acquire(session, 1, 1)
     assert items(session)[0].acquire and not items(session)[2].acquire
 
 
 def test_groups(session):
     for x in (1, 2):
-        commands.add_stage_pos_as_nav_point(session, x, -x, 0, 9)
-    assert commands.get_nav_group_stage_coords(session, 9, "gx", "gy") == 2.0
+        nav_points.add_stage_pos_as_nav_point(session, x, -x, 0, 9)
+    assert nav_points.get_nav_group_stage_coords(session, 9, "gx", "gy") == 2.0
     assert session.variables.get("GX") == "1\n2" and session.variables.get("gy") == "-1\n-2"
     session.buffers.set("A", example_image(nav_xy_um=(1.0, -1.0)))
-    assert commands.get_nav_group_image_coords(session, 9, "A", "px", "py") == 2.0
+    assert nav_points.get_nav_group_image_coords(session, 9, "A", "px", "py") == 2.0
     assert [float(v) for v in session.variables.get("px").split()] == pytest.approx(
         [1024, 1024 - 216.50635 - 125], abs=0.01
     )
     with pytest.raises(SEMerror):
-        commands.get_nav_group_stage_coords(session, 8, "gx", "gy")
-    assert commands.report_group_status(session) == (-1.0, 0.0, 0.0, 0.0)
+        nav_points.get_nav_group_stage_coords(session, 8, "gx", "gy")
+    assert nav_points.report_group_status(session) == (-1.0, 0.0, 0.0, 0.0)
 
 
 def test_polygon(session):
     session.variables.set("px", "0\n10\n10")
     session.variables.set("py", "0\n0\n4")
-    assert commands.add_stage_points_as_polygon(session, "px", "py", 2.0) == 1.0
+    assert nav_points.add_stage_points_as_polygon(session, "px", "py", 2.0) == 1.0
     item = items(session)[0]
     assert item.kind == 1 and item.integer("NumPts") == 3
     assert item.stage_um == pytest.approx((20 / 3, 4 / 3, 2.0))  # the mean of the corners
@@ -250,11 +251,11 @@ def test_polygon(session):
 )
 def test_image_positions_of_the_worked_example(session, pixel, expected):
     session.buffers.set("C", example_image())
-    commands.add_image_pos_as_nav_point(session, "C", *pixel)
+    nav_points.add_image_pos_as_nav_point(session, "C", *pixel)
     item = items(session)[0]
     assert item.stage_um == pytest.approx((*expected, 7.5), abs=2e-5)
     assert item.integer("DrawnID") == 77
-    commands.add_image_pos_as_nav_point(session, "c", *pixel, 0.0)
+    nav_points.add_image_pos_as_nav_point(session, "c", *pixel, 0.0)
     assert items(session)[1].stage_um[2] == 0.0
 
 
@@ -262,18 +263,18 @@ def test_positions_that_cannot_be(session):
     session.buffers.set("A", example_image())
     for pixel in ((-1, 5), (2049, 5), (5, 1025)):
         with pytest.raises(SEMerror):
-            commands.add_image_pos_as_nav_point(session, "A", *pixel)
+            nav_points.add_image_pos_as_nav_point(session, "A", *pixel)
     for lack in ({"stage_um": None}, {"mag_index": 0}, {"binning": 0.0}):
         session.buffers.set("A", example_image(**lack))
         with pytest.raises(SEMerror):
-            commands.add_image_pos_as_nav_point(session, "A", 5, 5)
+            nav_points.add_image_pos_as_nav_point(session, "A", 5, 5)
 
 
 def test_points_on_a_montage_follow_their_piece(session):
     layout = Layout((2, 1), (1200, 1024), (352, 100))
     pieces = Pieces(layout, {(1, 0): (10.0, -4.0)})
     session.buffers.set("A", example_image(pieces=pieces))
-    commands.add_image_pos_as_nav_point(session, "A", 1500, 500)
+    nav_points.add_image_pos_as_nav_point(session, "A", 1500, 500)
     item = items(session)[0]
     plain = image_to_stage_um(example_image(), np.array([[1490.0, 504.0]]))[0]
     assert item.stage_um[:2] == pytest.approx(plain, abs=1e-4)
@@ -284,7 +285,7 @@ def test_points_on_a_montage_follow_their_piece(session):
 def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
     session.scope.shift_to_tilt_axis = True
     session.scope.set_image_shift(0.5, 0.5)
-    commands.add_stage_pos_as_nav_point(session, 100.5, -49.8, 12.0)
+    nav_points.add_stage_pos_as_nav_point(session, 100.5, -49.8, 12.0)
     commands.move_to_nav_item(session)
     x, y, z = session.scope.stage.position_um
     assert session.scope.image_shift == (0.0, 0.0)
@@ -292,13 +293,13 @@ def test_moves_zero_image_shift_and_undo_the_axis_offset(session):
         (100.5, -49.8), abs=0.05
     )
     assert abs(y + 49.8) > 1.0 and z == 12.0
-    commands.add_stage_pos_as_nav_point(session, 2000, 0, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 2000, 0, 0)
     with pytest.raises(SEMerror):
         commands.move_to_nav_item(session, 2)
     with pytest.raises(SEMerror):
         commands.move_to_nav_item(session, 0)
     session.scope.stage.move_to(0, 0, 3.25)
-    commands.update_item_z(session, 1)
+    nav_changes.update_item_z(session, 1)
     assert items(session)[0].stage_um == pytest.approx((100.5, -49.8, 3.25), abs=1e-4)
 
 
@@ -338,7 +339,7 @@ def test_single_map_survives_saving_and_loading(session, tmp_path):
     assert np.array(loaded.stage_to_px) == pytest.approx(np.array(taken.stage_to_px), rel=1e-5)
     assert (loaded.camera_set, loaded.low_dose, loaded.binning) == (0, True, 8.0)
     assert loaded.section == -1 and loaded.map_id == item.map_id
-    commands.add_stage_pos_as_nav_point(session, 0, 0, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 0, 0, 0)
     with pytest.raises(SEMerror):
         commands.COMMANDS["LoadOtherMap"](session, 2)
     (tmp_path / "map.mrc").unlink()
@@ -464,7 +465,7 @@ def test_realign_brings_the_item_to_the_centre(session):
     commands.COMMANDS["NewMap"](session, 0, "map")
     truth = np.array(session.exposures[-1].center_um)
     pixel = np.array([460.0, 200.0])
-    commands.add_image_pos_as_nav_point(session, "A", *pixel)
+    nav_points.add_image_pos_as_nav_point(session, "A", *pixel)
     away = np.linalg.solve(np.array(image.stage_to_px), pixel - (360, 255.5))
     scope.stage.move_to(200, 100)
     scope.go_to_area("R")
@@ -472,7 +473,7 @@ def test_realign_brings_the_item_to_the_centre(session):
     assert scope.area == "R"
     session.take("V")
     assert np.array(session.exposures[-1].center_um) == pytest.approx(truth + away, abs=0.05)
-    commands.add_stage_pos_as_nav_point(session, 500, 500, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 500, 500, 0)
     with pytest.raises(SEMerror):
         commands.COMMANDS["RealignToOtherItem"](session, 3, 1)
 

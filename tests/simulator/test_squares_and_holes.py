@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from space.simulator.column import SEMerror
-from space.simulator.commands import files, holes, image_shift, nav_montage, navigator
+from space.simulator.commands import files, holes, image_shift, nav_montage, nav_points
 from space.simulator.specimen import Grid
 from space.simulator.specimen.film import NORMAL
 from tests.simulator.fakes import SpotGrid, textured
@@ -80,7 +80,7 @@ def test_montage_over_a_polygon(make_session, tmp_path):
     session.scope.go_to_area("V")
     session.variables.set("x", "100\n140\n100")
     session.variables.set("y", "-20\n-20\n20")
-    index = int(navigator.add_stage_points_as_polygon(session, "x", "y", 0.0))
+    index = int(nav_points.add_stage_points_as_polygon(session, "x", "y", 0.0))
     nav_montage.setup_polygon_montage(session, index, 0.1, "p.mrc")
     layout = session.files.current.montage.layout
     assert session.scope.stage.position_um[:2] == pytest.approx((120.0, 0.0), abs=2.0)
@@ -91,11 +91,11 @@ def test_montage_over_a_polygon(make_session, tmp_path):
     assert not session.files.current.montage.layout.skipped
     nav_montage.skip_pieces_outside_item(session, index)
     assert session.files.current.montage.layout.skipped == layout.skipped
-    navigator.add_stage_pos_as_nav_point(session, 1, 2, 0)
+    nav_points.add_stage_pos_as_nav_point(session, 1, 2, 0)
     with pytest.raises(SEMerror):
         nav_montage.setup_polygon_montage(session, 2, 0.1, "q.mrc")
     session.variables.set("x", "500\n540\n500")
-    far = int(navigator.add_stage_points_as_polygon(session, "x", "y", 0.0))
+    far = int(nav_points.add_stage_points_as_polygon(session, "x", "y", 0.0))
     with pytest.raises(SEMerror):
         nav_montage.skip_pieces_outside_item(session, far)
 

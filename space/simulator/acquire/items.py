@@ -80,13 +80,7 @@ class _Acquisition:
             self.session.write_log(f"Item {index} skipped: it is outside the stage limits")
             navigator.update(index, {"Acquire": None})
             return DONE
-        result = self._get_there(index)
-        for number, step in enumerate(self.params.steps_before()):
-            if not result.ok or state.skip_item:
-                break
-            result = self._step(number, step, item, group)
-        if result.ok and not state.skip_item:
-            result = self._file(item)
+        result = self._prepared(index, item, group)
         if not result.ok or state.skip_item:
             return DONE if result.tolerated else result
         result = self._primary()
@@ -102,6 +96,18 @@ class _Acquisition:
             if not result.ok:
                 return DONE if result.tolerated else result
         return DONE
+
+    def _prepared(self, index: int, item: NavItem, group: tuple[bool, bool]) -> ScriptResult:
+        """Go to an item, take the steps before it is acquired, and open its file."""
+        state = self.session.acquire
+        result = self._get_there(index)
+        for number, step in enumerate(self.params.steps_before()):
+            if not result.ok or state.skip_item:
+                return result
+            result = self._step(number, step, item, group)
+        if result.ok and not state.skip_item:
+            result = self._file(item)
+        return result
 
     def _place(self, item: NavItem) -> int:
         """Where an item is in the table now, 0 when a script has taken it out."""

@@ -234,13 +234,7 @@ def parse_fault(text: str) -> Fault:
             f"There is no fault {found['name']!r}; there are {', '.join(FAULT_KINDS)}"
         )
     if found["probability"]:
-        try:
-            probability = float(found["probability"])
-        except ValueError:
-            probability = 0.0
-        if not 0.0 < probability <= 1.0:
-            raise FaultSpecError(f"{text!r}: the probability must be above 0 and at most 1")
-        return Fault(name, probability=probability)
+        return Fault(name, probability=_probability(found["probability"], text))
     if found["command"]:
         call = int(found["call"] or 1)
         if call < 1:
@@ -251,6 +245,16 @@ def parse_fault(text: str) -> Fault:
     if first < 1 or (last is not None and last < first):
         raise FaultSpecError(f"{text!r}: occasions are counted from 1")
     return Fault(name, first, last)
+
+
+def _probability(number: str, text: str) -> float:
+    try:
+        probability = float(number)
+    except ValueError:
+        probability = 0.0
+    if not 0.0 < probability <= 1.0:
+        raise FaultSpecError(f"{text!r}: the probability must be above 0 and at most 1")
+    return probability
 
 
 def end_process() -> None:

@@ -35,8 +35,10 @@ def command_groups() -> tuple[ModuleType, ...]:
         low_dose,
         matrices,
         montage,
+        nav_changes,
         nav_items,
         nav_montage,
+        nav_points,
         navigator,
         program,
         scope,
@@ -49,7 +51,8 @@ def command_groups() -> tuple[ModuleType, ...]:
     return (
         aberrations, acquire_items, alignment, beam, buffers, camera, camera_modes, column, dialogs,
         display, files, focus, holes, image_files, image_math, image_measures, image_places,
-        image_shift, low_dose, matrices, montage, nav_items, nav_montage, navigator, program, scope,
+        image_shift, low_dose, matrices, montage, nav_changes, nav_items, nav_montage, nav_points,
+        navigator, program, scope,
         stage, text_files, tilting, waiting,
     )  # fmt: skip
 

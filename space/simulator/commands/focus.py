@@ -97,21 +97,30 @@ def autofocus(session: Session, mode: int | None = None, area: int | None = None
         measured.drift_nm_s = found.drift_nm_s
         if mode == -2:
             return
-        measured.defocus_um = found.defocus_um
-        if scope.low_dose and letter in "VS":
-            measured.defocus_um -= scope.stored_area(letter).defocus_offset_um
+        measured.defocus_um = found.defocus_um - _offset_um(session, letter)
         measured.defocus_status = 0.0
-        if mode != 1:
+        if mode != 1 or not _focus_changed(session):
             return
-        change_um = scope.target_defocus_um - measured.defocus_um
-        limits_um = measured.focus_change_limits_um
-        if limits_um is not None and not limits_um[0] <= change_um <= limits_um[1]:
-            measured.defocus_status = BEYOND_LIMITS
-            session.write_log(f"WARNING: Autofocus would change focus by {change_um:.2f} um")
-            return
-        scope.defocus_um += change_um
-        if abs(change_um) <= REFOCUS_UM:
-            return
+
+
+def _offset_um(session: Session, letter: SetLetter) -> float:
+    """Defocus offset of View and Search in low dose."""
+    scope = session.scope
+    in_offset = scope.low_dose and letter in "VS"
+    return scope.stored_area(letter).defocus_offset_um if in_offset else 0.0
+
+
+def _focus_changed(session: Session) -> bool:
+    """Bring the focus to its target; whether it was so far that it has to be measured again."""
+    scope, measured = session.scope, session.measured
+    change_um = scope.target_defocus_um - measured.defocus_um
+    limits_um = measured.focus_change_limits_um
+    if limits_um is not None and not limits_um[0] <= change_um <= limits_um[1]:
+        measured.defocus_status = BEYOND_LIMITS
+        session.write_log(f"WARNING: Autofocus would change focus by {change_um:.2f} um")
+        return False
+    scope.defocus_um += change_um
+    return abs(change_um) > REFOCUS_UM
 
 
 def report_auto_focus(session: Session) -> tuple[float, float]:

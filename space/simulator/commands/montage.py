@@ -96,39 +96,48 @@ def set_montage_params(
 ) -> None:
     """Change the montage of the current file; -1 leaves a value as it is."""
     file, params = _montage_file(session)
-    layout = params.layout
-    wanted = [_given(v) for v in (overlap_x, overlap_y, frame_x, frame_y)]
+    overlap = _given(overlap_x), _given(overlap_y)
+    frame = _given(frame_x), _given(frame_y)
     blocks_um = _blocks_um(params, stage, block_um)
-    sizes = (*wanted, _given(binning), block_um is not None and block_um > 0)
+    sizes = (*overlap, *frame, _given(binning), block_um is not None and block_um > 0)
     if not file.empty and (any(sizes) or blocks_um != params.block_um):
         raise SEMerror("The montage file is not empty: its sizes cannot be changed")
     new_binning = _given(binning) or params.binning
     if new_binning not in session.camera.model.binnings:
         raise SEMerror(f"{new_binning:g} is not an available binning")
-    factor = params.binning / new_binning
-    frame = [wanted[2 + i] or int(layout.frame_px[i] * factor) for i in (0, 1)]
-    old_overlap = [int(layout.overlap_px[i] * factor) for i in (0, 1)]
-    for i in (0, 1):
-        if frame[i] < 2 * old_overlap[i] or frame[i] * new_binning > session.camera.size_px[i]:
-            raise SEMerror(f"A frame size of {frame[i]} is not possible")
-    overlap = [wanted[i] or old_overlap[i] for i in (0, 1)]
-    for i in (0, 1):
-        if not LEAST_OVERLAP_PX <= overlap[i] <= frame[i] // 2:
-            raise SEMerror(f"An overlap of {overlap[i]} is not possible")
-    changed = replace(layout, frame_px=(frame[0], frame[1]), overlap_px=(overlap[0], overlap[1]))
-    move_stage = params.move_stage if stage is None or stage < 0 else stage > 0
-    correlate = params.correlate
-    if skip_correlation is not None and skip_correlation >= 0:
-        correlate = not skip_correlation
+    skip = _flag(skip_correlation)
     params = file.montage = replace(
         params,
-        layout=changed,
+        layout=_resized(session, params, overlap, frame, new_binning),
         binning=float(new_binning),
-        move_stage=move_stage,
-        correlate=correlate,
+        move_stage=params.move_stage if stage is None or stage < 0 else stage > 0,
+        correlate=params.correlate if skip is None else not skip,
         block_um=blocks_um,
     )
     _remember(session, params)
+
+
+def _resized(
+    session: Session,
+    params: MontageParams,
+    overlap: tuple[int, int],
+    frame: tuple[int, int],
+    binning: float,
+) -> Layout:
+    """Layout with other sizes; those that are 0 follow from the binning."""
+    factor = params.binning / binning
+    sizes = []
+    for axis in (0, 1):
+        size = frame[axis] or int(params.layout.frame_px[axis] * factor)
+        old_overlap = int(params.layout.overlap_px[axis] * factor)
+        if size < 2 * old_overlap or size * binning > session.camera.size_px[axis]:
+            raise SEMerror(f"A frame size of {size} is not possible")
+        sizes.append((size, overlap[axis] or old_overlap))
+    for size, shared in sizes:
+        if not LEAST_OVERLAP_PX <= shared <= size // 2:
+            raise SEMerror(f"An overlap of {shared} is not possible")
+    (columns, overlap_x), (rows, overlap_y) = sizes
+    return replace(params.layout, frame_px=(columns, rows), overlap_px=(overlap_x, overlap_y))
 
 
 def set_mont_panel_params(
@@ -142,8 +151,8 @@ def set_mont_panel_params(
     settings = session.montage
     if very_sloppy >= 0:
         settings = replace(settings, very_sloppy=bool(very_sloppy))
-    if align is not None and align >= 0:
-        settings = replace(settings, align_pieces=bool(align))
+    if (aligned := _flag(align)) is not None:
+        settings = replace(settings, align_pieces=aligned)
     if overview_binning is not None and overview_binning >= 0:
         settings = replace(settings, overview_binning=int(overview_binning))
     session.montage = settings
@@ -206,6 +215,11 @@ def _overlap_px(frame: tuple[int, int], fraction: float) -> tuple[int, int]:
 def _given(value: float | None) -> int:
     """A size that was given, 0 for one to leave as it is."""
     return int(value) if value is not None and value > 0 else 0
+
+
+def _flag(value: int | None) -> bool | None:
+    """A choice that was given, None for one to leave as it is."""
+    return None if value is None or value < 0 else bool(value)
 
 
 def _blocks_um(params: MontageParams, stage: int | None, given_um: float | None) -> float:

@@ -10,14 +10,13 @@ import numpy as np
 from space.simulator.column.errors import SEMerror
 from space.simulator.commands import nav_maps
 from space.simulator.commands.image_places import placed_image
+from space.simulator.commands.nav_changes import LAST_REGISTRATION
+from space.simulator.commands.nav_points import NO_Z_UM, variable_numbers
 from space.simulator.commands.navigator import (
-    LAST_REGISTRATION,
-    NO_Z_UM,
     current_index,
     item_index,
     opened,
     report_other_item,
-    variable_numbers,
 )
 from space.simulator.formats.autodoc import number_text
 from space.simulator.formats.navfile import MAP

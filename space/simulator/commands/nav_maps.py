@@ -21,6 +21,7 @@ from space.simulator.program.navigator import Navigator, NavigatorError
 
 if TYPE_CHECKING:
     from space.simulator.column.letters import AreaLetter
+    from space.simulator.program.files import ImageFile
     from space.simulator.program.session import Session
 
 SMALL_REMAINDER_UM = 1.0
@@ -97,6 +98,31 @@ def new_map(session: Session, action: int | None = None, note: str | None = None
     if action is not None and note is None:
         raise SEMerror("NewMap needs a text when there is a number")
     letter = "B" if file.montage is not None else "A"
+    image = _image_for_map(session, file, letter)
+    text = one_line(_joined(f"Sec {image.section} - {Path(image.file).name}", action, note))
+    offset = _defocus_offset_um(session, image)
+    item = map_item(
+        image,
+        session.scope.stage.position_um[2],
+        text,
+        navigator.registration,
+        offset,
+        session.instrument.stage.backlash_um,
+        session.camera.counted_per_px,
+    )
+    index = navigator.add(item)
+    session.buffers.set(letter, replace(image, map_id=navigator.item(index).map_id))
+    return float(index)
+
+
+def _image_for_map(session: Session, file: ImageFile, letter: str) -> Image:
+    """Image of a buffer that can be a map, saved if need be.
+
+    Raises
+    ------
+    SEMerror
+        If it cannot.
+    """
     image = session.buffers.require(letter)
     if image.processed:
         raise SEMerror("A map cannot be made of a processed image")
@@ -112,20 +138,7 @@ def new_map(session: Session, action: int | None = None, note: str | None = None
         raise SEMerror(f"The image in buffer {letter} is not a montage overview")
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
         raise SEMerror("The image has no stage position, magnification or binning")
-    text = one_line(_joined(f"Sec {image.section} - {Path(image.file).name}", action, note))
-    offset = _defocus_offset_um(session, image)
-    item = map_item(
-        image,
-        session.scope.stage.position_um[2],
-        text,
-        navigator.registration,
-        offset,
-        session.instrument.stage.backlash_um,
-        session.camera.counted_per_px,
-    )
-    index = navigator.add(item)
-    session.buffers.set(letter, replace(image, map_id=navigator.item(index).map_id))
-    return float(index)
+    return image
 
 
 def _joined(default: str, action: int | None, note: str | None) -> str:

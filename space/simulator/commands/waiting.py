@@ -9,6 +9,7 @@ from space.simulator.column.errors import SEMerror
 from space.simulator.measuring import alignment
 
 if TYPE_CHECKING:
+    from space.simulator.imaging.images import Image
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
@@ -35,14 +36,14 @@ def drift_wait_task(
     Trial pictures (or those of the set named, T F R P V) are taken every `interval_s` seconds
     (4) until two in a row differ by less than the criterion (1 nm/s; with a unit that begins
     with A in ångström), at most for `limit_s` seconds (60). Not reaching it is an error when
-    `fail` is positive; GetWaitTaskDrift tells. Measuring by focus and the last three numbers
+    `fail` is positive; GetWaitTaskDrift reports it. Measuring by focus and the last three numbers
     are not simulated. The image shift stays as it is.
     """
-    rate = USUAL_CRITERION_NM_S if not criterion or criterion < 0 else criterion
+    rate = _given(criterion, USUAL_CRITERION_NM_S)
     if unit and unit.strip()[:1].upper() == "A":
         rate *= 0.1
-    pause = USUAL_INTERVAL_S if not interval_s or interval_s < 0 else interval_s
-    longest = USUAL_LIMIT_S if not limit_s or limit_s < 0 else limit_s
+    pause = _given(interval_s, USUAL_INTERVAL_S)
+    longest = _given(limit_s, USUAL_LIMIT_S)
     letter = (kind or "T").strip().upper()
     if letter not in SETS:
         raise SEMerror(f"DriftWaitTask: waiting with {kind!r} is not simulated")
@@ -54,11 +55,7 @@ def drift_wait_task(
         session.clock.advance(max(0.0, pause - (session.clock.seconds - last)))
         now = session.clock.seconds
         image = session.take(letter)
-        found = alignment.shift_between(session.scope.optics, image, previous)
-        if found is None:
-            raise SEMerror("The pictures have nothing to correlate, drift cannot be measured")
-        distance_nm = 1000.0 * image.pixel_um * math.hypot(found.x_px, found.y_px)
-        bench.wait_drift_nm_s = distance_nm / max(now - last, 1e-6)
+        bench.wait_drift_nm_s = _moved_nm(session, image, previous) / max(now - last, 1e-6)
         session.write_log(f"Drift {bench.wait_drift_nm_s:.2f} nm/s")
         previous, last = image, now
         if bench.wait_drift_nm_s < rate:
@@ -66,6 +63,18 @@ def drift_wait_task(
             return
     if fail and fail > 0:
         raise SEMerror(f"The drift is still {bench.wait_drift_nm_s:.2f} nm/s")
+
+
+def _given(value: float | None, usual: float) -> float:
+    """A number that was given; 0 and negative ones stand for the usual one."""
+    return value if value and value > 0 else usual
+
+
+def _moved_nm(session: Session, image: Image, previous: Image) -> float:
+    found = alignment.shift_between(session.scope.optics, image, previous)
+    if found is None:
+        raise SEMerror("The pictures have nothing to correlate, drift cannot be measured")
+    return 1000.0 * image.pixel_um * math.hypot(found.x_px, found.y_px)
 
 
 def get_wait_task_drift(session: Session) -> tuple[float, float]:

@@ -136,20 +136,7 @@ def blocks_of(layout: Layout, reach_px: float) -> tuple[tuple[Piece, ...], ...]:
         Blocks of about equal size, column by column and turning at each end, as the pieces in
         them; skipped pieces are left out, and blocks that have no others.
     """
-    size = [1, 1]
-    while True:
-        larger = [
-            (math.hypot(*((n - 1) / 2 * s for n, s in zip(trial, layout.spacing_px))))
-            for trial in ((size[0] + 1, size[1]), (size[0], size[1] + 1))
-        ]
-        fits = [
-            (reach, axis)
-            for axis, reach in enumerate(larger)
-            if reach <= reach_px and size[axis] < layout.counts[axis]
-        ]
-        if not fits:
-            break
-        size[min(fits)[1]] += 1
+    size = _block_size(layout, reach_px)
     starts = [_even_parts(layout.counts[axis], size[axis]) for axis in (0, 1)]
     blocks = []
     for column, (x0, x1) in enumerate(starts[0]):
@@ -163,6 +150,21 @@ def blocks_of(layout: Layout, reach_px: float) -> tuple[tuple[Piece, ...], ...]:
             if inside:
                 blocks.append(tuple(inside))
     return tuple(blocks)
+
+
+def _block_size(layout: Layout, reach_px: float) -> tuple[int, int]:
+    """Largest number of columns and rows of pieces whose centres are all within reach."""
+    size = (1, 1)
+    while True:
+        larger = ((size[0] + 1, size[1]), (size[0], size[1] + 1))
+        fits = []
+        for axis, trial in enumerate(larger):
+            reach = math.hypot(*((n - 1) / 2 * s for n, s in zip(trial, layout.spacing_px)))
+            if reach <= reach_px and trial[axis] <= layout.counts[axis]:
+                fits.append((reach, axis))
+        if not fits:
+            return size
+        size = larger[min(fits)[1]]
 
 
 def _even_parts(count: int, largest: int) -> list[tuple[int, int]]:

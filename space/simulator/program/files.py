@@ -396,31 +396,32 @@ def montage_of(path: Path, document: Mdoc | None) -> MontageParams | None:
     places = [mrc.read_info(path, n).piece for n in range(header.sections)]
     if not places:
         return None
-    frame = (header.shape[1], header.shape[0])
+    section = document.montages[0] if document.montages else None
+    first = document.image(0)
+    return MontageParams(
+        _layout_of(places, (header.shape[1], header.shape[0]), section),
+        first.number("Binning", 1.0) if first else 1.0,
+        section.integer("MoveStage", 1) != 0 if section is not None else True,
+    )
+
+
+def _layout_of(
+    places: list[tuple[int, int, int]], frame: tuple[int, int], section: Section | None
+) -> Layout:
+    """Layout of pieces at these coordinates; what is not there was skipped."""
     axes = [sorted({place[axis] for place in places}) for axis in (0, 1)]
     steps = [
         min(b - a for a, b in zip(values, values[1:])) if len(values) > 1 else size
         for values, size in zip(axes, frame)
     ]
-    section = document.montages[0] if document.montages else None
     counts = (axes[0][-1] // steps[0] + 1, axes[1][-1] // steps[1] + 1)
     if section is not None and len(section.floats("FullMontNumFrames")) >= 2:
         nx, ny = section.pair("FullMontNumFrames")
         counts = (int(nx), int(ny))
     present = {(x // steps[0], y // steps[1]) for x, y, z in places if z == 0}
     everything = {(ix, iy) for ix in range(counts[0]) for iy in range(counts[1])}
-    layout = Layout(
-        counts,
-        frame,
-        (frame[0] - steps[0], frame[1] - steps[1]),
-        frozenset(everything - present),
-    )
-    first = document.image(0)
-    return MontageParams(
-        layout,
-        first.number("Binning", 1.0) if first else 1.0,
-        section.integer("MoveStage", 1) != 0 if section is not None else True,
-    )
+    overlap = (frame[0] - steps[0], frame[1] - steps[1])
+    return Layout(counts, frame, overlap, frozenset(everything - present))
 
 
 def saved(image: Image, file: ImageFile, section: int, current: bool = True) -> Image:

@@ -119,12 +119,9 @@ def map_item(
     rows, cols = image.data.shape
     corners = np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)], float)
     outline = image_to_stage_um(image, corners)
-    pieces = image.pieces
-    piece_binning = pieces.piece_binning if pieces is not None else image.binning
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
     # The width is 0 while the slit is out.
     slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
-    frames = pieces.layout.counts if pieces is not None else (0, 0)
     values = {
         "Color": COLORS[MAP],
         "StageXYZ": _floats((*image.nav_xy_um, z_um)),
@@ -135,8 +132,7 @@ def map_item(
         "BklshXY": number_text(backlash_um) if any(backlash_um) else None,
         "RawStageXY": _floats(image.stage_um) if image.stage_um is not None else None,
         "MapFile": image.file,
-        "FitToPolygonID": str(pieces.polygon_id) if pieces and pieces.polygon_id else None,
-        "MapMontage": "1" if pieces else "0",
+        **_montage_values(image, counted_per_px),
         "MapSection": str(image.section),
         "MapBinning": f"{counted_per_px * image.binning:g}",
         "MapMagInd": str(image.mag_index),
@@ -144,8 +140,6 @@ def map_item(
         "MapScaleMat": _floats(v for row in image.stage_to_px for v in row),
         "MapWidthHeight": f"{cols} {rows}",
         "MapMinMaxScale": number_text((float(low), float(high))),
-        "MapFramesXY": number_text(frames),
-        "MontBinning": f"{counted_per_px * piece_binning:g}",
         "MapExposure": number_text(image.exposure_s),
         "MapSettling": "0",
         "ShutterMode": "0",
@@ -154,7 +148,6 @@ def map_item(
         "MapSlitIn": str(int(slit_ev > 0)),
         "MapSlitWidth": number_text(slit_ev),
         "ImageType": "0",
-        "MontUseStage": str(int(pieces.move_stage)) if pieces else "-1",
         "DefocusOffset": number_text(defocus_offset_um) if defocus_offset_um else None,
         "MapProbeMode": "1",
         "MapLDConSet": str(image.camera_set) if image.low_dose else "-1",
@@ -163,6 +156,25 @@ def map_item(
         "PtsY": _floats(outline[:, 1]),
     }
     return NavItem("", in_order({k: v for k, v in values.items() if v is not None}))
+
+
+def _montage_values(image: Image, counted_per_px: float) -> dict[str, str | None]:
+    """Give what a map says of the montage that it is, or that it is none."""
+    pieces = image.pieces
+    if pieces is None:
+        return {
+            "MapMontage": "0",
+            "MapFramesXY": number_text((0, 0)),
+            "MontBinning": f"{counted_per_px * image.binning:g}",
+            "MontUseStage": "-1",
+        }
+    return {
+        "FitToPolygonID": str(pieces.polygon_id) if pieces.polygon_id else None,
+        "MapMontage": "1",
+        "MapFramesXY": number_text(pieces.layout.counts),
+        "MontBinning": f"{counted_per_px * pieces.piece_binning:g}",
+        "MontUseStage": str(int(pieces.move_stage)),
+    }
 
 
 def image_to_stage_um(image: Image, points_px: np.ndarray) -> np.ndarray:

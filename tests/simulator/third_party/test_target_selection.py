@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Policy, Simulation
-from space.simulator.commands import navigator
+from space.simulator.commands import nav_points
 from space.simulator.specimen import Grid
 
 SCRIPT = (Path(__file__).parent / "scripts" / "select_targets.py").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ class User:
         error = np.array(view.center_um) - image.nav_xy_um
         for offset in self.points:
             x, y = self.place(offset) - error
-            navigator.add_stage_pos_as_nav_point(self.session, x, y, 0.0, GROUP)
+            nav_points.add_stage_pos_as_nav_point(self.session, x, y, 0.0, GROUP)
 
 
 def run(folder, script=SCRIPT, targets=WANTED, **options):

@@ -12,7 +12,7 @@ import pytest
 
 from space.simulator import Script, Simulation
 from space.simulator.column import load_instrument
-from space.simulator.commands import navigator
+from space.simulator.commands import nav_changes, nav_points
 from space.simulator.formats.mdoc import read as read_mdoc
 from space.simulator.specimen import Grid
 from tests.simulator.third_party.places import binned_more
@@ -43,8 +43,8 @@ def acquired(tmp_path_factory):
     lamella = session.grid.lamellae[0]
     x, y = lamella.center_um
     for dx, dy in ((-3.0, 1.0), (3.0, -2.0)):
-        navigator.add_stage_pos_as_nav_point(session, x + dx, y + dy, -lamella.height_um + 2.0)
-        navigator.set_item_acquire(session, -1)
+        nav_points.add_stage_pos_as_nav_point(session, x + dx, y + dy, -lamella.height_um + 2.0)
+        nav_changes.set_item_acquire(session, -1)
     simulation.scripts[1] = Script("series", SCRIPT)
     simulation.acquire_params(primary=1)
     result = simulation.run_acquire()

@@ -1,0 +1,155 @@
+"""Commands for points and polygons of the Navigator: new ones, and those of a group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from space.simulator.column.errors import SEMerror
+from space.simulator.commands.navigator import current_index, opened
+from space.simulator.formats.navfile import POINT, NavItem
+from space.simulator.program.nav_items import (
+    image_to_stage_um,
+    point_item,
+    polygon_item,
+    stage_to_image_px,
+)
+
+if TYPE_CHECKING:
+    from space.simulator.program.session import Session
+    from space.simulator.python.command_types import Commands
+
+NO_Z_UM = -900.0
+
+
+def add_image_pos_as_nav_point(
+    session: Session,
+    buffer: str,
+    x: float,
+    y: float,
+    z: float | None = None,
+    group: int | None = None,
+    no_draw: int | None = None,
+) -> float:
+    """Add the point at column x and row y of an image."""
+    navigator = opened(session)
+    image = session.buffers.require(buffer)
+    rows, cols = image.data.shape
+    if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
+        raise SEMerror("The image has no stage position, magnification or binning")
+    if image.off_center:
+        raise SEMerror("Positions on a part of an image that is not its middle are not known")
+    if not (0 <= x <= cols and 0 <= y <= rows):
+        raise SEMerror(f"Position {x:g}, {y:g} is outside the image of {cols} x {rows}")
+    column, row, piece = float(x), float(y), None
+    if image.pieces is not None:
+        piece = image.pieces.locate(column, row)
+        if piece is not None:
+            # The stage position holds for the piece's nominal place, not where it was aligned.
+            dx, dy = image.pieces.shift_of(piece[0])
+            column, row = column - dx, row - dy
+    stage = image_to_stage_um(image, np.array([[column, row]]))[0]
+    height = image.stage_z_um if z is None or z < NO_Z_UM else z
+    item = point_item(
+        (*stage, height),
+        navigator.registration,
+        int(group or 0),
+        not no_draw,
+        image.map_id,
+        piece,
+    )
+    return float(navigator.add(item))
+
+
+def add_stage_pos_as_nav_point(
+    session: Session,
+    x: float,
+    y: float,
+    z: float,
+    group: int | None = None,
+    no_draw: int | None = None,
+) -> float:
+    """Add a point at a Navigator position."""
+    navigator = opened(session)
+    item = point_item((x, y, z), navigator.registration, int(group or 0), not no_draw)
+    return float(navigator.add(item))
+
+
+def add_stage_points_as_polygon(
+    session: Session, x_name: str, y_name: str, z: float, no_draw: int | None = None
+) -> float:
+    """Add a polygon whose corners are in two variables."""
+    navigator = opened(session)
+    xs, ys = (variable_numbers(session, name) for name in (x_name, y_name))
+    if len(xs) != len(ys) or not xs:
+        raise SEMerror("The two variables of a polygon must have as many values as each other")
+    points = list(zip(xs, ys))
+    return float(navigator.add(polygon_item(points, z, navigator.registration, not no_draw)))
+
+
+def variable_numbers(session: Session, name: str) -> list[float]:
+    """Numbers in a variable."""
+    try:
+        return [float(word) for word in str(session.variables.get(name)).split()]
+    except ValueError as problem:
+        raise SEMerror(f"Variable {name} does not hold numbers") from problem
+
+
+def get_nav_group_stage_coords(
+    session: Session, group: int, x_name: str, y_name: str, z_name: str | None = None
+) -> float:
+    """Put positions of a group's points into variables; their number."""
+    points = [item.stage_um for item in _group(session, group)]
+    for axis, name in enumerate((x_name, y_name, z_name)):
+        if points and name:
+            session.variables.set(name, "\n".join(f"{point[axis]:.7g}" for point in points))
+    return float(len(points))
+
+
+def get_nav_group_image_coords(
+    session: Session, group: int, buffer: str, x_name: str, y_name: str
+) -> float:
+    """Put image positions of a group's points into variables; their number."""
+    points = [item.stage_um[:2] for item in _group(session, group)]
+    image = session.buffers.require(buffer)
+    if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
+        return -1.0
+    rows, cols = image.data.shape
+    pixels = stage_to_image_px(image, np.array(points or np.zeros((0, 2))))
+    seen = [p for p in pixels if 0 <= p[0] <= cols and 0 <= p[1] <= rows]
+    for axis, name in enumerate((x_name, y_name)):
+        if seen:
+            session.variables.set(name, "\n".join(f"{point[axis]:.7g}" for point in seen))
+    return float(len(seen))
+
+
+def _group(session: Session, group: int) -> list[NavItem]:
+    items = [i for i in opened(session).items if i.integer("GroupID") == int(group)]
+    if not items or int(group) == 0:
+        raise SEMerror(f"No items have group ID {group}")
+    return [item for item in items if item.kind == POINT]
+
+
+def report_group_status(session: Session) -> tuple[float, float, float, float]:
+    """Status, group ID, items in the group and how many of them are set to acquire."""
+    navigator = opened(session)
+    if not session.acquire.acquiring:
+        return -1.0, 0.0, 0.0, 0.0
+    index = current_index(session)
+    group = navigator.item(index).integer("GroupID") if index else 0
+    if not group:
+        return 0.0, 0.0, 0.0, 0.0
+    members = [n for n, i in enumerate(navigator.items, 1) if i.integer("GroupID") == group]
+    set_on = sum(navigator.item(n).acquire for n in members)
+    return 1.0 if members[0] == index else 2.0, float(group), float(len(members)), float(set_on)
+
+
+COMMANDS: Commands = {
+    "AddImagePosAsNavPoint": add_image_pos_as_nav_point,
+    "AddStagePosAsNavPoint": add_stage_pos_as_nav_point,
+    "AddStagePointsAsPolygon": add_stage_points_as_polygon,
+    "GetNavGroupStageCoords": get_nav_group_stage_coords,
+    "GetNavGroupImageCoords": get_nav_group_image_coords,
+    "ReportGroupStatus": report_group_status,
+}
