@@ -54,10 +54,11 @@ def ensure_session_id(directory: Path) -> str:
     Where the directory lies now is noted with the id.
     """
     own_id, saved = session_id(directory), _read(directory / SESSION_FILE)
-    if own_id and _place_in(saved) == _place(directory):
+    before = _place_in(saved)
+    if own_id and before == _place(directory):
         return own_id
     if not own_id and _id_in(saved):
-        log.info("This session is a copy of the one in %s.", saved["directory"])
+        log.info("This session is a copy of the one in %s.", before["directory"])
     own_id = own_id or uuid4().hex[:_LONG]
     values = {"id": own_id, **_place(directory)}
     write_text_atomic(directory / SESSION_FILE, json.dumps(values, indent=1) + "\n")
