@@ -60,10 +60,10 @@ _COMMON = """
 import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from space.jobs import folder, map_watch, monitor, presence, queue_files, slots, worker
+from space.jobs import folder_view, map_watch, monitor, presence, queue_files, slots, worker
 
 quick = presence.Patience(**{quick!r})
-folder.Patience = lambda: quick
+folder_view.Patience = lambda: quick
 queue_files.LOCK_SECONDS = 1.0
 fail = Path({home!r}) / "fail"
 replace = os.replace

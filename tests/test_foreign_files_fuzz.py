@@ -86,6 +86,7 @@ READ_ELSEWHERE = {
     "layout keeper session_folder setup freezing": "kept by the simulator for itself",
     "argkeys command_docs": "files of this package",
     "needs": "what another process of ours prints",
+    "workers": "the process table of the system",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder navigator made_with": "no reading",
 }

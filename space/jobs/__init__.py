@@ -10,10 +10,11 @@ from space.jobs.launch import ensure_worker
 from space.jobs.machine import JobStatus
 from space.jobs.marks import ModelMarks, model_files
 from space.jobs.needs import missing_here
-from space.jobs.presence import Patience, Worker, pid_alive
+from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import TASKS, Job, JobState
 from space.jobs.results import result_path
+from space.jobs.workers import Worker, pid_alive
 
 __all__ = [
     "QUEUE_NAME",

@@ -10,16 +10,9 @@ from pathlib import Path
 
 from space.images import file_state, png_megapixels
 from space.jobs.claims import NOBODY, Claim
-from space.jobs.presence import (
-    Beat,
-    Patience,
-    Watch,
-    Worker,
-    beat_path,
-    is_alive,
-    read_beat,
-)
+from space.jobs.presence import Beat, Patience, Watch, beat_path, is_alive, read_beat
 from space.jobs.records import Run
+from space.jobs.workers import Worker
 
 
 class ClaimWatch:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from space.files import parse_json, read_bytes_bounded, remove_if_possible, share_as_folder
-from space.jobs.presence import Worker
 from space.jobs.records import Job, name_problem
+from space.jobs.workers import Worker
 from space.predicates import is_whole
 
 _PREFIX = ".SPACE_claim_"

@@ -13,14 +13,8 @@ over as events, and carries out what follows.
 from __future__ import annotations
 
 import contextlib
-import errno
-import math
 import os
-import time
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -32,11 +26,9 @@ from space.files import (
     says_full,
     share_as_folder,
 )
-from space.images import fingerprint
-from space.jobs.claim_watch import ClaimWatch
-from space.jobs.claims import NOBODY, Claim, all_claims, claim_path, create_claim, read_claim
+from space.jobs.claims import Claim, all_claims, claim_path, create_claim
+from space.jobs.folder_view import FolderView
 from space.jobs.machine import (
-    MAX_ATTEMPTS,
     AttemptFailed,
     DropClaim,
     Event,
@@ -45,193 +37,25 @@ from space.jobs.machine import (
     GivenBack,
     GivenUp,
     JobStatus,
-    QueueState,
     Refused,
     Retried,
-    Seen,
     Started,
     Submitted,
     WorkerLost,
     WriteLog,
-    job_status,
     next_step,
 )
-from space.jobs.presence import Patience, Watch, Worker, all_beats, pid_alive, this_machine
-from space.jobs.queue_files import (
-    QUEUE_NAME,
-    RUNS_NAME,
-    FolderAwayError,
-    QueueFiles,
-    Transaction,
-    folder_away,
-)
-from space.jobs.records import TASKS, Job, Key, clean_map_name, name_problem
-from space.jobs.results import Results, result_path
-
-STOP_NAME = "SPACE_stop.txt"
+from space.jobs.presence import all_beats
+from space.jobs.queue_files import FolderAwayError, Transaction
+from space.jobs.records import TASKS, Job, clean_map_name, name_problem
+from space.jobs.workers import Worker
 
 
-class JobFolder:
-    """A shared folder with maps, their results and the queue.
+class JobFolder(FolderView):
+    """A shared folder with maps, their results and the queue: what is seen there and changed.
 
-    Keep one instance while waiting: what it has seen shows which workers have died.
-
-    Parameters
-    ----------
-    map_dir : Path
-    patience : Patience, optional
-        How long others are waited for.
-    max_attempts : int
-        A job that failed so often has failed.
-    clock : callable
-        Seconds, never going back.
-    models : callable, optional
-        ``models(task)`` is the mark of the model that is to be used: a result of another one is
-        not done. Left out where it is not known, as on a microscope whose maps go to a monitor.
-
-    Raises
-    ------
-    SpaceError
-        If there is no such folder.
+    Keep one instance while waiting (see `FolderView`).
     """
-
-    def __init__(
-        self,
-        map_dir: Path,
-        patience: Patience | None = None,
-        max_attempts: int = MAX_ATTEMPTS,
-        clock: Callable[[], float] = time.monotonic,
-        models: Callable[[str], str] | None = None,
-    ) -> None:
-        self.map_dir = Path(map_dir).absolute()
-        if not self.map_dir.is_dir():
-            raise SpaceError(
-                "The map folder is missing.",
-                str(self.map_dir),
-                "Create it, connect the network drive, or correct external_map_dir",
-            )
-        self.patience = patience or Patience()
-        self._max_attempts = max_attempts
-        self._watch = ClaimWatch(self.map_dir, self.patience, clock)
-        self._silence = Watch(clock, math.inf)
-        self._results = Results(self.map_dir, models)
-        self._files = QueueFiles(self.map_dir)
-
-    # --- questions ----------------------------------------------------------------------
-
-    def result_path(self, map_name: str, task: str = "segment") -> Path:
-        """Return where the result of a job is written."""
-        return result_path(self.map_dir, map_name, task)
-
-    def log_path(self, map_name: str) -> Path:
-        """Return the log of a map."""
-        return self.map_dir / f"{Job(clean_map_name(map_name)).stem}_SPACE.log"
-
-    def status(self, map_name: str, task: str | None = None) -> JobStatus:
-        """Return the status of a map; without `task`, for the task that was asked of it."""
-        name = clean_map_name(map_name)
-        state = self._files.read()
-        if task is None:
-            known = [*(r.key for r in state.queue.records), *(r.key for r in state.runs.records)]
-            task = next((t for n, t in known if n == name), None)
-        if task is None:
-            done = (t for t in TASKS if self._results.fits(Job(name, t)))
-            task = next(done, None)
-            if task is None:
-                return JobStatus("absent")
-        return self._status((name, task), state)
-
-    def statuses(self) -> dict[str, JobStatus]:
-        """Return the status of each known map by file name (waiting ones in their order)."""
-        state = self._files.read()
-        keys = dict.fromkeys(
-            [*(r.key for r in state.runs.records), *(r.key for r in state.queue.records)]
-        )
-        found: dict[str, JobStatus] = {}
-        for key in keys:
-            status = self._status(key, state)
-            # A map with two jobs shows the one that still needs something.
-            if key[0] not in found or found[key[0]].state == "done":
-                found[key[0]] = status
-        return found
-
-    def waiting(self) -> int:
-        """Return how many jobs wait for a worker."""
-        return sum(
-            not claim_path(self.map_dir, job).exists() and not self._results.fits(job)
-            for job in self._files.read().queue.records
-        )
-
-    def workers(self) -> list[Worker]:
-        """Return the workers that live, as far as can be seen from here."""
-        return [b.worker for b, _ in all_beats(self.map_dir) if self._watch.is_alive(b.worker)]
-
-    def hanging(self) -> dict[str, str]:
-        """Return the workers that live but make no progress, with the reason."""
-        found = {}
-        for claim in all_claims(self.map_dir):
-            reason = self._watch.hang(claim)
-            if reason and self._watch.is_alive(claim.worker):
-                found[claim.worker.name] = reason
-        return found
-
-    def silent_s(self) -> float:
-        """Return for how long nothing has changed in the folder's jobs and workers.
-
-        For a program that waits for others: long silence while something waits means that
-        nobody works.
-        """
-        beats = tuple(sorted((b.worker.name, b.count) for b, _ in all_beats(self.map_dir)))
-        texts = (self._files.text(QUEUE_NAME), self._files.text(RUNS_NAME))
-        return self._silence.unchanged_s("folder", (beats, texts))
-
-    def stop_asked(self) -> bool:
-        """Whether a person stopped all work by putting SPACE_stop.txt into the folder."""
-        return (self.map_dir / STOP_NAME).exists()
-
-    def owns(self, claim: Claim) -> bool:
-        """Whether a claim is still valid (it is not if others took its worker for dead).
-
-        Raises
-        ------
-        FolderAwayError
-            If the folder cannot be read at this moment.
-        """
-        try:
-            there = read_claim(claim.path)
-        except OSError as error:
-            raise FolderAwayError(error.errno, error.strerror, str(claim.path)) from error
-        if there is None and not (self.map_dir / RUNS_NAME).exists():
-            # Beside a claim there is always this file: the folder itself must be away.
-            raise folder_away(self.map_dir)
-        if there is not None and there.worker == NOBODY:
-            raise FolderAwayError(errno.EIO, "the claim cannot be read", str(claim.path))
-        return there is not None and there.worker.name == claim.worker.name
-
-    def blames_folder(self, error: OSError) -> bool:
-        """Whether an error of the system is one of this folder, not of the job in it."""
-        known = isinstance(error, FolderAwayError) or says_full(error)
-        return known or not self.takes_files()
-
-    def takes_files(self) -> bool:
-        """Whether a file can be written here now (it is removed again)."""
-        probe = self.map_dir / f".SPACE_probe.{uuid4().hex[:8]}.part"
-        try:
-            probe.write_bytes(bytes(65536))
-            return True
-        except OSError:
-            return False
-        finally:
-            remove_if_possible(probe)
-
-    def has_worked(self, pid: int) -> bool:
-        """Whether a process of this machine, living or not, has taken a job here."""
-        start = f"{this_machine()}-{pid}-"
-        workers = [claim.worker.name for claim in all_claims(self.map_dir)]
-        workers += [run.worker for run in self._files.read().runs.records]
-        return any(name.startswith(start) for name in workers)
-
-    # --- changes ------------------------------------------------------------------------
 
     def submit(
         self, map_name: str, task: str = "segment", again: bool = False, **params: Any
@@ -384,22 +208,23 @@ class JobFolder:
                 stream.write(f"{stamp}  {text}\n")
             share_as_folder(path)
 
+    def blames_folder(self, error: OSError) -> bool:
+        """Whether an error of the system is one of this folder, not of the job in it."""
+        known = isinstance(error, FolderAwayError) or says_full(error)
+        return known or not self.takes_files()
+
+    def takes_files(self) -> bool:
+        """Whether a file can be written here now (it is removed again)."""
+        probe = self.map_dir / f".SPACE_probe.{uuid4().hex[:8]}.part"
+        try:
+            probe.write_bytes(bytes(65536))
+            return True
+        except OSError:
+            return False
+        finally:
+            remove_if_possible(probe)
+
     # --- inside -------------------------------------------------------------------------
-
-    def _status(self, key: Key, state: QueueState) -> JobStatus:
-        status = job_status(state, key, self._seen(state.job(key)))
-        if status.state == "done":
-            return replace(status, result=self.result_path(*key))
-        return status
-
-    def _seen(self, job: Job) -> Seen:
-        if self._results.fits(job):
-            return Seen(has_result=True)
-        claim = read_claim(claim_path(self.map_dir, job))
-        if claim is None:
-            return Seen()
-        worker = claim.worker
-        return Seen(False, worker.name, worker.is_here and not pid_alive(worker.pid))
 
     def _take(self, change: Transaction, event: Event) -> None:
         """Take an event into the state, and do what follows from it."""
@@ -443,6 +268,3 @@ class JobFolder:
             datetime.now().isoformat(sep=" ", timespec="seconds"),
             self._mark(claim.job),
         )
-
-    def _mark(self, job: Job) -> str:
-        return fingerprint(self.map_dir / job.map_name)

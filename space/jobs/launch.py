@@ -30,7 +30,7 @@ from space.files import (
     write_text_atomic,
 )
 from space.jobs.folder import JobFolder
-from space.jobs.presence import pid_alive, this_machine
+from space.jobs.workers import pid_alive, this_machine
 from space.predicates import is_number
 
 log = logging.getLogger("space.jobs")

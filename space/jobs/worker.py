@@ -23,9 +23,11 @@ from space.images import DRAWING, json_path, png_megapixels, read_png_text
 from space.jobs.claims import Claim
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.folder import JobFolder
+from space.jobs.heartbeat import Heartbeat
 from space.jobs.launch import clear_start_note
-from space.jobs.presence import Heartbeat, Patience, Worker
+from space.jobs.presence import Patience
 from space.jobs.records import TASKS, Job
+from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from space.images import fingerprint, write_json_beside, write_png
 from space.jobs import JobFolder
-from space.jobs.presence import Worker, beat_path
+from space.jobs.presence import beat_path
+from space.jobs.workers import Worker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from helpers import beat, make_map, write_worker_script
 from space.errors import SpaceError
 from space.jobs import JobFolder, launch
 from space.jobs.launch import ensure_worker, python_executable
-from space.jobs.presence import Worker, pid_alive, this_machine
+from space.jobs.workers import Worker, pid_alive, this_machine
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from space.images import is_whole_png
 from space.jobs import JobFolder, map_watch
 from space.jobs.map_watch import MapWatch
 from space.jobs.monitor import Monitor, parse_devices, watch
-from space.jobs.presence import Worker, this_machine
+from space.jobs.workers import Worker, this_machine
 from tests.jobs.tiny_models import write_config
 
 
@@ -142,7 +142,7 @@ def test_worker_that_never_keeps_running_fails_the_jobs_instead_of_spinning(
 
 
 def test_worker_left_by_an_earlier_monitor_keeps_its_gpu(tmp_path, starts, clock):
-    from space.jobs.presence import Heartbeat
+    from space.jobs.heartbeat import Heartbeat
 
     make_map(tmp_path, "G_L01.png")
     with Heartbeat(tmp_path, Worker("old", this_machine(), os.getpid(), "0")):

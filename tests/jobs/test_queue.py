@@ -9,7 +9,8 @@ from helpers import REPOSITORY, Clock, beat, make_map, watch_for, write_result
 
 from space.errors import SpaceError
 from space.jobs import JobFolder, queue_files
-from space.jobs.presence import Worker, beat_path, this_machine
+from space.jobs.presence import beat_path
+from space.jobs.workers import Worker, this_machine
 
 FAR = Worker("far-1-a", "far", 1)
 FAR2 = Worker("far-2-b", "far", 2)
@@ -296,7 +297,8 @@ import sys
 sys.path[:0] = [{repository!r}, {tests!r}]
 from pathlib import Path
 from helpers import write_result
-from space.jobs.presence import Heartbeat, Worker
+from space.jobs.heartbeat import Heartbeat
+from space.jobs.workers import Worker
 from space.jobs import JobFolder
 here = Path({folder!r})
 worker = Worker.this_process()

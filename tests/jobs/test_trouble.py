@@ -17,11 +17,13 @@ from helpers import Clock, FakeRunner, beat, make_map, watch_for, write_result, 
 
 from space.errors import SpaceError
 from space.files import clear_remains, read_bytes_bounded, write_text_atomic
-from space.jobs import JobFolder, claim_watch, claims, presence, queue_files, results
+from space.jobs import JobFolder, claim_watch, claims, queue_files, results, workers
 from space.jobs import worker as worker_module
+from space.jobs.heartbeat import Heartbeat
 from space.jobs.lines import parse_queue, parse_runs
-from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat, this_machine
+from space.jobs.presence import Patience, beat_path, read_beat
 from space.jobs.worker import Place, Timing, run_worker, work
+from space.jobs.workers import Worker, this_machine
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01, folder_s=30.0)
 FAR = Worker("far-1-a", "far", 1)
@@ -67,12 +69,12 @@ def test_a_machine_with_the_same_host_name_is_another_machine(submitted, tmp_pat
 
 
 def test_the_mark_of_a_machine_is_that_of_its_process_table(monkeypatch):
-    presence.this_machine.cache_clear()
+    this_machine.cache_clear()
     first = this_machine()
-    monkeypatch.setattr(presence, "_process_table", lambda: "another boot, another container")
-    presence.this_machine.cache_clear()
+    monkeypatch.setattr(workers, "_process_table", lambda: "another boot, another container")
+    this_machine.cache_clear()
     other = this_machine()
-    presence.this_machine.cache_clear()
+    this_machine.cache_clear()
     assert other != first
     assert other.rsplit("-", 1)[0] == first.rsplit("-", 1)[0]
 
@@ -250,8 +252,8 @@ def test_a_heartbeat_tells_job_and_progress_and_notices_that_it_hangs(tmp_path):
 def test_a_hanging_worker_process_ends_itself_and_its_job_runs_again(tmp_path):
     once = 'p = Path(map_dir) / "hung"\n        if not p.exists(): p.touch(); time.sleep(1e6)'
     quick = (
-        "from space.jobs import Patience, folder\n"
-        "quick = Patience(0.1, 2.0, 0.5, 0.5, 1.0)\nfolder.Patience = lambda: quick"
+        "from space.jobs import Patience, folder_view\n"
+        "quick = Patience(0.1, 2.0, 0.5, 0.5, 1.0)\nfolder_view.Patience = lambda: quick"
     )
     write_worker_script(tmp_path, before=quick, action=once)
     make_map(tmp_path, NAME)

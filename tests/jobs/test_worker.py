@@ -16,8 +16,10 @@ from space.images import read_png, write_png
 from space.jobs import Job, JobFolder
 from space.jobs import worker as worker_module
 from space.jobs.engine import ClaimLost, Engine, detection_threshold, thread_count
-from space.jobs.presence import Heartbeat, Patience, Worker, beat_path, read_beat
+from space.jobs.heartbeat import Heartbeat
+from space.jobs.presence import Patience, beat_path, read_beat
 from space.jobs.worker import Place, Timing, run_worker, work
+from space.jobs.workers import Worker
 from space.lamellae.boxes import Box
 from space.plots import plot_segmentation
 
