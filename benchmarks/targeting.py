@@ -40,12 +40,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import optimize, sparse
 
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import ExposureOptics, TargetingOptions, select_targets
 from space.targeting.geometry_points import lever_arm_um
-from space.targeting.packing import NODES_PER_BEAM, Candidates, TiltFrame, candidate_grid, conflicts
+from space.targeting.packing import TiltFrame, conflicts
 from space.targeting.scoring import (
     ScoreMap,
     cell_factor,
@@ -57,6 +56,8 @@ from space.targeting.scoring import (
 
 from . import many_areas, small_problems
 from .common import PROJECT, parser, report
+from .exact_choice import optimum
+from .obvious_choice import obvious_total
 
 NAMES = {name: number for number, name in enumerate(LABELS)}
 FIELD_UM = (0.86, 0.61)
@@ -76,9 +77,6 @@ SMALL_UM = {
 CUT_OUTS = 2
 PARTS = ("areas", "small", "maps")
 LARGE_MAPS = 3
-SOLVER_S = 60.0
-# More places than this would take the solver gigabytes.
-PLACES_SOLVED_MAX = 4000
 
 
 @dataclass(frozen=True)
@@ -153,9 +151,6 @@ def conflict_count(choice, optics: ExposureOptics) -> int:
     return len(conflicts(frame.from_map(np.concatenate(points)), optics.beam_diameter_um))
 
 
-# --- the exact solution ----------------------------------------------------------------------
-
-
 def cut_out(scores: ScoreMap, labels: np.ndarray, problem: Problem, number: int = 0) -> np.ndarray:
     """Part of a label map around one of its good places, small enough to be solved exactly."""
     pixel_um = USUAL_PIXEL_NM / 1000
@@ -166,142 +161,6 @@ def cut_out(scores: ScoreMap, labels: np.ndarray, problem: Problem, number: int 
     top = int(np.clip(row - side // 2, 0, labels.shape[0] - side))
     left = int(np.clip(column - side // 2, 0, labels.shape[1] - side))
     return np.ascontiguousarray(labels[top : top + side, left : left + side])
-
-
-def exact_total(candidates: Candidates, time_limit_s: float) -> float | None:
-    """Largest total score of candidate places without conflict; None if not proven in time.
-
-    All places within half a beam of a point exclude one another. Such groups around a coarse
-    lattice are given to the solver at first; whatever conflict its answer still has adds the group
-    around the middle of the pair, until there is none.
-    """
-    index = np.argwhere(candidates.scores > 0)
-    weights = candidates.scores[index[:, 0], index[:, 1]].astype(float)
-    nodes = candidates.nodes(index)
-    radius = candidates.diameter_um / 2 - 1e-9
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(nodes)
-    low, high = nodes.min(axis=0), nodes.max(axis=0)
-    axes = [np.arange(a, b + radius / 2, radius / 2) for a, b in zip(low, high)]
-    centers = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    groups = [group for group in tree.query_ball_point(centers, radius) if len(group) > 1]
-    end = time.monotonic() + time_limit_s
-    while True:
-        left_s = end - time.monotonic()
-        if left_s <= 0:
-            return None
-        answer = _solve(weights, groups, left_s)
-        if answer is None:
-            return None
-        chosen = np.flatnonzero(answer > 0.5)
-        pairs = conflicts(nodes[chosen], candidates.diameter_um)
-        if not len(pairs):
-            return float(weights[chosen].sum())
-        middles = nodes[chosen][pairs].mean(axis=1)
-        groups.extend(tree.query_ball_point(middles, radius))
-
-
-def _solve(weights: np.ndarray, groups: list[list[int]], time_limit_s: float):
-    limits = []
-    if groups:
-        rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-        columns = np.concatenate(groups)
-        shape = (len(groups), len(weights))
-        # 32-bit places: before SciPy 1.14 the solver takes no others.
-        places = (np.asarray(rows, np.int32), np.asarray(columns, np.int32))
-        matrix = sparse.csr_array((np.ones(len(rows)), places), shape=shape)
-        limits = [optimize.LinearConstraint(matrix, ub=1)]
-    result = optimize.milp(
-        -weights,
-        integrality=np.ones(len(weights)),
-        bounds=optimize.Bounds(0, 1),
-        constraints=limits,
-        options={"time_limit": time_limit_s, "mip_rel_gap": 1e-3},
-    )
-    return result.x if result.status == 0 else None
-
-
-# --- the obvious method ----------------------------------------------------------------------
-
-
-def obvious_total(
-    scores: ScoreMap, problem: Problem, optics: ExposureOptics, stretched: bool = True
-) -> float:
-    """Total score of lattice or scan, Nelder-Mead and removal of the lower of two in conflict.
-
-    `stretched`: whether the dense lattice is one of the footprints at the highest tilt (of which
-    none is in conflict) or one of the beams as they are at zero tilt.
-    """
-    frame = TiltFrame.of(optics)
-    if problem.sparse:
-        points = frame.from_map(_scan(scores, problem, optics))
-    else:
-        stretch = 1.0 if stretched else frame.stretch
-        points = _lattice(scores, frame, optics.beam_diameter_um, stretch, problem)
-    values = scores.at(frame.to_map(points))
-    good = (values >= problem.options.target_score_threshold) & (values > 0)
-    points, values = points[good], values[good]
-    order = np.argsort(-values, kind="stable")
-    kept: list[int] = []
-    for index in order:
-        away = points[index] - points[kept] if kept else np.empty((0, 2))
-        if (np.hypot(away[:, 0], away[:, 1]) >= optics.beam_diameter_um - 1e-6).all():
-            kept.append(int(index))
-    return float(values[kept].sum())
-
-
-def _lattice(scores, frame, diameter_um, stretch, problem) -> np.ndarray:
-    """Rows along the tilt axis, `stretch` times nearer than footprints; shifted as a whole."""
-    rows, columns = scores.map_shape
-    corners = frame.from_map(np.array([(0, 0), (0, columns), (rows, 0), (rows, columns)], float))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    height = math.sqrt(3) / 2 * diameter_um / stretch
-    j, i = np.meshgrid(
-        np.arange(-1, (high[1] - low[1]) / height + 1),
-        np.arange(-1, (high[0] - low[0]) / diameter_um + 1),
-        indexing="ij",
-    )
-    lattice = np.stack([low[0] + (i + 0.5 * (j % 2)) * diameter_um, low[1] + j * height], axis=-1)
-    lattice = lattice.reshape(-1, 2)
-
-    def lost(shift: np.ndarray) -> float:
-        values = scores.at(frame.to_map(lattice + shift))
-        return -float(values[values >= problem.options.target_score_threshold].sum())
-
-    found = optimize.minimize(
-        lost, np.zeros(2), method="Nelder-Mead", options=_simplex(np.zeros(2), diameter_um / 2)
-    )
-    return lattice + found.x
-
-
-def _scan(scores, problem, optics) -> np.ndarray:
-    """Fields side by side in the map; each one that scores is shifted to a better place nearby."""
-    axes = [
-        np.arange(side / 2, count, side)
-        for side, count in zip(np.array(FIELD_UM[::-1]) / optics.pixel_um, scores.map_shape)
-    ]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    values = scores.at(grid)
-    grid = grid[(values >= problem.options.target_score_threshold) & (values > 0)]
-    moved = []
-    for start in grid * optics.pixel_um:
-        found = optimize.minimize(
-            lambda point: -float(scores.at(point[None] / optics.pixel_um)[0]),
-            start,
-            method="Nelder-Mead",
-            options=_simplex(start, min(FIELD_UM) / 4),
-        )
-        moved.append(found.x / optics.pixel_um)
-    return np.array(moved).reshape(-1, 2)
-
-
-def _simplex(start: np.ndarray, size_um: float) -> dict:
-    corners = size_um * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
-    return {"initial_simplex": start + corners, "xatol": 0.005, "fatol": 1e-4}
-
-
-# --- measuring -------------------------------------------------------------------------------
 
 
 def measured(labels: np.ndarray, problem: Problem, pixel_nm: float) -> dict[str, float]:
@@ -439,66 +298,124 @@ def small_problems_solved(count: int) -> dict:
     }
 
 
+@dataclass(frozen=True)
+class MapAnswer:
+    """What was measured on one map of the usual size.
+
+    Attributes
+    ----------
+    found : dict
+        What `measure` printed.
+    obvious, unstretched : float
+        Totals of the obvious method; of a lattice of round beams (0 for scans).
+    parts : tuple of Solved or None
+        Of each cut-out, None where the optimum was not proven.
+    """
+
+    problem: Problem
+    found: dict
+    obvious: float
+    unstretched: float
+    parts: tuple[Solved | None, ...]
+
+    @property
+    def proven(self) -> list[Solved]:
+        """Cut-outs with a proven optimum."""
+        return [part for part in self.parts if part is not None]
+
+    def line(self) -> str:
+        """The answer for a person who waits."""
+        shares = (f"{p.chosen / p.optimum:.3f}" if p else "not solved" for p in self.parts)
+        return (
+            f"{self.problem.seed} {self.problem.target:8s} {self.problem.beam_um} um: "
+            f"{self.found['targets']:4d} targets, "
+            f"{self.found['seconds']:5.2f} s, {self.found['memory_gb']:5.2f} GB, "
+            f"{self.found['total'] / max(self.obvious, 1e-9):5.2f} x obvious, of the optimum "
+            + ", ".join(shares)
+        )
+
+
 def maps(seed_start: int, n: int) -> dict:
     """Time, memory, share of the optimum and gain over the obvious method."""
-    usual, ratios = [], []
-    gains: dict[str, list[float]] = {"dense": [], "dense_unstretched": [], "sparse": []}
-    gains |= {"dense_of_optimum": [], "sparse_of_optimum": []}
+    answers = []
     for problem in problems(seed_start, n):
-        optics = problem.optics(USUAL_PIXEL_NM)
-        labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
-        found = measured(labels, problem, USUAL_PIXEL_NM)
-        usual.append(found)
-        scores = scores_of(labels, problem, optics)
-        obvious = obvious_total(scores, problem, optics)
-        mode = "sparse" if problem.sparse else "dense"
-        if obvious > 0:
-            gains[mode].append(found["total"] / obvious)
-        if not problem.sparse:
-            unstretched = obvious_total(scores, problem, optics, stretched=False)
-            if unstretched > 0:
-                gains["dense_unstretched"].append(found["total"] / unstretched)
-        parts = [cut_out(scores, labels, problem, number) for number in range(CUT_OUTS)]
-        answers = [solved(part, problem, optics) for part in parts]
-        proven = [answer for answer in answers if answer is not None]
-        ratios += [answer.chosen / answer.optimum for answer in proven]
-        gains[f"{mode}_of_optimum"] += [
-            answer.optimum / answer.obvious for answer in proven if answer.obvious > 0
-        ]
-        print(
-            f"{problem.seed} {problem.target:8s} {problem.beam_um} um: "
-            f"{found['targets']:4d} targets, "
-            f"{found['seconds']:5.2f} s, {found['memory_gb']:5.2f} GB, "
-            f"{found['total'] / max(obvious, 1e-9):5.2f} x obvious, of the optimum "
-            + ", ".join(
-                "not solved" if answer is None else f"{answer.chosen / answer.optimum:.3f}"
-                for answer in answers
-            ),
-            flush=True,
-        )
+        answers.append(usual_map(problem))
+        print(answers[-1].line(), flush=True)
     large = []
     for problem in problems(seed_start, min(n, LARGE_MAPS)):
         labels = label_map(problem.seed, LARGE_SHAPE, LARGE_PIXEL_NM)
         large.append(measured(labels, problem, LARGE_PIXEL_NM))
         print(f"{problem.seed} {problem.target:8s} large: {large[-1]['seconds']:.2f} s", flush=True)
-    arms_um = [arm for m in usual + large for arm in m["lever_arms_um"] if arm]
+    usual = [answer.found for answer in answers]
     return {
         "maps": n,
-        "seconds_median": round(float(np.median([m["seconds"] for m in usual])), 2),
-        "seconds_max": round(max(m["seconds"] for m in usual), 2),
-        "seconds_large": round(float(np.median([m["seconds"] for m in large])), 2),
-        "seconds_large_max": round(max(m["seconds"] for m in large), 2),
-        "memory_gb": round(max(m["memory_gb"] for m in usual), 3),
-        "memory_gb_large": round(max(m["memory_gb"] for m in large), 3),
-        "solved_exactly": len(ratios),
-        "optimal_ratio_min": round(min(ratios), 4) if ratios else None,
-        "optimal_ratio_mean": round(float(np.mean(ratios)), 4) if ratios else None,
-        **{f"gain_{mode}": _geometric_mean(values) for mode, values in gains.items()},
-        "conflicts": sum(m["conflicts"] for m in usual + large),
+        **_costs(usual, ""),
+        **_costs(large, "_large"),
+        **_shares_of_optimum(answers),
+        **{f"gain_{mode}": _geometric_mean(values) for mode, values in _gains(answers).items()},
+        "conflicts": sum(found["conflicts"] for found in usual + large),
+        **_lever_arms(usual + large),
+    }
+
+
+def usual_map(problem: Problem) -> MapAnswer:
+    """Measure one map of the usual size, and solve parts of it exactly."""
+    optics = problem.optics(USUAL_PIXEL_NM)
+    labels = label_map(problem.seed, USUAL_SHAPE, USUAL_PIXEL_NM)
+    found = measured(labels, problem, USUAL_PIXEL_NM)
+    scores = scores_of(labels, problem, optics)
+    parts = [cut_out(scores, labels, problem, number) for number in range(CUT_OUTS)]
+    return MapAnswer(
+        problem,
+        found,
+        obvious_total(scores, problem.options, optics),
+        0.0 if problem.sparse else obvious_total(scores, problem.options, optics, stretched=False),
+        tuple(solved(part, problem, optics) for part in parts),
+    )
+
+
+def _costs(found: list[dict], of: str) -> dict[str, float]:
+    seconds = [one_map["seconds"] for one_map in found]
+    return {
+        f"seconds{of or '_median'}": round(float(np.median(seconds)), 2),
+        f"seconds{of}_max": round(max(seconds), 2),
+        f"memory_gb{of}": round(max(one_map["memory_gb"] for one_map in found), 3),
+    }
+
+
+def _shares_of_optimum(answers: list[MapAnswer]) -> dict[str, float | None]:
+    shares = [part.chosen / part.optimum for answer in answers for part in answer.proven]
+    return {
+        "solved_exactly": len(shares),
+        "optimal_ratio_min": round(min(shares), 4) if shares else None,
+        "optimal_ratio_mean": round(float(np.mean(shares)), 4) if shares else None,
+    }
+
+
+def _gains(answers: list[MapAnswer]) -> dict[str, list[float]]:
+    """Ratios to the obvious method, by mode."""
+    gains: dict[str, list[float]] = {"dense": [], "dense_unstretched": [], "sparse": []}
+    gains |= {"dense_of_optimum": [], "sparse_of_optimum": []}
+    for answer in answers:
+        mode = "sparse" if answer.problem.sparse else "dense"
+        if answer.obvious > 0:
+            gains[mode].append(answer.found["total"] / answer.obvious)
+        if answer.unstretched > 0:
+            gains["dense_unstretched"].append(answer.found["total"] / answer.unstretched)
+        gains[f"{mode}_of_optimum"] += [
+            part.optimum / part.obvious for part in answer.proven if part.obvious > 0
+        ]
+    return gains
+
+
+def _lever_arms(found: list[dict]) -> dict[str, float | None]:
+    everything_um = [arm_um for one_map in found for arm_um in one_map["lever_arms_um"]]
+    arms_um = [arm_um for arm_um in everything_um if arm_um]
+    return {
         "lever_arm_um_min": round(min(arms_um), 2) if arms_um else None,
         "lever_arm_um_median": round(float(np.median(arms_um)), 2) if arms_um else None,
         "areas_with_geometry_points": len(arms_um),
-        "areas_without": sum(m["lever_arms_um"].count(0) for m in usual + large),
+        "areas_without": everything_um.count(0),
     }
 
 
@@ -513,30 +430,7 @@ def solved(part: np.ndarray, problem: Problem, optics: ExposureOptics) -> Solved
     if not best:
         return None
     chosen = total_score(select_targets(part, NAMES, options, optics))
-    return Solved(best, chosen, obvious_total(scores, problem, optics))
-
-
-def optimum(
-    scores: ScoreMap,
-    options: TargetingOptions,
-    optics: ExposureOptics,
-    nodes_per_beam: float = NODES_PER_BEAM,
-) -> float | None:
-    """Largest total of candidate places.
-
-    None if there is none, if there are too many for the solver, or if it was not proven in time.
-    """
-    candidates = candidate_grid(
-        scores,
-        TiltFrame.of(optics),
-        optics.beam_diameter_um,
-        min(optics.field_um),
-        options.target_score_threshold,
-        nodes_per_beam,
-    )
-    if candidates is None or np.count_nonzero(candidates.scores) > PLACES_SOLVED_MAX:
-        return None
-    return exact_total(candidates, SOLVER_S)
+    return Solved(best, chosen, obvious_total(scores, options, optics))
 
 
 def _geometric_mean(values: list[float]) -> float | None:

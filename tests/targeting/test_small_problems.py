@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.exact_choice import optimum
 from benchmarks.small_problems import NAMES, NODES_PER_BEAM, small_problem
-from benchmarks.targeting import optimum, total_score
+from benchmarks.targeting import total_score
 from space.targeting import select_targets
 from space.targeting.scoring import cell_factor, class_tables, coverage, score_map
 
