@@ -18,8 +18,8 @@ from PIL import Image
 
 from space import pacetomo
 from space.errors import SpaceError
+from space.pictures import to_8_bit
 from space.simulation.run import Plan, ScriptRun, run, run_on_session
-from space.steps.pictures import to_8_bit
 
 from .common import PROJECT
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from space.config import Config, load_config
 from space.lamellae.detector import Detector
+from space.pictures import to_8_bit
 from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation.model import Segmenter
 from space.simulation.judge import match
@@ -114,7 +115,8 @@ def main() -> None:
         model_nm = json.loads(text).get("pixel_size_nm", config.segmentation_pixel_nm)
         config = replace(config, segmentation_model=args.model, segmentation_pixel_nm=model_nm)
     with Image.open(args.picture) as stored:
-        grey = without_marks(np.asarray(stored.convert("RGB")))
+        # Published pictures have any contrast; maps are stretched when a session saves them.
+        grey = to_8_bit(without_marks(np.asarray(stored.convert("RGB"))))
     if args.what == "grid":
         result, boxes = look_at_grid(grey, args.pixel_nm, args.threshold, args.frames, config)
         if args.out:

@@ -17,7 +17,8 @@ import numpy as np
 
 from space.config import Config, load_config
 from space.lamellae.boxes import Box
-from space.lamellae.detector import Detector, to_8_bit
+from space.lamellae.detector import Detector
+from space.pictures import to_8_bit
 
 from . import formats
 from .grid_maps import CROP_PX, MODEL_PIXEL_NM, draw_native_nm, whole_map

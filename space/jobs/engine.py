@@ -20,6 +20,7 @@ from space.images import fingerprint, is_whole_png, read_json_beside, read_png, 
 from space.jobs.marks import ModelMarks
 from space.jobs.records import Job
 from space.jobs.results import result_path
+from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
 
@@ -134,14 +135,14 @@ class Engine:
             say(f"The map does not say its pixel size; {model_nm:g} nm is assumed.")
         scaled = image
         if abs(pixel_nm / model_nm - 1.0) > SAME_PIXEL:
-            scaled = _resized(image, rescaled_shape(image.shape, pixel_nm / model_nm), smooth=True)
+            scaled = resized(image, rescaled_shape(image.shape, pixel_nm / model_nm))
             say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
         progressed()
         labels = segmenter.segment(scaled, progress=lambda share: progressed())
         progressed()
         if labels.shape != image.shape:
-            labels = _resized(labels, image.shape, smooth=False)
+            labels = resized(labels, image.shape, nearest=True)
         names = json.dumps(dict(getattr(segmenter, "labels", {})))
 
         def write(target: Path) -> None:
@@ -296,13 +297,6 @@ def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]
     doubt = verdict or judge_structure(image)
     if doubt:
         say(f"Look at the map before you trust what is found in it: {doubt.seen}. {doubt.causes}.")
-
-
-def _resized(image: np.ndarray, shape: tuple[int, ...], smooth: bool) -> np.ndarray:
-    from PIL import Image
-
-    kind = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), kind), dtype=np.uint8)
 
 
 def _default_config(space_dir: Path) -> Any:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from space.errors import SpaceError
+from space.geometry import rescaled_shape
 from space.lamellae.boxes import (
     Box,
     keep_best,
@@ -23,11 +24,10 @@ from space.lamellae.boxes import (
     window_starts,
 )
 from space.lamellae.network import load_network, run_network
+from space.pictures import resized, to_8_bit
 
 log = logging.getLogger("space.lamellae")
 
-#: Grey levels below and above these percentiles of the map become black and white.
-PERCENTILES = (0.5, 99.5)
 #: A box must be this large to be a lamella, in pixels of the detection scale.
 SMALLEST_BOX_PX = 3.0
 
@@ -37,43 +37,6 @@ class DetectionConfig(Protocol):
 
     detection_pixel_nm: float
     detection_window_px: int
-
-
-def to_8_bit(image: np.ndarray) -> np.ndarray:
-    """Stretch an image of any kind to 0..255 between its percentiles.
-
-    Pixels without data (not finite) become the median. A flat image becomes mid-grey.
-    """
-    image = np.asarray(image)
-    finite = np.isfinite(image)
-    if not finite.any():
-        return np.full(image.shape, 128, np.uint8)
-    # A regular sample of about a million pixels settles a percentile well enough.
-    step = max(1, int(np.sqrt(image.size / 1e6)))
-    sample = image[::step, ::step][finite[::step, ::step]]
-    if sample.size == 0:
-        sample = image[finite]
-    low, middle, high = np.percentile(sample, (PERCENTILES[0], 50.0, PERCENTILES[1]))
-    if high <= low:
-        low, high = float(sample.min()), float(sample.max())
-    if high <= low:
-        return np.full(image.shape, 128, np.uint8)
-    values = image.astype(np.float32)
-    values[~finite] = middle
-    scaled = (values - np.float32(low)) * np.float32(255.0 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def rescale_8_bit(image: np.ndarray, factor: float) -> np.ndarray:
-    """Resample a uint8 image by `factor`, averaging where it becomes smaller."""
-    from PIL import Image
-
-    rows, cols = (max(1, round(n * factor)) for n in image.shape)
-    if (rows, cols) == image.shape:
-        return image
-    return np.asarray(
-        Image.fromarray(image).resize((cols, rows), Image.Resampling.BILINEAR), dtype=np.uint8
-    )
 
 
 def cut_window(image: np.ndarray, row0: int, col0: int, size_px: int, fill: int) -> np.ndarray:
@@ -150,7 +113,8 @@ class Detector:
         Parameters
         ----------
         image : ndarray, shape (rows, cols)
-            Any numeric kind.
+            Maps with 8 bits are taken as they were saved; any others are stretched as maps are
+            for saving.
         pixel_nm : float
             Its pixel size.
         threshold : float
@@ -167,8 +131,8 @@ class Detector:
             raise SpaceError(f"The detection threshold {threshold} is not between 0 and 1.")
         if not pixel_nm > 0:
             raise SpaceError(f"The pixel size {pixel_nm} nm is not positive.")
-        factor = pixel_nm / config.detection_pixel_nm
-        small = rescale_8_bit(to_8_bit(image), factor)
+        picture = image if image.dtype == np.uint8 else to_8_bit(image)
+        small = resized(picture, rescaled_shape(image.shape, pixel_nm / config.detection_pixel_nm))
         size_px = int(config.detection_window_px)
         fill = int(np.median(small))
         overlap = overlap_px(config.detection_pixel_nm, size_px)

@@ -14,6 +14,7 @@ from space.microscope.autodoc import Document, Section
 from space.microscope.mrc import read_header
 from space.microscope.navfile import SavedItem
 from space.microscope.sem import serialem
+from space.pictures import resized
 
 _VIEW_IN_MDOC = 1
 """LowDoseConSet of View: camera set 0, counted from 1 when taken in low dose."""
@@ -138,10 +139,7 @@ def cut_out(
     cut[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     if (rows, columns) == tuple(shape):
         return cut
-    from PIL import Image
-
-    image = Image.fromarray(cut.astype(np.float32), mode="F")
-    large = np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+    large = resized(cut.astype(np.float32), shape)
     return large.round().astype(data.dtype) if data.dtype.kind in "iu" else large
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+
+from space.pictures import block_means, contrast_limits, shrinking_factor
 
 LONGEST_PX = 1800
 WINDOW = 0.8
@@ -33,24 +33,12 @@ def shrink(
     -------
     ndarray of float32 (rows, columns) or (rows, columns, channels)
     """
-    factor = max(1, math.ceil(max(image.shape) / longest_px))
-    row_starts, column_starts = (np.arange(0, size, factor) for size in image.shape)
-    channels = () if table is None else table.shape[1:]
-    small = np.empty((len(row_starts), len(column_starts), *channels), np.float32)
-    across = np.diff(np.append(column_starts, image.shape[1]))
-    across = across.reshape(-1, *(1 for _ in channels))
-    # Row blocks one at a time: a large map must not be copied as float.
-    for index, start in enumerate(row_starts):
-        block = image[start : start + factor]
-        values = block if table is None else table[block]
-        small[index] = np.add.reduceat(values.sum(axis=0, dtype=np.float64), column_starts)
-        small[index] /= across * len(block)
-    return small
+    return block_means(image, shrinking_factor(image.shape, longest_px), table)
 
 
 def limits(image: np.ndarray) -> tuple[float, float]:
     """Return the grey values that are shown black and white."""
-    low, high = (float(value) for value in np.percentile(image[::2, ::2], (0.5, 99.5)))
+    low, high = contrast_limits(image, 0.5, 99.5)
     return (low, high) if high > low else (low - 1, low + 1)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from space.errors import SpaceError
+from space.pictures import block_means, shrinking_factor
 
 LONGEST_PX = 1024
 """Pictures are averaged down to this; a hole should still be 6 pixels wide then."""
@@ -86,7 +87,7 @@ def find_holes(picture: np.ndarray, bright: bool | None = None) -> HoleLattice |
         raise SpaceError(
             "The picture must have rows and columns.", "hole pattern", "Give a 2-D array."
         )
-    factor = max(1, math.ceil(max(picture.shape, default=0) / LONGEST_PX))
+    factor = shrinking_factor(picture.shape, LONGEST_PX)
     small = _flattened(picture, factor)
     if min(small.shape) < 16 or not small.any():
         return None
@@ -114,9 +115,8 @@ def _flattened(picture: np.ndarray, factor: int) -> np.ndarray:
     """Averaged down, without outliers, without what changes slowly over the picture."""
     from scipy.ndimage import gaussian_filter
 
-    rows, columns = (size // factor for size in picture.shape)
-    blocks = picture[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-    small = blocks.mean(axis=(1, 3), dtype=np.float32)
+    rows, columns = (size // factor * factor for size in picture.shape)
+    small = block_means(picture[:rows, :columns], factor)
     if not small.size:
         return small
     low, high = np.percentile(small, (1, 99))

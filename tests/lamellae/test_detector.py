@@ -6,7 +6,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.lamellae import detector
-from space.lamellae.detector import Detector, cut_window, decode, to_8_bit
+from space.lamellae.detector import Detector, cut_window, decode
 
 CONFIG = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=256)
 
@@ -107,15 +107,6 @@ def test_decode_both_kinds_of_output():
     frames, probabilities, classes = decode(direct, 0.3, end_to_end=True)
     assert frames.tolist() == [[8, 7, 12, 13]]
     assert classes.tolist() == [1]
-
-
-def test_stretch_ignores_missing_pixels_and_flat_images():
-    image = np.arange(10000, dtype=np.float32).reshape(100, 100)
-    image[0, 0] = np.nan
-    stretched = to_8_bit(image)
-    assert stretched.min() == 0 and stretched.max() == 255
-    assert 100 < stretched[0, 0] < 155
-    assert (to_8_bit(np.full((5, 5), 7)) == 128).all()
 
 
 def test_missing_weights_are_told(tmp_path):

@@ -20,7 +20,7 @@ from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.settings import Settings
 from space.steps import acquire, grid_names, inference, lamella_list
-from space.steps.pictures import save_for_model, to_8_bit
+from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
 
 
@@ -130,17 +130,6 @@ def test_pixels_that_are_no_numbers_become_dark_and_spoil_no_others(tmp_path):
     picture, _ = read_png(tmp_path / "a.png")
     assert picture.max() == 255 and picture[19:21, 10:15].min() > 80
     assert picture[20, 20] < picture[20, 25]
-
-
-def test_contrast_ignores_hot_pixels_and_survives_darkness():
-    data = np.random.default_rng(1).normal(500, 20, (300, 300)).astype(np.int16)
-    data[3, 3] = 32000
-    grey = to_8_bit(data)
-    assert 100 < grey.mean() < 155 and grey[3, 3] == 255
-    dark = np.zeros((300, 300), np.int16)
-    dark[5, 5] = 7
-    assert to_8_bit(dark)[5, 5] == 255 and to_8_bit(dark)[0, 0] == 0
-    assert not to_8_bit(np.full((4, 4), 9, np.uint16)).any()
 
 
 def test_a_picture_for_a_model_has_its_pixel_size_and_tells_where_it_lies(tmp_path):

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from space.errors import SpaceError
+from space.pictures import block_sums
 from space.settings import WHOLE_LAMELLA
 from space.targeting.options import TargetingOptions
 from space.targeting.scoring.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
@@ -272,26 +273,10 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
         raw = strip.tobytes()
         for table, full, target in masks:
             mask = np.frombuffer(raw.translate(table), np.uint8).reshape(strip.shape)
-            cells = _block_sums(mask, factor)
+            cells = block_sums(mask, factor)
             target[first : first + len(cells)] += cells / full
     classes = labels[factor // 2 :: factor, factor // 2 :: factor]
     return Coverage(wanted, avoided, surface, focusable, classes, factor, (rows, columns))
-
-
-def _block_sums(mask: np.ndarray, factor: int) -> np.ndarray:
-    rows, columns = mask.shape
-    if factor == 1:
-        return mask.astype(np.float32)
-    whole = rows // factor * factor
-    lines = [
-        mask[:whole].reshape(-1, factor, columns).sum(axis=1, dtype=np.uint16)
-        if whole
-        else np.empty((0, columns), np.uint16)
-    ]
-    if whole < rows:
-        lines.append(mask[whole:].sum(axis=0, dtype=np.uint16)[None])
-    starts = np.arange(0, columns, factor)
-    return np.add.reduceat(np.concatenate(lines).astype(np.float32), starts, axis=1)
 
 
 def _table(label_names: dict[str, int], names: Iterable[str]) -> np.ndarray:
