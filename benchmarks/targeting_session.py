@@ -46,9 +46,8 @@ from space.simulation.run import judged
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series
 from space.simulation.truth_worker import TruthWorker
-from space.simulator import Policy, Script, Simulation
+from space.simulator import Exposure, Policy, Script, Simulation
 from space.simulator.column import INSTRUMENT_FOLDER
-from space.simulator.program.session import Exposure
 from space.simulator.specimen import Grid
 
 from .common import PROJECT, parser, report

@@ -32,6 +32,7 @@ from space.lamellae.boxes import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
 from space.settings import Settings
+from space.simulator import Policy
 from space.simulator.column import (
     INSTRUMENT_FOLDER,
     InstrumentError,
@@ -43,7 +44,7 @@ from space.simulator.formats import autodoc as simulated_autodoc
 from space.simulator.formats import mdoc as simulated_mdoc
 from space.simulator.formats import mrc as simulated_mrc
 from space.simulator.formats import navfile as simulated_navfile
-from space.simulator.program import policy
+from space.simulator.program import PolicyError
 from space.steps import grid_names, identity, inference, lamella_list, map_facts, target_facts
 from space.targeting import choice_file
 from tests.foreign_files import (
@@ -306,7 +307,7 @@ READERS = {
         read_constants, "c.py", (ROOT / "SPACEtomo_config.py").read_bytes(), (OSError,)
     ),
     # the simulated microscope
-    "answers": Reader(policy.Policy.from_file, "a.toml", ANSWERS, (policy.PolicyError,)),
+    "answers": Reader(Policy.from_file, "a.toml", ANSWERS, (PolicyError,)),
     "instrument": Reader(
         load_instrument,
         "i.toml",

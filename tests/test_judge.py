@@ -18,7 +18,7 @@ from space.settings import Settings
 from space.simulation import double_exposure, judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
 from space.simulator.column import load_instrument
-from space.simulator.imaging import camera
+from space.simulator.imaging import View, px_to_grid
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import TargetingOptions, class_tables
 
@@ -280,8 +280,8 @@ def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
     instrument = load_instrument(name)
     optics = instrument.optics()
     record = next(area.mag_index for area in instrument.areas if area.letter == "R")
-    seen = camera.View(mag_index=record, binning=4, shape=(100, 100), stage_um=(0.0, 0.0))
-    x, y = camera.px_to_grid(optics, seen)[:, 0]
+    seen = View(mag_index=record, binning=4, shape=(100, 100), stage_um=(0.0, 0.0))
+    x, y = px_to_grid(optics, seen)[:, 0]
     rotation_deg = optics.entry(record).rotation_deg
     angle = columns_on_stage_deg(rotation_deg, instrument.stage.invert_x)
     apart = (np.degrees(np.arctan2(y, x)) - angle) % 180

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from space.simulator.imaging.pictures import Exposure
+    from space.simulator import Exposure
 
 DOSE_PIXEL_UM = 0.02
 """Pixel in which the specimen is divided to count what two tilt series have exposed."""

@@ -23,8 +23,8 @@ from space.simulation.series_truth import by_series, defocus_errors_um, off_lame
 from space.targeting import TargetingOptions, class_tables
 
 if TYPE_CHECKING:
+    from space.simulator import Exposure
     from space.simulator.formats.navfile import NavItem
-    from space.simulator.imaging.pictures import Exposure
     from space.simulator.specimen import Grid
 
 FOUND_WITHIN_UM = 12.0

@@ -126,7 +126,7 @@ def policy_of(answers: Path | None) -> Policy | None:
     if answers is None:
         return None
     from space.simulator import Policy
-    from space.simulator.program.policy import PolicyError
+    from space.simulator.program import PolicyError
 
     try:
         return Policy.from_file(answers)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from space.simulation.double_exposure import series_of
 
 if TYPE_CHECKING:
-    from space.simulator.imaging.pictures import Exposure
+    from space.simulator import Exposure
     from space.simulator.specimen import Lamella
 
 Point = tuple[float, float]

@@ -8,7 +8,7 @@ import pytest
 from space.microscope.requirements import COMMANDS, LOWEST_VERSION
 from space.simulator import Simulation
 from space.simulator.column import Installation
-from space.simulator.python.argkeys import command_table
+from space.simulator.python import command_table
 from tests.simulator.fakes import SpotGrid
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,11 +15,10 @@ from space import pacetomo
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.simulation.scripts import with_settings
 from space.simulation.truth_worker import TruthWorker
-from space.simulator import Policy, ScriptResult
+from space.simulator import Exposure, Policy, Script, ScriptResult
 from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc
 from space.simulator.keeping import Setup, open_session, pictures
-from space.simulator.program.session import Exposure, Script
 from space.simulator.specimen import Grid
 from tests.workflow.bench import ROOT, let_truth_answer, without_lamella_pictures
 

@@ -17,9 +17,8 @@ import pytest
 from space.simulation.bench import Bench, make_project
 from space.simulation.scripts import with_settings
 from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
-from space.simulator import Script
+from space.simulator import Exposure, Script
 from space.simulator.column import INSTRUMENT_FOLDER
-from space.simulator.program.session import Exposure
 from space.simulator.specimen import LABELS
 from tests.workflow.bench import ROOT, cached_grid, make_bench, without_lamella_pictures
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from space.simulator.formats import navfile
-from space.simulator.montage import assembly as montage
-from space.simulator.program.files import read_mdoc
+from space.simulator.program import read_mdoc
 
 OVERVIEW_BINNING = 2
+BINNING_OF_OVERVIEWS = "space.simulator.montage.assembly.overview_binning"
 
 
 def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, monkeypatch):
-    monkeypatch.setattr(montage, "overview_binning", lambda size, limit=0: OVERVIEW_BINNING)
+    monkeypatch.setattr(BINNING_OF_OVERVIEWS, lambda size, limit=0: OVERVIEW_BINNING)
     session = bench(stage_error_um=0.0)
     session.place_lamellae()
     assert session.run(2).ok
@@ -36,7 +36,7 @@ def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, mon
 
 @pytest.mark.parametrize(("instrument", "counted"), [("krios_300kv", 2), ("talos_200kv", 1)])
 def test_virtual_views_are_what_the_camera_takes(bench, monkeypatch, instrument, counted):
-    monkeypatch.setattr(montage, "overview_binning", lambda size, limit=0: OVERVIEW_BINNING)
+    monkeypatch.setattr(BINNING_OF_OVERVIEWS, lambda size, limit=0: OVERVIEW_BINNING)
     session = bench(instrument=instrument, stage_error_um=0.0)
     session.place_lamellae()
     assert session.run(4, max_targets=3).ok

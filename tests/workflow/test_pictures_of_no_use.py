@@ -6,7 +6,6 @@ import pytest
 
 from space.microscope import montage
 from space.simulator.column import INSTRUMENT_FOLDER
-from space.simulator.program import session as simulated_session
 
 NO_VALVES = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
 
@@ -50,7 +49,7 @@ def test_beam_that_is_lost_in_a_montage_costs_that_lamella(bench, silent_valves,
         simulated.scope.valve_open = not lost
 
     monkeypatch.setattr(montage, "_prepare_file", begin)
-    monkeypatch.setattr(simulated_session, "before_picture", screen_down)
+    monkeypatch.setattr("space.simulator.program.session.before_picture", screen_down)
     result = session.run(2)
     assert result.ok, result.error
     assert (

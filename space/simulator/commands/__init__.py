@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from space.simulator.python.command_types import Command, Commands
 
+__all__ = ["all_commands", "command_groups"]
+
 
 @lru_cache(maxsize=1)
 def command_groups() -> tuple[ModuleType, ...]:

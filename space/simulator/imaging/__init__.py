@@ -1,1 +1,7 @@
-"""From the specimen to a picture: electrons, contrast transfer, dose, damage, camera, buffers."""
+"""From the specimen to a picture: electrons, contrast transfer, damage, camera."""
+
+from space.simulator.imaging.camera import View, px_to_grid
+from space.simulator.imaging.images import Image
+from space.simulator.imaging.pictures import Exposure
+
+__all__ = ["Exposure", "Image", "View", "px_to_grid"]

@@ -1,1 +1,22 @@
-"""What SerialEM measures, measured on simulated pictures."""
+"""What is measured on pictures: shifts, focus, eucentric height, holes and squares.
+
+Each module is public: it has one measurement.
+"""
+
+from space.simulator.measuring import (
+    alignment,
+    ctf_fit,
+    eucentricity,
+    focusing,
+    hole_finder,
+    square_finder,
+)
+
+__all__ = [
+    "alignment",
+    "ctf_fit",
+    "eucentricity",
+    "focusing",
+    "hole_finder",
+    "square_finder",
+]

@@ -1,1 +1,5 @@
-"""Montages: where pieces go, how they are aligned and assembled."""
+"""Montages: how pieces are laid out, aligned and assembled."""
+
+from space.simulator.montage.layout import Layout, Pieces
+
+__all__ = ["Layout", "Pieces"]

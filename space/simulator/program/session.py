@@ -26,10 +26,13 @@ from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging.camera import Camera
 from space.simulator.imaging.images import Buffers, Image
 from space.simulator.imaging.pictures import Darkroom, Exposure, Sight, footprint, intensity, look
+from space.simulator.montage.settings import MontageSettings
 from space.simulator.program.acquire_state import AcquireState
 from space.simulator.program.children import Children
 from space.simulator.program.exposure_notes import exposure_entries
+from space.simulator.program.files import FileTable
 from space.simulator.program.frames import FrameNaming
+from space.simulator.program.navigator import Navigator
 from space.simulator.program.policy import Dialog, Keyboard, Policy, ask_yes_no
 from space.simulator.program.variables import Variables
 from space.simulator.program.workbench import Workbench
@@ -165,10 +168,6 @@ class Session(Hardware):
         faults: Faults | None = None,
         installation: Installation = NEWEST,
     ) -> None:
-        from space.simulator.montage.settings import MontageSettings
-        from space.simulator.program.files import FileTable
-        from space.simulator.program.navigator import Navigator
-
         self.directory = Path(directory)
         self.seed = seed
         self.random_source = RandomSource(seed)
