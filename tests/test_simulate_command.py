@@ -138,7 +138,7 @@ def test_a_script_on_a_session_is_told_of_contradictions_and_of_nothing_else(beg
 
 def test_where_there_is_no_session_nothing_goes_on(in_folder, capsys):
     assert main(["simulate", "--out", "out", "--resume"]) == 2
-    assert "no simulated session to go on with" in capsys.readouterr().err
+    assert "no simulated session to continue" in capsys.readouterr().err
     assert not (in_folder / "out").exists()
 
 
@@ -220,7 +220,7 @@ def test_a_folder_of_other_files_is_left_alone(in_folder, capsys):
     (in_folder / "out").mkdir()
     (in_folder / "out" / "thesis.txt").write_text("all of it", encoding="utf-8")
     assert main(["simulate", "--out", "out", "--script", mine, *SMALL]) == 2
-    assert "files that are not of a simulation" in capsys.readouterr().err
+    assert "files that were not made by a simulation" in capsys.readouterr().err
     assert [path.name for path in (in_folder / "out").iterdir()] == ["thesis.txt"]
 
 

@@ -1,8 +1,8 @@
-"""What a simulated session is to do: planned anew, or as the session in a folder was begun.
+"""Plans of simulated sessions: a new one, or the one that the session in a folder was begun with.
 
-What the session is made of stands in its `setup.json` (`space.simulator.keeping`) and never
-changes. What is done with it (level, scripts, settings ...) is kept in the marker of its folder;
-it may be changed when the session goes on.
+What the session consists of is in its `setup.json` (`space.simulator.keeping`) and never changes.
+What is done with it (level, scripts, settings ...) is kept in the marker file of its folder, and
+can be changed when the session is continued.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from space.simulator.specimen.labels import LamellaKind
 
 MARKER = "SPACE_simulation.json"
-"""Names a folder as one that a simulation made and may empty again; keeps its plan."""
+"""Marks a folder as made by a simulation, which may empty it again; holds the plan."""
 
 GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
 
 MADE_OF = ("seed", "grids", "lamellae", "kinds", "within_um", "instrument", "serialem")
-"""What the session is made of, which stays as it is."""
+"""What the session consists of, which never changes."""
 
 _OPTIONS = {"within_um": "--within"}
 _PATHS = ("space_dir", "script", "primary", "after", "answers")
@@ -155,12 +155,12 @@ def refuse_contradictions(folder: Path, given: Mapping[str, Any]) -> None:
         raise SpaceError(
             f"The session in this folder was begun with other values: {', '.join(wrong)}.",
             str(folder),
-            "Leave them out to go on with it, or begin another one in another folder.",
+            "Leave these options out to continue it, or begin a session in another folder.",
         )
 
 
 def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
-    """Give the plan to go on with a session: as it was begun, with what is given now.
+    """Give the plan to continue a session: as it was begun, with what is given now.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
 
     if not is_session(out):
         raise SpaceError(
-            "There is no simulated session to go on with.",
+            "There is no simulated session to continue.",
             str(out),
             "Leave out --resume to begin one, or correct --out.",
         )
@@ -200,7 +200,7 @@ def prepare_folder(plan: Plan) -> None:
     if out.exists() and any(out.iterdir()):
         if not marker.exists():
             raise SpaceError(
-                "The folder holds files that are not of a simulation.",
+                "The folder holds files that were not made by a simulation.",
                 str(out),
                 "Choose another folder with --out, or empty this one.",
             )
@@ -248,9 +248,9 @@ def _kept(out: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, TypeError, AttributeError, SyntaxError) as error:
         raise SpaceError(
-            f"It cannot be read how this session was begun: {error}.",
+            f"The plan of this session cannot be read: {error}.",
             str(out / MARKER),
-            "Begin a new one without --resume.",
+            "Begin a new session without --resume.",
         ) from None
 
 

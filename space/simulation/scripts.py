@@ -1,4 +1,4 @@
-"""Texts of scripts: read, and changed at the top as a person would in the editor."""
+"""Reads scripts, and changes the settings at their top as a user does in the editor."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def read_script(path: Path, option: str = "") -> str:
     ----------
     path : Path
     option : str
-        What the message calls it by, such as ``--script``.
+        Name of the option in messages, such as ``--script``.
 
     Raises
     ------
     SpaceError
-        If there is no such file, or it is no text.
+        If there is no such file, or it is not text.
     """
     where = f"{option} {path}".strip()
     try:
@@ -32,7 +32,7 @@ def read_script(path: Path, option: str = "") -> str:
     except OSError as error:
         raise SpaceError(f"The file cannot be read: {error.strerror}.", where) from None
     except UnicodeDecodeError:
-        raise SpaceError("The file is no text in UTF-8.", where, "Save it as UTF-8.") from None
+        raise SpaceError("The file is not UTF-8 text.", where, "Save it as UTF-8.") from None
 
 
 def has_setting(text: str, name: str) -> bool:
@@ -64,7 +64,7 @@ def with_settings(text: str, values: Mapping[str, Any]) -> str:
 
 
 def with_own_settings(text: str, values: Mapping[str, Any]) -> str:
-    """Change those of the settings that the script has; a script of someone else may lack them."""
+    """Change only settings that the script has; scripts of others may lack some."""
     return with_settings(text, {n: v for n, v in values.items() if has_setting(text, n)})
 
 
