@@ -104,15 +104,22 @@ def _share(part: int, whole: int) -> float | None:
 
 def main() -> None:
     """Command line."""
-    args = model_parser(__doc__.splitlines()[0], n=20).parse_args()
+    command_line = model_parser(__doc__.splitlines()[0], n=20)
+    command_line.add_argument(
+        "--appearance", choices=("plain", "real"), default="plain", help="how lamellae look"
+    )
+    args = command_line.parse_args()
     config = load_config(PROJECT)
     folder = args.model or config.segmentation_model
     description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     pixel_nm = float(description.get("pixel_size_nm", config.segmentation_pixel_nm))
     segmenter = Segmenter(folder, config.segmentation_folds)
     seeds = range(args.seed_start, args.seed_start + args.n)
-    result = measure(segmenter, pixel_nm, seeds, fixed_conditions(args))
-    report({"maps": args.n, "pixel_nm": pixel_nm, **result}, args.json)
+    fixed = {"look": args.appearance, **fixed_conditions(args)}
+    result = measure(segmenter, pixel_nm, seeds, fixed)
+    report(
+        {"maps": args.n, "appearance": args.appearance, "pixel_nm": pixel_nm, **result}, args.json
+    )
 
 
 if __name__ == "__main__":

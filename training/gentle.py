@@ -24,8 +24,6 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.loss.robust_ce_loss import RobustCrossEntropyLoss
 from torch import Tensor, nn
 
-_LIGHTEST, _HEAVIEST = 0.5, 4.0
-
 
 def gentle_transforms(
     patch_size,
@@ -87,23 +85,6 @@ def gentle_transforms(
         DownsampleSegForDSTransform(ds_scales=deep_supervision_scales),
     ]
     return ComposeTransforms(transforms)
-
-
-def class_weights(shares: np.ndarray) -> np.ndarray:
-    """Weights for cross entropy: rare classes count more, within limits.
-
-    Parameters
-    ----------
-    shares : (n,) float array
-        Of all pixels, by class.
-
-    Returns
-    -------
-    weights : (n,) float array
-        Root of the median share over the share, clipped.
-    """
-    shares = np.maximum(shares, 1e-9)
-    return np.clip(np.sqrt(np.median(shares) / shares), _LIGHTEST, _HEAVIEST)
 
 
 def weigh_classes(loss: nn.Module, weights: np.ndarray) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from space.simulator.specimen import LABEL, Grid, Lamella, Site
+from space.simulator.specimen import LABEL, Grid, Lamella, Site, draw_appearance
 
 from .recording import (
     NOISE_NM,
@@ -55,6 +56,14 @@ class Conditions:
         Stitching and charging faults.
     haze : float
         Share of inelastically scattered electrons that no filter removed.
+    pedestal : float
+        Grey of what is opaque, as a share of vacuum: bulk is seldom black in displayed pictures.
+    light : float
+        Change of the illumination over the map; 0.5 is from 0.75 to 1.25.
+    smooth_px : float
+        Width of the filter of a picture that was denoised or binned, in pixels of the camera.
+    clip : (low, high)
+        Percentiles between which grey levels are stretched; the rest is black or white.
     """
 
     noise: float = 1.0
@@ -67,6 +76,14 @@ class Conditions:
     tile_um: tuple[float, float] = (9.0, 13.0)
     faulty: bool = False
     haze: float = 0.0
+    pedestal: float = 0.0
+    light: float = 0.0
+    smooth_px: float = 0.0
+    clip: tuple[float, float] = (0.1, 99.9)
+
+
+Look = Literal["plain", "real"]
+"""How a lamella looks: told by brightness, or as in pictures of real lamellae."""
 
 
 def draw_conditions(rng) -> Conditions:
@@ -89,8 +106,21 @@ def draw_conditions(rng) -> Conditions:
     )
 
 
+def draw_real_conditions(rng) -> Conditions:
+    """Draw conditions as pictures of real lamellae have them, those on a screen too."""
+    clipped = (rng.uniform(0.0, 3.0), 100 - float(np.exp(rng.uniform(np.log(0.05), np.log(25)))))
+    return replace(
+        draw_conditions(rng),
+        noise=float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
+        pedestal=float(rng.uniform(0.05, 0.25) if rng.random() < 0.25 else rng.uniform(0, 0.02)),
+        light=float(rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0),
+        smooth_px=float(rng.uniform(0.5, 1.5) if rng.random() < 0.25 else 0.0),
+        clip=clipped if rng.random() < 0.5 else (0.1, 99.9),
+    )
+
+
 def lamella_map(
-    seed: int, pixel_nm: float = MODEL_PIXEL_NM, **fixed
+    seed: int, pixel_nm: float = MODEL_PIXEL_NM, look: Look = "plain", **fixed
 ) -> tuple[np.ndarray, np.ndarray]:
     """A map of one lamella.
 
@@ -101,6 +131,8 @@ def lamella_map(
         (`training.seeds`).
     pixel_nm : float
         Of the map.
+    look : str
+        ``plain`` or ``real``.
     **fixed
         Fields of `Conditions` that are given instead of drawn.
 
@@ -112,8 +144,14 @@ def lamella_map(
     kind = str(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
     grid = Grid.make(seed, 1, kinds=[kind])
     site = _drawn_site(rng, grid, seed)
+    if look == "real":
+        looks = draw_appearance(np.random.default_rng([102, seed]), kind)
+        site = replace(site, contrast=1.0, looks=looks)
+        conditions = draw_real_conditions(rng)
+    else:
+        conditions = draw_conditions(rng)
     grid = replace(grid, lamellae=(Lamella.at(site),))
-    conditions = replace(draw_conditions(rng), **fixed)
+    conditions = replace(conditions, **fixed)
 
     margin = rng.uniform((3.0, 2.5), (13.0, 11.0))
     a = np.deg2rad(conditions.rotation_deg)
@@ -160,11 +198,16 @@ def _recorded(rng, grid, center, angle, extent_um, pixel_nm, c: Conditions):
     seen = with_tile_faults(seen, tiles)
     if c.faulty:
         seen *= uneven_light(rng, taken_shape, 0.06)
+    if c.light:
+        seen *= _slanting_light(rng, taken_shape, c.light)
     missing = np.isnan(seen)
-    seen = exposed(rng, np.nan_to_num(seen), c.noise * NOISE_NM / taken_nm)
+    seen = c.pedestal + (1 - c.pedestal) * np.nan_to_num(seen)
+    seen = exposed(rng, seen, c.noise * NOISE_NM / taken_nm)
+    if c.smooth_px:
+        seen = ndimage.gaussian_filter(seen, c.smooth_px)
     if missing.any():
         seen[missing] = rng.choice([0.0, np.median(seen)])
-    picture = to_bytes(seen)
+    picture = to_bytes(seen, *c.clip)
     if taken_shape != shape:
         picture = np.asarray(
             Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BILINEAR)
@@ -185,6 +228,15 @@ def _recorded(rng, grid, center, angle, extent_um, pixel_nm, c: Conditions):
         if tile.missing:
             labels[slice(*tile.rows), slice(*tile.cols)] = LABEL["background"]
     return (picture, labels) if rng.random() < 0.7 else _framed(rng, picture, labels)
+
+
+def _slanting_light(rng, shape: tuple[int, int], change: float) -> np.ndarray:
+    """Illumination that rises from one side of the map to the other."""
+    angle = rng.uniform(0, 2 * np.pi)
+    rows = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None]
+    cols = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None]
+    along = rows * np.float32(np.sin(angle)) + cols * np.float32(np.cos(angle))
+    return 1 + np.float32(change) * along
 
 
 def _focused(seen: np.ndarray, c: Conditions) -> np.ndarray:

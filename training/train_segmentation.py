@@ -26,6 +26,7 @@ from space.models.card import CARD, SIMULATED
 from space.weights import load_checkpoint
 
 from . import formats
+from .losses import class_weights
 from .records import read_record, versions, write_record
 from .seeds import parts_for_training
 
@@ -231,7 +232,7 @@ def train(
         trainer.get_training_transforms = gentle.gentle_transforms
         if schedule.balanced:
             shares = formats.class_shares(data, training)
-            gentle.weigh_classes(trainer.loss, gentle.class_weights(shares))
+            gentle.weigh_classes(trainer.loss, class_weights(shares))
     trainer.optimizer = torch.optim.AdamW(
         trainer.network.parameters(), lr=schedule.rate, weight_decay=1e-4, eps=1e-5
     )

@@ -11,6 +11,7 @@ import numpy as np
 from . import texture
 
 if TYPE_CHECKING:
+    from space.simulator.specimen.appearance import Appearance
     from space.simulator.specimen.labels import LamellaKind
 
 MARGIN_ALONG_UM = 5.0
@@ -45,6 +46,8 @@ class Site:
         Factor on how often rare things occur in the lamella; 1 is what pictures show.
     contrast : float
         Factor on how much what is in the lamella differs from its surroundings.
+    looks : Appearance, optional
+        How the lamella looks; without it, plain: yeast whose organelles are told by brightness.
     """
 
     number: int
@@ -61,6 +64,7 @@ class Site:
     slit_length_um: float
     abundance: float = 1.0
     contrast: float = 1.0
+    looks: Appearance | None = None
 
     @property
     def site_from_grid(self) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""Weights of classes, and the loss of a segmentation network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LIGHTEST, _HEAVIEST = 0.5, 4.0
+
+
+def class_weights(shares: np.ndarray) -> np.ndarray:
+    """Weights for cross entropy: rare classes count more, within limits.
+
+    Parameters
+    ----------
+    shares : (n,) float array
+        Of all pixels, by class.
+
+    Returns
+    -------
+    weights : (n,) float array
+        Root of the median share over the share, clipped.
+    """
+    shares = np.maximum(shares, 1e-9)
+    return np.clip(np.sqrt(np.median(shares) / shares), _LIGHTEST, _HEAVIEST)
+
+
+def supervised_loss(
+    outputs: list[Tensor], labels: Tensor, weights: Tensor | None, ignored: int
+) -> Tensor:
+    """Cross entropy and soft Dice at all resolutions of a U-Net, finer ones twice as heavy each.
+
+    Parameters
+    ----------
+    outputs : list of (n, classes, rows, columns) tensors
+        Logits, from full resolution on, each half as large as the one before.
+    labels : (n, rows, columns) int64 tensor
+    weights : (classes,) tensor, optional
+        Of classes in the cross entropy.
+    ignored : int
+        Label of pixels that do not count.
+    """
+    total, weight_sum = 0.0, 0.0
+    for level, logits in enumerate(outputs):
+        weight = 0.5**level
+        step = labels.shape[1] // logits.shape[2]
+        total = total + weight * _loss(logits.float(), labels[:, ::step, ::step], weights, ignored)
+        weight_sum += weight
+    return total / weight_sum
+
+
+def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None, ignored: int) -> Tensor:
+    from torch.nn import functional
+
+    entropy = functional.cross_entropy(logits, labels, weight=weights, ignore_index=ignored)
+    counted = (labels != ignored).unsqueeze(1)
+    chances = logits.softmax(1) * counted
+    truth = functional.one_hot(labels.clamp(max=logits.shape[1] - 1), logits.shape[1])
+    truth = truth.permute(0, 3, 1, 2) * counted
+    # Over the whole batch, so that a class missing from one patch does not spoil its Dice.
+    both = (chances * truth).sum((0, 2, 3))
+    size = chances.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    present = truth.sum((0, 2, 3)) > 0
+    dice = (2 * both + 1) / (size + 1)
+    return entropy + 1 - dice[1:][present[1:]].mean()
