@@ -112,6 +112,7 @@ def draw_real_conditions(rng) -> Conditions:
     return replace(
         draw_conditions(rng),
         noise=float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
+        native_nm=float(np.exp(rng.uniform(*np.log((12, 40) if rng.random() < 0.35 else (2, 10))))),
         pedestal=float(rng.uniform(0.05, 0.25) if rng.random() < 0.25 else rng.uniform(0, 0.02)),
         light=float(rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0),
         smooth_px=float(rng.uniform(0.5, 1.5) if rng.random() < 0.25 else 0.0),

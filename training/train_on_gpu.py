@@ -4,7 +4,7 @@ python -m training.train_on_gpu --minutes 8 --processes 14 --out RUN
 python -m training.train_on_gpu --out RUN --ship models/lamella_segmentation
 
 The network, its normalisation and its files are nnU-Net's small plan of the shipped model with
-`FEATURES`; what differs from `training.train_segmentation` is that no data set is written: maps
+other levels; what differs from `training.train_segmentation` is that no data set is written: maps
 stay in the GPU's memory, patches are cut out and varied there. It ends by the clock and saves every
 minute, so a machine lent for a quarter of an hour is enough. It sees training seeds only; accuracy
 is measured by `benchmarks.segmentation_accuracy`.
@@ -31,6 +31,7 @@ from space.simulator.specimen import LABELS
 from space.weights import load_checkpoint
 
 from . import formats
+from .lamella_maps import MODEL_PIXEL_NM
 from .losses import class_weights, supervised_loss
 from .patches import IGNORED, PatchPool, varied
 from .records import read_record, versions, write_record
@@ -38,13 +39,11 @@ from .stream import MapStream
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "models" / "lamella_segmentation"
 CONFIGURATION = "2d"
-#: A seventh level sees 1 µm of surroundings in each of its pixels: whole cells with their walls.
-FEATURES = (16, 32, 64, 128, 192, 192, 192)
-PATCH_PX = 640
 _WEIGHTS, _RECORD, _PLANS = "weights.pth", "record.json", "plans.json"
 _SAVE_EVERY_S = 60.0
 _WARM_UP = 0.04
 _AVERAGED_OVER = 400  # steps
+_SUPERVISED = 5  # levels
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,14 @@ class Run:
         Training starts when so many are there.
     most_maps : int
         That are drawn.
+    most_steps : int
+        After which it ends before the time is over.
+    features : tuple of int
+        Of each level of the network. A seventh level has pixels of 0.8 µm: it sees whole cells.
+    patch_px : int
+        Side of a patch, and of the tiles in which the model is used.
+    pixel_nm : float
+        Of the maps.
     """
 
     minutes: float
@@ -77,17 +84,21 @@ class Run:
     balanced: float = 0.6
     first_maps: int = 14
     most_maps: int = 1500
+    most_steps: int = 1_000_000
+    features: tuple[int, ...] = (16, 32, 64, 128, 192, 192, 192)
+    patch_px: int = 640
+    pixel_nm: float = MODEL_PIXEL_NM
 
 
-def plans_with(features: tuple[int, ...], template: dict[str, Any]) -> dict[str, Any]:
-    """nnU-Net plans like the template's with another number of levels and features."""
+def plans_of(run: Run, template: dict[str, Any]) -> dict[str, Any]:
+    """nnU-Net plans like the template's with the levels, features and tiles of a run."""
     plans = copy.deepcopy(template)
     configuration = plans["configurations"][CONFIGURATION]
-    configuration["patch_size"] = [PATCH_PX, PATCH_PX]
-    n = len(features)
+    configuration["patch_size"] = [run.patch_px, run.patch_px]
+    n = len(run.features)
     configuration["architecture"]["arch_kwargs"].update(
         n_stages=n,
-        features_per_stage=list(features),
+        features_per_stage=list(run.features),
         kernel_sizes=[[3, 3]] * n,
         strides=[[1, 1]] + [[2, 2]] * (n - 1),
         n_conv_per_stage=[2] * n,
@@ -136,7 +147,7 @@ def train(run: Run, out: Path, device: str) -> None:
     """Train until the time is over; weights and record lie in `out`."""
     start = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    plans = plans_with(FEATURES, json.loads((TEMPLATE / _PLANS).read_text(encoding="utf-8")))
+    plans = plans_of(run, json.loads((TEMPLATE / _PLANS).read_text(encoding="utf-8")))
     write_text_atomic(out / _PLANS, json.dumps(plans, indent=1))
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
@@ -144,12 +155,12 @@ def train(run: Run, out: Path, device: str) -> None:
     average = {name: value.detach().clone() for name, value in network.named_parameters()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=run.rate, weight_decay=1e-4, eps=1e-5)
     generator = torch.Generator(device).manual_seed(0)
-    pool = PatchPool(device, PATCH_PX, np.random.default_rng(0))
-    stream = MapStream(run.processes)
+    pool = PatchPool(device, run.patch_px, np.random.default_rng(0))
+    stream = MapStream(run.processes, pixel_nm=run.pixel_nm)
     total_s, saved, step, losses = 60 * run.minutes, start, 0, []
     weights: Tensor | None = None
     try:
-        while (progress := (time.monotonic() - start) / total_s) < 1:
+        while step < run.most_steps and (progress := (time.monotonic() - start) / total_s) < 1:
             if step % 10 == 0 and len(pool) < run.most_maps:
                 for drawn in stream.ready(wait_s=5.0 if len(pool) < run.first_maps else 0.0):
                     pool.add(drawn)
@@ -167,7 +178,9 @@ def train(run: Run, out: Path, device: str) -> None:
             )
             with torch.autocast(device.split(":")[0], torch.bfloat16):
                 outputs = network(seen)
-            loss = supervised_loss(outputs[:5], labels, weights if balanced else None, IGNORED)
+            loss = supervised_loss(
+                outputs[:_SUPERVISED], labels, weights if balanced else None, IGNORED
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 12)
@@ -197,8 +210,8 @@ def _save(out: Path, run: Run, average, pool: PatchPool, losses, step: int) -> N
     finite = all(bool(value.isfinite().all()) for value in half.values())
     record = {
         "model": "lamella segmentation",
-        "pixel_nm": 12.0,
-        "run": {**asdict(run), "steps": step, "patch_px": PATCH_PX, "finite": finite},
+        "pixel_nm": run.pixel_nm,
+        "run": {**asdict(run), "steps": step, "finite": finite},
         "training_seeds": formats.as_ranges(pool.seeds),
         "loss": losses[:: max(1, len(losses) // 60)],
         "versions": versions("torch", "numpy", "scipy"),
@@ -211,6 +224,7 @@ def ship(out: Path, target: Path) -> None:
     plans = json.loads((out / _PLANS).read_text(encoding="utf-8"))
     description = json.loads((TEMPLATE / "dataset.json").read_text(encoding="utf-8"))
     record = read_record(out / _RECORD)
+    description["pixel_size_nm"] = record["pixel_nm"]
     description["numTraining"] = sum(last - first + 1 for first, last in record["training_seeds"])
     checkpoint = load_checkpoint(TEMPLATE / "fold_0" / "checkpoint_final.pth")
     network = network_of(plans).half()
