@@ -139,7 +139,7 @@ def paint_rough_coating(
     mask = (outline > 0) & ~missing
     thick = rng.uniform(1.0, 3.2)
     wrinkles = np.abs(canvas.noise(0.3, site.seed + 43))
-    rough = rng.uniform(0.1, 0.7)
+    rough = rng.uniform(0.2, 0.7) if rng.random() < 0.5 else rng.uniform(0.0, 0.2)
     grain = 1 + 0.15 * fine + np.float32(rough) * (wrinkles - 0.8)
     tau[mask] = (thick * np.clip(grain, 0.25, 2))[mask]
     canvas.labels[mask] = LABEL["coating"]
