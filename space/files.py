@@ -95,6 +95,15 @@ def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES, follow_links: bool = 
     return parse_json(read_bytes_bounded(path, limit, follow_links).decode("utf-8-sig"))
 
 
+def read_json_or_empty(path: Path) -> dict[str, Any]:
+    """Return the table in a JSON file; empty if there is no file, or nothing whole in it."""
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def parse_json(text: str, odd_numbers: bool = False) -> Any:
     """Read JSON from outside; everything that is wrong with it is a ValueError.
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import atomic_path, read_bytes_bounded, read_json, write_text_atomic
+from space.files import atomic_path, read_bytes_bounded, read_json_or_empty, write_text_atomic
 
 LARGEST_PICTURE_MPX = 400.0
 """A picture with more pixels is none of ours: reading it could take all the memory there is."""
@@ -300,11 +300,7 @@ def write_json_beside(path: Path, values: dict[str, Any]) -> None:
 
 def read_json_beside(path: Path) -> dict[str, Any]:
     """Return the content of the JSON file beside a picture; empty if missing or not whole."""
-    try:
-        values = read_json(json_path(path))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    return read_json_or_empty(json_path(path))
 
 
 def _read_stable(path: Path) -> bytes:

@@ -72,7 +72,7 @@ EXAMPLES = 40 if settings.default.derandomize else 400
 
 
 OPENS = re.compile(
-    r"\b(open|read_text|read_bytes|read_bytes_bounded|read_json|parse_json|loads)\("
+    r"\b(open|read_text|read_bytes|read_bytes_bounded|read_json|read_json_or_empty|parse_json|loads)\("
     r"|Image\.open|PngImageFile\("
 )
 READ_HERE = """

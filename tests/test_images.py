@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from space import images
 from space.errors import SpaceError
+from space.files import read_json_or_empty
 from tests.foreign_files import as_png, png_chunks
 
 
@@ -186,3 +187,13 @@ def test_memory_for_a_picture_is_limited_with_its_colours(tmp_path, colour, told
     path.write_bytes(as_png([(b"IHDR", size + bytes([8, colour]) + header[10:]), *rest]))
     with pytest.raises(SpaceError, match=told):
         images.read_png(path)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"[1, 2]", b"null", b"\xff\xfe", b"1" * 9])
+def test_a_json_file_without_a_whole_table_counts_as_empty(tmp_path, content):
+    path = tmp_path / "a.json"
+    assert read_json_or_empty(path) == {}
+    path.write_bytes(content)
+    assert read_json_or_empty(path) == {}
+    path.write_bytes(b'{"a": 1}')
+    assert read_json_or_empty(path) == {"a": 1}

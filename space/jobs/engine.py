@@ -14,7 +14,7 @@ import numpy as np
 
 from space.contrast import judge, judge_structure
 from space.errors import SpaceError
-from space.files import read_json, write_text_atomic
+from space.files import read_json_or_empty, write_text_atomic
 from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
 from space.jobs.marks import ModelMarks
@@ -235,12 +235,7 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
 
 
 def _saved_threshold(map_dir: Path) -> Any:
-    try:
-        saved = read_json(map_dir / SETTINGS_FILE)
-    except (OSError, ValueError):
-        return DEFAULT_THRESHOLD
-    if not isinstance(saved, dict):
-        return DEFAULT_THRESHOLD
+    saved = read_json_or_empty(map_dir / SETTINGS_FILE)
     return saved.get("WG_detection_threshold", DEFAULT_THRESHOLD)
 
 

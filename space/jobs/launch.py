@@ -23,7 +23,7 @@ from typing import Literal
 
 from space.errors import SpaceError
 from space.files import (
-    read_json,
+    read_json_or_empty,
     refuse_link,
     remove_if_possible,
     share_as_folder,
@@ -210,11 +210,8 @@ def clear_start_note(map_dir: Path, device: str) -> None:
 
 def read_start_note(path: Path) -> StartNote | None:
     """Return the note of the last start; None if there is none."""
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return None
-    if not isinstance(values, dict) or not values:
+    values = read_json_or_empty(path)
+    if not values:
         return None
     pid, time_s, failures = (_number(values.get(name)) for name in ("pid", "time", "failures"))
     return StartNote(int(pid), time_s, int(failures))

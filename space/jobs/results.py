@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from space.files import read_json
+from space.files import read_json_or_empty
 from space.images import FileState, file_state, fingerprint, is_whole_png, read_png_text
 from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
 
@@ -86,9 +86,5 @@ class Results:
 
 
 def _boxes_facts(path: Path) -> dict[str, Any] | None:
-    try:
-        content = read_json(path)
-    except (OSError, ValueError):
-        return None
-    good = isinstance(content, dict) and isinstance(content.get("boxes"), list)
-    return content if good else None
+    content = read_json_or_empty(path)
+    return content if isinstance(content.get("boxes"), list) else None

@@ -15,14 +15,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from space.item_types import POINT
+
 FIRST_LABEL = "PL"
 """Label of lamellae found on the whole-grid map, before their positions are refined."""
 
 FINAL_LABEL = "FL"
 """Label of lamellae with refined positions."""
-
-POINT = 0
-"""Navigator item type of a point."""
 
 _NOTE = re.compile(r"(?P<category>.*\S) \((?P<percent>\d{1,3})%\)")
 
@@ -57,7 +56,7 @@ def mark_of(label: str, note: str, kind: int) -> Mark | None:
     label, note : str
         As in the table.
     kind : int
-        0 point, 1 polygon, 2 map.
+        Type of the item (`space.item_types`).
     """
     number = lamella_number(label)
     if number is None or kind != POINT:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.geometry import Matrix
+from space.item_types import MAP
 from space.microscope import autodoc
 
 _ITEM = "Item"
-POINT, POLYGON, MAP = 0, 1, 2
-"""Types of Navigator items."""
 
 
 @dataclass(frozen=True)

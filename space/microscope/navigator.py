@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.item_types import MAP
 from space.microscope.moving import bring_paths_here
-from space.microscope.navfile import MAP, SavedItem, read_navigator_file
+from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.sem import error_text, sem_errors, serialem
 
 log = logging.getLogger("space.microscope")

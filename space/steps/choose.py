@@ -10,8 +10,9 @@ import numpy as np
 from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import read_png
+from space.item_types import POLYGON
 from space.microscope import navigator
-from space.microscope.navfile import POLYGON, SavedItem
+from space.microscope.navfile import SavedItem
 from space.steps.made_with import TARGETS, made_with
 from space.steps.question import Question
 from space.steps.session import GridSession

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from space.files import read_json, write_text_atomic
+from space.files import read_json_or_empty, write_text_atomic
 from space.microscope import autoloader
 from space.settings import STAGE, Settings
 
@@ -77,11 +77,8 @@ def _free_name(
 
 def earlier_names(directory: Path) -> dict[str, str]:
     """Return the names of the grids of earlier runs in a directory, by slot."""
-    try:
-        values = read_json(directory / NAMES_FILE)
-        return {str(slot): str(name) for slot, name in values.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+    values = read_json_or_empty(directory / NAMES_FILE)
+    return {slot: str(name) for slot, name in values.items()}
 
 
 def note_name(directory: Path, slot: int | str, name: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from space.errors import SpaceError
-from space.files import read_json, write_text_atomic
+from space.files import read_json_or_empty, write_text_atomic
 from space.settings import SETTINGS_FILE
 
 SESSION_FILE = "SPACE_session.json"
@@ -43,7 +43,7 @@ def session_id(directory: Path) -> str:
     A copy of a session is another session. One that was moved keeps its id, as far as can be seen
     from here.
     """
-    saved = _read(directory / SESSION_FILE)
+    saved = read_json_or_empty(directory / SESSION_FILE)
     known, before = _id_in(saved), _place_in(saved)
     return "" if before != _place(directory) and _is_copy(known, before) else known
 
@@ -53,7 +53,7 @@ def ensure_session_id(directory: Path) -> str:
 
     Where the directory lies now is noted with the id.
     """
-    own_id, saved = session_id(directory), _read(directory / SESSION_FILE)
+    own_id, saved = session_id(directory), read_json_or_empty(directory / SESSION_FILE)
     before = _place_in(saved)
     if own_id and before == _place(directory):
         return own_id
@@ -82,7 +82,7 @@ def _is_copy(known: str, before: dict[str, object]) -> bool:
     """Whether the place where a session lay still has it, or is out of reach from here."""
     if before["host"] != platform.node() or not isinstance(before["directory"], str):
         return True
-    return _read(Path(before["directory"]) / SESSION_FILE).get("id") == known
+    return read_json_or_empty(Path(before["directory"]) / SESSION_FILE).get("id") == known
 
 
 def name_in(folder: Path, name: str, own_id: str, shared: bool = True) -> str:
@@ -188,7 +188,7 @@ def _owner(folder: Path, name: str) -> str | None:
     path = _owner_file(folder, name)
     if not path.is_file():
         return None
-    return str(_read(path).get("id", ""))
+    return str(read_json_or_empty(path).get("id", ""))
 
 
 def _has_files(folder: Path, name: str, leftovers: str) -> bool:
@@ -205,11 +205,3 @@ def _take(folder: Path, name: str, own_id: str) -> bool:
     with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
         json.dump({"id": own_id, "host": platform.node()}, stream)
     return True
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -10,9 +10,9 @@ from typing import Any
 
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
+from space.item_types import MAP, POINT, POLYGON
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, Mark, lamella_number, mark_of
 from space.lamellae.select import Lamella
-from space.microscope.navfile import MAP, POINT, POLYGON
 from space.microscope.navigator import Item
 
 _OTHER_KINDS = {POINT: "a point with another note", POLYGON: "a polygon", MAP: "a map"}
