@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
 from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
+from space.jobs.devices import torch_device
 from space.jobs.marks import ModelMarks
-from space.jobs.records import Job
+from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.pictures import resized
 from space.predicates import is_number
@@ -34,6 +35,20 @@ _WHOLE_SECONDS = 20.0
 
 class ClaimLost(Exception):
     """Others took this worker for dead and have the job now."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A map that was read, and what is to be done with it."""
+
+    job: Job
+    map_path: Path
+    image: np.ndarray
+    info: Mapping[str, Any]
+    fingerprint: str
+    config: Any
+    say: Callable[[str], None]
+    progressed: Callable[[], None]
 
 
 class Engine:
@@ -87,6 +102,8 @@ class Engine:
         ClaimLost
             If `may_write` says so before the result is written.
         """
+        if job.task not in TASKS:
+            raise SpaceError(f"The task {job.task!r} is unknown.", job.map_name)
         map_path = Path(map_dir) / job.map_name
         _wait_until_whole(map_path, self._whole_s)
         mark = fingerprint(map_path)
@@ -94,55 +111,43 @@ class Engine:
         _check_contrast(image, job.map_name, say)
         progressed()
         config = self._load_config(self._space_dir)
-        start = time.monotonic()
-        if job.task == "segment":
-            write = self._segment(job, map_path, image, info, mark, config, say, progressed)
-        elif job.task == "detect":
-            write = self._detect(job, map_path, image, info, mark, config, say)
-            progressed()
-        else:
-            raise SpaceError(f"Task {job.task!r} is unknown.", job.map_name)
+        start_s = time.monotonic()
+        task = _Task(job, map_path, image, info, mark, config, say, progressed)
+        write = self._segment(task) if job.task == "segment" else self._detect(task)
+        progressed()
         if not may_write():
             raise ClaimLost(job.map_name)
         target = result_path(map_path.parent, job.map_name, job.task)
         write(target)
-        say(f"{target.name} written after {time.monotonic() - start:.0f} s.")
+        say(f"{target.name} was written after {time.monotonic() - start_s:.0f} s.")
         return target
 
-    def _segment(
-        self,
-        job: Job,
-        map_path: Path,
-        image: np.ndarray,
-        info: Mapping[str, Any],
-        mark: str,
-        config: Any,
-        say: Callable[[str], None],
-        progressed: Callable[[], None],
-    ) -> Callable[[Path], None]:
+    def _segment(self, task: _Task) -> Callable[[Path], None]:
+        config, say = task.config, task.say
         folder = Path(config.segmentation_model)
         folds, checkpoint = tuple(config.segmentation_folds), config.segmentation_checkpoint
         made_by = self.marks("segment")
         segmenter = self._model(
             "segment",
             (str(folder), folds, checkpoint, made_by),
-            lambda: self._make_segmenter(folder, folds, self._resolved(), checkpoint),
+            lambda: self._make_segmenter(folder, folds, torch_device(self._device), checkpoint),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
-        pixel_nm = float(info.get("pixel_nm", model_nm))
-        if "pixel_nm" not in info:
-            say(f"The map does not say its pixel size; {model_nm:g} nm is assumed.")
-        scaled = image
+        pixel_nm = float(task.info.get("pixel_nm", model_nm))
+        if "pixel_nm" not in task.info:
+            say(f"The pixel size of the map is not known; {model_nm:g} nm is assumed.")
+        scaled = task.image
         if abs(pixel_nm / model_nm - 1.0) > SAME_PIXEL:
-            scaled = resized(image, rescaled_shape(image.shape, pixel_nm / model_nm))
+            shape = rescaled_shape(task.image.shape, pixel_nm / model_nm)
+            scaled = resized(task.image, shape)
             say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
-        progressed()
-        labels = segmenter.segment(scaled, progress=lambda share: progressed())
-        progressed()
-        if labels.shape != image.shape:
-            labels = resized(labels, image.shape, nearest=True)
+        task.progressed()
+        labels = segmenter.segment(scaled, progress=lambda share: task.progressed())
+        task.progressed()
+        if labels.shape != task.image.shape:
+            labels = resized(labels, task.image.shape, nearest=True)
         names = json.dumps(dict(getattr(segmenter, "labels", {})))
 
         def write(target: Path) -> None:
@@ -150,8 +155,8 @@ class Engine:
                 target,
                 labels,
                 pixel_nm,
-                job.map_name,
-                map=mark,
+                task.job.map_name,
+                map=task.fingerprint,
                 model=folder.name,
                 model_hash=made_by,
                 labels=names,
@@ -159,43 +164,34 @@ class Engine:
 
         return write
 
-    def _detect(
-        self,
-        job: Job,
-        map_path: Path,
-        image: np.ndarray,
-        info: Mapping[str, Any],
-        mark: str,
-        config: Any,
-        say: Callable[[str], None],
-    ) -> Callable[[Path], None]:
-        if "pixel_nm" not in info:
+    def _detect(self, task: _Task) -> Callable[[Path], None]:
+        if "pixel_nm" not in task.info:
             raise SpaceError(
                 "Detection needs the pixel size of the map.",
-                str(map_path),
+                str(task.map_path),
                 "Write pixel_nm into the JSON file beside it",
             )
-        weights = Path(config.detection_weights)
+        weights = Path(task.config.detection_weights)
         made_by = self.marks("detect")
         detector = self._model(
             "detect",
             (str(weights), made_by),
-            lambda: self._make_detector(weights, self._resolved()),
-            say,
+            lambda: self._make_detector(weights, torch_device(self._device)),
+            task.say,
         )
-        pixel_nm = float(info["pixel_nm"])
-        # Sessions share the folder: what is told beside the picture is its own session's.
-        beside = read_json_beside(map_path)
+        pixel_nm = float(task.info["pixel_nm"])
+        # Sessions share the folder: the threshold beside the picture is its own session's.
+        beside = read_json_beside(task.map_path)
         own = {"threshold": beside["threshold"]} if "threshold" in beside else {}
-        threshold = detection_threshold({**own, **job.params}, map_path.parent)
-        boxes = detector.detect(image, pixel_nm, threshold, config)
-        say(f"{len(boxes)} lamellae found with a probability of at least {threshold:g}.")
+        threshold = detection_threshold({**own, **task.job.params}, task.map_path.parent)
+        boxes = detector.detect(task.image, pixel_nm, threshold, task.config)
+        task.say(f"{len(boxes)} lamellae found with a confidence of at least {threshold:g}.")
         content = {
             "boxes": [box.to_dict() for box in boxes],
             "threshold": threshold,
             "pixel_nm": pixel_nm,
-            "map": mark,
-            "source": job.map_name,
+            "map": task.fingerprint,
+            "source": task.job.map_name,
             "model": weights.name,
             "model_hash": made_by,
         }
@@ -211,13 +207,10 @@ class Engine:
         known = self._models.get(task)
         if known is None or known[0] != key:
             self._models.pop(task, None)
-            start = time.monotonic()
+            start_s = time.monotonic()
             self._models[task] = (key, make())
-            say(f"Model loaded in {time.monotonic() - start:.0f} s.")
+            say(f"The model was loaded in {time.monotonic() - start_s:.0f} s.")
         return self._models[task][1]
-
-    def _resolved(self) -> str:
-        return torch_device(self._device)
 
 
 def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
@@ -226,7 +219,7 @@ def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:
     Raises
     ------
     SpaceError
-        If it is no number between 0 and 1.
+        If it is not a number between 0 and 1.
     """
     value = params.get("threshold", _saved_threshold(Path(map_dir)))
     if not is_number(value) or not 0 <= value <= 1:
@@ -239,55 +232,21 @@ def _saved_threshold(map_dir: Path) -> Any:
     return saved.get("WG_detection_threshold", DEFAULT_THRESHOLD)
 
 
-def torch_device(device: str) -> str:
-    """Return the torch name of a device (``cpu``, ``cuda:0``), and set the CPU threads.
-
-    ``auto`` is the first GPU where torch can use one. A GPU that torch cannot use is replaced
-    by the CPU with a warning: slow results are better than none.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise SpaceError(
-            f"torch is missing for this Python ({error}).",
-            do='In the folder of the project, run pip install -e ".[predict]"',
-        ) from error
-    wanted = device.strip().lower().removeprefix("cuda:")
-    threads = thread_count(os.environ.get("SPACETOMO_THREADS", ""), torch.get_num_threads())
-    if wanted == "cpu":
-        torch.set_num_threads(threads)
-        return "cpu"
-    number = 0 if wanted in ("auto", "cuda", "") else int(wanted) if wanted.isdigit() else -1
-    if number >= 0 and torch.cuda.is_available() and number < torch.cuda.device_count():
-        return f"cuda:{number}"
-    if wanted != "auto":
-        log.warning("GPU %r cannot be used by torch here: going on with the CPU.", device)
-    torch.set_num_threads(threads)
-    return "cpu"
-
-
-def thread_count(wanted: str, usual: int) -> int:
-    """Return how many CPU threads to use: as asked for, else all but one for the others."""
-    if wanted.strip().isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return max(1, min(usual, (os.cpu_count() or 2) - 1))
-
-
 def _wait_until_whole(map_path: Path, seconds: float) -> None:
-    """Wait for a map that is being copied; reading it tells the rest."""
-    end = time.monotonic() + seconds
-    while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end:
+    """Wait for a map that is being copied; reading it shows what else is wrong."""
+    end_s = time.monotonic() + seconds
+    while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end_s:
         time.sleep(min(1.0, max(0.01, seconds / 10)))
 
 
 def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]) -> None:
-    """See that a map shows anything; a model would find something in noise, too."""
+    """Refuse a map that shows nothing; a model would find something in noise as well."""
     verdict = judge(image)
     if verdict.useless:
         raise SpaceError(
             f"There is no contrast in the map: {verdict.seen}.",
             map_name,
-            f"{verdict.causes}. Look at the picture and take the map anew",
+            f"{verdict.causes}. Look at the picture and take the map again",
         )
     doubt = verdict or judge_structure(image)
     if doubt:

@@ -85,7 +85,7 @@ class Heartbeat:
             try:
                 self._beat()
             except OSError as error:
-                log.warning("Sign of life could not be written: %s", error)
+                log.warning("The sign of life could not be written: %s", error)
             reason = self._hangs()
             if reason:
                 self._hanging(reason)

@@ -35,7 +35,8 @@ from space.jobs.slots import (
     slots_to_fill,
     started,
 )
-from space.jobs.worker import catch_stop_signals, start_logging
+from space.jobs.stopping import catch_stop_signals
+from space.jobs.worker import start_logging
 
 log = logging.getLogger("space.jobs")
 

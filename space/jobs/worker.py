@@ -6,17 +6,14 @@ import argparse
 import contextlib
 import logging
 import os
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from space.errors import SpaceError
 from space.images import DRAWING, json_path, png_megapixels, read_png_text
@@ -27,11 +24,16 @@ from space.jobs.heartbeat import Heartbeat
 from space.jobs.launch import clear_start_note
 from space.jobs.presence import Patience
 from space.jobs.records import TASKS, Job
+from space.jobs.stopping import StopAsked, StopSwitch, catch_stop_signals
 from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
 
 Result = TypeVar("Result")
+
+Ending = Literal["done", "failed", "stopped", "returned", "lost"]
+"""How an attempt ends for its worker: ``stopped`` on request, ``returned`` because the folder is
+full or away, ``lost`` to another worker. Each is an event of the queue (docs/queue.md)."""
 
 IDLE_SECONDS = 600.0
 POLL_SECONDS = 2.0
@@ -40,44 +42,6 @@ LONGEST_PAUSE_SECONDS = 60.0
 #: Exit status of a worker whose folder did not answer, or whose job hung: neither is the fault of
 #: the installation, so its starter does not count it as one.
 STATUS_FOLDER, STATUS_HUNG = 75, 76
-
-
-class StopAsked(BaseException):
-    """The process was asked to end (not an Exception: nothing may swallow it)."""
-
-
-class StopSwitch:
-    """A request to end, taken at once during a job and between steps otherwise.
-
-    A claim that is half written down must not be interrupted.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._open = False
-
-    def ask(self) -> None:
-        """Ask to end (called by a signal)."""
-        self.asked = True
-        if self._open:
-            raise StopAsked
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let a request end what runs in this block."""
-        self._open = True
-        try:
-            if self.asked:
-                raise StopAsked
-            yield
-        finally:
-            self._open = False
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not longer than until a request comes."""
-        end = time.monotonic() + seconds
-        while not self.asked and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
 
 
 class Runner(Protocol):
@@ -105,13 +69,9 @@ class Timing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """How an attempt ended, and why if it was not done."""
 
-    `state` is ``done``, ``failed`` (with a reason), ``stopped``, ``returned`` (the folder is full
-    or away, which is not the job's fault), or ``lost`` to another worker.
-    """
-
-    state: str
+    state: Ending
     reason: str = ""
 
 
@@ -149,7 +109,7 @@ def work(
         if any(outcomes):
             last_work = time.monotonic()
         elif time.monotonic() - last_work >= timing.idle_s:
-            log.info("Nothing to do for %.0f s: ending.", timing.idle_s)
+            log.info("No work for %.0f s: ending.", timing.idle_s)
             break
         else:
             switch.pause(timing.poll_s)
@@ -158,19 +118,19 @@ def work(
 
 def _work_once(
     place: Place, worker: Worker, runner: Runner, timing: Timing, switch: StopSwitch
-) -> str:
-    """Do one job if there is one; return how it ended, empty if there is none."""
+) -> Ending | None:
+    """Do one job if there is one; return how it ended, None if there is none."""
     if switch.asked:
-        return ""
+        return None
     folder = place.folder
     claim = _patiently(lambda: folder.claim(worker), timing, switch)
     if claim is None:
-        return ""
+        return None
     outcome = work_on(place, claim, runner, switch)
-    noted = _patiently(partial(_settle, folder, claim, outcome), timing, switch)
+    is_done = _patiently(partial(_settle, folder, claim, outcome), timing, switch)
     if outcome.state == "returned":
         switch.pause(timing.poll_s)
-    return "done" if noted else outcome.state
+    return "done" if is_done else outcome.state
 
 
 def work_on(place: Place, claim: Claim, runner: Runner, switch: StopSwitch) -> Outcome:
@@ -240,7 +200,7 @@ def _patiently(action: Callable[[], Result], timing: Timing, switch: StopSwitch)
         except (OSError, SpaceError) as error:
             if switch.asked or time.monotonic() >= end:
                 raise
-            log.warning("The map folder does not answer (%s): trying again.", error)
+            log.warning("The map folder does not answer (%s): it is tried again.", error)
             switch.pause(pause_s)
             pause_s = min(LONGEST_PAUSE_SECONDS, 2 * pause_s)
 
@@ -279,7 +239,7 @@ def run_worker(
 
 def _end_hung(reason: str) -> None:
     """End this process, whose job hangs in code that nothing else can end."""
-    log.error("The job hangs (%s): this worker ends. The job runs again.", reason)
+    log.error("The job hangs (%s): this worker ends, and the job runs again.", reason)
     for handler in logging.getLogger("space").handlers:
         handler.flush()
     os._exit(STATUS_HUNG)
@@ -309,8 +269,8 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     )
     parser.add_argument("maps", nargs="*", type=Path, metavar="MAP.png", help="maps to work on")
     parser.add_argument("--device", default="auto", help="cpu, auto, or number of the GPU")
-    parser.add_argument("--task", choices=TASKS, default="segment", help="what to do with them")
-    parser.add_argument("--threshold", type=float, help="least probability (detect)")
+    parser.add_argument("--task", choices=TASKS, default="segment", help="what to do with the maps")
+    parser.add_argument("--threshold", type=float, help="minimum confidence, 0 to 1 (detect)")
     parser.add_argument("--worker", action="store_true", help="work through the queue of --dir")
     parser.add_argument(
         "--dir",
@@ -318,7 +278,12 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         action="append",
         help="map folder with the queue (with --worker; may be given several times)",
     )
-    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="end after idle seconds")
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=IDLE_SECONDS,
+        help="seconds without work after which it ends (with --worker)",
+    )
     args = parser.parse_args(argv)
     if args.worker == bool(args.maps) or (args.worker and not args.dir):
         parser.error("give either maps, or --worker with --dir")
@@ -354,17 +319,6 @@ def start_logging() -> None:
     logger = logging.getLogger("space")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
-
-
-def catch_stop_signals(ask: Callable[[], None]) -> None:
-    """Call `ask` when the process is asked to end (Ctrl-C, a service manager, the monitor)."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        ask()
-
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
 
 
 def _is_no_map(path: Path) -> bool:

@@ -48,19 +48,18 @@ class Worker:
         Raises
         ------
         ValueError
-            If it is none: names become parts of file names here.
+            If it is not valid: names become parts of file names here.
         """
         if not isinstance(values, dict):
             raise ValueError("not a worker")
-        texts = (values.get("name"), values.get("machine", ""), values.get("device", "cpu"))
-        name, machine, device = (text if isinstance(text, str) else None for text in texts)
-        if name is None or machine is None or device is None:
-            raise ValueError("the worker's names are no text")
+        name, machine = values.get("name"), values.get("machine", "")
+        device, pid = values.get("device", "cpu"), values.get("pid")
+        if not (isinstance(name, str) and isinstance(machine, str) and isinstance(device, str)):
+            raise ValueError("name, machine and device of a worker must be strings")
         if not _SAFE_NAME.fullmatch(name) or len(machine) > 150 or len(device) > 50:
-            raise ValueError(f"{name[:50]!r} is not a worker's name")
-        pid = values.get("pid")
+            raise ValueError(f"{name[:50]!r} is not the name of a worker")
         if not is_whole(pid) or not 0 <= pid < LARGEST_WHOLE:
-            raise ValueError("the worker's process number is none")
+            raise ValueError("the process number of a worker must be a whole number, 0 or more")
         return cls(name, machine, pid, device)
 
     @property

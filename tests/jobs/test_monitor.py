@@ -12,6 +12,7 @@ from helpers import Clock, beat, make_map, write_result, write_worker_script
 from space.errors import SpaceError
 from space.images import is_whole_png
 from space.jobs import JobFolder, map_watch
+from space.jobs import monitor as monitor_module
 from space.jobs.map_watch import MapWatch
 from space.jobs.monitor import Monitor, parse_devices, watch
 from space.jobs.workers import Worker, this_machine
@@ -387,6 +388,156 @@ def test_two_folders_share_the_slots(tmp_path, starts, clock):
     for _ in range(3):
         counts = monitor.tick()
     assert counts["queued"] == 2 and len(starts) == 1
+
+
+# --- workers that cannot be started or ended -------------------------------------------------
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(tmp_path, clock, caplog):
+    tries = []
+
+    def refuse(map_dirs, space_dir, device, idle_s):
+        tries.append(clock.now)
+        raise SpaceError("The worker script is missing.", "x")
+
+    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, refuse, clock)
+    make_map(tmp_path, "G_L01.png")
+    for _ in range(40):
+        monitor.tick()
+        clock.now += 1
+    assert [round(b - a) for a, b in zip(tries, tries[1:])] == [10, 20]
+    assert "No worker can be started on 0: The worker script is missing" in caplog.text
+    assert monitor.folders[0].status("G_L01.png").state == "queued"
+
+
+def test_a_worker_that_never_begins_is_ended(tmp_path, starts, clock, caplog):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    for _ in range(130):
+        monitor.tick()
+        clock.now += 5
+    assert starts[0].code == -9 and len(starts) == 2
+    assert "has not begun to work within 10 min" in caplog.text
+
+
+class Stubborn(FakeProcess):
+    """Does not end when it is asked to, and takes its time when it is killed."""
+
+    def terminate(self):
+        pass
+
+    def kill(self):
+        self.killed = True
+
+    def wait(self, timeout=None):
+        raise subprocess.TimeoutExpired("worker", timeout)
+
+
+def test_a_worker_that_does_not_end_is_killed_and_its_job_given_back(tmp_path, clock):
+    process = Stubborn("0", os.getpid())
+    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, lambda *a: process, clock)
+    make_map(tmp_path, "G_L01.png")
+    monitor.tick()
+    monitor.tick()
+    worker = Worker("mine", this_machine(), os.getpid(), "0")
+    beat(tmp_path, worker, 1)
+    claim = monitor.folders[0].claim(worker)
+    monitor.close()
+    assert process.killed
+    assert not monitor.folders[0].owns(claim)
+    assert not list(tmp_path.glob(".SPACE_worker*"))
+
+
+def test_a_status_is_logged_when_it_changes_and_only_then(tmp_path, starts, clock, caplog):
+    monitor = make_monitor(tmp_path, starts, clock)
+    make_map(tmp_path, "G_L01.png")
+    with caplog.at_level("INFO", "space"):
+        for _ in range(5):
+            monitor.tick()
+        monitor.folders[0].claim(Worker("far", "far", 1))
+        for _ in range(5):
+            monitor.tick()
+    lines = [r.message for r in caplog.records if " done, " in r.message]
+    assert lines == [
+        "0 done, 0 running, 0 waiting, 0 failed",
+        "0 done, 0 running, 1 waiting, 0 failed",
+        "0 done, 1 running, 0 waiting, 0 failed: G_L01.png (far)",
+    ]
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """The command line of a monitor whose computer has everything, and whose workers are fakes."""
+    space_dir, maps = tmp_path / "program", tmp_path / "maps"
+    space_dir.mkdir()
+    maps.mkdir()
+    write_config(space_dir)
+    (space_dir / "SPACEtomo_config.py").open("a").write("runs_per_gpu = 2\n")
+    made = []
+
+    def make(*values, **more):
+        made.append(Monitor(*values, start=Starts(), **more))
+        return made[-1]
+
+    monkeypatch.setattr(monitor_module, "Monitor", make)
+    monkeypatch.setattr(monitor_module, "missing_here", lambda config, space_dir: [])
+    monkeypatch.setattr(monitor_module, "start_logging", lambda: None)
+    monkeypatch.setattr(monitor_module, "catch_stop_signals", lambda ask: None)
+
+    def run(*arguments: str) -> int:
+        fixed = ["--dir", str(maps), "--once", "--interval", "0.01"]
+        return monitor_module.main([*fixed, *arguments], space_dir)
+
+    run.maps, run.made = maps, made
+    return run
+
+
+def test_the_command_line_ends_when_all_is_done(command):
+    make_map(command.maps, "G_L01.png")
+    write_result(command.maps, "G_L01.png")
+    assert command("--gpu", "0,1") == 0
+    assert [slot.device for slot in command.made[0].slots] == ["0", "1", "0", "1"]
+
+
+def test_a_map_that_has_failed_shows_in_the_exit_status_and_is_tried_again_when_asked(command):
+    folder = JobFolder(command.maps)
+    make_map(command.maps, "G_L01.png")
+    folder.submit("G_L01.png")
+    for _ in range(3):
+        folder.fail(folder.claim(Worker("far", "far", 1)), "ink")
+    assert command("--gpu", "cpu") == 1
+    (command.maps / "SPACE_stop.txt").touch()  # ends it before anybody works
+    assert command("--gpu", "cpu", "--retry") == 0
+    assert folder.status("G_L01.png").state == "queued"
+
+
+def test_the_result_of_another_model_is_not_done_for_a_monitor(command):
+    make_map(command.maps, "G_L01.png")
+    write_result(command.maps, "G_L01.png", model_hash="older")
+    (command.maps / "SPACE_stop.txt").touch()
+    command("--gpu", "cpu")
+    (folder,) = command.made[0].folders
+    assert folder.status("G_L01.png").state == "done"  # no weights here, so nobody knows better
+    weights = command.maps.parent / "program/models/lamella_segmentation/fold_0"
+    weights.mkdir(parents=True)
+    for path in (weights / "checkpoint_final.pth", weights.parent / "plans.json",
+                 weights.parent / "dataset.json"):  # fmt: skip
+        path.write_text(path.name, encoding="utf-8")
+    assert folder.status("G_L01.png").state == "absent"
+
+
+@pytest.mark.parametrize("arguments", [("--gpu", "best"), ("--gpu", "cpu", "--dir", "/no/such")])
+def test_what_cannot_be_done_is_said_before_anything_is_begun(command, arguments, caplog):
+    assert command(*arguments) == monitor_module.STATUS_MISSING
+    assert "is not understood" in caplog.text or "The map folder is missing" in caplog.text
+
+
+def test_an_interval_of_nothing_is_refused(command):
+    with pytest.raises(SystemExit):
+        command("--interval", "0")
 
 
 @pytest.mark.parametrize("text", ["", "x", "0,0", "-1", "gpu0"])

@@ -15,7 +15,8 @@ from space.errors import SpaceError
 from space.images import read_png, write_png
 from space.jobs import Job, JobFolder
 from space.jobs import worker as worker_module
-from space.jobs.engine import ClaimLost, Engine, detection_threshold, thread_count
+from space.jobs.devices import thread_count
+from space.jobs.engine import ClaimLost, Engine, detection_threshold
 from space.jobs.heartbeat import Heartbeat
 from space.jobs.presence import Patience, beat_path, read_beat
 from space.jobs.worker import Place, Timing, run_worker, work
@@ -359,3 +360,55 @@ def test_terminated_process_gives_its_job_back(tmp_path):
         process.wait()
     assert folder.status("G_L01.png").state == "queued"
     assert not list(tmp_path.glob(".SPACE_claim*")) and not list(tmp_path.glob(".SPACE_worker*"))
+
+
+@pytest.fixture
+def quiet_main(monkeypatch):
+    monkeypatch.setattr(worker_module, "catch_stop_signals", lambda ask: None)
+    monkeypatch.setattr(worker_module, "start_logging", lambda: None)
+
+
+def test_command_line_of_a_worker_does_what_waits(tmp_path, quiet_main, monkeypatch):
+    folder = JobFolder(tmp_path)
+    make_map(tmp_path, "G_L01.png")
+    folder.submit("G_L01.png")
+    monkeypatch.setattr(worker_module, "Engine", lambda *args: FakeRunner())
+    arguments = ["--worker", "--dir", str(tmp_path), "--device", "cpu", "--idle", "0"]
+    assert worker_module.main(arguments, tmp_path) == 0
+    assert folder.status("G_L01.png").state == "done"
+
+
+def test_a_worker_whose_folder_fails_says_so_by_its_exit_status(
+    tmp_path, quiet_main, monkeypatch, caplog
+):
+    """Its starter must not take that for an installation that does not work."""
+
+    def away(*args, **more):
+        raise OSError("the map folder is away")
+
+    monkeypatch.setattr(worker_module, "run_worker", away)
+    arguments = ["--worker", "--dir", str(tmp_path)]
+    assert worker_module.main(arguments, tmp_path) == worker_module.STATUS_FOLDER
+    assert "cannot be used: the map folder is away" in caplog.text
+    monkeypatch.undo()
+    assert worker_module.main(["--worker", "--dir", str(tmp_path / "none")], tmp_path) == 2
+
+
+def test_a_stop_during_the_maps_of_the_command_line_ends_it_well(tmp_path, quiet_main, monkeypatch):
+    def stopped(*args):
+        raise worker_module.StopAsked
+
+    monkeypatch.setattr(worker_module, "run_maps", stopped)
+    path = make_map(tmp_path, "G_L01.png")
+    assert worker_module.main([str(path)], tmp_path) == 0
+
+
+def test_a_job_that_meets_an_error_of_the_system_alone_fails(tmp_path):
+    """The folder takes files: the error is the job's own."""
+    folder = JobFolder(tmp_path)
+    make_map(tmp_path, "G_L01.png")
+    folder.submit("G_L01.png")
+    runner = FakeRunner(PermissionError(13, "weights cannot be read"))
+    assert run_worker([tmp_path], tmp_path, "cpu", QUICK, runner) == 0
+    assert "weights cannot be read" in folder.status("G_L01.png").reason
+    assert folder.status("G_L01.png").state == "failed"

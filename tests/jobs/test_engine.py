@@ -1,0 +1,139 @@
+"""What a worker does with one map: the cases that are no ordinary segmentation or detection."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from helpers import make_map
+from PIL import Image
+
+from space.errors import SpaceError
+from space.images import read_png
+from space.jobs import Job
+from space.jobs.engine import DEFAULT_THRESHOLD, Engine, detection_threshold
+from space.lamellae import detector as detector_module
+from space.segmentation import model as model_module
+from tests.jobs.tiny_models import write_config
+
+
+class Models:
+    """Stands for both networks as the engine makes them by itself."""
+
+    made: list = []
+
+    def __init__(self, place, *where, **more):
+        self.made.append((type(self).__name__, place, where, more))
+
+    def segment(self, image, progress):
+        return np.zeros(image.shape, np.uint8)
+
+    def detect(self, image, pixel_nm, threshold, config):
+        return []
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A project with a configuration, and networks that need no torch."""
+    folder = tmp_path / "program"
+    folder.mkdir()
+    write_config(folder)
+    Models.made = []
+    monkeypatch.setattr(model_module, "Segmenter", Models)
+    monkeypatch.setattr(detector_module, "Detector", Models)
+    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: f"torch {device}")
+    return folder
+
+
+@pytest.fixture
+def maps(tmp_path):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    return folder
+
+
+def without_pixel_size(maps):
+    path = make_map(maps, "G_L01.png", described=False)
+    Image.open(path).save(path)  # without its texts
+    return path
+
+
+def test_the_models_are_those_of_the_configuration(program, maps):
+    make_map(maps, "G_L01.png")
+    engine = Engine(program, "1")
+    lines = []
+    engine.run(Job("G_L01.png"), maps, lines.append)
+    engine.run(Job("G_L01.png", "detect"), maps, lines.append)
+    (_, folder, where, more), (_, weights, device, _) = Models.made
+    assert folder == program / "models/lamella_segmentation" and where == ((0,), "torch 1")
+    assert more == {"checkpoint": "checkpoint_final.pth"}
+    assert weights == program / "models/lamella_detector/weights.pt" and device == ("torch 1",)
+    assert f"0 lamellae found with a confidence of at least {DEFAULT_THRESHOLD:g}." in lines
+    content = json.loads((maps / "G_L01_boxes.json").read_text(encoding="utf-8"))
+    assert content["boxes"] == [] and content["model"] == "weights.pt"
+
+
+def test_a_model_is_loaded_again_when_the_configuration_names_another(program, maps):
+    make_map(maps, "G_L01.png")
+    engine = Engine(program)
+    for folds in ("[0]", "[0]", "[0, 1]"):
+        path = program / "SPACEtomo_config.py"
+        text = path.read_text(encoding="utf-8") + f"\nsegmentation_folds = {folds}\n"
+        path.write_text(text, encoding="utf-8")
+        engine.run(Job("G_L01.png"), maps)
+    assert [where[0] for _, _, where, _ in Models.made] == [(0,), (0, 1)]
+
+
+def test_a_map_without_pixel_size_is_taken_for_one_of_the_model(program, maps):
+    path = without_pixel_size(maps)
+    lines = []
+    target = Engine(program).run(Job("G_L01.png"), maps, lines.append)
+    assert "The pixel size of the map is not known; 16 nm is assumed." in lines
+    assert read_png(target)[1]["pixel_nm"] == 16.0
+    with pytest.raises(SpaceError, match="needs the pixel size") as caught:
+        Engine(program).run(Job("G_L01.png", "detect"), maps)
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_task_is_refused_before_the_map_is_read(program, maps):
+    with pytest.raises(SpaceError, match="task 'dance' is unknown"):
+        Engine(program).run(Job("G_L01.png", "dance"), maps)
+
+
+@pytest.mark.parametrize("task", ["segment", "detect"])
+def test_progress_is_reported_while_a_map_is_processed(program, maps, task):
+    make_map(maps, "G_L01.png")
+    steps = []
+    Engine(program).run(Job("G_L01.png", task), maps, progressed=lambda: steps.append(1))
+    assert len(steps) >= 2, "a long wait without progress counts as a worker that hangs"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[0.3]", '{"other": 1}'])
+def test_settings_that_say_nothing_leave_the_default_threshold(maps, content):
+    (maps / "SPACE_settings.json").write_text(content, encoding="utf-8")
+    assert detection_threshold({}, maps) == DEFAULT_THRESHOLD
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, True, "0.5", None, float("nan")])
+def test_a_threshold_that_is_none_is_refused(maps, value):
+    with pytest.raises(SpaceError, match="not between 0 and 1"):
+        detection_threshold({"threshold": value}, maps)
+
+
+def test_the_threshold_beside_a_picture_counts_before_the_folder_s_and_after_the_job_s(
+    program, maps
+):
+    """Sessions share the folder, but not their thresholds."""
+    path = make_map(maps, "G.png")
+    path.with_suffix(".json").write_text('{"pixel_nm": 16, "threshold": 0.3}', encoding="utf-8")
+    (maps / "SPACE_settings.json").write_text('{"WG_detection_threshold": 0.7}', encoding="utf-8")
+
+    def used(**params) -> float:
+        target = Engine(program).run(Job("G.png", "detect", params), maps)
+        return json.loads(target.read_text(encoding="utf-8"))["threshold"]
+
+    assert used() == 0.3
+    assert used(threshold=0.5) == 0.5
+    path.with_suffix(".json").write_text('{"pixel_nm": 16}', encoding="utf-8")
+    assert used() == 0.7
