@@ -21,7 +21,8 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 NEEDED = (3, 11)  # by PyTorch in constraints.txt
 DEMO = ["simulate", "--out", "demo", "--set", "max_targets=4", "--tilt-step", "20",
         "--series-binning", "8"]  # fmt: skip
-OLDEST = ["-m", "pytest", "-m", "not session and not models and not hypothesis"]
+# The oldest packages warn of what newer ones do without.
+OLDEST = ["-m", "pytest", "-W", "default", "-m", "not session and not models and not hypothesis"]
 
 
 def tool(name, venv=VENV):

@@ -102,7 +102,9 @@ def test_a_dry_run_does_nothing(make, monkeypatch, capsys, tmp_path):
 def test_ctrl_c_waits_for_what_tidies_up(tmp_path):
     tidy = "import time\nprint('begun', flush=True)\ntry:\n    time.sleep(60)\n"
     tidy += "except KeyboardInterrupt:\n    time.sleep(1)\n    print('tidy')\n    exit(130)\n"
-    code = f"import make, sys; make.run([sys.executable, '-c', {tidy!r}])"
+    # Started in the background by a shell, this would ignore Ctrl-C.
+    code = "import make, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"make.run([sys.executable, '-c', {tidy!r}])"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE,
                                text=True, start_new_session=True)  # fmt: skip
     while process.stdout.readline().strip() != "begun":

@@ -19,6 +19,13 @@ from space.targeting import Area, Choice, ExposureOptics
 OPTICS = ExposureOptics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
 
 
+def opened(path) -> Image.Image:
+    """A picture that was read whole, so that its file is closed."""
+    with Image.open(path) as picture:
+        picture.load()
+    return picture
+
+
 def colored(path, low, high) -> float:
     """Share of the picture's pixels between two colours."""
     picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
@@ -74,7 +81,7 @@ def test_targets_picture_of_nothing_and_of_a_part(tmp_path, choice):
     plot_targets(tmp_path / "part.png", image, image > 0, choice.areas, OPTICS, crop=True)
     empty = np.zeros((0, 0), np.uint8)
     plot_targets(tmp_path / "empty.png", empty, empty > 0, Choice(()), OPTICS)
-    assert all(Image.open(path).size[0] > 300 for path in tmp_path.iterdir())
+    assert all(opened(path).width > 300 for path in tmp_path.iterdir())
 
 
 def test_detection_picture(tmp_path):
@@ -101,7 +108,7 @@ def test_score_picture(tmp_path):
 def test_large_map_is_drawn_small(tmp_path):
     image = np.zeros((3000, 5000), np.uint8)
     plot_targets(tmp_path / "large.png", image, image > 0, Choice(()), OPTICS)
-    assert max(Image.open(tmp_path / "large.png").size) <= 2400
+    assert max(opened(tmp_path / "large.png").size) <= 2400
 
 
 def test_import_leaves_matplotlib_alone():
@@ -118,7 +125,7 @@ def test_the_picture_tells_its_pixel_size_and_what_it_shows(tmp_path):
     path = tmp_path / "grid.png"
     image = np.zeros((400, 600), np.uint8)
     plot_detection(path, image, [], {}, 400.0, "G1: 0 lamellae detected")
-    drawn = Image.open(path)
+    drawn = opened(path)
     assert drawn.info["source"] == "G1: 0 lamellae detected"
     # 600 px of 400 nm fill no more than the picture's width
     assert 600 * 400.0 / float(drawn.info["pixel_nm"]) <= drawn.width
@@ -139,7 +146,7 @@ def test_pictures_are_drawn_whatever_classes_are_called_and_however_many(tmp_pat
     found = [Shown(100, 50, 160, 90, name, 0.9) for name in names]
     plot_detection(tmp_path / "found.png", image, found, dict.fromkeys(names, "#00ff00"), 400, "G1")
     assert colored(tmp_path / "found.png", (0, 200, 0), (60, 255, 60)) > 0.001
-    assert all(Image.open(file).size[0] > 300 for file in tmp_path.iterdir())
+    assert all(opened(file).width > 300 for file in tmp_path.iterdir())
 
 
 def test_fifteen_classes_stand_in_the_legend_within_the_picture(tmp_path):
@@ -273,7 +280,7 @@ def test_segmentation_picture_shows_classes_in_colours_beside_the_map(tmp_path):
     path = tmp_path / "G1_L01_segmentation.png"
     grey = np.full((300, 400), 90, np.uint8)
     plot_segmentation(path, grey, labels, names, 12.0, "G1_L01", shows="x")
-    drawn = Image.open(path)
+    drawn = opened(path)
     assert 1500 <= max(drawn.size) <= 2000
     assert drawn.info["shows"] == "x" and drawn.info["source"] == "G1_L01"
     assert 0.03 < colored(path, (230, 20, 0), (244, 34, 6)) < 0.12

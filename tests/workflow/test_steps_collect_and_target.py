@@ -196,7 +196,8 @@ def test_a_segmentation_has_a_picture_of_its_own(bench, monkeypatch):
     assert session.run(3).ok
     picture, labels = (session.directory / f"G1_L01_{name}.png" for name in ("segmentation", "seg"))
     whole = picture.read_bytes()
-    assert max(Image.open(picture).size) <= 2000
+    with Image.open(picture) as drawn:
+        assert max(drawn.size) <= 2000
     for content in (None, whole[: len(whole) // 2]):
         picture.unlink() if content is None else picture.write_bytes(content)
         assert session.run(3).ok
