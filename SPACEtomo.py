@@ -45,7 +45,7 @@ IM_mag_index = 10  # intermediate magnification (value < 50: its index)
 IM_image_state = ""  # imaging state of the intermediate pictures ("" = IM_mag_index)
 WG_montage_overlap = 0.15  # overlap of neighbouring pieces, as a fraction of the frame
 MM_montage_overlap = 0.25  # overlap of neighbouring pieces, as a fraction of the frame
-WG_detection_threshold = 0.1  # minimum confidence of a lamella
+WG_detection_threshold = 0.1  # minimum probability of a lamella
 MM_padding_factor = 1.2  # size of a lamella map, relative to the detected box
 MM_mean_threshold = 0  # counts; mean of a View picture below which you are asked to centre the
 #                        lamella (0 = never)

@@ -35,7 +35,7 @@ _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _YOLOV5 = ("models.yolo.", "models.common.", "models.experimental.")
 _LAYERS = ("numpy.", "torch.nn.modules.", "ultralytics.nn.")
 _VERSIONED = {"ultralytics.nn.": "ultralytics", "torch.nn.modules.": "torch"}
-_DOWNLOAD = "Download the file again, and compare its size with the one that is told there."
+_DOWNLOAD = "Download the file again, and compare its size with the one that is listed there."
 
 
 # --- what a file is -----------------------------------------------------------------------------
@@ -244,10 +244,10 @@ def refuse_untrusted(path: Path, strange: Iterable[str], models_dir: Path = MODE
     """
     if _trusted(path, models_dir):
         return
-    told = _listed(strange)
+    listed = _listed(strange)
     raise SpaceError(
         "These weights are refused: loading them could run any code on this machine. "
-        + (f"They ask for {told}." if told else "They are no plain data."),
+        + (f"They ask for {listed}." if listed else "They are no plain data."),
         str(path),
         f"If you trust who made them: {ON_WORKER.lower()}, run "
         f'spacetomo models trust "{path}". Else use other weights.',

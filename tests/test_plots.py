@@ -13,7 +13,7 @@ from space.plots.colours import BLUE, GREEN, ORANGE, RED, YELLOW, rgb
 from space.plots.detection import label_text
 from space.plots.labels import place
 from space.plots.segmentation import share_text, shares
-from space.plots.targets import area_looks
+from space.plots.targets import field_styles
 from space.targeting import Area, Choice, ExposureOptics
 
 OPTICS = ExposureOptics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
@@ -250,9 +250,9 @@ def test_a_lamella_is_called_as_its_files_and_says_why_it_is_left_out():
 
 
 def test_areas_of_targets_are_drawn_each_in_its_own_way():
-    looks = area_looks(9)
-    assert len(set(looks)) == 9 and looks[0].color == BLUE and looks[0].style == "solid"
-    assert len({look.color for look in looks[:3]}) == 3
+    styles = field_styles(9)
+    assert len(set(styles)) == 9 and styles[0].color == BLUE and styles[0].line == "solid"
+    assert len({style.color for style in styles[:3]}) == 3
 
 
 def test_areas_have_names_and_a_tilt_axis_that_is_seen_on_black_and_on_white(tmp_path, choice):

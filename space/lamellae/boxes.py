@@ -30,7 +30,7 @@ _CORNERS = ("x0_px", "y0_px", "x1_px", "y1_px")
 
 @dataclass(frozen=True)
 class Box:
-    """An axis-aligned frame around a lamella.
+    """An axis-aligned rectangle around a lamella.
 
     ``x`` is the column, ``y`` the row; `cut_sides` holds the letters of the sides
     (``l``, ``t``, ``r``, ``b``) at which a window's border may have cut the lamella.
@@ -177,10 +177,10 @@ def merge_boxes(boxes: Iterable[Box]) -> list[Box]:
 
     The result does not depend on the order of `boxes`. The more probable ones come first,
     those that a window border cut at half their probability; each takes in the boxes of the
-    same lamella that are left. Where a whole box leads, its frame stays; where a cut one
-    leads, the frame goes around all parts. Category and probability are those of the most
-    probable member. Repeated until nothing changes, since a joined frame may meet more parts.
-    A box that has come, by way of others, into a frame that it shares nothing with shows
+    same lamella that are left. Where a whole box leads, it keeps its size; where a cut one
+    leads, it grows around all parts. Category and probability are those of the most
+    probable member. Repeated until nothing changes, since a joined box may meet more parts.
+    A box that was merged, by way of others, into one that it shares nothing with shows
     another lamella and is taken out again.
 
     Returns
@@ -191,44 +191,44 @@ def merge_boxes(boxes: Iterable[Box]) -> list[Box]:
     """
     groups = [_Group(box, (box,)) for box in sorted(set(boxes), key=_rank)]
     while True:
-        merged = sorted(_merge_once(groups), key=lambda group: _rank(group.frame))
+        merged = sorted(_merge_once(groups), key=lambda group: _rank(group.box))
         if len(merged) == len(groups):
-            return sorted((group.frame for group in _without_strays(merged)), key=_by_probability)
+            return sorted((group.box for group in _without_strays(merged)), key=_by_probability)
         groups = merged
 
 
 def keep_best(
-    frames_px: np.ndarray, probabilities: np.ndarray, same_iou: float = 0.5
+    corners_px: np.ndarray, probabilities: np.ndarray, same_iou: float = 0.5
 ) -> np.ndarray:
     """Non-maximum suppression: indices of the boxes that no better one covers.
 
     Parameters
     ----------
-    frames_px : ndarray, shape (n, 4)
+    corners_px : ndarray, shape (n, 4)
         x0, y0, x1, y1.
     probabilities : ndarray, shape (n,)
     same_iou : float
-        Intersection over union above which the less probable box goes.
+        Intersection over union above which the less probable box is dropped.
 
     Returns
     -------
     ndarray of int
         Most probable first; equal probabilities are ordered by position.
     """
-    frames = np.asarray(frames_px, dtype=np.float64).reshape(-1, 4)
+    corners = np.asarray(corners_px, dtype=np.float64).reshape(-1, 4)
     scores = np.asarray(probabilities, dtype=np.float64)
-    order = np.lexsort((frames[:, 3], frames[:, 2], frames[:, 1], frames[:, 0], -scores))
-    areas = np.prod(np.maximum(frames[:, 2:] - frames[:, :2], 0.0), axis=1)
-    kept: list[int] = []
+    order = np.lexsort((corners[:, 3], corners[:, 2], corners[:, 1], corners[:, 0], -scores))
+    areas = np.prod(np.maximum(corners[:, 2:] - corners[:, :2], 0.0), axis=1)
+    chosen: list[int] = []
     while order.size:
         best, rest = order[0], order[1:]
-        kept.append(int(best))
-        corner0 = np.maximum(frames[rest, :2], frames[best, :2])
-        corner1 = np.minimum(frames[rest, 2:], frames[best, 2:])
+        chosen.append(int(best))
+        corner0 = np.maximum(corners[rest, :2], corners[best, :2])
+        corner1 = np.minimum(corners[rest, 2:], corners[best, 2:])
         shared = np.prod(np.maximum(corner1 - corner0, 0.0), axis=1)
         union = np.maximum(areas[rest] + areas[best] - shared, 1e-12)
         order = rest[shared / union <= same_iou]
-    return np.array(kept, dtype=int)
+    return np.array(chosen, dtype=int)
 
 
 def mark_cut_sides(
@@ -263,9 +263,9 @@ def mark_cut_sides(
 
 @dataclass(frozen=True)
 class _Group:
-    """Boxes that were taken for one lamella, and its frame, named after the most probable."""
+    """Boxes taken for one lamella, and the one around it, named after the most probable."""
 
-    frame: Box
+    box: Box
     members: tuple[Box, ...]
 
 
@@ -274,37 +274,37 @@ def _merge_once(ranked: Sequence[_Group]) -> list[_Group]:
     merged = []
     while left:
         leader = left.pop(0)
-        same = [group for group in left if same_lamella(leader.frame, group.frame)]
-        left = [group for group in left if not same_lamella(leader.frame, group.frame)]
+        same = [group for group in left if same_lamella(leader.box, group.box)]
+        left = [group for group in left if not same_lamella(leader.box, group.box)]
         members = leader.members + tuple(box for group in same for box in group.members)
-        merged.append(_Group(_joined(leader.frame, [group.frame for group in same]), members))
+        merged.append(_Group(_joined(leader.box, [group.box for group in same]), members))
     return merged
 
 
 def _without_strays(groups: Sequence[_Group]) -> list[_Group]:
-    """Groups without members outside of their frames, each of which goes where it belongs.
+    """Groups without members outside of their boxes; such members go where they belong.
 
     A stray joins the group whose lamella it shows, else it stands for a lamella of its own. No
-    frame grows by that, so none can come to show what another one shows.
+    box grows by that, so none can come to show what another one shows.
     """
     settled, strays = [], []
     for group in groups:
-        held = [box for box in group.members if intersection_px2(box, group.frame) > 0]
+        held = [box for box in group.members if intersection_px2(box, group.box) > 0]
         strays += [box for box in group.members if box not in held]
         if held:
-            settled.append(_Group(group.frame, tuple(held)))
+            settled.append(_Group(group.box, tuple(held)))
     for stray in sorted(strays, key=_rank):
-        home = next((g for g in settled if same_lamella(g.frame, stray)), None)
+        home = next((g for g in settled if same_lamella(g.box, stray)), None)
         if home is None:
             settled.append(_Group(stray, (stray,)))
         else:
-            settled[settled.index(home)] = _Group(home.frame, (*home.members, stray))
-    return [replace(group, frame=_named(group.frame, group.members)) for group in settled]
+            settled[settled.index(home)] = _Group(home.box, (*home.members, stray))
+    return [replace(group, box=_named(group.box, group.members)) for group in settled]
 
 
-def _named(frame: Box, members: Sequence[Box]) -> Box:
+def _named(box: Box, members: Sequence[Box]) -> Box:
     best = min(members, key=_by_probability)
-    return replace(frame, category=best.category, probability=best.probability)
+    return replace(box, category=best.category, probability=best.probability)
 
 
 def _joined(leader: Box, others: Sequence[Box]) -> Box:
@@ -345,5 +345,5 @@ def _by_probability(box: Box) -> tuple[float | str, ...]:
 
 
 def _rank(box: Box) -> tuple[float | str, ...]:
-    worth = box.probability * (CUT_WORTH if box.cut_sides else 1.0)
-    return (-worth, *_by_probability(box))
+    rank = box.probability * (CUT_WORTH if box.cut_sides else 1.0)
+    return (-rank, *_by_probability(box))

@@ -66,7 +66,7 @@ def decode(
 
     Returns
     -------
-    frames_px : ndarray, shape (k, 4)
+    corners_px : ndarray, shape (k, 4)
         x0, y0, x1, y1 in window pixels.
     probabilities : ndarray, shape (k,)
     classes : ndarray of int, shape (k,)
@@ -78,9 +78,9 @@ def decode(
     probabilities = output[4:].max(axis=0)
     wanted = probabilities >= threshold
     x, y, width, height = output[:4, wanted].astype(float)
-    frames = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+    corners = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
     classes = output[4:, wanted].argmax(axis=0)
-    return frames, probabilities[wanted].astype(float), classes
+    return corners, probabilities[wanted].astype(float), classes
 
 
 class Detector:
@@ -176,12 +176,12 @@ class Detector:
         size_px: int,
         shape: tuple[int, int],
     ) -> list[Box]:
-        frames, probabilities, classes = decode(output, threshold, end_to_end)
+        corners, probabilities, classes = decode(output, threshold, end_to_end)
         window = (col0, row0, col0 + size_px, row0 + size_px)
         boxes = []
-        for i in keep_best(frames, probabilities):
+        for i in keep_best(corners, probabilities):
             name = self.names[int(classes[i])]
-            x0_px, y0_px, x1_px, y1_px = map(float, frames[i])
+            x0_px, y0_px, x1_px, y1_px = map(float, corners[i])
             box = Box(x0_px, y0_px, x1_px, y1_px, name, float(probabilities[i]))
             box = box.shifted(col0, row0).clipped(shape)
             if min(box.x1_px - box.x0_px, box.y1_px - box.y0_px) >= SMALLEST_BOX_PX:

@@ -1,10 +1,10 @@
 """How lamellae are marked in the Navigator: points with a label and a note.
 
-A label alone tells nothing: maps are labelled after their grid, which may be called ``FL1``, and a
+A label alone is not enough: maps are labelled after their grid, which may be called ``FL1``, and a
 person's own points may be called anything. A lamella is
 
-* a *point* labelled ``PL<n>`` or ``FL<n>`` whose note is ``<class> (<probability>%)``, as SPACEtomo
-  writes it, or
+* a *point* labelled ``PL<n>`` or ``FL<n>`` whose note is ``<category> (<probability>%)``, as
+  SPACEtomo writes it, or
 * a point labelled ``FL<n>`` without a note: one that a person added by hand.
 
 Whatever else carries such a label belongs to somebody else and is left alone.
@@ -28,7 +28,7 @@ _NOTE = re.compile(r"(?P<category>.*\S) \((?P<percent>\d{1,3})%\)")
 
 @dataclass(frozen=True)
 class Mark:
-    """What label and note of a lamella's point tell.
+    """What label and note of a lamella's point say.
 
     Attributes
     ----------
@@ -64,10 +64,10 @@ def mark_of(label: str, note: str, kind: int) -> Mark | None:
     prefix = label[: len(FIRST_LABEL)]
     if not note.strip():
         return Mark(prefix, number, by_hand=True) if prefix == FINAL_LABEL else None
-    told = _NOTE.fullmatch(note.strip())
-    if told is None or int(told["percent"]) > 100:
+    found = _NOTE.fullmatch(note.strip())
+    if found is None or int(found["percent"]) > 100:
         return None
-    return Mark(prefix, number, told["category"], int(told["percent"]) / 100)
+    return Mark(prefix, number, found["category"], int(found["percent"]) / 100)
 
 
 def lamella_number(label: str) -> int | None:
@@ -80,6 +80,6 @@ def lamella_number(label: str) -> int | None:
 
 
 def note(category: str, probability: float) -> str:
-    """Return the Navigator note of a lamella; one line, whatever the class is called."""
+    """Return the Navigator note of a lamella; one line, whatever the category is called."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in category).split())
     return f"{plain or 'lamella'} ({round(100 * probability)}%)"

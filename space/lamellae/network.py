@@ -314,6 +314,6 @@ def run_network(
         output = output[0] if isinstance(output, (tuple, list)) else output
         array = output.float().cpu().numpy()
     end_to_end = bool(getattr(head, "end2end", False))
-    for one in array:
-        check_output(one, int(head.nc), end_to_end)
+    for output in array:
+        check_output(output, int(head.nc), end_to_end)
     return list(array), end_to_end

@@ -46,7 +46,7 @@ class Match:
     score: float
 
 
-def choose(
+def filter_lamellae(
     lamellae: Iterable[Lamella],
     threshold: float,
     exclude: Sequence[str] = (),
@@ -66,19 +66,19 @@ def choose(
 
     Returns
     -------
-    kept : list of Lamella
+    remaining : list of Lamella
     dropped : dict
         Number dropped by reason, see `LEFT_OUT`.
     """
-    kept: list[Lamella] = []
+    remaining: list[Lamella] = []
     dropped = {"threshold": 0, "category": 0, "stage": 0}
     for lamella in lamellae:
         reason = why_left_out(lamella, threshold, exclude, limits_um)
         if reason:
             dropped[reason] += 1
         else:
-            kept.append(lamella)
-    return kept, dropped
+            remaining.append(lamella)
+    return remaining, dropped
 
 
 def why_left_out(
@@ -103,11 +103,13 @@ def drop_close(lamellae: Iterable[Lamella], min_distance_um: float = 10.0) -> li
     The most probable lamella of all always stays; the result does not depend on the order
     given and comes back in order of number.
     """
-    kept: list[Lamella] = []
+    remaining: list[Lamella] = []
     for lamella in sorted(lamellae, key=_best_first):
-        if all(_distance(lamella.stage_um, k.stage_um) >= min_distance_um for k in kept):
-            kept.append(lamella)
-    return sorted(kept, key=lambda k: (k.number, *_best_first(k)))
+        if all(
+            _distance(lamella.stage_um, other.stage_um) >= min_distance_um for other in remaining
+        ):
+            remaining.append(lamella)
+    return sorted(remaining, key=lambda lamella: (lamella.number, *_best_first(lamella)))
 
 
 def best_match(

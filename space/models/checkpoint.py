@@ -105,7 +105,7 @@ def _facts(content: Mapping[Any, Any]) -> CheckpointFacts:
 def _shapes(weights: object) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Yield name and shape of each array of a network, in its order."""
     for name, value in weights.items() if isinstance(weights, dict) else ():
-        shape = value.told[_SHAPE] if isinstance(value, _StandIn) and value.told else ()
+        shape = value.given[_SHAPE] if isinstance(value, _StandIn) and value.given else ()
         if isinstance(name, str) and shape and all(isinstance(n, int) for n in shape):
             yield name, shape
 
@@ -128,17 +128,17 @@ class _StandIn:
     are one object.
     """
 
-    told: tuple[Any, ...] = ()
+    given: tuple[Any, ...] = ()
 
-    def __new__(cls, *told: Any, **named: Any) -> _StandIn:
+    def __new__(cls, *given: Any, **named: Any) -> _StandIn:
         """Stand for a call with these arguments."""
-        if len(told) <= _SHAPE or not isinstance(told[_SHAPE], tuple):
+        if len(given) <= _SHAPE or not isinstance(given[_SHAPE], tuple):
             return _NOTHING
         made = super().__new__(cls)
-        made.told = told
+        made.given = given
         return made
 
-    def __call__(self, *told: Any, **named: Any) -> _StandIn:
+    def __call__(self, *given: Any, **named: Any) -> _StandIn:
         return self
 
     def __setstate__(self, state: Any) -> None:

@@ -44,8 +44,8 @@ def read_table(path: Path) -> dict[str, Any]:
     try:
         values = read_json(path, follow_links=True)
     except OSError as error:
-        told = error.strerror or str(error)
-        raise SpaceError(f"{path.name} cannot be read ({told}).", str(path), again) from None
+        reason = error.strerror or str(error)
+        raise SpaceError(f"{path.name} cannot be read ({reason}).", str(path), again) from None
     except ValueError as error:
         raise SpaceError(
             f"{path.name} is cut off or damaged ({error}).", str(path), again
@@ -120,9 +120,9 @@ def channel_problem(dataset: Mapping[str, Any]) -> str:
     names = list(channels.values()) if isinstance(channels, dict) else channels
     if len(names) == 1:
         return ""
-    told = ", ".join(str(name)[:20] for name in names[:4])
+    listed = ", ".join(str(name)[:20] for name in names[:4])
     return (
-        f"It wants {len(names)} channels ({told}), but a map has one. Use a model that was "
+        f"It wants {len(names)} channels ({listed}), but a map has one. Use a model that was "
         "trained on single grey pictures."
     )
 

@@ -66,9 +66,9 @@ def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: 
                 facts[f"fold_{fold}"] = read_facts(path)
             except SpaceError as error:
                 problems.append(str(error))
-    for name, told in facts.items():
-        problems.append(_misfit(name, told, dataset))
-    problems += _plan_problems(folder, {told.configuration or _USUAL for told in facts.values()})
+    for fold_name, known in facts.items():
+        problems.append(_misfit(fold_name, known, dataset))
+    problems += _plan_problems(folder, {known.configuration or _USUAL for known in facts.values()})
     whole = [text for text in dict.fromkeys(problems) if text]
     return [f"The segmentation model {folder} cannot be used. {text}" for text in whole]
 
@@ -103,28 +103,28 @@ def _names_in(path: Path, harmless: tuple[str, ...] = ()) -> frozenset[str]:
     return names
 
 
-def _misfit(fold: str, told: CheckpointFacts, dataset: Mapping[str, Any]) -> str:
+def _misfit(fold: str, facts: CheckpointFacts, dataset: Mapping[str, Any]) -> str:
     """Say how weights do not fit to the class table, or to maps."""
-    if told.is_3d:
+    if facts.is_3d:
         return (
             f"The weights of {fold} are for volumes (configuration "
-            f"{shown(told.configuration)}). Maps are single pictures: use a model that was "
+            f"{shown(facts.configuration)}). Maps are single pictures: use a model that was "
             "trained in the configuration 2d."
         )
     own, _ = label_table(dataset)
-    of_weights, _ = label_table(told.dataset)
+    of_weights, _ = label_table(facts.dataset)
     if of_weights:
         other = other_classes(own, of_weights)
         if other:
             return other
-    if told.classes is not None and told.classes != len(own):
+    if facts.classes is not None and facts.classes != len(own):
         return (
-            f"The weights of {fold} tell {told.classes} classes apart, but dataset.json names "
+            f"The weights of {fold} tell {facts.classes} classes apart, but dataset.json names "
             f"{len(own)}. Put the dataset.json of this model there."
         )
-    if told.channels not in (None, 1):
+    if facts.channels not in (None, 1):
         return (
-            f"The weights of {fold} want {told.channels} channels, but a map has one. Use a "
+            f"The weights of {fold} want {facts.channels} channels, but a map has one. Use a "
             "model that was trained on single grey pictures."
         )
     return ""
@@ -132,12 +132,12 @@ def _misfit(fold: str, told: CheckpointFacts, dataset: Mapping[str, Any]) -> str
 
 def _plan_problems(folder: Path, configurations: set[str]) -> list[str]:
     if not (Path(folder) / PLANS).is_file():
-        return []  # told already
+        return []  # reported already
     try:
         plans = read_table(Path(folder) / PLANS)
     except SpaceError as error:
         return [str(error)]
     if len(configurations) > 1:
-        told = ", ".join(sorted(configurations))
-        return [f"The folds were trained in different configurations ({told}). Use one kind."]
+        listed = ", ".join(sorted(configurations))
+        return [f"The folds were trained in different configurations ({listed}). Use one kind."]
     return plan_problems(plans, configurations.pop() if configurations else _USUAL)

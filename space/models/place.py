@@ -10,7 +10,7 @@ DATASET, PLANS = "dataset.json", "plans.json"
 _SETTING = "segmentation_model"
 _CONFIGURATION = "2d"
 _MOST_ENTRIES = 1000
-_MOST_TOLD = 6
+_MOST_LISTED = 6
 
 
 def misplaced(folder: Path) -> str:
@@ -28,7 +28,7 @@ def misplaced(folder: Path) -> str:
     if (folder / DATASET).is_file():
         return ""
     if (folder.parent / PLANS).is_file() and any(folder.glob("checkpoint_*.pth")):
-        return f"This is one fold of a model. Set {_SETTING} to {_told(folder.parent)}."
+        return f"This is one fold of a model. Set {_SETTING} to {_path_text(folder.parent)}."
     inner = _model_folders(folder)
     if inner:
         return _one_of(inner)
@@ -97,13 +97,13 @@ def _one_of(models: Sequence[Path]) -> str:
             f"a model that was trained in the configuration {_CONFIGURATION} is needed."
         )
     meant = fit or models
-    names = [_told(path) for path in meant]
+    names = [_path_text(path) for path in meant]
     if len(names) == 1:
         return f"The model is one folder further down. Set {_SETTING} to {names[0]}."
     return f"It holds several models. Set {_SETTING} to one of them: {_listed(names)}."
 
 
-def _told(folder: Path) -> str:
+def _path_text(folder: Path) -> str:
     return f'"{folder.as_posix()}"'
 
 
@@ -120,8 +120,8 @@ def _quoted(name: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-    return ", ".join(names[:_MOST_TOLD]) + more
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
 
 
 def _entries(folder: Path) -> list[Path]:

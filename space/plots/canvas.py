@@ -57,7 +57,7 @@ def canvas(shape: Sequence[int], title: str, panels: int = 1) -> tuple[Figure, l
         axes.set_ylim(rows, 0)
         axes.set_aspect("equal")
     letters = int(TITLE_LINE * figure.get_figwidth() / FIGURE_INCH)
-    lines = "\n".join(textwrap.wrap(words(title, LONGEST_TITLE), letters))
+    lines = "\n".join(textwrap.wrap(printable(title, LONGEST_TITLE), letters))
     figure.suptitle(lines, color="white", fontsize=12, parse_math=False)
     return figure, drawn
 
@@ -117,7 +117,7 @@ def outlined(width: float = 2) -> dict[str, Any]:
     return {"path_effects": [withStroke(linewidth=width, foreground="black")]}
 
 
-def words(text: str, longest: int = 30) -> str:
+def printable(text: str, longest: int = 30) -> str:
     """Return a name as a picture can show it: one line, of letters that can be printed."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."

@@ -17,9 +17,9 @@ from space.plots.canvas import (
     draw_map,
     legend,
     outlined,
+    printable,
     save,
     scale_bar,
-    words,
 )
 from space.plots.colours import LIGHT, lightness
 from space.plots.labels import place
@@ -40,7 +40,7 @@ class Shown:
     Attributes
     ----------
     x0_px, y0_px, x1_px, y1_px : float
-        Its frame; x is the column.
+        Its box; x is the column.
     category, probability :
         As detected; a probability of None for a lamella that a person added.
     label : str
@@ -70,8 +70,8 @@ def plot_detection(
 ) -> None:
     """Draw lamellae on a picture of the grid.
 
-    Those that get a map have a full frame and a filled label, those that are left out a dashed
-    frame, crossed, and an empty label with a letter for the reason, which the legend gives.
+    Those that get a map have a full outline and a filled label, those that are left out a dashed
+    outline, crossed, and an empty label with a letter for the reason, which the legend gives.
 
     Parameters
     ----------
@@ -90,29 +90,29 @@ def plot_detection(
     """
     figure, (axes,) = canvas(image.shape, title)
     draw_map(axes, image)
-    reasons = sorted({one.left_out for one in lamellae if one.left_out})
+    reasons = sorted({lamella.left_out for lamella in lamellae if lamella.left_out})
     letters = dict(zip(reasons, ascii_lowercase))
-    for one in lamellae:
-        _draw_frame(axes, one, colors[one.category])
+    for lamella in lamellae:
+        _draw_outline(axes, lamella, colors[lamella.category])
     legend(figure, [*_categories(lamellae, colors), *_reasons(lamellae, letters)])
     scale_bar(axes, image.shape, pixel_nm)
     _label(figure, axes, lamellae, colors, letters)
     save(figure, path, pixel_nm, **about)
 
 
-def label_text(one: Shown, letters: Mapping[str, str]) -> str:
+def label_text(lamella: Shown, letters: Mapping[str, str]) -> str:
     """Return what stands beside a lamella."""
-    parts = [one.label, words(one.category)]
-    parts.append("by hand" if one.probability is None else f"{one.probability:.0%}")
-    parts.append(f"({letters[one.left_out]})" if one.left_out else "")
+    parts = [lamella.label, printable(lamella.category)]
+    parts.append("by hand" if lamella.probability is None else f"{lamella.probability:.0%}")
+    parts.append(f"({letters[lamella.left_out]})" if lamella.left_out else "")
     return " ".join(part for part in parts if part)
 
 
-def _draw_frame(axes: Axes, one: Shown, color: str) -> None:
+def _draw_outline(axes: Axes, lamella: Shown, color: str) -> None:
     from matplotlib.patches import Rectangle
 
-    x, y = [one.x0_px, one.x1_px], [one.y0_px, one.y1_px]
-    dashed: dict[str, Any] = {"ls": (0, (3, 2))} if one.left_out else {}
+    x, y = [lamella.x0_px, lamella.x1_px], [lamella.y0_px, lamella.y1_px]
+    dashed: dict[str, Any] = {"ls": (0, (3, 2))} if lamella.left_out else {}
     axes.add_patch(
         Rectangle(
             (x[0], y[0]),
@@ -125,7 +125,7 @@ def _draw_frame(axes: Axes, one: Shown, color: str) -> None:
             **outlined(3.2),
         )
     )
-    if one.left_out:
+    if lamella.left_out:
         for rows in (y, y[::-1]):
             axes.plot(x, rows, color=color, lw=1.2, **outlined(2.4))
 
@@ -137,32 +137,34 @@ def _label(
     colors: Mapping[str, str],
     letters: Mapping[str, str],
 ) -> None:
-    """Write a label beside each frame, where there is room, with a line between the two."""
+    """Write a label beside each box, where there is room, with a line between the two."""
     if not lamellae:
         return
     size = 9 if len(lamellae) <= _MANY else 7
-    texts = [_text(axes, one, colors[one.category], letters, size) for one in lamellae]
+    texts = [_text(axes, lamella, colors[lamella.category], letters, size) for lamella in lamellae]
     # How large labels are in the picture is known once it has its layout, which then must stay.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     boxes = (text.get_bbox_patch() for text in texts)
     extents = [box.get_window_extent() for box in boxes if box is not None]
-    corners = [[(one.x0_px, one.y1_px), (one.x1_px, one.y0_px)] for one in lamellae]
-    frames = axes.transData.transform(np.reshape(corners, (-1, 2))).reshape(-1, 4)
+    corners = [
+        [(lamella.x0_px, lamella.y1_px), (lamella.x1_px, lamella.y0_px)] for lamella in lamellae
+    ]
+    outlines = axes.transData.transform(np.reshape(corners, (-1, 2))).reshape(-1, 4)
     sizes = np.array([(extent.width, extent.height) for extent in extents])
-    middles = place(frames, sizes, axes.get_window_extent().extents)
-    for one, text, (x, y) in zip(lamellae, texts, axes.transData.inverted().transform(middles)):
+    middles = place(outlines, sizes, axes.get_window_extent().extents)
+    for lamella, text, (x, y) in zip(lamellae, texts, axes.transData.inverted().transform(middles)):
         text.set_position((x, y))
-        ends = np.clip(x, one.x0_px, one.x1_px), np.clip(y, one.y0_px, one.y1_px)
-        axes.plot([x, ends[0]], [y, ends[1]], color=colors[one.category], lw=1, **outlined(2))
+        ends = np.clip(x, lamella.x0_px, lamella.x1_px), np.clip(y, lamella.y0_px, lamella.y1_px)
+        axes.plot([x, ends[0]], [y, ends[1]], color=colors[lamella.category], lw=1, **outlined(2))
 
 
-def _text(axes: Axes, one: Shown, color: str, letters: Mapping[str, str], size: float) -> Text:
-    filled = not one.left_out
+def _text(axes: Axes, lamella: Shown, color: str, letters: Mapping[str, str], size: float) -> Text:
+    filled = not lamella.left_out
     text = axes.text(
-        (one.x0_px + one.x1_px) / 2,
-        (one.y0_px + one.y1_px) / 2,
-        label_text(one, letters),
+        (lamella.x0_px + lamella.x1_px) / 2,
+        (lamella.y0_px + lamella.y1_px) / 2,
+        label_text(lamella, letters),
         ha="center",
         va="center",
         fontsize=size,
@@ -184,9 +186,9 @@ def _text(axes: Axes, one: Shown, color: str, letters: Mapping[str, str], size: 
 def _categories(lamellae: Sequence[Shown], colors: Mapping[str, str]) -> list[Artist]:
     from matplotlib.patches import Patch
 
-    counts = Counter(one.category for one in lamellae)
+    counts = Counter(lamella.category for lamella in lamellae)
     return [
-        Patch(fc=colors[category], ec="white", lw=0.6, label=f"{words(category)} ({n})")
+        Patch(fc=colors[category], ec="white", lw=0.6, label=f"{printable(category)} ({n})")
         for category, n in sorted(counts.items())
     ]
 
@@ -194,7 +196,7 @@ def _categories(lamellae: Sequence[Shown], colors: Mapping[str, str]) -> list[Ar
 def _reasons(lamellae: Sequence[Shown], letters: Mapping[str, str]) -> list[Artist]:
     from matplotlib.lines import Line2D
 
-    counts = Counter(one.left_out for one in lamellae)
+    counts = Counter(lamella.left_out for lamella in lamellae)
     return [
         Line2D(
             [],

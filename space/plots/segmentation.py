@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.plots import greys
-from space.plots.canvas import FRAME, canvas, draw_layer, draw_map, legend, save, scale_bar, words
+from space.plots.canvas import (
+    FRAME,
+    canvas,
+    draw_layer,
+    draw_map,
+    legend,
+    printable,
+    save,
+    scale_bar,
+)
 from space.plots.colours import class_colors, rgb
 
 if TYPE_CHECKING:
@@ -69,7 +78,7 @@ def shares(labels: np.ndarray, names: Mapping[str, int]) -> dict[str, float]:
 
 
 def share_text(share: float) -> str:
-    """Return a part of a map in words."""
+    """Return a part of a map in printable."""
     if share == 0:
         return "none"
     return "< 0.1 %" if share < _ALMOST_NONE else f"{100 * share:.1f} %"
@@ -82,7 +91,7 @@ def _legend(figure: Figure, labels: np.ndarray, names: Mapping[str, int]) -> Non
     legend(
         figure,
         [
-            Patch(fc=colors[name], ec=FRAME, label=f"{words(name)}: {share_text(share)}")
+            Patch(fc=colors[name], ec=FRAME, label=f"{printable(name)}: {share_text(share)}")
             for name, share in shares(labels, names).items()
         ],
     )

@@ -82,12 +82,12 @@ def plot_targets(
     figure, (axes,) = canvas(map_image.shape, title or count(total, "target"))
     draw_map(axes, map_image)
     _draw_wanted(axes, wanted)
-    looks = area_looks(len(areas))
-    for number, (area, look) in enumerate(zip(areas, looks), 1):
-        _draw_area(axes, area, optics, look, _Sizes.of(total), number if len(areas) > 1 else 0)
+    styles = field_styles(len(areas))
+    for number, (area, style) in enumerate(zip(areas, styles), 1):
+        _draw_area(axes, area, optics, style, _Sizes.of(total), number if len(areas) > 1 else 0)
         _draw_tilt_axis(axes, area.targets_map_px[0], optics, map_image.shape)
     _draw_polygons(axes, polygons)
-    legend(figure, _handles(areas, looks, optics, bool(len(polygons))))
+    legend(figure, _handles(areas, styles, optics, bool(len(polygons))))
     if crop and total:
         _crop(axes, areas, optics, map_image.shape)
     scale_bar(axes, map_image.shape, optics.pixel_nm)
@@ -95,17 +95,17 @@ def plot_targets(
 
 
 @dataclass(frozen=True)
-class Look:
+class FieldStyle:
     """How the fields of an area are drawn."""
 
     color: str
-    style: LineStyle
+    line: LineStyle
 
 
-def area_looks(count: int) -> list[Look]:
+def field_styles(count: int) -> list[FieldStyle]:
     """Return how to draw each of some areas: colours first, then other line styles."""
-    looks = (Look(color, style) for style in cycle(AREA_STYLES) for color in AREA_COLORS)
-    return list(islice(looks, count))
+    styles = (FieldStyle(color, style) for style in cycle(AREA_STYLES) for color in AREA_COLORS)
+    return list(islice(styles, count))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Sizes:
 
 
 def _draw_area(
-    axes: Axes, area: Area, optics: ExposureOptics, look: Look, sizes: _Sizes, number: int
+    axes: Axes, area: Area, optics: ExposureOptics, style: FieldStyle, sizes: _Sizes, number: int
 ) -> None:
     """Draw an area; its number is 0 if it is the only one."""
     from matplotlib.patches import Circle, Ellipse, Polygon
@@ -138,7 +138,7 @@ def _draw_area(
     edged = outlined(sizes.edge)
     for index, (row, column) in enumerate(area.targets_map_px):
         tracking = index == 0
-        color = RED if tracking else look.color
+        color = RED if tracking else style.color
         axes.add_patch(
             Ellipse(
                 (column, row),
@@ -159,7 +159,7 @@ def _draw_area(
                 fill=False,
                 ec=color,
                 lw=sizes.line * (1.7 if tracking else 1.2),
-                ls="solid" if tracking else look.style,
+                ls="solid" if tracking else style.line,
                 zorder=5 if tracking else 4,
                 **edged,
             )
@@ -186,14 +186,14 @@ def _draw_area(
         )
         axes.plot(column, row, "+", color=ORANGE, ms=6, mew=sizes.line, **edged)
     if number:
-        _draw_area_name(axes, area.targets_map_px[0], reach_px, look, sizes, number)
+        _draw_area_name(axes, area.targets_map_px[0], reach_px, style, sizes, number)
 
 
 def _draw_area_name(
     axes: Axes,
     point_map_px: np.ndarray,
     reach_px: Sequence[float],
-    look: Look,
+    style: FieldStyle,
     sizes: _Sizes,
     number: int,
 ) -> None:
@@ -207,10 +207,10 @@ def _draw_area_name(
         va="top",
         fontsize=max(sizes.letters, 6),
         fontweight="bold",
-        color="black" if lightness(look.color) > LIGHT else "white",
+        color="black" if lightness(style.color) > LIGHT else "white",
         zorder=7,
         clip_on=True,
-        bbox={"boxstyle": "round,pad=0.15", "fc": look.color, "ec": "black", "lw": 0.6},
+        bbox={"boxstyle": "round,pad=0.15", "fc": style.color, "ec": "black", "lw": 0.6},
     )
 
 
@@ -220,7 +220,7 @@ def area_name(number: int) -> str:
 
 
 def _handles(
-    areas: Sequence[Area], looks: Sequence[Look], optics: ExposureOptics, polygons: bool
+    areas: Sequence[Area], styles: Sequence[FieldStyle], optics: ExposureOptics, polygons: bool
 ) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -229,10 +229,10 @@ def _handles(
         Patch(fc=RED, alpha=0.6, label="wanted classes"),
         Line2D([], [], color=RED, lw=2.4, label="tracking target"),
     ]
-    for number, (area, look) in enumerate(zip(areas, looks), 1):
-        said = f"{area_name(number)}: {count(len(area.targets_map_px), 'target')}"
-        label = said if len(areas) > 1 else "target (Record field)"
-        handles.append(Line2D([], [], color=look.color, ls=look.style, lw=2, label=label))
+    for number, (area, style) in enumerate(zip(areas, styles), 1):
+        described = f"{area_name(number)}: {count(len(area.targets_map_px), 'target')}"
+        label = described if len(areas) > 1 else "target (Record field)"
+        handles.append(Line2D([], [], color=style.color, ls=style.line, lw=2, label=label))
     handles += [
         Line2D([], [], color=YELLOW, lw=2, label=f"beam at {optics.steepest_tilt_deg:g}°"),
         Line2D([], [], color=ORANGE, marker="+", lw=2, label="geometry point (beam at 0°)"),

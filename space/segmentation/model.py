@@ -33,7 +33,7 @@ TILE_STEP = 0.75
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """How to run the network: where, how many tiles at once, where scores are collected."""
 
     device: str
@@ -41,15 +41,20 @@ class Plan:
     collect_on: str
     mirroring: bool
 
+    def __str__(self) -> str:
+        """Return the plan as a log shows it."""
+        scores = "" if self.collect_on == self.device else ", scores on the CPU"
+        return f"{self.batch} tile{'s' * (self.batch > 1)} at a time on {self.device}{scores}"
 
-def first_plan(device: str, mirroring: bool | None = None) -> Plan:
+
+def first_plan(device: str, mirroring: bool | None = None) -> TilePlan:
     """Return the fastest way for a device; mirroring is off on the CPU unless asked for."""
     if device == "cpu":
-        return Plan("cpu", 1, "cpu", bool(mirroring))
-    return Plan(device, 8, device, True if mirroring is None else mirroring)
+        return TilePlan("cpu", 1, "cpu", bool(mirroring))
+    return TilePlan(device, 8, device, True if mirroring is None else mirroring)
 
 
-def smaller_plan(plan: Plan) -> Plan | None:
+def smaller_plan(plan: TilePlan) -> TilePlan | None:
     """Return a way that needs less memory: smaller batches, scores on the CPU, all on the CPU.
 
     None when there is nothing smaller.
@@ -60,7 +65,14 @@ def smaller_plan(plan: Plan) -> Plan | None:
         return replace(plan, batch=max(1, plan.batch // 4))
     if plan.collect_on != "cpu":
         return replace(plan, collect_on="cpu")
-    return Plan("cpu", 1, "cpu", False)
+    return TilePlan("cpu", 1, "cpu", False)
+
+
+def _plan_after(plan: TilePlan, problem: BaseException) -> TilePlan | None:
+    """Return how to go on after a failure: smaller, or on the CPU if the device itself failed."""
+    if is_device_fault(problem) and not is_memory_full(problem) and plan.device != "cpu":
+        return TilePlan("cpu", 1, "cpu", False)
+    return smaller_plan(plan)
 
 
 def tile_starts(length_px: int, tile_px: int, step: float = TILE_STEP) -> tuple[int, ...]:
@@ -148,33 +160,36 @@ class Segmenter:
                 if not (is_memory_full(error) or is_device_fault(error)):
                     raise
                 problem = error.with_traceback(None)  # its frames would hold the memory
-            following = smaller_plan(plan)
-            if is_device_fault(problem) and not is_memory_full(problem) and plan.device != "cpu":
-                following = Plan("cpu", 1, "cpu", False)
+            following = _plan_after(plan, problem)
             if following is None:
                 raise SpaceError(
                     f"Segmentation of {image.shape[0]} x {image.shape[1]} pixels needs more "
                     f"memory than there is ({problem}).",
                     do="Close other programs or use another computer",
                 ) from problem
-            log.warning("%s does not fit (%s): trying %s.", plan, _first_line(problem), following)
+            log.warning(
+                "Segmentation with %s failed (%s): trying %s.",
+                plan,
+                _first_line(problem),
+                following,
+            )
             self._free(plan.device)
             if following.device != "cpu":
                 self._plan = following  # what did not fit once is not tried for each map again
             plan = following
 
     def _segment(
-        self, image: np.ndarray, plan: Plan, progress: Callable[[float], None]
+        self, image: np.ndarray, plan: TilePlan, progress: Callable[[float], None]
     ) -> np.ndarray:
-        seen = self._model.plan
+        trained = self._model.plan
         labels = np.zeros(image.shape, np.uint8)
-        scheme = normalisation_scheme(seen.scheme)
-        normal = normalisation(image, scheme, seen.use_mask, seen.intensities)
+        scheme = normalisation_scheme(trained.scheme)
+        normal = normalisation(image, scheme, trained.use_mask, trained.intensities)
         if normal is None:
             return labels
         row0, row1, col0, col1 = normal.bounds
         shape = (row1 - row0, col1 - col0)
-        swapped = seen.axes_swapped
+        swapped = trained.axes_swapped
         if swapped:
             shape = shape[::-1]
 
@@ -193,7 +208,7 @@ class Segmenter:
         self,
         shape: tuple[int, int],
         part: Callable[[slice, slice], np.ndarray],
-        plan: Plan,
+        plan: TilePlan,
         progress: Callable[[float], None],
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield finished rows of labels from top to bottom."""
@@ -227,11 +242,11 @@ class Segmenter:
                 inner = winner[first - row : last - row, before[1] : before[1] + shape[1]]
                 yield slice(first - before[0], last - before[0]), self._as_labels(inner)
             if done < tile[0]:
-                kept = scores[:, done:].clone()
+                unfinished = scores[:, done:].clone()
                 scores.zero_()
-                scores[:, : tile[0] - done] = kept
+                scores[:, : tile[0] - done] = unfinished
 
-    def _scores_of(self, tiles: np.ndarray, networks: Sequence[Any], plan: Plan) -> Any:
+    def _scores_of(self, tiles: np.ndarray, networks: Sequence[Any], plan: TilePlan) -> Any:
         """Return the scores of a stack of tiles, averaged over folds and mirrored copies."""
         import torch
 

@@ -255,7 +255,7 @@ class Settings:
         "overlap of neighbouring pieces, as a fraction of the frame",
     )
     WG_detection_threshold: float = setting(
-        0.1, Number(above=0, below=1), Result.LAMELLAE, "minimum confidence of a lamella"
+        0.1, Number(above=0, below=1), Result.LAMELLAE, "minimum probability of a lamella"
     )
     MM_padding_factor: float = setting(
         1.2,

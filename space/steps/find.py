@@ -12,7 +12,7 @@ from space.geometry import MapFrame
 from space.images import is_whole_png, read_json_beside
 from space.lamellae.boxes import Box
 from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
-from space.lamellae.select import LEFT_OUT, Lamella, choose, drop_close, renumbered
+from space.lamellae.select import LEFT_OUT, Lamella, drop_close, filter_lamellae, renumbered
 from space.microscope import column, montage, navigator, stage, states
 from space.microscope.montage import MapImage
 from space.settings import Settings
@@ -151,7 +151,7 @@ def _detect(session: GridSession, frame: MapFrame) -> tuple[list[Lamella], list[
 
 def _to_visit(detected: list[Lamella], settings: Settings) -> tuple[list[Lamella], dict[str, int]]:
     """Return the lamellae to visit with their numbers, and how many were left out for what."""
-    kept, dropped = choose(
+    kept, dropped = filter_lamellae(
         detected,
         settings.WG_detection_threshold,
         settings.exclude_lamella_classes,

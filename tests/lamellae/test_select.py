@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from space.lamellae.select import (
     Lamella,
     best_match,
-    choose,
     drop_close,
+    filter_lamellae,
     renumbered,
     shifted,
     stays_unseen,
@@ -55,7 +55,7 @@ def test_choose_counts_reasons():
         lamella(3, 0, 0, category="broken"),
         lamella(4, 900, 0),
     ]
-    kept, dropped = choose(items, 0.1, ["broken"], (-800, 800, -800, 800))
+    kept, dropped = filter_lamellae(items, 0.1, ["broken"], (-800, 800, -800, 800))
     assert [k.number for k in kept] == [1]
     assert dropped == {"threshold": 1, "category": 1, "stage": 1}
 

@@ -9,8 +9,8 @@ from space.errors import SpaceError
 from space.models.class_table import read_labels
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.model import (
-    Plan,
     Segmenter,
+    TilePlan,
     first_plan,
     smaller_plan,
     tile_starts,
@@ -94,7 +94,7 @@ def test_memory_ladder_goes_down_to_the_cpu_and_ends():
     assert [p.batch for p in plans] == [8, 2, 1, 1, 1]
     assert [p.device for p in plans] == ["cuda:1"] * 4 + ["cpu"]
     assert plans[3].collect_on == "cpu" and not plans[4].mirroring
-    assert first_plan("cpu") == Plan("cpu", 1, "cpu", False)
+    assert first_plan("cpu") == TilePlan("cpu", 1, "cpu", False)
     assert first_plan("cuda:0").mirroring and not first_plan("cuda:0", False).mirroring
 
 
@@ -213,9 +213,9 @@ def test_batches_mirroring_and_folds(tiny):
     image = smooth_map(60, 70)
     one = Segmenter(tiny, (0,))
     alone = one.segment(image)
-    one._plan = Plan("cpu", 3, "cpu", False)
+    one._plan = TilePlan("cpu", 3, "cpu", False)
     assert np.array_equal(one.segment(image), alone)
-    one._plan = Plan("cpu", 1, "cpu", True)
+    one._plan = TilePlan("cpu", 1, "cpu", True)
     mirrored = one.segment(image)
     assert not np.array_equal(mirrored, alone)
     # Averaged over mirrored copies, a mirrored map (of one tile) gives the mirrored labels.
