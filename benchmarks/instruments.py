@@ -17,8 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from space.simulation.plan import Plan
-from space.simulation.run import run
+from space.simulation import Plan, run_plan
 from space.simulator.column import INSTRUMENT_FOLDER
 
 from .common import PROJECT, parser, report
@@ -48,7 +47,7 @@ def measure(name: str, seed: int, lamellae: int, tilt_step_deg: float) -> dict[s
             tilt_step_deg=tilt_step_deg,
             instrument=name,
         )
-        summary = run(plan, show=lambda line: None)
+        summary = run_plan(plan, show=lambda line: None)
     found = {key: summary[key] for key in KEYS}
     return {**found, "minutes": round((time.monotonic() - start) / 60, 1)}
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from space.targeting import ExposureOptics, TargetingOptions, select_targets
-from space.targeting.room import AREA_SHARE
+from space.targeting import AREA_SHARE, ExposureOptics, TargetingOptions, select_targets
 
 NAMES = {"background": 0, "lamella": 1, "mitos": 2, "ice": 3}
 PIXEL_NM = 20.0

@@ -19,7 +19,7 @@ from PIL import Image
 from space import pacetomo
 from space.errors import SpaceError
 from space.pictures import to_8_bit
-from space.simulation.run import Plan, ScriptRun, run, run_on_session
+from space.simulation import Plan, ScriptRun, run_on_session, run_plan
 
 from .common import PROJECT
 
@@ -52,7 +52,7 @@ def main() -> None:
 def simulate(session: Path, **settings: object) -> None:
     """Run SPACEtomo up to the targets, or continue the session in the folder."""
     plan = Plan(session, PROJECT, SEED, level=4, kinds=KINDS, settings=settings, resume=True)
-    summary = run(plan)
+    summary = run_plan(plan)
     if not summary["ok"]:
         raise SpaceError(f"The session failed: {summary['error']}.", str(session))
 

@@ -22,7 +22,7 @@ from space.lamellae.detector import Detector
 from space.pictures import to_8_bit
 from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation.model import Segmenter
-from space.simulation.judge import match
+from space.simulation import match
 
 from .common import PROJECT, report
 

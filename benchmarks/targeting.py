@@ -42,8 +42,7 @@ from pathlib import Path
 import numpy as np
 
 from space.simulator.specimen import LABELS, Grid
-from space.targeting import ExposureOptics, TargetingOptions, select_targets
-from space.targeting.geometry_points import lever_arm_um
+from space.targeting import ExposureOptics, TargetingOptions, lever_arm_um, select_targets
 from space.targeting.packing import TiltFrame, conflicts
 from space.targeting.scoring import (
     ScoreMap,

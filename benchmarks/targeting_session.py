@@ -39,13 +39,16 @@ from typing import Any
 import numpy as np
 
 from space import pacetomo
-from space.simulation.bench import make_project, without_plots
-from space.simulation.judge import double_exposed
-from space.simulation.plan import Plan
-from space.simulation.run import judged
-from space.simulation.scripts import with_settings
-from space.simulation.series_truth import by_series
-from space.simulation.truth_worker import TruthWorker
+from space.simulation import (
+    Plan,
+    TruthWorker,
+    by_series,
+    double_exposed,
+    judged,
+    make_project,
+    with_settings,
+    without_plots,
+)
 from space.simulator import Exposure, Policy, Script, Simulation
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import Grid

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from space import settings as settings_module
+from space import steps
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
 from space.jobs import TASKS, needs
@@ -20,23 +21,7 @@ from space.microscope.waiting import yes
 from space.models.fitness import class_doubt
 from space.packages import own_packages_missing
 from space.settings import STAGE, Settings
-from space.steps import (
-    acquire,
-    begun,
-    collect,
-    find,
-    grid_names,
-    identity,
-    made_with,
-    prepare,
-    refind,
-    repair,
-)
-from space.steps.grid_picture import ensure_grid_picture
-from space.steps.inference import SEGMENTATION_TIMEOUT_S
-from space.steps.lamella_list import numbers_to_visit
-from space.steps.session import GridSession
-from space.steps.target_plots import draw_segmentations
+from space.steps import GridSession
 
 log = logging.getLogger("space.workflow")
 
@@ -110,13 +95,13 @@ def _begin(settings: Settings) -> Path:
     scope.work_unattended()
     forget_warnings()
     scope.centre_image_shift_on_tilt_axis()
-    prepare.check_autoloader(settings)
+    steps.check_autoloader(settings)
     directory = _session_directory()
     map_dir = _map_dir(settings, directory)
-    own_id = identity.ensure_session_id(directory)
+    own_id = steps.ensure_session_id(directory)
     settings_module.save(settings, directory)
     if settings.external_map_dir:
-        stem = identity.reserve_settings_name(map_dir, own_id)
+        stem = steps.reserve_settings_name(map_dir, own_id)
         settings_module.save(settings, map_dir, f"{stem}.json")
     if settings.automation_level >= TARGETS:
         series_needs.prepare_for_series()
@@ -135,10 +120,10 @@ def _run_grids(settings: Settings, config: Config, directory: Path) -> list[str]
     for position, slot in enumerate(settings.grid_list):
         started = False
         with survives(f"Grid {slot} failed") as outcome:
-            earlier = grid_names.earlier_names(directory)
-            name = grid_names.grid_name(slot, settings, names, earlier)
+            earlier = steps.earlier_names(directory)
+            name = steps.grid_name(slot, settings, names, earlier)
             names = (*names, name)
-            grid_names.note_name(directory, slot, name)
+            steps.note_name(directory, slot, name)
             session = _grid_session(settings, config, directory, name)
             if session.map_root != name:
                 log.info(
@@ -166,9 +151,7 @@ def _run_grids(settings: Settings, config: Config, directory: Path) -> list[str]
 def _grid_session(settings: Settings, config: Config, directory: Path, grid: str) -> GridSession:
     """Return the session of a grid, with the name that its files have in the map folder."""
     map_dir = _map_dir(settings, directory)
-    root = identity.reserve_grid_name(
-        map_dir, directory, grid, identity.ensure_session_id(directory)
-    )
+    root = steps.reserve_grid_name(map_dir, directory, grid, steps.ensure_session_id(directory))
     return GridSession(settings, config, directory, map_dir, grid, root)
 
 
@@ -196,7 +179,7 @@ def _session_directory() -> Path:
     """
     here = scope.working_directory()
     there = navigator.open_folder()
-    if there is None or identity.is_session(here) or not identity.is_session(there):
+    if there is None or steps.is_session(here) or not steps.is_session(there):
         return here
     if yes(
         f"SerialEM's directory is {here}, where there is no session yet. The open Navigator file "
@@ -247,10 +230,10 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
     level = session.settings.automation_level
     if navigator.is_open(session.navigator_file):
         navigator.save()  # whether a grid is acquired is judged by its file
-    if level >= ACQUIRE and slot != STAGE and acquire.is_acquired(session):
+    if level >= ACQUIRE and slot != STAGE and steps.is_acquired(session):
         log.info("Grid %s was acquired already: skipped.", session.grid)
         return False
-    logged = prepare.open_grid(session, slot)
+    logged = steps.open_grid(session, slot)
     try:
         return _run_levels(session)
     finally:
@@ -263,52 +246,52 @@ def _run_levels(session: GridSession) -> bool:
     began = time.monotonic()
     _report_changed_settings(session)
 
-    find.find_lamellae(session)
-    repair.repair_whole_grid(session)
-    ensure_grid_picture(session)
+    steps.find_lamellae(session)
+    steps.repair_whole_grid(session)
+    steps.ensure_grid_picture(session)
     if session.settings.WG_offset_via_IM:
-        refind.refind_lamellae(session)
-        ensure_grid_picture(session)
+        steps.refind_lamellae(session)
+        steps.ensure_grid_picture(session)
     began = _report_time(FIND, began)
-    if not numbers_to_visit(navigator.items()):
+    if not steps.numbers_to_visit(navigator.items()):
         log.warning("Grid %s has no lamella to collect maps of.", session.grid)
         return False
     if level < COLLECT:
         return False
 
-    collect.collect_maps(session, segment=level >= SEGMENT)
+    steps.collect_maps(session, segment=level >= SEGMENT)
     began = _report_time(COLLECT, began)
     if level < SEGMENT:
         return False
 
     if level == SEGMENT:
-        collect.wait_for_segmentations(session, SEGMENTATION_TIMEOUT_S)
-        draw_segmentations(session, acquire.lamella_numbers())
+        steps.wait_for_segmentations(session, steps.SEGMENTATION_TIMEOUT_S)
+        steps.draw_segmentations(session, steps.lamella_numbers())
         _report_time(SEGMENT, began)
         return False
 
-    collect.go_to_lamella_conditions(session)
+    steps.go_to_lamella_conditions(session)
     series_needs.warn_of_focus_area()
     if level >= ACQUIRE:
-        begun.keep_begun_off(session)
-    for number in acquire.lamella_numbers():
-        repair.repair_targets(session, number)
+        steps.keep_begun_off(session)
+    for number in steps.lamella_numbers():
+        steps.repair_targets(session, number)
     if level < ACQUIRE:
-        acquire.set_up_ready(session, acquiring=False)
+        steps.set_up_ready(session, acquiring=False)
         _report_time(TARGETS, began)
         return False
     with survives("Not all targets were set up") as outcome:
-        acquire.set_up_ready(session, acquiring=True)
+        steps.set_up_ready(session, acquiring=True)
     if outcome.error is not None and navigator.left_to_acquire() == 0:
         raise outcome.error
     _report_time(TARGETS, began)
-    return acquire.start_acquisition(session)
+    return steps.start_acquisition(session)
 
 
 def _report_changed_settings(session: GridSession) -> None:
     """Warn of results that were made with other settings than those of this run."""
-    numbers = numbers_to_visit(navigator.items())
-    remarks = made_with.remarks(session, numbers, session.settings.automation_level)
+    numbers = steps.numbers_to_visit(navigator.items())
+    remarks = steps.remarks(session, numbers, session.settings.automation_level)
     for remark in remarks:
         log.warning("%s", remark)
     if remarks:
@@ -345,4 +328,4 @@ def run_post_action(space_dir: Path) -> None:
     config = load_config(space_dir)
     grid = navigator.file_stem()
     session = _grid_session(settings, config, directory, grid)
-    acquire.set_up_ready(session, acquiring=True)
+    steps.set_up_ready(session, acquiring=True)

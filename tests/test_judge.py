@@ -390,7 +390,7 @@ def test_the_summary_counts_false_positions_against_precision():
     nothing = ("double_exposed_px", "targets_off_lamella", "defocus_error_um_median",
                "defocus_error_um_max")  # fmt: skip
     assert all(result[key] is None for key in nothing), "there was no tilt series"
-    assert "on wanted" in judge.table(result)
+    assert "on wanted" in judge.summary_table(result)
 
 
 def test_the_summary_tells_what_was_exposed_twice():
@@ -399,7 +399,7 @@ def test_the_summary_tells_what_was_exposed_twice():
     grids = [judge.GridVerdict(name, (taken,), 0, 0, (0.4,), twice) for name in ("G1", "G2")]
     result = judge.summary(grids, {})
     assert result["double_exposed_px"] == 84 and result["double_exposed_px_all_tilts"] == 110
-    assert "double_exposed_px          84" in judge.table(result)
+    assert "double_exposed_px          84" in judge.summary_table(result)
 
 
 def test_the_summary_tells_how_tilt_series_are_in_focus_and_on_what():
@@ -414,4 +414,4 @@ def test_the_summary_tells_how_tilt_series_are_in_focus_and_on_what():
     assert result["defocus_error_um_median"] == 0.225 and result["defocus_error_um_max"] == 1.31
     for line in ("targets_off_lamella        3", "defocus_error_um_median    0.225",
                  "defocus_error_um_max       1.31"):  # fmt: skip
-        assert line in judge.table(result)
+        assert line in judge.summary_table(result)

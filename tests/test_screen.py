@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from space.cli.screen import Screen
-from space.simulation.progress import Progress
+from space.simulation import Progress
 
 
 class Terminal(io.StringIO):

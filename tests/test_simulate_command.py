@@ -17,8 +17,7 @@ from space.cli import INTERRUPTED, main
 from space.images import DRAWING
 from space.jobs import pid_alive
 from space.project import project_folder
-from space.simulation import judge
-from space.simulation.plan import MARKER, resumed
+from space.simulation import MARKER, judge, resumed
 from space.simulator.keeping import SESSION_FOLDER, SETUP
 
 SMALL = ["--lamellae", "1", "--within", "120"]
@@ -309,7 +308,7 @@ def test_the_table_has_the_names_that_files_have():
     one = judge.LamellaVerdict(3, "good", True, "good", 0.4, map="G1_L02.mrc", name="G1_L02")
     two = judge.LamellaVerdict(1, "gone", True, "gone")
     result = judge.summary([judge.GridVerdict("G1", (two, one), 0, 0, (0.4,))], {})
-    rows = [line.split() for line in judge.table(result).splitlines()]
+    rows = [line.split() for line in judge.summary_table(result).splitlines()]
     assert rows[0][0] == "files"
     assert [row[0] for row in rows[2:4]] == ["G1", "G1_L02"], "none for what has no files"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from space.errors import SpaceError
-from space.simulation.plan import Plan, grids_of, setup_of
+from space.simulation import Plan, grids_of, setup_of
 
 
 def plan(**changes) -> Plan:

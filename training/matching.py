@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from space.lamellae.boxes import Box
-from space.simulation.judge import match
+from space.simulation import match
 
 
 def middles_px(truth: np.ndarray, boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import re
 import shutil
 from typing import TextIO
 
-from space.simulation.progress import Progress
+from space.simulation import Progress
 
 BAR = 16
 """Width of the bar in characters."""

@@ -15,8 +15,7 @@ from space.project import project_folder
 from space.simulator.column import FAULT_KINDS
 
 if TYPE_CHECKING:
-    from space.simulation.plan import Plan
-    from space.simulation.run import ScriptRun
+    from space.simulation import Plan, ScriptRun
 
 DEMO_SEED = 900_001
 
@@ -135,7 +134,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 def _plan(args: argparse.Namespace) -> Plan:
     """Give the plan of a whole session."""
-    from space.simulation.plan import Plan, resumed
+    from space.simulation import Plan, resumed
 
     if args.run is not None or args.acquire:
         raise SpaceError("--run and --acquire need a session.", do="Add --session DIR.")
@@ -148,8 +147,7 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 def _script_run(args: argparse.Namespace) -> ScriptRun:
     """Make the order to run a script; for a new session, the options define its setup."""
-    from space.simulation.plan import MADE_OF, Plan, refuse_contradictions, setup_of
-    from space.simulation.run import ScriptRun
+    from space.simulation import MADE_OF, Plan, ScriptRun, refuse_contradictions, setup_of
     from space.simulator.keeping import is_session
 
     if args.run is None and not args.acquire:
@@ -216,9 +214,14 @@ def _faults(specs: Sequence[str]) -> tuple[str, ...]:
 def _simulate(args: argparse.Namespace) -> int:
     """Run the command; return 0 if the script ended well, else 1."""
     from space.cli.screen import Screen
-    from space.simulation import judge
-    from space.simulation.progress import Progress
-    from space.simulation.run import LOG, pictures_to_open, run, run_on_session
+    from space.simulation import (
+        LOG,
+        Progress,
+        pictures_to_open,
+        run_on_session,
+        run_plan,
+        summary_table,
+    )
 
     if args.session is not None:
         show = functools.partial(print, flush=True)
@@ -228,11 +231,11 @@ def _simulate(args: argparse.Namespace) -> int:
     screen = Screen(sys.stdout, Progress(plan.out.resolve(), plan.level), args.verbose)
     try:
         with closing(screen):
-            summary = run(plan, screen.hear)
+            summary = run_plan(plan, screen.hear)
     except KeyboardInterrupt:
         print(f"To continue: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
         raise
-    print(judge.table(summary))
+    print(summary_table(summary))
     if summary["faults"]:
         print("", *summary["faults"], sep="\n")
     if not summary["ok"]:

@@ -430,7 +430,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def table(result: dict[str, Any]) -> str:
+def summary_table(result: dict[str, Any]) -> str:
     """The session as a table for a person."""
     rows = [_HEAD, *map(_row, result["lamellae"])]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]

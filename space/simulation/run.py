@@ -53,7 +53,7 @@ class _Stopwatch:
         self._since = now
 
 
-def run(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
+def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     """Simulate a session and judge it.
 
     Whatever it started, such as workers, has ended when it is over, however it ends.
@@ -265,9 +265,9 @@ def targeting_options(used: settings.Settings) -> TargetingOptions:
 
 def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, Any]:
     """Compare all grids of a simulation with their truth."""
+    from space import steps
     from space.simulator.formats import navfile
     from space.simulator.specimen import LABELS
-    from space.steps import identity
 
     out = Path(plan.out).resolve()
     used = settings.load(out) if (out / settings.SETTINGS_FILE).exists() else settings.Settings()
@@ -304,7 +304,7 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                     scope.rotation_deg(scope.area_mag_index("R")),
                     simulation.session.instrument.stage.invert_x,
                 ),
-                identity.grid_name_in(map_dir, out, grid.name, identity.session_id(out))
+                steps.grid_name_in(map_dir, out, grid.name, steps.session_id(out))
                 if map_dir.is_dir()
                 else "",
             )

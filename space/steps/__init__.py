@@ -1,1 +1,59 @@
-"""The levels of a session as resumable steps; `space.workflow` puts them in order."""
+"""Levels 1 to 5 as steps that can be resumed, for one grid at a time.
+
+The names below are for `space.workflow`.
+"""
+
+from space.steps.acquire import is_acquired, lamella_numbers, set_up_ready, start_acquisition
+from space.steps.begun import keep_begun_off
+from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
+from space.steps.find import find_lamellae
+from space.steps.grid_names import earlier_names, grid_name, note_name
+from space.steps.grid_picture import ensure_grid_picture
+from space.steps.identity import (
+    ensure_session_id,
+    grid_name_in,
+    is_session,
+    reserve_grid_name,
+    reserve_settings_name,
+    session_id,
+)
+from space.steps.inference import SEGMENTATION_TIMEOUT_S
+from space.steps.lamella_list import numbers_to_visit
+from space.steps.made_with import remarks
+from space.steps.prepare import check_autoloader, open_grid
+from space.steps.refind import refind_lamellae
+from space.steps.repair import repair_targets, repair_whole_grid
+from space.steps.session import GridSession
+from space.steps.target_plots import draw_segmentations
+
+__all__ = [
+    "SEGMENTATION_TIMEOUT_S",
+    "GridSession",
+    "check_autoloader",
+    "collect_maps",
+    "draw_segmentations",
+    "earlier_names",
+    "ensure_grid_picture",
+    "ensure_session_id",
+    "find_lamellae",
+    "go_to_lamella_conditions",
+    "grid_name",
+    "grid_name_in",
+    "is_acquired",
+    "is_session",
+    "keep_begun_off",
+    "lamella_numbers",
+    "note_name",
+    "numbers_to_visit",
+    "open_grid",
+    "refind_lamellae",
+    "remarks",
+    "repair_targets",
+    "repair_whole_grid",
+    "reserve_grid_name",
+    "reserve_settings_name",
+    "session_id",
+    "set_up_ready",
+    "start_acquisition",
+    "wait_for_segmentations",
+]

@@ -15,13 +15,17 @@ from space.targeting.choice_file import (
     read_choice,
     write_choice,
 )
+from space.targeting.geometry_points import lever_arm_um
 from space.targeting.holes import HoleLattice, find_holes
 from space.targeting.options import ExposureOptics, TargetingOptions
+from space.targeting.polygons import inside
 from space.targeting.report import describe
+from space.targeting.room import AREA_SHARE
 from space.targeting.scoring import class_tables, wanted_mask
 from space.targeting.selection import review_targets, select_targets
 
 __all__ = [
+    "AREA_SHARE",
     "Area",
     "Choice",
     "ChoiceFile",
@@ -34,6 +38,8 @@ __all__ = [
     "count_points",
     "describe",
     "find_holes",
+    "inside",
+    "lever_arm_um",
     "read_choice",
     "review_targets",
     "select_targets",

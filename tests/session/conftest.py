@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulation.plan import Plan
+from space.simulation import Plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

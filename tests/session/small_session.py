@@ -13,8 +13,7 @@ import numpy as np
 
 from space import pacetomo
 from space.microscope.navfile import SavedItem, read_navigator_file
-from space.simulation.scripts import with_settings
-from space.simulation.truth_worker import TruthWorker
+from space.simulation import TruthWorker, with_settings
 from space.simulator import Exposure, Policy, Script, ScriptResult
 from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc

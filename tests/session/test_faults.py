@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.simulation.bench import make_project
-from space.steps.made_with import KEY
+from space.simulation import make_project
 from tests.session.small_session import TILTS, SmallSession
 
 LEVELS = (1, 2, 4, 5)
@@ -198,9 +197,9 @@ def test_what_was_written_by_half_is_made_again_without_a_picture(session, damag
             again, content = (json.loads(data) for data in (again, content))
             places = [told["frame"].pop("center_stage_um") for told in (again, content)]
             assert np.allclose(*places, atol=0.01)
-            again, content = ({**told, "frame": {}, KEY: {}} for told in (again, content))
+            again, content = ({**told, "frame": {}, "made_with": {}} for told in (again, content))
         elif name.endswith(".json"):  # with which settings the map was collected, is lost
-            again, content = ({**json.loads(data), KEY: {}} for data in (again, content))
+            again, content = ({**json.loads(data), "made_with": {}} for data in (again, content))
         elif name.endswith(".mrc"):  # the header tells the time
             again, content = again[1024:], content[1024:]
         assert again == content, name

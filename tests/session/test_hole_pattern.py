@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from space import pacetomo
-from space.simulation.bench import Bench, make_project
+from space.simulation import Bench, make_project
 from space.simulator.specimen import Grid
 from space.simulator.specimen.film import NORMAL
 from tests.workflow.bench import make_bench

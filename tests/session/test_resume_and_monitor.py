@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulation.run import run
+from space.simulation import run_plan
 
 pytestmark = [pytest.mark.session, pytest.mark.models]
 
@@ -33,7 +33,7 @@ def test_a_session_stopped_after_each_level_is_the_same_as_one_that_ran_through(
     }
     for level in range(1, 6):
         lines: list[str] = []
-        summary = run(
+        summary = run_plan(
             plan(out, level=level, resume=True, kinds=("good",), seed=900_302), show=lines.append
         )
         assert summary["ok"], "\n".join(lines[-30:])
@@ -44,7 +44,9 @@ def test_a_session_stopped_after_each_level_is_the_same_as_one_that_ran_through(
             assert not set(new_at[later]) & set(now), f"level {level} went too far"
         made = now
     assert summary["tilt_series"] == summary["targets"] > 0
-    again = run(plan(out, level=5, resume=True, kinds=("good",), seed=900_302), show=lambda _: None)
+    again = run_plan(
+        plan(out, level=5, resume=True, kinds=("good",), seed=900_302), show=lambda _: None
+    )
     assert again["ok"]
     assert contents(out, *made) == made, "a finished session ran again"
 
@@ -58,7 +60,7 @@ def test_a_monitor_process_does_all_inference(plan, tmp_path):
     with open(log, "wb") as output:
         monitor = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
-            summary = run(
+            summary = run_plan(
                 plan(out, level=4, kinds=("good",), seed=900_303,
                      settings={"external_map_dir": str(shared)}),
                 show=lambda _: None,

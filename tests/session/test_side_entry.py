@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulation.bench import Bench, make_project
-from space.simulation.plan import Plan
-from space.simulation.run import judged
-from space.simulation.scripts import with_settings
+from space.simulation import Bench, Plan, judged, make_project, with_settings
 from space.simulator import Policy, Script
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import Grid

@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.simulation.bench import Bench, make_project
-from space.simulation.scripts import with_settings
-from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
+from space.simulation import (
+    Bench,
+    by_series,
+    defocus_errors_um,
+    make_project,
+    off_lamella,
+    with_settings,
+)
 from space.simulator import Exposure, Script
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import LABELS

@@ -14,8 +14,7 @@ from PIL import Image
 from space import pacetomo
 from space.cli.screen import Screen
 from space.jobs import JobFolder
-from space.simulation.progress import Progress
-from space.simulation.run import LOG, pictures_to_open, run
+from space.simulation import LOG, Progress, pictures_to_open, run_plan
 from space.simulator.formats import mdoc, navfile
 
 pytestmark = [pytest.mark.session, pytest.mark.models]
@@ -36,7 +35,7 @@ def session(plan, tmp_path_factory) -> tuple[Path, dict, list[str]]:
         lines.append(line)
         screen.hear(line)
 
-    summary = run(plan(out, level=5), show=show)
+    summary = run_plan(plan(out, level=5), show=show)
     (out / "screen.txt").write_text(seen.getvalue(), encoding="utf-8")
     return out, summary, lines
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from space import plots
 from space.jobs import launch, needs
-from space.simulation.bench import Bench
-from space.simulation.truth_worker import TruthWorker, nothing_missing
+from space.simulation import Bench, TruthWorker, nothing_missing
 from space.simulator.specimen import Grid
 
 ROOT = Path(__file__).resolve().parents[2]

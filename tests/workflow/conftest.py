@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from space.simulation.bench import Bench, make_project
+from space.simulation import Bench, make_project
 from tests.workflow.bench import cached_grid, make_bench
 
 

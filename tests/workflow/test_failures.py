@@ -11,21 +11,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from space import pacetomo
+from space import pacetomo, steps
 from space.errors import SpaceError
 from space.images import write_png
 from space.lamellae.select import Lamella
 from space.microscope.navigator import Item
 from space.microscope.waiting import StoppedByUserError
 from space.settings import Settings
-from space.simulation.bench import script_text
+from space.simulation import script_text
 from space.simulator import Policy, Script
 from space.steps import (
     acquire,
     area_files,
     choose,
     collect,
-    find,
     inference,
     lamella_list,
     question,
@@ -191,7 +190,7 @@ def test_an_unforeseen_error_on_one_grid_leaves_the_next_one(bench, monkeypatch)
     session.place_lamellae()
     session.simulation.session.grids[2] = cached_grid(("good",), 11, "G2")
     mistake = RuntimeError("a mistake of ours")
-    break_once(monkeypatch, find, "find_lamellae", mistake)
+    break_once(monkeypatch, steps, "find_lamellae", mistake)
     result = session.run(2, grid_list=[2, 1])
     assert result.ok, result.error
     assert "Grid 2 failed: RuntimeError: a mistake of ours" in session.log()

@@ -14,7 +14,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.jobs import JobFolder
 from space.jobs.map_watch import MAP_PATTERN
-from space.simulation.bench import Bench
+from space.simulation import Bench
 from space.simulator import Policy
 from space.steps import identity
 from tests.workflow.bench import cached_grid, make_bench

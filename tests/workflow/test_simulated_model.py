@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from space.simulation.run import TRUST
+from space.simulation import TRUST
 
 CARD = "models/lamella_segmentation/card.json"
 

@@ -15,7 +15,7 @@ from space.geometry import MapFrame
 from space.microscope.navfile import read_navigator_file
 from space.settings import Settings
 from space.steps import choose
-from space.targeting.polygons import inside
+from space.targeting import inside
 
 
 def frame_of(session) -> MapFrame:

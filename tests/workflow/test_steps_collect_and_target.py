@@ -13,7 +13,7 @@ from PIL import Image
 from space import pacetomo, plots
 from space.images import read_png, write_png
 from space.jobs import JobFolder, launch
-from space.simulation.bench import script_text
+from space.simulation import script_text
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
 

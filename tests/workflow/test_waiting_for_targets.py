@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from space.microscope import navigator
-from space.simulation.bench import Bench
+from space.simulation import Bench
 from space.simulator import Policy
 from space.steps import acquire, inference
 
@@ -65,6 +65,6 @@ def test_how_maps_stand_is_a_question_that_queues_nothing(bench, monkeypatch):
         ),
     )
     monkeypatch.setattr(inference.JobFolder, "submit", None)  # no step may ask for anything
-    monkeypatch.setattr("space.workflow.collect.collect_maps", lambda *args, **options: None)
+    monkeypatch.setattr("space.workflow.steps.collect_maps", lambda *args, **options: None)
     assert session.run(4).ok
     assert seen[0][0] == acquire.SegmentationStates(absent=(1,))
