@@ -351,7 +351,7 @@ def test_the_newest_run_file_stands_for_the_targets_file(tmp_path):
 @pytest.mark.parametrize("name", ["n" * 241, "a\0b.mrc"])
 def test_a_name_that_no_file_can_have_is_told_with_its_line(name):
     text = f"_tgt = 001\ntsfile = {name}\nSSX = 0\nSSY = 0\nstageX = 1\nstageY = 2\n"
-    with pytest.raises(SpaceError, match="which no file can be called.*line 2"):
+    with pytest.raises(SpaceError, match="which cannot be a file name.*line 2"):
         parse(text)
     assert parse(text.replace(name, "n" * 240)).targets
 

@@ -1,8 +1,8 @@
 """Reading targets files, also those that others wrote, as PACEtomo reads them.
 
 PACEtomo splits each line at single spaces and takes the first field as the key and the third as
-its value; blank lines and lines that begin with a space are nothing to it. What it can use is
-read without loss, what it would stumble over is told with its line.
+its value; it ignores blank lines and lines that begin with a space. What it can use is read without
+loss. What it cannot use is an error that names the line.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read(path: Path) -> TargetsFile:
     Raises
     ------
     SpaceError
-        When it cannot be read, or with the line for something PACEtomo would stumble over.
+        When it cannot be read, or with the line for something that PACEtomo cannot use.
     """
     path = Path(path)
     try:
@@ -102,37 +102,13 @@ def parse(text: str, name: str = "targets file") -> TargetsFile:
     Raises
     ------
     SpaceError
-        With the line, for something PACEtomo would stumble over too.
+        With the line, for something that PACEtomo cannot use either.
     """
     head: list[tuple[str, str, str]] = []
     blocks: list[_Block] = []
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
-        fields = line.split(" ")
-        word, where = fields[0], f"{name}, line {number}"
-        if not word:
-            continue
-        if word in SETTINGS:
-            head.append(_setting(fields, line, where))
-        elif word == POSITION:
-            head.append((POSITION, "", _position(fields, line, where)))
-        elif word in BLOCKS:
-            blocks.append(_Block(word, where))
-        elif not blocks:
-            raise SpaceError(f"{line!r} stands before the first target.", where, "Remove it.")
-        elif word in BRANCHES:
-            if blocks[-1].kind != "_tgt":
-                raise SpaceError(f"{line!r} belongs to no target.", where, "Remove it.")
-            blocks[-1].branches.append((line, []))
-        elif len(fields) < 3:
-            raise SpaceError(
-                f"{line!r} has no value: a line is 'key = value', with single spaces.",
-                where,
-                "Mend the line, or remove it.",
-            )
-        else:
-            branches = blocks[-1].branches
-            entries = branches[-1][1] if branches else blocks[-1].entries
-            entries.append(_Entry(word, " ".join(fields[2:]), where))
+        if line and not line.startswith(" "):
+            _read_line(line, f"{name}, line {number}", head, blocks)
     targets = [block for block in blocks if block.kind == "_tgt"]
     if not targets and (blocks or head):
         raise SpaceError("There is no target in it.", name, "Add one, or empty the file.")
@@ -143,9 +119,45 @@ def parse(text: str, name: str = "targets file") -> TargetsFile:
     )
 
 
+def _read_line(
+    line: str, where: str, head: list[tuple[str, str, str]], blocks: list[_Block]
+) -> None:
+    """Add what a line says to the head, to the list of blocks, or to the last block."""
+    fields = line.split(" ")
+    word = fields[0]
+    if word in SETTINGS:
+        head.append(_setting(fields, line, where))
+    elif word == POSITION:
+        head.append((POSITION, "", _position(fields, line, where)))
+    elif word in BLOCKS:
+        blocks.append(_Block(word, where))
+    elif blocks:
+        _add_to(blocks[-1], line, where)
+    else:
+        raise SpaceError(f"{line!r} stands before the first target.", where, "Remove it.")
+
+
+def _add_to(block: _Block, line: str, where: str) -> None:
+    """Add a line to a target or geometry point: a branch, or an entry of the last branch."""
+    word, *rest = line.split(" ")
+    if word in BRANCHES:
+        if block.kind != "_tgt":
+            raise SpaceError(f"{line!r} belongs to no target.", where, "Remove it.")
+        block.branches.append((line, []))
+    elif len(rest) < 2:
+        raise SpaceError(
+            f"{line!r} has no value: a line is 'key = value', with single spaces.",
+            where,
+            "Correct the line, or remove it.",
+        )
+    else:
+        entries = block.branches[-1][1] if block.branches else block.entries
+        entries.append(_Entry(word, " ".join(rest[1:]), where))
+
+
 def _setting(fields: list[str], line: str, where: str) -> tuple[str, str, str]:
     if len(fields) != 4 or not fields[1]:
-        raise SpaceError(f"{line!r} is not '{fields[0]} NAME = VALUE'.", where, "Mend the line.")
+        raise SpaceError(f"{line!r} is not '{fields[0]} NAME = VALUE'.", where, "Correct the line.")
     word, name, _, value = fields
     if word == "_set":
         _number(_Entry(name, value, where))
@@ -159,23 +171,14 @@ def _position(fields: list[str], line: str, where: str) -> str:
         _, _ = (int(part) for part in value.split(","))
     except ValueError:
         raise SpaceError(
-            f"{line!r} is not '{POSITION} = SECTION,POSITION'.", where, "Mend the line."
+            f"{line!r} is not '{POSITION} = SECTION,POSITION'.", where, "Correct the line."
         ) from None
     return value
 
 
 def _target(block: _Block, first: bool) -> Target:
     keys = block.last()
-    for name in _FILES:
-        if name in keys and not keys[name].word:
-            raise SpaceError(f"{name} is empty.", keys[name].where, "Give a file name.")
-        if name in keys and not _can_be_a_name(keys[name].word):
-            told = keys[name].word[:30]
-            raise SpaceError(
-                f"{name} is {told!r}..., which no file can be called.",
-                keys[name].where,
-                f"Give a file name of at most {_LONGEST_NAME} characters.",
-            )
+    files = _file_names(keys)
     if "tsfile" not in keys:
         raise SpaceError("A target has no tsfile.", block.where, "Add its line.")
     shift, stage = _places(block)
@@ -185,7 +188,6 @@ def _target(block: _Block, first: bool) -> Target:
             block.where,
             "Add stageX and stageY: PACEtomo drives there.",
         )
-    files = {name: keys[name].word if name in keys else "" for name in _FILES}
     score = _finite(keys[_SCORE].word) if _SCORE in keys else None
     known = (*_FILES, "skip", *_SHIFT, *(_STAGE if stage else ()))
     known = (*known, _SCORE) if score is not None else known
@@ -200,6 +202,20 @@ def _target(block: _Block, first: bool) -> Target:
         other=_others(block.entries, known),
         branches=tuple((line, _others(entries)) for line, entries in block.branches),
     )
+
+
+def _file_names(keys: Mapping[str, _Entry]) -> dict[str, str]:
+    """Names of the files of a target; "" for one that it does not name."""
+    for entry in (keys[name] for name in _FILES if name in keys):
+        if not entry.word:
+            raise SpaceError(f"{entry.key} is empty.", entry.where, "Give a file name.")
+        if not _can_be_a_name(entry.word):
+            raise SpaceError(
+                f"{entry.key} is {entry.word[:30]!r}..., which cannot be a file name.",
+                entry.where,
+                f"Give a file name of at most {_LONGEST_NAME} characters.",
+            )
+    return {name: keys[name].word if name in keys else "" for name in _FILES}
 
 
 def _can_be_a_name(word: str) -> bool:
@@ -244,7 +260,9 @@ def _number(entry: _Entry) -> float:
     value = _finite(entry.word)
     if value is None:
         raise SpaceError(
-            f"{entry.key} is {entry.word or 'empty'}, not a number.", entry.where, "Mend the line."
+            f"{entry.key} is {entry.word or 'empty'}, not a number.",
+            entry.where,
+            "Correct the line.",
         )
     return value
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from space.errors import SpaceError
-from space.predicates import is_number, is_whole
+from space.predicates import is_number
 from space.settings import (
     DEFAULT_SCORE_THRESHOLD,
     STEEPEST_TILT_DEG,
@@ -27,7 +27,7 @@ _SETTINGS = {
         name: name
         for name in (
             "target_list", "avoid_list", "target_edge", "penalty_weight", "max_iterations",
-            "extra_tracking", "tolerance", "on_lamella_only",
+            "extra_tracking", "tolerance", "max_targets", "on_lamella_only",
         )
     },
 }  # fmt: skip
@@ -61,14 +61,15 @@ class TargetingOptions:
     penalty_weight : float
         Weight of the avoided classes against the wanted ones.
     max_iterations : int
-        Most rounds of placement refinement; 0 takes the first placement.
+        Maximum number of rounds of placement refinement; 0 takes the first placement.
     extra_tracking : bool
         Place one more target per area for tracking alone.
     tolerance : float
         Overlap, as a fraction of the beam diameter, that is resolved by moving the two
         targets apart; with more overlap the target of lower score is dropped.
-    max_targets : int or None
-        Most targets of a lamella (fixed ones count, extra tracking targets do not); None: no limit.
+    max_targets : int
+        Maximum number of targets of a lamella (fixed ones count, extra tracking targets do not);
+        0: no limit.
     on_lamella_only : bool
         Wanted pixels count only on the lamella's own pieces (see `space.targeting.scoring.pieces`).
         False for samples that are no lamellae.
@@ -87,7 +88,7 @@ class TargetingOptions:
     max_iterations: int = _USUAL.max_iterations
     extra_tracking: bool = _USUAL.extra_tracking
     tolerance: float = _USUAL.tolerance
-    max_targets: int | None = None
+    max_targets: int = _USUAL.max_targets
     on_lamella_only: bool = _USUAL.on_lamella_only
     off_lamella: tuple[str, ...] = ("background", "white", "black")
     target_weights: tuple[float, ...] = ()
@@ -118,12 +119,6 @@ class TargetingOptions:
             "Each priority in target_list",
             "a number above 0 and at most 1",
         )
-        most = plain(self.max_targets)
-        _need(
-            most is None or (is_whole(most) and most >= 1),
-            "max_targets",
-            "a whole number from 1 up, or None",
-        )
 
     @classmethod
     def of_session(
@@ -134,7 +129,7 @@ class TargetingOptions:
         Parameters
         ----------
         settings : Settings
-            Checked settings. There, ``max_targets = 0`` means no limit.
+            Checked settings.
         off_lamella_classes : tuple of str, optional
             As SPACEtomo_config.py has them; None: the usual classes.
         """
@@ -150,7 +145,7 @@ class TargetingOptions:
             max_iterations=settings.max_iterations,
             extra_tracking=settings.extra_tracking,
             tolerance=settings.tolerance,
-            max_targets=settings.max_targets or None,
+            max_targets=settings.max_targets,
             # The holes of a film are no pieces of a lamella.
             on_lamella_only=settings.on_lamella_only and not settings.hole_pattern,
             off_lamella=cls.off_lamella if off_lamella_classes is None else off_lamella_classes,

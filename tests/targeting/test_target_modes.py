@@ -80,8 +80,8 @@ def test_a_priority_is_a_number_up_to_one(weight):
         TargetingOptions({"mitos": weight})
 
 
-@pytest.mark.parametrize("number", [0, -1, 1.5, True])
-def test_max_targets_is_a_number_from_one(number):
+@pytest.mark.parametrize("number", [None, -1, 1.5, True])
+def test_max_targets_is_a_whole_number(number):
     with pytest.raises(SpaceError, match="max_targets"):
         TargetingOptions(max_targets=number)
 

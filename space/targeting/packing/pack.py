@@ -78,7 +78,7 @@ def choose_points(
     frame = TiltFrame.of(optics)
     fixed_map_px = _as_points(fixed_map_px)
     fixed = frame.from_map(fixed_map_px)
-    max_new = None if options.max_targets is None else max(0, options.max_targets - len(fixed))
+    max_new = max(0, options.max_targets - len(fixed)) if options.max_targets else None
 
     def usable_scores(points_map_px: np.ndarray) -> np.ndarray:
         values = scores.at(points_map_px)
