@@ -365,9 +365,9 @@ def test_an_empty_stage_gives_an_even_picture(make_session):
 
 def test_a_sight_says_what_the_exposure_will_say(make_session):
     session = make_session(FlatGrid(height=1.0))
-    sight = pictures.look(session, 4.0, (100, 100))
+    geometry = pictures.picture_geometry(session, 4.0, (100, 100))
     session.take("R")
     exposure = session.exposures[-1]
-    assert (sight.defocus_um, sight.height_um) == (exposure.defocus_um, exposure.height_um)
+    assert (geometry.defocus_um, geometry.height_um) == (exposure.defocus_um, exposure.height_um)
     assert imaging.PHASE_CONTRAST_BELOW_UM > 4.0 * session.scope.pixel_um(26)
     assert replace(exposure, index=1).beam_axes_um == exposure.beam_axes_um

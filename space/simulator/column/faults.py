@@ -320,10 +320,10 @@ class Faults:
         return bool(hits)
 
     def report(self) -> list[str]:
-        """Say of each fault whether and when it struck."""
-        return [self._told(number, fault) for number, fault in enumerate(self.faults)]
+        """Report of each fault whether and when it struck."""
+        return [self._described(number, fault) for number, fault in enumerate(self.faults)]
 
-    def _told(self, number: int, fault: Fault) -> str:
+    def _described(self, number: int, fault: Fault) -> str:
         counted = FAULT_KINDS[fault.name].counted
         among = f"{counted}: {self._occasions[fault.name]}"
         struck = self._strikes.get(number, [])

@@ -148,7 +148,7 @@ class Table:
 
     def choices(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
         """List of some of the allowed strings; it may be empty."""
-        kind = f"a list of some of {', '.join(repr(one) for one in allowed)}, or []"
+        kind = f"a list of some of {', '.join(repr(choice) for choice in allowed)}, or []"
         value = self._take(key, kind, REQUIRED)
         if not isinstance(value, list) or not all(part in allowed for part in value):
             raise self._wrong(key, value, kind)

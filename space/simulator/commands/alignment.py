@@ -130,15 +130,15 @@ def align_between_mags(
     template = alignment.rescale(image.data, ratio, turn)
     edge = max(1, round(0.02 * min(template.shape)))
     template = template[edge:-edge, edge:-edge]
-    rows, cols = reference.data.shape
-    x = cols / 2.0 if center_x < 0 else center_x
+    rows, columns = reference.data.shape
+    x = columns / 2.0 if center_x < 0 else center_x
     y = rows / 2.0 if center_y < 0 else center_y
     field_px = math.hypot(*template.shape) / 2.0
     limit_px = limit_um / reference.pixel_um if limit_um > 0 else -limit_um * 2.0 * field_px
     reach = math.ceil(limit_px) + 2
     half = [template.shape[axis] // 2 + reach for axis in (0, 1)]
     top, left = max(0, int(y) - half[0]), max(0, int(x) - half[1])
-    bottom, right = min(rows, int(y) + half[0]), min(cols, int(x) + half[1])
+    bottom, right = min(rows, int(y) + half[0]), min(columns, int(x) + half[1])
     region = reference.data[top:bottom, left:right]
     found = None
     if region.shape[0] > template.shape[0] and region.shape[1] > template.shape[1]:

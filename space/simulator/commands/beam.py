@@ -55,8 +55,8 @@ def center_beam_from_image(
     circle = beam_circle(image.data)
     if circle is None:
         raise SEMerror("There is no edge of the beam in the image")
-    rows, cols = image.data.shape
-    um = image.pixel_um * np.array([cols / 2.0 - circle[0], circle[1] - rows / 2.0])
+    rows, columns = image.data.shape
+    um = image.pixel_um * np.array([columns / 2.0 - circle[0], circle[1] - rows / 2.0])
     if limit_um and np.hypot(*um) > limit_um:
         session.write_log(f"The beam is {np.hypot(*um):.2f} um off the centre and stays there")
         return

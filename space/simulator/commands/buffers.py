@@ -62,10 +62,10 @@ def derived(session: Session, image: Image, data: np.ndarray, factor: float = 1.
 def crop_center_to_size(session: Session, letter: str, nx: int, ny: int) -> None:
     """Centre crop into A."""
     image = session.buffers.require(letter)
-    rows, cols = image.data.shape
-    if not (0 < nx <= cols and 0 < ny <= rows):
-        raise SEMerror(f"A size of {nx} x {ny} does not fit in an image of {cols} x {rows}")
-    top, left = (rows - ny) // 2, (cols - nx) // 2
+    rows, columns = image.data.shape
+    if not (0 < nx <= columns and 0 < ny <= rows):
+        raise SEMerror(f"A size of {nx} x {ny} does not fit in an image of {columns} x {rows}")
+    top, left = (rows - ny) // 2, (columns - nx) // 2
     shifted = image.align_shift_px != (0.0, 0.0)
     result = derived(session, image, image.data[top : top + ny, left : left + nx].copy())
     result = replace(result, cropped=True, processed=image.processed or shifted)
@@ -77,13 +77,13 @@ def reduce_array(data: np.ndarray, factor: float) -> np.ndarray:
 
     Whole factors average blocks; others are resampled after a Gaussian filter.
     """
-    rows, cols = data.shape
-    new_cols = 2 * math.floor(cols / (2.0 * factor))
+    rows, columns = data.shape
+    new_cols = 2 * math.floor(columns / (2.0 * factor))
     new_rows = math.floor(rows / factor)
     whole = round(factor)
     if abs(whole - factor) < 1e-6:
         top = (rows - new_rows * whole) // 2
-        left = (cols - new_cols * whole) // 2
+        left = (columns - new_cols * whole) // 2
         part = data[top : top + new_rows * whole, left : left + new_cols * whole]
         blocks = part.reshape(new_rows, whole, new_cols, whole).astype(np.float32)
         shrunk = blocks.mean(axis=(1, 3))
@@ -94,7 +94,7 @@ def reduce_array(data: np.ndarray, factor: float) -> np.ndarray:
             data.astype(np.float32), 0.45 * math.sqrt(factor * factor - 1.0), mode="nearest"
         )
         row = (np.arange(new_rows) + 0.5 - new_rows / 2.0) * factor + rows / 2.0 - 0.5
-        col = (np.arange(new_cols) + 0.5 - new_cols / 2.0) * factor + cols / 2.0 - 0.5
+        col = (np.arange(new_cols) + 0.5 - new_cols / 2.0) * factor + columns / 2.0 - 0.5
         grid = np.meshgrid(row, col, indexing="ij")
         shrunk = ndimage.map_coordinates(smooth, grid, order=1, mode="nearest")
     if np.issubdtype(data.dtype, np.integer):
@@ -106,8 +106,10 @@ def reduce_array(data: np.ndarray, factor: float) -> np.ndarray:
 def reduce_image(session: Session, letter: str, factor: float) -> None:
     """Antialiased shrink into A."""
     image = session.buffers.require(letter)
-    rows, cols = image.data.shape
-    small = min(2 * math.floor(cols / (2.0 * factor)), math.floor(rows / factor)) if factor else 0
+    rows, columns = image.data.shape
+    small = (
+        min(2 * math.floor(columns / (2.0 * factor)), math.floor(rows / factor)) if factor else 0
+    )
     if factor <= 1.0 or small < SMALLEST_REDUCED_PX:
         raise SEMerror(f"A reduction by {factor:g} is not possible for this image")
     result = derived(session, image, reduce_array(image.data, factor), factor)
@@ -131,11 +133,11 @@ def image_properties(
 ) -> tuple[float, float, float, float, float, float]:
     """Size, binning, exposure, pixel in nm and camera set."""
     image = session.buffers.require(letter or "A")
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     session.variables.report("imageTickTime", session.clock.seconds)
     elsewhere = bool(image.file) and not image.from_current_file
     return (
-        float(cols),
+        float(columns),
         float(rows),
         float(image.binning),
         float(image.exposure_s),

@@ -67,9 +67,9 @@ def acquire_to_match_buffer(session: Session, letter: str) -> None:
     if set_letter is None:
         set_letter = SET_LETTERS[number] if number < len(SET_LETTERS) else "R"
     binning = max(b for b in session.camera.model.binnings if b <= max(1, image.binning))
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     width, height = session.camera.size_px
-    frame = (min(cols, int(width // binning)), min(rows, int(height // binning)))
+    frame = (min(columns, int(width // binning)), min(rows, int(height // binning)))
     exposure = image.exposure_s if image.exposure_s > 0 else None
     session.take(
         set_letter, binning=binning, frame_px=frame, exposure_s=exposure, save_frames=False

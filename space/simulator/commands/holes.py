@@ -106,7 +106,7 @@ def make_nav_points_at_holes(
     holes = _found(session)
     navigator = opened(session)
     image = holes.image
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     inverse = np.linalg.inv(np.array(holes.vectors_px))
     # Number each hole in the lattice, so that rows of it can be told apart.
     steps = np.rint((np.array(holes.centers_px) - holes.centers_px[0]) @ inverse).astype(int)
@@ -117,7 +117,7 @@ def make_nav_points_at_holes(
     group, count = navigator.unique_id(), 0
     for number in order:
         column, row = holes.centers_px[number]
-        border = min(column, row, cols - column, rows - row) * image.pixel_um
+        border = min(column, row, columns - column, rows - row) * image.pixel_um
         mean = holes.means[number]
         if (lower_mean and mean < lower_mean) or (upper_mean and 0 < upper_mean < mean):
             continue

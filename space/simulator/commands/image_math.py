@@ -98,11 +98,11 @@ def scale_image(
 def crop_image(session: Session, letter: str, left: int, right: int, top: int, bottom: int) -> None:
     """Part of an image from column left to right and row top to bottom, both included, in A."""
     image = session.buffers.require(letter)
-    rows, cols = image.data.shape
-    if not (0 <= left < right < cols and 0 <= top < bottom < rows):
-        raise SEMerror(f"The part to crop is not inside the image of {cols} x {rows}")
+    rows, columns = image.data.shape
+    if not (0 <= left < right < columns and 0 <= top < bottom < rows):
+        raise SEMerror(f"The part to crop is not inside the image of {columns} x {rows}")
     result = derived(session, image, image.data[top : bottom + 1, left : right + 1].copy())
-    away = (left + right + 1 - cols) / 2.0, (top + bottom + 1 - rows) / 2.0
+    away = (left + right + 1 - columns) / 2.0, (top + bottom + 1 - rows) / 2.0
     shifted = image.align_shift_px != (0.0, 0.0)
     middle = max(abs(away[0]), abs(away[1])) <= 0.5
     session.buffers.push(
@@ -151,10 +151,10 @@ def filter_image(
     `radius1` one of `sigma2` too when `radius1` is positive.
     """
     image = session.buffers.require(letter)
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     if min(sigma1, radius1, radius2) < 0:
         raise SEMerror("The radii and the first sigma of a filter cannot be negative")
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None, :])
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
     passed = np.ones_like(frequency)
     if radius2 > 0 and sigma2:
         above = np.maximum(frequency - radius2, 0.0)
@@ -165,7 +165,7 @@ def filter_image(
     if sigma1 > 0:
         passed *= 1.0 - np.exp(-(frequency**2) / (2.0 * sigma1**2))
     spectrum = np.fft.rfft2(image.data.astype(np.float32)) * passed
-    result = np.fft.irfft2(spectrum, s=(rows, cols)).astype(np.float32)
+    result = np.fft.irfft2(spectrum, s=(rows, columns)).astype(np.float32)
     _place(session, derived(session, image, result), target)
 
 
@@ -181,9 +181,9 @@ def spectrum_bytes(data: np.ndarray) -> np.ndarray:
     (n, n) uint8 array
         Logarithm of the amplitude, zero frequency in the middle; n is the longer side, even.
     """
-    rows, cols = data.shape
-    size = max(rows, cols) // 2 * 2
-    window = np.outer(np.hanning(rows), np.hanning(cols)).astype(np.float32)
+    rows, columns = data.shape
+    size = max(rows, columns) // 2 * 2
+    window = np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
     flat = (data - data.mean(dtype=np.float64)).astype(np.float32) * window
     amplitude = np.abs(np.fft.fftshift(np.fft.fft2(flat, s=(size, size))))
     logarithm = np.log(amplitude + 1e-6 * float(amplitude.max()) + 1e-12)
@@ -196,11 +196,11 @@ def fft(session: Session, letter: str, binning: int | None = None) -> None:
     """Power spectrum of an image (binned before), in FFT buffer A: `bufferImage("AF")`."""
     image = session.buffers.require(letter)
     factor = max(1, int(binning or 1))
-    rows, cols = (n // factor for n in image.data.shape)
-    if min(rows, cols) < SMALLEST_FFT_PX:
+    rows, columns = (n // factor for n in image.data.shape)
+    if min(rows, columns) < SMALLEST_FFT_PX:
         raise SEMerror(f"The image is too small to be binned by {factor} for an FFT")
-    blocks = image.data[: rows * factor, : cols * factor].astype(np.float32)
-    small = blocks.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    blocks = image.data[: rows * factor, : columns * factor].astype(np.float32)
+    small = blocks.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
     spectrum = derived(session, image, spectrum_bytes(small), float(factor))
     session.workbench.fft.push(replace(spectrum, processed=True, stage_um=None))
 

@@ -23,8 +23,8 @@ BEAM_WORKING_PX = 512
 
 def _area_mean(session: Session, chosen: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     image = session.buffers.require("A")
-    rows, cols = image.data.shape
-    inside = chosen(np.arange(cols)[None, :], np.arange(rows)[:, None])
+    rows, columns = image.data.shape
+    inside = chosen(np.arange(columns)[None, :], np.arange(rows)[:, None])
     if not inside.any():
         raise SEMerror("The area is not inside the image")
     return float(image.data[inside].mean(dtype=np.float64))
@@ -32,9 +32,9 @@ def _area_mean(session: Session, chosen: Callable[[np.ndarray, np.ndarray], np.n
 
 def subarea_mean(session: Session, left: int, right: int, top: int, bottom: int) -> float:
     """Mean of a rectangle of A, both limits included."""
-    rows, cols = session.buffers.require("A").data.shape
-    if not (0 <= left <= right < cols and 0 <= top <= bottom < rows):
-        raise SEMerror(f"The rectangle is not inside the image of {cols} x {rows}")
+    rows, columns = session.buffers.require("A").data.shape
+    if not (0 <= left <= right < columns and 0 <= top <= bottom < rows):
+        raise SEMerror(f"The rectangle is not inside the image of {columns} x {rows}")
     return _area_mean(session, lambda x, y: (x >= left) & (x <= right) & (y >= top) & (y <= bottom))
 
 
@@ -122,9 +122,9 @@ def beam_circle(data: np.ndarray) -> tuple[float, float, float, float, int] | No
         circle that have edge points.
     """
     factor = max(1, math.ceil(max(data.shape) / BEAM_WORKING_PX))
-    rows, cols = (n // factor for n in data.shape)
-    blocks = data[: rows * factor, : cols * factor].astype(np.float32)
-    small = blocks.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    rows, columns = (n // factor for n in data.shape)
+    blocks = data[: rows * factor, : columns * factor].astype(np.float32)
+    small = blocks.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
     low, high = np.percentile(small, (1.0, 99.0))
     # Bars and ice are dark too, but not as dark as where there is no beam.
     bright = small > low + 0.1 * (high - low)

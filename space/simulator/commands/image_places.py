@@ -65,8 +65,8 @@ def report_item_image_coords(
     x, y, _ = opened(session).item(place).stage_um
     image = placed_image(session, letter or "A")
     column, row = stage_to_image_px(image, np.array([[x, y]]))[0]
-    rows, cols = image.data.shape
-    return (column, row, float(0 <= column <= cols and 0 <= row <= rows))
+    rows, columns = image.data.shape
+    return (column, row, float(0 <= column <= columns and 0 <= row <= rows))
 
 
 def stage_shift_by_pixels(session: Session, x: float, y: float) -> None:

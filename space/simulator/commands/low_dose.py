@@ -135,7 +135,7 @@ def _state(states: Sequence[ImagingState], name: str) -> tuple[int, int]:
     names = [state.name.lower() for state in states]
     if wanted in names:
         return names.index(wanted), 0
-    starting = [position for position, one in enumerate(names) if one.startswith(wanted)]
+    starting = [position for position, name in enumerate(names) if name.startswith(wanted)]
     if starting:
         return starting[0], 0 if len(starting) == 1 else 2
     if not re.fullmatch(r"[+-]?[0-9]+", wanted):

@@ -208,8 +208,8 @@ def _mag_index(session: Session, letter: SetLetter) -> int:
 
 
 def _overlap_px(frame: tuple[int, int], fraction: float) -> tuple[int, int]:
-    cols, rows = (max(LEAST_OVERLAP_PX, round(fraction * n)) for n in frame)
-    return cols, rows
+    columns, rows = (max(LEAST_OVERLAP_PX, round(fraction * n)) for n in frame)
+    return columns, rows
 
 
 def _given(value: float | None) -> int:

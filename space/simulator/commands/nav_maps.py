@@ -62,10 +62,10 @@ def as_map(session: Session, item: NavItem) -> Callable[[Image], Image]:
     counted_per_px = session.camera.counted_per_px
 
     def change(image: Image) -> Image:
-        rows, cols = image.data.shape
-        width, height = item.floats("MapWidthHeight") or (cols, rows)
+        rows, columns = image.data.shape
+        width, height = item.floats("MapWidthHeight") or (columns, rows)
         a, b, c, d = item.floats("MapScaleMat")
-        across, down = cols / width, rows / height
+        across, down = columns / width, rows / height
         camera_set = item.integer("MapLDConSet", -1)
         counted = item.section.number("MapBinning")
         binning = counted / counted_per_px if counted > 0 else image.binning
@@ -238,9 +238,9 @@ def _stage_error_um(
     picture = session.take(letter)
     patch = _like(reference, picture, wanted)
     reducing = max(1, round(max(picture.data.shape) / COMPARED_PX))
-    rows, cols = (n // reducing * reducing for n in picture.data.shape)
+    rows, columns = (n // reducing * reducing for n in picture.data.shape)
     small = [
-        a[:rows, :cols].reshape(rows // reducing, reducing, -1, reducing).mean(axis=(1, 3))
+        a[:rows, :columns].reshape(rows // reducing, reducing, -1, reducing).mean(axis=(1, 3))
         for a in (patch, picture.data.astype(np.float32))
     ]
     limit_px = REALIGN_LIMIT_UM / picture.pixel_um / reducing
@@ -255,17 +255,17 @@ def _like(reference: Image, picture: Image, center_um: np.ndarray) -> np.ndarray
     """Resample the map as a picture centred on a point would show it."""
     from scipy import ndimage
 
-    rows, cols = picture.data.shape
+    rows, columns = picture.data.shape
     # Output pixel → stage → map pixel, as one affine in (row, column).
     matrix = np.asarray(reference.stage_to_px) @ np.linalg.inv(np.asarray(picture.stage_to_px))
     center = stage_to_image_px(reference, center_um[None, :])[0]
     swap = np.array([[0, 1], [1, 0]])
     in_rows = swap @ matrix @ swap
-    middle = np.array([rows / 2 - 0.5, cols / 2 - 0.5])
+    middle = np.array([rows / 2 - 0.5, columns / 2 - 0.5])
     offset = center[::-1] - 0.5 - in_rows @ middle
     data = reference.data.astype(np.float32)
     return ndimage.affine_transform(
-        data, in_rows, offset, (rows, cols), order=1, mode="constant", cval=float(data.mean())
+        data, in_rows, offset, (rows, columns), order=1, mode="constant", cval=float(data.mean())
     )
 
 

@@ -35,13 +35,13 @@ def add_image_pos_as_nav_point(
     """Add the point at column x and row y of an image."""
     navigator = opened(session)
     image = session.buffers.require(buffer)
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
         raise SEMerror("The image has no stage position, magnification or binning")
     if image.off_center:
         raise SEMerror("Positions on a part of an image that is not its middle are not known")
-    if not (0 <= x <= cols and 0 <= y <= rows):
-        raise SEMerror(f"Position {x:g}, {y:g} is outside the image of {cols} x {rows}")
+    if not (0 <= x <= columns and 0 <= y <= rows):
+        raise SEMerror(f"Position {x:g}, {y:g} is outside the image of {columns} x {rows}")
     column, row, piece = float(x), float(y), None
     if image.pieces is not None:
         piece = image.pieces.locate(column, row)
@@ -115,9 +115,9 @@ def get_nav_group_image_coords(
     image = session.buffers.require(buffer)
     if image.stage_um is None or image.mag_index <= 0 or image.binning <= 0:
         return -1.0
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     pixels = stage_to_image_px(image, np.array(points or np.zeros((0, 2))))
-    seen = [p for p in pixels if 0 <= p[0] <= cols and 0 <= p[1] <= rows]
+    seen = [p for p in pixels if 0 <= p[0] <= columns and 0 <= p[1] <= rows]
     for axis, name in enumerate((x_name, y_name)):
         if seen:
             session.variables.set(name, "\n".join(f"{point[axis]:.7g}" for point in seen))

@@ -237,14 +237,14 @@ def image_entries(
         Further entries; they take their place in the order, unknown keys go last.
     """
     data = image.data
-    rows, cols = data.shape
+    rows, columns = data.shape
     low, high, mean = data.min(), data.max(), data.mean(dtype="f8")
     values = {
         "MinMaxMean": number_text((float(low), float(high), float(mean))),
         "TiltAngle": number_text(image.tilt_deg),
         **_stage_entries(image),
         **_optics_entries(image, magnification),
-        "UncroppedSize": f"-{cols} -{rows}",
+        "UncroppedSize": f"-{columns} -{rows}",
         **image.entries,
     }
     if piece is not None:

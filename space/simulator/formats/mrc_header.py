@@ -69,11 +69,13 @@ class Header:
 
 def pack(header: Header) -> bytes:
     """Give the bytes of the header of a new file."""
-    rows, cols = header.shape
+    rows, columns = header.shape
     count = header.sections
     raw = bytearray(HEADER_BYTES)
-    struct.pack_into("<10i", raw, 0, cols, rows, count, header.mode, 0, 0, 0, cols, rows, count)
-    cell = [n * header.pixel_A for n in (cols, rows, count)]
+    struct.pack_into(
+        "<10i", raw, 0, columns, rows, count, header.mode, 0, 0, 0, columns, rows, count
+    )
+    cell = [n * header.pixel_A for n in (columns, rows, count)]
     struct.pack_into("<6f", raw, 40, *cell, 90.0, 90.0, 90.0)
     struct.pack_into("<3i", raw, 64, 1, 2, 3)
     struct.pack_into("<3f", raw, 76, header.minimum, header.maximum, header.mean)

@@ -68,8 +68,8 @@ def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
     A specimen point at y0 across and z0 above the tilt axis is seen at
     y0 cos(tilt) - z0 sin(tilt); this is the inverse of it.
     """
-    rows, cols = view.shape
-    to_camera_px = view.binning * np.array([[1.0, 0.0, -cols / 2.0], [0.0, -1.0, rows / 2.0]])
+    rows, columns = view.shape
+    to_camera_px = view.binning * np.array([[1.0, 0.0, -columns / 2.0], [0.0, -1.0, rows / 2.0]])
     seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
     aside = optics.entry(view.mag_index).center_um
     seen[0, 2] += view.shift_um[0] + aside[0]
@@ -88,8 +88,8 @@ def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
 
 def center_um(optics: ColumnOptics, view: View) -> tuple[float, float]:
     """Grid point in the centre of the image."""
-    rows, cols = view.shape
-    x, y = px_to_grid(optics, view) @ np.array([cols / 2.0, rows / 2.0, 1.0])
+    rows, columns = view.shape
+    x, y = px_to_grid(optics, view) @ np.array([columns / 2.0, rows / 2.0, 1.0])
     return float(x), float(y)
 
 
@@ -178,7 +178,7 @@ class Camera:
         return self.sets[self.letter(set_letter)].exposure_s
 
     def frame_px(self, set_letter: str, binning: float | None = None) -> tuple[int, int]:
-        """Binned frame size (cols, rows) of a set."""
+        """Binned frame size (columns, rows) of a set."""
         camera_set = self.sets[self.letter(set_letter)]
         factor = camera_set.binning if binning is None else binning
         width, height = self.size_px

@@ -85,8 +85,8 @@ class DoseMap:
         shape : (rows, columns)
         """
         m = np.asarray(px_to_grid, dtype=float)
-        rows, cols = shape
-        corners = np.array([[0, 0, 1], [cols, 0, 1], [0, rows, 1], [cols, rows, 1]]) @ m.T
+        rows, columns = shape
+        corners = np.array([[0, 0, 1], [columns, 0, 1], [0, rows, 1], [columns, rows, 1]]) @ m.T
         first = np.floor(corners.min(axis=0) / TILE_UM - 0.01).astype(int)
         last = np.floor(corners.max(axis=0) / TILE_UM + 0.01).astype(int)
         near = [

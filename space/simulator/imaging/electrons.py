@@ -83,8 +83,8 @@ def phase_contrast(
     size = tuple(fft.next_fast_len(n, real=True) for n in contrast.shape)
     waves = fft.rfft2(contrast, s=size)
     waves *= _transfer(size, pixel_nm, lens)
-    rows, cols = contrast.shape
-    contrast = fft.irfft2(waves, s=size, overwrite_x=True)[:rows, :cols]
+    rows, columns = contrast.shape
+    contrast = fft.irfft2(waves, s=size, overwrite_x=True)[:rows, :columns]
     contrast += np.float32(1.0)
     np.maximum(contrast, 0.0, out=contrast)
     contrast *= transmission
@@ -95,8 +95,8 @@ def phase_contrast(
 def _transfer(size: tuple[int, int], pixel_nm: float, lens: Lens) -> np.ndarray:
     """Factors on the Fourier components that `scipy.fft.rfft2` gives."""
     rows = fft.fftfreq(size[0], pixel_nm).astype(np.float32)[:, None]
-    cols = fft.rfftfreq(size[1], pixel_nm).astype(np.float32)[None, :]
-    frequency = np.hypot(rows, cols)
+    columns = fft.rfftfreq(size[1], pixel_nm).astype(np.float32)[None, :]
+    frequency = np.hypot(rows, columns)
     optics = (lens.defocus_um, lens.voltage_kV, lens.cs_mm)
     result = ctf.contrast_transfer(frequency, *optics, lens.amplitude_contrast)
     result *= ctf.envelope(frequency, *optics, CONVERGENCE_MRAD, B_FACTOR_A2)
@@ -122,8 +122,8 @@ def beam(
     (rows, columns) float32, or None when the beam covers the picture
     """
     edge_px = max(1.0, 2.0 * BEAM_EDGE * radius_px)
-    rows, cols = shape
-    x = np.arange(cols, dtype=np.float32)[None, :] + np.float32(0.5 - center_px[0])
+    rows, columns = shape
+    x = np.arange(columns, dtype=np.float32)[None, :] + np.float32(0.5 - center_px[0])
     y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - center_px[1])
     farthest = math.hypot(max(-x[0, 0], x[0, -1]), max(-y[0, 0], y[-1, 0]))
     if farthest <= radius_px - edge_px / 2.0:
@@ -149,9 +149,9 @@ def moved(intensity: np.ndarray, motion_px: tuple[float, float]) -> np.ndarray:
     dx, dy = (np.rint(part * scale * along).astype(int) for part in motion_px)
     reach_x, reach_y = int(np.abs(dx).max()), int(np.abs(dy).max())
     padded = np.pad(intensity, ((reach_y, reach_y), (reach_x, reach_x)), mode="edge")
-    rows, cols = intensity.shape
+    rows, columns = intensity.shape
     total = np.zeros_like(intensity)
     for x, y in zip(reach_x - dx, reach_y - dy):
-        total += padded[y : y + rows, x : x + cols]
+        total += padded[y : y + rows, x : x + columns]
     total /= np.float32(steps)
     return total

@@ -23,7 +23,7 @@ class Image:
     Attributes
     ----------
     data : ndarray
-        (rows, cols), row 0 on top as displayed; uint8, int16, uint16 or float32.
+        (rows, columns), row 0 on top as displayed; uint8, int16, uint16 or float32.
     binning : float
         Camera pixels per image pixel.
     pixel_um : float

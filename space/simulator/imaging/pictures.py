@@ -1,4 +1,4 @@
-"""Taking a picture: where the microscope looks, what arrives there, and the truth about it."""
+"""Taking a picture: which place it shows, what arrives there, and the truth about it."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Exposure:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """Where a picture looks.
+class PictureGeometry:
+    """Where a picture is taken, and how far out of focus.
 
     Attributes
     ----------
@@ -148,10 +148,10 @@ class Darkroom:
         return self._drawn[key][1]
 
 
-def look(
+def picture_geometry(
     session: Session, binning: float, shape: tuple[int, int], at_s: float | None = None
-) -> Sight:
-    """Where a picture would look at a simulated time, by default now.
+) -> PictureGeometry:
+    """Where a picture would be taken at a simulated time, by default now.
 
     A beam tilt t displaces the picture of something that is out of focus by d by t d: the
     centre shows a place that is M t d away on the specimen, M being the rotation of the
@@ -187,7 +187,7 @@ def look(
         along, across = rows @ np.array(scope.beam_tilt) * 1e-3 * defocus_um
         shift = (view.shift_um[0] + along, view.shift_um[1] + across)
         shifted = replace(view, shift_um=shift)
-    return Sight(shifted, view, height_um, defocus_um, (x, y))
+    return PictureGeometry(shifted, view, height_um, defocus_um, (x, y))
 
 
 def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
@@ -200,14 +200,14 @@ def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
 
 
 def intensity(
-    session: Session, sight: Sight, motion_um: tuple[float, float] = (0.0, 0.0)
+    session: Session, geometry: PictureGeometry, motion_um: tuple[float, float] = (0.0, 0.0)
 ) -> np.ndarray:
     """Electrons that arrive on each pixel, relative to the beam without specimen.
 
     Parameters
     ----------
     session : Session
-    sight : Sight
+    geometry : PictureGeometry
     motion_um : tuple of float
         How far the specimen moves during the exposure, stage frame.
 
@@ -215,7 +215,7 @@ def intensity(
     -------
     (rows, columns) float32; may be read-only
     """
-    scope, view, grid = session.scope, sight.view, session.grid
+    scope, view, grid = session.scope, geometry.view, session.grid
     pixel_um = view.binning * scope.pixel_um(view.mag_index)
     if grid is None:
         seen = np.ones(view.shape, dtype=np.float32)
@@ -225,8 +225,10 @@ def intensity(
         seen = _damaged(session, seen, affine)
         seen = imaging.tilted(seen, view.tilt_deg)
         if pixel_um < imaging.PHASE_CONTRAST_BELOW_UM:
-            seen = _with_phase_contrast(session, seen, affine, pixel_um, sight.defocus_um)
-    light = imaging.beam(view.shape, beam_center_px(session, sight), _radius_um(scope) / pixel_um)
+            seen = _with_phase_contrast(session, seen, affine, pixel_um, geometry.defocus_um)
+    light = imaging.beam(
+        view.shape, beam_center_px(session, geometry), _radius_um(scope) / pixel_um
+    )
     if light is not None:
         seen = seen * light
     to_px = np.array(scope.optics.stage_to_image(view.mag_index, view.binning, view.tilt_deg))
@@ -265,15 +267,15 @@ def _radius_um(scope: Microscope) -> float:
     return radius_um
 
 
-def beam_center_px(session: Session, sight: Sight) -> tuple[float, float]:
+def beam_center_px(session: Session, geometry: PictureGeometry) -> tuple[float, float]:
     """Middle of the beam in the picture, (column, row).
 
     The beam follows the image shift, as on a microscope whose image shift is calibrated to
     move both; beam shift moves it away from there, and what beam tilt does to the picture of the
     specimen it does to that of the beam's edge.
     """
-    scope, view = session.scope, sight.view
-    x, y = np.array(sight.unshifted.shift_um) + beam_shift_um(session) - view.shift_um
+    scope, view = session.scope, geometry.view
+    x, y = np.array(geometry.unshifted.shift_um) + beam_shift_um(session) - view.shift_um
     x, y = scope.optics.specimen_to_camera(view.mag_index) @ (x, y) / view.binning
     return view.shape[1] / 2.0 + float(x), view.shape[0] / 2.0 - float(y)
 
@@ -283,9 +285,9 @@ def beam_shift_um(session: Session) -> np.ndarray:
     return np.array(session.instrument.beam.shift_rows) @ np.array(session.scope.beam_shift)
 
 
-def footprint(session: Session, sight: Sight) -> tuple[tuple[float, float], Matrix]:
+def footprint(session: Session, geometry: PictureGeometry) -> tuple[tuple[float, float], Matrix]:
     """Middle and axes of the beam on the specimen in the grid frame, as `Exposure` has them."""
-    scope, view = session.scope, sight.unshifted
+    scope, view = session.scope, geometry.unshifted
     x, y = np.array(view.shift_um) + beam_shift_um(session)
     center = camera_model.center_um(scope.optics, replace(view, shift_um=(x, y)))
     stretch = np.diag([1.0, 1.0 / math.cos(math.radians(view.tilt_deg))])

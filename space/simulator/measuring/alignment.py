@@ -54,17 +54,17 @@ def prepare(data: np.ndarray) -> np.ndarray:
         return np.zeros_like(values)
     values = np.clip((values - mean) / deviation, -4.0, 4.0)
     values -= values.mean()
-    rows, cols = values.shape
-    return values * _taper(rows)[:, None] * _taper(cols)[None, :]
+    rows, columns = values.shape
+    return values * _taper(rows)[:, None] * _taper(columns)[None, :]
 
 
 def bin_by(data: np.ndarray, factor: int) -> np.ndarray:
     """Average blocks of pixels; a rest at the right and bottom is dropped."""
     if factor <= 1:
         return data.astype(np.float32)
-    rows, cols = data.shape[0] // factor, data.shape[1] // factor
-    part = data[: rows * factor, : cols * factor].astype(np.float32)
-    return part.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    rows, columns = data.shape[0] // factor, data.shape[1] // factor
+    part = data[: rows * factor, : columns * factor].astype(np.float32)
+    return part.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
 
 
 def _band_pass(shape: tuple[int, int], low: float, high: float) -> np.ndarray:
@@ -207,9 +207,9 @@ def _refined(
         parts_image.append(slice(start, stop))
         parts_reference.append(slice(start + offset, stop + offset))
         offsets.append(offset - (other - length) / 2.0)
-    one, two = image[tuple(parts_image)], reference[tuple(parts_reference)]
-    rows, cols = (fft.next_fast_len(n + 2 * REFINED_PX, real=True) for n in one.shape)
-    surface, _, _ = _surface(one, two, (rows, cols), low, high)
+    part, other = image[tuple(parts_image)], reference[tuple(parts_reference)]
+    rows, columns = (fft.next_fast_len(n + 2 * REFINED_PX, real=True) for n in part.shape)
+    surface, _, _ = _surface(part, other, (rows, columns), low, high)
     near = np.roll(surface, (REFINED_PX, REFINED_PX), (0, 1))
     near = near[: 2 * REFINED_PX + 1, : 2 * REFINED_PX + 1]
     row, col = np.unravel_index(int(np.argmax(near)), near.shape)
@@ -258,7 +258,7 @@ def rescale(data: np.ndarray, factor: float, rotation_deg: float = 0.0) -> np.nd
     """
     from scipy import ndimage
 
-    rows, cols = data.shape
+    rows, columns = data.shape
     values = data.astype(np.float32)
     whole = int(factor)
     if whole >= 2:
@@ -267,11 +267,11 @@ def rescale(data: np.ndarray, factor: float, rotation_deg: float = 0.0) -> np.nd
     angle = math.radians(rotation_deg)
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     matrix = rest * turn
-    new = (max(8, int(rows / factor)), max(8, int(cols / factor)))
+    new = (max(8, int(rows / factor)), max(8, int(columns / factor)))
     if abs(rotation_deg) > 45.0:
         new = new[::-1] if abs(abs(rotation_deg) - 90.0) < 45.0 else new
     center_out = (np.array(new) - 1.0) / 2.0
-    center_in = np.array([rows, cols]) / (2.0 * max(whole, 1)) - 0.5
+    center_in = np.array([rows, columns]) / (2.0 * max(whole, 1)) - 0.5
     return ndimage.affine_transform(
         values,
         matrix,
@@ -321,7 +321,7 @@ def _at_the_lower_tilt(
     undo : (2, 2) array
         Takes a shift of the drawn out image to one of the image itself.
     """
-    cosines = [math.cos(math.radians(one.tilt_deg)) for one in (image, reference)]
+    cosines = [math.cos(math.radians(picture.tilt_deg)) for picture in (image, reference)]
     factor = cosines[1] / cosines[0]
     if abs(factor - 1.0) < SMALLEST_STRETCH:
         return moving, fixed, np.eye(2)

@@ -82,7 +82,7 @@ def rotational_spectrum(data: np.ndarray, pixel_nm: float) -> Spectrum:
 
     Parameters
     ----------
-    data : (rows, cols) array
+    data : (rows, columns) array
     pixel_nm : float
         Size of its pixels.
     """

@@ -65,8 +65,8 @@ def picture_set(session: Session) -> str:
     if not scope.low_dose:
         return "T"
     view, search = scope.area_mag_index("V"), scope.area_mag_index("S")
-    cols, rows = session.camera.frame_px("V", 1.0)
-    field_um = scope.pixel_um(view) * math.sqrt(cols * rows)
+    columns, rows = session.camera.frame_px("V", 1.0)
+    field_um = scope.pixel_um(view) * math.sqrt(columns * rows)
     usable = search < view and not scope.optics.entry(search).low_mag
     return "S" if field_um < SMALLEST_FIELD_UM and usable else "V"
 

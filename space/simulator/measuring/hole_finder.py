@@ -53,9 +53,9 @@ def find_holes(
     from skimage.feature import match_template, peak_local_max
 
     factor = max(1, int(0.5 * diameter_um / pixel_um / WORKING_RADIUS_PX))
-    rows, cols = (n // factor for n in data.shape)
-    blocks = data[: rows * factor, : cols * factor].astype(np.float32)
-    small = blocks.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    rows, columns = (n // factor for n in data.shape)
+    blocks = data[: rows * factor, : columns * factor].astype(np.float32)
+    small = blocks.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
     step_um = pixel_um * factor
     template = _disc_in_ring(0.5 * diameter_um / step_um, 0.5 * spacing_um / step_um)
     if min(small.shape) < 2 * template.shape[0]:

@@ -47,9 +47,9 @@ def find_squares(
     from skimage import filters, measure
 
     factor = max(1, round(WORKING_PIXEL_UM / pixel_um))
-    rows, cols = (n // factor for n in data.shape)
-    blocks = data[: rows * factor, : cols * factor].astype(np.float32)
-    small = blocks.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    rows, columns = (n // factor for n in data.shape)
+    blocks = data[: rows * factor, : columns * factor].astype(np.float32)
+    small = blocks.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
     step_um = pixel_um * factor
     smooth = ndimage.gaussian_filter(small, SMOOTHING_UM / step_um)
     if absolute is not None:
@@ -67,7 +67,7 @@ def find_squares(
     for region in measure.regionprops(labels):
         top, left, bottom, right = region.bbox
         size = math.sqrt(region.area) * step_um
-        inside = top > 0 and left > 0 and bottom < rows and right < cols
+        inside = top > 0 and left > 0 and bottom < rows and right < columns
         if inside and sizes_um[0] <= size <= sizes_um[1]:
             found.append((region, size))
     return _described(small, labels, found, step_um, factor)
@@ -86,11 +86,11 @@ def _described(
     spreads = [float(p.std()) for p in pixels]
     usual = float(np.median(means)) if means else 1.0
     spread = float(np.median(spreads)) if spreads else 1.0
-    rows, cols = small.shape
+    rows, columns = small.shape
     squares = []
     for (region, size), mean, deviation in zip(found, means, spreads):
         row, col = region.centroid
-        border = min(row, col, rows - 1 - row, cols - 1 - col) * step_um
+        border = min(row, col, rows - 1 - row, columns - 1 - col) * step_um
         squares.append(
             FoundSquare(
                 corners_px=_outline(region, step_um, factor),

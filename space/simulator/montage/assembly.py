@@ -63,19 +63,19 @@ def stitch(
         the binning leaves a remainder. Places without a piece have the mean of the pieces.
     """
     width, height = layout.size_px
-    cols, rows = width // binning, height // binning
-    start = ((width - cols * binning) // 2, (height - rows * binning) // 2)
-    return _composite(pieces, layout, shifts_px or {}, start, (cols, rows), binning)
+    columns, rows = width // binning, height // binning
+    start = ((width - columns * binning) // 2, (height - rows * binning) // 2)
+    return _composite(pieces, layout, shifts_px or {}, start, (columns, rows), binning)
 
 
 def center_composite(
     pieces: Mapping[Piece, np.ndarray], layout: Layout, shifts_px: Shifts | None = None
 ) -> np.ndarray:
     """Make an image of the size of one piece from the middle of the montage."""
-    cols, rows = layout.frame_px
+    columns, rows = layout.frame_px
     width, height = layout.size_px
-    start = ((width - cols) // 2, (height - rows) // 2)
-    return _composite(pieces, layout, shifts_px or {}, start, (cols, rows), 1)
+    start = ((width - columns) // 2, (height - rows) // 2)
+    return _composite(pieces, layout, shifts_px or {}, start, (columns, rows), 1)
 
 
 def _composite(
@@ -113,18 +113,18 @@ def _core(
 ) -> tuple[int, int, int, int]:
     """Give the part (x0, y0, x1, y1) of a piece between the seams with its neighbours."""
     ix, iy = piece
-    cols, rows = layout.frame_px
+    columns, rows = layout.frame_px
     left, top = places[piece]
-    x0, y0, x1, y1 = 0, 0, cols, rows
+    x0, y0, x1, y1 = 0, 0, columns, rows
     if (ix - 1, iy) in places:
-        x0 = (places[ix - 1, iy][0] + cols + left) // 2 - left
+        x0 = (places[ix - 1, iy][0] + columns + left) // 2 - left
     if (ix + 1, iy) in places:
-        x1 = (left + cols + places[ix + 1, iy][0]) // 2 - left
+        x1 = (left + columns + places[ix + 1, iy][0]) // 2 - left
     if (ix, iy + 1) in places:  # the piece above
         y0 = (places[ix, iy + 1][1] + rows + top) // 2 - top
     if (ix, iy - 1) in places:
         y1 = (top + rows + places[ix, iy - 1][1]) // 2 - top
-    return max(0, x0), max(0, y0), min(cols, x1), min(rows, y1)
+    return max(0, x0), max(0, y0), min(columns, x1), min(rows, y1)
 
 
 def _paste(
@@ -151,8 +151,8 @@ def _paste(
         slices_in.append(slice(low * binning - origin, high * binning - origin))
     part = image[slices_in[0], slices_in[1]]
     if binning > 1:
-        rows, cols = (n // binning for n in part.shape)
-        blocks = part.reshape(rows, binning, cols, binning)
+        rows, columns = (n // binning for n in part.shape)
+        blocks = part.reshape(rows, binning, columns, binning)
         part = blocks.mean(axis=(1, 3), dtype=np.float32)
         if out.dtype.kind != "f":
             part = np.rint(part)

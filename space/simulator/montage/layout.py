@@ -40,14 +40,14 @@ class Layout:
     @property
     def spacing_px(self) -> tuple[int, int]:
         """Distance of neighbouring pieces."""
-        (cols, rows), (overlap_x, overlap_y) = self.frame_px, self.overlap_px
-        return cols - overlap_x, rows - overlap_y
+        (columns, rows), (overlap_x, overlap_y) = self.frame_px, self.overlap_px
+        return columns - overlap_x, rows - overlap_y
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Columns and rows of the whole montage."""
-        (nx, ny), (step_x, step_y), (cols, rows) = self.counts, self.spacing_px, self.frame_px
-        return (nx - 1) * step_x + cols, (ny - 1) * step_y + rows
+        (nx, ny), (step_x, step_y), (columns, rows) = self.counts, self.spacing_px, self.frame_px
+        return (nx - 1) * step_x + columns, (ny - 1) * step_y + rows
 
     @property
     def order(self) -> tuple[Piece, ...]:
@@ -216,14 +216,14 @@ class Pieces:
             piece was taken. Of several, the one with the nearest centre.
         """
         x, y = column * self.overview_binning, row * self.overview_binning
-        cols, rows = self.layout.frame_px
+        columns, rows = self.layout.frame_px
         best = None
         for piece in self.layout.order:
             left, top = self.layout.corner_px(piece)
             dx, dy = self.shifts_px.get(piece, (0.0, 0.0))
             in_x, in_y = x - left - dx, y - top - dy
-            if 0 <= in_x <= cols and 0 <= in_y <= rows:
-                distance = math.hypot(in_x - cols / 2, in_y - rows / 2)
+            if 0 <= in_x <= columns and 0 <= in_y <= rows:
+                distance = math.hypot(in_x - columns / 2, in_y - rows / 2)
                 if best is None or distance < best[0]:
                     best = (distance, self.layout.number(piece), (in_x, rows - in_y))
         return None if best is None else (best[1], best[2])

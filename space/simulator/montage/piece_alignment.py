@@ -77,20 +77,20 @@ def compare(
     limit_px: float,
 ) -> Match | None:
     """Compare two neighbours where they overlap; None when there is no clear match."""
-    one, two = _overlaps(first, second, pieces, layout)
-    narrow = min(one.shape)
+    part, other = _overlaps(first, second, pieces, layout)
+    narrow = min(part.shape)
     limit = min(limit_px, 0.75 * narrow)
     if limit < 1 or narrow < 16:
         return None
-    factor = max(1, round(max(one.shape) / COARSE_PX))
+    factor = max(1, round(max(part.shape) / COARSE_PX))
     while factor > 1 and narrow // factor < 12:
         factor -= 1
-    coarse = find_shift(_reduced(one, factor), _reduced(two, factor), max(2.0, limit / factor))
+    coarse = find_shift(_reduced(part, factor), _reduced(other, factor), max(2.0, limit / factor))
     if coarse is None:
         return None
     start = tuple(round(v * factor) for v in coarse[0])
-    one, two = _common(one, two, start)
-    fine = find_shift(one, two, factor + 2.0, judge=False)
+    part, other = _common(part, other, start)
+    fine = find_shift(part, other, factor + 2.0, judge=False)
     if fine is None:
         return None
     shift = (start[0] + fine[0][0], start[1] + fine[0][1])
@@ -121,8 +121,8 @@ def find_shift(
     from scipy import fft
 
     a, b = _filtered(reference), _filtered(image)
-    rows, cols = a.shape
-    reach_y, reach_x = (min(int(limit_px), n - 2) for n in (rows, cols))
+    rows, columns = a.shape
+    reach_y, reach_x = (min(int(limit_px), n - 2) for n in (rows, columns))
     if reach_x < 1 or reach_y < 1:
         return None
     size = tuple(
@@ -134,7 +134,7 @@ def find_shift(
     sums = product[np.ix_(shifts_y, shifts_x)]
     power_a = _window_sums(a * a, shifts_y, shifts_x, 1)
     power_b = _window_sums(b * b, shifts_y, shifts_x, -1)
-    overlap = np.outer(rows - np.abs(shifts_y), cols - np.abs(shifts_x)) / (rows * cols)
+    overlap = np.outer(rows - np.abs(shifts_y), columns - np.abs(shifts_x)) / (rows * columns)
     correlation = sums / np.sqrt(np.maximum(power_a * power_b, 1e-12))
     correlation[overlap < LEAST_OVERLAP] = 0.0
     y, x = (int(n) for n in np.unravel_index(np.argmax(correlation), correlation.shape))
@@ -151,33 +151,33 @@ def _overlaps(
     first: Piece, second: Piece, pieces: Mapping[Piece, np.ndarray], layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the parts of two neighbours that show the same at nominal places."""
-    one, two = pieces[first], pieces[second]
+    part, other = pieces[first], pieces[second]
     x_px, y_px = layout.overlap_px
     if second[0] > first[0]:
-        return one[:, one.shape[1] - x_px :], two[:, :x_px]
+        return part[:, part.shape[1] - x_px :], other[:, :x_px]
     # `second` lies above `first`: its lower rows are the upper rows of `first`.
-    return one[:y_px, :], two[two.shape[0] - y_px :, :]
+    return part[:y_px, :], other[other.shape[0] - y_px :, :]
 
 
 def _common(
-    one: np.ndarray, two: np.ndarray, shift: tuple[int, int]
+    part: np.ndarray, other: np.ndarray, shift: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut both to what they share when `two` is shifted, at most FINE_PX wide and high."""
-    windows_one, windows_two = [], []
-    for n, move in zip(one.shape, (shift[1], shift[0])):
+    """Cut both to what they share when `other` is shifted, at most FINE_PX wide and high."""
+    windows, other_windows = [], []
+    for n, move in zip(part.shape, (shift[1], shift[0])):
         start, stop = max(0, move), min(n, n + move)
         length = min(stop - start, FINE_PX)
         start += (stop - start - length) // 2
-        windows_one.append(slice(start, start + length))
-        windows_two.append(slice(start - move, start - move + length))
-    return one[tuple(windows_one)], two[tuple(windows_two)]
+        windows.append(slice(start, start + length))
+        other_windows.append(slice(start - move, start - move + length))
+    return part[tuple(windows)], other[tuple(other_windows)]
 
 
 def _reduced(image: np.ndarray, factor: int) -> np.ndarray:
     if factor == 1:
         return image
-    rows, cols = (n // factor * factor for n in image.shape)
-    blocks = image[:rows, :cols].reshape(rows // factor, factor, cols // factor, factor)
+    rows, columns = (n // factor * factor for n in image.shape)
+    blocks = image[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
     return blocks.mean(axis=(1, 3), dtype=np.float32)
 
 
@@ -198,11 +198,11 @@ def _window_sums(
     values: np.ndarray, shifts_y: np.ndarray, shifts_x: np.ndarray, sign: int
 ) -> np.ndarray:
     """Sum over the part of an image that is compared, for every shift."""
-    rows, cols = values.shape
-    table = np.zeros((rows + 1, cols + 1))
+    rows, columns = values.shape
+    table = np.zeros((rows + 1, columns + 1))
     table[1:, 1:] = values.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
     y0, y1 = _bounds(shifts_y * sign, rows)
-    x0, x1 = _bounds(shifts_x * sign, cols)
+    x0, x1 = _bounds(shifts_x * sign, columns)
     return (
         table[np.ix_(y1, x1)]
         - table[np.ix_(y0, x1)]

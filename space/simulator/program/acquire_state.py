@@ -74,7 +74,7 @@ class AcquireParams:
 
     def __post_init__(self) -> None:
         """Take steps as mappings too, as they come from a file."""
-        made = (Step(**one) if isinstance(one, Mapping) else one for one in self.steps)
+        made = (Step(**step) if isinstance(step, Mapping) else step for step in self.steps)
         object.__setattr__(self, "steps", tuple(made))
 
     def steps_before(self) -> Sequence[Step]:

@@ -36,12 +36,12 @@ class Children:
             subprocess.Popen = usual  # type: ignore[misc]
 
     def _note(self, process: subprocess.Popen[Any]) -> None:
-        self._started = [one for one in self._started if one.poll() is None]
+        self._started = [process for process in self._started if process.poll() is None]
         self._started.append(process)
 
     def end(self, patience_s: float = PATIENCE_S) -> None:
         """End all that still run: ask them to, and do not ask those that take too long."""
-        running = [one for one in self._started if one.poll() is None]
+        running = [process for process in self._started if process.poll() is None]
         for process in running:
             process.terminate()
         until = time.monotonic() + patience_s

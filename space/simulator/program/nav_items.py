@@ -116,8 +116,8 @@ def map_item(
     counted_per_px : float
         Pixels that SerialEM counts per real pixel of the camera; the item has binnings in these.
     """
-    rows, cols = image.data.shape
-    corners = np.array([(0, 0), (cols, 0), (cols, rows), (0, rows), (0, 0)], float)
+    rows, columns = image.data.shape
+    corners = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows), (0, 0)], float)
     outline = image_to_stage_um(image, corners)
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
     # The width is 0 while the slit is out.
@@ -138,7 +138,7 @@ def map_item(
         "MapMagInd": str(image.mag_index),
         "MapCamera": str(image.camera),
         "MapScaleMat": _floats(v for row in image.stage_to_px for v in row),
-        "MapWidthHeight": f"{cols} {rows}",
+        "MapWidthHeight": f"{columns} {rows}",
         "MapMinMaxScale": number_text((float(low), float(high))),
         "MapExposure": number_text(image.exposure_s),
         "MapSettling": "0",
@@ -192,16 +192,16 @@ def image_to_stage_um(image: Image, points_px: np.ndarray) -> np.ndarray:
     ndarray (n, 2)
         Adjusted stage coordinates in µm.
     """
-    rows, cols = image.data.shape
-    away = np.asarray(points_px, float) - (cols / 2, rows / 2)
+    rows, columns = image.data.shape
+    away = np.asarray(points_px, float) - (columns / 2, rows / 2)
     return np.asarray(image.nav_xy_um) + np.linalg.solve(np.asarray(image.stage_to_px), away.T).T
 
 
 def stage_to_image_px(image: Image, points_stage_um: np.ndarray) -> np.ndarray:
     """Give columns and rows of Navigator positions in an image; inverse of the former."""
-    rows, cols = image.data.shape
+    rows, columns = image.data.shape
     away = np.asarray(points_stage_um, float) - image.nav_xy_um
-    return away @ np.asarray(image.stage_to_px).T + (cols / 2, rows / 2)
+    return away @ np.asarray(image.stage_to_px).T + (columns / 2, rows / 2)
 
 
 def for_file(item: NavItem) -> NavItem:

@@ -216,7 +216,7 @@ def _patterns(
         except re.error as error:
             raise PolicyError(f"{pattern!r} in '{table}' is no pattern: {error}") from error
         several = isinstance(answer, (list, tuple))
-        answers = tuple(convert(table, one) for one in (answer if several else [answer]))
+        answers = tuple(convert(table, part) for part in (answer if several else [answer]))
         if not answers:
             raise PolicyError(f"{pattern!r} in '{table}' has no answer")
         found.append((pattern, answers if several else answers[0]))

@@ -25,7 +25,14 @@ from space.simulator.column.states import Area
 from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging.camera import Camera
 from space.simulator.imaging.images import Buffers, Image
-from space.simulator.imaging.pictures import Darkroom, Exposure, Sight, footprint, intensity, look
+from space.simulator.imaging.pictures import (
+    Darkroom,
+    Exposure,
+    PictureGeometry,
+    footprint,
+    intensity,
+    picture_geometry,
+)
 from space.simulator.montage.settings import MontageSettings
 from space.simulator.program.acquire_state import AcquireState
 from space.simulator.program.children import Children
@@ -265,12 +272,12 @@ class Session(Hardware):
     # --- pictures ----------------------------------------------------------------------------
 
     def geometry(self, binning: float, shape: tuple[int, int]) -> camera_model.View:
-        """Where an image taken now would look."""
-        return look(self, binning, shape).view
+        """Where an image taken now would picture_geometry."""
+        return picture_geometry(self, binning, shape).view
 
     def true_defocus_um(self) -> float:
         """Real defocus of what stands in the centre of the present view; negative is under."""
-        return look(self, 1.0, (2, 2)).defocus_um
+        return picture_geometry(self, 1.0, (2, 2)).defocus_um
 
     def acquire_image(
         self,
@@ -291,7 +298,7 @@ class Session(Hardware):
         camera_set : int, optional
             Set number to record in the image (8 for pieces of a montage).
         binning, frame_px, exposure_s : optional
-            Replace those of the set; `frame_px` is (cols, rows), centred.
+            Replace those of the set; `frame_px` is (columns, rows), centred.
         save_frames : bool
             Whether frames are saved if the set says so.
         """
@@ -303,29 +310,33 @@ class Session(Hardware):
             scope.go_to_area(AREA_OF_SET[letter])
         parameters = self.camera.sets[letter]
         factor = float(parameters.binning if binning is None else binning)
-        cols, rows = frame_px or self.camera.frame_px(letter, factor)
-        if cols * factor > self.camera.size_px[0] or rows * factor > self.camera.size_px[1]:
-            raise SEMerror(f"A frame of {cols} x {rows} at binning {factor:g} exceeds the camera")
+        columns, rows = frame_px or self.camera.frame_px(letter, factor)
+        if columns * factor > self.camera.size_px[0] or rows * factor > self.camera.size_px[1]:
+            raise SEMerror(
+                f"A frame of {columns} x {rows} at binning {factor:g} exceeds the camera"
+            )
         seconds = parameters.exposure_s if exposure_s is None else exposure_s
         begin_s = self.clock.seconds + parameters.drift_s
-        sight = look(self, factor, (int(rows), int(cols)), begin_s + seconds / 2.0)
+        geometry = picture_geometry(
+            self, factor, (int(rows), int(columns)), begin_s + seconds / 2.0
+        )
         before, after = (
             self.scope.stage.drift.displacement_um(begin_s + t) for t in (0.0, seconds)
         )
         motion_um = (after[0] - before[0], after[1] - before[1])
         index = len(self.exposures)
-        data, dose = self._expose(sight, seconds, motion_um)
+        data, dose = self._expose(geometry, seconds, motion_um)
         self.clock.advance(seconds + parameters.drift_s + 0.7)
-        image = self._describe(data, sight.view, seconds, dose, index)
+        image = self._describe(data, geometry.view, seconds, dose, index)
         number = SET_LETTERS.index(letter) if camera_set is None else camera_set
-        self._note_exposure(image, sight, motion_um, letter, number)
+        self._note_exposure(image, geometry, motion_um, letter, number)
         entries = exposure_entries(self, letter, image, save_frames)
         return replace(image, camera_set=number, entries=entries)
 
     def _expose(
-        self, sight: Sight, seconds: float, motion_um: tuple[float, float]
+        self, geometry: PictureGeometry, seconds: float, motion_um: tuple[float, float]
     ) -> tuple[np.ndarray, float]:
-        view, rng = sight.view, None
+        view, rng = geometry.view, None
         if self.noise:
             center = camera_model.center_um(self.scope.optics, view)
             rng = self.random_source.at(_NOISE, *center, view.tilt_deg, view.mag_index)
@@ -334,7 +345,7 @@ class Session(Hardware):
             return camera_model.expose(dark, 1.0, rng, self.camera.model), 0.0
         dose = self.scope.dose_rate_e_A2_s() * seconds
         pixel_A = view.binning * self.scope.pixel_um(view.mag_index) * 1e4
-        seen = intensity(self, sight, motion_um)
+        seen = intensity(self, geometry, motion_um)
         return camera_model.expose(seen, dose * pixel_A**2, rng, self.camera.model), dose
 
     def _describe(
@@ -370,15 +381,15 @@ class Session(Hardware):
     def _note_exposure(
         self,
         image: Image,
-        sight: Sight,
+        geometry: PictureGeometry,
         motion_um: tuple[float, float],
         letter: SetLetter,
         number: int,
     ) -> None:
-        scope, view = self.scope, sight.view
+        scope, view = self.scope, geometry.view
         low_mag = scope.optics.entry(view.mag_index).low_mag
         outside = "LM" if low_mag else "M"
-        beam_center_um, beam_axes_um = footprint(self, sight)
+        beam_center_um, beam_axes_um = footprint(self, geometry)
         seconds = max(image.exposure_s, 1e-6)
         self.exposures.append(
             Exposure(
@@ -391,12 +402,12 @@ class Session(Hardware):
                 tilt_deg=scope.stage.tilt_deg,
                 dose_e_A2=image.dose_e_A2,
                 mag_index=view.mag_index,
-                defocus_um=sight.defocus_um,
+                defocus_um=geometry.defocus_um,
                 target_defocus_um=scope.target_defocus_um,
-                height_um=sight.height_um,
+                height_um=geometry.height_um,
                 beam_center_um=beam_center_um,
                 beam_axes_um=beam_axes_um,
-                drift_um=sight.drift_um,
+                drift_um=geometry.drift_um,
                 drift_nm_s=(1e3 * motion_um[0] / seconds, 1e3 * motion_um[1] / seconds),
                 beam_tilt_mrad=scope.beam_tilt,
                 true_stage_um=scope.stage.true_um,

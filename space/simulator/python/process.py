@@ -268,7 +268,7 @@ def _modules() -> Iterator[None]:
 
 def _loggers() -> dict[str, logging.Logger]:
     named = logging.root.manager.loggerDict
-    found = {name: one for name, one in named.items() if isinstance(one, logging.Logger)}
+    found = {name: logger for name, logger in named.items() if isinstance(logger, logging.Logger)}
     return {"": logging.root, **found}
 
 
@@ -276,26 +276,26 @@ def _loggers() -> dict[str, logging.Logger]:
 def _logging() -> Iterator[None]:
     """Handlers and levels; loggers of modules that were forgotten begin anew."""
     before = {
-        name: (list(one.handlers), one.level, one.propagate, one.disabled)
-        for name, one in _loggers().items()
+        name: (list(logger.handlers), logger.level, logger.propagate, logger.disabled)
+        for name, logger in _loggers().items()
     }
     disabled = logging.root.manager.disable
     try:
         yield
     finally:
         logging.disable(disabled)
-        for name, one in _loggers().items():
+        for name, logger in _loggers().items():
             if name not in before and name.partition(".")[0] in sys.modules:
                 continue
-            handlers, level, one.propagate, one.disabled = before.get(
+            handlers, level, logger.propagate, logger.disabled = before.get(
                 name, ([], logging.NOTSET, True, False)
             )
-            for handler in [h for h in one.handlers if h not in handlers]:
-                one.removeHandler(handler)
+            for handler in [h for h in logger.handlers if h not in handlers]:
+                logger.removeHandler(handler)
                 handler.close()
-            for handler in [h for h in handlers if h not in one.handlers]:
-                one.addHandler(handler)
-            one.setLevel(level)
+            for handler in [h for h in handlers if h not in logger.handlers]:
+                logger.addHandler(handler)
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager
