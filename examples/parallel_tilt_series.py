@@ -110,8 +110,8 @@ def dose_symmetric(highest, by):
     return tilts
 
 
-def told(command):
-    """What the microscope tells, None if it has no such thing."""
+def reported(command):
+    """What the microscope reports, None if it has no such thing."""
     try:
         return command()
     except sem.SEMerror:
@@ -121,10 +121,10 @@ def told(command):
 def undisturbed():
     """Wait while dewars are being filled and open valves that are closed; whether they were."""
     for _ in range(120):
-        if not told(sem.AreDewarsFilling):
+        if not reported(sem.AreDewarsFilling):
             break
         sem.Delay(60, "s")
-    closed = told(sem.ReportColumnOrGunValve) == 0
+    closed = reported(sem.ReportColumnOrGunValve) == 0
     if closed:
         sem.Echo("The column valves are opened again")
         sem.SetColumnOrGunValve(1)
@@ -220,7 +220,7 @@ def expected(found, tilt):
     """Where the specimen is expected across the tilt axis (um), from where it was found before.
 
     A point at y0 across and z0 above the axis moves by y0 (cos(tilt) - 1) - z0 sin(tilt); these
-    two are fitted by least squares, held near 0 until there is enough to tell them.
+    two are fitted by least squares, held near 0 until there are enough of them.
     """
     a, b, c, p, q = 0.002, 0.0, 0.002, 0.0, 0.0
     for angle, y in found:

@@ -130,7 +130,7 @@ class Place:
     def moved(self, before, after, dy):
         """Take up how far the target moved from one tilt to another, and fit y0 and z0 again.
 
-        Each step counts on its own, since each has a throw of its own.
+        Each step counts on its own, since each displaces the specimen anew.
         """
         self.steps.append((*differences(before, after), dy))
         # Least squares for the corrections of y0 and z0, held by what was known before.
@@ -370,7 +370,7 @@ def get_ready(number, name):
 
 
 def fitted_defocus():
-    """Defocus of the Record in A; 1 when it could not be fitted, as Ctfplotter tells."""
+    """Defocus of the Record in A; 1 when Ctfplotter could not fit it."""
     sem.NoMessageBoxOnError(1)
     try:
         values = sem.Ctfplotter("A", target_defocus + 3, target_defocus - 5, 1, 0, pretilt)

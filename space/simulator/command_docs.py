@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
 SCRIPT_END = "Ending a script"
 SCRIPT_END_TEXTS = {
     "Exit": "End the script, with a text for the log; negative numbers count as a failure.",
-    "Return": "End the script; one that called it goes on.",
+    "Return": "End the script; a script that called it continues.",
 }
 
 
@@ -39,7 +39,7 @@ def first_line(thing: Callable[..., object] | ModuleType) -> str:
     """
     text = inspect.getdoc(thing)
     if not text:
-        raise ValueError(f"{thing.__name__} needs a line that says what it does")
+        raise ValueError(f"{thing.__name__} needs a docstring")
     return text.splitlines()[0].replace("|", "\\|")
 
 

@@ -92,7 +92,7 @@ def external_python(
     Raises
     ------
     NativeModuleError
-        If `serialem` is that of a real microscope, which shall not move by mistake.
+        If `serialem` is that of a real microscope, which must not move by mistake.
     """
     previous = sys.modules.get("serialem")
     file = str(getattr(previous, "__file__", None) or "")

@@ -19,7 +19,7 @@ A test chooses its microscope with a marker, which takes the arguments of `Simul
 
 Defaults for all tests are set by the ini options ``sem_instrument``, ``sem_seed``,
 ``sem_lamellae`` and ``sem_answers``. Files are looked for beside the test, those of ini options
-beside the ini file. The log goes to standard output, which pytest shows for
+beside the ini file. The log is printed to standard output, which pytest shows for
 tests that fail.
 """
 

@@ -55,7 +55,7 @@ class Simulation:
     stage_error_um : float, optional
         Standard deviation of a stage move per axis, in place of the instrument's.
     stage_limit_um : float, optional
-        How far the stage goes from the centre along each axis, in place of the instrument's
+        How far the stage reaches from the centre along each axis, in place of the instrument's
         limits; full-grid montages fill it.
     instrument : str, Path or Instrument
         Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``,

@@ -86,7 +86,7 @@ def test_an_older_program_lacks_what_came_later(tmp_path):
 
 def test_what_is_no_version_is_refused():
     for text in ("", "new", "4.x", "4.2 today"):
-        with pytest.raises(ValueError, match="no version of SerialEM"):
+        with pytest.raises(ValueError, match="not a version of SerialEM"):
             Installation.of(text)
 
 

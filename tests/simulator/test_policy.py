@@ -157,7 +157,7 @@ def test_policy_from_a_file(tmp_path, make_simulation):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("yes = ", "is no TOML file"),
+        ("yes = ", "is not a TOML file"),
         ("yess = true", "'yess' is not known; there are yes"),
         ("yes = 1", "1 is not possible for 'yes'"),
         ("key_after_polls = true", "True is not possible"),
@@ -165,7 +165,7 @@ def test_policy_from_a_file(tmp_path, make_simulation):
         ('[questions]\n"a" = "perhaps"', "neither yes nor no"),
         ('[entries]\n"a" = true', "neither text nor number"),
         ('[entries]\n"a" = []', "has no answer"),
-        ('[questions]\n"(" = "no"', "is no pattern"),
+        ('[questions]\n"(" = "no"', "is not a regular expression"),
         ("questions = 3", "must be a table"),
     ],
 )

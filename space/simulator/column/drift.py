@@ -1,4 +1,4 @@
-"""Drift: the stage goes on creeping after it says that it has arrived.
+"""Drift: the stage creeps on after it has reported that it arrived.
 
 After a move the specimen approaches its place exponentially. How far from it a move ends is
 drawn for the place, so that a session is the same whatever its timing.

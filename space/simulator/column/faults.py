@@ -8,10 +8,10 @@ A fault is named with the moment at which it strikes::
     stage-failure:0.02        each stage move with a probability of 2 %
     serialem-death@M:2        at the first occasion from the second call of the command M on
 
-What counts as an occasion differs from fault to fault; `FAULT_KINDS` tells, with what scripts and
-people see. Occasions are counted from the start of the program, that is for each run of a session
-that is kept on disk. Chances depend on the seed and on the count, so that the same run with the
-same faults goes wrong in the same way.
+What counts as an occasion differs from fault to fault; `FAULT_KINDS` lists it, with what scripts
+and people see. Occasions are counted from the start of the program, that is for each run of a
+session that is kept on disk. Probabilities depend on the seed and on the count, so that the same
+run with the same faults fails in the same way.
 """
 
 from __future__ import annotations
@@ -98,13 +98,13 @@ FAULT_KINDS: dict[FaultName, Kind] = {
         "stage move or tilt",
         "stage moves and tilts",
         "the command fails as tasks do (see above); the stage stands half way",
-        "an error about the stage, which is where the readout says",
+        "an error about the stage, which stands where the readout shows",
     ),
     "stage-off": Kind(
         "stage move in X and Y",
         "stage moves in X and Y",
         "nothing, but ReportStageXYZ is 5 um from where the stage was sent",
-        "the wrong place in the picture; the readout tells the true position",
+        "the wrong place in the picture; the readout shows the true position",
     ),
     "autoloader-failure": Kind(
         "attempt to load a grid",
@@ -127,7 +127,7 @@ FAULT_KINDS: dict[FaultName, Kind] = {
     "lost-focus": Kind(
         "picture, also a piece of a montage",
         "pictures",
-        "pictures are out of focus by 12 um more; the readout does not tell",
+        "pictures are out of focus by 12 um more; the readout does not show it",
         "wrong defocus until somebody focuses again",
     ),
     "refill": Kind(
@@ -139,7 +139,7 @@ FAULT_KINDS: dict[FaultName, Kind] = {
     "disk-full": Kind(
         "saving of an image, the Navigator or a log",
         "savings",
-        "the command fails (SEMerror with the words of the operating system); nothing is saved",
+        "the command fails (SEMerror with the message of the operating system); nothing is saved",
         "an error about the disk; free some space",
     ),
     "user-stop": Kind(
@@ -173,7 +173,7 @@ class Fault:
     name : str
         One of `FAULT_KINDS`.
     first, last : int
-        The occasions at which it strikes, counted from 1; `last` None = for ever.
+        The occasions at which it strikes, counted from 1; `last` None = all from there on.
     probability : float
         If not 0, every occasion counts with this probability instead.
     command : str
@@ -270,7 +270,7 @@ class Faults:
     Parameters
     ----------
     faults : iterable of str or Fault
-        What shall go wrong.
+        What goes wrong.
     seed : int
         For those that strike by chance.
     die : callable
@@ -352,7 +352,7 @@ class Faults:
     # --- where the effects are not one line ---------------------------------------------------
 
     def command_begins(self, name: str, acquiring: bool = False) -> None:
-        """Tell that a script gives a command.
+        """Count a command of a script, and apply the faults that strike there.
 
         Parameters
         ----------
@@ -366,7 +366,7 @@ class Faults:
         ScriptStopped
             When the user has pressed STOP.
         SEMerror
-            When the command shall fail in the middle of Acquire at Items.
+            When the command has to fail during Acquire at Items.
         """
         if not self.faults:
             return
@@ -377,7 +377,7 @@ class Faults:
             raise SEMerror(f"{name}: the command failed (fault on demand)")
 
     def check_disk(self, path: str | Path) -> None:
-        """Tell that something is about to be saved.
+        """Count something that is about to be saved.
 
         Raises
         ------
@@ -390,7 +390,7 @@ class Faults:
 
 
 def before_picture(session: Session) -> None:
-    """Let happen what goes wrong with a picture that is about to be taken.
+    """Apply the faults of a picture that is about to be taken.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What outlives the program: a part of the hardware says what of it is so."""
+"""What outlives the program: each part of the hardware declares which of its values stay."""
 
 from __future__ import annotations
 

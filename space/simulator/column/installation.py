@@ -1,4 +1,4 @@
-"""Which SerialEM is simulated: its version, its build, the Pythons that it was told of."""
+"""Which SerialEM is simulated: its version, its build, and the Pythons that it knows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Installation:
         Raises
         ------
         ValueError
-            For what is no version.
+            If the text is not a version.
         """
         number, _, date = text.strip().partition(" ")
         parts = [*number.split("."), "0"][:3]
@@ -46,8 +46,8 @@ class Installation:
             build_date = int(date) if date else _LAST_BUILD
         except ValueError:
             raise ValueError(
-                f"{text!r} is no version of SerialEM; write 4.1.25, or 4.2 20240601 with the date "
-                "of its build"
+                f"{text!r} is not a version of SerialEM; write 4.1.25, or 4.2 20240601 with the "
+                "date of its build"
             ) from None
         return cls(major * 10_000 + minor * 100 + patch, build_date, pythons)
 

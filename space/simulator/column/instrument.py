@@ -26,7 +26,7 @@ _LOW_MAG_OFFSET = 71  # what random numbers are drawn for
 
 @dataclass(frozen=True)
 class StageModel:
-    """The stage: how it lies, how far and how fast it goes, how well it gets there.
+    """The stage: its axes, limits, speed and errors.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class StageModel:
     tilt_axis_offset_um : float
         Distance of the tilt axis from the optical axis, along specimen Y.
     tilt_range_deg : tuple of float
-        Lowest and highest angle to which it goes; it refuses others, also those within the limit
+        Lowest and highest angle that it reaches; it refuses others, also those within the limit
         that the program knows (`max_tilt_deg`).
     tilt_error_um, tilt_readout_error_deg : float
         Standard deviations of the displacement that a tilt brings, and of the angle reached.
@@ -171,7 +171,7 @@ class CameraModel:
     kind : CameraKind
         How SerialEM treats it.
     frame_folder : str
-        Folder for frames, as scripts are told; empty when the camera saves none.
+        Folder for frames that scripts get; empty when the camera saves none.
     sets : dict
         Parameters of each camera set at the start, by letter.
     """

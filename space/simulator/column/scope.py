@@ -384,7 +384,7 @@ class Microscope(Hardware):
         )
 
     def _spread(self, spot_size: int, intensity: float) -> float:
-        """Distance of the intensity from the crossover; the beam's diameter goes with it."""
+        """Distance of the intensity from the crossover; the beam is as many times wider."""
         return max(SMALLEST_SPREAD, abs(intensity - self.instrument.beam.crossover[spot_size - 1]))
 
     def true_defocus_um(self, height_um: float) -> float:

@@ -64,7 +64,7 @@ class ImagingState:
     Attributes
     ----------
     exposure_s : float
-        Of the camera set that goes with the area; outside low dose of View and Record.
+        Of the camera set of the area; outside low dose of View and Record.
     area : Area or None
         The one low dose area that the state was made in, as it was then: the state sets it and
         no other. None for a state outside low dose, which sets magnification and beam.

@@ -157,7 +157,7 @@ def set_dose_rate(session: Session, rate_e_px_s: float, unused: int | None = Non
 
 
 def report_illuminated_area(session: Session) -> float:
-    """Diameter of the beam in units of 100 µm; 0 where the microscope cannot tell it."""
+    """Diameter of the beam in units of 100 µm; 0 where the microscope cannot report it."""
     if session.instrument.beam.condensers < 3:
         session.write_log("The illuminated area cannot be read on this microscope")
         return 0.0

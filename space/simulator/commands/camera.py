@@ -37,7 +37,7 @@ def trial(session: Session) -> None:
 
 
 def record(session: Session) -> None:
-    """Record picture; its dose goes to the accumulator when that is on."""
+    """Record picture; its dose is accumulated when that is on."""
     image = session.take("R")
     options = session.options
     if options.accumulate_dose and image.dose_e_A2 > 0:

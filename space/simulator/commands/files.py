@@ -127,7 +127,7 @@ def store(
 
 
 def save_context(session: Session, image: Image) -> SaveContext:
-    """What the mdoc tells besides the image's own data."""
+    """What the mdoc holds besides the image's own data."""
     magnification = image.magnification
     if not magnification and image.mag_index > 0:
         magnification = session.scope.magnification(image.mag_index)
@@ -169,7 +169,7 @@ def load_into_buffer(
 ) -> None:
     """Read an image, or a montage, into a buffer as a read or loaded one.
 
-    A single image goes to the buffer alone. For a montage the buffers roll by two, A gets the
+    A single image is put into the buffer alone. For a montage the buffers roll by two, A gets the
     centre, B the overview, and the buffer gets the overview as well.
 
     Parameters

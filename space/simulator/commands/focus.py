@@ -23,7 +23,9 @@ SMALL_SHIFT_UM = 0.1
 REFOCUS_UM = 5.0
 MOST_ROUNDS = 3
 FAILED = -1.0
-BEYOND_LIMITS = 3.0  # a positive code tells why autofocus was given up; this value is inferred
+BEYOND_LIMITS = (
+    3.0  # a positive code is the reason why autofocus was given up; this value is inferred
+)
 CTFPLOTTER_STATUS = 1.0
 AREA_SETS: dict[int, SetLetter] = {0: "F", 1: "V", 2: "V", 3: "S", 4: "S", -1: "R", -2: "P"}
 

@@ -108,7 +108,7 @@ def make_nav_points_at_holes(
     image = holes.image
     rows, columns = image.data.shape
     inverse = np.linalg.inv(np.array(holes.vectors_px))
-    # Number each hole in the lattice, so that rows of it can be told apart.
+    # Number each hole in the lattice, so that its rows can be distinguished.
     steps = np.rint((np.array(holes.centers_px) - holes.centers_px[0]) @ inverse).astype(int)
     order = sorted(
         range(len(holes.centers_px)),
@@ -148,7 +148,7 @@ def use_hole_vectors_for_multi(session: Session, unused: int | None = None) -> N
     """Take the lattice of the holes found last for the pattern of MultipleRecords."""
     holes = _found(session)
     optics = session.scope.optics
-    # Image pixels have Y down; the camera's Y goes up.
+    # Image pixels have Y down; the camera has Y up.
     camera = np.array(holes.vectors_px) * (1.0, -1.0) * holes.image.binning
     specimen = camera @ optics.camera_to_specimen(holes.image.mag_index).T
     first, second = ((float(x), float(y)) for x, y in specimen)

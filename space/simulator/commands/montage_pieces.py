@@ -60,7 +60,7 @@ def plan(params: MontageParams, pixel_um: float) -> Iterator[Stop]:
     """Give the pieces in the order in which they are taken.
 
     A stage montage moves the stage to each piece, an image shift montage nowhere. With blocks
-    the stage goes to the middle of a block, and the image shift to its pieces.
+    the stage moves to the middle of a block, and image shift reaches its pieces.
 
     Parameters
     ----------

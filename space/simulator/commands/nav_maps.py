@@ -37,7 +37,7 @@ def load_other_map(session: Session, index: int, buffer: str | None = None) -> N
         raise SEMerror(f"Item {item.label} is not a map")
     path = map_path(session, item)
     if path is None:
-        # The program shows a message only; the script goes on with what was in the buffer.
+        # The program only shows a message; the script continues with what was in the buffer.
         session.note_dialog("message", f"Map file {item.values.get('MapFile')} not found", "ok")
         return
     load_into_buffer(session, path, item.integer("MapSection"), buffer, as_map(session, item))
@@ -58,7 +58,7 @@ def map_path(session: Session, item: NavItem) -> Path | None:
 
 
 def as_map(session: Session, item: NavItem) -> Callable[[Image], Image]:
-    """Give a function that tells an image what the map item knows about it."""
+    """Give a function that adds to an image what the map item holds about it."""
     counted_per_px = session.camera.counted_per_px
 
     def change(image: Image) -> Image:

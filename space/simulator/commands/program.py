@@ -116,7 +116,7 @@ def string_array_to_script(session: Session, variable: str, number: int) -> None
 
 
 def _run(session: Session, text: str, name: str) -> None:
-    """Run a script in a process of its own; its end by Exit or an error is that of its caller."""
+    """Run a script in its own process; its Exit or error also ends the script that called it."""
     if session.call_depth >= DEEPEST_CALL:
         raise SEMerror(f"{name}: scripts call one another too deeply")
     session.call_depth += 1

@@ -186,7 +186,7 @@ def unload_cartridge(session: Session) -> tuple[float, float]:
 
 
 def report_slot_status(session: Session, slot: int) -> Reply:
-    """Status 1 occupied (or on the stage), 0 empty; and the name, if the autoloader tells it."""
+    """Status 1 occupied (or on the stage), 0 empty; and the name, if the autoloader reports it."""
     if slot == 0:
         _require_slot(session, 1)
         _require_control(session, "autoloader_names", "The list of names in the autoloader")

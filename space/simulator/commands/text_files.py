@@ -140,7 +140,7 @@ def _lines_of(session: Session, path: str) -> list[str]:
 
 
 def make_directory(session: Session, name: str) -> None:
-    """Make a folder; one that is there already is no error."""
+    """Make a folder; one that exists already is not an error."""
     try:
         session.resolve(name).mkdir(exist_ok=True)
     except OSError as problem:

@@ -27,7 +27,7 @@ _BYTE_ORDER_MARKS = (
 
 
 class AutodocError(ValueError):
-    """The text does not keep to the format; says in which line."""
+    """The text does not follow the format; the message names the line."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Autodoc:
 def parse(text: str, strict: bool = False) -> Autodoc:
     """Read an autodoc text.
 
-    A line that is neither an entry nor a section start goes on with the value of the
+    A line that is neither an entry nor a section start continues the value of the
     entry before it, as in multi-line values; before the first entry it is ignored. Of
     entries that are repeated in a section the last one counts.
 

@@ -1,4 +1,4 @@
-"""The .mdoc text file that goes with an image file: what was set when each image was taken."""
+"""The .mdoc text file beside an image file: what was set when each image was taken."""
 
 from __future__ import annotations
 

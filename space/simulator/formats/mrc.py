@@ -182,7 +182,7 @@ def read_header(path: Path) -> Header:
     OSError
         If the file cannot be read.
     MrcError
-        If it is no MRC file of a known kind, or cut off.
+        If it is not an MRC file of a known kind, or cut off.
     """
     with open(path, "rb") as stream:
         return _header_of(stream, path)[1]

@@ -261,7 +261,7 @@ def _from_document(document: Autodoc, xml: bool = False) -> NavFile:
 
 def _from_xml(text: str) -> NavFile:
     newline = WINDOWS if WINDOWS in text else "\n"
-    # The text is decoded already: what the declaration says of its encoding is of no use.
+    # The text is decoded already: the encoding in the declaration no longer matters.
     body = _XML_DECLARATION.sub("", text.lstrip("\ufeff"))
     try:
         root = ElementTree.fromstring(body)

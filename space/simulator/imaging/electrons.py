@@ -7,7 +7,7 @@ during the exposure, in this order. `imaging.camera.expose` makes counts of it.
 
 Absorption is not subject to the transfer function: it stands for the electrons that apertures and
 the energy filter take away. What the lens turns into contrast is the grain of amorphous matter,
-whose rings in the power spectrum tell the defocus. It is drawn for pictures with pixels below
+whose rings in the power spectrum show the defocus. It is drawn for pictures with pixels below
 `PHASE_CONTRAST_BELOW_UM` only: coarser ones do not reach the frequency of the first ring.
 """
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from space.simulator.imaging.ctf import phase_rad, zeros_per_nm
 
-TILE_NM = 200.0  # longest period that is told apart from its neighbours
+TILE_NM = 200.0  # longest period that is resolved from its neighbours
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 128, 512
 HIGHEST_PER_NM = 1.2  # beyond this, ordinary pictures hold nothing but noise
 FEWEST_ZEROS = 1.0  # rings that must lie below the highest frequency of a picture

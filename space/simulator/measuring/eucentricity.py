@@ -2,10 +2,10 @@
 
 A point at y0 across and z0 above the tilt axis is seen at ``y0 cos(tilt) - z0 sin(tilt)``. Pictures
 at several tilts are compared, each with the one before; how far the specimen went across the
-axis tells z0, and the stage is lowered by as much.
+axis gives z0, and the stage is lowered by as much.
 
 The rough routine starts with a small step, corrects the height after each one, and can therefore
-take larger and larger ones: it finds a specimen that is far off. The fine one goes to higher
+take larger and larger ones: it finds a specimen that is far off. The fine one uses higher
 tilts, follows the specimen with image shift and needs it within some 20 µm.
 """
 

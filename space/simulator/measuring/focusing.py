@@ -1,8 +1,8 @@
 """Measures defocus and drift as autofocus does: from pictures with the beam tilted to both sides.
 
 A picture out of focus moves when the beam is tilted, by the angle times the defocus. How far it
-moves between a tilt to one side and to the other tells the defocus. A third picture at the first
-tilt tells how far the specimen drifted meanwhile, and what is due to drift is taken off.
+moves between a tilt to one side and to the other gives the defocus. A third picture at the first
+tilt shows how far the specimen drifted meanwhile, and what is due to drift is taken off.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEAST_PROMINENCE = 7.0  # of a correlation peak over noise, which stays below 6
 
 @dataclass(frozen=True)
 class FocusMeasurement:
-    """What the pictures told.
+    """What was measured on the pictures.
 
     Attributes
     ----------

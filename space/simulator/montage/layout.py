@@ -1,7 +1,7 @@
 """Where the pieces of a montage lie: on the stage, in the file and in the overview.
 
 Piece (ix, iy) counts from the lower left corner, as in the file (Y up). The overview is an
-image with row 0 on top. All pixel numbers are pixels of the (binned) pieces unless said.
+image with row 0 on top. All pixel numbers are pixels of the (binned) pieces unless stated.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Layout:
         return tuple(found)
 
     def number(self, piece: Piece) -> int:
-        """Number of a piece as Navigator items tell it: column by column, always upwards."""
+        """Number of a piece as Navigator items count it: column by column, always upwards."""
         return piece[0] * self.counts[1] + piece[1]
 
     def coordinates_px(self, piece: Piece) -> tuple[int, int]:

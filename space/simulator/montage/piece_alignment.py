@@ -2,7 +2,7 @@
 
 Neighbours are compared where they overlap by normalised cross-correlation; a least squares
 fit over all clear pairs gives one shift per piece. The shifts have mean zero, so the
-overview as a whole stays where the stage says.
+overview as a whole stays at the stage position.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _prominent(correlation: np.ndarray, y: int, x: int) -> bool:
     others = correlation.copy()
     others[max(0, y - 3) : y + 4, max(0, x - 3) : x + 4] = np.nan
     others = others[np.isfinite(others)]
-    if others.size < 25:  # the search was too small to tell; the height must do
+    if others.size < 25:  # the search was too small for this test; the height has to do
         return True
     return correlation[y, x] - others.mean() > LEAST_PROMINENCE * others.std()
 

@@ -1,4 +1,4 @@
-"""What an mdoc tells of an exposure that no other part of the image holds."""
+"""What an mdoc holds about an exposure that no other part of the image has."""
 
 from __future__ import annotations
 

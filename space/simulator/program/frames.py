@@ -1,6 +1,6 @@
 """Names of the files that a camera's frames go to.
 
-The simulated camera writes no frames; scripts and mdoc files are told the names that they would
+The simulated camera writes no frames; scripts and mdoc files get the names that they would
 have.
 """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from space.simulator.imaging.images import Image
 
 COLORS = {POINT: "0", POLYGON: "1", MAP: "2"}
-# Items keep positions as 32-bit floats; this many digits tell those apart.
+# Items keep positions as 32-bit floats; this many digits distinguish those.
 DIGITS = 9
 FILE_DIGITS = 6
 
@@ -159,7 +159,7 @@ def map_item(
 
 
 def _montage_values(image: Image, counted_per_px: float) -> dict[str, str | None]:
-    """Give what a map says of the montage that it is, or that it is none."""
+    """Give the entries of a map about its montage, also where it is a single picture."""
     pieces = image.pieces
     if pieces is None:
         return {

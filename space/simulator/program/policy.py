@@ -55,7 +55,7 @@ DialogKind = Literal[
 
 
 class PolicyError(ValueError):
-    """A file of answers cannot be read or holds something else; the message says what."""
+    """A file of answers cannot be read or is wrong; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Policy:
 
     @classmethod
     def from_file(cls, path: Path) -> Policy:
-        """Read answers from a TOML file; the module's text tells what is in it.
+        """Read answers from a TOML file; the module's docstring lists what it holds.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Policy:
         except OSError as error:
             raise PolicyError(f"The answers cannot be read: {error}") from error
         except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: huge numbers
-            raise PolicyError(f"{path} is no TOML file: {error}") from error
+            raise PolicyError(f"{path} is not a TOML file: {error}") from error
         try:
             return cls.from_mapping(values)
         except PolicyError as error:
@@ -214,7 +214,9 @@ def _patterns(
         try:
             re.compile(pattern)
         except re.error as error:
-            raise PolicyError(f"{pattern!r} in '{table}' is no pattern: {error}") from error
+            raise PolicyError(
+                f"{pattern!r} in '{table}' is not a regular expression: {error}"
+            ) from error
         several = isinstance(answer, (list, tuple))
         answers = tuple(convert(table, part) for part in (answer if several else [answer]))
         if not answers:
@@ -255,7 +257,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 
 
 def ask_yes_no(session: Session, text: str, kind: DialogKind = "yes/no") -> bool:
-    """Answer to a question; Yes if nothing else is said."""
+    """Answer to a question; Yes by default."""
     given = session.policy.answer(kind, text, session.dialogs)
     answer = session.policy.yes if given is None else _truth(given)
     _note(session, Dialog(kind, text, "yes" if answer else "no", given is not None))

@@ -224,7 +224,7 @@ class Session(Hardware):
         self.progress = progress
 
     def program(self) -> dict[str, object]:
-        """Give what SerialEM holds in memory: it goes on in the next run of a kept session."""
+        """Give what SerialEM holds in memory: the next run of a kept session continues with it."""
         return {name: value for name, value in vars(self).items() if name not in self.OF_ONE_RUN}
 
     # --- log and dialogs ---------------------------------------------------------------------

@@ -34,7 +34,7 @@ class LoadedMontage:
 
 
 def read_single(path: Path, section: int, scope: Microscope) -> Image:
-    """Read one section with all that header and mdoc tell of it.
+    """Read one section with all that header and mdoc hold about it.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class ScriptResult:
 
 @contextmanager
 def _shown_in_tracebacks(text: str, name: str) -> Iterator[None]:
-    """Let tracebacks show the lines of a script that is no file."""
+    """Let tracebacks show the lines of a script that is not a file."""
     before = linecache.cache.get(name)
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     try:
@@ -103,7 +103,7 @@ def _outcome(session: Session, error: BaseException | None, connection: Connecti
     if connection.refused:
         return ScriptResult(False, session.last_error or str(error), tolerated=tolerated)
     # The wrapper passes over SEMerror; the program refused nothing and learns nothing.
-    session.write_log(f"The script ended by a SEMerror of its own: {error}")
+    session.write_log(f"The script raised a SEMerror itself: {error}")
     return ScriptResult(True)
 
 

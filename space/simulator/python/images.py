@@ -31,7 +31,7 @@ def buffer_image_type(session: Session) -> type[Any]:
     From Python 3.12 on a class can have that protocol. Before, calling the type gives a
     `pickle.PickleBuffer`, the one object of the standard library that hands on an array's buffer
     without becoming a sequence itself; `numpy.asarray` and `memoryview` see the same either way,
-    but it has the two methods `raw` and `release` and is no instance of `bufferImage`.
+    but it has the two methods `raw` and `release` and is not an instance of `bufferImage`.
     """
 
     class bufferImage:

@@ -53,7 +53,7 @@ class Connection:
     exit_text : str
         Text given to Exit.
     returned : bool
-        It ended by Return: a script that called it goes on.
+        It ended by Return: a script that called it continues.
     refused : bool
         The last command was refused.
     stopped : str
@@ -156,7 +156,7 @@ def raise_error(session: Session, text: str) -> NoReturn:
 
 
 def _task_failed(session: Session, connection: Connection, text: str) -> NoReturn:
-    """Raise an error of a task or, after its message box, end the script; StartTry is no help."""
+    """Raise an error of a task or, after its message box, end the script, also in StartTry."""
     if session.options.no_message_box:
         raise_error(session, text)
     session.last_error = text
@@ -238,7 +238,7 @@ def _return(session: Session, connection: Connection) -> Callable[..., None]:
 
 
 def _module_functions(connection: Connection, count: int) -> dict[str, Callable[..., object]]:
-    """Functions of the module that are no commands of the program."""
+    """Functions of the module that are not commands of the program."""
 
     def connect_to_sem(*args: object) -> None:
         # The simulated program stands for that of any address.

@@ -35,7 +35,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 class LogStream(io.TextIOBase):
-    """Standard output of a script: goes to the log when flushed or when the pipe is full."""
+    """Standard output of a script: it reaches the log when flushed or when the pipe is full."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
