@@ -186,7 +186,7 @@ def test_a_page_is_renewed_between_its_marks(tmp_path):
     assert "`MoveStageTo(DDd)`" in text and "`camera-timeout`" in text
     with pytest.raises(ValueError, match="needs the lines"):
         command_docs.renewed("no marks")
-    with pytest.raises(ValueError, match="needs a line"):
+    with pytest.raises(ValueError, match="needs a docstring"):
         command_docs.first_line(lambda session: None)
 
 

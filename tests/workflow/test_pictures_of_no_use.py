@@ -49,7 +49,7 @@ def test_beam_that_is_lost_in_a_montage_costs_that_lamella(bench, silent_valves,
         simulated.scope.valve_open = not lost
 
     monkeypatch.setattr(montage, "_prepare_file", begin)
-    monkeypatch.setattr("space.simulator.program.session.before_picture", screen_down)
+    monkeypatch.setattr("space.simulator.program.picture_taking.before_picture", screen_down)
     result = session.run(2)
     assert result.ok, result.error
     assert (
