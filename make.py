@@ -99,10 +99,20 @@ def demo(dry):
 
 
 def test(dry):
-    """The tests, in JOBS processes (2). Tests of one file share sessions and stay together."""
+    """All tests but those of test-sessions, in JOBS processes (2)."""
+    run_tests("not session", dry)
+
+
+def test_sessions(dry):
+    """Whole sessions with the shipped models, which take minutes, in JOBS processes (2)."""
+    run_tests("session", dry)
+
+
+def run_tests(marks, dry):
+    """Run the tests with these marks; those of one file share fixtures and stay together."""
     setup(dry)
     jobs = os.environ.get("JOBS", "2")
-    run([tool("python"), "-m", "pytest", "-n", jobs, "--dist", "loadfile"], dry=dry)
+    run([tool("python"), "-m", "pytest", "-n", jobs, "--dist", "loadfile", "-m", marks], dry=dry)
 
 
 def test_oldest(dry):
@@ -181,6 +191,7 @@ TARGETS = {
     "setup": setup,
     "demo": demo,
     "test": test,
+    "test-sessions": test_sessions,
     "test-oldest": test_oldest,
     "fuzz": fuzz,
     "lint": lint,
@@ -192,7 +203,7 @@ def main():
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="\n".join(f"{name:12s} {target.__doc__}" for name, target in TARGETS.items()),
+        epilog="\n".join(f"{name:13s} {target.__doc__}" for name, target in TARGETS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("target", choices=TARGETS)
