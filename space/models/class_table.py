@@ -92,22 +92,28 @@ def label_table(dataset: Mapping[str, Any]) -> tuple[dict[str, int], str]:
     for name, label in items:
         if name == "ignore":  # marks pixels in training, is never predicted
             continue
-        if isinstance(label, (list, tuple)):
-            return {}, f"{shown(name)} is a region of several labels, which is not supported."
-        if not is_whole(label):
-            return {}, f"{shown(name)} has {shown(label)} where a label is needed."
-        if not 0 <= label <= _HIGHEST_LABEL:
-            return {}, f"{shown(name)} has the label {shown(label)}; 0 to 255 can be used."
-        if not name.strip() or not is_name(name):
-            return {}, f"{shown(name)} is no name of a class."
-        if name in table:
-            return {}, f"{shown(name)} is there twice."
+        problem = _entry_problem(name, label)
+        if problem or name in table:
+            return {}, problem or f"{shown(name)} is there twice."
         table[name] = label
     if len(set(table.values())) != len(table):
         return {}, "two classes share a label."
     if 0 not in table.values():
         return {}, "no class has the label 0 (background)."
     return dict(sorted(table.items(), key=lambda item: item[1])), ""
+
+
+def _entry_problem(name: str, label: object) -> str:
+    """Say why a class and its label cannot be used; empty if they can."""
+    if isinstance(label, (list, tuple)):
+        return f"{shown(name)} is a region of several labels, which is not supported."
+    if not is_whole(label):
+        return f"{shown(name)} has {shown(label)} where a label is needed."
+    if not 0 <= label <= _HIGHEST_LABEL:
+        return f"{shown(name)} has the label {shown(label)}; 0 to 255 can be used."
+    if not name.strip() or not is_name(name):
+        return f"{shown(name)} is no name of a class."
+    return ""
 
 
 def channel_problem(dataset: Mapping[str, Any]) -> str:

@@ -209,22 +209,25 @@ def _refused(name: object) -> str:
 
 
 def _size_problems(patch: object, parts: Mapping[str, Any]) -> list[str]:
-    features = parts.get("features_per_stage")
-    if isinstance(features, list) and not all(
-        is_whole(n) and 0 < n <= _MOST_FEATURES for n in features
-    ):
+    features, strides = parts.get("features_per_stage"), parts.get("strides")
+    if isinstance(features, list) and not all(_is_in(n, 1, _MOST_FEATURES) for n in features):
         return [f"plans.json gives a stage of the network {shown(features)} features."]
-    strides = parts.get("strides")
     if not isinstance(strides, list) or not isinstance(patch, list) or len(patch) != 2:
         return []
-    if not all(isinstance(step, list) and len(step) == 2 for step in strides) or not all(
-        is_whole(n) and 0 < n < 100 for step in strides for n in step
-    ):
+    if not all(_is_stride(step) for step in strides):
         return [f"plans.json gives strides that no network for pictures has: {shown(strides)}."]
     whole = [math.prod(step[axis] for step in strides) for axis in (0, 1)]
     if any(is_whole(n) and n % step for n, step in zip(patch, whole)):
         return [f"plans.json gives a patch of {patch} pixels, which {whole} must divide."]
     return []
+
+
+def _is_stride(step: object) -> bool:
+    return isinstance(step, list) and len(step) == 2 and all(_is_in(n, 1, 99) for n in step)
+
+
+def _is_in(value: object, least: int, most: int) -> bool:
+    return is_whole(value) and least <= value <= most
 
 
 def _is_real(value: object) -> bool:
