@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from space.config import Config, load_config
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.lamellae.detector import Detector
 from space.simulator.specimen import KINDS
 from training.grid_maps import KINDS_OF_GRIDS, MODEL_PIXEL_NM, whole_map

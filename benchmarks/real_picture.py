@@ -21,7 +21,7 @@ from space.config import Config, load_config
 from space.lamellae.detector import Detector
 from space.pictures import to_8_bit
 from space.plots import Shown, plot_detection, plot_segmentation
-from space.segmentation.model import Segmenter
+from space.segmentation import Segmenter
 from space.simulation import match
 
 from .common import PROJECT, report

@@ -47,7 +47,7 @@ def measure(model: str, seeds: range) -> dict[str, list[dict[str, float]]]:
             return detection.measure(detector, config, seeds, (), fixed, candidates=False)
 
     else:
-        from space.segmentation.model import Segmenter
+        from space.segmentation import Segmenter
 
         from . import segmentation_accuracy
 

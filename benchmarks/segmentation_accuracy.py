@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from space.config import load_config
-from space.segmentation.model import Segmenter
+from space.segmentation import Segmenter
 from space.simulator.specimen import LABEL, LABELS
 from space.targeting import ExposureOptics, TargetingOptions, class_tables, select_targets
 from training.lamella_maps import lamella_map

@@ -13,12 +13,20 @@ from space import steps
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
 from space.jobs import TASKS, needs
-from space.microscope import navigator, scope, script, series_needs
-from space.microscope.failures import failure_text, survives
-from space.microscope.log import forget_warnings, log_to_serialem, save_log_file
-from space.microscope.requirements import check_program
-from space.microscope.waiting import yes
-from space.models.fitness import class_doubt
+from space.microscope import (
+    check_program,
+    failure_text,
+    forget_warnings,
+    log_to_serialem,
+    navigator,
+    save_log_file,
+    scope,
+    script,
+    series_needs,
+    survives,
+    yes,
+)
+from space.models import class_doubt
 from space.packages import own_packages_missing
 from space.settings import STAGE, Settings
 from space.steps import GridSession

@@ -28,7 +28,7 @@ from space import settings as space_settings
 from space.constants import read_constants
 from space.errors import SpaceError
 from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder, claims, engine, launch, presence, results
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans
 from space.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import scores
 from benchmarks.detection import Tally
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 
 SQUARE = np.array([[0, 0, 10, 10]])
 

@@ -10,7 +10,7 @@ import pytest
 
 from space.config import load_config
 from space.errors import SpaceError
-from space.models.card import is_simulated_only
+from space.models import is_simulated_only
 from space.settings import (
     SETTINGS_FILE,
     ParsedSettings,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.simulator.specimen import KINDS, LABEL, LABELS, Grid
 from space.simulator.specimen.lamella import paint
 from training import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from space.segmentation.model import Segmenter
+from space.segmentation import Segmenter
 from space.simulator.specimen import LABEL
 from training import formats, make_data
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.simulation import match
 
 

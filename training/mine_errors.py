@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from space.config import Config, load_config
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.lamellae.detector import Detector
 from space.pictures import to_8_bit
 

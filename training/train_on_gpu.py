@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from space.files import write_text_atomic
-from space.models.card import CARD, SIMULATED
+from space.models import CARD, SIMULATED
 from space.simulator.specimen import LABELS
 from space.weights import load_checkpoint
 

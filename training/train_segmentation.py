@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from space.files import write_text_atomic
-from space.models.card import CARD, SIMULATED
+from space.models import CARD, SIMULATED
 from space.weights import load_checkpoint
 
 from . import formats

@@ -262,7 +262,7 @@ def _default_config(space_dir: Path) -> Any:
 def _default_segmenter(
     folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str
 ) -> Any:
-    from space.segmentation.model import Segmenter
+    from space.segmentation import Segmenter
 
     return Segmenter(folder, folds, device, checkpoint=checkpoint)
 

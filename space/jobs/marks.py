@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from space.config import Config
-from space.models.place import DATASET, PLANS
+from space.models import DATASET, PLANS
 from space.trust import file_hash
 
 _DIGITS = 16

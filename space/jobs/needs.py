@@ -17,7 +17,7 @@ from space.config import Config
 from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
 from space.jobs.records import TASKS
-from space.models.fitness import detection_problems, segmentation_problems
+from space.models import detection_problems, segmentation_problems
 
 OLDEST_PYTHON = (3, 9)
 PACKAGES = {

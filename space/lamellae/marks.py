@@ -79,7 +79,7 @@ def lamella_number(label: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def note(category: str, probability: float) -> str:
+def lamella_note(category: str, probability: float) -> str:
     """Return the Navigator note of a lamella; one line, whatever the category is called."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in category).split())
     return f"{plain or 'lamella'} ({round(100 * probability)}%)"

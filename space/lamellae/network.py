@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.models.yolo import NO_DETECTOR, refuse_other_tasks
+from space.models import NO_DETECTOR, refuse_other_tasks
 from space.trust import MODELS_DIR, ON_WORKER
 from space.weights import first_line, load_checkpoint, numpy_types, restored_type, without_init
 

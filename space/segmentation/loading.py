@@ -18,9 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.models.class_table import read_labels, read_table
-from space.models.place import PLANS
-from space.models.plans import SCHEMES, NetworkPlan, network_plan, plan_problems
+from space.models import (
+    PLANS,
+    SCHEMES,
+    NetworkPlan,
+    network_plan,
+    plan_problems,
+    read_labels,
+    read_table,
+)
 from space.segmentation.memory import is_memory_full
 from space.weights import load_checkpoint
 

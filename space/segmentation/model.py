@@ -21,8 +21,7 @@ import numpy as np
 
 from space.config import Config
 from space.errors import SpaceError
-from space.models.class_table import read_labels
-from space.models.fitness import segmentation_problems
+from space.models import read_labels, segmentation_problems
 from space.segmentation.loading import load_model, normalisation_scheme
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import normalisation

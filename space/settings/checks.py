@@ -8,9 +8,7 @@ from pathlib import Path
 
 from space.config import CONFIG_FILE, Config
 from space.errors import SpaceError
-from space.models.card import is_simulated_only
-from space.models.class_table import read_labels
-from space.models.place import DATASET
+from space.models import DATASET, is_simulated_only, read_labels
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
 from space.settings.parsing import ParsedSettings

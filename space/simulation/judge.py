@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from space import pacetomo
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
+from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.simulation.double_exposure import DoubleExposure, double_exposed
 from space.simulation.map_truth import dice
 from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella

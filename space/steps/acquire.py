@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, mark_of
-from space.microscope import navigator
-from space.microscope.failures import survives
-from space.microscope.navfile import SavedItem, read_navigator_file
-from space.microscope.waiting import StoppedByUserError
+from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
+from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
 from space.steps import lamella_list
 from space.steps.begun import keep_begun_off
 from space.steps.collect import map_item

@@ -14,9 +14,16 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import specimen_shift_um
-from space.microscope import montage, navigator, preview, scope, states, virtual_map
-from space.microscope.failures import survives
-from space.microscope.montage import MapImage
+from space.microscope import (
+    MapImage,
+    montage,
+    navigator,
+    preview,
+    scope,
+    states,
+    survives,
+    virtual_map,
+)
 from space.settings import LARGEST_SHIFT_UM
 from space.steps.collect import required_map_item
 from space.steps.earlier import first_free_series

@@ -11,8 +11,7 @@ from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import read_png
 from space.item_types import POLYGON
-from space.microscope import navigator
-from space.microscope.navfile import SavedItem
+from space.microscope import SavedItem, navigator
 from space.steps.made_with import TARGETS, made_with
 from space.steps.question import Question
 from space.steps.session import GridSession

@@ -10,12 +10,21 @@ from typing import Any
 from space.contrast import judge_structure
 from space.errors import SpaceError
 from space.images import is_whole_png, read_json_beside
-from space.microscope import column, montage, navigator, scope, stage, states
-from space.microscope.failures import survives
-from space.microscope.montage import MapImage
-from space.microscope.navigator import Item
-from space.microscope.scope import Picture
-from space.microscope.waiting import StoppedByUserError, key_pressed, pause
+from space.microscope import (
+    Item,
+    MapImage,
+    Picture,
+    StoppedByUserError,
+    column,
+    key_pressed,
+    montage,
+    navigator,
+    pause,
+    scope,
+    stage,
+    states,
+    survives,
+)
 from space.steps import lamella_list
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with

@@ -6,7 +6,7 @@ import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from space.microscope.failures import Outcome, survives
+from space.microscope import Outcome, survives
 
 
 def drawn_or_reported(path: Path) -> AbstractContextManager[Outcome]:

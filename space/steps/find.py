@@ -10,11 +10,18 @@ import numpy as np
 
 from space.geometry import MapFrame
 from space.images import is_whole_png, read_json_beside
-from space.lamellae.boxes import Box
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, note
-from space.lamellae.select import LEFT_OUT, Lamella, drop_close, filter_lamellae, renumbered
-from space.microscope import column, montage, navigator, stage, states
-from space.microscope.montage import MapImage
+from space.lamellae import (
+    FINAL_LABEL,
+    FIRST_LABEL,
+    LEFT_OUT,
+    Box,
+    Lamella,
+    drop_close,
+    filter_lamellae,
+    lamella_note,
+    renumbered,
+)
+from space.microscope import MapImage, column, montage, navigator, stage, states
 from space.settings import Settings
 from space.steps import lamella_list
 from space.steps.inference import detect
@@ -190,6 +197,6 @@ def _add_points(session: GridSession, grid_map: MapImage, lamellae: list[Lamella
         navigator.describe(
             index,
             f"{FIRST_LABEL}{lamella.number}",
-            note(lamella.category, lamella.probability),
+            lamella_note(lamella.category, lamella.probability),
             session.config.category(lamella.category).navigator_color,
         )

@@ -14,10 +14,8 @@ import numpy as np
 from space import plots
 from space.geometry import MapFrame
 from space.images import read_json_beside, read_png, read_png_text
-from space.lamellae.boxes import Box
-from space.lamellae.select import LEFT_OUT, Lamella, why_left_out
-from space.microscope import navigator
-from space.microscope.navigator import Item
+from space.lamellae import LEFT_OUT, Box, Lamella, why_left_out
+from space.microscope import Item, navigator
 from space.steps import lamella_list
 from space.steps.drawing import drawn_or_reported
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture

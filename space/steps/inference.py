@@ -15,8 +15,8 @@ from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
 from space.images import read_png
 from space.jobs import JobFolder, ModelMarks, QueueLockedError, launch
-from space.lamellae.boxes import Box
-from space.microscope.waiting import wait_for
+from space.lamellae import Box
+from space.microscope import wait_for
 from space.steps.session import GridSession
 
 Result = TypeVar("Result")

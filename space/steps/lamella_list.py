@@ -11,9 +11,8 @@ from typing import Any
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.item_types import MAP, POINT, POLYGON
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, Mark, lamella_number, mark_of
-from space.lamellae.select import Lamella
-from space.microscope.navigator import Item
+from space.lamellae import FINAL_LABEL, FIRST_LABEL, Lamella, Mark, lamella_number, mark_of
+from space.microscope import Item
 
 _OTHER_KINDS = {POINT: "a point with another note", POLYGON: "a polygon", MAP: "a map"}
 

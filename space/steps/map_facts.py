@@ -17,9 +17,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.geometry import MapFrame, rotation_of
 from space.images import json_path, read_json_beside, read_png
-from space.microscope import mdoc, mrc, scope
-from space.microscope.montage import MapImage
-from space.microscope.virtual_map import ViewConditions, view_conditions
+from space.microscope import MapImage, ViewConditions, mdoc, mrc, scope, view_conditions
 from space.steps.session import GridSession
 
 SAME_PLACE_UM, SAME_PLACE_PX = 0.02, 1.0

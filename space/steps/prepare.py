@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 
 from space.errors import SpaceError
-from space.microscope import autoloader, column, montage, navigator, stage
-from space.microscope.log import open_log_file
+from space.microscope import autoloader, column, montage, navigator, open_log_file, stage
 from space.settings import STAGE, Settings
 from space.steps.session import GridSession
 

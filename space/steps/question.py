@@ -10,8 +10,8 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame, field_rotation_deg
-from space.microscope.scope import RecordOptics
-from space.models.class_table import read_labels
+from space.microscope import RecordOptics
+from space.models import read_labels
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession

@@ -12,13 +12,27 @@ import math
 from dataclasses import dataclass, replace
 
 from space.errors import SpaceError
-from space.lamellae.boxes import Box
-from space.lamellae.marks import FINAL_LABEL, FIRST_LABEL, lamella_number, note
-from space.lamellae.select import Lamella, best_match, drop_close, stays_unseen
-from space.microscope import column, montage, navigator, scope, states
-from space.microscope.failures import survives
-from space.microscope.navigator import Item
-from space.microscope.waiting import StoppedByUserError
+from space.lamellae import (
+    FINAL_LABEL,
+    FIRST_LABEL,
+    Box,
+    Lamella,
+    best_match,
+    drop_close,
+    lamella_note,
+    lamella_number,
+    stays_unseen,
+)
+from space.microscope import (
+    Item,
+    StoppedByUserError,
+    column,
+    montage,
+    navigator,
+    scope,
+    states,
+    survives,
+)
 from space.settings import Settings
 from space.steps import lamella_list
 from space.steps.find import CLOSEST_UM, lamella_of_box
@@ -269,7 +283,7 @@ def _correct(
         navigator.describe(
             index,
             f"{FINAL_LABEL}{refined.number}",
-            note(refined.category, refined.probability),
+            lamella_note(refined.category, refined.probability),
             session.config.category(refined.category).navigator_color,
         )
         navigator.delete([item.index])

@@ -9,9 +9,7 @@ from pathlib import Path
 from space import pacetomo
 from space.errors import SpaceError
 from space.images import read_json_beside
-from space.microscope import montage, navigator, scope, virtual_map
-from space.microscope.failures import survives
-from space.microscope.montage import MapImage
+from space.microscope import MapImage, montage, navigator, scope, survives, virtual_map
 from space.steps import lamella_list
 from space.steps.area_files import cut_views_again
 from space.steps.choose import save_and_read_polygons

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from space import pacetomo
 from space.config import Config
-from space.lamellae.marks import FIRST_LABEL
+from space.lamellae import FIRST_LABEL
 from space.settings import Settings
 
 _GRID_LABEL_LENGTH = 6

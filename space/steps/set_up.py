@@ -6,9 +6,7 @@ import logging
 from pathlib import Path
 
 from space.files import write_text_atomic
-from space.microscope import montage, navigator, scope, stage
-from space.microscope.montage import MapImage
-from space.microscope.navigator import Item
+from space.microscope import Item, MapImage, montage, navigator, scope, stage
 from space.steps.area_files import map_on_stage, mark_for_acquisition, write_area
 from space.steps.choose import choose_targets
 from space.steps.collect import required_map_item

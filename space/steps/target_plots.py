@@ -9,7 +9,7 @@ import numpy as np
 
 from space import pacetomo, plots
 from space.images import fingerprint, is_whole_png, read_png, read_png_text
-from space.models.class_table import read_labels
+from space.models import read_labels
 from space.steps.drawing import drawn_or_reported
 from space.steps.inference import job_folder, read_segmentation
 from space.steps.question import Question

@@ -21,7 +21,7 @@ from space.jobs.heartbeat import Heartbeat
 from space.jobs.presence import Patience, beat_path, read_beat
 from space.jobs.worker import Place, Timing, run_worker, work
 from space.jobs.workers import Worker
-from space.lamellae.boxes import Box
+from space.lamellae import Box
 from space.plots import plot_segmentation
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)

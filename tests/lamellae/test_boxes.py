@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from space.lamellae import Box
 from space.lamellae.boxes import (
     LONGEST_LAMELLA_UM,
-    Box,
     intersection_px2,
     keep_best,
     mark_cut_sides,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.lamellae.marks import Mark, lamella_number, mark_of, note
+from space.lamellae import Mark, lamella_note, lamella_number, mark_of
 
 PL, FL = "PL", "FL"
 
@@ -46,7 +46,7 @@ def test_a_lamella_is_a_point_with_our_label_and_our_note(label, told, kind, mar
 
 @given(st.text(), st.floats(0, 1), st.sampled_from([PL, FL]), st.integers(0, 999))
 def test_a_note_that_we_write_is_ours(category, probability, prefix, number):
-    written = note(category, probability)
+    written = lamella_note(category, probability)
     assert written.isprintable()
     mark = mark_of(f"{prefix}{number}", written, 0)
     assert (mark.prefix, mark.number, mark.by_hand) == (prefix, number, False)

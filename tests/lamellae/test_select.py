@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.lamellae.select import (
+from space.lamellae import (
     Lamella,
     best_match,
     drop_close,

@@ -10,13 +10,8 @@ import pytest
 from fake_serialem import SEMerror, install
 
 from space.errors import OutOfSpaceError, SpaceError
-from space.microscope import montage, pieces, scope
-from space.microscope.attempts import (
-    DoubtfulError,
-    SpoiltError,
-    carefully,
-    dewars_are_filling,
-)
+from space.microscope import DoubtfulError, SpoiltError, montage, pieces, scope
+from space.microscope.attempts import carefully, dewars_are_filling
 from space.microscope.sem import out_of_space
 
 

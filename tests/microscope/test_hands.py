@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.microscope import autoloader, navigator, scope, waiting
-from space.microscope.log import log_to_serialem
+from space.microscope import autoloader, log_to_serialem, navigator, scope, waiting
 from space.microscope.sem import error_text, serialem
 
 

@@ -9,8 +9,8 @@ import pytest
 from fake_serialem import SEMerror
 
 from space.errors import SpaceError
-from space.microscope import autoloader, column, stage
-from space.microscope.log import forget_warnings, warn_once
+from space.microscope import autoloader, column, forget_warnings, stage
+from space.microscope.log import warn_once
 
 
 def refuse(*_):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from space.microscope.navfile import read_navigator_file
+from space.microscope import read_navigator_file
 from tests.foreign_files import DATA, damaged
 
 AUTODOC = """AdocVersion = 2.00

@@ -10,9 +10,7 @@ import pytest
 from fake_serialem import SEMerror
 
 from space.errors import OutOfSpaceError, SpaceError
-from space.microscope import navigator
-from space.microscope.failures import failure_text, survives
-from space.microscope.waiting import StoppedByUserError
+from space.microscope import StoppedByUserError, failure_text, navigator, survives
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.microscope import mdoc
-from space.microscope.navfile import SavedItem, read_navigator_file
-from space.microscope.virtual_map import ViewConditions, cut_out, view_conditions, write_view
+from space.microscope import SavedItem, ViewConditions, mdoc, read_navigator_file, view_conditions
+from space.microscope.virtual_map import cut_out, write_view
 
 K3_NAV = Path(__file__).parents[1] / "data" / "k3.nav"
 

@@ -6,15 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.models.class_table import read_labels
+from space.models import read_labels
+from space.segmentation import Segmenter
 from space.segmentation.memory import is_device_fault, is_memory_full
-from space.segmentation.model import (
-    Segmenter,
-    TilePlan,
-    first_plan,
-    smaller_plan,
-    tile_starts,
-)
+from space.segmentation.model import TilePlan, first_plan, smaller_plan, tile_starts
 from space.segmentation.normalise import data_bounds, normalisation
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from space import pacetomo
-from space.microscope.navfile import SavedItem, read_navigator_file
+from space.microscope import SavedItem, read_navigator_file
 from space.simulation import TruthWorker, with_settings
 from space.simulator import Exposure, Policy, Script, ScriptResult
 from space.simulator.column import INSTRUMENT_FOLDER, Faults

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 from space import settings as settings_module
-from space.lamellae.select import Lamella
+from space.lamellae import Lamella
 from space.settings import Result, Settings, settings_of
 from space.steps import lamella_list, made_with
 from space.steps.session import GridSession

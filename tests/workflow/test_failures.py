@@ -14,9 +14,8 @@ import pytest
 from space import pacetomo, steps
 from space.errors import SpaceError
 from space.images import write_png
-from space.lamellae.select import Lamella
-from space.microscope.navigator import Item
-from space.microscope.waiting import StoppedByUserError
+from space.lamellae import Lamella
+from space.microscope import Item, StoppedByUserError
 from space.settings import Settings
 from space.simulation import script_text
 from space.simulator import Policy, Script

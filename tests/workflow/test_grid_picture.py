@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from space.geometry import MapFrame
-from space.lamellae.select import LEFT_OUT, Lamella
-from space.microscope.navigator import Item
+from space.lamellae import LEFT_OUT, Lamella
+from space.microscope import Item
 from space.steps.grid_picture import GONE, lamellae_shown
 from space.steps.lamella_list import LamellaList
 

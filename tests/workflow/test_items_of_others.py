@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from space.microscope.navigator import Item
+from space.microscope import Item
 from space.simulation import judge
 from space.steps import acquire, lamella_list
 from tests.workflow.bench import cached_grid

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from space import pacetomo
+from space.microscope import read_navigator_file
 from space.microscope.moving import brought_here
-from space.microscope.navfile import read_navigator_file
 from tests.workflow.bench import make_bench
 
 

@@ -12,7 +12,7 @@ import pytest
 from space import pacetomo
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.microscope.navfile import read_navigator_file
+from space.microscope import read_navigator_file
 from space.settings import Settings
 from space.steps import choose
 from space.targeting import inside

@@ -14,10 +14,8 @@ from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import read_json_beside, read_png, write_png
-from space.lamellae.boxes import Box
-from space.lamellae.marks import lamella_number
-from space.lamellae.select import Lamella
-from space.microscope.navigator import Item
+from space.lamellae import Box, Lamella, lamella_number
+from space.microscope import Item
 from space.settings import Settings
 from space.steps import acquire, grid_names, inference, lamella_list
 from space.steps.pictures import save_for_model
