@@ -117,15 +117,7 @@ def acquire(
     try:
         for stop in plan(params, pixel_um):
             nominal = _go_to(session, params, stop, center, shift)
-            image = session.acquire_image(
-                letter,
-                camera_set=camera_set,
-                binning=params.binning,
-                frame_px=params.layout.frame_px,
-            )
-            if params.move_stage:
-                entries = {**image.entries, "NominalStageXY": number_text(nominal)}
-                image = replace(image, entries=entries)
+            image = _piece(session, params, letter, camera_set, nominal)
             sections[stop.piece] = file.sections
             image = store(session, image, file, stop.piece, number)
             session.buffers.push(image)
@@ -151,6 +143,25 @@ def acquire(
         params.move_stage,
         params.polygon_id,
     )
+
+
+def _piece(
+    session: Session,
+    params: MontageParams,
+    letter: SetLetter,
+    camera_set: int,
+    nominal: tuple[float, float],
+) -> Image:
+    """Take a picture; where the stage was moved, the mdoc gets the nominal position."""
+    image = session.acquire_image(
+        letter,
+        camera_set=camera_set,
+        binning=params.binning,
+        frame_px=params.layout.frame_px,
+    )
+    if not params.move_stage:
+        return image
+    return replace(image, entries={**image.entries, "NominalStageXY": number_text(nominal)})
 
 
 def _go_to(

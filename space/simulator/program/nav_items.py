@@ -120,8 +120,6 @@ def map_item(
     corners = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows), (0, 0)], float)
     outline = image_to_stage_um(image, corners)
     low, high = np.percentile(image.data[::4, ::4], (1.0, 99.0))
-    # The width is 0 while the slit is out.
-    slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
     values = {
         "Color": COLORS[MAP],
         "StageXYZ": _floats((*image.nav_xy_um, z_um)),
@@ -140,13 +138,7 @@ def map_item(
         "MapScaleMat": _floats(v for row in image.stage_to_px for v in row),
         "MapWidthHeight": f"{columns} {rows}",
         "MapMinMaxScale": number_text((float(low), float(high))),
-        "MapExposure": number_text(image.exposure_s),
-        "MapSettling": "0",
-        "ShutterMode": "0",
-        "MapSpotSize": str(image.spot_size),
-        "MapIntensity": number_text(image.intensity),
-        "MapSlitIn": str(int(slit_ev > 0)),
-        "MapSlitWidth": number_text(slit_ev),
+        **_beam_values(image),
         "ImageType": "0",
         "DefocusOffset": number_text(defocus_offset_um) if defocus_offset_um else None,
         "MapProbeMode": "1",
@@ -156,6 +148,21 @@ def map_item(
         "PtsY": _floats(outline[:, 1]),
     }
     return NavItem("", in_order({k: v for k, v in values.items() if v is not None}))
+
+
+def _beam_values(image: Image) -> dict[str, str | None]:
+    """Give the entries of a map about exposure, beam and slit."""
+    # The width is 0 while the slit is out.
+    slit_ev = Section(mdoc.IMAGE, "", image.entries).number("FilterSlitAndLoss")
+    return {
+        "MapExposure": number_text(image.exposure_s),
+        "MapSettling": "0",
+        "ShutterMode": "0",
+        "MapSpotSize": str(image.spot_size),
+        "MapIntensity": number_text(image.intensity),
+        "MapSlitIn": str(int(slit_ev > 0)),
+        "MapSlitWidth": number_text(slit_ev),
+    }
 
 
 def _montage_values(image: Image, counted_per_px: float) -> dict[str, str | None]:
