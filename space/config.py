@@ -105,7 +105,7 @@ def load_config(space_dir: Path) -> Config:
         raise SpaceError(
             f"{CONFIG_FILE} cannot be read: {error.strerror or error}.",
             str(path),
-            "Copy it anew from the project, and set in it what you had changed.",
+            "Copy it from the project again, and repeat your changes in it.",
         ) from None
     if not problems or values:  # of a file that cannot be read, every name would be missing
         problems += _misspelt(values) + _problems(values, problems)
@@ -136,7 +136,7 @@ _FOLDS = f'a list of fold numbers from 0, each once, such as [0, 1, 2, 3, 4], or
 
 
 def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
-    """Return for each name what it may be: as a test and in words."""
+    """Return for each name a test of its value, and what is allowed in words."""
     return {
         "detection_weights": (_is_path, _FILE),
         "detection_pixel_nm": (_is_positive, "a length in nm above 0"),
@@ -160,14 +160,16 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
     }
 
 
-def _problems(values: dict[str, Any], told: Sequence[str]) -> list[str]:
-    """Return what is wrong with the values; a name that `told` names already is not missing."""
+def _problems(values: dict[str, Any], reported: Sequence[str]) -> list[str]:
+    """Return what is wrong with the values; a name in `reported` is not missing."""
     problems = []
     for name, (valid, allowed) in _rules().items():
         if name in values:
             if not valid(values[name]):
                 problems.append(f"{name} = {shown(values[name])} must be {allowed}.")
-        elif name not in _OPTIONAL and not any(re.search(rf"\b{name}\b", text) for text in told):
+        elif name not in _OPTIONAL and not any(
+            re.search(rf"\b{name}\b", text) for text in reported
+        ):
             problems.append(f"{name} is missing; it must be {allowed}.")
     return problems
 
@@ -191,7 +193,7 @@ def _misspelt(values: dict[str, Any]) -> list[str]:
 
 
 def _is_path(value: object) -> bool:
-    # A control character is a backslash that was taken for part of "\\n" or "\\t".
+    # A control character comes from a backslash that was read as part of "\\n" or "\\t".
     return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
 

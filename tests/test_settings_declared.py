@@ -34,10 +34,10 @@ def script_comments() -> dict[str, str]:
     return comments
 
 
-def test_the_script_has_every_setting_in_order_with_the_unit_and_words_of_its_declaration():
+def test_the_script_has_every_setting_in_order_with_the_unit_and_meaning_of_its_declaration():
     declared = {name: declaration(name) for name in NAMES}
     wanted = {
-        name: f"{one.kind.unit}; {one.words}" if one.kind.unit else one.words
+        name: f"{one.kind.unit}; {one.meaning}" if one.kind.unit else one.meaning
         for name, one in declared.items()
     }
     assert list(script_comments().items()) == list(wanted.items())

@@ -22,7 +22,7 @@ WORDS = (*SETTINGS, POSITION, *BLOCKS, *BRANCHES)
 """What a line begins with that is not a key of a target or point."""
 
 FEWEST_GEO_POINTS = 3
-"""PACEtomo measures the lamella's geometry at so many points or more."""
+"""PACEtomo measures the lamella's geometry at this many points or more."""
 
 MEASURE_GEOMETRY = ("_bset", "measureGeo", "True")
 """Head line without which PACEtomo does not look at geometry points."""

@@ -23,7 +23,7 @@ def render(targets_file: TargetsFile) -> str:
     ------
     SpaceError
         For what PACEtomo could not read: a space in a name, a number that is not finite, a
-        place that is not told.
+        missing position.
     """
     if not targets_file.targets:
         return ""
@@ -46,7 +46,7 @@ def render(targets_file: TargetsFile) -> str:
 
 def _head_line(word: str, name: str, value: str) -> str:
     if any(char in _SEPARATORS for char in name + value) or bool(name) is (word == POSITION):
-        raise SpaceError(f"'{word} {name} = {value}' cannot stand in the file.", _WHERE)
+        raise SpaceError(f"'{word} {name} = {value}' cannot be written to the file.", _WHERE)
     return f"{word} {name} = {value}" if name else f"{word} = {value}"
 
 
@@ -93,7 +93,7 @@ def _other_lines(keys: Keys) -> list[str]:
     """Lines of keys as they were read; their values may be empty or of several words."""
     for key, value in keys:
         if not key or " " in key or key in WORDS or "\n" in key + value or "\r" in key + value:
-            raise SpaceError(f"'{key} = {value}' cannot stand in the file.", _WHERE)
+            raise SpaceError(f"'{key} = {value}' cannot be written to the file.", _WHERE)
     return [f"{key} = {value}" for key, value in keys]
 
 

@@ -1,6 +1,6 @@
 """What a user chooses in SPACEtomo.py: declared, read, checked, saved.
 
-`declared` has the settings, `kinds` and `lists` what they may be, `parsing` reads what somebody
+`declared` has the settings, `kinds` and `lists` what they may be, `parsing` reads what a user
 wrote, `checks` compares it with this computer, `saved` keeps it, `page` writes the documentation.
 """
 

@@ -115,7 +115,7 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
     for name, names in (
         ("target_list", _without_whole_lamella(parsed.class_names("target_list"))),
         ("avoid_list", parsed.class_names("avoid_list")),
-        ("target_score_threshold", [one for one in thresholds if one != WHOLE_LAMELLA]),
+        ("target_score_threshold", [name for name in thresholds if name != WHOLE_LAMELLA]),
     ):
         problems += _not_known(name, names, known, "segmentation")
     return problems

@@ -58,21 +58,21 @@ class Declaration:
         Type, unit and range.
     changes : Result
         Result that another value would change.
-    words : str
-        Meaning: the comment in SPACEtomo.py, without the unit.
+    meaning : str
+        The comment in SPACEtomo.py, without the unit.
     """
 
     kind: Kind
     changes: Result
-    words: str
+    meaning: str
 
 
 _DECLARATION = "declaration"
 
 
-def setting(default: Any, kind: Kind, changes: Result, words: str) -> Any:
+def setting(default: Any, kind: Kind, changes: Result, meaning: str) -> Any:
     """Declare a field of `Settings`."""
-    declaration = Declaration(kind, changes, words)
+    declaration = Declaration(kind, changes, meaning)
     return field(default=default, metadata={_DECLARATION: declaration})
 
 
@@ -321,7 +321,7 @@ class Settings:
         }
 
 
-_FIELDS: dict[str, Field[Any]] = {one.name: one for one in fields(Settings)}
+_FIELDS: dict[str, Field[Any]] = {entry.name: entry for entry in fields(Settings)}
 
 NAMES = tuple(_FIELDS)
 """Names of all settings, in the order of SPACEtomo.py."""

@@ -105,8 +105,8 @@ class Number(Kind):
 
     @property
     def range(self) -> str:
-        words = " and ".join(f"{words} {_digits(bound)}" for _, words, bound in self._bounds())
-        return f"{words}, or 0 ({self.zero})" if self.zero else words
+        limits = " and ".join(f"{limit} {_digits(bound)}" for _, limit, bound in self._bounds())
+        return f"{limits}, or 0 ({self.zero})" if self.zero else limits
 
     @property
     def allowed(self) -> str:
@@ -132,7 +132,7 @@ class Number(Kind):
             (lt, "less than", self.below),
             (le, "at most", self.at_most),
         )
-        return [(holds, words, bound) for holds, words, bound in bounds if bound is not None]
+        return [(holds, limit, bound) for holds, limit, bound in bounds if bound is not None]
 
 
 def _digits(number: float) -> str:
@@ -227,7 +227,7 @@ class State(Kind):
 
     without: str = ""
 
-    words: ClassVar[str] = "its number from 1, or its name in quotes"
+    expected: ClassVar[str] = "its number from 1, or its name in quotes"
 
     @property
     def type(self) -> str:
@@ -247,14 +247,14 @@ class State(Kind):
         if self.allows(value):
             return []
         without = f', or "" to {self.without}' if self.without else ""
-        return [f"{name} = {quoted(value)} is not an imaging state. Give {self.words}{without}."]
+        return [f"{name} = {quoted(value)} is not an imaging state. Give {self.expected}{without}."]
 
 
 @dataclass(frozen=True)
 class OneOrTwoStates(State):
     """An imaging state, or two different ones: made in View and in Record."""
 
-    words: ClassVar[str] = (
+    expected: ClassVar[str] = (
         "its number from 1, or its name in quotes, or a list of two different ones: made in "
         "View and in Record"
     )

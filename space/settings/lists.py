@@ -63,7 +63,7 @@ def _is_stage(value: object) -> bool:
 
 
 def _slots_meant(value: object) -> str:
-    """Return the list of slots that somebody meant who wrote no list."""
+    """Return the list of slots that is meant by a value that is no list."""
     if isinstance(value, str) and value.strip().lower() == STAGE:
         return f'["{STAGE}"]'
     text = value if isinstance(value, str) else quoted(value)
@@ -79,7 +79,7 @@ class ClassNames(Kind):
     Parameters
     ----------
     example : str
-        A class that may stand in it.
+        A class that it may hold.
     """
 
     example: str
@@ -97,7 +97,7 @@ class ClassNames(Kind):
         ]
 
     def _meant(self, value: object) -> str:
-        """Return the list of classes that somebody meant who wrote something else."""
+        """Return the list of classes that is meant by a value that is no such list."""
         if isinstance(value, str):
             entries = [word.strip(" \"'[]") for word in value.split(",")]
         elif isinstance(value, (tuple, dict, set, frozenset)):

@@ -16,9 +16,9 @@ _HEAD = """# Settings
 
 <!-- Written by python -m space.settings.page from space/settings/declared.py. -->
 
-They stand at the top of `SPACEtomo.py`. All that is wrong with them is told at once, before
-anything moves. The last column says which result a setting changes. A result that is there
-already stays, and the log tells with which other value it was made.
+They stand at the top of `SPACEtomo.py`. All problems with them are reported at once, before
+anything moves. The last column says which result a setting changes. A result that
+exists already is kept, and the log reports the value with which it was made.
 
 | setting | default | type | unit | range | meaning | changes |
 |---|---|---|---|---|---|---|
@@ -41,7 +41,7 @@ def _row(name: str) -> tuple[str, ...]:
         kind.type,
         kind.unit.replace("um", "µm"),
         kind.range,
-        declared.words,
+        declared.meaning,
         declared.changes.value,
     )
 

@@ -1,4 +1,4 @@
-"""Settings as somebody wrote them: read, with all that is wrong with them."""
+"""Settings as a user wrote them: read, with all their problems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 @dataclass(frozen=True)
 class ParsedSettings:
-    """Settings as somebody wrote them.
+    """Settings as a user wrote them.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class ParsedSettings:
     invalid : frozenset of str
         Names of the settings whose value is not allowed.
     problems : tuple of str
-        What is wrong with the values and where they contradict one another. If there is one,
-        `settings` are not what was asked for.
+        Values that are not allowed, and contradictions between them. If there are problems,
+        `settings` must not be used.
     """
 
     raw: dict[str, Any]
@@ -81,8 +81,8 @@ def _wanted_and_avoided(parsed: ParsedSettings) -> list[str]:
 def misspelt(script_globals: Mapping[str, Any]) -> list[str]:
     """Return a message for each name in a script that looks like a setting and is none.
 
-    Without it, the default would silently stand in for a setting whose name has a slip, or a
-    second, misspelt line would be taken for nothing. Names of modules and functions do not count.
+    Otherwise the default would silently be used for a setting whose name has a slip, and a second,
+    misspelt line would be ignored. Names of modules and functions do not count.
     """
     others = [
         name
@@ -116,10 +116,10 @@ def unknown(values: Mapping[str, Any]) -> list[str]:
 
 
 def left_out(script_globals: Mapping[str, Any]) -> str:
-    """Say which settings a script lacks and what counts for them; empty when it has all."""
+    """Return a message about settings that a script lacks; empty when it has all."""
     missing = [name for name in NAMES if name not in script_globals]
     if not missing:
         return ""
     defaults = Settings().to_dict()
-    told = ", ".join(f"{name} = {defaults[name]!r}" for name in missing)
-    return f"The script lacks some settings. Their defaults are used: {told}."
+    defaults_used = ", ".join(f"{name} = {defaults[name]!r}" for name in missing)
+    return f"The script lacks some settings. Their defaults are used: {defaults_used}."

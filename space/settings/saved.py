@@ -13,7 +13,7 @@ from space.settings.parsing import parse, unknown
 SETTINGS_FILE = "SPACE_settings.json"
 """Name of the saved settings beside the maps, for the post action and the monitor."""
 
-_WRITE_ANEW = "Run SPACEtomo.py again; it writes them anew."
+_WRITE_AGAIN = "Run SPACEtomo.py again: it writes them again."
 
 
 def save(settings: Settings, folder: Path, name: str = SETTINGS_FILE) -> Path:
@@ -37,7 +37,7 @@ def load(folder: Path) -> Settings:
     path = Path(folder) / SETTINGS_FILE
     try:
         text = read_bytes_bounded(path).decode("utf-8-sig")
-        values = parse_json(text, odd_numbers=True)  # the checks tell where they stand
+        values = parse_json(text, odd_numbers=True)  # the checks report where they are
     except FileNotFoundError:
         raise SpaceError(
             "There are no saved settings here.",
@@ -46,16 +46,16 @@ def load(folder: Path) -> Settings:
         ) from None
     except (OSError, ValueError) as error:
         raise SpaceError(
-            f"The saved settings cannot be read: {error}.", str(path), _WRITE_ANEW
+            f"The saved settings cannot be read: {error}.", str(path), _WRITE_AGAIN
         ) from None
     if not isinstance(values, dict):
         raise SpaceError(
-            "The saved settings are not a table of names and values.", str(path), _WRITE_ANEW
+            "The saved settings are not a table of names and values.", str(path), _WRITE_AGAIN
         )
     parsed = parse(values)
     problems = [*unknown(values), *parsed.problems]
     if problems:
         raise SpaceError(
-            "The saved settings are wrong: " + " ".join(problems), str(path), _WRITE_ANEW
+            "The saved settings are wrong: " + " ".join(problems), str(path), _WRITE_AGAIN
         )
     return parsed.settings

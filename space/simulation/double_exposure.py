@@ -25,7 +25,7 @@ class DoubleExposure:
     by_tilt : dict of int to int
         At one and the same tilt, by tilt in whole degrees; every tilt that was taken has an entry.
     all_tilts : int
-        At whatever tilts, one target's at one and another target's at another.
+        At any tilts: one target's at one tilt, another target's at another.
     """
 
     by_tilt: dict[int, int] = field(default_factory=dict)

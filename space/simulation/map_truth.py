@@ -72,13 +72,13 @@ def _best_shift(
 ) -> np.ndarray:
     """Shift (rows, columns) of `truth` that makes most labels equal those of `predicted`."""
     pad = reach + int(np.abs(around).max())
-    rows, cols = predicted.shape
-    inner = predicted[pad : rows - pad : sample, pad : cols - pad : sample]
+    rows, columns = predicted.shape
+    inner = predicted[pad : rows - pad : sample, pad : columns - pad : sample]
     best, shift = -1, np.array(around)
     for dr in range(around[0] - reach, around[0] + reach + 1):
         for dc in range(around[1] - reach, around[1] + reach + 1):
             r, c = pad - dr, pad - dc
-            seen = truth[r : r + rows - 2 * pad : sample, c : c + cols - 2 * pad : sample]
+            seen = truth[r : r + rows - 2 * pad : sample, c : c + columns - 2 * pad : sample]
             equal = int(np.count_nonzero(inner == seen))
             if equal > best:
                 best, shift = equal, np.array([dr, dc])

@@ -138,7 +138,7 @@ def made_of(folder: Path) -> dict[str, Any]:
 
 
 def refuse_contradictions(folder: Path, given: Mapping[str, Any]) -> None:
-    """See to it that what is given agrees with what the session in a folder is made of.
+    """Refuse values that contradict what the session in a folder is made of.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How far a simulated session has come: its log tells the level, its files what is done of it."""
+"""Progress of a simulated session: the level from its log, what is done from its files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Progress:
     level : int
         The present one, 0 before the first and after the last.
     done, lamellae : int
-        How many are done at this level, and how many there are (0 while nobody knows).
+        How many are done at this level, and how many there are (0 while that is not known).
     tilt, tilts : int
         Where the tilt series of the present lamella is, 0 between two.
     """

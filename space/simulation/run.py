@@ -35,7 +35,7 @@ log = logging.getLogger("space.simulation.run")
 
 
 class _Stopwatch:
-    """Seconds spent in each level; the session's log tells when one is over."""
+    """Seconds spent in each level; the session's log shows when a level ends."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -56,7 +56,7 @@ class _Stopwatch:
 def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     """Simulate a session and judge it.
 
-    Whatever it started, such as workers, has ended when it is over, however it ends.
+    All processes that it started, such as workers, have ended when it returns or raises.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     Returns
     -------
     dict
-        What was written to ``summary.json``; key ``ok`` tells whether the script ended well.
+        What was written to ``summary.json``; ``ok`` is true if the script ended without an error.
 
     Raises
     ------
@@ -165,7 +165,7 @@ class ScriptRun:
 
 
 def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> ScriptResult:
-    """Run a script as from the script window of a program that goes on running.
+    """Run a script as from the script window of a program that keeps running.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def _session_text(plan: Plan, text: str) -> str:
 
 
 def _action_scripts(plan: Plan, session_text: str) -> dict[int, Script]:
-    """Give the scripts of Acquire at Items; our post action goes with our settings only."""
+    """Give the scripts of Acquire at Items; our post action is used with our settings only."""
     from space.simulator import Script
 
     scripts = {PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan))}

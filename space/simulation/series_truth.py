@@ -68,9 +68,12 @@ def defocus_errors_um(
         Stage to specimen, in which Y runs across the tilt axis.
     """
     return tuple(
-        abs(defocus_at_um(one, taken[0].center_um, stage_to_specimen) - one.target_defocus_um)
+        abs(
+            defocus_at_um(picture, taken[0].center_um, stage_to_specimen)
+            - picture.target_defocus_um
+        )
         for taken in by_series(exposures).values()
-        for one in taken
+        for picture in taken
     )
 
 
@@ -81,7 +84,7 @@ def off_lamella(
 
     On a lamella is what the truth, at zero tilt, calls neither vacuum, film or bulk (`NOTHING`) nor
     coating, on a piece of it with at least a tenth of the largest piece's area. A crack joins
-    what it parts and counts as lamella. Of a lamella that is gone nothing counts.
+    what it parts and counts as lamella. A lamella that is gone does not count.
 
     Parameters
     ----------

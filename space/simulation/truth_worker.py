@@ -43,7 +43,7 @@ class TruthWorker:
     done : list of str
         Names of the maps answered, in order.
     displaced_um : dict of str to tuple of float
-        Map name → how far what it shows lies from where its frame says.
+        Map name → true position of what it shows, minus that of its frame.
     """
 
     simulation: Simulation
@@ -69,7 +69,7 @@ class TruthWorker:
         """Do all waiting jobs."""
         map_dir = folder.map_dir
         skipped: list[Claim] = []
-        # A worker does one job at a time: each claim here is one of its own.
+        # A worker has one claim at a time, so each one here has its own worker.
         while (claim := folder.claim(Worker.this_process())) is not None:
             name = claim.job.map_name
             if name in self.held_back:
@@ -135,9 +135,9 @@ class TruthWorker:
         # The stage put each piece a bit elsewhere; aligned to each other, they all lie as far
         # from their places as they did on average.
         taken = {
-            one.section: one.center_um
-            for one in session.exposures
-            if Path(one.file).name == f"{picture.stem}.mrc"
+            piece.section: piece.center_um
+            for piece in session.exposures
+            if Path(piece.file).name == f"{picture.stem}.mrc"
         }
         if taken:
             middle = np.mean(list(taken.values()), axis=0)

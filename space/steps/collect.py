@@ -188,7 +188,7 @@ def _collect(
 
 
 def _drop_unfinished_item(session: GridSession, number: int) -> None:
-    """Remove a map item whose file is gone, so that a note stands for one map."""
+    """Remove a map item whose file is gone, so that a note belongs to one map."""
     old = map_item(session, number)
     if old is not None:
         navigator.delete([old.index])

@@ -3,8 +3,8 @@
 A session is known by a random id in its directory (`SESSION_FILE`). In a folder that sessions
 share, names are given out: the first session to ask for the name of its grid gets it, another one
 with a grid of the same name gets a longer one, so that neither takes the other's maps for its
-own or writes over them. Who has which name stands in small files, which a file system lets only
-one create, also across the network.
+own or writes over them. The owner of a name is noted in a small file, which a file system lets
+only one create, also across the network.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def numbers_to_visit(items: list[Item]) -> list[int]:
 
 
 def remarks(items: list[Item]) -> list[str]:
-    """Say which items look like lamellae and are not taken for any, and why."""
+    """Return messages about items that look like lamellae but are not used, with the reason."""
     visited = {item.index for item in to_visit(items)}
     found = []
     for item in items:

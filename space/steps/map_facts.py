@@ -94,7 +94,9 @@ def read_facts(picture: Path) -> MapFacts:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SpaceError(
-            f"What belongs to a map cannot be read: {error!r}.", str(json_path(picture)), _REMEDY
+            f"The facts noted about a map cannot be read: {error!r}.",
+            str(json_path(picture)),
+            _REMEDY,
         ) from None
     return facts
 

@@ -18,8 +18,8 @@ from space.targeting.options import ExposureOptics
 from space.targeting.packing import TOUCH_UM, TiltFrame, conflicts
 from space.targeting.room import needed_um
 
-# Pairs up to so many beam diameters beyond the limit are conditions from the beginning; others are
-# added, in at most so many rounds, if they come too near.
+# Pairs up to NEAR_BEAMS beam diameters beyond the limit are constraints from the beginning. Others
+# are added if they come too near, in at most ROUNDS rounds.
 NEAR_BEAMS, ROUNDS = 0.5, 10
 # Cost of a µm that two beams stay too near against that of a µm by which all areas move.
 SHORT_COST = 10.0

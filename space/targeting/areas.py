@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-# Up to this many targets, redundant ones are removed before the set cover is solved: exactly if at
-# most `EXACT_MAX` are left, with the solver's first answer if at most `WHOLE_MAX`. (1000 targets on
+# Up to COMPARED_MAX targets, redundant ones are removed before the set cover is solved: exactly if
+# at most EXACT_MAX are left, with the solver's first answer if at most WHOLE_MAX. (1000 targets on
 # 40 x 24 um with 15 um of image shift leave 3; 600 on 60 x 36 um with 6 um leave 266.)
 COMPARED_MAX, EXACT_MAX, WHOLE_MAX = 1500, 120, 300
-NODES_MAX = 500
-# Above these numbers only about so many targets, spread evenly, may be centres.
+NODES_MAX = 500  # of the solver's search tree
+# With more targets than these, only about CENTERS of them, spread evenly, may be centres.
 CENTERS = 120
 RECENTERINGS = 10
 STRIP_PAIRS = 4_000_000

@@ -1,9 +1,9 @@
 """From chosen points to areas, each with its tracking target and room around that.
 
 Targets are distributed on areas, the areas moved apart, and room is made around tracking targets.
-Whatever happened on the way, at the end no two targets of the lamella are nearer than they should
-be, but for those that a person has fixed and pairs of tracking targets that keep less than the
-margin (`space.targeting.checks` warns of both).
+At the end no two targets of the lamella are nearer than allowed, except those that a person has
+fixed and pairs of tracking targets that keep less than the margin (`space.targeting.checks` warns
+of both).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from space.targeting.room import make_room, positions_around, without_crowded
 from space.targeting.scoring import ScoreMap
 from space.targeting.tracking import avoided_in_view, place_extra_tracking, tracking_index
 
-# Once areas are apart, all are moved together to the best of so many by so many positions as far
-# away as areas were moved.
+# Once areas are apart, all are moved together to the best of SLIDES x SLIDES positions, as far away
+# as areas were moved.
 SLIDES = 7
 
 
@@ -106,7 +106,7 @@ def _areas_of(targets: Targets, problem: Problem) -> list[Area]:
 
 
 def _without_dropped(areas: Sequence[Area], stays: np.ndarray, problem: Problem) -> list[Area]:
-    """Areas without some of their targets; one that lost its tracking target begins anew."""
+    """Areas without some of their targets; one that lost its tracking target gets another."""
     result = []
     for area, stay in zip(areas, _split_like(stays, [area.targets for area in areas])):
         if stay[0]:

@@ -4,7 +4,7 @@ The file lists the targets of each area (the first one is the tracking target) a
 points as row and column in pixels of the lamella map. Its `take` decides what a later set-up does
 with it:
 
-* ``"nothing"`` (as written): the file is for reading only; targets are chosen anew;
+* ``"nothing"`` (as written): the file is for reading only; targets are chosen again;
 * ``"fixed"``: targets with ``"fixed": true`` stay where they are, the rest is chosen around them;
 * ``"all"``: exactly these targets.
 
@@ -33,7 +33,7 @@ HOW_TO_EDIT = (
     "Positions are row and column in pixels of the map picture, from its upper left corner.",
     "Move, remove or add targets; the first one of each area is its tracking target.",
     'take: "all" = use exactly these targets; "fixed" = keep those with "fixed": true and choose '
-    'the rest anew; "nothing" = choose all anew.',
+    'the rest again; "nothing" = choose all again.',
     "An area without geometry points gets new ones.",
     "Then delete the lamella's targets file and run SPACEtomo.py again.",
 )
@@ -72,7 +72,7 @@ def write_choice(
     """Write a choice, whole or not at all.
 
     A file with other contents is kept beside it as ``<name>_earlier.json``, so that edits are not
-    lost if somebody forgot to set `take`.
+    lost if `take` was not set.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
     return ChoiceFile(values["take"], tuple(area for area in areas if len(area.targets_map_px)))
 
 
-_REMEDY = "Correct it, or delete it to have targets chosen anew."
+_REMEDY = "Correct it, or delete it to have targets chosen again."
 _TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
 
 

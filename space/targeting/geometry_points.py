@@ -26,7 +26,7 @@ ON_LAMELLA, SLACK = 0.9, 0.01
 SPACING_BEAMS = 2.0
 LEAST_LEVER_ARM_UM = 1.5
 EXCHANGES = 10
-# Every three of so many positions are tried for a beginning.
+# Every three of TRIED positions are tried first.
 TRIED = 40
 CHORDS = 48
 

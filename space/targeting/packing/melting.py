@@ -1,4 +1,4 @@
-"""Melting: targets of small regions are placed anew at random and then settle.
+"""Melting: targets of small regions are placed again at random and then settle.
 
 A lattice misses that a region of odd shape holds one target more when all of them move a little.
 So the targets in some discs of a placement are replaced by as many or more at random positions,
@@ -18,8 +18,8 @@ from space.targeting.packing.candidates import Candidates
 from space.targeting.packing.merging import merged
 from space.targeting.packing.tilt import TOUCH_UM
 
-# Trials move together, with so many targets in all and at most so many trials; the best few are
-# joined.
+# Trials move together: at most TARGETS_MOVED targets in at most TRIALS_MAX trials. The best
+# TRIALS_JOINED are joined.
 TARGETS_MOVED = 800
 TRIALS_MAX = 60
 TRIALS_JOINED = 6
@@ -27,7 +27,7 @@ TRIALS_JOINED = 6
 # before a disc gets, in turn.
 RADIUS_BEAMS, APART_BEAMS = 1.7, 3.6
 MORE_TARGETS = (1, 0)
-# A random position is the first of so many that scores.
+# A random position is the first of PROPOSALS drawn ones that scores.
 PROPOSALS = 4
 
 STEPS = 48
@@ -35,9 +35,10 @@ STEPS = 48
 UPHILL_SHARE = 0.7
 # Step in beam diameters for a slope of one score unit per beam diameter, and its largest.
 UPHILL_STEP, UPHILL_STEP_MAX = 0.02, 0.05
-# Without this much extra push (beam diameters) overlaps would shrink from step to step, never end.
+# Overlaps shrink from step to step and never end; pushing this much further ends them (beam
+# diameters).
 SURPLUS_BEAMS = 5e-4
-# Pairs nearer than this (beam diameters) are searched again after so many steps.
+# Pairs nearer than NEAR_BEAMS beam diameters are searched again after STEPS_PER_SEARCH steps.
 NEAR_BEAMS, STEPS_PER_SEARCH = 1.25, 4
 
 

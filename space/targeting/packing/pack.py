@@ -33,13 +33,13 @@ from space.targeting.scoring import ScoreMap
 # In a region of fewer candidates than this they are up to `FINER` times as near.
 NODES_FEW, FINER = 20_000, 2.0
 LATTICES = 8
-# Up to so many targets need no lattice in sparse mode.
+# Up to FEW targets need no lattice in sparse mode.
 FEW = 3
 SHIFTS_BEAMS = (0.5, 0.15)
 SHIFT_DIRECTIONS = 8
 SHIFT_ROUNDS = 2
-# Rounds of melting end when so many in a row gain less than this share. With up to `PATIENT`
-# targets no round is left out: each target counts, and they take little time.
+# Melting ends when IDLE_ROUNDS rounds in a row gain less than LEAST_GAIN (share of the total). With
+# up to PATIENT targets no round is left out: each target counts, and they take little time.
 IDLE_ROUNDS, PATIENT = 2, 30
 LEAST_GAIN = 1e-3
 SEED = 5

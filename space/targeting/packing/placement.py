@@ -13,7 +13,7 @@ from space.targeting.packing.candidates import Candidates
 ROW_SPACINGS = (1.0, 1.07, 1.15)
 ORIENTATION_STEP_DEG = 3.0
 # Offsets of a lattice are first judged by adding up the scores of all nodes that fall into the
-# same of so many × so many parts of its unit cell.
+# same of PARTS × PARTS parts of its unit cell.
 PARTS = 7
 NODES_FOLDED = 12_000
 

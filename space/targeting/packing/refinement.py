@@ -11,7 +11,7 @@ from space.targeting.packing.tilt import TOUCH_UM, TiltFrame, clear_of, conflict
 from space.targeting.scoring import ScoreMap
 
 GAIN_MIN = 1e-5
-# Targets up to so many beam diameters from one that is squeezed in are moved out of its way.
+# Targets up to GIVE_WAY beam diameters from one that is squeezed in are moved out of its way.
 GIVE_WAY = 3.5
 SQUEEZED_MAX = 60
 

@@ -23,7 +23,7 @@ def best_sites(
     weights : ndarray (n,)
         Sites of weight 0 or less are never chosen.
     max_targets : int, optional
-        Most sites that are chosen.
+        Maximum number of sites that are chosen.
     """
     usable = np.flatnonzero(np.asarray(weights) > 0)
     points = np.asarray(points_tilt_um)[usable]
