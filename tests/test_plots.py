@@ -14,7 +14,7 @@ from space.plots.detection import label_text
 from space.plots.labels import place
 from space.plots.segmentation import share_text, shares
 from space.plots.targets import field_styles
-from space.targeting import Area, Choice, ExposureOptics
+from space.targeting import Choice, ExposureOptics, TargetArea
 
 OPTICS = ExposureOptics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
 
@@ -42,7 +42,7 @@ def share_of(path, color, off=40) -> float:
 def choice():
     targets = np.array([[200.0, 300], [200, 420], [330, 250]])
     points = np.array([[100.0, 100], [350, 500]])
-    return Choice((Area(targets, np.ones(3), points),))
+    return Choice((TargetArea(targets, np.ones(3), points),))
 
 
 def test_targets_picture_shows_every_kind_of_mark(tmp_path, choice):

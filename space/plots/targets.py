@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from space.targeting import Area, Choice, ExposureOptics
+    from space.targeting import Choice, ExposureOptics, TargetArea
 
 BEYOND_MARGIN_UM = 1.0
 _TILT_AXIS: dict[str, Any] = {"color": "white", "ls": (0, (5, 4)), "lw": 1.4}
@@ -50,7 +50,7 @@ def plot_targets(
     path: Path,
     map_image: np.ndarray,
     wanted: np.ndarray,
-    choice: Choice | Sequence[Area],
+    choice: Choice | Sequence[TargetArea],
     optics: ExposureOptics,
     title: str = "",
     crop: bool = False,
@@ -127,7 +127,12 @@ class _Sizes:
 
 
 def _draw_area(
-    axes: Axes, area: Area, optics: ExposureOptics, style: FieldStyle, sizes: _Sizes, number: int
+    axes: Axes,
+    area: TargetArea,
+    optics: ExposureOptics,
+    style: FieldStyle,
+    sizes: _Sizes,
+    number: int,
 ) -> None:
     """Draw an area; its number is 0 if it is the only one."""
     from matplotlib.patches import Circle, Ellipse, Polygon
@@ -220,7 +225,10 @@ def area_name(number: int) -> str:
 
 
 def _handles(
-    areas: Sequence[Area], styles: Sequence[FieldStyle], optics: ExposureOptics, polygons: bool
+    areas: Sequence[TargetArea],
+    styles: Sequence[FieldStyle],
+    optics: ExposureOptics,
+    polygons: bool,
 ) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -297,7 +305,9 @@ def _draw_tilt_axis(
     axes.plot(x, y, **_TILT_AXIS, **stays)
 
 
-def _crop(axes: Axes, areas: Sequence[Area], optics: ExposureOptics, shape: Sequence[int]) -> None:
+def _crop(
+    axes: Axes, areas: Sequence[TargetArea], optics: ExposureOptics, shape: Sequence[int]
+) -> None:
     points = np.concatenate(
         [np.concatenate([area.targets_map_px, area.geometry_points_map_px]) for area in areas]
     )

@@ -29,7 +29,7 @@ from space.steps.collect import required_map_item
 from space.steps.earlier import first_free_series
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
-from space.targeting import Area
+from space.targeting import TargetArea
 
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
@@ -73,7 +73,7 @@ def map_on_stage(image: MapImage, facts: MapFacts, z_um: float) -> MapOnStage:
 
 
 def write_area(
-    session: GridSession, number: int, area_number: int, area: Area, lamella_map: MapOnStage
+    session: GridSession, number: int, area_number: int, area: TargetArea, lamella_map: MapOnStage
 ) -> tuple[int, Path]:
     """Write an area's files and items; return its tracking target's item and targets file.
 
@@ -83,7 +83,7 @@ def write_area(
         The grid's session.
     number, area_number : int
         Numbers of the lamella and of its area, from 1.
-    area : Area
+    area : TargetArea
         Targets and geometry points.
     lamella_map : MapOnStage
         The map that View maps are cut out of.

@@ -15,7 +15,7 @@ from space.steps.inference import job_folder, read_segmentation
 from space.steps.question import Question
 from space.steps.session import GridSession
 from space.steps.target_facts import find_files
-from space.targeting import Area, Choice
+from space.targeting import Choice, TargetArea
 
 _SHOWS = "shows"
 
@@ -37,7 +37,7 @@ def draw_targets(
     number: int,
     question: Question,
     polygons_map_px: tuple[np.ndarray, ...],
-    areas: Sequence[Area],
+    areas: Sequence[TargetArea],
 ) -> None:
     """Draw targets on the lamella's map."""
     stem, target_list = session.map_stem(number), tuple(session.settings.target_list)

@@ -7,7 +7,7 @@ person has put somewhere in the same way. docs/targeting.md shows how to call th
 
 from __future__ import annotations
 
-from space.targeting.choice import Area, Choice, Counts
+from space.targeting.choice import Choice, Counts, TargetArea
 from space.targeting.choice_file import (
     ChoiceFile,
     Take,
@@ -26,13 +26,13 @@ from space.targeting.selection import review_targets, select_targets
 
 __all__ = [
     "AREA_SHARE",
-    "Area",
     "Choice",
     "ChoiceFile",
     "Counts",
     "ExposureOptics",
     "HoleLattice",
     "Take",
+    "TargetArea",
     "TargetingOptions",
     "class_tables",
     "count_points",

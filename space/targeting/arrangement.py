@@ -15,7 +15,7 @@ import numpy as np
 
 from space.targeting.apart import areas_apart
 from space.targeting.areas import distances, split
-from space.targeting.choice import Area, Targets
+from space.targeting.choice import TargetArea, Targets
 from space.targeting.packing import TiltFrame
 from space.targeting.polygons import inside
 from space.targeting.problem import Problem
@@ -28,7 +28,9 @@ from space.targeting.tracking import avoided_in_view, place_extra_tracking, trac
 SLIDES = 7
 
 
-def arranged(targets: Targets, problem: Problem, allowed: ScoreMap) -> tuple[list[Area], list[str]]:
+def arranged(
+    targets: Targets, problem: Problem, allowed: ScoreMap
+) -> tuple[list[TargetArea], list[str]]:
     """Areas of targets, the largest first, and what a person should know about them.
 
     Parameters
@@ -69,7 +71,7 @@ class _Joint:
     tracking: np.ndarray
 
     @classmethod
-    def of(cls, areas: Sequence[Area]) -> _Joint:
+    def of(cls, areas: Sequence[TargetArea]) -> _Joint:
         counts = [len(area.scores) for area in areas]
         return cls(
             _joined([area.targets for area in areas]),
@@ -91,7 +93,7 @@ def _split_like(values: np.ndarray, parts: Sequence[Targets]) -> list[np.ndarray
     return np.split(values, np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _areas_of(targets: Targets, problem: Problem) -> list[Area]:
+def _areas_of(targets: Targets, problem: Problem) -> list[TargetArea]:
     """The fewest areas, each with its tracking target first, then the others by score."""
     areas = []
     limit_px = problem.optics.image_shift_limit_um / problem.optics.pixel_um
@@ -101,11 +103,13 @@ def _areas_of(targets: Targets, problem: Problem) -> list[Area]:
         row, column = own.points_map_px.T
         order = np.lexsort((column, row, -own.scores.round(6)))
         own = own.keep(np.concatenate([[tracking], order[order != tracking]]))
-        areas.append(Area(own.points_map_px, own.scores, fixed=own.fixed))
+        areas.append(TargetArea(own.points_map_px, own.scores, fixed=own.fixed))
     return areas
 
 
-def _without_dropped(areas: Sequence[Area], stays: np.ndarray, problem: Problem) -> list[Area]:
+def _without_dropped(
+    areas: Sequence[TargetArea], stays: np.ndarray, problem: Problem
+) -> list[TargetArea]:
     """Areas without some of their targets; one that lost its tracking target gets another."""
     result = []
     for area, stay in zip(areas, _split_like(stays, [area.targets for area in areas])):
@@ -116,7 +120,9 @@ def _without_dropped(areas: Sequence[Area], stays: np.ndarray, problem: Problem)
     return result
 
 
-def _moved_apart(areas: Sequence[Area], problem: Problem, allowed: ScoreMap) -> list[Area]:
+def _moved_apart(
+    areas: Sequence[TargetArea], problem: Problem, allowed: ScoreMap
+) -> list[TargetArea]:
     """Areas that keep their distance, without the targets that this moved to where none may be."""
     joint = _Joint.of(areas)
     before, fixed = joint.targets.points_map_px, joint.targets.fixed
@@ -152,7 +158,9 @@ def _slid(
     return frame.to_map(tilted + slides[best]) if best else points
 
 
-def _with_extra_tracking(areas: Sequence[Area], problem: Problem) -> tuple[list[Area], list[str]]:
+def _with_extra_tracking(
+    areas: Sequence[TargetArea], problem: Problem
+) -> tuple[list[TargetArea], list[str]]:
     """The areas with one more target each for tracking, and a warning for each without room."""
     blocked = np.concatenate([area.targets_map_px for area in areas])
     result, warnings = [], []
@@ -173,7 +181,9 @@ def _with_extra_tracking(areas: Sequence[Area], problem: Problem) -> tuple[list[
     return result, warnings
 
 
-def _with_room(areas: Sequence[Area], problem: Problem, allowed: ScoreMap) -> list[Area]:
+def _with_room(
+    areas: Sequence[TargetArea], problem: Problem, allowed: ScoreMap
+) -> list[TargetArea]:
     """The areas with the margin around the beams of their tracking targets.
 
     An area that scores less than the targets it would displace is dropped itself.
@@ -196,7 +206,7 @@ def _with_room(areas: Sequence[Area], problem: Problem, allowed: ScoreMap) -> li
 
 
 def _roomy_position(
-    area: Area, others: Sequence[Area], problem: Problem, allowed: ScoreMap
+    area: TargetArea, others: Sequence[TargetArea], problem: Problem, allowed: ScoreMap
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where an area's tracking target has room, and which other targets stay then.
 
@@ -224,7 +234,7 @@ def _roomy_position(
 
 
 def _positions_for_tracking(
-    area: Area, problem: Problem, allowed: ScoreMap
+    area: TargetArea, problem: Problem, allowed: ScoreMap
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (n, 2) an area's tracking target may have, and scores (n,), -1 where it may not.
 
@@ -243,12 +253,12 @@ def _positions_for_tracking(
     return positions, np.where(good, scores, -1)
 
 
-def _cannot_be_dropped(area: Area) -> np.ndarray:
+def _cannot_be_dropped(area: TargetArea) -> np.ndarray:
     """Which targets of an area cannot be dropped: fixed ones and the one for tracking."""
     return area.fixed | (np.arange(len(area.fixed)) == 0)
 
 
-def _tracked_at(area: Area, position_map_px: np.ndarray, problem: Problem) -> Area:
+def _tracked_at(area: TargetArea, position_map_px: np.ndarray, problem: Problem) -> TargetArea:
     """An area with its tracking target at a position."""
     if (position_map_px == area.tracking_map_px).all():
         return area

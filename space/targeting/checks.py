@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
-from space.targeting.choice import Area
+from space.targeting.choice import TargetArea
 from space.targeting.geometry_points import LEAST, LEAST_LEVER_ARM_UM, lever_arm_um
 from space.targeting.options import ExposureOptics
 from space.targeting.packing import TiltFrame, conflicts
@@ -50,7 +50,7 @@ def as_points(points_map_px: ArrayLike | None, map_shape: tuple[int, ...], what:
     return points
 
 
-def warnings_about(areas: Sequence[Area], problem: Problem) -> list[str]:
+def warnings_about(areas: Sequence[TargetArea], problem: Problem) -> list[str]:
     """What is wrong with targets and geometry points, in sentences that name them.
 
     Targets are numbered as in the targets files, with the number of their area if there are
@@ -85,7 +85,7 @@ def _overlap_warnings(
     return found
 
 
-def _target_warnings(area: Area, prefix: str, problem: Problem) -> list[str]:
+def _target_warnings(area: TargetArea, prefix: str, problem: Problem) -> list[str]:
     """Targets of an area out of reach, with a field that leaves the map, or of a low score."""
     optics, found = problem.optics, []
     limit_um = optics.image_shift_limit_um
@@ -110,7 +110,7 @@ def _target_warnings(area: Area, prefix: str, problem: Problem) -> list[str]:
 
 
 def _room_warnings(
-    areas: Sequence[Area], names: Sequence[str], tilted: np.ndarray, optics: ExposureOptics
+    areas: Sequence[TargetArea], names: Sequence[str], tilted: np.ndarray, optics: ExposureOptics
 ) -> list[str]:
     """Tracking targets whose beams have less than the margin around them, but no overlap."""
     counts = [len(area.targets_map_px) for area in areas]
@@ -137,7 +137,7 @@ def _room_warnings(
 
 
 def _geometry_warnings(
-    area: Area, number: int, targets: np.ndarray, names: Sequence[str], optics: ExposureOptics
+    area: TargetArea, number: int, targets: np.ndarray, names: Sequence[str], optics: ExposureOptics
 ) -> list[str]:
     found = []
     points = area.geometry_points_map_px
@@ -177,5 +177,5 @@ def _geometry_warnings(
     return found
 
 
-def _from_tracking_um(points: np.ndarray, area: Area, optics: ExposureOptics) -> np.ndarray:
+def _from_tracking_um(points: np.ndarray, area: TargetArea, optics: ExposureOptics) -> np.ndarray:
     return np.hypot(*(points - area.tracking_map_px).T) * optics.pixel_um

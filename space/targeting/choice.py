@@ -36,7 +36,7 @@ class Targets:
 
 
 @dataclass(frozen=True, eq=False)
-class Area:
+class TargetArea:
     """Targets that one tracking target serves.
 
     Parameters
@@ -86,11 +86,11 @@ class Area:
         """The targets without one that is there for tracking alone."""
         return self.followers if self.extra_tracking else self.targets
 
-    def keep(self, which: np.ndarray) -> Area:
+    def keep(self, which: np.ndarray) -> TargetArea:
         """The area with those of its targets that a mask (n,) has."""
         return self.with_targets(self.targets.keep(which))
 
-    def with_targets(self, targets: Targets) -> Area:
+    def with_targets(self, targets: Targets) -> TargetArea:
         """The area with other targets."""
         return replace(
             self,
@@ -139,7 +139,7 @@ class Choice:
 
     Parameters
     ----------
-    areas : tuple of Area
+    areas : tuple of TargetArea
         Largest first; empty when there is no target. Each becomes a targets file.
     warnings : tuple of str
         What a person should know, in sentences: why there is no target, too few geometry
@@ -154,7 +154,7 @@ class Choice:
         Polygons that bounded the targets.
     """
 
-    areas: tuple[Area, ...]
+    areas: tuple[TargetArea, ...]
     warnings: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     score: ScoreMap | None = field(default=None, repr=False)

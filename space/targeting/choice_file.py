@@ -24,7 +24,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded, read_json, write_text_atomic
 from space.predicates import is_number
-from space.targeting.choice import Area, Choice
+from space.targeting.choice import Choice, TargetArea
 
 FORMAT = "SPACEtomo targets 1"
 Take = Literal["nothing", "fixed", "all"]
@@ -47,12 +47,12 @@ class ChoiceFile:
     Parameters
     ----------
     take : Take
-    areas : tuple of Area
+    areas : tuple of TargetArea
         Targets with their scores (0 where the file gives none) and geometry points.
     """
 
     take: Take
-    areas: tuple[Area, ...]
+    areas: tuple[TargetArea, ...]
 
     @property
     def fixed_map_px(self) -> np.ndarray:
@@ -196,7 +196,7 @@ _REMEDY = "Correct it, or delete it to have targets chosen again."
 _TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
 
 
-def _area(entry: Any, map_shape: tuple[int, int], where: str) -> Area:
+def _area(entry: Any, map_shape: tuple[int, int], where: str) -> TargetArea:
     _table(entry, {"targets", "geometry_points"}, {"targets"}, where)
     targets = _entries(entry, "targets", where)
     points = _entries(entry, "geometry_points", where)
@@ -214,7 +214,7 @@ def _area(entry: Any, map_shape: tuple[int, int], where: str) -> Area:
             )
     for number, point in enumerate(points, 1):
         _table(point, {"row", "column"}, {"row", "column"}, f"{where}, geometry point {number}")
-    return Area(
+    return TargetArea(
         _positions(targets, map_shape, f"{where}, target"),
         np.array([float(target.get("score", 0)) for target in targets]),
         _positions(points, map_shape, f"{where}, geometry point"),
@@ -268,7 +268,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _area_text(area: Area) -> str:
+def _area_text(area: TargetArea) -> str:
     targets = []
     for index, (point, score, fixed) in enumerate(
         zip(area.targets_map_px, area.scores, area.fixed)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from space.targeting.arrangement import arranged
 from space.targeting.checks import as_points, warnings_about
-from space.targeting.choice import Area, Choice, Counts, Targets
+from space.targeting.choice import Choice, Counts, TargetArea, Targets
 from space.targeting.geometry_points import geometry_points
 from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.packing import choose_points
@@ -103,7 +103,7 @@ def review_targets(
     label_names: dict[str, int],
     options: TargetingOptions,
     optics: ExposureOptics,
-    areas: Sequence[Area],
+    areas: Sequence[TargetArea],
     *,
     polygons_map_px: Sequence[ArrayLike] = (),
 ) -> Choice:
@@ -113,7 +113,7 @@ def review_targets(
     ----------
     label_map, label_names, options, optics
         As for `select_targets`.
-    areas : sequence of Area
+    areas : sequence of TargetArea
         Targets, the first of each area for tracking; their scores are not looked at. An area
         without geometry points gets some.
     polygons_map_px : sequence of (k, 2) arrays, optional
@@ -166,7 +166,7 @@ def _chosen(problem: Problem, allowed: ScoreMap, fixed_map_px: np.ndarray) -> Ta
     return Targets(points, scores, fixed).keep(problem.allows(points, scores) | fixed)
 
 
-def _checked(area: Area, number: int, map_shape: tuple[int, ...]) -> Area:
+def _checked(area: TargetArea, number: int, map_shape: tuple[int, ...]) -> TargetArea:
     """An area whose points are arrays of positions on the map."""
     points = as_points(area.targets_map_px, map_shape, f"targets of area {number}")
     geometry = as_points(
@@ -175,7 +175,7 @@ def _checked(area: Area, number: int, map_shape: tuple[int, ...]) -> Area:
     return replace(area, targets_map_px=points, geometry_points_map_px=geometry)
 
 
-def _with_geometry_points(areas: Sequence[Area], problem: Problem) -> list[Area]:
+def _with_geometry_points(areas: Sequence[TargetArea], problem: Problem) -> list[TargetArea]:
     """The areas, those without geometry points with chosen ones."""
     taken = np.concatenate([area.targets_map_px for area in areas])
     return [
@@ -206,7 +206,7 @@ def _without_targets(problem: Problem) -> Choice:
     return _logged(Choice((), warnings, counts, problem.scores, rejected, problem.polygons))
 
 
-def _with_counts(areas: Sequence[Area], warnings: Sequence[str], problem: Problem) -> Choice:
+def _with_counts(areas: Sequence[TargetArea], warnings: Sequence[str], problem: Problem) -> Choice:
     """The choice with its counts, to which targets for tracking alone add no score."""
     points = np.concatenate([area.imaged.points_map_px for area in areas])
     scores = np.concatenate([area.imaged.scores for area in areas])

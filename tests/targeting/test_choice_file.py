@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
-from space.targeting import Area, Choice, Counts
+from space.targeting import Choice, Counts, TargetArea
 from space.targeting.choice_file import parse, read_choice, render, write_choice
 
 SHAPE = (400, 600)
 AREAS = (
-    Area(
+    TargetArea(
         np.array([(200.0, 300.128), (100, 50)]),
         np.array([0.51239, 0.25]),
         np.array([(10.0, 20), (30, 40), (50.5, 60)]),
         fixed=np.array([False, True]),
     ),
-    Area(np.array([(350.0, 550), (320, 400)]), np.array([0.0, 0.3]), extra_tracking=True),
+    TargetArea(np.array([(350.0, 550), (320, 400)]), np.array([0.0, 0.3]), extra_tracking=True),
 )
 CHOICE = Choice(AREAS, ("Too little room.",), Counts(targets=4, total_score=1.5), None, {"max": 2})
 

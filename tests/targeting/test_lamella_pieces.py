@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from space.errors import SpaceError
 from space.targeting import (
-    Area,
     ExposureOptics,
+    TargetArea,
     TargetingOptions,
     review_targets,
     select_targets,
@@ -108,7 +108,7 @@ def test_a_polygon_makes_a_shred_count():
 
 
 def test_a_target_that_a_person_puts_beside_the_lamella_is_told():
-    area = Area(np.array([(130.0, 430.0)]), np.zeros(1))
+    area = TargetArea(np.array([(130.0, 430.0)]), np.zeros(1))
     choice = review_targets(map_of(HOME, SHRED), NAMES, MITOS, OPTICS, [area])
     assert any("scores 0, below the threshold" in warning for warning in choice.warnings)
 
@@ -233,7 +233,7 @@ def test_classes_that_are_not_named_have_the_default_threshold():
 
 def test_the_class_that_contributes_most_to_a_field_tells_the_threshold():
     labels = map_of(("mitos", (100, 106), (100, 130)), ("vesicles", (106, 120), (100, 130)))
-    area = Area(np.array([(110.0, 115.0)]), np.zeros(1))
+    area = TargetArea(np.array([(110.0, 115.0)]), np.zeros(1))
 
     def told(**thresholds) -> bool:
         options = TargetingOptions({"mitos": 1, "vesicles": 0.8}, target_score_threshold=thresholds)

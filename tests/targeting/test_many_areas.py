@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.targeting import Area, ExposureOptics, TargetingOptions, review_targets, select_targets
+from space.targeting import (
+    ExposureOptics,
+    TargetArea,
+    TargetingOptions,
+    review_targets,
+    select_targets,
+)
 from space.targeting.apart import areas_apart
 from space.targeting.areas import split
 from space.targeting.packing import TiltFrame
@@ -265,7 +271,7 @@ def test_tracking_targets_within_the_margin_are_told():
     options = TargetingOptions(("mitos",), ())
 
     def said(*areas):
-        made = [Area(np.array(points, float), np.zeros(len(points))) for points in areas]
+        made = [TargetArea(np.array(points, float), np.zeros(len(points))) for points in areas]
         warnings = review_targets(labels, NAMES, options, optics, made).warnings
         return [warning for warning in warnings if "tracking target" in warning]
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from space.errors import SpaceError
-from space.targeting import Area, ExposureOptics, TargetingOptions, review_targets, select_targets
+from space.targeting import (
+    ExposureOptics,
+    TargetArea,
+    TargetingOptions,
+    review_targets,
+    select_targets,
+)
 from space.targeting.polygons import as_polygons, inside
 from space.targeting.scoring import class_tables, coverage, scores_at
 
@@ -235,7 +241,10 @@ def test_the_longer_side_of_the_camera_lies_where_the_camera_does(rotation, wide
 
 
 def review(*areas, **changes):
-    made = [Area(np.array(points, float).reshape(-1, 2), np.zeros(len(points))) for points in areas]
+    made = [
+        TargetArea(np.array(points, float).reshape(-1, 2), np.zeros(len(points)))
+        for points in areas
+    ]
     options = TargetingOptions(avoid_list=AVOID)
     return review_targets(THREE, LABELS, options, optics(**changes), made)
 
@@ -263,7 +272,9 @@ def test_review_names_what_is_wrong(areas, changes, said):
 
 
 def test_review_names_geometry_points_under_beams():
-    area = Area(np.array([MITO, OTHER], float), np.zeros(2), np.array([(20.0, 20), (150, 412)]))
+    area = TargetArea(
+        np.array([MITO, OTHER], float), np.zeros(2), np.array([(20.0, 20), (150, 412)])
+    )
     options = TargetingOptions(avoid_list=AVOID)
     told = review_targets(THREE, LABELS, options, optics(), [area]).warnings
     assert "Geometry point 2 lies under the beam of target 2." in told
@@ -271,7 +282,7 @@ def test_review_names_geometry_points_under_beams():
 
 
 def test_a_target_for_tracking_alone_may_score_nothing_and_does_not_count():
-    area = Area(np.array([(60, 250), MITO], float), np.zeros(2), extra_tracking=True)
+    area = TargetArea(np.array([(60, 250), MITO], float), np.zeros(2), extra_tracking=True)
     options = TargetingOptions(avoid_list=AVOID)
     choice = review_targets(THREE, LABELS, options, optics(), [area])
     assert choice.warnings == () and choice.areas[0].extra_tracking
