@@ -94,7 +94,7 @@ def judge(data: np.ndarray) -> Verdict:
     bad_share = 1.0 - finite.size / sample.size
     if bad_share >= NOT_NUMBERS_SHARE:
         useless = bad_share >= 0.5
-        return Verdict(f"{_percent(bad_share)} of its pixels are no numbers", BAD_NUMBERS, useless)
+        return Verdict(f"{_percent(bad_share)} of its pixels are not numbers", BAD_NUMBERS, useless)
     values, counts = np.unique(finite, return_counts=True)
     most = int(np.argmax(counts))
     share = counts[most] / finite.size
@@ -133,9 +133,7 @@ def judge_structure(data: np.ndarray) -> Verdict:
     spread = float(np.nanstd(means)) * side_px
     if not np.isfinite(spread) or not noise or spread > _NOISE_SPREAD * noise:
         return GOOD
-    return Verdict(
-        f"it holds noise around {np.nanmean(means):.4g} counts alone", NO_STRUCTURE, True
-    )
+    return Verdict(f"it holds only noise around {np.nanmean(means):.4g} counts", NO_STRUCTURE, True)
 
 
 def judge_pieces(pieces: Sequence[np.ndarray]) -> Verdict:

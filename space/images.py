@@ -82,7 +82,7 @@ def write_png(path: Path, array: np.ndarray, pixel_nm: float, source: str, **tex
     array = np.asarray(array)
     if array.ndim != 2 or array.dtype != np.uint8 or array.size == 0:
         raise SpaceError(
-            f"A map picture is 2-D uint8, not {array.dtype} of shape {array.shape}.", str(path)
+            f"A map picture must be 2-D uint8, not {array.dtype} of shape {array.shape}.", str(path)
         )
     if not (np.isfinite(pixel_nm) and pixel_nm > 0):
         raise SpaceError(f"The pixel size {pixel_nm!r} nm is not positive.", str(path))
@@ -159,22 +159,24 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     problem = png_problem(data)
     if problem:
         raise SpaceError(
-            f"The picture is not whole: {problem}.", str(path), "Wait for the copy, or copy it anew"
+            f"The picture is not whole: {problem}.",
+            str(path),
+            "Wait until it is copied, or copy it again",
         )
     megapixels = _megapixels(data)
     if megapixels > LARGEST_PICTURE_MPX:
         raise SpaceError(
             f"The picture has {megapixels:.0f} million pixels, more than the "
-            f"{LARGEST_PICTURE_MPX:.0f} million that are read.",
+            f"{LARGEST_PICTURE_MPX:.0f} million allowed.",
             str(path),
-            "Cut or bin it",
+            "Crop or bin it",
         )
     try:
         # The class itself, not Image.open: maps may be larger than PIL's general size limit.
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
             if image.mode not in ("L", "P", "1", "RGB", "RGBA", "LA"):
                 raise SpaceError(
-                    f"A map picture has 8 bits per pixel, this one is of kind {image.mode}.",
+                    f"A map picture must have 8 bits per pixel; this one has mode {image.mode}.",
                     str(path),
                     "Save it as 8-bit grey PNG",
                 )

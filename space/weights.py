@@ -122,7 +122,7 @@ def _refuse_other_formats(path: Path) -> None:
             "Load them where they were made and save them again with a newer PyTorch.",
         )
     raise SpaceError(
-        "This is no PyTorch checkpoint, or the start of it is damaged.",
+        "This is not a PyTorch checkpoint, or its start is damaged.",
         where,
         "Use the .pt file of an ultralytics detector or the .pth file of an nnU-Net v2 model.",
     )
@@ -156,7 +156,7 @@ def _refuse_other_archives(archive: zipfile.ZipFile, path: Path) -> None:
     found = _pickles(archive)
     if len(found) != 1:
         raise SpaceError(
-            "This is a zip archive, but no PyTorch checkpoint.",
+            "This is a zip archive, but not a PyTorch checkpoint.",
             where,
             "Use the .pt file of an ultralytics detector or the .pth file of an nnU-Net v2 model.",
         )
@@ -247,7 +247,7 @@ def refuse_untrusted(path: Path, strange: Iterable[str], models_dir: Path = MODE
     listed = _listed(strange)
     raise SpaceError(
         "These weights are refused: loading them could run any code on this machine. "
-        + (f"They ask for {listed}." if listed else "They are no plain data."),
+        + (f"They ask for {listed}." if listed else "They are not plain data."),
         str(path),
         f"If you trust who made them: {ON_WORKER.lower()}, run "
         f'spacetomo models trust "{path}". Else use other weights.',

@@ -196,11 +196,11 @@ class Detector:
             if self.device == "cpu":
                 raise
             if len(windows) > 1 and "out of memory" in str(error).lower():
-                log.warning("GPU memory is short: detection goes on window by window.")
+                log.warning("GPU memory is short: detection continues window by window.")
                 self._batch = 1
                 parts = [self._forward([window]) for window in windows]
                 return [part[0][0] for part in parts], parts[0][1]
-            log.warning("Detection on %s failed (%s): going on with the CPU.", self.device, error)
+            log.warning("Detection on %s failed (%s): continuing on the CPU.", self.device, error)
             self.device, self._batch = "cpu", 1
             self._network, _ = load_network(self.weights, "cpu")
             return run_network(self._network, windows, "cpu")

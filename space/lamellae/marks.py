@@ -7,7 +7,7 @@ person's own points may be called anything. A lamella is
   SPACEtomo writes it, or
 * a point labelled ``FL<n>`` without a note: one that a person added by hand.
 
-Whatever else carries such a label belongs to somebody else and is left alone.
+Anything else with such a label was made by somebody else and is left alone.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def _network_in(checkpoint: Any, weights: Path) -> Any:
             )
     if not isinstance(found, torch.nn.Module):
         raise SpaceError(
-            "The checkpoint holds no network (numbers alone are not enough).",
+            "The checkpoint holds only numbers, not the network.",
             str(weights),
             "Use the file best.pt that ultralytics wrote at the end of training.",
         )
@@ -198,7 +198,7 @@ def _check_task(network: Any, weights: Path) -> None:
     head = type(network.model[-1]).__name__ if hasattr(network, "model") else "none"
     if kind != "DetectionModel" or head not in _HEADS:
         raise SpaceError(
-            f"The network is no detector that is known here ({kind} with {head}).",
+            f"The network is not a known kind of detector ({kind} with {head}).",
             str(weights),
             NO_DETECTOR,
         )
@@ -207,7 +207,7 @@ def _check_task(network: Any, weights: Path) -> None:
         raise SpaceError(
             f"The network takes pictures with {channels} channels, but maps are grey.",
             str(weights),
-            "Train it on grey (1 channel) or usual (3 channels) pictures.",
+            "Train it on grey (1 channel) or RGB (3 channels) pictures.",
         )
 
 
@@ -271,9 +271,9 @@ def check_output(output: np.ndarray, classes: int, end_to_end: bool) -> None:
         )
     if not np.isfinite(output).all():
         raise SpaceError(
-            "The detection network gives numbers that are none (NaN or infinite): its weights are "
-            "damaged, its training failed, or the GPU miscalculates.",
-            do="Try it on the CPU (--gpu cpu). If it stays, use other weights.",
+            "The detection network gives values that are not numbers (NaN or infinite): its "
+            "weights are damaged, its training failed, or the GPU miscalculates.",
+            do="Try it on the CPU (--gpu cpu). If the problem persists, use other weights.",
         )
     probabilities = output[:, 4] if end_to_end else output[4:]
     low, high = float(probabilities.min()), float(probabilities.max())
@@ -285,7 +285,7 @@ def check_output(output: np.ndarray, classes: int, end_to_end: bool) -> None:
         )
     if end_to_end and not set(np.unique(output[:, 5])) <= set(range(classes)):
         raise SpaceError(
-            f"The detection network gives classes that it does not have (it has {classes}).",
+            f"The detection network gives classes beyond its own (it has {classes}).",
             do=NO_DETECTOR,
         )
 

@@ -78,7 +78,7 @@ def read_facts(path: Path) -> CheckpointFacts:
         facts.trainer and facts.configuration and content.get("network_weights")
     ):
         raise SpaceError(
-            "This is no checkpoint of nnU-Net v2.",
+            "This is not a checkpoint of nnU-Net v2.",
             str(path),
             "Copy the model's own file there.",
         )

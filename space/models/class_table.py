@@ -51,7 +51,7 @@ def read_table(path: Path) -> dict[str, Any]:
             f"{path.name} is cut off or damaged ({error}).", str(path), again
         ) from None
     if not isinstance(values, dict):
-        raise SpaceError(f"{path.name} holds {shown(values)[:40]}, no table.", str(path), again)
+        raise SpaceError(f"{path.name} holds {shown(values)[:40]}, not a table.", str(path), again)
     return values
 
 
@@ -112,7 +112,7 @@ def _entry_problem(name: str, label: object) -> str:
     if not 0 <= label <= _HIGHEST_LABEL:
         return f"{shown(name)} has the label {shown(label)}; 0 to 255 can be used."
     if not name.strip() or not is_name(name):
-        return f"{shown(name)} is no name of a class."
+        return f"{shown(name)} is not a valid class name."
     return ""
 
 
@@ -122,13 +122,13 @@ def channel_problem(dataset: Mapping[str, Any]) -> str:
     if channels is None:  # the plans count them, too
         return ""
     if not isinstance(channels, (dict, list)) or not channels:
-        return f"{DATASET} says nothing of use about channels ({shown(channels)})."
+        return f"{DATASET} does not describe the channels ({shown(channels)})."
     names = list(channels.values()) if isinstance(channels, dict) else channels
     if len(names) == 1:
         return ""
     listed = ", ".join(str(name)[:20] for name in names[:4])
     return (
-        f"It wants {len(names)} channels ({listed}), but a map has one. Use a model that was "
+        f"It needs {len(names)} channels ({listed}), but a map has one. Use a model that was "
         "trained on single grey pictures."
     )
 

@@ -90,7 +90,8 @@ def class_doubt(folder: Path, folds: Sequence[int | str], checkpoint: str) -> st
         return ""
     return (
         "the segmentation model's dataset.json gives classes other names than its weights were "
-        f"trained with ({', '.join(renamed[:6])}): if nobody renamed them, it is another model's."
+        f"trained with ({', '.join(renamed[:6])}): unless they were renamed on "
+        "purpose, it belongs to another model."
     )
 
 
@@ -119,12 +120,12 @@ def _misfit(fold: str, facts: CheckpointFacts, dataset: Mapping[str, Any]) -> st
             return other
     if facts.classes is not None and facts.classes != len(own):
         return (
-            f"The weights of {fold} tell {facts.classes} classes apart, but dataset.json names "
+            f"The weights of {fold} distinguish {facts.classes} classes, but dataset.json names "
             f"{len(own)}. Put the dataset.json of this model there."
         )
     if facts.channels not in (None, 1):
         return (
-            f"The weights of {fold} want {facts.channels} channels, but a map has one. Use a "
+            f"The weights of {fold} need {facts.channels} channels, but a map has one. Use a "
             "model that was trained on single grey pictures."
         )
     return ""

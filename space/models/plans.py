@@ -84,7 +84,7 @@ def plan_problems(plans: Mapping[str, Any], configuration: str) -> list[str]:
     """
     known = plans.get("configurations")
     if not isinstance(known, dict) or not known:
-        return ["plans.json holds no configurations, so it is none of nnU-Net's."]
+        return ["plans.json holds no configurations, so it was not written by nnU-Net."]
     if configuration not in known:
         return [
             f"plans.json has no configuration {shown(configuration)}, only "
@@ -175,7 +175,9 @@ def _picture_problems(plans: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             problems.append(f"plans.json lacks the intensities that {schemes[0]} needs.")
     order = plans.get("transpose_forward", [0, 1, 2])
     if not isinstance(order, list) or [n for n in order if n != 0] not in ([1, 2], [2, 1]):
-        problems.append(f"plans.json orders axes as {shown(order)}, which no picture has.")
+        problems.append(
+            f"plans.json gives the axis order {shown(order)}, which does not fit pictures."
+        )
     return problems
 
 
@@ -202,9 +204,9 @@ def _network_problems(settings: Mapping[str, Any]) -> list[str]:
 
 def _refused(name: object) -> str:
     return (
-        f"plans.json names {shown(name)} as part of the network, which is refused: it is none "
-        "of torch.nn or dynamic_network_architectures, and could run anything. Use plans.json as "
-        "nnU-Net wrote it."
+        f"plans.json names {shown(name)} as part of the network, which is refused: it is "
+        "not from torch.nn or dynamic_network_architectures, and could run anything. Use "
+        "plans.json as nnU-Net wrote it."
     )
 
 

@@ -160,12 +160,12 @@ def _refuse_other_classes(settings: Any) -> None:
     for name in (parts.get(key) for key in settings.network_arch_init_kwargs_req_import):
         if name is not None and not _is_part(pydoc.locate(name), Module):
             raise SpaceError(
-                f"{name} in plans.json is no part of a network that is known here.",
+                f"{name} in plans.json is not a known part of a network.",
                 do="Use plans.json as nnU-Net wrote it, and the nnunetv2 that the model needs.",
             )
     whole = pydoc.locate(settings.network_arch_class_name)
     if whole is not None and not _is_part(whole, Module):  # nnU-Net looks elsewhere for None
-        raise SpaceError(f"{settings.network_arch_class_name} in plans.json is no network.")
+        raise SpaceError(f"{settings.network_arch_class_name} in plans.json is not a network.")
 
 
 def _is_part(found: object, kind: type) -> bool:

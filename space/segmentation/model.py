@@ -149,7 +149,7 @@ class Segmenter:
         """
         image = np.asarray(image)
         if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:
-            raise SpaceError(f"A map is 2-D uint8, not {image.dtype} of shape {image.shape}.")
+            raise SpaceError(f"A map must be 2-D uint8, not {image.dtype} of shape {image.shape}.")
         plan = self._plan
         while True:
             problem: BaseException

@@ -142,5 +142,5 @@ def test_real_network_runs_without_torchvision(tmp_path, monkeypatch):
 def test_broken_weights_are_told(tmp_path):
     path = tmp_path / "weights.pt"
     path.write_bytes(b"no network")
-    with pytest.raises(SpaceError, match="no PyTorch checkpoint"):
+    with pytest.raises(SpaceError, match="not a PyTorch checkpoint"):
         Detector(path)

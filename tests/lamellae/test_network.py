@@ -257,7 +257,7 @@ CHANGES = {
     "a long name": (named(["good", "b" * 61]), "class 1 cannot be used"),
     "a name on two lines": (named(["go\nod", "bad"]), "class 0 cannot be used"),
     "an empty name": (named(["", "bad"]), "class 0 cannot be used"),
-    "numbers alone": (lambda c: c.update(model=None, ema=None), "holds no network"),
+    "numbers alone": (lambda c: c.update(model=None, ema=None), "not the network"),
 }
 
 
@@ -328,8 +328,8 @@ def test_probabilities_are_checked_and_not_clipped(end_to_end, value, told):
         (output(1, True)[:, :5], True, r"where \(7, 6\)"),
         (output()[:, :0], False, "is expected"),
         (output(1, True) + 5, True, "probabilities"),
-        (np.tile([[0, 0, 1, 1, 0.5, 2]], (7, 1)), True, "classes that it does not have"),
-        (np.tile([[0, 0, 1, 1, 0.5, 0.5]], (7, 1)), True, "classes that it does not have"),
+        (np.tile([[0, 0, 1, 1, 0.5, 2]], (7, 1)), True, "classes beyond its own"),
+        (np.tile([[0, 0, 1, 1, 0.5, 0.5]], (7, 1)), True, "classes beyond its own"),
     ],
 )
 def test_an_output_of_another_kind_is_told(found, end_to_end, told):

@@ -218,12 +218,12 @@ def test_damaged_files_are_told(model, name, kind):
         ({"labels": {"background": 0, "a": 300}}, "0 to 255"),
         ({"labels": {"background": 0, "a": 0}}, "share a label"),
         ({"labels": {"white": 1, "black": 2}}, "background"),
-        ({"labels": {"background": 0, " ": 1}}, "no name of a class"),
-        ({"labels": {"background": 0, "a\n": 1}}, "no name of a class"),
-        ({"labels": {"background": 0, "a" * 5000: 1}}, "no name of a class"),
+        ({"labels": {"background": 0, " ": 1}}, "not a valid class name"),
+        ({"labels": {"background": 0, "a\n": 1}}, "not a valid class name"),
+        ({"labels": {"background": 0, "a" * 5000: 1}}, "not a valid class name"),
         ({"channel_names": {"0": "R", "1": "G", "2": "B"}}, "3 channels (R, G, B)"),
-        ({"channel_names": {}}, "nothing of use about channels"),
-        ({"channel_names": 1}, "nothing of use about channels"),
+        ({"channel_names": {}}, "does not describe the channels"),
+        ({"channel_names": 1}, "does not describe the channels"),
         # The class table of another data set.
         ({"labels": {"background": 0, "black": 1, "white": 2, "mitos": 3}}, "another model"),
         ({"labels": {**LABELS, "ice": 4}}, "5 classes, the weights 4"),
@@ -373,17 +373,17 @@ def test_a_cut_checkpoint_is_told(model):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        ([1, 2], "no checkpoint of nnU-Net v2"),
-        ({}, "no checkpoint of nnU-Net v2"),
-        ({"network_weights": 3}, "no checkpoint of nnU-Net v2"),
-        (checkpoint_content(init_args=7), "no checkpoint of nnU-Net v2"),
-        (checkpoint_content(trainer_name=b"\x00"), "no checkpoint of nnU-Net v2"),
+        ([1, 2], "not a checkpoint of nnU-Net v2"),
+        ({}, "not a checkpoint of nnU-Net v2"),
+        ({"network_weights": 3}, "not a checkpoint of nnU-Net v2"),
+        (checkpoint_content(init_args=7), "not a checkpoint of nnU-Net v2"),
+        (checkpoint_content(trainer_name=b"\x00"), "not a checkpoint of nnU-Net v2"),
         (
             checkpoint_content(
                 init_args={"configuration": "2d"},
                 network_weights={"decoder.seg_layers.0.weight": Numbers(9, 8, 1, 1)},
             ),
-            "9 classes apart, but dataset.json names 4",
+            "distinguish 9 classes, but dataset.json names 4",
         ),
         (
             checkpoint_content(network_weights={"stem.weight": Numbers(4, 3, 3, 3)}),
@@ -447,6 +447,6 @@ def test_all_problems_are_told_at_once(tmp_path):
     change_2d(model, patch_size=[1, 2, 3])
     shutil.copy(model / "dataset.json", model / "fold_0" / FINAL)
     problems = told(model, (0, 4))
-    words = ("2 channels", "fold_4", "no PyTorch checkpoint", "3 dimensions")
+    words = ("2 channels", "fold_4", "not a PyTorch checkpoint", "3 dimensions")
     assert [any(word in text for text in problems) for word in words] == [True] * 4
     assert len(problems) == 4 and all(str(model) in text for text in problems)

@@ -305,5 +305,5 @@ def test_a_name_in_plans_that_is_no_part_of_a_network_is_told(tiny, tmp_path, na
     plans = json.loads((copy / "plans.json").read_text(encoding="utf-8"))
     plans["configurations"]["2d"]["architecture"]["arch_kwargs"]["nonlin"] = name
     (copy / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
-    with pytest.raises(SpaceError, match="no part of a network"):
+    with pytest.raises(SpaceError, match="not a known part of a network"):
         Segmenter(copy)
