@@ -1,6 +1,6 @@
 """Speed and memory of the simulated microscope, as CPU seconds of one process.
 
-Painting a lamella is what its first picture costs beyond the later ones; it is told apart.
+Painting a lamella is what its first picture costs beyond the later ones; it is listed apart.
 Memory is what Python and numpy hold at most during each part, as `tracemalloc` counts it (on all
 systems alike, without the interpreter and its libraries, some 150 MB); that part runs once
 more for it, because counting takes time. Run it with one thread, for example OMP_NUM_THREADS=1.

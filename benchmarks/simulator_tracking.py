@@ -63,7 +63,7 @@ class Shot:
     recorded_nm, predicted_nm, aligned_nm : float
         Distances from the target's place (see above).
     defocus_error_um : float
-        What Ctfplotter said, less the truth; NaN where it gave up.
+        What Ctfplotter reported, less the truth; NaN where it gave up.
     """
 
     target: int

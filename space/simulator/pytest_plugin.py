@@ -79,8 +79,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini options."""
-    for name, words in INI_OPTIONS.items():
-        parser.addini(name, words, default="")
+    for name, description in INI_OPTIONS.items():
+        parser.addini(name, description, default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:

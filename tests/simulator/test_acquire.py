@@ -29,7 +29,7 @@ def start(simulation, primary=NOTE, after="", body=POINTS, end=""):
     return simulation.run(HEAD + body + end + "\nsem.StartNavAcquireAtEnd()\n")
 
 
-def said(simulation, start_text):
+def logged(simulation, start_text):
     return [line for line in simulation.log if line.startswith(start_text)]
 
 
@@ -45,15 +45,15 @@ def simulation(make_simulation):
 def test_items_in_order_then_turned_off(simulation):
     after = "sem.Echo(f'left {sem.ReportNumNavAcquire()[0]:.0f}')"
     assert start(simulation, after=after).ok
-    assert said(simulation, "item") == ["item 1 at 10", "item 2 at 20", "item 3 at 30"]
-    assert said(simulation, "left") == ["left 2", "left 1", "left 0"]
+    assert logged(simulation, "item") == ["item 1 at 10", "item 2 at 20", "item 3 at 30"]
+    assert logged(simulation, "left") == ["left 2", "left 1", "left 0"]
     assert flags(simulation) == [False] * 3
     assert not simulation.session.acquire.acquiring
 
 
 def test_nothing_starts_after_an_error_or_without_items(simulation):
     assert not start(simulation, end="sem.SetBinning('V', 3)\n").ok
-    assert said(simulation, "item") == []
+    assert logged(simulation, "item") == []
     assert not start(
         simulation,
         body="sem.OpenNavigator() if not sem.ReportIfNavOpen() else 0\n"
@@ -65,7 +65,7 @@ def test_starts_after_exit(simulation):
     simulation.scripts[2] = Script("Primary", HEAD + NOTE)
     simulation.acquire_params(primary=2)
     assert simulation.run(HEAD + POINTS + "sem.StartNavAcquireAtEnd()\nsem.Exit()\n").ok
-    assert len(said(simulation, "item")) == 3
+    assert len(logged(simulation, "item")) == 3
 
 
 def test_error_ends_and_leaves_acquire_on(simulation):
@@ -98,7 +98,7 @@ def test_skip_and_end(simulation):
 def test_item_outside_the_stage_is_skipped(simulation):
     body = POINTS + "sem.SetItemAcquire(int(sem.AddStagePosAsNavPoint(2000, 0, 0)), 1)\n"
     assert start(simulation, body=body).ok
-    assert len(said(simulation, "item")) == 3
+    assert len(logged(simulation, "item")) == 3
     assert flags(simulation) == [False] * 4
 
 
@@ -108,29 +108,29 @@ if sem.ReportNumTableItems() < 4:
     sem.SetItemAcquire(int(sem.AddStagePosAsNavPoint(40, 0, 0)), 1)
 """
     assert start(simulation, after=after).ok
-    assert said(simulation, "item")[-1] == "item 4 at 40"
+    assert logged(simulation, "item")[-1] == "item 4 at 40"
 
 
 def test_script_after_the_acquisition(simulation):
     simulation.scripts[7] = Script("End", HEAD + "sem.Echo('end script')")
     assert start(simulation, end="sem.RunScriptAfterNavAcquire(7)\n").ok
-    assert said(simulation, "end script") == ["end script"]
+    assert logged(simulation, "end script") == ["end script"]
     assert start(simulation, body="for i in (1, 2, 3): sem.SetItemAcquire(i, 1)\n").ok
-    assert said(simulation, "end script") == ["end script"]
+    assert logged(simulation, "end script") == ["end script"]
 
 
 def test_parameters_from_the_script(simulation):
     simulation.scripts[5] = Script("Other", HEAD + "sem.Echo('other')")
     end = "sem.NavAcqAtEndUseParams('F')\nsem.SetNavAcqAtEndParams('prim', 2, 'scrp-p', 5)\n"
     assert start(simulation, end=end).ok
-    assert len(said(simulation, "other")) == 3 and said(simulation, "item") == []
+    assert len(logged(simulation, "other")) == 3 and logged(simulation, "item") == []
 
 
 def test_valves_are_opened_between_steps(simulation):
     primary = NOTE + "sem.Echo(f'valve {sem.ReportColumnOrGunValve()}')\n"
     primary += "sem.SetColumnOrGunValve(0)\n"
     assert start(simulation, primary).ok
-    assert said(simulation, "valve") == ["valve 1.0"] * 3
+    assert logged(simulation, "valve") == ["valve 1.0"] * 3
 
 
 # --- what scripts see -------------------------------------------------------------------------
@@ -145,7 +145,7 @@ sem.Echo(f"seen {acquiring:.0f} {state:.0f} {sem.GetVariable('navAcqIndex'):.0f}
 """
     check = "assert sem.ReportIfNavAcquiring() == (0.0, 0.0)\n"
     assert start(simulation, primary, end=check).ok
-    assert said(simulation, "seen") == ["seen 1 7 1 3", "seen 1 7 2 2", "seen 1 7 3 1"]
+    assert logged(simulation, "seen") == ["seen 1 7 1 3", "seen 1 7 2 2", "seen 1 7 3 1"]
     assert simulation.run(HEAD + check).ok
     assert simulation.run(
         HEAD + "sem.CloseNavigator()\nassert sem.ReportNumNavAcquire() == (-1, -1)"
@@ -172,7 +172,7 @@ def test_what_is_refused_else(simulation, call):
 def test_items_before_the_present_one_can_be_deleted(simulation):
     primary = NOTE + "if sem.ReportStageXYZ()[0] > 15: sem.DeleteNavigatorItem(1)\n"
     assert start(simulation, primary).ok
-    assert said(simulation, "item") == ["item 1 at 10", "item 2 at 20", "item 2 at 30"]
+    assert logged(simulation, "item") == ["item 1 at 10", "item 2 at 20", "item 2 at 30"]
     assert flags(simulation) == [False]
 
 
@@ -184,7 +184,7 @@ def test_items_before_the_present_one_can_be_deleted(simulation):
 def test_the_present_item_can_be_deleted(simulation, x, seen):
     primary = NOTE + f"if sem.ReportStageXYZ()[0] == {x}: sem.DeleteNavigatorItem(0)\n"
     assert start(simulation, primary).ok
-    assert said(simulation, "item") == seen and flags(simulation) == [False] * 2
+    assert logged(simulation, "item") == seen and flags(simulation) == [False] * 2
 
 
 def test_items_without_a_number_can_be_deleted_too(simulation):
@@ -194,13 +194,13 @@ def test_items_without_a_number_can_be_deleted_too(simulation):
     simulation.scripts[2] = Script("Primary", HEAD + NOTE + "sem.DeleteNavigatorItem(1)\n")
     simulation.acquire_params(primary=2)
     assert simulation.run_acquire().ok and flags(simulation) == []
-    assert len(said(simulation, "item")) == 3
+    assert len(logged(simulation, "item")) == 3
 
 
 @pytest.mark.parametrize("first", ["", "sem.SaveNavigator('a.nav')\n"])
 def test_closing_the_navigator_ends_it(simulation, first):
     result = start(simulation, first + NOTE + "sem.CloseNavigator()\n")
-    assert result.ok and len(said(simulation, "item")) == 1
+    assert result.ok and len(logged(simulation, "item")) == 1
 
 
 def test_items_added_after_one_was_deleted_can_be_set_to_acquire(simulation):
@@ -213,12 +213,12 @@ if sem.ReportStageXYZ()[0] == 20:
 """
     )
     assert start(simulation, primary).ok
-    assert said(simulation, "item")[-1] == "item 3 at 40"
+    assert logged(simulation, "item")[-1] == "item 3 at 40"
 
 
 def test_other_registrations_are_left_alone(simulation):
     assert start(simulation, end="sem.ChangeItemRegistration(2, 2)\n").ok
-    assert len(said(simulation, "item")) == 2 and flags(simulation) == [False, True, False]
+    assert len(logged(simulation, "item")) == 2 and flags(simulation) == [False, True, False]
 
 
 # --- how it ends ------------------------------------------------------------------------------
@@ -230,9 +230,9 @@ def test_end_by_a_script(simulation, option, popup, end_script):
     primary = NOTE + f"sem.EndAcquireAtItems({option})\n"
     after = "sem.Echo('after')"
     assert start(simulation, primary, after, end="sem.RunScriptAfterNavAcquire(7)\n").ok
-    assert said(simulation, "after") == ["after"] and flags(simulation) == [False, True, True]
+    assert logged(simulation, "after") == ["after"] and flags(simulation) == [False, True, True]
     dialogs = [d for d in simulation.session.dialogs if d.kind == "message"]
-    assert len(dialogs) == popup and len(said(simulation, "end script")) == end_script
+    assert len(dialogs) == popup and len(logged(simulation, "end script")) == end_script
 
 
 def test_last_script_after_an_acquisition_that_the_user_started(simulation):
@@ -240,15 +240,15 @@ def test_last_script_after_an_acquisition_that_the_user_started(simulation):
     simulation.scripts[2] = Script("Primary", HEAD + NOTE)
     simulation.acquire_params(primary=2)
     assert simulation.run(HEAD + POINTS + "sem.RunScriptAfterNavAcquire(-1)\n").ok
-    assert said(simulation, "item") == []
+    assert logged(simulation, "item") == []
     assert simulation.run_acquire().ok
-    assert len(said(simulation, "item")) == 3 and said(simulation, "last script")
+    assert len(logged(simulation, "item")) == 3 and logged(simulation, "last script")
 
 
 def test_no_script_after_an_acquisition_that_failed(simulation):
     simulation.scripts[9] = Script("Last", HEAD + "sem.Echo('last script')")
     assert not start(simulation, "1 / 0", end="sem.RunScriptAfterNavAcquire(9)\n").ok
-    assert said(simulation, "last script") == []
+    assert logged(simulation, "last script") == []
 
 
 def test_an_acquisition_can_ask_for_the_next(simulation):
@@ -259,7 +259,7 @@ def test_an_acquisition_can_ask_for_the_next(simulation):
         "    sem.StartNavAcquireAtEnd()\n",
     )
     assert start(simulation, end="sem.RunScriptAfterNavAcquire(9)\n").ok
-    assert said(simulation, "item")[-1] == "item 4 at 40"
+    assert logged(simulation, "item")[-1] == "item 4 at 40"
 
 
 def test_stop_by_the_user_ends_it_and_leaves_acquire_on(make_simulation):
@@ -270,7 +270,7 @@ def test_stop_by_the_user_ends_it_and_leaves_acquire_on(make_simulation):
     primary = NOTE + "if sem.ReportNavItem()[0] == 2: sem.YesNoBox('x')\n"
     result = start(simulation, primary)
     assert result.stopped and not simulation.session.acquire.acquiring
-    assert len(said(simulation, "item")) == 2 and flags(simulation) == [False, True, True]
+    assert len(logged(simulation, "item")) == 2 and flags(simulation) == [False, True, True]
 
 
 def test_stop_between_scripts_ends_it_too(make_simulation):
@@ -358,7 +358,7 @@ def test_a_file_is_opened_for_the_item_that_asks_for_it(simulation):
     )
     simulation.acquire_params(primary=2)
     assert simulation.run_acquire().ok
-    assert said(simulation, "file") == ["file -1", "file 1", "file 1"]
+    assert logged(simulation, "file") == ["file -1", "file 1", "file 1"]
     assert "FileToOpen" not in navigator.item(2).values
 
 
@@ -379,7 +379,7 @@ def steps_done(simulation, **schedule):
     simulation.acquire_params(primary=2, steps=(Step("script", 4, **schedule),))
     assert simulation.run(HEAD + GROUPS).ok
     assert simulation.run_acquire().ok
-    return [int(line.split()[1]) for line in said(simulation, "step")]
+    return [int(line.split()[1]) for line in logged(simulation, "step")]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_order_of_the_steps(simulation):
     assert simulation.run(HEAD + POINTS).ok
     assert simulation.run_acquire().ok
     order = ["do extra", "do before", "do primary", "do after", "do late"]
-    assert said(simulation, "do ") == order * 3
+    assert logged(simulation, "do ") == order * 3
 
 
 def test_steps_call_the_commands_of_the_same_name(simulation):
@@ -442,7 +442,7 @@ def test_a_step_that_fails_ends_it_unless_allowed(simulation):
     ):
         simulation.acquire_params(primary=2, steps=(Step(action),), go_on_after_failure=go_on)
         assert run_acquire(simulation.session, commands).ok is ok
-    assert said(simulation, "item") == [] and flags(simulation) == [True] * 3
+    assert logged(simulation, "item") == [] and flags(simulation) == [True] * 3
 
 
 def test_skip_in_a_script_before_leaves_the_item_for_later(simulation):
@@ -453,8 +453,8 @@ def test_skip_in_a_script_before_leaves_the_item_for_later(simulation):
     simulation.scripts[4] = Script("After", HEAD + "sem.Echo('after')")
     simulation.acquire_params(primary=2, before=3, after=4)
     assert simulation.run(HEAD + POINTS).ok and simulation.run_acquire().ok
-    assert said(simulation, "item") == ["item 1 at 10", "item 3 at 30"]
-    assert len(said(simulation, "after")) == 2 and flags(simulation) == [False, True, False]
+    assert logged(simulation, "item") == ["item 1 at 10", "item 3 at 30"]
+    assert len(logged(simulation, "after")) == 2 and flags(simulation) == [False, True, False]
 
 
 def test_groups_can_be_skipped(simulation):
@@ -463,7 +463,7 @@ def test_groups_can_be_skipped(simulation):
     )
     simulation.acquire_params(primary=2)
     assert simulation.run(HEAD + GROUPS).ok and simulation.run_acquire().ok
-    assert [line.split()[1] for line in said(simulation, "item")] == ["1", "4", "5", "6"]
+    assert [line.split()[1] for line in logged(simulation, "item")] == ["1", "4", "5", "6"]
     assert flags(simulation) == [False, True, True, False, False, False]
     assert simulation.run_acquire().ok  # only that acquisition skipped them
     assert flags(simulation) == [False] * 6
@@ -525,7 +525,7 @@ def test_prepared_parameters_hold_for_one_acquisition(simulation):
     end = "sem.NavAcqAtEndUseParams('M')\n"
     end += "sem.SetNavAcqAtEndParams('primary', 2, 'scrp-prim', 5, 'scrp-b', 5, 'scrp-a', 5)\n"
     assert start(simulation, end=end).ok
-    assert len(said(simulation, "other")) == 9
+    assert len(logged(simulation, "other")) == 9
     assert start(simulation, body="for i in (1, 2, 3): sem.SetItemAcquire(i, 1)\n").ok
-    assert len(said(simulation, "item")) == 3
+    assert len(logged(simulation, "item")) == 3
     assert simulation.session.acquire.params["M"].action == 1

@@ -18,7 +18,7 @@ def without(tmp_path, **missing) -> Scope:
 
 
 @pytest.mark.parametrize(
-    ("missing", "call", "told"),
+    ("missing", "call", "message"),
     [
         ({"valves": False}, ("SetColumnOrGunValve", 1), "valves"),
         ({"valves": False}, ("ReportColumnOrGunValve",), "valves"),
@@ -32,8 +32,8 @@ def without(tmp_path, **missing) -> Scope:
         ({"eucentricity": ("rough", "fine")}, ("Eucentricity", -1), "focus routine"),
     ],
 )
-def test_a_command_for_what_is_not_there_is_refused(tmp_path, missing, call, told):
-    with pytest.raises(SEMerror, match=told):
+def test_a_command_for_what_is_not_there_is_refused(tmp_path, missing, call, message):
+    with pytest.raises(SEMerror, match=message):
         without(tmp_path, **missing)(*call)
 
 
@@ -52,10 +52,10 @@ def test_a_grid_without_a_name_is_told_by_its_status_alone(tmp_path):
     assert without(tmp_path, autoloader_names=False)("ReportSlotStatus", 1) == 1.0
 
 
-@pytest.mark.parametrize(("slots", "told"), [(0, 0.0), (12, 1.0)])
-def test_whether_there_is_an_autoloader_is_a_property(tmp_path, slots, told):
+@pytest.mark.parametrize(("slots", "reported"), [(0, 0.0), (12, 1.0)])
+def test_whether_there_is_an_autoloader_is_a_property(tmp_path, slots, reported):
     scope = Scope(replace(KRIOS, autoloader_slots=slots), tmp_path)
-    assert scope("ReportProperty", "ScopeHasAutoloader") == told
+    assert scope("ReportProperty", "ScopeHasAutoloader") == reported
 
 
 def test_a_stage_refuses_angles_that_it_does_not_reach(tmp_path):

@@ -103,7 +103,7 @@ def test_instruments_can_be_kept():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("cs_mm = 2.7", "Cs_mm = 2.7", r"mine\.toml: cs_mm: is missing\. Add it: a number"),
         ("cs_mm = 2.7", "cs_mm = 2.7\ncolour = 3", r"mine\.toml: colour: is not a known key\. Del"),
@@ -136,8 +136,8 @@ def test_instruments_can_be_kept():
         ("cs_mm = 2.7", "cs_mm = ", r"mine\.toml: is not a TOML file: .*Correct that line"),
     ],
 )  # fmt: skip
-def test_errors_name_the_file_the_key_and_what_to_do(load, old, new, told):
-    with pytest.raises(InstrumentError, match=told):
+def test_errors_name_the_file_the_key_and_what_to_do(load, old, new, message):
+    with pytest.raises(InstrumentError, match=message):
         load(old, new)
 
 

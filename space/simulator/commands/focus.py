@@ -187,8 +187,8 @@ def eucentricity(session: Session, mode: int | None = None, unused: int | None =
     mode = 2 if mode is None else mode
     if mode == 0:
         raise SEMerror("Eucentricity needs at least one of its modes")
-    asked = {"focus": mode < 0, "rough": mode > 0 and mode & 1, "fine": mode > 0 and mode & 2}
-    for routine, wanted in asked.items():
+    chosen = {"focus": mode < 0, "rough": mode > 0 and mode & 1, "fine": mode > 0 and mode & 2}
+    for routine, wanted in chosen.items():
         if wanted and routine not in session.instrument.controls.eucentricity:
             raise SEMerror(f"Eucentricity by the {routine} routine is not possible here")
     if math.hypot(*session.scope.specimen_shift_um()) > SMALL_SHIFT_UM:
@@ -196,16 +196,16 @@ def eucentricity(session: Session, mode: int | None = None, unused: int | None =
     session.rough_eucentricity_failed = False
     limit_um, session.measured.rough_limit_um = session.measured.rough_limit_um, None
     if mode < 0:
-        _tell(session, _height_by_focus(session))
+        _log_height(session, _height_by_focus(session))
         return
     if mode & 1:
         outcome = routines.rough(session, limit_um)
-        _tell(session, outcome)
+        _log_height(session, outcome)
         session.rough_eucentricity_failed = outcome.beyond_limit
         if outcome.z_um is None:
             return
     if mode & 2:
-        _tell(session, routines.fine(session))
+        _log_height(session, routines.fine(session))
 
 
 def _height_by_focus(session: Session) -> routines.Outcome:
@@ -223,7 +223,7 @@ def _height_by_focus(session: Session) -> routines.Outcome:
     return routines.Outcome(z_um - height_um)
 
 
-def _tell(session: Session, outcome: routines.Outcome) -> None:
+def _log_height(session: Session, outcome: routines.Outcome) -> None:
     if outcome.z_um is not None:
         session.write_log(f"Eucentricity: Z is {outcome.z_um:.2f} um now")
     elif outcome.beyond_limit:

@@ -107,7 +107,7 @@ def copy_low_dose_area(session: Session, letter: str, other: str) -> None:
 
 
 def follow(session: Session) -> None:
-    """Tell the area of a change in its conditions, if that was asked for."""
+    """Store a change of conditions in the area, if that was asked for."""
     scope = session.scope
     if scope.area and scope.area in session.following_areas:
         scope.store_present(scope.area)
@@ -116,7 +116,7 @@ def follow(session: Session) -> None:
 def go_to_imaging_state(session: Session, name: str) -> float:
     """0 done, 1 unknown name, 2 ambiguous, 3 number out of range; does not raise.
 
-    A text of digits is a number only if no name is or begins with it.
+    A string of digits is a number only if no name is or begins with it.
     """
     found, code = _state(session.scope.states, name)
     if code:
