@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from space import jobs, steps
 from space import settings as settings_module
-from space import steps
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
-from space.jobs import TASKS, needs
 from space.microscope import (
     check_program,
     failure_text,
@@ -220,8 +219,8 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
     problems += settings_module.check(parsed, config)
     problems += own_packages_missing()
     if project is not None and not parsed.settings.external_map_dir:
-        tasks = ("detect",) if parsed.settings.automation_level in (FIND, COLLECT) else TASKS
-        problems += needs.missing_here(config, project, tasks)
+        tasks = ("detect",) if parsed.settings.automation_level in (FIND, COLLECT) else jobs.TASKS
+        problems += jobs.missing_here(config, project, tasks)
     problems = list(dict.fromkeys(problems))
     if problems or config is None:
         count = f"{len(problems)} things are wrong" if len(problems) > 1 else "One thing is wrong"

@@ -8,6 +8,7 @@ from space.jobs.claims import Claim
 from space.jobs.folder import JobFolder
 from space.jobs.launch import ensure_worker
 from space.jobs.machine import JobStatus
+from space.jobs.map_watch import MAP_PATTERN
 from space.jobs.marks import ModelMarks, model_files
 from space.jobs.needs import missing_here
 from space.jobs.presence import Patience
@@ -17,6 +18,7 @@ from space.jobs.results import result_path
 from space.jobs.workers import Worker, pid_alive
 
 __all__ = [
+    "MAP_PATTERN",
     "QUEUE_NAME",
     "RUNS_NAME",
     "TASKS",

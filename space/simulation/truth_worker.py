@@ -12,10 +12,11 @@ from unittest import mock
 
 import numpy as np
 
+from space import jobs
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
-from space.jobs import Claim, JobFolder, Worker, launch, needs, result_path
+from space.jobs import Claim, JobFolder, Worker, result_path
 
 if TYPE_CHECKING:
     from space.simulator import Simulation
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TruthWorker:
-    """A worker for `space.jobs.launch.ensure_worker`: does every waiting job at once.
+    """A worker for `space.jobs.ensure_worker`: does every waiting job at once.
 
     It works in this process, and needs no models.
 
@@ -58,8 +59,8 @@ class TruthWorker:
     def instead_of_models(self) -> Iterator[None]:
         """Let it answer all jobs of this process, which then need no models."""
         with (
-            mock.patch.object(launch, "ensure_worker", self),
-            mock.patch.object(needs, "missing_here", nothing_missing),
+            mock.patch.object(jobs, "ensure_worker", self),
+            mock.patch.object(jobs, "missing_here", nothing_missing),
         ):
             yield
 
@@ -155,7 +156,7 @@ class TruthWorker:
 
 
 def nothing_missing(*asked: object) -> list[str]:
-    """Stand in for `space.jobs.needs.missing_here`: the truth needs no models."""
+    """Stand in for `space.jobs.missing_here`: the truth needs no models."""
     return []
 
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from space import jobs
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
 from space.images import read_png
-from space.jobs import JobFolder, ModelMarks, QueueLockedError, launch
+from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
 from space.steps.session import GridSession
@@ -49,7 +50,7 @@ class WorkerWatch:
         now = time.monotonic()
         if self.session.own_inference and now - self.checked_s >= _CHECK_WORKERS_EVERY_S:
             self.checked_s = now
-            launch.ensure_worker(self.folder, self.session.space_dir)
+            jobs.ensure_worker(self.folder, self.session.space_dir)
 
 
 def job_folder(session: GridSession) -> JobFolder:
@@ -163,7 +164,7 @@ def submit_segmentation(session: GridSession, picture: Path, again: bool = False
         return
     log.info("%s is queued for segmentation.", picture.name)
     if session.own_inference:
-        launch.ensure_worker(folder, session.space_dir)
+        jobs.ensure_worker(folder, session.space_dir)
 
 
 def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:

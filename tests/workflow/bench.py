@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from space import plots
-from space.jobs import launch, needs
+from space import jobs, plots
 from space.simulation import Bench, TruthWorker, nothing_missing
 from space.simulator.specimen import Grid
 
@@ -30,8 +29,8 @@ def make_bench(
 
 def let_truth_answer(monkeypatch, worker: TruthWorker) -> None:
     """Put the truth in place of the models."""
-    monkeypatch.setattr(launch, "ensure_worker", worker)
-    monkeypatch.setattr(needs, "missing_here", nothing_missing)
+    monkeypatch.setattr(jobs, "ensure_worker", worker)
+    monkeypatch.setattr(jobs, "missing_here", nothing_missing)
 
 
 def without_lamella_pictures(monkeypatch) -> None:

@@ -12,8 +12,7 @@ import pytest
 
 from space import pacetomo
 from space.errors import SpaceError
-from space.jobs import JobFolder
-from space.jobs.map_watch import MAP_PATTERN
+from space.jobs import MAP_PATTERN, JobFolder
 from space.simulation import Bench
 from space.simulator import Policy
 from space.steps import identity

@@ -10,9 +10,9 @@ import mrcfile
 import numpy as np
 from PIL import Image
 
-from space import pacetomo, plots
+from space import jobs, pacetomo, plots
 from space.images import read_png, write_png
-from space.jobs import JobFolder, launch
+from space.jobs import JobFolder
 from space.simulation import script_text
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
@@ -278,7 +278,7 @@ def test_inference_in_a_shared_folder_is_left_to_a_monitor(bench, tmp_path, monk
     def forbidden(*_):
         raise AssertionError("a worker was started although a monitor is there")
 
-    monkeypatch.setattr(launch, "ensure_worker", forbidden)
+    monkeypatch.setattr(jobs, "ensure_worker", forbidden)
     done = threading.Event()
 
     def monitor():
