@@ -103,7 +103,7 @@ def _begin(settings: Settings) -> Path:
     forget_warnings()
     scope.centre_image_shift_on_tilt_axis()
     steps.check_autoloader(settings)
-    directory = _session_directory()
+    directory = _choose_directory()
     map_dir = _map_dir(settings, directory)
     own_id = steps.ensure_session_id(directory)
     settings_module.save(settings, directory)
@@ -156,7 +156,7 @@ def _run_grids(settings: Settings, config: Config, directory: Path) -> list[str]
 
 
 def _grid_session(settings: Settings, config: Config, directory: Path, grid: str) -> GridSession:
-    """Return the session of a grid, with the name that its files have in the map folder."""
+    """Return the session of a grid; its files get a name in the map folder if they have none."""
     map_dir = _map_dir(settings, directory)
     root = steps.reserve_grid_name(map_dir, directory, grid, steps.ensure_session_id(directory))
     return GridSession(settings, config, directory, map_dir, grid, root)
@@ -176,12 +176,12 @@ def _report_doubts(settings: Settings, config: Config) -> None:
             log.warning("Caution: %s", doubt)
 
 
-def _session_directory() -> Path:
-    """Return the directory of the session: SerialEM's, unless the Navigator says otherwise.
+def _choose_directory() -> Path:
+    """Go to the directory of the session and return it: SerialEM's or that of the Navigator.
 
     SerialEM's directory may have been changed since the last run, or SerialEM may have been
     restarted in another one. In a new session everything would be exposed a second time. A person
-    is therefore asked, before anything moves and while whoever pressed Run is there. With the
+    is therefore asked, before anything moves and while the one who pressed Run is there. With the
     Navigator closed there is no question.
     """
     here = scope.working_directory()

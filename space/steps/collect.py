@@ -43,7 +43,13 @@ class NobodyThereError(SpaceError):
 
 
 def collect_maps(session: GridSession, segment: bool) -> None:
-    """Collect a map of each lamella that has none; queue each for segmentation if wanted."""
+    """Collect a map of each lamella that has none; queue each for segmentation if wanted.
+
+    Raises
+    ------
+    SpaceError
+        When maps were to be collected, and there is none of any of these lamellae.
+    """
     todo = []
     for number in lamella_list.numbers_to_visit(navigator.items()):
         if not has_map(session, number):
@@ -53,23 +59,30 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     if not todo:
         return
     go_to_lamella_conditions(session)
-    failed = []
-    somebody_there = True
-    for position, number in enumerate(todo):
-        with survives(f"No map of lamella {number} (the next one follows)") as outcome:
-            _collect(session, number, todo[position + 1 :], segment, somebody_there)
-        if outcome.failed:
-            somebody_there = somebody_there and not isinstance(outcome.error, NobodyThereError)
-            failed.append(number)
-    for number in list(failed):  # where only saving or queueing the map had failed
-        if has_map(session, number) and _finish(session, number, segment):
-            failed.remove(number)
-    if failed and len(failed) == len(todo):
+    if len(_collect_each(session, todo, segment)) == len(todo):
         raise SpaceError(
             "No lamella map could be collected.",
             session.grid,
             "See the messages above; run the script again to continue.",
         )
+
+
+def _collect_each(session: GridSession, numbers: list[int], segment: bool) -> list[int]:
+    """Collect the maps of lamellae; return the numbers of those that have none in the end."""
+    failed = []
+    somebody_there = True
+    for position, number in enumerate(numbers):
+        with survives(f"No map of lamella {number} (the next one follows)") as outcome:
+            _collect(session, number, numbers[position + 1 :], segment, somebody_there)
+        if outcome.failed:
+            somebody_there = somebody_there and not isinstance(outcome.error, NobodyThereError)
+            failed.append(number)
+    # Where only saving or queueing the map had failed, it is there.
+    return [
+        number
+        for number in failed
+        if not (has_map(session, number) and _finish(session, number, segment))
+    ]
 
 
 def go_to_lamella_conditions(session: GridSession) -> None:

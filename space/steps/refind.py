@@ -53,7 +53,7 @@ log = logging.getLogger("space.workflow")
 
 
 @dataclass(frozen=True)
-class Sighting:
+class FoundLamella:
     """A lamella seen in the picture that SerialEM still has in buffer A."""
 
     point_px: tuple[float, float]
@@ -61,7 +61,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Round:
+class VisitResults:
     """Result of a round of visits to the lamellae with the first label.
 
     Attributes
@@ -170,7 +170,7 @@ def _first_point(label: str) -> Item | None:
     return next((i for i in labelled(navigator.items(), FIRST_LABEL) if i.label == label), None)
 
 
-def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Round:
+def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> VisitResults:
     """Visit every lamella with the first label."""
     unseen: list[str] = []
     failed: list[str] = []
@@ -179,13 +179,13 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Round:
         item = _first_point(label)
         if item is None:
             continue
-        sighting = None
+        found = None
         with survives(f"{label} could not be visited", unless=StoppedByUserError) as outcome:
-            sighting = _visit(session, item, lamella_list.of_item(item, known), known)
+            found = _visit(session, item, lamella_list.of_item(item, known), known)
         if outcome.failed:
             failed.append(label)
             reason = outcome.reason
-        elif sighting is None:
+        elif found is None:
             unseen.append(label)
             log.info(
                 "%s was not found%s.",
@@ -193,8 +193,8 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> Round:
                 " again" if retry else f" within {_search(known)[0]:g} um of its place",
             )
         else:
-            known = _correct(session, item, sighting, known)
-    return Round(known, tuple(unseen), tuple(failed), reason)
+            known = _correct(session, item, found, known)
+    return VisitResults(known, tuple(unseen), tuple(failed), reason)
 
 
 def _search(known: LamellaList) -> tuple[float, float]:
@@ -205,7 +205,7 @@ def _search(known: LamellaList) -> tuple[float, float]:
 
 def _visit(
     session: GridSession, item: Item, lamella: Lamella, known: LamellaList
-) -> Sighting | None:
+) -> FoundLamella | None:
     """Take a picture at the lamella's place and find it there."""
     navigator.move_to(item.index)
     picture = scope.take_record()
@@ -232,7 +232,9 @@ def _visit(
     match = best_match(lamella, list(seen), _neighbours(lamella, known), search_um, usual_um)
     if match is None:
         return None
-    return Sighting(_in_full_picture(seen[match.lamella], small.shape, frame.shape), match.lamella)
+    return FoundLamella(
+        _in_full_picture(seen[match.lamella], small.shape, frame.shape), match.lamella
+    )
 
 
 def _neighbours(lamella: Lamella, known: LamellaList) -> list[Lamella]:
@@ -254,25 +256,23 @@ def _in_full_picture(
 
 
 def _correct(
-    session: GridSession, item: Item, sighting: Sighting, known: LamellaList
+    session: GridSession, item: Item, found: FoundLamella, known: LamellaList
 ) -> LamellaList:
-    """Put the lamella's item where it was seen; the first time, shift all items by the same."""
-    index = navigator.add_image_point("A", sighting.point_px, item.z_um)
+    """Put the lamella's item where it was found; return the list of lamellae with its position."""
+    index = navigator.add_image_point("A", found.point_px, item.z_um)
     found_um = navigator.item(index).stage_um
     shift_um = (found_um[0] - item.stage_um[0], found_um[1] - item.stage_um[1])
     if known.offset_um is None:
         # The new point is right already, so it must not be shifted with the others.
         navigator.delete([index])
-        navigator.shift_all_um(*shift_um)
-        log.info("All items were shifted by (%.1f, %.1f) um.", *shift_um)
-        known = replace(known, offset_um=shift_um)
-        index = navigator.add_image_point("A", sighting.point_px, item.z_um)
-    refined = _refined(item, sighting, found_um, known)
-    known = known.updated(refined)
+        known = _shift_all(shift_um, known)
+        index = navigator.add_image_point("A", found.point_px, item.z_um)
+    refined = _refined(item, found, found_um, known)
     if refined.category in session.settings.exclude_lamella_classes:
         log.info("%s turned out to be %s: left out.", item.label, refined.category)
         navigator.delete([item.index, index])
     else:
+        _label_refined(session, index, refined)
         log.info(
             "%s was found again %.1f um from its place (%s, %.0f%%).",
             item.label,
@@ -280,23 +280,35 @@ def _correct(
             refined.category,
             100 * refined.probability,
         )
-        navigator.describe(
-            index,
-            f"{FINAL_LABEL}{refined.number}",
-            lamella_note(refined.category, refined.probability),
-            session.config.category(refined.category).navigator_color,
-        )
         navigator.delete([item.index])
     navigator.save()
+    known = known.updated(refined)
     lamella_list.save(session.lamellae_file, known)
     return known
 
 
+def _shift_all(shift_um: tuple[float, float], known: LamellaList) -> LamellaList:
+    """Shift all items by the common offset; return the list of lamellae with it."""
+    navigator.shift_all_um(*shift_um)
+    log.info("All items were shifted by (%.1f, %.1f) um.", *shift_um)
+    return replace(known, offset_um=shift_um)
+
+
+def _label_refined(session: GridSession, index: int, refined: Lamella) -> None:
+    """Give the new point of a lamella its label, note and colour."""
+    navigator.describe(
+        index,
+        f"{FINAL_LABEL}{refined.number}",
+        lamella_note(refined.category, refined.probability),
+        session.config.category(refined.category).navigator_color,
+    )
+
+
 def _refined(
-    item: Item, sighting: Sighting, found_um: tuple[float, float], known: LamellaList
+    item: Item, found: FoundLamella, found_um: tuple[float, float], known: LamellaList
 ) -> Lamella:
     """Return the lamella of an item with the place and size seen now, and its surer category."""
-    before, now = lamella_list.of_item(item, known), sighting.lamella
+    before, now = lamella_list.of_item(item, known), found.lamella
     return replace(
         now if now.probability >= before.probability else before,
         number=lamella_list.number_of(item),
@@ -313,7 +325,7 @@ def _unshifted(
     return found_um[0] - dx, found_um[1] - dy
 
 
-def _keep_or_drop_unseen(visits: Round) -> None:
+def _keep_or_drop_unseen(visits: VisitResults) -> None:
     """Keep lamellae that were not found again only if they were certain from the start.
 
     Those that could not be visited keep their first label: the next run visits them again.
