@@ -149,8 +149,6 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     SpaceError
         If the file is missing, still being written, damaged, or not an 8-bit picture.
     """
-    from PIL import PngImagePlugin
-
     path = Path(path)
     try:
         data = _read_stable(path)
@@ -163,6 +161,21 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             str(path),
             "Wait until it is copied, or copy it again",
         )
+    array, texts = _decoded(data, path)
+    info: dict[str, Any] = dict(texts)
+    pixel_nm = _positive(texts.get("pixel_nm"))
+    if pixel_nm is None:
+        pixel_nm = _positive(read_json_beside(path).get("pixel_nm"))
+    info.pop("pixel_nm", None)
+    if pixel_nm is not None:
+        info["pixel_nm"] = pixel_nm
+    return array, info
+
+
+def _decoded(data: bytes, path: Path) -> tuple[np.ndarray, dict[str, str]]:
+    """Return grey values and texts of a whole PNG file of a size that is read."""
+    from PIL import PngImagePlugin
+
     megapixels = _megapixels(data)
     if megapixels > LARGEST_PICTURE_MPX:
         raise SpaceError(
@@ -193,14 +206,7 @@ def read_png(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             array = np.array(grey, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise SpaceError(f"The picture cannot be decoded ({error}).", str(path)) from error
-    info: dict[str, Any] = dict(texts)
-    pixel_nm = _positive(texts.get("pixel_nm"))
-    if pixel_nm is None:
-        pixel_nm = _positive(read_json_beside(path).get("pixel_nm"))
-    info.pop("pixel_nm", None)
-    if pixel_nm is not None:
-        info["pixel_nm"] = pixel_nm
-    return array, info
+    return array, texts
 
 
 def read_png_text(path: Path) -> dict[str, str]:

@@ -171,20 +171,8 @@ def _draw_area(
         )
         if area.fixed[index]:
             axes.plot(column, row, "o", color=color, ms=4, zorder=6, **edged)
-        # Above the field's right corner, where it hides nothing that is to be seen.
-        axes.annotate(
-            f"{number}.{index + 1}" if number else f"{index + 1}",
-            (column + reach_px[1], row - reach_px[0]),
-            xytext=(1, -1),
-            textcoords="offset points",
-            ha="left",
-            va="bottom",
-            fontsize=sizes.letters,
-            color="white",
-            zorder=6,
-            clip_on=True,
-            **outlined(1 if sizes.letters < 9 else 2),
-        )
+        name = f"{number}.{index + 1}" if number else f"{index + 1}"
+        _draw_target_name(axes, name, (row, column), reach_px, sizes)
     for row, column in area.geometry_points_map_px:
         axes.add_patch(
             Circle((column, row), beam_px / 2, fill=False, ec=ORANGE, lw=sizes.line, **edged)
@@ -192,6 +180,30 @@ def _draw_area(
         axes.plot(column, row, "+", color=ORANGE, ms=6, mew=sizes.line, **edged)
     if number:
         _draw_area_name(axes, area.targets_map_px[0], reach_px, style, sizes, number)
+
+
+def _draw_target_name(
+    axes: Axes,
+    name: str,
+    point_map_px: tuple[float, float],
+    reach_px: Sequence[float],
+    sizes: _Sizes,
+) -> None:
+    """Write it above the field's right corner, where it hides nothing that is to be seen."""
+    row, column = point_map_px
+    axes.annotate(
+        name,
+        (column + reach_px[1], row - reach_px[0]),
+        xytext=(1, -1),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize=sizes.letters,
+        color="white",
+        zorder=6,
+        clip_on=True,
+        **outlined(1 if sizes.letters < 9 else 2),
+    )
 
 
 def _draw_area_name(

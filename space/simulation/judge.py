@@ -246,26 +246,28 @@ def judge_grid(
     conflicts = 0
     for i, lamella in enumerate(grid.lamellae):
         verdict = LamellaVerdict(lamella.number, lamella.kind)
-        if i in pairs:
-            number, error_um = pairs[i]
+        number, error_um = pairs.get(i, (0, 0.0))
+        if number:
             verdict = replace(verdict, found=True, category=known[number][1])
-            if number > 0:
-                stem = f"{grid.name}_L{number:02d}"
-                segmentation = map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png"
-                planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
-                conflicts += beam_conflicts(np.array(points), optics)
-                verdict = replace(
-                    verdict,
-                    name=stem,
-                    error_um=round(error_um, 3),
-                    targets=len(points),
-                    on_wanted=sum(
-                        holds_wanted(grid, point, optics, rotation_deg, wanted) for point in points
-                    ),
-                    tilt_series=n_series,
-                    target_spread_um=_spread(planned, points) if n_series else None,
-                    **_map_facts(grid, directory / f"{stem}.mrc", segmentation, label_names),
-                )
+        if number > 0:
+            stem = f"{grid.name}_L{number:02d}"
+            planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
+            conflicts += beam_conflicts(np.array(points), optics)
+            verdict = replace(
+                verdict,
+                name=stem,
+                error_um=round(error_um, 3),
+                targets=len(points),
+                on_wanted=sum(holds_wanted(grid, p, optics, rotation_deg, wanted) for p in points),
+                tilt_series=n_series,
+                target_spread_um=_spread(planned, points) if n_series else None,
+                **_map_facts(
+                    grid,
+                    directory / f"{stem}.mrc",
+                    map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png",
+                    label_names,
+                ),
+            )
         verdicts.append(verdict)
     return GridVerdict(
         grid.name,
