@@ -17,6 +17,7 @@ from space.geometry import MapFrame
 from space.settings import Settings
 from space.simulation import double_exposure, judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
+from space.simulation.summary import summarise, summary_table
 from space.simulator.column import load_instrument
 from space.simulator.imaging import View, px_to_grid
 from space.simulator.specimen import LABELS, Grid
@@ -384,22 +385,22 @@ def test_a_field_that_is_not_square_is_judged_along_its_own_sides(at_um, rotatio
 def test_the_summary_counts_false_positions_against_precision():
     found = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, on_wanted=3)
     missed = judge.LamellaVerdict(2, "thick")
-    result = judge.summary([judge.GridVerdict("G1", (found, missed), 1, 0, (0.4,))], {"level_1": 2})
+    result = summarise([judge.GridVerdict("G1", (found, missed), 1, 0, (0.4,))], {"level_1": 2})
     assert result["recall"] == 0.5 and result["precision"] == 0.5
     assert result["targets"] == 4 and result["targets_on_wanted"] == 3
     nothing = ("double_exposed_px", "targets_off_lamella", "defocus_error_um_median",
                "defocus_error_um_max")  # fmt: skip
     assert all(result[key] is None for key in nothing), "there was no tilt series"
-    assert "on wanted" in judge.summary_table(result)
+    assert "on wanted" in summary_table(result)
 
 
 def test_the_summary_tells_what_was_exposed_twice():
     taken = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, tilt_series=4)
     twice = double_exposure.DoubleExposure({0: 0, 30: 2, 60: 40}, 55)
     grids = [judge.GridVerdict(name, (taken,), 0, 0, (0.4,), twice) for name in ("G1", "G2")]
-    result = judge.summary(grids, {})
+    result = summarise(grids, {})
     assert result["double_exposed_px"] == 84 and result["double_exposed_px_all_tilts"] == 110
-    assert "double_exposed_px          84" in judge.summary_table(result)
+    assert "double_exposed_px          84" in summary_table(result)
 
 
 def test_the_summary_tells_how_tilt_series_are_in_focus_and_on_what():
@@ -409,9 +410,9 @@ def test_the_summary_tells_how_tilt_series_are_in_focus_and_on_what():
         judge.GridVerdict(f"G{n}", (taken,), 0, 0, (0.4,), defocus_errors_um=one, off_lamella=n)
         for n, one in enumerate(errors, 1)
     ]
-    result = judge.summary(grids, {})
+    result = summarise(grids, {})
     assert result["targets_off_lamella"] == 3
     assert result["defocus_error_um_median"] == 0.225 and result["defocus_error_um_max"] == 1.31
     for line in ("targets_off_lamella        3", "defocus_error_um_median    0.225",
                  "defocus_error_um_max       1.31"):  # fmt: skip
-        assert line in judge.summary_table(result)
+        assert line in summary_table(result)

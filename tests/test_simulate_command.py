@@ -18,6 +18,7 @@ from space.images import DRAWING
 from space.jobs import pid_alive
 from space.project import project_folder
 from space.simulation import MARKER, judge, resumed
+from space.simulation.summary import summarise, summary_table
 from space.simulator.keeping import SESSION_FOLDER, SETUP
 
 SMALL = ["--lamellae", "1", "--within", "120"]
@@ -307,8 +308,8 @@ def test_what_a_session_started_ends_when_serialem_dies(in_folder):
 def test_the_table_has_the_names_that_files_have():
     one = judge.LamellaVerdict(3, "good", True, "good", 0.4, map="G1_L02.mrc", name="G1_L02")
     two = judge.LamellaVerdict(1, "gone", True, "gone")
-    result = judge.summary([judge.GridVerdict("G1", (two, one), 0, 0, (0.4,))], {})
-    rows = [line.split() for line in judge.summary_table(result).splitlines()]
+    result = summarise([judge.GridVerdict("G1", (two, one), 0, 0, (0.4,))], {})
+    rows = [line.split() for line in summary_table(result).splitlines()]
     assert rows[0][0] == "files"
     assert [row[0] for row in rows[2:4]] == ["G1", "G1_L02"], "none for what has no files"
 

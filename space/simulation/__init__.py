@@ -6,7 +6,7 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 
 from space.simulation.bench import Bench, make_project, script_text, without_plots
 from space.simulation.double_exposure import DoubleExposure, double_exposed
-from space.simulation.judge import match, summary_table
+from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.plan import (
     MADE_OF,
@@ -29,6 +29,7 @@ from space.simulation.run import (
 )
 from space.simulation.scripts import read_script, with_settings
 from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
+from space.simulation.summary import summary_table
 from space.simulation.truth_worker import TruthWorker, nothing_missing
 
 __all__ = [

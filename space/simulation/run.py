@@ -20,6 +20,7 @@ from space.project import POST_ACTION, SCRIPT, STAND_IN
 from space.simulation import judge
 from space.simulation.plan import Plan, grids_of, prepare_folder, setup_of
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
+from space.simulation.summary import summarise
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
@@ -309,4 +310,4 @@ def judged(plan: Plan, simulation: Any, seconds: dict[str, float]) -> dict[str, 
                 else "",
             )
         )
-    return judge.summary(verdicts, seconds)
+    return summarise(verdicts, seconds)
