@@ -10,7 +10,7 @@ lamellae (the labels of the specimen, no model):
 * Speed and memory: `select_targets` on maps of 5300 x 4400 px (7 nm/px) and of 15 000 x 7000 px
   (2.283 nm/px): sparse mitochondria, cells and whole lamellae in turn, beams of 0.7 and 1.6 µm in
   turn. CPU seconds of one thread; memory is what the choice needs beyond the label map (peak of
-  the process, where the system does not tell it what Python asked for).
+  the process, where the system does not report it what Python asked for).
 * Optimum: cut-outs small enough for an exact solution over the chooser's own candidate places by
   mixed-integer programming (scipy's HiGHS). A ratio above 1 means that the chooser, whose targets
   may lie between the candidates, found more.
@@ -21,7 +21,7 @@ lamellae (the labels of the specimen, no model):
   `gain_..._of_optimum` is what the exact solutions of the cut-outs gain over the obvious method
   there: no choice among the same places can gain more.
 
-Told besides: how far the geometry points of areas reach along the shorter axis of their plane (the
+Also reported: how far the geometry points of areas reach along the shorter axis of their plane (the
 lever arms), and how many areas have none.
 """
 
@@ -183,7 +183,7 @@ def measure(arguments: list[str]) -> None:
     problem = Problem(int(seed), target, bool(int(is_sparse)), float(beam_um))
     optics = problem.optics(float(pixel_nm))
     labels = np.load(path)
-    # Imports are not the choice: a small one, on its best place, goes before.
+    # Imports do not count: a small choice, at a good place, is made first.
     corner = [int(np.clip(i - 300, 0, None)) for i in _somewhere(labels, problem)]
     part = np.ascontiguousarray(labels[corner[0] :, corner[1] :][:600, :600])
     select_targets(part, NAMES, problem.options, optics)
@@ -215,7 +215,7 @@ def _somewhere(labels: np.ndarray, problem: Problem) -> np.ndarray:
 class PeakMemory:
     """Peak of the process's memory beyond what it holds when this is made.
 
-    Where the system does not tell it, the peak of what Python and numpy ask for.
+    Where the system does not report it, the peak of what Python and numpy ask for.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,8 @@ CONSTANT_SHARE = 0.99
 """From this part of equal pixels on there is nothing in a picture.
 
 Of real maps at most 36 % are (8 bits, a milled grid). A counting camera gives zeros nearly only
-where few electrons come through; with one electron in a hundred pixels no lamella can be told.
+where few electrons come through; with one electron in a hundred pixels no lamella can be
+recognised.
 """
 
 SATURATED_SHARE = 0.4
@@ -50,7 +51,7 @@ _DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard de
 _SAMPLE_PX = 1_000_000
 _HALF_RANGE = 32768.0  # of 16 bits
 _BLOCKS = 16
-_NOISE_SPREAD = 4.0  # of noise alone 1, of binned or shifted noise 2; of real maps from 60 on
+_NOISE_SPREAD = 4.0  # pure noise: 1; binned or shifted noise: 2; real maps: 60 and more
 _LEAST_BLOCK_PX = 4
 
 

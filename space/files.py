@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 LARGEST_TEXT_BYTES = 16_000_000
-"""Text files that are larger are none of ours: they are not read."""
+"""Larger text files were not made by this program: they are not read."""
 
 _FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
 _FULL_ON_WINDOWS = (39, 112)  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
@@ -75,7 +75,7 @@ def read_bytes_bounded(
 def decode(data: bytes) -> str:
     """Decode a text file that a person may have edited: UTF-8, or what old editors make of it.
 
-    UTF-16 is told by its mark; what is no UTF-8 is replaced.
+    UTF-16 is recognised by its mark; bytes that are not UTF-8 are replaced.
     """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
@@ -90,7 +90,7 @@ def read_json(path: Path, limit: int = LARGEST_TEXT_BYTES, follow_links: bool = 
     OSError
         As for `read_bytes_bounded`.
     ValueError
-        If it is not whole, no JSON, nested too deeply, or holds numbers that are none.
+        If it is incomplete, not JSON, nested too deeply, or holds NaN or infinity.
     """
     return parse_json(read_bytes_bounded(path, limit, follow_links).decode("utf-8-sig"))
 
@@ -112,7 +112,7 @@ def parse_json(text: str, odd_numbers: bool = False) -> Any:
     text : str
     odd_numbers : bool
         Whether NaN and numbers too large for a float are let through, as NaN and infinity, for
-        a caller that tells where they stand.
+        a caller that reports where they stand.
     """
     try:
         if odd_numbers:
@@ -229,8 +229,8 @@ def sync_folder(folder: Path) -> None:
 def clear_remains(folder: Path, older_than_s: float = 3600.0) -> int:
     """Remove temporary files of writers that died; return how many.
 
-    Ages are told by the folder's own clock, that of a file written now: the clock of the machine
-    that keeps the folder may be another one.
+    Ages are measured with the folder's own clock, that of a file written now: the machine that
+    keeps the folder may have another one.
     """
     found = [path for path in Path(folder).glob(".*.part*") if _TEMPORARY.fullmatch(path.name)]
     if not found:

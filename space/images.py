@@ -24,7 +24,7 @@ from space.errors import SpaceError
 from space.files import atomic_path, read_bytes_bounded, read_json_or_empty, write_text_atomic
 
 LARGEST_PICTURE_MPX = 400.0
-"""A picture with more pixels is none of ours: reading it could take all the memory there is."""
+"""Larger pictures were not made by this program; reading one could take all memory."""
 
 DRAWING = "drawing"
 """PNG text of a picture that was drawn for people: it is no map."""
@@ -41,7 +41,7 @@ _MOST_CHUNKS = 500_000  # a large map in pieces of a kilobyte
 
 @dataclass(frozen=True)
 class FileState:
-    """What a look at a file from outside gives: enough to tell that it changed."""
+    """Size and time of a file: enough to see that it changed."""
 
     size: int
     mtime_ns: int
@@ -241,7 +241,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _text_of(kind: bytes, body: bytes, room: int) -> tuple[str, str] | None:
-    """Return key and value of a text chunk, the value cut to `room`; None if it is none."""
+    """Return key and value of a text chunk, the value cut to `room`; None for any other chunk."""
     key, mark, rest = body.partition(b"\0")
     if not mark:
         return None
@@ -260,7 +260,7 @@ def _text_of(kind: bytes, body: bytes, room: int) -> tuple[str, str] | None:
 
 
 def png_megapixels(path: Path) -> float:
-    """Return how many million pixels a PNG file says it has; 0 if it cannot be told."""
+    """Return how many million pixels a PNG file has by its header; 0 if unknown."""
     try:
         kind = os.stat(path)
         if not stat.S_ISREG(kind.st_mode):
@@ -282,7 +282,7 @@ def fingerprint(path: Path) -> str:
     """Return a short mark that differs when the picture's content differs; "" if missing.
 
     The end of a PNG holds the checksum of all pixels, so size and tail are enough, and a
-    large map need not be read over the network to see that it was taken anew.
+    large map need not be read over the network to see that it was taken again.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):

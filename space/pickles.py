@@ -2,7 +2,7 @@
 
 A pickle is a list of orders to a machine with a stack and a memory. Here the orders are followed
 with nothing but notes on the stack: what kind of thing would lie there, how deep it is nested, and
-how large it would be if it were written out. So a file is refused before any reader obeys it.
+how large it would be written out. So a file is refused before any reader obeys it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Orders:
     names : frozenset of str
         Full names of types and functions that it asks for.
     odd : frozenset of str
-        What no writer of plain weights would do, in words.
+        Descriptions of what no writer of plain weights would do.
     """
 
     names: frozenset[str]
@@ -230,7 +230,7 @@ def _follow(order: pickletools.OpcodeInfo, stack: list[_Note | None]) -> None:
     else:
         parts = _popped(stack, len(before))
     for _ in order.stack_after:
-        # Tables and lists are no keys of tables: nobody goes through what they hold to any depth.
+        # Tables and lists cannot be keys of tables, so that their depth does not matter.
         kind = "object" if order.name != "BUILD" else parts[0].kind
         depth = 1 + max((part.depth for part in parts), default=0)
         stack.append(_Note(kind, 1 if order.name in _FILL else depth))

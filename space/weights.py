@@ -1,4 +1,4 @@
-"""Weights as files: what a file is, and loading it without running code of whoever made it.
+"""Weights as files: what a file is, and loading it without running code that it brings.
 
 ``.pt`` and ``.pth`` are pickles: a list of orders which, obeyed, may do anything on the machine
 that opens them. Here only orders that build plain data and types named by the caller are

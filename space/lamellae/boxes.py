@@ -103,7 +103,7 @@ class Box:
         Raises
         ------
         ValueError
-            With what is wrong, if it is none.
+            With what is wrong, if it is not a box.
         """
         if not isinstance(values, dict):
             raise ValueError("a box is not a table of names and values")

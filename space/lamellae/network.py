@@ -1,7 +1,7 @@
 """The network of a detector: loaded, checked and run (worker side: needs torch, ultralytics).
 
 A network is restored from its checkpoint here, not by ultralytics, which would run whatever the
-file orders. Whether it is fit is asked before the first picture, in words.
+file orders. Whether it can be used is checked before the first picture.
 """
 
 from __future__ import annotations

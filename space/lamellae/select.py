@@ -20,7 +20,7 @@ LEFT_OUT = {
     "stage": "beyond the stage limits",
     "close": "too close to another one",
 }
-"""Why a lamella gets no montage, in words."""
+"""Why a lamella gets no montage, as logs and pictures say it."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def best_match(
     Each detection is judged by its probability, its distance from the expected place, its
     size and its category. Where neighbours of the expected lamella are known (`others`), a
     detection whose offset also explains the other detections is preferred: all lamellae
-    are displaced alike, so the pattern tells which is which.
+    are displaced alike, so the pattern shows which is which.
 
     Parameters
     ----------

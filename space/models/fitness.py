@@ -1,4 +1,4 @@
-"""Whether the models can be used, as far as their files tell without the packages that run them."""
+"""Whether the models can be used, as far as their files show without the packages that run them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network of ultralytics is for, told from the name of its class."""
+"""What a network of ultralytics is for, by the name of its class."""
 
 from __future__ import annotations
 

@@ -155,12 +155,12 @@ def _columns(labels: Sequence[str], line: float) -> int:
 
 
 def count(number: int, word: str) -> str:
-    """Return a number of things in words."""
+    """Return a number of things as text, in the plural where it is needed."""
     return f"{number} {word}" if number == 1 else f"{number or 'no'} {word}s"
 
 
 def save(figure: Figure, path: Path, pixel_nm: float, **about: str) -> None:
-    """Write the picture; its PNG text tells the drawn pixel size and what it shows."""
+    """Write the picture; its PNG text has the drawn pixel size and what it shows."""
     if layout := figure.get_layout_engine():
         layout.execute(figure)
     to_dots = figure.axes[0].transData.transform([(0.0, 0.0), (1.0, 0.0)])

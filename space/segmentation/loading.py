@@ -173,7 +173,7 @@ def _is_part(found: object, kind: type) -> bool:
 
 
 def _without_wrapper(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Return weights by their plain names: wrappers for training put words before them."""
+    """Return weights by their plain names: wrappers for training put prefixes before them."""
     return {
         name.removeprefix("module.").removeprefix("_orig_mod."): value
         for name, value in weights.items()

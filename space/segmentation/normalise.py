@@ -92,7 +92,7 @@ def normalisation(
         table = (levels - mean) / max(deviation, 1e-8)
     else:
         # The other schemes depend on a pixel's value and the extremes alone, so the levels
-        # that occur tell the whole story.
+        # that occur are enough.
         present = np.flatnonzero(counts)
         inside = np.zeros((1, present.size), np.int8)
         run = scheme(use_mask_for_norm=use_mask, intensityproperties=intensities)

@@ -109,7 +109,7 @@ class GridVerdict:
 class SeriesOptics:
     """What a tilt series is judged with.
 
-    Simulated lamellae are level, whatever pretilt a session was told of: the highest tilt of the
+    Simulated lamellae are level, whatever pretilt a session has set: the highest tilt of the
     stage is that of the lamella.
 
     Attributes
@@ -319,7 +319,7 @@ def _target_points(
 
     A target without a tilt series counts where it was planned. The targets file has the stage's
     readings, which differ from the places by the tilt axis offset; the tracking target's
-    Navigator item tells by how much.
+    Navigator item shows by how much.
     """
     places = {item.note: item.stage_um[:2] for item in nav_items}
     planned, points, series = [], [], 0

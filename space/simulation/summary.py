@@ -56,7 +56,7 @@ def _segmentation_numbers(lamellae: Sequence[LamellaVerdict]) -> dict[str, Any]:
 def _series_numbers(
     grids: Sequence[GridVerdict], lamellae: Sequence[LamellaVerdict]
 ) -> dict[str, Any]:
-    """Numbers of targets and tilt series; what only tilt series tell is None without any."""
+    """Numbers of targets and tilt series; those of tilt series are None if there is none."""
     series = sum(lamella.tilt_series for lamella in lamellae)
     errors_um = [error for grid in grids for error in grid.defocus_errors_um]
 
