@@ -1,4 +1,4 @@
-"""Who still works on a claimed job: judged by signs of life, and by how long they say nothing new.
+"""Who still works on a claimed job, judged by signs of life and by how long they stay the same.
 
 Keep one instance while watching: what it has seen shows which workers have died.
 """
@@ -69,7 +69,7 @@ class ClaimWatch:
         return ""
 
     def has_vanished(self, run: Run) -> bool:
-        """Whether a run without a claim has been one for so long that no claim will show up.
+        """Whether a run has had no claim for so long that none will appear.
 
         On a network folder the claim of another machine may appear late.
         """

@@ -1,4 +1,4 @@
-"""Claim files: who works on which job. Creating the file is what gives the right to a job."""
+"""Claim files: who works on which job. Whoever creates the file has the right to the job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST_BYTES = 100_000
 _PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 NOBODY = Worker("unknown", "", 0)
-"""Stands for the worker of a claim file whose content is not there (yet)."""
+"""The worker of a claim file whose content is not there (yet)."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def claim_path(map_dir: Path, job: Job) -> Path:
 
 
 def create_claim(claim: Claim) -> bool:
-    """Create the claim file; False if someone else has.
+    """Create the claim file; False if another worker has done so.
 
     Raises
     ------
     OSError
-        If it cannot be written; nothing is left then, as far as the folder allows it.
+        If it cannot be written; the file is removed again, as far as the folder allows it.
     """
     try:
         handle = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
@@ -67,14 +67,14 @@ def create_claim(claim: Claim) -> bool:
 
 
 def read_claim(path: Path) -> Claim | None:
-    """Return what a claim file says, or None if it is gone.
+    """Return the claim in a file, or None if the file is gone.
 
-    A claim that is not whole, or says what no claim says, is nobody's.
+    A claim that is incomplete or not valid belongs to `NOBODY`.
 
     Raises
     ------
     OSError
-        If it is there and does not let itself be read: that says nothing about the claim.
+        If the file is there and cannot be read: the claim may still be valid.
     """
     for pause_s in (*_PAUSES_S, None):
         try:
@@ -96,10 +96,10 @@ def read_claim(path: Path) -> Claim | None:
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         content = parse_json(data.decode("utf-8-sig"))
         worker = Worker.from_dict(content["worker"])
-        said = Job(**content["job"])
-        # The name of the file is what gives the right; content that names another is a copy.
-        if not name_problem(said.map_name) and claim_path(path.parent, said) == path:
-            job = said if isinstance(said.params, dict) else Job(said.map_name, said.task)
+        named = Job(**content["job"])
+        # The name of the file gives the right; a file that names another job is a copy.
+        if not name_problem(named.map_name) and claim_path(path.parent, named) == path:
+            job = named if isinstance(named.params, dict) else Job(named.map_name, named.task)
         number = content["attempt"]
         if is_whole(number):
             attempt = max(1, min(number, 1000))

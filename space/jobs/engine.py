@@ -34,7 +34,7 @@ _WHOLE_SECONDS = 20.0
 
 
 class ClaimLost(Exception):
-    """Others took this worker for dead and have the job now."""
+    """Another worker has the job now, because this one was taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Engine:
         SpaceError
             If the map, the model or the configuration is not usable.
         ClaimLost
-            If `may_write` says so before the result is written.
+            If `may_write` returns False before the result is written.
         """
         if job.task not in TASKS:
             raise SpaceError(f"The task {job.task!r} is unknown.", job.map_name)

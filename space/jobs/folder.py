@@ -209,7 +209,7 @@ class JobFolder(FolderView):
             share_as_folder(path)
 
     def blames_folder(self, error: OSError) -> bool:
-        """Whether an error of the system is one of this folder, not of the job in it."""
+        """Whether an error of the system is the fault of this folder, not of the job."""
         known = isinstance(error, FolderAwayError) or says_full(error)
         return known or not self.takes_files()
 

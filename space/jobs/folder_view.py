@@ -148,7 +148,7 @@ class FolderView:
         return self._silence.unchanged_s("folder", (beats, texts))
 
     def stop_asked(self) -> bool:
-        """Whether a person stopped all work by putting SPACE_stop.txt into the folder."""
+        """Whether a person has put SPACE_stop.txt into the folder, which ends all work there."""
         return (self.map_dir / STOP_NAME).exists()
 
     def owns(self, claim: Claim) -> bool:

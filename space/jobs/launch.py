@@ -3,7 +3,7 @@
 They outlive the script that starts them, and so share none of its streams: SerialEM waits for the
 end of a script until its standard error is closed by everybody who holds it. They do not outlive
 SerialEM, which ends all processes that it or its scripts have started when it is closed. The
-next script that looks finds their maps unfinished and starts again (`JobFolder.reap`).
+next script finds their maps unfinished and starts again (`JobFolder.reap`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ STATE_WORDS: dict[str, JobState] = {
     "done": "done",
     "failed": "failed",
 }
-"""The word in SPACE_runs.txt for each state of a run: ``again`` is one that waits once more."""
+"""The words of SPACE_runs.txt and the states: ``again`` is queued after an attempt."""
 
 _WORDS = {state: word for word, state in STATE_WORDS.items()}
 _LONGEST_LINE = 8000
@@ -123,7 +123,7 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def _parse_job(line: str) -> tuple[Job | None, dict[str, Any]]:
-    """Read a line; no job where it cannot be one."""
+    """Read a line; None and no values if it cannot be a job."""
     if len(line) > _LONGEST_LINE:
         return None, {}
     fields = [part.strip() for part in line.strip().split("\t") if part.strip()]

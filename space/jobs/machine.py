@@ -83,7 +83,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """The state of a job, and what a person or a session wants to know with it."""
+    """The state of a job, with its reason, its result and its worker."""
 
     state: JobState
     reason: str = ""
@@ -96,7 +96,7 @@ class JobStatus:
 def job_status(state: QueueState, key: Key, seen: Seen) -> JobStatus:
     """Return the status of a job, without the path of its result.
 
-    What the folder shows comes before what the files say.
+    The folder (results, claims) has priority over the two files.
     """
     task, run = key[1], state.runs.find(key)
     if seen.has_result:
@@ -122,8 +122,8 @@ def job_status(state: QueueState, key: Key, seen: Seen) -> JobStatus:
 class Submitted:
     """A session or a monitor wants a job done.
 
-    `state` and `has_result` say how it stands now, `fingerprint` is the mark of the map now, and
-    `again` asks for it though it has failed.
+    `state` is the state of the job now, `has_result` whether a fitting result is there, and
+    `fingerprint` the mark of the map now. `again` asks for the job even if it has failed.
     """
 
     job: Job
@@ -163,7 +163,7 @@ class FoundDone:
 
 @dataclass(frozen=True)
 class Finished:
-    """The worker of a job says that it is done; `has_result` says whether the result fits."""
+    """The worker of a job reports that it is done; `has_result` is whether its result fits."""
 
     job: Job
     attempt: int

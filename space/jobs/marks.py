@@ -1,4 +1,4 @@
-"""Marks of models: what says that a result was made by this model and no other."""
+"""Marks of models: they show by which model a result was made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIGITS = 16
 
 
 def model_files(config: Config, task: str) -> tuple[Path, ...]:
-    """Return the files that make a model what it is."""
+    """Return the files of a model that decide its results."""
     if task == "detect":
         return (Path(config.detection_weights),)
     folder = Path(config.segmentation_model)
@@ -31,7 +31,7 @@ class ModelMarks:
     Parameters
     ----------
     load_config : callable
-        Returns the configuration; called at every question, since it may be edited.
+        Returns the configuration; called each time, since a person may edit it.
     """
 
     def __init__(self, load_config: Callable[[], Config]) -> None:

@@ -94,7 +94,7 @@ class Monitor:
                 log.info("%s: %d failed jobs are tried again.", folder.map_dir, count)
 
     def tick(self) -> Counter[str]:
-        """Look once: queue, clear up, start; return how many maps are in which state."""
+        """Check once: queue maps, start workers; return how many maps are in each state."""
         # First of all, and by reading alone: a worker that was stopped may hold the queue's lock.
         self._end_hanging()
         for folder, maps in zip(self.folders, self._maps):
@@ -278,7 +278,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
 
 
 def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event) -> int:
-    """Look again and again until a stop, or with `once` until all is finished.
+    """Check again and again until a stop, or with `once` until all is finished.
 
     Returns
     -------
@@ -327,7 +327,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     parser.add_argument("--gpu", default="auto", help="numbers of GPUs (0,1), or cpu, or auto")
     parser.add_argument("--once", action="store_true", help="end when no map waits any more")
     parser.add_argument("--retry", action="store_true", help="try failed maps again")
-    parser.add_argument("--interval", type=float, default=5.0, help="seconds between looks")
+    parser.add_argument("--interval", type=float, default=5.0, help="seconds between two checks")
     args = parser.parse_args(argv)
     if not args.interval > 0:
         parser.error("--interval must be positive")

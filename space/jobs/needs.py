@@ -1,7 +1,7 @@
-"""What this computer lacks for running the models, asked before anything moves.
+"""What this computer lacks for running the models, checked before anything moves.
 
-Looked at are the Python that runs workers (without importing its heavy packages) and the files
-of the models, so that the answer takes less than two seconds.
+The Python that runs workers (without importing its heavy packages) and the files of the models
+are checked, which takes less than two seconds.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ _DO = (
 
 # Any Python since 3.0 can run this. A package is there if it has a file: what an uninstallation
 # leaves is an empty folder.
-_LOOK = """
+_QUESTION = """
 import json, sys
-told = {"version": list(sys.version_info[:3]), "bits": 64 if sys.maxsize > 2**32 else 32}
-told["packages"] = {}
+answer = {"version": list(sys.version_info[:3]), "bits": 64 if sys.maxsize > 2**32 else 32}
+answer["packages"] = {}
 if sys.version_info >= (3, 8):
     import importlib.metadata, importlib.util
     for name in sys.argv[1:]:
         found = importlib.util.find_spec(name)
         if found is not None and found.origin is not None:
             try:
-                told["packages"][name] = importlib.metadata.version(name)
+                answer["packages"][name] = importlib.metadata.version(name)
             except Exception:
-                told["packages"][name] = ""
-print(json.dumps(told))
+                answer["packages"][name] = ""
+print(json.dumps(answer))
 """
 
 
 def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = TASKS) -> list[str]:
-    """Return what keeps workers of this computer from doing these tasks, in words.
+    """Return what prevents workers of this computer from doing these tasks, in words.
 
     Parameters
     ----------
@@ -90,25 +90,25 @@ def python_problems(space_dir: Path, tasks: Sequence[str]) -> list[str]:
     except SpaceError as error:
         return [str(error)]
     names = sorted({name for task in tasks for name in PACKAGES[task]})
-    told, problem = _ask(python, Path(space_dir), names)
+    answer, problem = _ask(python, Path(space_dir), names)
     where = f"The Python for the models, {python},"
     if problem:
         return [f"{where} does not start: {problem}. {_DO}"]
-    return [f"{where} {text} {_DO}" for text in unfit(told, python, space_dir, names)]
+    return [f"{where} {text} {_DO}" for text in unfit(answer, python, space_dir, names)]
 
 
-def unfit(told: dict[str, Any], python: str, space_dir: Path, names: Sequence[str]) -> list[str]:
-    """Say what is wrong with a Python that has told about itself (see `_LOOK`)."""
-    version = tuple(told["version"])
+def unfit(answer: dict[str, Any], python: str, space_dir: Path, names: Sequence[str]) -> list[str]:
+    """Return what is wrong with a Python, from its answer to `_QUESTION`."""
+    version = tuple(answer["version"])
     if version < OLDEST_PYTHON:
         return [f"is version {_dotted(version)}; {_dotted(OLDEST_PYTHON)} or newer is needed."]
     problems = []
-    if told["bits"] != 64:
+    if answer["bits"] != 64:
         problems.append("is a 32-bit program, for which there is no torch.")
-    has = told["packages"]
+    has = answer["packages"]
     missing = [name for name in names if name not in has]
     old = [
-        f"{name} {has[name]} (needed is {_dotted(OLDEST[name])} or newer)"
+        f"{name} {has[name]} ({_dotted(OLDEST[name])} or newer is needed)"
         for name in names
         if name in OLDEST and _is_older(has.get(name, ""), OLDEST[name])
     ]
@@ -123,15 +123,15 @@ def unfit(told: dict[str, Any], python: str, space_dir: Path, names: Sequence[st
 
 
 def _ask(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """Have a Python tell about itself; return what it told, or why it did not."""
+    """Ask a Python for its version and packages; return its answer, or why there is none."""
     if not python:
-        return {}, "its place is not known"
+        return {}, "its path is not known"
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW
     try:
         done = subprocess.run(
-            [python, "-c", _LOOK, *names],
+            [python, "-c", _QUESTION, *names],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd=str(space_dir),  # where workers run, and what is there may hide a package
@@ -145,17 +145,17 @@ def _ask(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, 
         return {}, error.strerror or str(error)
     lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
     try:
-        told = json.loads(lines[-1])
-        if all(key in told for key in ("version", "bits", "packages")):
-            return told, ""
+        answer = json.loads(lines[-1])
+        if all(key in answer for key in ("version", "bits", "packages")):
+            return answer, ""
     except (IndexError, ValueError, TypeError):
         pass
-    said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-    return {}, shown(said[-1]) if said else f"it ended with status {done.returncode}"
+    output = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+    return {}, shown(output[-1]) if output else f"it ended with status {done.returncode}"
 
 
 def _is_older(version: str, oldest: tuple[int, ...]) -> bool:
-    """Tell whether a version is older; one that is not known is not."""
+    """Whether a version is older; one that is not known is not."""
     parts = version.split("+", maxsplit=1)[0].split(".")
     if not version or not all(part.isdigit() for part in parts[: len(oldest)]):
         return False

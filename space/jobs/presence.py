@@ -1,4 +1,4 @@
-"""Signs of life of workers, and how others tell that one has died or hangs.
+"""Signs of life of workers, and how others see that a worker has died or hangs.
 
 A worker rewrites a small file every few seconds: a counter, the job it is in, and how far it has
 come. A program that waits for it checks whether that file *changes* during a span of its own clock:
@@ -40,7 +40,7 @@ class Patience:
     missing_s : float
         A file that is missing for so long is really missing (network folders show files late).
     look_s : float
-        What passed between two looks counts as watched only up to this.
+        Time between two checks counts as watched only up to this.
     stall_s : float
         A worker whose job makes no progress for so long hangs.
     job_s, job_per_mpx_s : float
@@ -71,7 +71,7 @@ class Beat:
     count : int
         Grows with each sign.
     job : tuple of str or None
-        Map and task; empty texts between jobs; None if it does not tell.
+        Map and task; empty strings between jobs; None if it is not reported.
     progress : int
         Grows as the job comes on.
     """
@@ -83,7 +83,7 @@ class Beat:
 
     @classmethod
     def from_dict(cls, values: Any) -> Beat:
-        """Read a sign of life; ValueError if it is none."""
+        """Read a sign of life; ValueError if it is not valid."""
         worker = Worker.from_dict(values)
         job = values.get("job")
         if not (isinstance(job, list) and len(job) == 2 and all(isinstance(x, str) for x in job)):
@@ -126,7 +126,7 @@ def all_beats(map_dir: Path) -> list[tuple[Beat, Path]]:
     found = []
     for path in sorted(Path(map_dir).glob(f"{_BEAT_PREFIX}*.txt")):
         beat = read_beat(path)
-        # A file under another name is a copy, or somebody else's.
+        # A file under another name is a copy, or no sign of life.
         if beat is not None and beat_path(map_dir, beat.worker.name) == path:
             found.append((beat, path))
     return found
@@ -140,7 +140,7 @@ class Watch:
     clock : callable
         Seconds, never going back.
     look_s : float
-        The span between two looks counts at most so much.
+        The time between two checks counts at most so much.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Watch:
         self._seen: dict[str, tuple[Any, float, float]] = {}
 
     def unchanged_s(self, key: str, content: Any) -> float:
-        """Return for how long `content` has been watched unchanged; 0 at the first look."""
+        """Return for how long `content` has been watched unchanged; 0 at first."""
         now = self._clock()
         last = self._seen.get(key)
         if last is None or last[0] != content:
@@ -165,7 +165,7 @@ class Watch:
 def is_alive(map_dir: Path, worker: Worker, watch: Watch, patience: Patience) -> bool:
     """Tell whether a worker lives, as far as can be seen from here.
 
-    At the first look it gets the benefit of the doubt.
+    A worker that is seen for the first time is taken to be alive.
     """
     if worker.is_here and not pid_alive(worker.pid):
         return False
@@ -175,7 +175,7 @@ def is_alive(map_dir: Path, worker: Worker, watch: Watch, patience: Patience) ->
         content = None
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EFBIG):
-            return True  # the network folder does not answer: that says nothing about the worker
+            return True  # the network folder does not answer: the worker may well be alive
         content = None  # no file that a worker wrote
     limit = patience.stale_s if content is not None else min(patience.missing_s, patience.stale_s)
     return watch.unchanged_s(f"worker {worker.name}", content) < limit

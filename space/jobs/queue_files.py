@@ -35,7 +35,7 @@ class QueueLockedError(SpaceError):
 
 
 class FolderAwayError(OSError):
-    """The folder cannot be read at this moment; it may be back at the next look."""
+    """The folder cannot be read at this moment; it may be back soon."""
 
 
 class Transaction:

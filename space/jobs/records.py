@@ -12,7 +12,7 @@ TASKS = ("segment", "detect")
 RESULT_ENDINGS = {"segment": "_seg.png", "detect": "_boxes.json"}
 
 JobState = Literal["absent", "queued", "running", "done", "failed"]
-"""The states of a job; docs/queue.md describes each, and what leads from one to the next."""
+"""The states of a job; docs/queue.md describes each state and the transitions."""
 
 Key = tuple[str, str]
 """Map and task, which make two lines the same job."""

@@ -19,7 +19,7 @@ def result_path(map_dir: Path, map_name: str, task: str) -> Path:
 
 
 class Results:
-    """Looks at results; a file that has not changed is not read again.
+    """The results in a folder; a file that has not changed is not read again.
 
     Parameters
     ----------
@@ -34,21 +34,20 @@ class Results:
         self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
 
     def fits(self, job: Job) -> bool:
-        """Tell whether a whole result of this map is there, by this model, with these parameters.
+        """Whether a whole result of this map is there, by this model, with these parameters.
 
-        A result that does not say from which map or by which model it was made counts (other
-        programs).
+        A result without the mark of its map or of its model counts (other programs).
 
         Raises
         ------
         OSError
-            If the folder is away: that says nothing about the result.
+            If the folder is away: the result may still be there.
         """
         path = result_path(self._map_dir, job.map_name, job.task)
         facts = self._facts(path)
         if facts is None:
-            # A folder that went away at the first look may be back: whoever takes a result for
-            # missing has its map done twice.
+            # The folder may have been away for a moment only: a map whose result is taken for
+            # missing is processed twice.
             os.stat(self._map_dir)
             facts = self._facts(path)
             os.stat(self._map_dir)
@@ -69,19 +68,19 @@ class Results:
         return True
 
     def _facts(self, path: Path) -> dict[str, Any] | None:
-        look = file_state(path)
-        if look is None:
+        state = file_state(path)
+        if state is None:
             return None
         known = self._known.get(path)
-        if known is not None and known[0] == look:
+        if known is not None and known[0] == state:
             return known[1]
         facts: dict[str, Any] | None
         if path.suffix == ".png":
             facts = dict(read_png_text(path)) if is_whole_png(path) else None
         else:
             facts = _boxes_facts(path)
-        if file_state(path) == look:
-            self._known[path] = (look, facts)
+        if file_state(path) == state:
+            self._known[path] = (state, facts)
         return facts
 
 

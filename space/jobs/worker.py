@@ -191,7 +191,7 @@ def _settle(folder: JobFolder, claim: Claim, outcome: Outcome) -> bool:
 
 
 def _patiently(action: Callable[[], Result], timing: Timing, switch: StopSwitch) -> Result:
-    """Do something with the shared folder, again and again while it does not answer."""
+    """Do something with the shared folder; repeat it while the folder does not answer."""
     end = time.monotonic() + timing.folder_s
     pause_s = timing.poll_s
     while True:
@@ -214,7 +214,7 @@ def run_worker(
     switch: StopSwitch | None = None,
     patience: Patience | None = None,
 ) -> int:
-    """Run a worker process' whole life; return how many jobs were done.
+    """Run a worker until it has nothing to do; return how many jobs were done.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def _end_hung(reason: str) -> None:
 def run_maps(
     maps: Sequence[Path], engine: Engine, task: str = "segment", threshold: float | None = None
 ) -> int:
-    """Do the named maps here and now, without a queue; return how many failed."""
+    """Process maps at once, without a queue; return how many failed."""
     failed = 0
     params = {} if threshold is None else {"threshold": threshold}
     for path in maps:
@@ -322,7 +322,7 @@ def start_logging() -> None:
 
 
 def _is_no_map(path: Path) -> bool:
-    """Tell whether a path from a pattern like ``*.png`` is a result, or drawn for people."""
+    """Whether a path from a pattern like ``*.png`` is a result, or a drawing for people."""
     if path.stem.endswith("_seg") and not json_path(path).exists():
         return True
     return DRAWING in read_png_text(path)

@@ -9,12 +9,12 @@ import pytest
 from helpers import make_map
 from PIL import Image
 
+from space import segmentation
 from space.errors import SpaceError
 from space.images import read_png
 from space.jobs import Job
 from space.jobs.engine import DEFAULT_THRESHOLD, Engine, detection_threshold
 from space.lamellae import detector as detector_module
-from space.segmentation import model as model_module
 from tests.jobs.tiny_models import write_config
 
 
@@ -40,7 +40,7 @@ def program(tmp_path, monkeypatch):
     folder.mkdir()
     write_config(folder)
     Models.made = []
-    monkeypatch.setattr(model_module, "Segmenter", Models)
+    monkeypatch.setattr(segmentation, "Segmenter", Models)
     monkeypatch.setattr(detector_module, "Detector", Models)
     monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: f"torch {device}")
     return folder

@@ -475,7 +475,8 @@ def command(tmp_path, monkeypatch):
     space_dir.mkdir()
     maps.mkdir()
     write_config(space_dir)
-    (space_dir / "SPACEtomo_config.py").open("a").write("runs_per_gpu = 2\n")
+    with open(space_dir / "SPACEtomo_config.py", "a", encoding="utf-8") as stream:
+        stream.write("runs_per_gpu = 2\n")
     made = []
 
     def make(*values, **more):

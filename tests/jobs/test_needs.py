@@ -170,7 +170,7 @@ def test_the_versions_are_those_of_the_project():
 
 def test_this_python_tells_about_itself_quickly_and_lightly(tmp_path):
     (tmp_path / "ultralytics").mkdir()  # what an uninstallation left
-    code = needs._LOOK + "\nassert not {'numpy', 'torch'} & set(sys.modules)"
+    code = needs._QUESTION + "\nassert not {'numpy', 'torch'} & set(sys.modules)"
     names = ["numpy", "no_such_package", "ultralytics"]
     start = time.monotonic()
     told, problem = needs._ask(sys.executable, tmp_path, names)
