@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from space.config import Config, load_config
+from space.geometry import rescaled_shape
 from space.lamellae.detector import Detector
-from space.pictures import to_8_bit
+from space.pictures import resized, to_8_bit
 from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation import Segmenter
 from space.simulation import match
@@ -86,9 +87,7 @@ def look_at_lamella(
 ) -> tuple[dict[str, float], np.ndarray, np.ndarray, dict[str, int]]:
     """Segment at the model's pixel size: shares of the classes, picture, labels, class table."""
     segmenter = Segmenter(config.segmentation_model, config.segmentation_folds)
-    factor = pixel_nm / config.segmentation_pixel_nm
-    size = tuple(max(1, round(n * factor)) for n in grey.shape[::-1])
-    picture = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+    picture = resized(grey, rescaled_shape(grey.shape, pixel_nm / config.segmentation_pixel_nm))
     labels = segmenter.segment(picture)
     counts = np.bincount(labels.ravel(), minlength=256) / labels.size
     shares = {name: round(float(counts[value]), 4) for name, value in segmenter.labels.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from space.pictures import resized
 from space.simulator.specimen import KINDS, Grid, Lamella, Site
 from space.simulator.specimen.film import Film, make_film
 
@@ -21,7 +22,6 @@ from .recording import (
     draw_tiles,
     exposed,
     one_tile,
-    resized,
     scattered,
     view,
     with_tile_faults,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
+from space.pictures import resized
 from space.simulator.specimen import LABEL, Grid, Lamella, Site, draw_appearance
 
 from .recording import (
@@ -210,9 +210,7 @@ def _recorded(rng, grid, center, angle, extent_um, pixel_nm, c: Conditions):
         seen[missing] = rng.choice([0.0, np.median(seen)])
     picture = to_bytes(seen, *c.clip)
     if taken_shape != shape:
-        picture = np.asarray(
-            Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BILINEAR)
-        )
+        picture = resized(picture, shape)
     # The same tiles on the map's own pixels.
     scale = np.divide(shape, taken_shape)
     same = [

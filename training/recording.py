@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 #: Standard deviation of the noise in vacuum, as a fraction, of a pixel of 1 nm; it falls with the
@@ -31,14 +30,6 @@ def exposed(rng, transmission: np.ndarray, relative_noise: float) -> np.ndarray:
     """Add counting noise; `relative_noise` is its standard deviation in vacuum."""
     noise = rng.standard_normal(transmission.shape, dtype=np.float32)
     return transmission + relative_noise * np.sqrt(np.maximum(transmission, 0.002)) * noise
-
-
-def resized(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """A float32 picture on other pixels; averaged where it becomes smaller."""
-    if picture.shape == tuple(shape):
-        return picture.astype(np.float32)
-    image = Image.fromarray(picture.astype(np.float32))
-    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def to_bytes(picture: np.ndarray, low: float = 0.1, high: float = 99.9) -> np.ndarray:
