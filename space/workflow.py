@@ -298,7 +298,7 @@ def _run_levels(session: GridSession) -> bool:
 def _report_changed_settings(session: GridSession) -> None:
     """Warn of results that were made with other settings than those of this run."""
     numbers = steps.numbers_to_visit(navigator.items())
-    remarks = steps.remarks(session, numbers, session.settings.automation_level)
+    remarks = steps.remarks_on_changes(session, numbers, session.settings.automation_level)
     for remark in remarks:
         log.warning("%s", remark)
     if remarks:

@@ -19,7 +19,7 @@ from space.steps.identity import (
 )
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import numbers_to_visit
-from space.steps.made_with import remarks
+from space.steps.made_with import remarks_on_changes
 from space.steps.prepare import check_autoloader, open_grid
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
@@ -47,7 +47,7 @@ __all__ = [
     "numbers_to_visit",
     "open_grid",
     "refind_lamellae",
-    "remarks",
+    "remarks_on_changes",
     "repair_targets",
     "repair_whole_grid",
     "reserve_grid_name",

@@ -59,7 +59,7 @@ def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def remarks(session: GridSession, numbers: Sequence[int], level: int) -> list[str]:
+def remarks_on_changes(session: GridSession, numbers: Sequence[int], level: int) -> list[str]:
     """Return remarks on the results that were made with other settings than those of this run.
 
     Reads files only, and changes nothing.

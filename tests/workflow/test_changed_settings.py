@@ -57,7 +57,7 @@ def finished(tmp_path) -> GridSession:
 
 def told(session: GridSession, level: int = 4, **changed: object) -> list[str]:
     other = replace(session, settings=replace(session.settings, **changed))
-    return made_with.remarks(other, (1, 2), level)
+    return made_with.remarks_on_changes(other, (1, 2), level)
 
 
 CASES = [
