@@ -39,6 +39,9 @@ segmentation_pixel_nm = 12
 # Classes that are vacuum or bulk: what is left of a map is the lamella (see docs/targeting.md). A
 # model with other names needs its own here, e.g. ["background", "hole", "metal"].
 off_lamella_classes = ["background", "white", "black"]
+# Correct a segmentation by what is known: specks, organelles outside of cells, lamella inside a
+# closed wall, and background where there is a picture (see docs/targeting.md).
+tidy_segmentation = True
 
 # Segmentations that run on one GPU at the same time.
 runs_per_gpu = 1

@@ -17,6 +17,7 @@ CONFIG_FILE = "SPACEtomo_config.py"
 ALL_FOLDS = "all"
 """Name of the fold that nnU-Net trains on everything (folder ``fold_all``)."""
 _OFF, _CHECKPOINT = "off_lamella_classes", "segmentation_checkpoint"
+_TIDY = "tidy_segmentation"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Config:
         Classes of the segmentation model that are vacuum or bulk; None if the file does not say.
     segmentation_checkpoint : str
         Name of the weights' file in each fold.
+    tidy_segmentation : bool
+        Whether what is known of a lamella is applied to what the model finds.
     """
 
     detection_weights: Path
@@ -78,6 +81,7 @@ class Config:
     runs_per_gpu: int
     off_lamella_classes: tuple[str, ...] | None = None
     segmentation_checkpoint: str = "checkpoint_final.pth"
+    tidy_segmentation: bool = True
 
     def category(self, name: str) -> Category:
         """How to show a category; weights may know one that is not in the table."""
@@ -123,6 +127,7 @@ def load_config(space_dir: Path) -> Config:
         runs_per_gpu=values["runs_per_gpu"],
         off_lamella_classes=tuple(values[_OFF]) if _OFF in values else None,
         segmentation_checkpoint=values.get(_CHECKPOINT, Config.segmentation_checkpoint),
+        tidy_segmentation=values.get(_TIDY, Config.tidy_segmentation),
     )
 
 
@@ -157,6 +162,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
             lambda v: isinstance(v, str) and bool(re.fullmatch(r"[\w\-. ]+\.pth", v)),
             'the name of a file in each fold, such as "checkpoint_best.pth"',
         ),
+        _TIDY: (lambda v: isinstance(v, bool), "True or False"),
     }
 
 
@@ -174,7 +180,7 @@ def _problems(values: dict[str, Any], reported: Sequence[str]) -> list[str]:
     return problems
 
 
-_OPTIONAL = (_OFF, _CHECKPOINT)
+_OPTIONAL = (_OFF, _CHECKPOINT, _TIDY)
 _LARGEST_WINDOW_PX = 8192
 _MOST_FOLDS = 100
 

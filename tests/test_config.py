@@ -60,6 +60,7 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
         ("segmentation_folds = [-1]", "segmentation_folds"),
         ("segmentation_pixel_nm = '16'", "segmentation_pixel_nm"),
         ("off_lamella_classes = 'white'", "off_lamella_classes"),
+        ("tidy_segmentation = 1", "tidy_segmentation = 1 must be True or False"),
         ("off_lamella_classes = [1]", "off_lamella_classes"),
         ("runs_per_gpu = 0", "runs_per_gpu"),
         ("runs_per_gpu = 0x" + "f" * 9000, "runs_per_gpu"),
@@ -87,6 +88,18 @@ def test_a_configuration_from_before_need_not_say_what_is_off_the_lamella(folder
     text = path.read_text(encoding="utf-8").replace("off_lamella_classes", "classes_of_my_own")
     path.write_text(text, encoding="utf-8")
     assert load_config(folder).off_lamella_classes is None
+
+
+def test_segmentations_are_tidied_unless_the_configuration_forbids_it(folder):
+    assert load_config(folder).tidy_segmentation is True
+    path = folder / CONFIG_FILE
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("tidy_segmentation = True", ""), encoding="utf-8")
+    assert load_config(folder).tidy_segmentation is True
+    path.write_text(
+        text.replace("tidy_segmentation = True", "tidy_segmentation = False"), encoding="utf-8"
+    )
+    assert load_config(folder).tidy_segmentation is False
 
 
 def test_all_mistakes_are_told_at_once(folder):

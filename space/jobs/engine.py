@@ -146,9 +146,12 @@ class Engine:
         task.progressed()
         labels = segmenter.segment(scaled, progress=lambda share: task.progressed())
         task.progressed()
+        names = dict(getattr(segmenter, "labels", {}))
+        if config.tidy_segmentation:
+            labels = _tidied(labels, names, model_nm, scaled, say)
+            task.progressed()
         if labels.shape != task.image.shape:
             labels = resized(labels, task.image.shape, nearest=True)
-        names = json.dumps(dict(getattr(segmenter, "labels", {})))
 
         def write(target: Path) -> None:
             write_png(
@@ -159,7 +162,8 @@ class Engine:
                 map=task.fingerprint,
                 model=folder.name,
                 model_hash=made_by,
-                labels=names,
+                labels=json.dumps(names),
+                tidied=config.tidy_segmentation,
             )
 
         return write
@@ -211,6 +215,21 @@ class Engine:
             self._models[task] = (key, make())
             say(f"The model was loaded in {time.monotonic() - start_s:.0f} s.")
         return self._models[task][1]
+
+
+def _tidied(
+    labels: np.ndarray,
+    names: Mapping[str, int],
+    pixel_nm: float,
+    picture: np.ndarray,
+    say: Callable[[str], None],
+) -> np.ndarray:
+    from space.segmentation.structure import tidied
+
+    result = tidied(labels, names, pixel_nm, picture=picture)
+    changed = np.count_nonzero(result != labels) / labels.size
+    say(f"{changed:.1%} of the pixels were corrected by what is known of lamellae.")
+    return result
 
 
 def detection_threshold(params: Mapping[str, Any], map_dir: Path) -> float:

@@ -30,6 +30,7 @@ CONFIG = SimpleNamespace(
     segmentation_folds=(0,),
     segmentation_checkpoint="checkpoint_final.pth",
     segmentation_pixel_nm=16.0,
+    tidy_segmentation=False,
     detection_weights="models/w.pt",
     detection_pixel_nm=400.0,
     detection_window_px=128,
@@ -219,6 +220,24 @@ def test_segmentation_keeps_shape_pixel_size_and_origin(tmp_path, engine, models
     assert np.array_equal(labels, image > 128)
     assert info["pixel_nm"] == 16.0 and info["source"] == "G_L01.png"
     assert json.loads(info["labels"]) == {"background": 0, "lamella": 1}
+
+
+def test_segmentation_is_tidied_where_the_configuration_says_so(tmp_path, models, monkeypatch):
+    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: "cpu")
+    array = np.full((60, 80), 200, np.uint8)
+    array[10:14, 20:24] = 100  # taken for background, 0.004 um2
+    write_png(tmp_path / "G_L01.png", array, 16.0, "test")
+    holds = {}
+    for tidy in (False, True):
+        config = SimpleNamespace(**{**vars(CONFIG), "tidy_segmentation": tidy})
+        make = (models.segmenter, models.detector)
+        engine = Engine(tmp_path, "cpu", lambda d, c=config: c, *make, 0.1)
+        said = []
+        labels, info = read_png(engine.run(Job("G_L01.png"), tmp_path, said.append))
+        holds[tidy] = set(np.unique(labels))
+        assert info["tidied"] == str(tidy)
+        assert any("0.3% of the pixels were corrected" in text for text in said) == tidy
+    assert holds == {False: {0, 1}, True: {1}}
 
 
 def test_map_of_another_pixel_size_is_rescaled_and_back(tmp_path, engine, models):
