@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from space.config import Config, load_config
 from space.contrast import judge, judge_structure
 from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
@@ -21,6 +22,7 @@ from space.jobs.devices import torch_device
 from space.jobs.marks import ModelMarks
 from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
+from space.lamellae import Box
 from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
@@ -32,9 +34,31 @@ DEFAULT_THRESHOLD = Settings().WG_detection_threshold
 SAME_PIXEL = 0.02
 _WHOLE_SECONDS = 20.0
 
+Model = TypeVar("Model")
+
 
 class ClaimLost(Exception):
     """Another worker has the job now, because this one was taken for dead."""
+
+
+class SegmentationModel(Protocol):
+    """A network that labels every pixel (`space.segmentation.Segmenter`)."""
+
+    labels: dict[str, int]
+
+    def segment(
+        self, image: np.ndarray, progress: Callable[[float], None] | None = None
+    ) -> np.ndarray:
+        """Return the label of every pixel."""
+
+
+class DetectionModel(Protocol):
+    """A network that finds lamellae (`space.lamellae.detector.Detector`)."""
+
+    def detect(
+        self, image: np.ndarray, pixel_nm: float, threshold: float, config: Config
+    ) -> list[Box]:
+        """Return the boxes around lamellae."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +70,7 @@ class _Task:
     image: np.ndarray
     info: Mapping[str, Any]
     fingerprint: str
-    config: Any
+    config: Config
     say: Callable[[str], None]
     progressed: Callable[[], None]
 
@@ -71,14 +95,14 @@ class Engine:
         self,
         space_dir: Path,
         device: str = "auto",
-        load_config: Callable[[Path], Any] | None = None,
-        make_segmenter: Callable[..., Any] | None = None,
-        make_detector: Callable[..., Any] | None = None,
+        load_config: Callable[[Path], Config] = load_config,
+        make_segmenter: Callable[..., SegmentationModel] | None = None,
+        make_detector: Callable[..., DetectionModel] | None = None,
         whole_s: float = _WHOLE_SECONDS,
     ) -> None:
         self._space_dir = Path(space_dir)
         self._device = device
-        self._load_config = load_config or _default_config
+        self._load_config = load_config
         self._make_segmenter = make_segmenter or _default_segmenter
         self._make_detector = make_detector or _default_detector
         self._whole_s = whole_s
@@ -127,7 +151,7 @@ class Engine:
         folder = Path(config.segmentation_model)
         folds, checkpoint = tuple(config.segmentation_folds), config.segmentation_checkpoint
         made_by = self.marks("segment")
-        segmenter = self._model(
+        segmenter = self._loaded(
             "segment",
             (str(folder), folds, checkpoint, made_by),
             lambda: self._make_segmenter(folder, folds, torch_device(self._device), checkpoint),
@@ -146,7 +170,7 @@ class Engine:
         task.progressed()
         labels = segmenter.segment(scaled, progress=lambda share: task.progressed())
         task.progressed()
-        names = dict(getattr(segmenter, "labels", {}))
+        names = dict(segmenter.labels)
         if config.tidy_segmentation:
             labels = _tidied(labels, names, model_nm, scaled, say)
             task.progressed()
@@ -177,7 +201,7 @@ class Engine:
             )
         weights = Path(task.config.detection_weights)
         made_by = self.marks("detect")
-        detector = self._model(
+        detector = self._loaded(
             "detect",
             (str(weights), made_by),
             lambda: self._make_detector(weights, torch_device(self._device)),
@@ -205,16 +229,18 @@ class Engine:
 
         return write
 
-    def _model(
-        self, task: str, key: Any, make: Callable[[], Any], say: Callable[[str], None]
-    ) -> Any:
+    def _loaded(
+        self, task: str, key: object, make: Callable[[], Model], say: Callable[[str], None]
+    ) -> Model:
+        """Return the model for a task; it is loaded again when its key has changed."""
         known = self._models.get(task)
         if known is None or known[0] != key:
-            self._models.pop(task, None)
+            self._models.pop(task, None)  # its memory is needed
             start_s = time.monotonic()
             self._models[task] = (key, make())
             say(f"The model was loaded in {time.monotonic() - start_s:.0f} s.")
-        return self._models[task][1]
+        model: Model = self._models[task][1]
+        return model
 
 
 def _tidied(
@@ -272,21 +298,15 @@ def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]
         say(f"Look at the map before you trust what is found in it: {doubt.seen}. {doubt.causes}.")
 
 
-def _default_config(space_dir: Path) -> Any:
-    from space.config import load_config
-
-    return load_config(space_dir)
-
-
 def _default_segmenter(
     folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str
-) -> Any:
+) -> SegmentationModel:
     from space.segmentation import Segmenter
 
     return Segmenter(folder, folds, device, checkpoint=checkpoint)
 
 
-def _default_detector(weights: Path, device: str) -> Any:
+def _default_detector(weights: Path, device: str) -> DetectionModel:
     from space.lamellae.detector import Detector
 
     return Detector(weights, device)

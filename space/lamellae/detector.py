@@ -35,8 +35,13 @@ SMALLEST_BOX_PX = 3.0
 class DetectionConfig(Protocol):
     """The part of the configuration that detection needs."""
 
-    detection_pixel_nm: float
-    detection_window_px: int
+    @property
+    def detection_pixel_nm(self) -> float:
+        """Pixel size that the network was trained at."""
+
+    @property
+    def detection_window_px(self) -> int:
+        """Side of the square window that the network sees."""
 
 
 def cut_window(image: np.ndarray, row0: int, col0: int, size_px: int, fill: int) -> np.ndarray:

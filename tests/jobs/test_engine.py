@@ -22,6 +22,7 @@ class Models:
     """Stands for both networks as the engine makes them by itself."""
 
     made: list = []
+    labels = {"background": 0}
 
     def __init__(self, place, *where, **more):
         self.made.append((type(self).__name__, place, where, more))
