@@ -86,14 +86,22 @@ def sources(checkout: Path, folder: str) -> list[Path]:
 def functions(path: Path) -> list[Function]:
     """Return every function and method of a module, those inside others too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    in_classes = {
-        id(item) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for item in node.body
-    }
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = {id(method) for node in classes for method in _methods(node)}
     return [
-        _function(node, path, id(node) in in_classes)
+        _function(node, path, id(node) in methods)
         for node in ast.walk(tree)
         if isinstance(node, _DEFINED)
     ]
+
+
+def _methods(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the functions of a class, also those below a condition."""
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, _DEFINED):
+            yield part
+        elif not isinstance(part, ast.ClassDef):
+            yield from _methods(part)
 
 
 def _function(

@@ -16,6 +16,9 @@ class Stage:
     @staticmethod
     def limits(axis): ...
 
+    if True:
+        def here(self): ...
+
 def one(a):
     if a and a > 1 or a < 0:
         return [b for b in a if b]
@@ -42,10 +45,13 @@ def test_functions_are_counted_with_their_arguments_and_branches(tmp_path):
     path = tmp_path / "code.py"
     path.write_text(CODE, encoding="utf-8")
     found = {each.name: each for each in functions(path)}
-    assert found.keys() == {f"code.py:{name}" for name in ("move", "inner", "limits", "one")}
+    assert found.keys() == {
+        f"code.py:{name}" for name in ("move", "inner", "limits", "here", "one")
+    }
     move, one = found["code.py:move"], found["code.py:one"]
     assert (move.lines, move.arguments, move.untyped) == (3, 4, 2)
     assert (found["code.py:limits"].arguments, found["code.py:inner"].untyped) == (1, 1)
+    assert found["code.py:here"].arguments == 0
     # if, and, or; for in a list, its if; except; for; assert; if ... else; lambda
     assert one.complexity == 11
 
