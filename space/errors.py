@@ -39,9 +39,9 @@ class OutOfSpaceError(SpaceError):
     Other problems cost one lamella or one grid; this one ends the session.
     """
 
-    def __init__(self, told: str, where: str = "") -> None:
+    def __init__(self, cause: str, where: str = "") -> None:
         super().__init__(
-            f"The disk is full: {told}.",
+            f"The disk is full: {cause}.",
             where,
             "Free some space and run the script again; finished work is skipped.",
         )

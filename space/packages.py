@@ -27,11 +27,11 @@ def load(name: str) -> ModuleType:
     except ImportError as error:
         if (error.name or "").split(".")[0] == "space":
             raise
-        told = " ".join(own_packages_missing()) or (
+        message = " ".join(own_packages_missing()) or (
             f"The Python that runs this, {sys.executable}, cannot load {error.name}: {error}. "
             "Reinstall this package."
         )
-        raise RuntimeError(told) from None
+        raise RuntimeError(message) from None
 
 
 def own_packages_missing() -> list[str]:
