@@ -213,7 +213,7 @@ class Engine:
         own = {"threshold": beside["threshold"]} if "threshold" in beside else {}
         threshold = detection_threshold({**own, **task.job.params}, task.map_path.parent)
         boxes = detector.detect(task.image, pixel_nm, threshold, task.config)
-        task.say(f"{len(boxes)} lamellae found with a confidence of at least {threshold:g}.")
+        task.say(f"{len(boxes)} lamellae found with a probability of at least {threshold:g}.")
         content = {
             "boxes": [box.to_dict() for box in boxes],
             "threshold": threshold,

@@ -270,7 +270,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     parser.add_argument("maps", nargs="*", type=Path, metavar="MAP.png", help="maps to work on")
     parser.add_argument("--device", default="auto", help="cpu, auto, or number of the GPU")
     parser.add_argument("--task", choices=TASKS, default="segment", help="what to do with the maps")
-    parser.add_argument("--threshold", type=float, help="minimum confidence, 0 to 1 (detect)")
+    parser.add_argument("--threshold", type=float, help="minimum probability, 0 to 1 (detect)")
     parser.add_argument("--worker", action="store_true", help="work through the queue of --dir")
     parser.add_argument(
         "--dir",

@@ -70,7 +70,7 @@ def test_the_models_are_those_of_the_configuration(program, maps):
     assert folder == program / "models/lamella_segmentation" and where == ((0,), "torch 1")
     assert more == {"checkpoint": "checkpoint_final.pth"}
     assert weights == program / "models/lamella_detector/weights.pt" and device == ("torch 1",)
-    assert f"0 lamellae found with a confidence of at least {DEFAULT_THRESHOLD:g}." in lines
+    assert f"0 lamellae found with a probability of at least {DEFAULT_THRESHOLD:g}." in lines
     content = json.loads((maps / "G_L01_boxes.json").read_text(encoding="utf-8"))
     assert content["boxes"] == [] and content["model"] == "weights.pt"
 
