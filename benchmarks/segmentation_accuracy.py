@@ -8,6 +8,7 @@ field (half as wide and high), one to avoid has some avoided class anywhere in i
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ import numpy as np
 
 from space.config import load_config
 from space.segmentation import Segmenter
+from space.segmentation.structure import tidied
 from space.simulator.specimen import LABEL, LABELS
 from space.targeting import ExposureOptics, TargetingOptions, class_tables, select_targets
 from training.lamella_maps import lamella_map
@@ -49,9 +51,9 @@ def judge_targets(
 
 
 def measure(
-    segmenter: Segmenter, pixel_nm: float, seeds: Iterable[int], fixed: dict
+    segmenter: Segmenter, pixel_nm: float, seeds: Iterable[int], fixed: dict, tidy: bool = True
 ) -> dict[str, object]:
-    """Segment and judge a map for each seed."""
+    """Segment and judge a map for each seed, tidied as in a session or as the model sees it."""
     n = len(LABELS)
     table = np.zeros((n, n), np.int64)
     edges = np.zeros((n, 4), np.int64)
@@ -63,7 +65,10 @@ def measure(
     for seed in seeds:
         picture, truth = lamella_map(seed, pixel_nm, **fixed)
         start = time.perf_counter()
-        predicted = to_ours[segmenter.segment(picture)]
+        found = segmenter.segment(picture)
+        if tidy:
+            found = tidied(found, segmenter.labels, pixel_nm, picture=picture)
+        predicted = to_ours[found]
         seconds.append((time.perf_counter() - start) / (picture.size / 1e6))
         own = confusion(truth, predicted, n)
         table += own
@@ -108,6 +113,12 @@ def main() -> None:
     command_line.add_argument(
         "--appearance", choices=("plain", "real"), default="plain", help="how lamellae look"
     )
+    command_line.add_argument(
+        "--tidy",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="correct the labels by what is known of lamellae, as a session does",
+    )
     args = command_line.parse_args()
     config = load_config(PROJECT)
     folder = args.model or config.segmentation_model
@@ -116,10 +127,9 @@ def main() -> None:
     segmenter = Segmenter(folder, config.segmentation_folds)
     seeds = range(args.seed_start, args.seed_start + args.n)
     fixed = {"look": args.appearance, **fixed_conditions(args)}
-    result = measure(segmenter, pixel_nm, seeds, fixed)
-    report(
-        {"maps": args.n, "appearance": args.appearance, "pixel_nm": pixel_nm, **result}, args.json
-    )
+    result = measure(segmenter, pixel_nm, seeds, fixed, args.tidy)
+    about = {"maps": args.n, "appearance": args.appearance, "tidied": args.tidy}
+    report({**about, "pixel_nm": pixel_nm, **result}, args.json)
 
 
 if __name__ == "__main__":
