@@ -398,7 +398,7 @@ def main() -> None:
     if len(names) < 2:
         command_line.error(f"{args.pictures} needs two of {', '.join(OUTLINED)}")
     pictures = [real(args.pictures / name, OUTLINED[name]) for name in names]
-    result: dict[str, object] = {f"real.{n}": measures(s) for n, s in zip(names, pictures)}
+    result: dict[str, object] = {f"picture.{n}": measures(s) for n, s in zip(names, pictures)}
     real_crops = [[features(c) for c in crops(s)] for s in pictures]
     maps: dict[str, list[list[Seen]]] = {look: [] for look in LOOKS}
     for look in LOOKS:
@@ -407,7 +407,7 @@ def main() -> None:
             seeds = range(first, first + args.n)
             maps[look].append([simulated(seed, seen.pixel_nm, look) for seed in seeds])
         all_maps = [seen for many in maps[look] for seen in many]
-        result[look] = _middle([measures(seen) for seen in all_maps])
+        result[f"simulated.{look}"] = _middle([measures(seen) for seen in all_maps])
         simulated_crops = [[features(c) for s in many for c in crops(s)] for many in maps[look]]
         result[f"told_apart.{look}"] = compare(real_crops, simulated_crops)
     if args.out:
