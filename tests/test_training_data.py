@@ -310,6 +310,7 @@ def test_a_part_of_a_window_beside_its_line_is_bright_and_its_ends_are_straight(
 
 
 def test_frames_are_painted_over_from_what_lies_around_them():
+    pytest.importorskip("cv2")
     dark = np.full((120, 120), 0.02, np.float32)
     dark[40:80, 50:70] = 0.9
     framed = [(0, 45.0, 45.0, 75.0, 75.0)]

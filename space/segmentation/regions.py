@@ -61,7 +61,7 @@ class Regions:
                 member @ self.areas_px,
                 (member @ self.at_edge.astype(np.int32)) > 0,
                 member @ self.changing_px,
-                _symmetric(shared.coords[0], shared.coords[1], shared.data, count),
+                _symmetric(shared.row, shared.col, shared.data, count),
             ),
             group,
         )
@@ -162,7 +162,7 @@ def united(shared_px: sparse.csr_array, kinds: np.ndarray) -> tuple[int, np.ndar
         Group of each region.
     """
     pairs = shared_px.tocoo()
-    first, second = pairs.coords
+    first, second = pairs.row, pairs.col
     same = kinds[first] == kinds[second]
     graph = sparse.coo_array(
         (np.ones(int(same.sum()), np.int8), (first[same], second[same])), shape=shared_px.shape
