@@ -10,6 +10,7 @@ from space.lamellae.detector import Detector
 from tests.jobs.tiny_models import make_detection_model
 from training import calibrate_detector as calibrate
 from training.average_weights import averaged
+from training.records import read_record
 
 
 def test_scores_become_shares():
@@ -39,6 +40,21 @@ def test_the_network_gives_calibrated_scores_at_the_same_places(tmp_path):
     expected = expit(1.3 * logit(before[:, 4:].double().numpy()) - 0.7)
     assert after[:, 4:].numpy() == pytest.approx(expected, rel=1e-3)
     assert not torch.equal(before[:, 4:], after[:, 4:])
+
+
+def test_a_threshold_chosen_by_hand_becomes_the_default_one(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    weights = make_detection_model(tmp_path / "weights.pt", ["good", "bad"])
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = Detector(weights)._network(picture)[0][:, 4:].numpy()
+        arguments = ["calibrate_detector", "--weights", str(weights), "--cut-at", "0.28"]
+        monkeypatch.setattr("sys.argv", arguments)
+        calibrate.main()
+        after = Detector(weights)._network(picture)[0][:, 4:].numpy()
+    shift = logit(0.1) - logit(0.28)
+    assert after == pytest.approx(expit(logit(before.astype(float)) + shift), rel=1e-2)
+    assert read_record(tmp_path / "record.json")["calibration"]["cut_at"] == 0.28
 
 
 def test_weights_between_two_networks():

@@ -1,6 +1,7 @@
 """Make the probabilities of a detector mean what they say on whole grids.
 
 python -m training.calibrate_detector --weights DATA/runs/second/weights/best.pt
+python -m training.calibrate_detector --weights AVERAGE.pt --cut-at 0.28
 
 Crops for training hold many more lamellae per area than grids do, so a detector expects too many
 and is too sure of them. On grids for validation, half of them without lamellae and half of them of
@@ -8,6 +9,9 @@ the new kinds (`training.grid_maps`), logistic regression tells how likely a box
 is a lamella (Platt scaling). Its two numbers go into the last layer of the network, and the file is
 written anew: boxes stay where they are and keep their order. A table tells what thresholds give
 before and after.
+
+Where a threshold was chosen by hand, ``--cut-at`` shifts the probabilities so that it becomes the
+default one; no grid is drawn.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from space.config import Config, load_config
 from space.files import atomic_path
 from space.lamellae.detector import Detector
 from space.lamellae.network import load_yolo
+from space.settings import Settings
 
 from .formats import as_ranges
 from .grid_maps import FIRST_NEW_SEED, MODEL_PIXEL_NM, whole_map
@@ -33,6 +38,7 @@ from .seeds import FIRST_TEST_SEED, FIRST_VALIDATION_SEED
 
 PROJECT = Path(__file__).resolve().parent.parent
 LEAST_PROBABILITY = 0.01
+DEFAULT_THRESHOLD = Settings().WG_detection_threshold
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
@@ -105,15 +111,33 @@ def rescale_last_layer(network: Any, slope: float, offset: float) -> None:
             layer.bias.mul_(slope).add_(offset)
 
 
-def main() -> None:
-    """Command line."""
+def rewrite(weights: Path, slope: float, offset: float, how: dict[str, Any]) -> None:
+    """Put a calibration into a file of weights, and note it in the record beside it."""
     import torch
 
+    checkpoint = load_yolo(weights)
+    rescale_last_layer(checkpoint.get("ema") or checkpoint["model"], slope, offset)
+    with atomic_path(weights) as temporary:
+        torch.save(checkpoint, temporary)
+    path = weights.with_name("record.json")
+    calibration = {**how, "slope": slope, "offset": offset}
+    write_record(path, {**read_record(path), "calibration": calibration})
+
+
+def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--seed-start", type=int, default=150_000)
     parser.add_argument("--n", type=int, default=24)
+    parser.add_argument("--cut-at", type=float, help="probability that becomes the threshold")
     args = parser.parse_args()
+    if args.cut_at is not None:
+        if not 0 < args.cut_at < 1:
+            parser.error("--cut-at lies between 0 and 1")
+        offset = round(float(logit(DEFAULT_THRESHOLD) - logit(args.cut_at)), 3)
+        rewrite(args.weights, 1.0, offset, {"cut_at": args.cut_at})
+        return
     seeds = seeds_of_both_kinds(args.seed_start, args.n)
     if not FIRST_VALIDATION_SEED <= min(seeds) <= max(seeds) < FIRST_TEST_SEED:
         parser.error("grids for calibration must have seeds for validation")
@@ -132,14 +156,7 @@ def main() -> None:
             real = seen[probabilities >= threshold, 1]
             recall, precision = real.sum() / max(lamellae, 1), real.mean() if real.size else 1.0
             print(f"{name} at {threshold}: recall {recall:.3f}, precision {precision:.3f}")
-    checkpoint = load_yolo(args.weights)
-    network = checkpoint.get("ema") or checkpoint["model"]
-    rescale_last_layer(network, slope, offset)
-    with atomic_path(args.weights) as temporary:
-        torch.save(checkpoint, temporary)
-    path = args.weights.with_name("record.json")
-    calibration = {"seeds": as_ranges(seeds), "boxes": len(seen), "slope": slope}
-    write_record(path, {**read_record(path), "calibration": {**calibration, "offset": offset}})
+    rewrite(args.weights, slope, offset, {"seeds": as_ranges(seeds), "boxes": len(seen)})
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ _SAVE_EVERY_S = 60.0
 _WARM_UP = 0.04
 _AVERAGED_OVER = 400  # steps
 _SUPERVISED = 5  # levels
+#: Side of the tiles in which the model is used. In a tile that is all vacuum, instance
+#: normalisation leaves noise alone, and vacuum is called lamella. Of two simulated maps, 79 and
+#: 91 % of the vacuum was found with tiles of 640 px, 99.8 and 99.5 % with 1024.
+_TILE_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Run:
     features : tuple of int
         Of each level of the network. A seventh level has pixels of 0.8 µm: it sees whole cells.
     patch_px : int
-        Side of a patch, and of the tiles in which the model is used.
+        Side of a patch.
     pixel_nm : float
         Of the maps.
     """
@@ -91,7 +95,7 @@ class Run:
 
 
 def plans_of(run: Run, template: dict[str, Any]) -> dict[str, Any]:
-    """nnU-Net plans like the template's with the levels, features and tiles of a run."""
+    """nnU-Net plans like the template's with the levels, features and patches of a run."""
     plans = copy.deepcopy(template)
     configuration = plans["configurations"][CONFIGURATION]
     configuration["patch_size"] = [run.patch_px, run.patch_px]
@@ -222,6 +226,8 @@ def _save(out: Path, run: Run, average, pool: PatchPool, losses, step: int) -> N
 def ship(out: Path, target: Path) -> None:
     """Write a run's weights as a model folder of nnU-Net."""
     plans = json.loads((out / _PLANS).read_text(encoding="utf-8"))
+    configuration = plans["configurations"][CONFIGURATION]
+    configuration["patch_size"] = [max(_TILE_PX, n) for n in configuration["patch_size"]]
     description = json.loads((TEMPLATE / "dataset.json").read_text(encoding="utf-8"))
     record = read_record(out / _RECORD)
     description["pixel_size_nm"] = record["pixel_nm"]
