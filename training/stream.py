@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing as mp
-import os
 import queue
 import traceback
 from collections.abc import Iterator
@@ -68,7 +67,6 @@ def labelled_map(seed: int, look: Look, pixel_nm: float = MODEL_PIXEL_NM) -> Lab
 
 
 def _draw(first: int, step: int, out: mp.Queue, pixel_nm: float) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     number = first
     while True:
         seed, look = map_of(number)

@@ -6,7 +6,7 @@ python -m training.train_on_gpu --out RUN --ship models/lamella_segmentation_rea
 The network, its normalisation and its files are nnU-Net's small plan of the shipped model with
 other levels; what differs from `training.train_segmentation` is that no data set is written: maps
 stay in the GPU's memory, patches are cut out and varied there. It ends by the clock and saves every
-minute, so a machine lent for a quarter of an hour is enough. It sees training seeds only; accuracy
+minute, so that a quarter of an hour on a GPU is enough. It sees training seeds only; accuracy
 is measured by `benchmarks.segmentation_accuracy`.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from space.files import write_text_atomic
+from space.files import atomic_path, write_text_atomic
 from space.models import CARD, SIMULATED
 from space.simulator.specimen import LABELS
 from space.weights import load_checkpoint
@@ -36,9 +36,9 @@ from .losses import class_weights, supervised_loss
 from .patches import IGNORED, PatchPool, varied
 from .records import read_record, versions, write_record
 from .stream import MapStream
+from .train_segmentation import CONFIGURATION, levels_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "models" / "lamella_segmentation"
-CONFIGURATION = "2d"
 _WEIGHTS, _RECORD, _PLANS = "weights.pth", "record.json", "plans.json"
 _SAVE_EVERY_S = 60.0
 _WARM_UP = 0.04
@@ -99,15 +99,7 @@ def plans_of(run: Run, template: dict[str, Any]) -> dict[str, Any]:
     plans = copy.deepcopy(template)
     configuration = plans["configurations"][CONFIGURATION]
     configuration["patch_size"] = [run.patch_px, run.patch_px]
-    n = len(run.features)
-    configuration["architecture"]["arch_kwargs"].update(
-        n_stages=n,
-        features_per_stage=list(run.features),
-        kernel_sizes=[[3, 3]] * n,
-        strides=[[1, 1]] + [[2, 2]] * (n - 1),
-        n_conv_per_stage=[2] * n,
-        n_conv_per_stage_decoder=[1] * (n - 1),
-    )
+    configuration["architecture"]["arch_kwargs"].update(levels_of(run.features))
     return plans
 
 
@@ -208,9 +200,8 @@ def train(run: Run, out: Path, device: str) -> None:
 
 def _save(out: Path, run: Run, average, pool: PatchPool, losses, step: int) -> None:
     half = {name: value.half().cpu() for name, value in average.items()}
-    temporary = out / (_WEIGHTS + ".part")
-    torch.save(half, temporary)
-    temporary.replace(out / _WEIGHTS)
+    with atomic_path(out / _WEIGHTS) as temporary:
+        torch.save(half, temporary)
     finite = all(bool(value.isfinite().all()) for value in half.values())
     record = {
         "model": "lamella segmentation",
@@ -234,7 +225,11 @@ def ship(out: Path, target: Path) -> None:
     description["numTraining"] = sum(last - first + 1 for first, last in record["training_seeds"])
     checkpoint = load_checkpoint(TEMPLATE / "fold_0" / "checkpoint_final.pth")
     network = network_of(plans).half()
-    network.load_state_dict(torch.load(out / _WEIGHTS, weights_only=True), strict=False)
+    weights = torch.load(out / _WEIGHTS, weights_only=True)
+    with torch.no_grad():
+        # By parameter: nnU-Net's state names the same tensors several times.
+        for name, value in network.named_parameters():
+            value.copy_(weights[name])
     checkpoint["network_weights"] = network.state_dict()
     checkpoint["current_epoch"] = 1
     checkpoint["_best_ema"] = None
@@ -242,7 +237,8 @@ def ship(out: Path, target: Path) -> None:
         **checkpoint["init_args"], "plans": plans, "dataset_json": description,
     }  # fmt: skip
     (target / "fold_0").mkdir(parents=True, exist_ok=True)
-    torch.save(checkpoint, target / "fold_0" / "checkpoint_final.pth")
+    with atomic_path(target / "fold_0" / "checkpoint_final.pth") as temporary:
+        torch.save(checkpoint, temporary)
     write_text_atomic(target / _PLANS, json.dumps(plans, indent=1))
     write_text_atomic(target / "dataset.json", json.dumps(description, indent=4))
     write_text_atomic(target / CARD, json.dumps({"trained_on": SIMULATED}, indent=1) + "\n")

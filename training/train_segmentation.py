@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,19 @@ def set_folders(data: Path) -> None:
         os.environ[f"nnUNet_{name}"] = str(data / folder)
 
 
+def levels_of(features: Sequence[int]) -> dict[str, Any]:
+    """Arguments of nnU-Net's plain U-Net for levels with these features, each half as large."""
+    n = len(features)
+    return {
+        "n_stages": n,
+        "features_per_stage": list(features),
+        "kernel_sizes": [[3, 3]] * n,
+        "strides": [[1, 1]] + [[2, 2]] * (n - 1),
+        "n_conv_per_stage": [2] * n,
+        "n_conv_per_stage_decoder": [1] * (n - 1),
+    }
+
+
 def small_plan(plans: dict[str, Any]) -> dict[str, Any]:
     """nnU-Net's plans with a network that two CPU cores can run.
 
@@ -83,7 +97,6 @@ def small_plan(plans: dict[str, Any]) -> dict[str, Any]:
     """
     name = plans_name(small=True)
     small = dict(plans["configurations"][CONFIGURATION])
-    n = len(FEATURES)
     small.update(
         data_identifier=f"{name}_{CONFIGURATION}",
         patch_size=[PATCH_PX, PATCH_PX],
@@ -93,12 +106,7 @@ def small_plan(plans: dict[str, Any]) -> dict[str, Any]:
     architecture = dict(small["architecture"])
     architecture["arch_kwargs"] = {
         **architecture["arch_kwargs"],
-        "n_stages": n,
-        "features_per_stage": list(FEATURES),
-        "kernel_sizes": [[3, 3]] * n,
-        "strides": [[1, 1]] + [[2, 2]] * (n - 1),
-        "n_conv_per_stage": [2] * n,
-        "n_conv_per_stage_decoder": [1] * (n - 1),
+        **levels_of(FEATURES),
         "norm_op": NORMALISATION,
     }
     small["architecture"] = architecture

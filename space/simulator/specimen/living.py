@@ -100,9 +100,18 @@ class _Cell:
 
     def line(self, at: Window, r_um: np.ndarray, contrast: float) -> None:
         """Draw a membrane where the distance from it (µm) is small."""
-        width = max(_MEMBRANE_UM, 0.9 * self.canvas.px)
-        soft = np.clip(1.5 - np.abs(r_um) / np.float32(width / 2), 0, 1)
+        soft = _line(r_um, _membrane_um(self.canvas))
         self.canvas.density[at] *= 1 + np.float32(contrast) * soft
+
+
+def _membrane_um(canvas: Canvas) -> float:
+    """Width of a membrane: never thinner than what a pixel can show."""
+    return max(_MEMBRANE_UM, 0.9 * canvas.px)
+
+
+def _line(away_um: np.ndarray, width_um: float) -> np.ndarray:
+    """Strength 0..1 of a soft line at a distance from its middle."""
+    return np.asarray(np.clip(1.5 - np.abs(away_um) / np.float32(width_um / 2), 0, 1))
 
 
 def _paint_cell(
@@ -137,13 +146,13 @@ def _paint_cell(
         strength = np.float32(looks.wall * rng.uniform(0.7, 1.3)) * fading
         canvas.put(at, ring, 1 + strength, "cellwall")
     # The membrane below the wall: a thin dark line, beside it often a bright one.
-    width = max(_MEMBRANE_UM, 0.9 * canvas.px)
+    width = _membrane_um(canvas)
     away_um = (r - (1 - wall)) * np.float32(least)
-    line = np.clip(1.5 - np.abs(away_um) / np.float32(width / 2), 0, 1)
+    line = _line(away_um, width)
     sharp = rng.random() < 0.7 or not looks.walled
     canvas.density[at] *= 1 + np.float32(looks.membrane if sharp else 0.0) * line * fading
     if rng.random() < 0.5:
-        beside = np.clip(1.5 - np.abs(away_um - width) / np.float32(width / 2), 0, 1)
+        beside = _line(away_um - width, width)
         canvas.density[at] *= 1 - np.float32(0.5 * looks.membrane) * beside * fading
 
 
