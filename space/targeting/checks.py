@@ -86,14 +86,17 @@ def _overlap_warnings(
 
 
 def _target_warnings(area: TargetArea, prefix: str, problem: Problem) -> list[str]:
-    """Targets of an area out of reach, with a field that leaves the map, or of a low score."""
+    """Targets of an area beside the lamella, out of reach, leaving the map, or of a low score."""
     optics, found = problem.optics, []
     limit_um = optics.image_shift_limit_um
     away_um = _from_tracking_um(area.targets_map_px, area, optics)
     held = problem.scores.holds_field(area.targets_map_px)
     thresholds = problem.thresholds_at(area.targets_map_px)
+    centred = problem.is_centred(area.targets_map_px)
     for index, score in enumerate(area.scores):
         name = f"Target {prefix}{index + 1}"
+        if not centred[index]:
+            found.append(f"{name} is centred in vacuum, on bulk or on coating (on_lamella_only).")
         if away_um[index] > limit_um + SLACK_UM:
             found.append(
                 f"{name} is {away_um[index]:.1f} um from its tracking target, beyond the "

@@ -114,8 +114,15 @@ class Problem:
         return thresholds_at(points_map_px, self.labels, self.tables, self.options, self.optics)
 
     def passes(self, points_map_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Whether scores (n,) of targets at (row, column) points reach their thresholds."""
-        return (scores >= self.thresholds_at(points_map_px)) & (scores > 0)
+        """Whether targets (n,) are centred on the lamella and reach their thresholds."""
+        high = (scores >= self.thresholds_at(points_map_px)) & (scores > 0)
+        return high & self.is_centred(points_map_px)
+
+    def is_centred(self, points_map_px: np.ndarray) -> np.ndarray:
+        """Whether targets may be centred at (row, column) points (n, 2), by the class there."""
+        last = np.array(self.labels.shape) - 1
+        rows, columns = np.clip(np.floor(points_map_px), 0, last).astype(int).T
+        return self.tables.centred[self.labels[rows, columns]]
 
     def allows(self, points_map_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Whether targets at (row, column) points (n, 2) may be there with such scores."""
@@ -123,5 +130,7 @@ class Problem:
         return good & inside(points_map_px, self.polygons) if self.polygons else good
 
     def usable_scores(self) -> ScoreMap:
-        """Scores of which those below the thresholds of their cells count as 0."""
-        return replace(self.scores, thresholds=self.thresholds)
+        """Scores where targets may be centred, of those that reach their cells' thresholds."""
+        scores = replace(self.scores, thresholds=self.thresholds)
+        centred = self.tables.centred[self.cover.classes]
+        return scores if centred.all() else scores.restricted(centred)

@@ -8,6 +8,7 @@ first of these reasons holds:
 * avoided class: it, or a place within its field, would reach the threshold but for the avoided
   classes;
 * threshold: it does not reach it without them either;
+* beside lamella: its centre lies in vacuum, on bulk or on coating;
 * outside polygons: it is not in the target areas that were drawn;
 * beam conflict: a beam there would overlap with that of a target;
 * max_targets: the lamella has as many targets as max_targets allows;
@@ -36,7 +37,8 @@ from space.targeting.scoring import (
     field_window,
 )
 
-AVOIDED, THRESHOLD, OUTSIDE = "avoided class", "threshold", "outside polygons"
+AVOIDED, THRESHOLD = "avoided class", "threshold"
+BESIDE, OUTSIDE = "beside lamella", "outside polygons"
 CONFLICT, ENOUGH, OTHER = "beam conflict", "max_targets", "other"
 # Less than this of the wanted class in a field is rounding.
 NOTHING = 1e-4
@@ -65,6 +67,7 @@ def rejections(targets_map_px: np.ndarray, problem: Problem) -> tuple[int, dict[
     for reason, holds in (
         (AVOIDED, low & (wanted >= threshold)),
         (THRESHOLD, low),
+        (BESIDE, ~problem.is_centred(places)),
         (OUTSIDE, outside),
         (CONFLICT, _in_conflict(places, targets_map_px, optics)),
         (ENOUGH, np.full(len(places), 0 < options.max_targets == len(targets_map_px))),

@@ -72,10 +72,10 @@ def place_extra_tracking(
     """Find a position for a target that serves tracking alone.
 
     Its beam keeps the margin from those of `blocked_map_px`, its field is inside the map, its
-    centre in one of the polygons, if there are any, and within the image-shift limit of all
-    `points_map_px`. Best is a field (widened for tilt) on the lamella without avoided classes,
-    near the middle, with a variety of classes in it to track on, and with little of the wanted
-    class (which others may still want to look at).
+    centre on the lamella, in one of the polygons, if there are any, and within the image-shift
+    limit of all `points_map_px`. Best is a field (widened for tilt) on the lamella without avoided
+    classes, near the middle, with a variety of classes in it to track on, and with little of the
+    wanted class (which others may still want to look at).
 
     Returns
     -------
@@ -121,7 +121,7 @@ def _free_cells(
     rows, columns = (np.arange(step // 2, size, step) for size in cover.wanted.shape)
     cells = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     positions = (cells + 0.5) * cover.factor
-    good = problem.scores.holds_field(positions)
+    good = problem.scores.holds_field(positions) & problem.is_centred(positions)
     if problem.polygons:
         good &= inside(positions, problem.polygons)
     limit_px = optics.image_shift_limit_um / optics.pixel_um

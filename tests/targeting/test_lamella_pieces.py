@@ -1,5 +1,7 @@
 """Targets on the lamella's own pieces alone, and least scores for each class."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from space.targeting import (
     select_targets,
     wanted_mask,
 )
+from space.targeting.problem import Problem
 from space.targeting.scoring import class_tables, on_own_pieces, pieces_unknown
 
 YEAST = (
@@ -282,3 +285,65 @@ def test_a_threshold_that_is_no_number_is_refused():
     for value in ({"mitos": "high"}, {"mitos": float("nan")}, "0.1", True):
         with pytest.raises(SpaceError, match="target_score_threshold"):
             TargetingOptions(target_score_threshold=value)
+
+
+RIM = (("coating", (60, 240), (60, 90)), ("mitos", (120, 180), (90, 96)))
+
+
+def under(choice, labels: np.ndarray) -> list[str]:
+    rows, columns = np.floor(targets_of(choice)).astype(int).T
+    return [YEAST[label] for label in labels[rows, columns]]
+
+
+@pytest.mark.parametrize("beside", ["coating", "white", "black", "background"])
+@pytest.mark.parametrize("edge", [False, True])
+def test_no_target_is_centred_beside_the_lamella_however_much_its_field_holds(beside, edge):
+    # A mitochondrion of 0.18 um at the lamella's edge: fields of 0.86 um hold it from both sides.
+    labels = map_of((beside, (60, 240), (60, 90)), ("mitos", (120, 180), (90, 96)), ground="black")
+    options = TargetingOptions(("mitos",), target_edge=edge)
+    everywhere = Problem.of(labels, NAMES, replace(options, on_lamella_only=False), OPTICS)
+    at_rim = everywhere.usable_scores().values[everywhere.cover.classes == NAMES[beside]]
+    assert (at_rim > 0.03).any()  # fields there hold enough
+    choice = select_targets(labels, NAMES, options, OPTICS)
+    assert choice.n_targets
+    assert beside not in under(choice, labels)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=25)
+def test_targets_of_any_map_are_centred_on_the_lamella(seed):
+    rng = np.random.default_rng(seed)
+    coarse = rng.choice(
+        [NAMES[n] for n in ("coating", "mitos", "lamella", "white", "crack")], (8, 10)
+    )
+    labels = np.kron(coarse, np.ones((30, 30), int)).astype(np.uint8)
+    for options in (MITOS, TargetingOptions(("mitos",), extra_tracking=True)):
+        assert not {"coating", "white"} & set(
+            under(select_targets(labels, NAMES, options, OPTICS), labels)
+        )
+
+
+def test_coating_that_is_asked_for_by_name_may_be_centred():
+    labels = map_of(("coating", (60, 240), (60, 120)))
+    choice = select_targets(labels, NAMES, TargetingOptions(("coating",)), OPTICS)
+    assert "coating" in under(choice, labels)
+
+
+def test_a_target_of_a_person_beside_the_lamella_is_warned_of():
+    labels = map_of(*RIM)
+    area = TargetArea(np.array([[150.0, 93.0], [150.0, 75.0]]), np.ones(2))
+    choice = review_targets(labels, NAMES, MITOS, OPTICS, [area])
+    beside = [text for text in choice.warnings if "centred in vacuum" in text]
+    assert len(beside) == 1 and "Target 2" in beside[0]
+
+
+def test_places_with_their_centre_beside_the_lamella_are_counted_by_that_reason():
+    labels = map_of(("coating", (60, 240), (60, 90)), ("mitos", (120, 180), (90, 96)))
+    coating = np.array([[125.0, 82.0], [125.0, 89.0], [175.0, 89.0], [175.0, 82.0]])
+    choice = select_targets(labels, NAMES, MITOS, OPTICS, polygons_map_px=[coating])
+    assert choice.n_targets == 0
+    assert choice.rejected["outside polygons"] > 0
+    best_beside = map_of(("coating", (60, 240), (60, 300)), ("lamella", (60, 90), (60, 300)))
+    best_beside[120:180, 100:103] = best_beside[120:180, 115:118] = NAMES["mitos"]
+    one = TargetingOptions(("mitos",), max_targets=1)
+    assert select_targets(best_beside, NAMES, one, OPTICS).rejected.get("beside lamella")

@@ -13,6 +13,9 @@ Labels are known by name only; which number a class has is the model's business.
   covered by things that stand out of it (`COVERED`). When the whole lamella is wanted, nothing
   of it is precious in particular and it counts as surface too.
 * focusable: lamella on which a beam can be focused: no crack and nothing `UNIFORM`.
+* centred: where a target may be centred: nothing off the lamella and no coating, unless it is
+  wanted by name. A field at the lamella's edge may hold enough of a wanted class and still have its
+  middle, at which the series is focused and tracked, on the coating or in the vacuum.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ STRIP_PX = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class ClassTables:
-    """Lookup tables (256 entries each): label → wanted, avoided, surface, focusable.
+    """Lookup tables (256 entries each): label → wanted, avoided, surface, focusable, centred.
 
     `wanted` (float32) holds the priority of each class, 0 for those not wanted; the others are
     boolean. `entry` is the index of the entry of `target_list` that asks for a class, -1 for none.
@@ -50,6 +53,7 @@ class ClassTables:
     avoided: np.ndarray
     surface: np.ndarray
     focusable: np.ndarray
+    centred: np.ndarray
     entry: np.ndarray
     piece: np.ndarray
     beside: tuple[int, ...]
@@ -101,12 +105,16 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
         piece[:] = OFF  # numbers without a name are as good as unlabelled
     for name, label in label_names.items():
         piece[label] = OFF if name in off else JOINS if name in (CRACK, COATING) else COUNTS
+    centred = np.ones(256, bool)
+    if options.on_lamella_only:
+        centred = (piece != OFF) & ~_table(label_names, {COATING} & set(label_names)) | (wanted > 0)
     beside = [label for label in range(254, -1, -1) if label not in label_names.values()][:2]
     return ClassTables(
         wanted,
         _table(label_names, options.avoid_list),
         _table(label_names, surface),
         _table(label_names, focusable),
+        centred,
         entry,
         piece,
         tuple(beside),
@@ -209,7 +217,16 @@ def on_own_pieces(
     plain, avoided = tables.beside
     table = np.where(tables.avoided, avoided, plain).astype(np.uint8)
     labels, lost = relabelled(labels, runs, table)
-    return labels, replace(tables, avoided=tables.avoided | (np.arange(256) == avoided)), lost
+    numbers = np.arange(256)
+    return (
+        labels,
+        replace(
+            tables,
+            avoided=tables.avoided | (numbers == avoided),
+            centred=tables.centred & (numbers != plain) & (numbers != avoided),
+        ),
+        lost,
+    )
 
 
 def wanted_mask(
