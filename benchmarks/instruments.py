@@ -23,8 +23,9 @@ from space.simulator.column import INSTRUMENT_FOLDER
 from .common import PROJECT, parser, report
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "talos_200kv": {"IM_mag_index": 1300, "beam_diameter": 1.8},
-    "jeol_200kv": {"beam_diameter": 1.8},
+    "talos_ceta": {"IM_mag_index": 1300, "beam_diameter": 1.8},
+    "glacios_k2": {"beam_diameter": 1.6},
+    "jeol_cryoarm_k3": {"beam_diameter": 1.6},
 }
 KEYS = (
     "ok", "recall", "precision", "class_accuracy", "position_error_um_median", "mean_dice",

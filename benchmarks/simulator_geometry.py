@@ -24,7 +24,7 @@ from space.simulator.column import load_instrument
 from space.simulator.commands import all_commands
 from space.simulator.specimen import Grid
 
-INSTRUMENTS = ("krios_300kv", "talos_200kv")
+INSTRUMENTS = ("krios_k3", "talos_ceta")
 TILTS_DEG = (0.0, 45.0, -45.0)
 AREAS = ("V", "R")
 LIMIT_PX = 1.5

@@ -223,7 +223,7 @@ def main() -> None:
     options = parser(__doc__, n=2)
     options.add_argument("--step", type=float, default=3.0, help="degrees between tilts")
     options.add_argument("--targets", type=int, default=4)
-    options.add_argument("--instrument", default="krios_300kv")
+    options.add_argument("--instrument", default="krios_k3")
     options.add_argument("--throw-nm", type=float, help="of the stage, in place of its own")
     args = options.parse_args()
     instrument = load_instrument(args.instrument)

@@ -58,7 +58,7 @@ from .common import PROJECT, parser, report
 PRIMARY, AFTER = 2, 3
 WITHIN_UM, STAGE_LIMIT_UM = 150.0, 240.0
 IMAGE_SHIFT_LIMIT_UM = 15.0
-KRIOS, TALOS = "krios_300kv", "talos_200kv"
+KRIOS, TALOS = "krios_k3", "talos_ceta"
 RECORD_BINNING = {KRIOS: 16, TALOS: 8}
 TRACK_LIMIT_UM = 0.6  # more than usual, for tilt steps larger than usual
 TALOS_SETTINGS = {"IM_mag_index": 15, "beam_diameter": 1.8}

@@ -311,7 +311,7 @@ READERS = {
     "instrument": Reader(
         load_instrument,
         "i.toml",
-        (INSTRUMENT_FOLDER / "talos_200kv.toml").read_bytes(),
+        (INSTRUMENT_FOLDER / "talos_ceta.toml").read_bytes(),
         (InstrumentError,),
     ),
     "simulated navigator": Reader(

@@ -276,7 +276,7 @@ def test_wanted_leaves_out_what_the_session_takes_for_vacuum(tmp_path):
     assert unread == TargetingOptions()
 
 
-@pytest.mark.parametrize("name", ["krios_300kv", "talos_200kv"])
+@pytest.mark.parametrize("name", ["krios_k3", "talos_ceta"])
 def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
     instrument = load_instrument(name)
     optics = instrument.optics()

@@ -20,6 +20,7 @@ from space.project import project_folder
 from space.simulation import MARKER, judge, resumed
 from space.simulation.summary import summarise, summary_table
 from space.simulator.keeping import SESSION_FOLDER, SETUP
+from tests.side_entry import side_entry_microscope
 
 SMALL = ["--lamellae", "1", "--within", "120"]
 
@@ -97,7 +98,7 @@ def begun(in_folder, capsys) -> Path:
     mine = script(in_folder, "word = 'a'\nlevel = 1\nsem.Echo(f'{word} {level}')\n")
     (in_folder / "answers.toml").write_text("yes = true\n", encoding="utf-8")
     words = ["simulate", "--out", "out", "--script", mine, "--seed", "7", "--kinds", "thick",
-             "--instrument", "talos_200kv", "--serialem", "4.2", "--answer", "answers.toml",
+             "--instrument", "talos_ceta", "--serialem", "4.2", "--answer", "answers.toml",
              "--set", "word=b", *SMALL]  # fmt: skip
     assert main(words) == 0
     assert "b 1" in capsys.readouterr().out
@@ -109,7 +110,8 @@ def test_a_session_goes_on_without_repeating_what_was_given(begun, capsys):
     assert main(["simulate", "--out", "out", "--resume"]) == 0
     assert "b 1" in capsys.readouterr().out
     assert setup(begun / "out") == made
-    assert main(["simulate", "--out", "out", "--resume", "--seed", "7", "--set", "level=4"]) == 0
+    again = ["--resume", "--seed", "7", "--instrument", "talos_200kv", "--set", "level=4"]
+    assert main(["simulate", "--out", "out", *again]) == 0, "a former name is the same microscope"
     assert "b 4" in capsys.readouterr().out
     assert main(["simulate", "--out", "out", "--resume"]) == 0
     assert "b 4" in capsys.readouterr().out, "what was given last is kept"
@@ -117,12 +119,12 @@ def test_a_session_goes_on_without_repeating_what_was_given(begun, capsys):
 
 def test_what_contradicts_the_session_is_told_all_at_once(begun, capsys):
     words = ["--resume", "--seed", "8", "--grids", "2", "--lamellae", "3", "--kinds", "good,thick",
-             "--within", "300", "--instrument", "krios_300kv", "--serialem", "4.1.25"]  # fmt: skip
+             "--within", "300", "--instrument", "krios_k3", "--serialem", "4.1.25"]  # fmt: skip
     assert main(["simulate", "--out", "out", *words]) == 2
     told = capsys.readouterr().err
     for part in ("--seed 8 (it has 7)", "--grids 2 (it has 1)", "--lamellae 3 (it has 1)",
                  "--kinds good,thick (it has thick)", "--within 300.0 (it has 120.0)",
-                 "--instrument krios_300kv (it has talos_200kv)",
+                 "--instrument krios_k3 (it has talos_ceta)",
                  "--serialem 4.1.25 (it has 4.2)"):  # fmt: skip
         assert part in told
 
@@ -195,10 +197,11 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
         (["--run", "mine.py"], "need a session. -> Add --session DIR."),
         (["--acquire"], "need a session. -> Add --session DIR."),
         (["--session", "out"], "There is nothing to run. -> Add --run SCRIPT or --acquire."),
-        (["--instrument", "jeol_200kv", "--grids", "2"], "no autoloader for 2 grids"),
+        (["--instrument", "side_entry.toml", "--grids", "2"], "no autoloader for 2 grids"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is_done(in_folder, capsys, words, told):
+    side_entry_microscope(in_folder)
     assert main(["simulate", "--out", "out", *words]) == 2
     assert told in capsys.readouterr().err
     assert not (in_folder / "out").exists()

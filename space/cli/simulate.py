@@ -177,8 +177,8 @@ def _existing(path: Path | None) -> Path | None:
 
 
 def _instrument(name: str | None) -> str | None:
-    """Check an instrument; the path of a file is made absolute, for later runs from elsewhere."""
-    from space.simulator.column import InstrumentError, load_instrument
+    """Check an instrument; give its present name, or its file's whole path, for later runs."""
+    from space.simulator.column import InstrumentError, load_instrument, present_name
 
     if name is None:
         return None
@@ -186,7 +186,7 @@ def _instrument(name: str | None) -> str | None:
         load_instrument(name)
     except InstrumentError as error:
         raise SpaceError(str(error), "--instrument") from None
-    return str(Path(name).resolve()) if name.lower().endswith(".toml") else name
+    return str(Path(name).resolve()) if name.lower().endswith(".toml") else present_name(name)
 
 
 def _serialem(version: str | None) -> str | None:

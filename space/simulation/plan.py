@@ -88,7 +88,7 @@ class Plan:
     resume: bool = False
     kinds: tuple[LamellaKind, ...] | None = None
     within_um: float | None = None
-    instrument: str = "krios_300kv"
+    instrument: str = "krios_k3"
     faults: tuple[str, ...] = ()
     answers: Path | None = None
     serialem: str = ""

@@ -15,7 +15,7 @@ run_script
 A test chooses its microscope with a marker, which takes the arguments of `Simulation` and
 `answers`, a `Policy` or the path of a file with answers to dialogs::
 
-    @pytest.mark.sem(instrument="talos_200kv", seed=3, lamellae=2)
+    @pytest.mark.sem(instrument="talos_ceta", seed=3, lamellae=2)
 
 Defaults for all tests are set by the ini options ``sem_instrument``, ``sem_seed``,
 ``sem_lamellae`` and ``sem_answers``. Files are looked for beside the test, those of ini options

@@ -58,8 +58,8 @@ class Simulation:
         How far the stage reaches from the centre along each axis, in place of the instrument's
         limits; full-grid montages fill it.
     instrument : str, Path or Instrument
-        Scope, stage and camera: a shipped microscope (``"krios_300kv"``, ``"talos_200kv"``,
-        ``"jeol_200kv"``) or a file like theirs.
+        Scope, stage and camera: a shipped microscope (``"krios_k3"``, ``"krios_falcon4"``,
+        ``"talos_ceta"``, ``"glacios_k2"``, ``"jeol_cryoarm_k3"``) or a file like theirs.
     faults : Faults or sequence of str
         What goes wrong, for example ``["camera-timeout@5"]``; see `space.simulator.column.faults`.
     serialem : str or Installation
@@ -80,7 +80,7 @@ class Simulation:
         loaded: int | None = 1,
         stage_error_um: float | None = None,
         stage_limit_um: float | None = None,
-        instrument: str | Path | Instrument = "krios_300kv",
+        instrument: str | Path | Instrument = "krios_k3",
         faults: Faults | Sequence[str] = (),
         serialem: str | Installation = NEWEST,
     ) -> None:

@@ -58,7 +58,7 @@ def grid() -> Grid:
 
 def small_camera(folder: Path) -> Path:
     """Write an instrument with small pictures, and a beam so wide that there are few targets."""
-    text = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+    text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
     text = text.replace("{ binning = 4", "{ binning = 16").replace("4, 8]", "4, 8, 16]")
     text = text.replace("beam_um = 1.6", "beam_um = 6.0")
     path = folder / "small_camera.toml"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from space.simulation import Bench, Plan, judged, make_project, with_settings
 from space.simulator import Policy, Script
-from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import Grid
+from tests.side_entry import side_entry_microscope
 from tests.workflow.bench import ROOT, make_bench
 
 pytestmark = pytest.mark.session
@@ -38,14 +37,6 @@ class Session:
         return [line for line in self.bench.simulation.log if line.startswith("WARNING")]
 
 
-def small_pictures(folder: Path) -> Path:
-    """Write the side-entry microscope with smaller pictures, to save time."""
-    text = (INSTRUMENT_FOLDER / "jeol_200kv.toml").read_text(encoding="utf-8")
-    path = folder / "jeol.toml"
-    path.write_text(text.replace("{ binning = 4", "{ binning = 8"), encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Session:
     """One lamella, from the stage to tilt series, with the truth in place of the models."""
@@ -57,7 +48,7 @@ def session(tmp_path_factory) -> Session:
             space_dir,
             monkeypatch,
             Grid.make(7, 1, name="G1", kinds=["good"], within_um=150.0),
-            instrument=small_pictures(folder),
+            instrument=side_entry_microscope(folder, binning=8),
             stage_limit_um=240.0,
             policy=Policy(key_after_s=5.0),
         )

@@ -17,7 +17,7 @@ from space.simulator.program.nav_items import map_item
 from tests.simulator.fakes import SpotGrid
 
 CASES = Path(__file__).parents[1] / "data"
-KRIOS = load_instrument("krios_300kv")
+KRIOS = load_instrument("krios_k3")
 VIEW = """#!Python
 import serialem as sem
 sem.SetLowDoseMode(1)
@@ -57,7 +57,7 @@ def reported(simulation, *commands):
 
 def test_the_standard_microscope_has_a_k3():
     assert KRIOS.camera.kind == CAMERA_KINDS["K3"]
-    assert load_instrument("talos_200kv").camera.kind == CAMERA_KINDS["plain"]
+    assert load_instrument("talos_ceta").camera.kind == CAMERA_KINDS["plain"]
 
 
 def test_scripts_and_mdocs_tell_whole_pixels_and_the_navigator_file_half_ones(simulation):

@@ -9,7 +9,7 @@ import pytest
 from space.simulator.column import Controls, SEMerror, load_instrument
 from tests.simulator.test_relations import Scope
 
-KRIOS = load_instrument("krios_300kv")
+KRIOS = load_instrument("krios_k3")
 
 
 def without(tmp_path, **missing) -> Scope:
@@ -70,8 +70,8 @@ def test_a_stage_refuses_angles_that_it_does_not_reach(tmp_path):
         scope("TiltTo", 75.0)
 
 
-def test_the_side_entry_microscope_has_none_of_these():
-    jeol = load_instrument("jeol_200kv")
-    assert jeol.autoloader_slots == 0 and jeol.beam.condensers == 1
+def test_the_microscope_like_those_of_jeol_has_none_of_these():
+    jeol = load_instrument("jeol_cryoarm_k3")
+    assert jeol.autoloader_slots == 12 and jeol.beam.condensers == 1
     assert jeol.controls == Controls(False, False, False, ("rough", "fine"))
     assert jeol.stage.tilt_range_deg == (-62.0, 69.9)

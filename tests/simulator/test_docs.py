@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from space.simulator.column import shipped
+from space.simulator.column.instrument_file import FORMER_NAMES
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"<!-- example: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
@@ -30,6 +33,5 @@ def test_the_example_is_short_and_passes(tmp_path):
 
 
 def test_named_files_and_faults_exist():
-    for name in ("krios_300kv", "talos_200kv", "jeol_200kv"):
+    for name in (*shipped(), *FORMER_NAMES):
         assert f"`{name}`" in PAGE
-        assert (ROOT / "space/simulator/column/instruments" / f"{name}.toml").is_file()

@@ -12,6 +12,7 @@ import pytest
 
 from space.simulator import Simulation
 from space.simulator.column import INSTRUMENT_FOLDER, InstrumentError, load_instrument, shipped
+from space.simulator.keeping import Setup
 from tests.simulator.fakes import SpotGrid
 
 if sys.version_info >= (3, 11):
@@ -19,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -35,8 +36,66 @@ def load(tmp_path):
     return changed
 
 
-def test_three_microscopes_are_shipped():
-    assert shipped() == ["jeol_200kv", "krios_300kv", "talos_200kv"]
+def test_five_microscopes_are_shipped():
+    assert shipped() == ["glacios_k2", "jeol_cryoarm_k3", "krios_falcon4", "krios_k3", "talos_ceta"]
+
+
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [
+        ("krios_300kv", "krios_k3"),
+        ("talos_200kv", "talos_ceta"),
+        ("jeol_200kv", "jeol_cryoarm_k3"),
+    ],
+)
+def test_former_names_stand_for_the_present_ones(former, present):
+    assert load_instrument(former) == load_instrument(present)
+    assert Setup(instrument=former) == Setup.from_dict({**Setup().to_dict(), "instrument": former})
+    assert Setup(instrument=former).instrument == present
+
+
+@pytest.mark.parametrize(
+    ("name", "k2_type", "counted", "size_px", "chip_um"),
+    [
+        ("krios_k3", 3, 2, (5760, 4092), 5.0),
+        ("jeol_cryoarm_k3", 3, 2, (5760, 4092), 5.0),
+        ("glacios_k2", 1, 2, (3838, 3710), 5.0),
+        ("krios_falcon4", 0, 1, (4096, 4096), 14.0),
+        ("talos_ceta", 0, 1, (4096, 4096), 14.0),
+    ],
+)
+def test_cameras_of_the_shipped_microscopes(name, k2_type, counted, size_px, chip_um):
+    camera = load_instrument(name).camera
+    assert (camera.kind.k2_type, camera.kind.counted_per_px) == (k2_type, counted)
+    assert (camera.size_px, camera.chip_pixel_um) == (size_px, chip_um)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_microscope_takes_pictures_in_all_areas(name, make_simulation):
+    simulation = make_simulation(SpotGrid(), instrument=name)
+    result = simulation.run("""#!Python
+import serialem as sem
+sem.GoToImagingState("WG")
+sem.V()
+sem.SetLowDoseMode(1)
+for take in (sem.V, sem.F, sem.T, sem.R, sem.L, sem.Search):
+    take()
+    columns, rows, binning, exposure, pixel_nm, camera_set = sem.ImageProperties("A")
+    assert pixel_nm > 0 and sem.ReportMeanCounts("A") > 5, (take, sem.ReportMeanCounts("A"))
+""")
+    assert result.ok, result.error
+    session = simulation.session
+    for letter in ("V", "R", "P"):
+        camera, taken = session.camera, session.acquire_image(letter)
+        assert taken.data.shape == camera.frame_px(letter)[::-1]
+        assert taken.pixel_um == pytest.approx(
+            camera.binning(letter) * session.scope.pixel_um(taken.mag_index)
+        )
+    # A beam of the right width on the specimen covers the Record field.
+    diagonal_um = math.hypot(*session.camera.size_px) * session.scope.pixel_um(
+        session.instrument.areas[3].mag_index
+    )
+    assert session.instrument.areas[3].beam_um > diagonal_um
 
 
 def test_the_standard_microscope():
@@ -55,7 +114,7 @@ def test_the_standard_microscope():
 
 
 def test_the_second_microscope_differs_where_it_matters():
-    krios, talos = load_instrument("krios_300kv"), load_instrument("talos_200kv")
+    krios, talos = load_instrument("krios_k3"), load_instrument("talos_ceta")
     assert (talos.voltage_kV, talos.beam.condensers, talos.camera.size_px) == (200, 2, (4096,) * 2)
     assert talos.optics().specimen_to_stage()[0, 0] > 0 > talos.optics().specimen_to_stage()[1, 1]
     assert talos.stage.max_tilt_deg == 79.9
@@ -80,7 +139,7 @@ def test_a_simulation_can_do_without_errors_and_go_less_far(tmp_path):
     session = Simulation(
         tmp_path,
         grids={1: SpotGrid()},
-        instrument="talos_200kv",
+        instrument="talos_ceta",
         stage_error_um=0.0,
         stage_limit_um=400.0,
     ).session
@@ -98,7 +157,7 @@ def test_a_file_of_ones_own(load):
 
 
 def test_instruments_can_be_kept():
-    talos = load_instrument("talos_200kv")
+    talos = load_instrument("talos_ceta")
     assert pickle.loads(pickle.dumps(talos)) == talos == copy.deepcopy(talos)
 
 
@@ -168,13 +227,13 @@ def test_files_of_any_editor_are_read(tmp_path):
 
 
 def test_unknown_names_and_files(tmp_path):
-    with pytest.raises(InstrumentError, match="no instrument 'titan'.*jeol_200kv, krios_300kv"):
+    with pytest.raises(InstrumentError, match="no instrument 'titan'.*jeol_cryoarm_k3, krios_f"):
         load_instrument("titan")
     with pytest.raises(InstrumentError, match="nothing.toml: cannot be read .*Give the path"):
         load_instrument(tmp_path / "nothing.toml")
 
 
-@pytest.mark.parametrize("name", ["talos_200kv", "jeol_200kv"])
+@pytest.mark.parametrize("name", ["talos_ceta", "glacios_k2", "jeol_cryoarm_k3"])
 def test_the_beam_of_few_condensers_follows_one_law(name):
     talos = load_instrument(name)
     currents, crossover = talos.beam.currents_nA, talos.beam.crossover

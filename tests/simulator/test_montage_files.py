@@ -146,7 +146,7 @@ def test_map_of_a_montage_names_its_polygon(session):
     assert document.montage(0).integer("FitToPolyID") == polygon.map_id
 
 
-@pytest.mark.parametrize("name, turned_deg", [("krios_300kv", 0.0), ("talos_200kv", 180.0)])
+@pytest.mark.parametrize("name, turned_deg", [("krios_k3", 0.0), ("talos_ceta", 180.0)])
 def test_axis_in_the_title_turns_with_the_stage(make_session, tmp_path, grid, name, turned_deg):
     session = make_session(grid, instrument=name)
     session.camera.change("V", binning=8)

@@ -18,7 +18,7 @@ from space.simulator.commands import all_commands
 from space.simulator.imaging.camera import View, px_to_grid
 from tests.simulator.fakes import SpotGrid
 
-KRIOS = load_instrument("krios_300kv")
+KRIOS = load_instrument("krios_k3")
 EXAMPLE_SCOPE = replace(
     KRIOS,
     magnifications=(Magnification(1, 10000.0, 0.002, 30.0, False),),
@@ -245,7 +245,7 @@ def test_stage_and_tilt_limits():
 
 
 def test_the_limit_counts_the_area_for_changes_and_not_for_settings():
-    talos = load_instrument("talos_200kv")
+    talos = load_instrument("talos_ceta")
     scope = Microscope(talos, stage_error_um=0.0)
     scope.set_low_dose(True)
     scope.go_to_area("F")
@@ -263,7 +263,7 @@ def test_the_limit_counts_the_area_for_changes_and_not_for_settings():
 
 
 def test_where_the_stage_stops_depends_on_where_it_came_from_but_for_the_backlash_leg():
-    talos = load_instrument("talos_200kv")
+    talos = load_instrument("talos_ceta")
     exact = replace(talos, stage=replace(talos.stage, error_um=1e-9, readout_error_um=0.0))
     scope, play = Microscope(exact), talos.stage.play_um
     places = {}
@@ -289,8 +289,8 @@ def test_where_the_stage_stops_depends_on_where_it_came_from_but_for_the_backlas
 
 
 def test_stage_and_tilt_take_the_time_of_the_instrument():
-    model = load_instrument("talos_200kv").stage
-    scope = Microscope(load_instrument("talos_200kv"))
+    model = load_instrument("talos_ceta").stage
+    scope = Microscope(load_instrument("talos_ceta"))
     ends = [0.0]
     scope.stage.move_to(60.0, 0.0)
     ends.append(scope.clock.seconds)

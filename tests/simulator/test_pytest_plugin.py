@@ -129,7 +129,7 @@ def test_markers_and_ini_options_choose_the_microscope(pytester, outcomes):
 
         pytestmark = pytest.mark.sem(seed=6, lamellae=1)
 
-        @pytest.mark.sem(instrument="talos_200kv", lamellae=0)
+        @pytest.mark.sem(instrument="talos_ceta", lamellae=0)
         def test_marked(simulation, sem):
             assert simulation.session.instrument.voltage_kV == 200
             assert simulation.session.seed == 6
@@ -165,7 +165,7 @@ def test_options_that_do_not_exist_are_errors(pytester, outcomes):
         def test_wrong(sem):
             pass
 
-        @pytest.mark.sem("talos_200kv")
+        @pytest.mark.sem("talos_ceta")
         def test_not_named(sem):
             pass
         """

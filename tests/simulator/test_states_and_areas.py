@@ -10,8 +10,8 @@ from space.simulator.column import INSTRUMENT_FOLDER, SEMerror, load_instrument
 from space.simulator.column.states import ImagingState
 from tests.simulator.test_relations import Scope
 
-KRIOS = load_instrument("krios_300kv")
-KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_300kv.toml").read_text(encoding="utf-8")
+KRIOS = load_instrument("krios_k3")
+KRIOS_TEXT = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
 RECORD_STATE = """
 [[states]]
 name = "Rec"

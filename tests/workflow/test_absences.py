@@ -7,7 +7,7 @@ import pytest
 from space.simulator.column import INSTRUMENT_FOLDER
 from tests.workflow.bench import without_lamella_pictures
 
-TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_ceta.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -42,20 +42,20 @@ def microscope(tmp_path, monkeypatch):
 def test_a_beam_that_is_not_told_is_the_diagonal_and_the_warning_names_the_setting(
     microscope, caplog
 ):
-    microscope("talos_200kv")
+    microscope("talos_ceta")
     assert scope.go_to_record().beam_diameter_um == approx(TALOS_DIAGONAL_UM, abs=0.01)
     assert "camera's diagonal, 1.12 um" in caplog.text and "beam_diameter" in caplog.text
 
 
 def test_the_beam_that_the_user_knows_is_used_without_a_word(microscope, caplog):
-    _, truth = microscope("talos_200kv")
+    _, truth = microscope("talos_ceta")
     assert scope.go_to_record(TALOS_BEAM_UM).beam_diameter_um == TALOS_BEAM_UM
     assert caplog.text == ""
     assert truth.beam_diameter_um == approx(TALOS_BEAM_UM, rel=0.01)
 
 
 def test_the_users_beam_goes_before_that_of_the_microscope(microscope, caplog):
-    microscope("krios_300kv")
+    microscope("krios_k3")
     told_um = scope.go_to_record().beam_diameter_um
     assert told_um == approx(1.6, rel=0.01)
     assert scope.go_to_record(2.0).beam_diameter_um == 2.0
@@ -67,7 +67,7 @@ def test_the_users_beam_goes_before_that_of_the_microscope(microscope, caplog):
 def test_a_microscope_that_fails_to_tell_its_beam_gets_the_diagonal(
     microscope, caplog, monkeypatch
 ):
-    sem, _ = microscope("krios_300kv")
+    sem, _ = microscope("krios_k3")
 
     def refuse():
         raise sem.SEMerror("there is no illuminated area")
@@ -91,7 +91,7 @@ def test_a_wrong_beam_diameter_is_told(space_dir, value, word):
 
 @pytest.mark.parametrize(("index", "warned"), [(10, True), (14, True), (15, False), (1300, False)])
 def test_an_intermediate_magnification_in_the_low_range_is_told(microscope, caplog, index, warned):
-    microscope("talos_200kv")
+    microscope("talos_ceta")
     settings = Settings(IM_mag_index=index, WG_image_state=1)
     refind._go_to_intermediate(SimpleNamespace(settings=settings))
     assert ("low range (LM)" in caplog.text) is warned

@@ -34,7 +34,16 @@ def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, mon
         assert again[key] == first[key], key
 
 
-@pytest.mark.parametrize(("instrument", "counted"), [("krios_300kv", 2), ("talos_200kv", 1)])
+@pytest.mark.parametrize(
+    ("instrument", "counted"),
+    [
+        ("krios_k3", 2),
+        ("krios_falcon4", 1),
+        ("talos_ceta", 1),
+        ("glacios_k2", 2),
+        ("jeol_cryoarm_k3", 2),
+    ],
+)
 def test_virtual_views_are_what_the_camera_takes(bench, monkeypatch, instrument, counted):
     monkeypatch.setattr(BINNING_OF_OVERVIEWS, lambda size, limit=0: OVERVIEW_BINNING)
     session = bench(instrument=instrument, stage_error_um=0.0)

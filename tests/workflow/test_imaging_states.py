@@ -18,7 +18,7 @@ from space.simulator.external import external_python
 from space.simulator.specimen import Grid
 from space.steps import refind
 
-TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_ceta.toml").read_text(encoding="utf-8")
 STATE = """[[states]]
 name = "{name}"
 low_dose_area = "{area}"

@@ -7,7 +7,7 @@ import pytest
 from space.microscope import montage
 from space.simulator.column import INSTRUMENT_FOLDER
 
-NO_VALVES = (INSTRUMENT_FOLDER / "talos_200kv.toml").read_text(encoding="utf-8")
+NO_VALVES = (INSTRUMENT_FOLDER / "talos_ceta.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

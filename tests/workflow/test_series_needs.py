@@ -21,7 +21,7 @@ def connect(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
 
-        def connect(instrument: str = "krios_300kv"):
+        def connect(instrument: str = "krios_k3"):
             simulation = Simulation(tmp_path, grids={1: SpotGrid()}, instrument=instrument)
             session = simulation.session
             sem, _ = stack.enter_context(external_python(session, all_commands()))
@@ -80,7 +80,7 @@ def all_buffers_roll(sem, session):
 def test_what_would_keep_pacetomo_waiting_or_stop_it_is_told(
     connect, caplog, tmp_path, change, words
 ):
-    sem, session = connect("talos_200kv")
+    sem, session = connect("talos_ceta")
     assert told(caplog, tmp_path) == ""
     change(sem, session)
     text = told(caplog, tmp_path)
@@ -88,7 +88,7 @@ def test_what_would_keep_pacetomo_waiting_or_stop_it_is_told(
 
 
 def test_looking_for_mdocs_leaves_nothing_behind(connect, caplog, tmp_path):
-    sem, session = connect("talos_200kv")
+    sem, session = connect("talos_ceta")
     sem.OpenNewFile("mine.mrc")
     (tmp_path / "SPACE_mdoc_test.mrc").write_bytes(b"left over")
     before = {path.name for path in tmp_path.iterdir()} - {"SPACE_mdoc_test.mrc"}
@@ -100,7 +100,7 @@ def test_looking_for_mdocs_leaves_nothing_behind(connect, caplog, tmp_path):
 
 
 def test_a_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path):
-    sem, session = connect("krios_300kv")
+    sem, session = connect("krios_k3")
     assert sem.ReportCameraProperty(0, "K2Type") > 0
     for folder in ("", "frames"):
         model = replace(session.camera.model, frame_folder=folder)
@@ -109,7 +109,7 @@ def test_a_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path):
 
 
 def test_a_focus_area_beside_record_is_told_once(connect, caplog):
-    sem, _ = connect("talos_200kv")
+    sem, _ = connect("talos_ceta")
     series_needs.warn_of_focus_area()
     assert caplog.text == "", "low dose is off: nothing is known"
     sem.SetLowDoseMode(1)

@@ -16,7 +16,12 @@ from space.simulator.column.faults import (
 )
 from space.simulator.column.installation import Installation
 from space.simulator.column.instrument import CAMERA_KINDS, Controls, Instrument
-from space.simulator.column.instrument_file import INSTRUMENT_FOLDER, load_instrument, shipped
+from space.simulator.column.instrument_file import (
+    INSTRUMENT_FOLDER,
+    load_instrument,
+    present_name,
+    shipped,
+)
 from space.simulator.column.toml_table import InstrumentError
 
 __all__ = [
@@ -37,5 +42,6 @@ __all__ = [
     "TaskError",
     "load_instrument",
     "parse_fault",
+    "present_name",
     "shipped",
 ]

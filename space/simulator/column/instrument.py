@@ -151,6 +151,7 @@ class CameraKind:
 
 CAMERA_KINDS = {
     "plain": CameraKind(0, 1),
+    "Falcon 4": CameraKind(0, 1),
     "super-resolution": CameraKind(0, 2),
     "K2": CameraKind(1, 2),
     "K3": CameraKind(3, 2),

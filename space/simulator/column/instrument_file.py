@@ -35,12 +35,22 @@ else:
     import tomli as tomllib
 
 INSTRUMENT_FOLDER = Path(__file__).with_name("instruments")
-DEFAULT = "krios_300kv"
+DEFAULT = "krios_k3"
+FORMER_NAMES = {
+    "krios_300kv": "krios_k3",
+    "talos_200kv": "talos_ceta",
+    "jeol_200kv": "jeol_cryoarm_k3",
+}
 
 
 def shipped() -> list[str]:
     """Names of the microscopes that come with the package."""
     return sorted(path.stem for path in INSTRUMENT_FOLDER.glob("*.toml"))
+
+
+def present_name(source: str) -> str:
+    """Name of a shipped microscope for a former name of it; anything else as it is."""
+    return FORMER_NAMES.get(source, source)
 
 
 def load_instrument(source: str | Path | Instrument = DEFAULT) -> Instrument:
@@ -49,7 +59,7 @@ def load_instrument(source: str | Path | Instrument = DEFAULT) -> Instrument:
     Parameters
     ----------
     source : str, Path or Instrument
-        Name of a shipped microscope (`shipped`) or path of a TOML file.
+        Name of a shipped microscope (`shipped`, also one of `FORMER_NAMES`) or path of a TOML file.
 
     Raises
     ------
@@ -60,7 +70,7 @@ def load_instrument(source: str | Path | Instrument = DEFAULT) -> Instrument:
         return source
     path = Path(source)
     if path.suffix.lower() != ".toml":
-        path = INSTRUMENT_FOLDER / f"{source}.toml"
+        path = INSTRUMENT_FOLDER / f"{present_name(str(source))}.toml"
         if not path.is_file():
             raise InstrumentError(
                 f"There is no instrument {str(source)!r}. "

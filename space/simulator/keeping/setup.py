@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from space.simulator.column.instrument_file import DEFAULT, present_name
+
 if TYPE_CHECKING:
     from space.simulator.specimen import Grid
     from space.simulator.specimen.labels import LamellaKind
@@ -49,12 +51,16 @@ class Setup:
 
     seed: int = 1
     grids: tuple[GridPlan, ...] = ()
-    instrument: str = "krios_300kv"
+    instrument: str = DEFAULT
     stage_limit_um: float | None = None
     stage_error_um: float | None = None
     noise: bool = True
     loaded: int | None = 1
     serialem: str = ""
+
+    def __post_init__(self) -> None:
+        """Give the instrument its present name."""
+        object.__setattr__(self, "instrument", present_name(self.instrument))
 
     @classmethod
     def of(

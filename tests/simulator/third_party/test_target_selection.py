@@ -114,7 +114,7 @@ def picked(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dragged(tmp_path_factory):
     script = SCRIPT.replace("drag = False", "drag = True")
-    return run(tmp_path_factory.mktemp("dragged"), script, WANTED[:2], instrument="talos_200kv")
+    return run(tmp_path_factory.mktemp("dragged"), script, WANTED[:2], instrument="talos_ceta")
 
 
 def off_um(simulation, user):
