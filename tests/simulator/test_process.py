@@ -75,6 +75,59 @@ def test_installed_packages_stay_loaded_unless_they_hold_serialem(
     del sys.modules["installed_sim_test"]
 
 
+ODD_PACKAGE = """
+import sys, types
+
+class Answering(types.ModuleType):
+    __file__ = "_answering.py"
+
+    def __getattr__(self, name):
+        return name
+
+places = {"of_a_class": None, "relative": "_relative.py", "nothing": None, "number": 7}
+for name, place in places.items():
+    made = types.ModuleType(f"{__name__}.{name}") if name != "of_a_class" else Answering(name)
+    if name in ("relative", "number"):
+        made.__file__ = place
+    elif name == "nothing":
+        made.__file__, made.__path__ = None, []
+    sys.modules[f"{__name__}.{name}"] = made
+    globals()[name] = made
+"""
+
+
+def test_modules_that_an_installed_package_makes_in_memory_stay_with_it(make_simulation, tmp_path):
+    body = own_module(tmp_path, "odd_sim_test", ODD_PACKAGE, "site-packages")
+    body += "from odd_sim_test import of_a_class, relative, nothing, number\n"
+    body += "import odd_sim_test.of_a_class, odd_sim_test.relative\n"
+    body += "import odd_sim_test.nothing, odd_sim_test.number\n"
+    simulation = make_simulation()
+    run(simulation, body)
+    run(simulation, body)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "odd_sim_test"]:
+        del sys.modules[name]
+
+
+def test_modules_that_a_user_s_package_makes_in_memory_go_with_it(make_simulation, tmp_path):
+    body = own_module(tmp_path, "odd_own_sim_test", ODD_PACKAGE)
+    simulation = make_simulation()
+    run(simulation, body + "import odd_own_sim_test.relative")
+    assert not [name for name in sys.modules if name.partition(".")[0] == "odd_own_sim_test"]
+    run(simulation, body + "import odd_own_sim_test.nothing")
+
+
+def test_a_namespace_package_of_a_script_is_new_in_each_run(make_simulation, tmp_path):
+    (tmp_path / "lib" / "spread_sim_test").mkdir(parents=True)
+    part = tmp_path / "lib" / "spread_sim_test" / "part.py"
+    part.write_text("count = 0\n", encoding="utf-8")
+    body = f"sys.path.insert(0, {str(tmp_path / 'lib')!r})\nimport spread_sim_test.part\n"
+    body += "spread_sim_test.part.count += 1\nassert spread_sim_test.part.count == 1"
+    simulation = make_simulation()
+    run(simulation, body)
+    run(simulation, body)
+    assert "spread_sim_test" not in sys.modules
+
+
 CHANGES = """
 import logging, os, random, warnings
 import numpy as np

@@ -231,18 +231,40 @@ def _forget(name: str) -> None:
     found = sys.modules.pop(name, None)
     parent, _, child = name.rpartition(".")
     holder = sys.modules.get(parent)
-    if holder is not None and getattr(holder, child, None) is found:
+    if holder is not None and vars(holder).get(child) is found:
         delattr(holder, child)
 
 
-def _is_installed(module: types.ModuleType) -> bool:
-    """Whether a module belongs to Python, to an installed package or to the simulator."""
-    name = module.__name__
+def _place(module: types.ModuleType) -> str | None:
+    """File or folder that a module says it comes from, None for one made in memory.
+
+    Only what the module itself holds counts: some answer to every name that they are asked for.
+    """
+    own = vars(module)
+    path = own.get("__path__")
+    folders = list(path) if isinstance(path, Iterable) else []
+    for place in (own.get("__file__"), *folders):
+        if isinstance(place, str) and place:
+            return place
+    return None
+
+
+def _is_installed(name: str, module: types.ModuleType) -> bool:
+    """Whether a module belongs to Python, to an installed package or to the simulator.
+
+    Packages also hold modules that they make in memory, without a file or with one that is not
+    theirs: those belong where their package belongs.
+    """
     if name == SIMULATOR or name.startswith(SIMULATOR + "."):
         return True
-    place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-    if not place:
-        return True
+    place = _place(module)
+    if place is None or not os.path.isabs(place):
+        package = name.rpartition(".")[0]
+        if package:
+            holder = sys.modules.get(package)
+            return holder is None or _is_installed(package, holder)
+        # What lies on a relative search path is the user's.
+        return place is None
     parts = Path(place).parts
     if any(part in _INSTALLED for part in parts):
         return True
@@ -257,10 +279,13 @@ def _modules() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, module in list(sys.modules.items()):
-            if name not in before and isinstance(module, types.ModuleType):
-                if not _is_installed(module):
-                    _forget(name)
+        fresh = {name: found for name, found in list(sys.modules.items()) if name not in before}
+        for name in [
+            name
+            for name, module in fresh.items()
+            if isinstance(module, types.ModuleType) and not _is_installed(name, module)
+        ]:
+            _forget(name)
 
 
 # --- logging and plots ---------------------------------------------------------------------------
