@@ -457,6 +457,32 @@ def test_skip_in_a_script_before_leaves_the_item_for_later(simulation):
     assert len(logged(simulation, "after")) == 2 and flags(simulation) == [False, True, False]
 
 
+STATUS = "sem.Echo('status ' + ' '.join(f'{v:.0f}' for v in sem.ReportGroupStatus()))\n"
+
+
+def test_status_of_groups(simulation):
+    assert simulation.run(HEAD + GROUPS + STATUS).ok
+    items = simulation.session.navigator.items
+    groups = [item.integer("GroupID") for item in items]
+    last = groups[-1]
+    assert logged(simulation, "status") == [f"status -1 {last} " + ("2 2" if last else "0 0")]
+    simulation.scripts[2] = Script("Primary", HEAD + STATUS)
+    simulation.scripts[3] = Script("After", HEAD + STATUS.replace("status", "after"))
+    simulation.acquire_params(primary=2, after=3)
+    assert simulation.run_acquire().ok
+    seen = [[int(word) for word in line.split()[1:]] for line in logged(simulation, "status ")[1:]]
+    for index, (status, group, count, left) in enumerate(seen):
+        assert group == groups[index]
+        before = groups[:index].count(group)
+        assert status == (0 if not group else 2 if before else 1)
+        assert (count, left) == (
+            (groups.count(group), groups.count(group) - before) if group else (0, 0)
+        )
+    after = [[int(word) for word in line.split()[1:]] for line in logged(simulation, "after ")]
+    assert [row[:3] for row in after] == [row[:3] for row in seen]
+    assert [row[3] for row in after] == [max(0, row[3] - 1) for row in seen]
+
+
 def test_groups_can_be_skipped(simulation):
     simulation.scripts[2] = Script(
         "Primary", HEAD + NOTE + "if sem.ReportNavItem()[0] == 1: sem.SkipAcquiringGroup()\n"

@@ -227,7 +227,7 @@ def test_groups(session):
     )
     with pytest.raises(SEMerror):
         nav_points.get_nav_group_stage_coords(session, 8, "gx", "gy")
-    assert nav_points.report_group_status(session) == (-1.0, 0.0, 0.0, 0.0)
+    assert nav_points.report_group_status(session) == (-1.0, 9.0, 2.0, 0.0)
 
 
 def test_polygon(session):

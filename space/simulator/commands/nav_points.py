@@ -132,17 +132,24 @@ def _group(session: Session, group: int) -> list[NavItem]:
 
 
 def report_group_status(session: Session) -> tuple[float, float, float, float]:
-    """Status, group ID, items in the group and how many of them are set to acquire."""
-    navigator = opened(session)
+    """Status, ID of the current item's group, its items, and those of them to acquire.
+
+    The status is -1 when nothing is being acquired, 0 for an item without a group, 1 for the
+    first item of its group that is acquired and 2 for later ones.
+    """
+    items, index = opened(session).items, current_index(session)
+    group = items[index - 1].integer("GroupID") if index else 0
+    members = [item for item in items if group and item.integer("GroupID") == group]
+    to_acquire = sum(item.acquire for item in members)
     if not session.acquire.acquiring:
-        return -1.0, 0.0, 0.0, 0.0
-    index = current_index(session)
-    group = navigator.item(index).integer("GroupID") if index else 0
-    if not group:
-        return 0.0, 0.0, 0.0, 0.0
-    members = [n for n, i in enumerate(navigator.items, 1) if i.integer("GroupID") == group]
-    set_on = sum(navigator.item(n).acquire for n in members)
-    return 1.0 if members[0] == index else 2.0, float(group), float(len(members)), float(set_on)
+        status = -1.0
+    elif not group:
+        status = 0.0
+    else:
+        done = session.acquire.acquired
+        others = [item for item in members if item is not items[index - 1]]
+        status = 2.0 if any(item.map_id in done for item in others) else 1.0
+    return (status, float(group), float(len(members)), float(to_acquire))
 
 
 COMMANDS: Commands = {
