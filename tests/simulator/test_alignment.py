@@ -109,6 +109,44 @@ def test_no_scope_shift_when_asked_or_processed(session):
     assert session.scope.image_shift == (0.0, 0.0)
 
 
+def test_the_shift_that_an_alignment_asks_for_is_told_without_making_it(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    assert image_shift.report_is_for_buffer_shift(session) == (0.0, 0.0)
+    session.scope.stage.move_to(0.5, 0.2)
+    camera.view(session)
+    commands.align_to(session, "O", 1)
+    asked = image_shift.report_is_for_buffer_shift(session)
+    assert session.scope.image_shift == (0.0, 0.0) and np.hypot(*asked) > 0.3
+    assert image_shift.image_shift_by_units(session, *asked) == 0.0
+    camera.view(session)
+    commands.align_to(session, "O")
+    assert np.hypot(*session.buffers.get("A").align_shift_px) < 0.1
+
+
+def test_the_correlation_is_shown_and_nothing_is_shifted(session):
+    camera.view(session)
+    buffers.copy(session, "A", "O")
+    session.scope.stage.move_to(0.5, -0.3)
+    camera.view(session)
+    picture, older = session.buffers.get("A"), session.buffers.get("B")
+    assert commands.align_to(session, "O", 1, 0, 0, 1) == 0.0
+    shown = session.buffers.get("A")
+    assert session.buffers.get("B") is picture and session.buffers.get("C") is older
+    assert session.scope.image_shift == (0.0, 0.0)
+    assert picture.align_shift_px == (0.0, 0.0) == shown.align_shift_px
+    assert shown.data.dtype == np.float32 and shown.processed
+    assert image_shift.report_is_for_buffer_shift(session) == (0.0, 0.0)
+    # Its peak lies where AlignTo finds it.
+    rows, columns = shown.data.shape
+    row, column = np.unravel_index(int(np.argmax(shown.data)), shown.data.shape)
+    factor = shown.pixel_um / picture.pixel_um
+    peak = ((column - columns // 2) * factor, (row - rows // 2) * factor)
+    session.buffers.set("A", picture)
+    commands.align_to(session, "O", 1)
+    assert session.buffers.get("A").align_shift_px == pytest.approx(peak, abs=1.5 * factor)
+
+
 def test_limit_next_auto_align(session):
     camera.view(session)
     buffers.copy(session, "A", "O")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.commands.buffers import derived
 from space.simulator.measuring import alignment
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def align_to(
 ) -> float:
     """Align A to a buffer; -1 when there is no peak within the limit.
 
+    With `no_shift` A gets its alignment shift and the image shift stays. With `show` the
+    correlation is put into A after rolling the buffers, and nothing is shifted.
+
     Borders are not trimmed and periodic peaks not removed, as with SerialEM's settings for both
     switched off. The units of the last two arguments are inferred.
     """
@@ -99,6 +103,13 @@ def align_to(
         if limit_um:
             return NOT_FOUND
         raise SEMerror("The images have nothing to correlate")
+    if show:
+        surface, factor = alignment.correlation_picture(
+            session.scope.optics, image, reference, **options
+        )
+        shown = derived(session, image, surface, factor)
+        session.buffers.push(replace(shown, processed=True))
+        return 0.0
     shift = (found.x_px, found.y_px)
     impose_shift(session, image, shift, reference, move_scope=not no_shift)
     return 0.0

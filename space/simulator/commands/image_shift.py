@@ -95,9 +95,20 @@ def report_specimen_shift(session: Session) -> tuple[float, float]:
 
 
 def report_is_for_buffer_shift(session: Session) -> tuple[float, float] | None:
-    """Image shift that alignment of A made; nothing when A is empty."""
+    """Image shift that the alignment shift of A asks for; nothing when A is empty.
+
+    AlignTo has made it unless it was told not to shift.
+    """
     image = session.buffers.get("A")
-    return None if image is None else image.align_is_shift
+    if image is None:
+        return None
+    x, y = image.align_shift_px
+    if not (x or y):
+        return (0.0, 0.0)
+    optics = session.scope.optics
+    camera = np.array([image.binning * x, -image.binning * y])
+    change = -(optics.camera_to_is(image.mag_index) @ camera)
+    return (float(change[0]), float(change[1]))
 
 
 COMMANDS: Commands = {

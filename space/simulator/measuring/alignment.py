@@ -17,6 +17,7 @@ REFINED_PX = 6
 MOST_PEAKS = 10  # among which one within a limit must be
 TAPER_FRACTION = 0.08
 PADDING = 0.25
+BAND_LOW, BAND_HIGH = 0.006, 0.12  # cycles per pixel
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def correlate(
     limit_px: float | None = None,
     sigma_px: float | None = None,
     padding: float = PADDING,
-    low: float = 0.006,
-    high: float = 0.12,
+    low: float = BAND_LOW,
+    high: float = BAND_HIGH,
 ) -> Shift | None:
     """Shift of `image` that lays it on `reference`.
 
@@ -112,13 +113,7 @@ def correlate(
     Shift or None
         None when there is nothing to correlate or no peak within the limit.
     """
-    from scipy import fft
-
-    reach = 1.0 + max(0.0, padding)
-    ny, nx = (
-        fft.next_fast_len(int(reach * max(sizes)), real=True)
-        for sizes in zip(image.shape, reference.shape)
-    )
+    ny, nx = _padded(image, reference, padding)
     surface, norm, (left, top) = _surface(image, reference, (ny, nx), low, high)
     y = (np.arange(ny) + ny // 2) % ny - ny // 2
     x = (np.arange(nx) + nx // 2) % nx - nx // 2
@@ -144,6 +139,18 @@ def correlate(
         peak / max(float(surface.std()), 1e-12),
     )
     return _refined(image, reference, found, low, high)
+
+
+def _padded(image: np.ndarray, reference: np.ndarray, padding: float) -> tuple[int, int]:
+    """Rows and columns of a frame that holds either image with a part of its size around it."""
+    from scipy import fft
+
+    reach = 1.0 + max(0.0, padding)
+    rows, columns = (
+        fft.next_fast_len(int(reach * max(sizes)), real=True)
+        for sizes in zip(image.shape, reference.shape)
+    )
+    return rows, columns
 
 
 def _stands_out(surface: np.ndarray, peak: float, highest_around: float) -> bool:
@@ -377,6 +384,27 @@ def shift_between(
     return replace(found, x_px=float(x), y_px=float(y))
 
 
+def correlation_picture(
+    optics: ColumnOptics, image: Image, reference: Image, padding: float = PADDING
+) -> tuple[np.ndarray, float]:
+    """Cross-correlation of two images as a picture.
+
+    Returns
+    -------
+    surface : ndarray
+        float32; no shift is in the middle, and the peak lies from there where the image has to
+        be shifted to lie on the reference (columns to the right, rows down).
+    factor : float
+        Its pixel in pixels of `image`.
+    """
+    moving, fixed, factor = _scaled_pair(image, reference)
+    moving, fixed, _ = _at_the_lower_tilt(optics, image, reference, moving, fixed)
+    shape = _padded(moving, fixed, padding)
+    surface, norm, _ = _surface(moving, fixed, shape, BAND_LOW, BAND_HIGH)
+    picture = np.fft.fftshift(surface) / max(norm, 1e-12)
+    return picture.astype(np.float32), factor
+
+
 def movement_um(
     optics: ColumnOptics, image: Image, before: Image, least_prominence: float
 ) -> np.ndarray | None:
@@ -387,6 +415,11 @@ def movement_um(
     found = shift_between(optics, image, before)
     if found is None or found.prominence < least_prominence:
         return None
+    return movement(optics, image, before, found)
+
+
+def movement(optics: ColumnOptics, image: Image, before: Image, found: Shift) -> np.ndarray:
+    """How far the specimen moved, as `movement_um`, by the shift found between two pictures."""
     content_px = image.binning * np.array([-found.x_px, found.y_px])
     shift = np.subtract(image.image_shift, before.image_shift)
     in_picture = optics.camera_to_specimen(image.mag_index) @ content_px
