@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mrcfile
+import numpy as np
 import pytest
 
 from space.simulator.column import SEMerror
@@ -122,19 +123,66 @@ def test_drift_is_waited_for(make_session):
     session = make_session(textured(pixel_um=0.004, size=1000), time_scale=0.0)
     session.camera.change("T", binning=8)
     session.scope.stage.drift.start(rate_nm_s=20.0, settling_s=8.0)
-    waiting.drift_wait_task(session, 2.0, "nm", 4.0, 120.0)
+    waiting.drift_wait_task(session, 2.0, "nm", 120.0, 4.0)
     drift, failed = waiting.get_wait_task_drift(session)
     assert drift < 2.0 and failed == 0.0
     assert len(session.exposures) > 3
     # A restless specimen never stands still.
     session.scope.stage.drift.start(rate_nm_s=30.0, settling_s=10000.0)
-    waiting.drift_wait_task(session, 10.0, "A", 5.0, 20.0)
+    waiting.drift_wait_task(session, 10.0, "A", 20.0, 5.0)
     drift, failed = waiting.get_wait_task_drift(session)
     assert drift == pytest.approx(30.0, rel=0.1) and failed == 1.0
-    with pytest.raises(SEMerror):
-        waiting.drift_wait_task(session, 1.0, "nm", 5.0, 20.0, 1)
-    with pytest.raises(SEMerror):
-        waiting.drift_wait_task(session, 1.0, "nm", 5.0, 20.0, 1, "AF")
+    with pytest.raises(SEMerror, match="still"):
+        waiting.drift_wait_task(session, 1.0, "nm", 20.0, 5.0, 1)
+    with pytest.raises(SEMerror, match="type"):
+        waiting.drift_wait_task(session, 1.0, "nm", 20.0, 5.0, 1, "R")
+    with pytest.raises(SEMerror, match="binning"):
+        waiting.drift_wait_task(session, 1.0, "nm", 20.0, 5.0, 1, "T", 0, 0, 3)
+
+
+def restless(make_session, binning=8, rate_nm_s=30.0):
+    session = make_session(textured(pixel_um=0.004, size=1000), time_scale=0.0)
+    for letter in "TF":
+        session.camera.change(letter, binning=binning)
+    session.scope.stage.drift.start(rate_nm_s=rate_nm_s, settling_s=10000.0)
+    return session
+
+
+def test_the_longest_wait_comes_before_the_interval(make_session):
+    session = restless(make_session)
+    begin = session.clock.seconds
+    waiting.drift_wait_task(session, 1.0, "nm", 50.0, 10.0)
+    assert 50.0 <= session.clock.seconds - begin < 65.0
+    assert 5 <= len(session.exposures) <= 7
+
+
+def test_drift_is_measured_with_the_pictures_asked_for(make_session):
+    session = restless(make_session)
+    waiting.drift_wait_task(session, 100.0, "nm", 60.0, 5.0, 0, "F")
+    assert [exposure.camera_set for exposure in session.exposures] == [1, 1]
+    waiting.drift_wait_task(session, 100.0, "nm", 60.0, 5.0, 0, "0", 0, 2, 4)
+    image = session.buffers.get("A")
+    assert (image.camera_set, image.exposure_s, image.binning) == (2, 2.0, 4.0)
+    assert session.camera.exposure_s("T") != 2.0 and session.camera.binning("T") == 8
+    focus_before = session.scope.defocus_um
+    session.camera.change("F", binning=4)
+    waiting.drift_wait_task(session, 100.0, "nm", 60.0, 5.0, 0, "A")
+    drift, failed = waiting.get_wait_task_drift(session)
+    assert drift == pytest.approx(30.0, rel=0.15) and failed == 0.0
+    assert session.scope.defocus_um == focus_before
+
+
+def test_the_image_shift_follows_drift_only_when_asked(make_session):
+    session = restless(make_session)
+    waiting.drift_wait_task(session, 1.0, "nm", 30.0, 5.0, 0, "T")
+    assert session.scope.image_shift == (0.0, 0.0)
+    first = session.exposures[-1].center_um
+    waiting.drift_wait_task(session, 1.0, "nm", 30.0, 5.0, 0, "T", 1)
+    drift, _ = waiting.get_wait_task_drift(session)
+    assert drift == pytest.approx(30.0, rel=0.15)
+    moved_um = np.hypot(*session.scope.specimen_shift_um())
+    assert moved_um == pytest.approx(0.03 * 30.0, rel=0.25)
+    assert session.exposures[-1].center_um == pytest.approx(first, abs=0.4)
 
 
 def test_time_goes_on(session):

@@ -104,7 +104,7 @@ sem.UpdateItemZ(hole)
 low, high, steps = defocus_range
 targets = np.linspace(low, high, steps)
 sem.SetTargetDefocus(float(targets[0]))
-sem.DriftWaitTask(1.0, "nm", 5, 60)
+sem.DriftWaitTask(1.0, "nm", 60, 5)
 drift, failed = sem.GetWaitTaskDrift()
 sem.Echo(f"drift {drift:.2f} nm/s{' (still)' if failed else ''}")
 sem.G()
