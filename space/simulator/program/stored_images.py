@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from space.simulator.program.files import montage_of, read_mdoc
 if TYPE_CHECKING:
     from space.simulator.column.scope import Microscope
 
+_BINNING = re.compile(r"\bbinning = ([0-9.]+)")  # in a title that SerialEM writes
+
 
 class StoredImageError(ValueError):
     """The file has no such image."""
@@ -35,6 +38,8 @@ class LoadedMontage:
 
 def read_single(path: Path, section: int, scope: Microscope) -> Image:
     """Read one section with all that header and mdoc hold about it.
+
+    Without notes it counts as taken at the present magnification with the current camera.
 
     Raises
     ------
@@ -52,10 +57,31 @@ def read_single(path: Path, section: int, scope: Microscope) -> Image:
     notes = document.image(section) if document is not None else None
     pixel_um = header.pixel_A / 1e4
     if notes is None:
-        return Image(
-            data, 0.0, pixel_um, 0, stage_um=None, tilt_deg=info.tilt_deg, intensity=info.intensity
-        )
+        return _without_notes(data, header, info, scope)
     return describe(data, notes, pixel_um, scope)
+
+
+def _without_notes(
+    data: np.ndarray, header: mrc.Header, info: mrc.SectionInfo, scope: Microscope
+) -> Image:
+    """Give an image of which only the MRC file tells something, a pixel size at most."""
+    mag_index = scope.mag_index
+    unbinned_um = scope.pixel_um(mag_index)
+    titles = [_BINNING.search(title) for title in header.titles]
+    noted = next((float(found[1]) for found in titles if found), 0.0)
+    stored_um = header.pixel_A / 1e4
+    binning = noted or float(max(1, round(stored_um / unbinned_um)))
+    return Image(
+        data,
+        binning,
+        stored_um or unbinned_um * binning,
+        mag_index,
+        stage_um=None,
+        tilt_deg=info.tilt_deg,
+        intensity=info.intensity,
+        rotation_deg=scope.rotation_deg(mag_index),
+        magnification=scope.magnification(mag_index),
+    )
 
 
 def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscope) -> Image:
