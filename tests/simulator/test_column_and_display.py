@@ -134,11 +134,14 @@ def test_modes_of_a_camera_without_frames(make_session):
     for command in (
         lambda: camera_modes.set_k2_read_mode(session, "R", 1),
         lambda: camera_modes.set_frame_time(session, "R", 0.1),
-        lambda: camera_modes.set_dose_frac_params(session, "R", 1),
         lambda: camera_modes.set_folder_for_frames(session, "x"),
     ):
         with pytest.raises(SEMerror):
             command()
+    # This one only sets what does not matter here.
+    camera_modes.set_dose_frac_params(session, "R", 1, 1)
+    image = session.acquire_image("R", frame_px=(20, 10))
+    assert not session.options.frames.last and "SubFramePath" not in image.entries
 
 
 def test_frames_are_saved_where_and_when_a_script_says(make_simulation, tmp_path):

@@ -65,9 +65,11 @@ def set_dose_frac_params(
     use_filter: int | None = None,
     where: int | None = None,
 ) -> None:
-    """Whether frames of a camera set are taken and saved; until the script ends."""
+    """Whether frames of a camera set are taken and saved; until the script ends.
+
+    A camera without frames is no reason to refuse: it takes its pictures as before.
+    """
     letter = session.camera.letter(set_letter)
-    _require_frames(session)
     options = session.options
     bench = session.workbench
     if bench.frame_sets_before is None:
