@@ -19,7 +19,8 @@ from PIL import Image
 from space import pacetomo
 from space.errors import SpaceError
 from space.pictures import to_8_bit
-from space.simulation import Plan, ScriptRun, run_on_session, run_plan
+from space.simulation import Plan, run_plan
+from space.simulator.script_runs import ScriptRun, run_on_session
 
 from .common import PROJECT
 

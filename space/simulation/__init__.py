@@ -1,6 +1,6 @@
 """Where product and simulator meet: whole sessions, run and compared with the truth.
 
-`run_plan` simulates a session and judges it, `run_on_session` runs one script. `Bench` is for tests
+`run_plan` simulates a session and judges it. `Bench` is for tests
 and benchmarks: a person at the simulated microscope, with the truth in place of the models.
 """
 
@@ -9,22 +9,19 @@ from space.simulation.double_exposure import DoubleExposure, double_exposed
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.plan import (
-    MADE_OF,
     MARKER,
     Plan,
     grids_of,
-    refuse_contradictions,
     resumed,
     setup_of,
 )
+from space.simulation.problems import problems_of_the_simulator
 from space.simulation.progress import Progress
 from space.simulation.run import (
     LOG,
     TRUST,
-    ScriptRun,
     judged,
     pictures_to_open,
-    run_on_session,
     run_plan,
 )
 from space.simulation.scripts import read_script, with_settings
@@ -34,14 +31,12 @@ from space.simulation.truth_worker import TruthWorker, nothing_missing
 
 __all__ = [
     "LOG",
-    "MADE_OF",
     "MARKER",
     "TRUST",
     "Bench",
     "DoubleExposure",
     "Plan",
     "Progress",
-    "ScriptRun",
     "TruthWorker",
     "by_series",
     "defocus_errors_um",
@@ -54,10 +49,9 @@ __all__ = [
     "nothing_missing",
     "off_lamella",
     "pictures_to_open",
+    "problems_of_the_simulator",
     "read_script",
-    "refuse_contradictions",
     "resumed",
-    "run_on_session",
     "run_plan",
     "script_text",
     "setup_of",

@@ -19,6 +19,8 @@ from space import settings
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.project import project_folder
+from space.simulation.problems import problems_of_the_simulator
+from space.simulator.script_runs import refuse_contradictions, session_made_of
 
 if TYPE_CHECKING:
     from space.simulator.keeping import Setup
@@ -27,12 +29,6 @@ if TYPE_CHECKING:
 MARKER = "SPACE_simulation.json"
 """Marks a folder as made by a simulation, which may empty it again; holds the plan."""
 
-GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
-
-MADE_OF = ("seed", "grids", "lamellae", "kinds", "within_um", "instrument", "serialem")
-"""What the session consists of, which never changes."""
-
-_OPTIONS = {"within_um": "--within"}
 _PATHS = ("space_dir", "script", "primary", "after", "answers")
 _PLAIN = ("level", "tilt_step_deg", "series_binning")
 
@@ -103,60 +99,10 @@ def setup_of(plan: Plan) -> Setup:
         plan.grids,
         plan.lamellae,
         plan.kinds,
-        plan.within_um or GRID_REACH_UM,
+        plan.within_um,
         instrument=plan.instrument,
         serialem=plan.serialem,
-        stage_limit_um=plan.within_um + STAGE_MARGIN_UM if plan.within_um else None,
     )
-
-
-def made_of(folder: Path) -> dict[str, Any]:
-    """Read what the session in a folder is made of: the values of `MADE_OF` by name.
-
-    Raises
-    ------
-    SpaceError
-        If it cannot be read.
-    """
-    from space.simulator.keeping import SessionError, stored_setup
-
-    try:
-        setup = stored_setup(folder)
-    except SessionError as error:
-        raise SpaceError(str(error), str(folder)) from error
-    grid = setup.grids[0]
-    values = (
-        setup.seed,
-        len(setup.grids),
-        grid.lamellae,
-        grid.kinds,
-        None if setup.stage_limit_um is None else grid.within_um,
-        setup.instrument,
-        setup.serialem,
-    )
-    return dict(zip(MADE_OF, values))
-
-
-def refuse_contradictions(folder: Path, given: Mapping[str, Any]) -> None:
-    """Refuse values that contradict what the session in a folder is made of.
-
-    Raises
-    ------
-    SpaceError
-        With everything that does not.
-    """
-    made = made_of(folder)
-    wrong = [
-        f"{_OPTIONS.get(name, f'--{name}')} {_shown(given[name])} (it has {_shown(made[name])})"
-        for name in MADE_OF
-        if name in given and given[name] != made[name]
-    ]
-    if wrong:
-        raise SpaceError(
-            f"The session in this folder was begun with other values: {', '.join(wrong)}.",
-            str(folder),
-            "Leave these options out to continue it, or begin a session in another folder.",
-        )
 
 
 def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
@@ -182,10 +128,12 @@ def resumed(out: Path, given: Mapping[str, Any]) -> Plan:
             str(out),
             "Leave out --resume to begin one, or correct --out.",
         )
-    refuse_contradictions(out, given)
+    with problems_of_the_simulator():
+        refuse_contradictions(out, given)
+        made_of = session_made_of(out)
     kept = {"space_dir": project_folder(), **_kept(out)}
     changed = {**kept.pop("settings", {}), **given.get("settings", {})}
-    return Plan(out=out, resume=True, **{**made_of(out), **kept, **given, "settings": changed})
+    return Plan(out=out, resume=True, **{**made_of, **kept, **given, "settings": changed})
 
 
 def prepare_folder(plan: Plan) -> None:
@@ -252,9 +200,3 @@ def _kept(out: Path) -> dict[str, Any]:
             str(out / MARKER),
             "Begin a new session without --resume.",
         ) from None
-
-
-def _shown(value: Any) -> str:
-    if value is None or value == "":
-        return "none"
-    return ",".join(value) if isinstance(value, tuple) else str(value)

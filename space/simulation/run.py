@@ -1,4 +1,4 @@
-"""A whole session on the simulated microscope: run, judge, write the summary; or one script."""
+"""A whole session on the simulated microscope: run, judge, write the summary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +18,19 @@ from space.images import DRAWING, read_png_text
 from space.project import POST_ACTION, SCRIPT, STAND_IN
 from space.simulation import judge
 from space.simulation.plan import Plan, grids_of, prepare_folder, setup_of
+from space.simulation.problems import problems_of_the_simulator
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
 from space.simulation.summary import summarise
+from space.simulator import options
+from space.simulator.script_runs import AFTER_SCRIPT, PRIMARY_SCRIPT
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
-    from space.simulator import Policy, Script, ScriptResult
-    from space.simulator.keeping import Setup
+    from space.simulator import Script
 
 SUMMARY = "summary.json"
 LOG = "simulation.log"
 TRUST = "trust_simulated_model"
-RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
 
 log = logging.getLogger("space.simulation.run")
 
@@ -82,7 +82,8 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     script = plan.script or plan.space_dir / SCRIPT
     text = _session_text(plan, read_script(script, "--script" if plan.script else "--space-dir"))
     scripts = _action_scripts(plan, text)
-    policy = policy_of(plan.answers)
+    with problems_of_the_simulator():
+        policy = options.read_answers(plan.answers)
     prepare_folder(plan)
 
     watch = _Stopwatch()
@@ -120,96 +121,6 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
 def pictures_to_open(out: Path) -> list[Path]:
     """Give the pictures of a session that were drawn for people, not for a model or by one."""
     return [path for path in sorted(Path(out).glob("*.png")) if DRAWING in read_png_text(path)]
-
-
-def policy_of(answers: Path | None) -> Policy | None:
-    """Read the answers to dialogs; None for the usual ones."""
-    if answers is None:
-        return None
-    from space.simulator import Policy
-    from space.simulator.program import PolicyError
-
-    try:
-        return Policy.from_file(answers)
-    except PolicyError as error:
-        raise SpaceError(str(error), "--answer") from error
-
-
-@dataclass(frozen=True)
-class ScriptRun:
-    """One script on a session that is kept on disk.
-
-    Attributes
-    ----------
-    session : Path
-        The session's folder.
-    setup : Setup or None
-        What a new session is made of; None to go on with an old one.
-    script : Path or None
-        The script; None to press GO in Acquire at Items at once.
-    acquire : bool
-        Whether to press GO in Acquire at Items (after the script).
-    primary, after : Path or None
-        Scripts to choose in its dialog, from here on.
-    faults, answers :
-        As in `Plan`.
-    """
-
-    session: Path
-    setup: Setup | None = None
-    script: Path | None = None
-    acquire: bool = False
-    primary: Path | None = None
-    after: Path | None = None
-    faults: tuple[str, ...] = ()
-    answers: Path | None = None
-
-
-def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> ScriptResult:
-    """Run a script as from the script window of a program that keeps running.
-
-    Raises
-    ------
-    SpaceError
-        If session or script cannot be opened.
-    """
-    from space.simulator import Script, ScriptResult
-    from space.simulator.keeping import SessionError, open_session
-
-    chosen = (
-        (RUN_SCRIPT, "--run", order.script),
-        (PRIMARY_SCRIPT, "--primary", order.primary),
-        (AFTER_SCRIPT, "--after", order.after),
-    )
-    scripts = {
-        number: Script(path.stem, read_script(path, option))
-        for number, option, path in chosen
-        if path is not None
-    }
-    try:
-        with open_session(
-            order.session,
-            order.setup,
-            faults=order.faults,
-            policy=policy_of(order.answers),
-            progress=show,
-        ) as simulation:
-            simulation.scripts.update(scripts)
-            if order.primary or order.after:
-                simulation.acquire_params(
-                    primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
-                    after=AFTER_SCRIPT if AFTER_SCRIPT in simulation.scripts else 0,
-                )
-            result = ScriptResult(True)
-            if order.script is not None:
-                result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
-            if order.acquire and result.ok:
-                result = simulation.run_acquire()
-            for line in simulation.session.faults.report():
-                show(line)
-            return result
-    except SessionError as error:
-        raise SpaceError(str(error), str(order.session)) from error
 
 
 def _session_text(plan: Plan, text: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
+from space.simulation.problems import problems_of_the_simulator
+from space.simulator import options
 
 
 def read_script(path: Path, option: str = "") -> str:
@@ -24,15 +26,8 @@ def read_script(path: Path, option: str = "") -> str:
     SpaceError
         If there is no such file, or it is not text.
     """
-    where = f"{option} {path}".strip()
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpaceError("There is no such file.", where, "Check the path.") from None
-    except OSError as error:
-        raise SpaceError(f"The file cannot be read: {error.strerror}.", where) from None
-    except UnicodeDecodeError:
-        raise SpaceError("The file is not UTF-8 text.", where, "Save it as UTF-8.") from None
+    with problems_of_the_simulator():
+        return options.read_script(path, option)
 
 
 def has_setting(text: str, name: str) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from space.simulator.column.instrument_file import DEFAULT, present_name
 
+GRID_REACH_UM, STAGE_MARGIN_UM = 720.0, 110.0
+
 if TYPE_CHECKING:
     from space.simulator.specimen import Grid
     from space.simulator.specimen.labels import LamellaKind
@@ -22,7 +24,7 @@ class GridPlan:
     lamellae: int
     name: str
     kinds: tuple[LamellaKind, ...] | None = None
-    within_um: float = 720.0
+    within_um: float = GRID_REACH_UM
 
     def grid(self) -> Grid:
         """Draw the grid."""
@@ -65,19 +67,25 @@ class Setup:
     @classmethod
     def of(
         cls,
-        seed: int,
+        seed: int = 1,
         grids: int = 1,
         lamellae: int = 6,
         kinds: Sequence[LamellaKind] | None = None,
-        within_um: float = 720.0,
+        within_um: float | None = None,
         **others: Any,  # further fields
     ) -> Setup:
-        """Plan grids named G1, G2 … with seeds that follow from the session's."""
+        """Plan grids named G1, G2 … with seeds that follow from the session's.
+
+        With `within_um`, only this part of the grid has lamellae, and the stage reaches little
+        further: montages of the whole grid are quicker.
+        """
         plans = tuple(
             GridPlan(seed * 100 + slot, lamellae, f"G{slot}",
-                     tuple(kinds) if kinds is not None else None, within_um)
+                     tuple(kinds) if kinds is not None else None, within_um or GRID_REACH_UM)
             for slot in range(1, grids + 1)
         )  # fmt: skip
+        if within_um:
+            others.setdefault("stage_limit_um", within_um + STAGE_MARGIN_UM)
         return cls(seed, plans, **others)
 
     def to_dict(self) -> dict[str, Any]:
