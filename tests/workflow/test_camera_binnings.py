@@ -41,7 +41,6 @@ def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, mon
         ("krios_falcon4", 1),
         ("talos_ceta", 1),
         ("glacios_k2", 2),
-        ("jeol_cryoarm_k3", 2),
     ],
 )
 def test_virtual_views_are_what_the_camera_takes(bench, monkeypatch, instrument, counted):
