@@ -165,21 +165,6 @@ def test_limit_next_auto_align(session):
         assert np.hypot(*session.scope.specimen_shift_um()) == pytest.approx(1.5, abs=0.03)
 
 
-def test_align_between_mags(make_session):
-    session = make_session(textured(pixel_um=0.012))
-    camera.view(session)
-    buffers.copy(session, "A", "O")
-    center = session.exposures[-1].center_um
-    image_shift.image_shift_by_microns(session, 0.35, -0.25)
-    camera.preview(session)
-    result = commands.align_between_mags(session, "O", -1.0, -1.0, -1.0)
-    assert result[1] == pytest.approx(-94.2 + 95.3)
-    camera.preview(session)
-    assert session.exposures[-1].center_um == pytest.approx(center, abs=0.03)
-    with pytest.raises(SEMerror):
-        commands.align_between_mags(session, "A", -1.0, -1.0, -1.0)
-
-
 @pytest.mark.parametrize("tilts", [(35.0, 58.0), (58.0, 35.0), (-20.0, -60.0)])
 def test_pictures_of_different_tilts(session, tilts):
     session.scope.tilt_to(tilts[0])

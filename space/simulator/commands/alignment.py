@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from space.simulator.column.errors import SEMerror
 from space.simulator.commands.buffers import derived
-from space.simulator.measuring import alignment
+from space.simulator.measuring import alignment, between_mags
+from space.simulator.program.nav_items import image_to_stage_um
 
 if TYPE_CHECKING:
     from space.simulator.imaging.images import Image
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from space.simulator.python.command_types import Commands
 
 NOT_FOUND = -1.0
+USUAL_SCALING_PERCENT, USUAL_ROTATION_DEG = 4.0, 3.0
 
 
 def limit_next_auto_align(session: Session, limit_um: float) -> None:
@@ -126,45 +127,88 @@ def align_between_mags(
     center_x: float,
     center_y: float,
     limit_um: float,
-    scaling: float | None = None,
-    rotation: float | None = None,
+    scaling_percent: float | None = None,
+    rotation_deg: float | None = None,
     no_shift: int | None = None,
 ) -> tuple[float, float]:
-    """Align A to a place in a reference of lower magnification; scaling and rotation used."""
+    """Align A to a place in a reference of another magnification; scaling and rotation found.
+
+    One of the two pictures must show more than the other: a reference of lower magnification,
+    one of the same that is larger, or a reference of higher magnification. The reference as A
+    would show it is left in B; the other buffers roll. Scaling and rotation are searched up to
+    the limits given, or for negative ones up to the usual limits, and not for 0 or without a
+    number (inferred). A limit of the shift below 0 counts in fields, 0 is none.
+    """
     image = session.buffers.require("A")
     reference = session.buffers.require(letter)
-    ratio = reference.pixel_um / image.pixel_um
-    if ratio < 1.5:
-        raise SEMerror("The reference must have a lower magnification than the image in A")
-    optics = session.scope.optics
-    turn = optics.entry(reference.mag_index).rotation_deg - image.rotation_deg
-    template = alignment.rescale(image.data, ratio, turn)
-    edge = max(1, round(0.02 * min(template.shape)))
-    template = template[edge:-edge, edge:-edge]
+    for picture in (image, reference):
+        if picture.mag_index <= 0 or picture.pixel_um <= 0:
+            raise SEMerror("The magnifications of both images must be known")
+    turn = _turn_between(session, reference, image)
     rows, columns = reference.data.shape
-    x = columns / 2.0 if center_x < 0 else center_x
-    y = rows / 2.0 if center_y < 0 else center_y
-    field_px = math.hypot(*template.shape) / 2.0
-    limit_px = limit_um / reference.pixel_um if limit_um > 0 else -limit_um * 2.0 * field_px
-    reach = math.ceil(limit_px) + 2
-    half = [template.shape[axis] // 2 + reach for axis in (0, 1)]
-    top, left = max(0, int(y) - half[0]), max(0, int(x) - half[1])
-    bottom, right = min(rows, int(y) + half[0]), min(columns, int(x) + half[1])
-    region = reference.data[top:bottom, left:right]
-    found = None
-    if region.shape[0] > template.shape[0] and region.shape[1] > template.shape[1]:
-        found = alignment.find_template(template, region, limit_px)
+    search = between_mags.Search(
+        (columns / 2.0 if center_x < 0 else center_x, rows / 2.0 if center_y < 0 else center_y),
+        turn,
+        limit_um,
+        _search_range(scaling_percent, USUAL_SCALING_PERCENT) / 100.0,
+        _search_range(rotation_deg, USUAL_ROTATION_DEG),
+    )
+    try:
+        found = between_mags.find(image, reference, search)
+    except ValueError as problem:
+        raise SEMerror(str(problem)) from problem
     if found is None:
         raise SEMerror("The image was not found in the reference")
-    dx = found.x_px + (left + right) / 2.0 - x
-    dy = found.y_px + (top + bottom) / 2.0 - y
-    angle = math.radians(-turn)
-    along, up = dx * ratio, -dy * ratio
-    shift_x = math.cos(angle) * along - math.sin(angle) * up
-    shift_y = -(math.sin(angle) * along + math.cos(angle) * up)
-    impose_shift(session, image, (shift_x, shift_y), None, move_scope=not no_shift)
     session.clock.advance(1.0)
-    return (1.0, turn)
+    session.buffers.roll()
+    session.buffers.set("B", _as_seen(image, reference, search, found))
+    impose_shift(session, image, found.shift_px, None, move_scope=not no_shift)
+    session.buffers.displayed = "A"
+    return (found.scaling, found.rotation_deg)
+
+
+def _search_range(given: float | None, usual: float) -> float:
+    return usual if given is not None and given < 0 else given or 0.0
+
+
+def _turn_between(session: Session, reference: Image, image: Image) -> float:
+    """Known rotation that takes the reference to the orientation of the image."""
+    rotations = [
+        session.scope.optics.entry(picture.mag_index).rotation_deg for picture in (reference, image)
+    ]
+    return (rotations[1] - rotations[0] + 180.0) % 360.0 - 180.0
+
+
+def _as_seen(
+    image: Image, reference: Image, search: between_mags.Search, found: between_mags.Match
+) -> Image:
+    """Give the reference at the size and orientation of an image."""
+    step = image.pixel_um / reference.pixel_um / found.scaling
+    turn = search.turn_deg + found.rotation_deg
+    shape = (image.data.shape[0], image.data.shape[1])
+    data = between_mags.resampled(reference.data, search.center_px, step, turn, shape)
+    if np.issubdtype(reference.data.dtype, np.integer):
+        data = np.rint(data).astype(reference.data.dtype)
+    data.setflags(write=False)
+    center = image_to_stage_um(reference, np.array([search.center_px]))[0]
+    return replace(
+        image,
+        data=data,
+        camera_set=reference.camera_set,
+        nav_xy_um=(float(center[0]), float(center[1])),
+        stage_um=(float(center[0]), float(center[1])),
+        image_shift=(0.0, 0.0),
+        align_shift_px=(0.0, 0.0),
+        align_is_shift=(0.0, 0.0),
+        file="",
+        section=-1,
+        from_current_file=False,
+        map_id=0,
+        pieces=None,
+        exposure_index=-1,
+        processed=True,
+        entries={},
+    )
 
 
 def report_align_shift(session: Session) -> tuple[float, ...] | None:
