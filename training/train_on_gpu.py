@@ -1,7 +1,7 @@
 """Train the segmentation model on a GPU, on maps that are simulated while it trains.
 
 python -m training.train_on_gpu --minutes 8 --processes 14 --out RUN
-python -m training.train_on_gpu --out RUN --ship models/lamella_segmentation_real
+python -m training.train_on_gpu --out RUN --ship models/lamella_segmentation
 
 The network, its normalisation and its files are nnU-Net's small plan of the shipped model with
 other levels; what differs from `training.train_segmentation` is that no data set is written: maps
