@@ -44,7 +44,7 @@ from space.simulator.formats import autodoc as simulated_autodoc
 from space.simulator.formats import mdoc as simulated_mdoc
 from space.simulator.formats import mrc as simulated_mrc
 from space.simulator.formats import navfile as simulated_navfile
-from space.simulator.program import PolicyError
+from space.simulator.program.policy import PolicyError
 from space.steps import grid_names, identity, inference, lamella_list, map_facts, target_facts
 from space.targeting import choice_file
 from tests.foreign_files import (
