@@ -181,7 +181,8 @@ def lint(dry):
 
 def clean(dry):
     """Remove the files of the demo and of builds."""
-    for path in (ROOT / "demo", ROOT / "build", *ROOT.glob("*.egg-info")):
+    built = [*ROOT.glob("*.egg-info"), *ROOT.glob("packages/*/*.egg-info")]
+    for path in (ROOT / "demo", ROOT / "build", *ROOT.glob("packages/*/build"), *built):
         print(f"remove {path}", flush=True)
         if not dry:
             shutil.rmtree(path, ignore_errors=True)

@@ -32,16 +32,16 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
     return found
 
 
-def pyproject() -> dict[str, Any]:
+def project_file(folder: Path = ROOT) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         tomllib = pytest.importorskip("tomli")
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def requirements() -> dict[str, list[str]]:
-    project = pyproject()["project"]
+    project = project_file()["project"]
     return {"base": project["dependencies"], **project["optional-dependencies"]}
 
 
@@ -115,7 +115,7 @@ def test_shipped_models_stay_small():
 
 def test_types_are_shipped():
     assert (ROOT / "space" / "py.typed").is_file()
-    assert "py.typed" in pyproject()["tool"]["setuptools"]["package-data"]["space"]
+    assert "py.typed" in project_file()["tool"]["setuptools"]["package-data"]["space"]
 
 
 def test_no_advice_installs_the_project_of_somebody_else():
@@ -125,6 +125,7 @@ def test_no_advice_installs_the_project_of_somebody_else():
         *ROOT.glob("*.py"),
         *ROOT.glob("*.md"),
         *ROOT.rglob("docs/*.md"),
+        *ROOT.glob("packages/*/README.md"),
     ]
     advice = re.compile(r"install[^\n]{0,20}(?<![\w/-])spacetomo(?!-suite)\b")
     assert not [path for path in texts if advice.search(path.read_text(encoding="utf-8"))]
