@@ -9,7 +9,7 @@ import numpy as np
 
 from space.simulator.column.errors import SEMerror
 from space.simulator.commands.buffers import derived
-from space.simulator.measuring import alignment, between_mags
+from space.simulator.measuring import alignment, between_mags, rotation
 from space.simulator.program.nav_items import image_to_stage_um
 
 if TYPE_CHECKING:
@@ -211,6 +211,47 @@ def _as_seen(
     )
 
 
+def align_with_rotation(
+    session: Session, letter: str, center_deg: float, range_deg: float
+) -> float:
+    """Turn A through a range of angles about one until it lies on a buffer; the angle found.
+
+    Angles are counter-clockwise. The turned picture is put into A with its alignment shift, the
+    others roll, and the microscope stays as it is (inferred).
+    """
+    image = session.buffers.require("A")
+    reference = session.buffers.require(letter)
+    if not 0 <= range_deg <= 360:
+        raise SEMerror(f"A range of {range_deg:g} degrees is not possible")
+    found = rotation.find_turn(image, reference, center_deg, range_deg / 2.0)
+    if found is None:
+        raise SEMerror("The images have nothing to correlate")
+    session.clock.advance(2.0)
+    session.buffers.roll()
+    shift = (found.shift.x_px, found.shift.y_px)
+    impose_shift(session, _turned(session, image, found.angle_deg), shift, reference, False)
+    session.buffers.displayed = "A"
+    session.write_log(f"The image lies on the reference when turned by {found.angle_deg:.2f} deg")
+    return found.angle_deg
+
+
+def _turned(session: Session, image: Image, angle_deg: float) -> Image:
+    """Give an image turned about its middle; positions in it still go to the right place."""
+    data = rotation.turned(image, angle_deg)
+    if np.issubdtype(image.data.dtype, np.integer):
+        data = np.rint(data).astype(image.data.dtype)
+    result = derived(session, image, data)
+    cosine, sine = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    # Pixels have Y down.
+    (a, b), (c, d) = np.array([[cosine, sine], [-sine, cosine]]) @ result.stage_to_px
+    return replace(
+        result,
+        stage_to_px=((float(a), float(b)), (float(c), float(d))),
+        rotation_deg=image.rotation_deg + angle_deg,
+        processed=True,
+    )
+
+
 def report_align_shift(session: Session) -> tuple[float, ...] | None:
     """Unbinned pixels (Y up), nm along the image shift axes, nm on the specimen axes."""
     image = session.buffers.get("A")
@@ -244,6 +285,7 @@ COMMANDS: Commands = {
     "A": auto_align,
     "LimitNextAutoAlign": limit_next_auto_align,
     "AlignBetweenMags": align_between_mags,
+    "AlignWithRotation": align_with_rotation,
     "ReportAlignShift": report_align_shift,
     "ClearAlignment": clear_alignment,
 }

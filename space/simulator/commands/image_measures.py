@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.commands.buffers import derived
 from space.simulator.formats import mdoc
+from space.simulator.measuring import lattice
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -178,6 +181,54 @@ def measure_beam_size(session: Session, letter: str | None = None) -> tuple[floa
     return (2.0 * radius * image.pixel_um, float(quadrants), error * image.pixel_um)
 
 
+def measure_beam_position(session: Session, letter: str | None = None) -> tuple[float, ...]:
+    """Place of the beam from its edge in an image.
+
+    Column and row of its centre in pixels; its distance from the middle of the image in µm along
+    the axes of the camera (Y upwards); quadrants in which its edge is seen; fit error in µm.
+    Which values are reported is inferred.
+    """
+    image = session.buffers.require(letter or "A")
+    found = beam_circle(image.data)
+    if found is None:
+        raise SEMerror("There is no edge of the beam in the image")
+    column, row, _, error, quadrants = found
+    rows, columns = image.data.shape
+    right, up = column - columns / 2.0, rows / 2.0 - row
+    pixel_um = image.pixel_um
+    return (column, row, right * pixel_um, up * pixel_um, float(quadrants), error * pixel_um)
+
+
+# --- periodic structures ----------------------------------------------------------------------
+
+
+def auto_corr_peak_vectors(
+    session: Session,
+    letter: str,
+    spacing_um: float,
+    hexagonal: int | None = None,
+    show: int | None = None,
+) -> tuple[float, ...]:
+    """Vectors of the lattice that an image shows, in its pixels (columns, rows).
+
+    Two vectors, or three for a hexagonal lattice, as x and y of one after the other. The spacing
+    is about what to look for, 0 where it is not known. With `show` the autocorrelation is put
+    into A, and the others roll. What the arguments are is inferred.
+    """
+    image = session.buffers.require(letter)
+    if spacing_um < 0 or (spacing_um and image.pixel_um <= 0):
+        raise SEMerror(f"A spacing of {spacing_um:g} um cannot be looked for in the image")
+    spacing_px = spacing_um / image.pixel_um if spacing_um else 0.0
+    vectors = lattice.peak_vectors(image.data, spacing_px, 3 if hexagonal else 2)
+    session.clock.advance(1.0)
+    if vectors is None:
+        raise SEMerror("No lattice was found in the autocorrelation of the image")
+    if show:
+        shown = derived(session, image, lattice.autocorrelation(image.data))
+        session.buffers.push(replace(shown, processed=True))
+    return tuple(float(value) for value in vectors.ravel())
+
+
 COMMANDS: Commands = {
     "SubareaMean": subarea_mean,
     "CircularSubareaMean": circular_subarea_mean,
@@ -188,4 +239,6 @@ COMMANDS: Commands = {
     "ReportMetadataValues": report_metadata_values,
     "ReportMetadataString": report_metadata_string,
     "MeasureBeamSize": measure_beam_size,
+    "MeasureBeamPosition": measure_beam_position,
+    "AutoCorrPeakVectors": auto_corr_peak_vectors,
 }

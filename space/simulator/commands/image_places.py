@@ -57,6 +57,29 @@ def buf_image_pos_to_stage_pos(
     return tuple(image_to_stage_um(image, np.array([[column, row]]))[0])
 
 
+def stage_to_buf_image_matrix(session: Session, letter: str, adjust: int) -> tuple[float, ...]:
+    """Matrix and offset that take a Navigator position to a column and row of an image.
+
+    What `adjust` does for positions in a montage, one matrix cannot do: it changes nothing
+    (inferred).
+    """
+    image = placed_image(session, letter)
+    (a, b), (c, d) = image.stage_to_px
+    column, row = stage_to_image_px(image, np.zeros((1, 2)))[0]
+    return (a, b, c, d, float(column), float(row))
+
+
+def buf_image_to_stage_matrix(session: Session, letter: str, adjust: int) -> tuple[float, ...]:
+    """Matrix and offset that take a column and row of an image to a Navigator position.
+
+    `adjust` as for StageToBufImageMatrix.
+    """
+    image = placed_image(session, letter)
+    (a, b), (c, d) = np.linalg.inv(image.stage_to_px).tolist()
+    x, y = image_to_stage_um(image, np.zeros((1, 2)))[0]
+    return (a, b, c, d, float(x), float(y))
+
+
 def report_item_image_coords(
     session: Session, index: int | None = None, letter: str | None = None
 ) -> tuple[float, float, float]:
@@ -80,6 +103,8 @@ def stage_shift_by_pixels(session: Session, x: float, y: float) -> None:
 COMMANDS: Commands = {
     "StagePosToBufImagePos": stage_pos_to_buf_image_pos,
     "BufImagePosToStagePos": buf_image_pos_to_stage_pos,
+    "StageToBufImageMatrix": stage_to_buf_image_matrix,
+    "BufImageToStageMatrix": buf_image_to_stage_matrix,
     "ReportItemImageCoords": report_item_image_coords,
     "StageShiftByPixels": stage_shift_by_pixels,
 }

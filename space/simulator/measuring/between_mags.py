@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.measuring.alignment import Shift, bin_by, find_template
+from space.simulator.measuring.searching import steps, top
 
 if TYPE_CHECKING:
     from space.simulator.imaging.images import Image
@@ -255,8 +256,8 @@ def _best(within: _Within, search: Search) -> tuple[float, float, Shift] | None:
     if any(reach.values()):
         tried = [
             {"scaling": 1.0 + change, "turn_deg": angle}
-            for change in _steps(reach["scaling"], STEPS["scaling"])
-            for angle in _steps(reach["turn_deg"], STEPS["turn_deg"])
+            for change in steps(reach["scaling"], STEPS["scaling"])
+            for angle in steps(reach["turn_deg"], STEPS["turn_deg"])
         ]
         best = max(tried, key=lambda values: peak(SEARCHING_TEMPLATE_PX, **values))
     for part in REFINING_PARTS:
@@ -266,20 +267,6 @@ def _best(within: _Within, search: Search) -> tuple[float, float, Shift] | None:
                 peak(REFINING_TEMPLATE_PX, **{**best, name: best[name] + place * step})
                 for place in (-1, 0, 1)
             ]
-            best[name] += step * _top(*around)
+            best[name] += step * top(*around)
     shift = within.find(LARGEST_TEMPLATE_PX, **best)
     return None if shift is None else (best["scaling"], best["turn_deg"], shift)
-
-
-def _steps(reach: float, step: float) -> np.ndarray:
-    """Values from minus to plus a reach, in steps no larger than the given one."""
-    count = math.ceil(reach / step - 1e-9)
-    return np.linspace(-reach, reach, 2 * count + 1)
-
-
-def _top(before: float, at: float, after: float) -> float:
-    """Place of the highest value among three, or of the top of a parabola through them."""
-    curvature = before - 2.0 * at + after
-    if at < max(before, after) or curvature >= 0:
-        return -1.0 if before > max(at, after) else 1.0 if after > at else 0.0
-    return 0.5 * (before - after) / curvature
