@@ -1,4 +1,4 @@
-"""Marks of models: they show by which model a result was made."""
+"""Marks of models: they show by which model, used in which way, a result was made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from space.models import DATASET, PLANS
 from space.trust import file_hash
 
 _DIGITS = 16
+_WAYS = {
+    "detect": ("detection_pixel_nm", "detection_window_px"),
+    "segment": ("segmentation_pixel_nm", "tidy_segmentation"),
+}
+"""Values of the configuration that decide the results of a model, by task."""
 
 
 def model_files(config: Config, task: str) -> tuple[Path, ...]:
@@ -26,7 +31,8 @@ def model_files(config: Config, task: str) -> tuple[Path, ...]:
 class ModelMarks:
     """The marks of the models that are configured.
 
-    A mark is a hash of contents, so the same model has it on every machine.
+    A mark is a hash of contents and of how the model is used, so the same model has it on every
+    machine, and a changed configuration makes results anew.
 
     Parameters
     ----------
@@ -39,8 +45,10 @@ class ModelMarks:
 
     def __call__(self, task: str) -> str:
         """Return the mark of the model for a task; empty if its files are not there."""
-        whole = hashlib.sha256()
-        for path in model_files(self._load_config(), task):
+        config, whole = self._load_config(), hashlib.sha256()
+        for name in _WAYS[task]:
+            whole.update(f"{name} {getattr(config, name)}\n".encode())
+        for path in model_files(config, task):
             mark = _mark(path)
             if not mark:
                 return ""

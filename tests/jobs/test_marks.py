@@ -1,15 +1,26 @@
 """What says by which model a result was made."""
 
 import os
-from types import SimpleNamespace
+from dataclasses import replace
+
+import pytest
 
 from space import trust
+from space.config import Config
 from space.jobs import ModelMarks
 
 
-def marks_of(folder):
-    config = SimpleNamespace(detection_weights=folder / "w.pt")
-    return ModelMarks(lambda: config)
+def config_of(folder, **changes):
+    config = Config(
+        detection_weights=folder / "w.pt", detection_pixel_nm=400.0, detection_window_px=1024,
+        categories={}, segmentation_model=folder, segmentation_folds=(), segmentation_pixel_nm=12.0,
+        runs_per_gpu=1,
+    )  # fmt: skip
+    return replace(config, **changes)
+
+
+def marks_of(folder, **changes):
+    return ModelMarks(lambda: config_of(folder, **changes))
 
 
 def test_a_mark_is_that_of_the_content(tmp_path):
@@ -31,3 +42,23 @@ def test_weights_that_have_not_changed_are_read_once(tmp_path):
     for _ in range(5):
         marks_of(tmp_path)("detect")
     assert trust._hash.cache_info().misses == before + 1
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "same"),
+    [
+        ("segment", {"tidy_segmentation": False}, False),
+        ("segment", {"segmentation_pixel_nm": 6.0}, False),
+        ("detect", {"detection_pixel_nm": 500.0}, False),
+        ("detect", {"detection_window_px": 640}, False),
+        ("detect", {"tidy_segmentation": False}, True),
+        ("segment", {"detection_window_px": 640}, True),
+        ("segment", {"runs_per_gpu": 4}, True),
+    ],
+)
+def test_results_of_a_model_that_was_used_otherwise_are_made_anew(tmp_path, task, changes, same):
+    for name in ("w.pt", "dataset.json", "plans.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    before = marks_of(tmp_path)(task)
+    assert before
+    assert (marks_of(tmp_path, **changes)(task) == before) == same
