@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
 
@@ -50,7 +49,6 @@ def test_bits_are_set_cleared_and_replaced():
 
 def test_mdoc_names_the_frames_of_records(make_session, tmp_path):
     session = make_session(time_scale=0.0)
-    session.camera.model = replace(session.camera.model, frame_folder="frames")
     for letter in "RV":
         session.camera.change(letter, binning=8)
     commands.set_frame_base_name(session, 0, 1, 0, "target_1")

@@ -102,9 +102,8 @@ def test_looking_for_mdocs_leaves_nothing_behind(connect, caplog, tmp_path):
 def test_a_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path):
     sem, session = connect("krios_k3")
     assert sem.ReportCameraProperty(0, "K2Type") > 0
-    for folder in ("", "frames"):
-        model = replace(session.camera.model, frame_folder=folder)
-        session.camera.model = model
+    for folder in (None, tmp_path / "frames"):
+        session.options.frames = replace(session.options.frames, folder=folder)
         assert ("No folder for frames" in told(caplog, tmp_path)) is not bool(folder)
 
 

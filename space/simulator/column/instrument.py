@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SPOT_SIZES = 11
 OBJECTIVE_APERTURE = 2
 EUCENTRICITY_ROUTINES = ("rough", "fine", "focus")
+LINEAR, COUNTING, SUPER_RESOLUTION = range(3)
+"""SerialEM's numbers of the read modes of a direct detector."""
 
 _LOW_MAG_OFFSET = 71  # what random numbers are drawn for
 
@@ -122,12 +124,54 @@ class BeamModel:
 
 @dataclass(frozen=True)
 class CameraSet:
-    """Parameters of one camera set; `window_px` = (left, right, top, bottom), unbinned."""
+    """Parameters of one camera set.
+
+    Attributes
+    ----------
+    window_px : tuple of int, optional
+        Left, right, top and bottom of the part of the chip that is read, unbinned.
+    read_mode : int
+        LINEAR, COUNTING or SUPER_RESOLUTION; of no matter to a camera without such modes.
+    frame_s : float
+        Exposure time of a frame.
+    fractionate, save_frames, align_frames : bool
+        Whether the exposure is divided into frames; and whether these are saved, and aligned with
+        each other in the picture.
+    """
 
     binning: float = 4
     exposure_s: float = 1.0
     drift_s: float = 0.3
     window_px: tuple[int, int, int, int] | None = None
+    read_mode: int = COUNTING
+    frame_s: float = 0.1
+    fractionate: bool = False
+    save_frames: bool = False
+    align_frames: bool = False
+
+
+@dataclass(frozen=True)
+class ReadMode:
+    """What a read mode makes of electrons; factors on what the instrument file says.
+
+    Attributes
+    ----------
+    gain, noise : float
+        On the counts per electron, and on the readout noise.
+    spread : float
+        On the shot noise: where electrons are not counted, each gives more or less of a signal.
+    """
+
+    gain: float = 1.0
+    noise: float = 1.0
+    spread: float = 1.0
+
+
+ONE_MODE = (ReadMode(),)
+THREE_MODES = (ReadMode(gain=5.0, noise=8.0, spread=1.4), ReadMode(), ReadMode())
+"""Linear, counting and super-resolution. The detective quantum efficiency without readout noise is
+1 / spread²: about half of that of counting, as measured for such detectors (G. McMullan et al.,
+Ultramicroscopy 147 (2014))."""
 
 
 @dataclass(frozen=True)
@@ -143,18 +187,27 @@ class CameraKind:
         Binnings in Navigator files, image shifts in pixels and matrices with a camera side are in
         the former; sizes, binnings and pixel sizes that dialogs, scripts and mdocs show are in
         real pixels.
+    modes : tuple of ReadMode
+        By number; one for a camera that has no choice of them.
+    half_modes : tuple of int
+        Modes in which pictures of half pixels can be taken, whose binning is shown as 0.5.
+    shortest_frame_s : float
+        Shortest exposure of a frame.
     """
 
     k2_type: int
     counted_per_px: int
+    modes: tuple[ReadMode, ...] = ONE_MODE
+    half_modes: tuple[int, ...] = ()
+    shortest_frame_s: float = 0.025
 
 
 CAMERA_KINDS = {
     "plain": CameraKind(0, 1),
-    "Falcon 4": CameraKind(0, 1),
-    "super-resolution": CameraKind(0, 2),
-    "K2": CameraKind(1, 2),
-    "K3": CameraKind(3, 2),
+    "Falcon 4": CameraKind(0, 1, shortest_frame_s=0.004),
+    "super-resolution": CameraKind(0, 2, half_modes=(LINEAR,)),
+    "K2": CameraKind(1, 2, THREE_MODES, (SUPER_RESOLUTION,)),
+    "K3": CameraKind(3, 2, THREE_MODES, (COUNTING, SUPER_RESOLUTION), 0.013),
 }
 
 
@@ -172,7 +225,10 @@ class CameraModel:
     kind : CameraKind
         How SerialEM treats it.
     frame_folder : str
-        Folder for frames that scripts get; empty when the camera saves none.
+        Folder in which frames are saved at the start; empty when the camera saves none.
+    frame_size_px : int
+        Saved frames are cropped to squares of this many pixels, so that they stay small; 0 saves
+        them whole.
     sets : dict
         Parameters of each camera set at the start, by letter.
     """
@@ -183,6 +239,7 @@ class CameraModel:
     rotation_and_flip: int
     kind: CameraKind
     frame_folder: str
+    frame_size_px: int
     binnings: tuple[int, ...]
     counts_per_electron: float
     readout_noise_counts: float

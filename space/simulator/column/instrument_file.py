@@ -230,6 +230,7 @@ def _camera(camera: Table) -> CameraModel:
             "kind", f"{kind!r} is not a kind of camera", f"Give one of {', '.join(CAMERA_KINDS)}"
         )
     binnings = camera.integers("binnings")
+    frame_folder = camera.text("frame_folder")
     sets = camera.table("sets")
     parameters = {}
     for letter in SET_LETTERS:
@@ -238,6 +239,8 @@ def _camera(camera: Table) -> CameraModel:
             binning=table.integer("binning", range(1, 1 + max(binnings))),
             exposure_s=table.number("exposure_s", above=0),
             drift_s=table.number("drift_s", least=0),
+            fractionate=letter == "R" and bool(frame_folder),
+            save_frames=letter == "R" and bool(frame_folder),
         )
         if parameters[letter].binning not in binnings:
             raise table.error("binning", "is not in binnings", f"Give one of {list(binnings)}")
@@ -249,7 +252,8 @@ def _camera(camera: Table) -> CameraModel:
         chip_pixel_um=camera.number("chip_pixel_um", above=0),
         rotation_and_flip=camera.integer("rotation_and_flip", range(8)),
         kind=CAMERA_KINDS[kind],
-        frame_folder=camera.text("frame_folder"),
+        frame_folder=frame_folder,
+        frame_size_px=camera.integer("frame_size_px", range(0, 1 + int(max(columns, rows)))),
         binnings=binnings,
         counts_per_electron=camera.number("counts_per_electron", above=0),
         readout_noise_counts=camera.number("readout_noise_counts", least=0),

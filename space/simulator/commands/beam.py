@@ -151,7 +151,7 @@ def set_dose_rate(session: Session, rate_e_px_s: float, unused: int | None = Non
     image = session.buffers.require("A")
     if image.exposure_s <= 0.0:
         raise SEMerror("The exposure time of the image in A is unknown")
-    gain = session.camera.model.counts_per_electron
+    gain = image.counts_per_electron(session.camera.model)
     per_rate = gain * image.binning**2 * image.exposure_s
     set_intensity_for_mean(session, rate_e_px_s * per_rate)
 

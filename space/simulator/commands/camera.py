@@ -10,7 +10,6 @@ from space.simulator.column.errors import SEMerror
 from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS
 from space.simulator.imaging.camera import AREA_FRACTIONS
 from space.simulator.program import frames
-from space.simulator.program.exposure_notes import frame_folder
 
 if TYPE_CHECKING:
     from space.simulator.imaging.camera import SetChanges
@@ -66,7 +65,8 @@ def acquire_to_match_buffer(session: Session, letter: str) -> None:
     set_letter = MATCHING_SET.get(number)
     if set_letter is None:
         set_letter = SET_LETTERS[number] if number < len(SET_LETTERS) else "R"
-    binning = max(b for b in session.camera.model.binnings if b <= max(1, image.binning))
+    binnings = session.camera.binnings(set_letter)
+    binning = max([b for b in binnings if b <= image.binning] or [min(binnings)])
     rows, columns = image.data.shape
     width, height = session.camera.size_px
     frame = (min(columns, int(width // binning)), min(rows, int(height // binning)))
@@ -89,10 +89,15 @@ def set_exposure(
 
 
 def set_binning(session: Session, set_letter: str, binning: float) -> None:
-    """Binning until the script ends or the set is restored."""
-    if binning not in session.camera.model.binnings:
+    """Binning until the script ends or the set is restored; 0.5 is that of half pixels."""
+    require_binning(session, set_letter, binning)
+    session.camera.change(set_letter, binning=binning)
+
+
+def require_binning(session: Session, set_letter: str, binning: float) -> None:
+    """Raise an error for a binning that a camera set cannot have in its read mode."""
+    if binning not in session.camera.binnings(set_letter):
         raise SEMerror(f"{binning:g} is not an available binning")
-    session.camera.change(set_letter, binning=int(binning))
 
 
 def set_camera_area(
@@ -248,7 +253,7 @@ def report_frame_saving_path(session: Session) -> str:
     """Folder of the frames, or NONE; only for cameras of the kinds that have frames."""
     if session.camera.model.kind.k2_type == 0:
         raise SEMerror("The current camera does not save frames")
-    return str(frame_folder(session) or "NONE")
+    return str(session.options.frames.folder or "NONE")
 
 
 def report_last_frame_file(session: Session) -> tuple[str, str, str]:

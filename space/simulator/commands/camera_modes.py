@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.commands.camera import require_binning
 
 if TYPE_CHECKING:
+    from space.simulator.imaging.camera import SetChanges
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
-
-READ_MODES = 3
 
 
 def set_centered_size(
@@ -19,8 +19,7 @@ def set_centered_size(
 ) -> None:
     """Binning, and size in binned pixels of a centred part of the chip, until restored."""
     camera = session.camera
-    if binning not in camera.model.binnings:
-        raise SEMerror(f"{binning:g} is not an available binning")
+    require_binning(session, set_letter, binning)
     width, height = int(columns * binning), int(rows * binning)
     if not (0 < width <= camera.size_px[0] and 0 < height <= camera.size_px[1]):
         raise SEMerror(f"A size of {columns} x {rows} does not fit on the camera")
@@ -35,12 +34,13 @@ def report_count_scaling(session: Session) -> tuple[float, float]:
 
 
 def set_k2_read_mode(session: Session, set_letter: str, mode: int) -> None:
-    """Read mode of a direct detector; pictures do not differ between modes."""
-    session.camera.letter(set_letter)
-    if session.camera.model.kind.k2_type == 0:
+    """Read mode of a K2 or K3: 0 linear, 1 counting, 2 super-resolution; until restored."""
+    kind = session.camera.model.kind
+    if kind.k2_type == 0:
         raise SEMerror("The current camera has no read modes")
-    if not 0 <= mode < READ_MODES:
+    if not 0 <= mode < len(kind.modes):
         raise SEMerror(f"{mode} is not a read mode")
+    session.camera.set_read_mode(set_letter, mode)
 
 
 def _require_frames(session: Session) -> None:
@@ -49,11 +49,23 @@ def _require_frames(session: Session) -> None:
 
 
 def set_frame_time(session: Session, set_letter: str, seconds: float) -> None:
-    """Exposure time of a frame; frames are only named, so it does not matter."""
-    session.camera.letter(set_letter)
+    """Exposure time of a frame, until restored; the shortest that the camera can do at least."""
     _require_frames(session)
     if seconds <= 0:
         raise SEMerror(f"A frame time of {seconds:g} s is not possible")
+    shortest_s = session.camera.model.kind.shortest_frame_s
+    session.camera.change(set_letter, frame_s=max(seconds, shortest_s))
+
+
+def change_frame_and_exposure(session: Session, set_letter: str, factor: float) -> None:
+    """Multiply the exposure times of the frames and of the picture of a set, until restored."""
+    _require_frames(session)
+    if factor <= 0:
+        raise SEMerror(f"Exposures cannot be changed by a factor of {factor:g}")
+    camera = session.camera
+    parameters = camera.sets[camera.letter(set_letter)]
+    set_frame_time(session, set_letter, parameters.frame_s * factor)
+    camera.change(set_letter, exposure_s=parameters.exposure_s * factor)
 
 
 def set_dose_frac_params(
@@ -65,19 +77,16 @@ def set_dose_frac_params(
     use_filter: int | None = None,
     where: int | None = None,
 ) -> None:
-    """Whether frames of a camera set are taken and saved; until the script ends.
+    """Whether a camera set takes frames, saves them and aligns them in the picture; until restored.
 
     A camera without frames is no reason to refuse: it takes its pictures as before.
     """
-    letter = session.camera.letter(set_letter)
-    options = session.options
-    bench = session.workbench
-    if bench.frame_sets_before is None:
-        bench.frame_sets_before = options.frames.camera_sets
-    present = letter in options.frames.camera_sets
-    wanted = bool(fractionate) and (present if save is None else bool(save))
-    sets = "".join(s for s in options.frames.camera_sets if s != letter)
-    options.frames = replace(options.frames, camera_sets=sets + letter * wanted)
+    changes: SetChanges = {"fractionate": bool(fractionate)}
+    if save is not None:
+        changes["save_frames"] = bool(save)
+    if align is not None:
+        changes["align_frames"] = bool(align)
+    session.camera.change(set_letter, **changes)
 
 
 def set_folder_for_frames(session: Session, name: str) -> None:
@@ -88,7 +97,7 @@ def set_folder_for_frames(session: Session, name: str) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
         raise SEMerror(f"The folder {name} cannot be made: {problem}") from problem
-    session.camera.model = replace(session.camera.model, frame_folder=str(folder))
+    session.options.frames = replace(session.options.frames, folder=folder)
 
 
 COMMANDS: Commands = {
@@ -96,6 +105,7 @@ COMMANDS: Commands = {
     "ReportCountScaling": report_count_scaling,
     "SetK2ReadMode": set_k2_read_mode,
     "SetFrameTime": set_frame_time,
+    "ChangeFrameAndExposure": change_frame_and_exposure,
     "SetDoseFracParams": set_dose_frac_params,
     "SetFolderForFrames": set_folder_for_frames,
 }

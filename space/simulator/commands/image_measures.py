@@ -58,7 +58,8 @@ def electron_stats(session: Session, letter: str | None = None) -> tuple[float, 
     image = session.buffers.require(letter or "A")
     if image.binning <= 0 or image.exposure_s <= 0:
         raise SEMerror("The binning or exposure of the image is not known")
-    scale = 1.0 / (session.camera.model.counts_per_electron * image.binning**2)
+    gain = image.counts_per_electron(session.camera.model)
+    scale = 1.0 / (gain * image.binning**2)
     data = image.data
     mean = float(data.mean(dtype=np.float64)) * scale
     spread = float(data.std(dtype=np.float64)) * scale

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import CameraModel, CameraSet
+from space.simulator.column.instrument import ONE_MODE, CameraModel, CameraSet, ReadMode
 from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
 from space.simulator.column.optics import ColumnOptics
 
@@ -34,6 +34,11 @@ class SetChanges(TypedDict, total=False):
     exposure_s: float
     drift_s: float
     window_px: tuple[int, int, int, int]
+    read_mode: int
+    frame_s: float
+    fractionate: bool
+    save_frames: bool
+    align_frames: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ def expose(
     electrons_per_px: float,
     rng: np.random.Generator | None,
     model: CameraModel,
+    mode: ReadMode = ONE_MODE[0],
 ) -> np.ndarray:
     """Counts (int16) for a transmission image; without noise when `rng` is None.
 
@@ -116,14 +122,14 @@ def expose(
     """
     electrons = np.maximum(np.asarray(transmission, dtype=np.float32), np.float32(0.0))
     electrons *= np.float32(electrons_per_px)
-    gain = np.float32(model.counts_per_electron)
-    if electrons_per_px * model.counts_per_electron > model.saturation_counts:
+    gain = np.float32(model.counts_per_electron * mode.gain)
+    if electrons_per_px * gain > model.saturation_counts:
         gain = np.float32(model.saturation_counts / electrons_per_px)
     counts = electrons * gain
     if rng is not None:
         sigma = np.sqrt(electrons, out=electrons)
-        sigma *= gain
-        sigma += np.float32(model.readout_noise_counts)
+        sigma *= gain * np.float32(mode.spread)
+        sigma += np.float32(model.readout_noise_counts * mode.noise)
         sigma *= rng.standard_normal(counts.shape, dtype=np.float32)
         counts += sigma
     np.rint(counts, out=counts)
@@ -168,6 +174,29 @@ class Camera:
         if letter is None:
             raise SEMerror(f"{text!r} is not a camera parameter set")
         return letter
+
+    def read_mode(self, set_letter: str) -> int:
+        """Number of the read mode of a set, 0 for a camera that has no choice of them."""
+        return min(self.sets[self.letter(set_letter)].read_mode, len(self.model.kind.modes) - 1)
+
+    def mode(self, set_letter: str) -> ReadMode:
+        """Read mode of a set."""
+        return self.model.kind.modes[self.read_mode(set_letter)]
+
+    def counts_per_electron(self, set_letter: str) -> float:
+        """Counts that an electron gives in the read mode of a set."""
+        return self.model.counts_per_electron * self.mode(set_letter).gain
+
+    def set_read_mode(self, set_letter: str, number: int) -> None:
+        """Change the read mode until it is restored; half pixels become whole ones without it."""
+        self.change(set_letter, read_mode=number)
+        if self.binning(set_letter) not in self.binnings(set_letter):
+            self.change(set_letter, binning=1)
+
+    def binnings(self, set_letter: str) -> tuple[float, ...]:
+        """Binnings that a set can have: that of half pixels only in a mode that reads them."""
+        halves = self.read_mode(set_letter) in self.model.kind.half_modes
+        return (0.5, *self.model.binnings) if halves else self.model.binnings
 
     def binning(self, set_letter: str) -> float:
         """Binning of a set."""

@@ -11,6 +11,7 @@ import numpy as np
 from space.simulator.column.errors import SEMerror
 
 if TYPE_CHECKING:
+    from space.simulator.column.instrument import CameraModel
     from space.simulator.montage.layout import Pieces
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUV"
@@ -83,6 +84,13 @@ class Image:
     exposure_index: int = -1
     magnification: float = 0.0
     entries: Mapping[str, str] = field(default_factory=dict)
+
+    def counts_per_electron(self, model: CameraModel) -> float:
+        """Counts that an electron gave in its read mode, else in the usual one of the camera."""
+        try:
+            return float(self.entries["CountsPerElectron"])
+        except (KeyError, ValueError):
+            return model.counts_per_electron
 
 
 def buffer_letter(text: str) -> str:

@@ -121,12 +121,18 @@ def _load_program(folder: Path, session: Session, died: bool) -> None:
 
 
 def _put_in(session: Session, state: Mapping[str, Any]) -> None:
-    """Put the program's state in; what an earlier version of it did not have stays as new."""
+    """Put the program's state in; what an earlier version of it did not have stays as new.
+
+    The microscope is the one that the session was set up with, not the copy in the state.
+    """
+    instrument = session.instrument
     for name, value in state.items():
         fresh = getattr(session, name, None)
         if type(fresh) is type(value) and hasattr(value, "__dict__"):
             vars(value).update({k: v for k, v in vars(fresh).items() if k not in vars(value)})
         setattr(session, name, value)
+    session.instrument = session.scope.instrument = instrument
+    session.camera.model = instrument.camera
 
 
 def _known(session: Session) -> dict[str, object]:

@@ -11,13 +11,14 @@ from space.simulator.formats.autodoc import number_text
 from space.simulator.program import frames
 
 if TYPE_CHECKING:
+    from space.simulator.column.letters import SetLetter
     from space.simulator.column.scope import Microscope
     from space.simulator.imaging.images import Image
     from space.simulator.program.session import Session
 
 
 def exposure_entries(
-    session: Session, set_letter: str, image: Image, save_frames: bool = True
+    session: Session, set_letter: SetLetter, image: Image, save_frames: bool = True
 ) -> dict[str, str]:
     """Give the entries for a picture just taken.
 
@@ -33,7 +34,7 @@ def exposure_entries(
         Whether frames are saved if the camera set says so.
     """
     camera, scope, options = session.camera.model, session.scope, session.options
-    gain, seconds = camera.counts_per_electron, image.exposure_s
+    gain, seconds = session.camera.counts_per_electron(set_letter), image.exposure_s
     mean = float(np.mean(image.data, dtype=np.float64))
     entries = {
         "DoseRate": number_text(mean / (gain * max(seconds, 1e-6) * image.binning**2)),
@@ -44,20 +45,15 @@ def exposure_entries(
     if session.instrument.energy_filter:
         entries["FilterSlitAndLoss"] = _filter(scope)
     if camera.kind.k2_type > 0:
-        entries |= {"OperatingMode": "1", "UsingCDS": "0"}
+        entries |= {"OperatingMode": str(session.camera.read_mode(set_letter)), "UsingCDS": "0"}
     if set_letter == "R" and options.accumulate_dose:
         prior = options.cumulative_dose.get(options.dose_area, 0.0)
         entries["PriorRecordDose"] = number_text(prior)
-    folder = frame_folder(session)
-    if save_frames and set_letter in options.frames.camera_sets and folder is not None:
-        entries |= _frames(session, image, folder)
+    parameters, folder = session.camera.sets[set_letter], options.frames.folder
+    if save_frames and folder and parameters.fractionate and parameters.save_frames:
+        count = frames.frame_count(seconds, parameters.frame_s)
+        entries |= _frames(session, image, folder, count)
     return entries
-
-
-def frame_folder(session: Session) -> Path | None:
-    """Give the folder in which the camera saves frames; None when it saves none."""
-    folder = session.camera.model.frame_folder
-    return session.resolve(folder) if folder else None
 
 
 def navigator_label(session: Session) -> str:
@@ -71,7 +67,7 @@ def _filter(scope: Microscope) -> str:
     return number_text((scope.slit_width_ev if scope.slit_in else 0.0, loss_ev))
 
 
-def _frames(session: Session, image: Image, folder: Path) -> dict[str, str]:
+def _frames(session: Session, image: Image, folder: Path, count: int) -> dict[str, str]:
     """Name the frames of a picture and count on."""
     naming = session.options.frames
     file = session.files.current
@@ -83,7 +79,6 @@ def _frames(session: Session, image: Image, folder: Path) -> dict[str, str]:
     )
     path = str(folder / frames.file_name(naming, context))
     session.options.frames = naming.saved_as(path)
-    count = frames.frame_count(image.exposure_s)
     return {
         "SubFramePath": path,
         "NumSubFrames": str(count),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from space.simulator.formats.mdoc import MONTHS
 
@@ -20,7 +20,6 @@ BASE, ROOT, LABEL, NUMBER, MONTH_DAY, TIME = 0x8, 0x10, 0x20, 0x40, 0x80, 0x100
 TILT, DATE_TIME = 0x400, 0x800
 ALL_BITS = 0xFFF
 EXTENSION = ".tif"
-FRAME_S = 0.1  # exposure of one frame
 
 _BAD_IN_NAMES = re.compile(r'[\\/:*?"<>|\s]+')
 
@@ -37,8 +36,8 @@ class FrameNaming:
         Parts of the names.
     number : int
         The next number.
-    camera_sets : str
-        Letters of the camera sets whose frames are saved.
+    folder : Path, optional
+        Where they are saved; none for a camera that saves no frames.
     last : str
         Path of the latest file, "" when there was none.
     """
@@ -46,7 +45,7 @@ class FrameNaming:
     base_name: str = ""
     bits: int = BASE | NUMBER
     number: int = 1
-    camera_sets: str = "R"
+    folder: Path | None = None
     last: str = ""
 
     def with_base(self, name: str, in_file: int, in_folder: int) -> FrameNaming:
@@ -122,9 +121,9 @@ def _parts(naming: FrameNaming, context: FrameContext) -> Iterator[str]:
             yield part
 
 
-def frame_count(exposure_s: float) -> int:
+def frame_count(exposure_s: float, frame_s: float) -> int:
     """Give the number of frames of an exposure."""
-    return max(1, round(exposure_s / FRAME_S))
+    return max(1, round(exposure_s / frame_s))
 
 
 def _switched(bits: int, which: int, on: int) -> int:

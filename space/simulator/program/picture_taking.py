@@ -77,7 +77,7 @@ def acquire(
     before, after = (session.scope.stage.drift.displacement_um(begin_s + t) for t in (0.0, seconds))
     motion_um = (after[0] - before[0], after[1] - before[1])
     index = len(session.exposures)
-    data, dose = _expose(session, geometry, seconds, motion_um)
+    data, dose = _expose(session, geometry, seconds, motion_um, letter)
     session.clock.advance(seconds + parameters.drift_s + 0.7)
     image = _describe(session, data, geometry.view, seconds, dose, index)
     number = SET_LETTERS.index(letter) if camera_set is None else camera_set
@@ -87,19 +87,24 @@ def acquire(
 
 
 def _expose(
-    session: Session, geometry: PictureGeometry, seconds: float, motion_um: tuple[float, float]
+    session: Session,
+    geometry: PictureGeometry,
+    seconds: float,
+    motion_um: tuple[float, float],
+    letter: SetLetter,
 ) -> tuple[np.ndarray, float]:
     view, rng = geometry.view, None
+    model, mode = session.camera.model, session.camera.mode(letter)
     if session.noise:
         center = camera_model.center_um(session.scope.optics, view)
         rng = session.random_source.at(_NOISE, *center, view.tilt_deg, view.mag_index)
     if not session.scope.valve_open:
         dark = np.zeros(view.shape, dtype=np.float32)
-        return camera_model.expose(dark, 1.0, rng, session.camera.model), 0.0
+        return camera_model.expose(dark, 1.0, rng, model, mode), 0.0
     dose = session.scope.dose_rate_e_A2_s() * seconds
     pixel_A = view.binning * session.scope.pixel_um(view.mag_index) * 1e4
     seen = intensity(session, geometry, motion_um)
-    return camera_model.expose(seen, dose * pixel_A**2, rng, session.camera.model), dose
+    return camera_model.expose(seen, dose * pixel_A**2, rng, model, mode), dose
 
 
 def _describe(

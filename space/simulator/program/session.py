@@ -182,7 +182,9 @@ class Session(Hardware):
         self.log_start = 0
         self.log_styles: dict[int, tuple[int, ...]] = {}
         self.status_lines = [""] * 6
-        self.options = Options()
+        folder = self.instrument.camera.frame_folder
+        frames = FrameNaming(folder=self.directory / folder if folder else None)
+        self.options = Options(frames=frames)
         self.measured = Measurements()
         self.scripts: dict[int, Script] = {}
         self.acquire = AcquireState()

@@ -168,11 +168,9 @@ class Workbench:
     state_before_map: tuple[bool, str, int] | None = None
     saved_focus_um: float | None = None
     cycling_back: bool = False
-    frame_sets_before: str | None = None
     stigmator_needed: tuple[float, float] = (0.0, 0.0)
     coma_tilt_needed: tuple[float, float] = (0.0, 0.0)
 
     def end_script(self) -> None:
         """Forget what does not outlive a script."""
-        self.frame_sets_before = None
         self.text_files = {name: f for name, f in self.text_files.items() if f.persistent}

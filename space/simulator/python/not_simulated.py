@@ -77,7 +77,7 @@ SUBJECTS = (
         OpenFrameSumFile GetFileInWatchedDir AddToFrameMdoc WriteFrameMdoc
         ReportFrameMdocOpen DeferWritingFrameMdoc OpenFrameMdoc CloseFrameMdoc
         AddToNextFrameStackMdoc StartNextFrameStackMdoc AlignWholeTSOnly WriteComForTSAlign
-        SetProcessing ChangeFrameAndExposure SetDECamFrameRate ReportK2FileParams
+        SetProcessing SetDECamFrameRate ReportK2FileParams
         SetK2FileParams ReportFrameAliParams SetFrameAliParams SetFrameAli2 ReportFrameAli2
         SkipFrameAliParamCheck ReportK3CDSmode SetK3CDSmode SetDivideBy2 SetCameraProperty
         SetCameraPLAOffset UpdateHWDarkRef NewDEserverDarkRef GetDEServerProperty

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from space.simulator.imaging.images import LETTERS
@@ -41,9 +40,6 @@ def script_settings(session: Session) -> Iterator[None]:
         if scope.saved_beam_tilt is not None:
             scope.beam_tilt, scope.saved_beam_tilt = scope.saved_beam_tilt, None
         session.variables.clear_nonpersistent()
-        if session.workbench.frame_sets_before is not None:
-            sets = session.workbench.frame_sets_before
-            options.frames = replace(options.frames, camera_sets=sets)
         session.workbench.end_script()
         _forget_modes(session)
 
