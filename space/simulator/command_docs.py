@@ -1,27 +1,30 @@
-"""Writes the tables of all commands and of the faults into the documentation.
+"""Writes the tables of commands, faults and SerialEM's own language into the documentation.
 
-`python -m space.simulator.command_docs [FILE]` renews the parts of `docs/simulator.md` (or of
-another file) that lie between marks.
+`python -m space.simulator.command_docs` renews the parts of `docs/simulator.md` and
+`docs/script_language.md` that lie between marks; with a FILE, those of a page like the first.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from space.simulator.column.faults import FAULT_KINDS
 from space.simulator.commands import command_groups
 from space.simulator.formats.atomic import write_text_atomic
+from space.simulator.language import supported
 from space.simulator.python.argkeys import command_table
 from space.simulator.python.module import MODULE_COMMANDS
 from space.simulator.python.not_simulated import OTHERS, SUBJECTS
 
 BEGIN = "<!-- {name}: written by python -m space.simulator.command_docs -->"
 END = "<!-- end of {name} -->"
-PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "simulator.md"
+LANGUAGE_PAGE = DOCS / "script_language.md"
 SCRIPT_END = "Ending a script"
 SCRIPT_END_TEXTS = {
     "Exit": "End the script, with a text for the log; negative numbers count as a failure.",
@@ -98,11 +101,38 @@ def fault_table() -> str:
     return "\n".join(lines)
 
 
+def _rows(heads: tuple[str, str], rows: Mapping[str, str]) -> list[str]:
+    """Table of two columns, the first of them code."""
+    lines = [f"| {heads[0]} | {heads[1]} |", "|---|---|"]
+    return [*lines, *(f"| `{one}` | {other} |" for one, other in rows.items()), ""]
+
+
+def language_tables() -> str:
+    """Tables of what of SerialEM's own language can be used, in Markdown."""
+    groups = {
+        "Blocks": supported.BLOCKS,
+        "Assignments": supported.ASSIGNMENTS,
+        "Variables in a line": supported.SUBSTITUTIONS,
+        "Other statements": tuple(supported.OWN_COMMANDS.values()),
+    }
+    lines: list[str] = []
+    for title, forms in groups.items():
+        rows = {form.form: form.meaning for form in forms}
+        lines += [f"### {title}", "", *_rows(("statement", "what it does"), rows)]
+    lines += ["### Functions in arithmetic", ""]
+    functions = supported.ONE_VALUE | supported.TWO_VALUES
+    lines += _rows(("function", "what it gives"), {k.lower(): v for k, v in functions.items()})
+    lines += ["### Commands that take the rest of the line as text", ""]
+    lines.append(", ".join(f"`{name}`" for name in sorted(supported.TEXT_COMMANDS)))
+    return "\n".join(lines)
+
+
 PARTS = {"commands": command_tables, "faults": fault_table}
-"""What can stand between marks on a page."""
+LANGUAGE_PARTS = {"language": language_tables}
+"""What stands between marks on a page."""
 
 
-def renewed(page: str) -> str:
+def renewed(page: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
     """Give the text of a page with the present tables between its marks.
 
     Raises
@@ -110,7 +140,7 @@ def renewed(page: str) -> str:
     ValueError
         If marks are missing.
     """
-    for name, render in PARTS.items():
+    for name, render in parts.items():
         begin, end = BEGIN.format(name=name), END.format(name=name)
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
@@ -123,8 +153,9 @@ def renewed(page: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Renew the tables in a file."""
     given = sys.argv[1:] if arguments is None else arguments
-    path = Path(given[0]) if given else PAGE
-    write_text_atomic(path, renewed(path.read_text(encoding="utf-8")))
+    pages = {Path(given[0]): PARTS} if given else {PAGE: PARTS, LANGUAGE_PAGE: LANGUAGE_PARTS}
+    for path, parts in pages.items():
+        write_text_atomic(path, renewed(path.read_text(encoding="utf-8"), parts))
     return 0
 
 

@@ -218,14 +218,14 @@ def test_the_exit_of_a_called_script_ends_its_caller_even_if_caught(make_simulat
     [
         ("sem.Call('None')", "no script named None"),
         ("sem.CallScript(3)", "no script number 3"),
-        ("sem.CallScript(1)", "only Python scripts are simulated"),
-        ("sem.CallFunction('f', '', 1)", "not simulated"),
+        ("sem.CallScript(1)", "old: line 2: Frobnicate: unknown command"),
+        ("sem.CallFunction('f', '', 1)", "f: there is no such function"),
         ("sem.Return('value')", "not simulated"),
         ("sem.EndTry()", "without a StartTry"),
     ],
 )
 def test_calls_that_cannot_be_made(make_simulation, call, error):
     simulation = make_simulation()
-    simulation.scripts[1] = Script("old", "ScriptName old\nRecord\n")
+    simulation.scripts[1] = Script("old", "ScriptName old\nFrobnicate\n")
     result = run(simulation, call)
     assert not result.ok and error in result.error

@@ -88,11 +88,10 @@ def test_what_is_no_version_is_refused():
             Installation.of(text)
 
 
-def test_scripts_in_the_program_s_own_language_are_refused_with_a_clear_message(make_simulation):
+def test_scripts_in_the_program_s_own_language_run_too(make_simulation):
     simulation = make_simulation()
-    result = simulation.run("ScriptName Old\nRecord\n", name="old")
-    assert not result.ok and result.error.startswith("old: only Python scripts are simulated")
-    assert simulation.session.last_error == result.error and not simulation.exposures
+    assert simulation.run("ScriptName Old\nRecord\n", name="old").ok
+    assert len(simulation.exposures) == 1
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from space.simulator.program.acquire_state import (
     LastDone,
     Step,
 )
-from space.simulator.python.host import ScriptResult, run_script
+from space.simulator.python.host import ScriptResult
 from space.simulator.python.wrapper import script_name
+from space.simulator.scripts import run_script
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session

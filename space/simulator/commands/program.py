@@ -10,13 +10,14 @@ from space.simulator.commands import all_commands
 from space.simulator.program.session import Script
 from space.simulator.program.variables import PERSISTENT
 from space.simulator.python import wrapper
-from space.simulator.python.host import run_process
 from space.simulator.python.script_state import apply_user_settings
+from space.simulator.scripts import run_function, run_process
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.program.variables import Kind
-    from space.simulator.python.command_types import Commands
+    from space.simulator.python.command_types import Commands, Reply
+    from space.simulator.python.host import ScriptResult
 
 DEEPEST_CALL = 10
 
@@ -98,9 +99,15 @@ def call_script(session: Session, number: int) -> None:
     _run(session, script.text, wrapper.script_name(script))
 
 
-def call_function(session: Session, name: str, *arguments: str | float | None) -> None:
-    """Functions are a thing of SerialEM's own language."""
-    raise SEMerror(f"{name}: functions of scripts in SerialEM's own language are not simulated")
+def call_function(
+    session: Session, name: str, text: str | None = None, *values: float | None
+) -> Reply:
+    """Run a function of a script in SerialEM's own language; what it returns is reported."""
+    given = [0.0 if value is None else value for value in values]
+    with session.variables.level():
+        reply, result = run_function(session, name, given, text or "", all_commands())
+    _check(result)
+    return reply
 
 
 def call_string_array(session: Session, variable: str, flag: int | None = None) -> None:
@@ -121,9 +128,15 @@ def _run(session: Session, text: str, name: str) -> None:
         raise SEMerror(f"{name}: scripts call one another too deeply")
     session.call_depth += 1
     try:
-        result = run_process(session, text, name, all_commands())
+        with session.variables.level():
+            result = run_process(session, text, name, all_commands())
     finally:
         session.call_depth -= 1
+    _check(result)
+
+
+def _check(result: ScriptResult) -> None:
+    """Let a script that was called end the script that called it, but by its end or Return."""
     if result.stopped:
         raise ScriptStopped(result.error)
     if not result.ok:

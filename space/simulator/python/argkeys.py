@@ -16,12 +16,14 @@ class CommandRow:
     """One command: S/s text, D/d real number, I/i integer; upper case required.
 
     `since` is the version and build of SerialEM with which it came, as far as that is known to
-    be later than 4.0.
+    be later than 4.0. `fewest` is how many values a script in SerialEM's own language has to give,
+    which the module does not look at.
     """
 
     name: str
     keys: str
     since: tuple[int, int] = (0, 0)
+    fewest: int = 0
 
 
 @lru_cache(maxsize=1)
@@ -30,9 +32,9 @@ def command_table() -> dict[str, CommandRow]:
     rows = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]:
         if line.strip():
-            name, keys, _, since = (line.split("\t") + [""] * 3)[:4]
+            name, keys, fewest, since = (line.split("\t") + [""] * 3)[:4]
             version, build_date = (int(part) for part in (since or "0 0").split())
-            rows[name] = CommandRow(name, keys.strip(), (version, build_date))
+            rows[name] = CommandRow(name, keys.strip(), (version, build_date), int(fewest or 0))
     return rows
 
 

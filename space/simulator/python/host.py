@@ -1,4 +1,4 @@
-"""Runs the text of a script as SerialEM runs it."""
+"""Runs the text of a script in Python as SerialEM runs it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,15 @@ from typing import TYPE_CHECKING
 from space.simulator.column.errors import ScriptStopped, SEMerror, SEMexited
 from space.simulator.python.module import Connection, build_module
 from space.simulator.python.process import script_process
-from space.simulator.python.script_state import script_settings
 from space.simulator.python.wrapper import (
     IncludeError,
     compile_script,
-    is_python_script,
     python_version,
 )
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
-
-NOT_PYTHON = (
-    "only Python scripts are simulated: the first line must begin with #!Python. "
-    "Scripts in SerialEM's own language cannot be run"
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, own))
 
 
-def _outcome(session: Session, error: BaseException | None, connection: Connection) -> ScriptResult:
+def outcome(session: Session, error: BaseException | None, connection: Connection) -> ScriptResult:
     """How the program sees the end of the script's process."""
     if connection.stopped or isinstance(error, ScriptStopped):
         return ScriptResult(False, connection.stopped or str(error), stopped=True)
@@ -117,19 +110,20 @@ def _execute(
                 exec(code, names)
             except (Exception, SystemExit, ScriptStopped) as raised:
                 error = raised
-            return _outcome(session, error, connection)
+            return outcome(session, error, connection)
     finally:
         connection.ended = True  # a thread that the script left behind gets no answers
 
 
-def _refusal(session: Session, message: str) -> ScriptResult:
+def refusal(session: Session, message: str) -> ScriptResult:
+    """Refuse a script before it begins."""
     session.last_error = message
     session.write_log(message)
     return ScriptResult(False, message)
 
 
-def run_process(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
-    """Run one script in a process of its own, within the settings that are in force.
+def run_python(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
+    """Run one script in Python in a process of its own, within the settings that are in force.
 
     Parameters
     ----------
@@ -142,11 +136,9 @@ def run_process(session: Session, text: str, name: str, commands: Commands) -> S
     commands : dict
         Command name → function(session, *arguments).
     """
-    if not is_python_script(text):
-        return _refusal(session, f"{name}: {NOT_PYTHON}")
     wanted, known = python_version(text), session.installation.pythons
     if wanted and known and wanted not in known:
-        return _refusal(
+        return refusal(
             session,
             f"{name}: there is no PathToPython property for version {wanted}, which the first "
             f"line of the script names; those there are for {', '.join(known)}",
@@ -159,21 +151,9 @@ def run_process(session: Session, text: str, name: str, commands: Commands) -> S
     try:
         code = compile_script(text, name, session.scripts, folders)
     except SyntaxError as error:
-        return _refusal(session, f"{name}: line {error.lineno}: {error.msg}")
+        return refusal(session, f"{name}: line {error.lineno}: {error.msg}")
     except IncludeError as error:
-        return _refusal(session, f"{name}: {error}")
+        return refusal(session, f"{name}: {error}")
     module, connection = build_module(session, commands)
     with _shown_in_tracebacks(text, name):
         return _execute(session, code, module, connection)
-
-
-def run_script(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
-    """Run one script and put back what SerialEM puts back at its end."""
-    session.last_error = ""
-    with script_settings(session):
-        result = run_process(session, text, name, commands)
-    if not result.ok:
-        session.acquire.start_at_end = False
-        last = (result.error.strip().splitlines() or ["no message"])[-1]
-        session.write_log(f"{name}: script stopped: {last}")
-    return result

@@ -17,6 +17,9 @@ HEADER = ("if True:", f"{INDENT}pass")
 DEEPEST_INCLUDE = 10
 _FIRST_LINE = re.compile(r"^#!\s*Python\s*(?P<version>\d+\.\d+)?", re.IGNORECASE)
 _NAME_LINE = re.compile(r"^#\s*ScriptName\s+(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_NAME_STATEMENT = re.compile(
+    r"^[ \t]*(?:Script|Macro)Name[ \t]+(.+?)\s*$", re.IGNORECASE | re.MULTILINE
+)
 _INCLUDE = re.compile(r"^#include(?P<file>File)?\s+(?P<name>.+?)\s*$")
 _PRINT = re.compile(r"(^|(?<=\s))print\(")
 _NEWLINE_LITERALS = ("'\\n'", '"\\n"', "'\\r\\n'", '"\\r\\n"')
@@ -46,8 +49,12 @@ def _first_line(text: str) -> re.Match[str] | None:
 
 
 def script_name(script: Script) -> str:
-    """Name by which other scripts call or include a script: its `#ScriptName` line counts."""
-    found = _NAME_LINE.search(script.text)
+    """Name by which other scripts call or include a script: its own `ScriptName` line counts.
+
+    In Python this line is a comment.
+    """
+    pattern = _NAME_LINE if is_python_script(script.text) else _NAME_STATEMENT
+    found = pattern.search(script.text)
     return found[1] if found else script.name
 
 

@@ -1,0 +1,66 @@
+"""Scripts and functions that a script can call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from space.simulator.language.parse import LanguageError, parse
+from space.simulator.language.syntax import Function, Program
+from space.simulator.python.wrapper import is_python_script, script_name, script_named
+
+if TYPE_CHECKING:
+    from space.simulator.program.session import Script
+
+BETWEEN = "::"
+"""What stands between the name of a script and that of its function."""
+
+
+@dataclass(frozen=True)
+class FoundFunction:
+    """A function, and the script that it stands in."""
+
+    script: str
+    program: Program
+    function: Function
+
+
+def find_function(
+    name: str, script: str, program: Program | None, scripts: Mapping[int, Script]
+) -> FoundFunction | None:
+    """Find a function in a script, then in all others; None if there is none.
+
+    Parameters
+    ----------
+    name : str
+        ``function``, or ``script::function``.
+    script, program : str, Program
+        The script in which the call stands; None for a call from elsewhere.
+    scripts : mapping
+        Number → script, of all scripts that there are.
+    """
+    where, between, function = name.rpartition(BETWEEN)
+    if between:
+        other = script_named(scripts, where)
+        places = [] if other is None else list(_readable([other]))
+    else:
+        others = [each for _, each in sorted(scripts.items())]
+        places = [(script, program)] if program is not None else []
+        places += _readable(others)
+    for place, read in places:
+        found = read.functions.get(function.upper())
+        if found is not None:
+            return FoundFunction(place, read, found)
+    return None
+
+
+def _readable(scripts: list[Script]) -> Iterator[tuple[str, Program]]:
+    """Scripts in SerialEM's own language, as far as they can be read."""
+    for script in scripts:
+        if is_python_script(script.text):
+            continue
+        try:
+            yield script_name(script), parse(script.text)
+        except LanguageError:
+            continue
