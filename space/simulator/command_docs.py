@@ -1,4 +1,4 @@
-"""Writes the tables of commands, faults and SerialEM's own language into the documentation.
+"""Writes tables of commands, settings, faults and the script language into the documentation.
 
 `python -m space.simulator.command_docs` renews the parts of `docs/simulator.md` and
 `docs/script_language.md` that lie between marks; with a FILE, those of a page like the first.
@@ -13,9 +13,12 @@ from pathlib import Path
 from types import ModuleType
 
 from space.simulator.column.faults import FAULT_KINDS
+from space.simulator.column.parameters import Parameter, Parameters
+from space.simulator.column.properties import EFFECTS, property_table
 from space.simulator.commands import command_groups
 from space.simulator.formats.atomic import write_text_atomic
 from space.simulator.language import supported
+from space.simulator.program import user_settings
 from space.simulator.python.argkeys import command_table
 from space.simulator.python.module import MODULE_COMMANDS
 from space.simulator.python.not_simulated import OTHERS, SUBJECTS
@@ -127,7 +130,50 @@ def language_tables() -> str:
     return "\n".join(lines)
 
 
-PARTS = {"commands": command_tables, "faults": fault_table}
+ORIGINS = {
+    "SerialEM": "SerialEM's",
+    "simulator": "the simulator's start",
+    "instrument": "the instrument file",
+    "session": "the present state",
+    "": "zero of its type",
+}
+"""Where a default comes from (`Parameter.source`), in words."""
+
+
+def _parameter_tables(table: Parameters, effects: Mapping[str, str]) -> str:
+    """Table of the parameters that do something, and the names of the others, in Markdown."""
+    lines = ["| name | type | default | what it does |", "|---|---|---|---|"]
+    others = []
+    for row in table:
+        if row.name not in effects:
+            default = "" if not row.source else f" ({_default(row)})"
+            others.append(f"`{row.name}`{default}")
+            continue
+        lines.append(f"| `{row.name}` | {row.kind} | {_default(row)} | {effects[row.name]} |")
+    return "\n".join([*lines, "", f"Only kept and reported: {', '.join(others)}."])
+
+
+def _default(row: Parameter) -> str:
+    origin = ORIGINS[row.source]
+    return origin if row.source in ("instrument", "session") else f"{row.default:g}, {origin}"
+
+
+def setting_tables() -> str:
+    """Tables of the user settings, in Markdown."""
+    return _parameter_tables(user_settings.setting_table(), user_settings.EFFECTS)
+
+
+def property_tables() -> str:
+    """Tables of the properties, in Markdown."""
+    return _parameter_tables(property_table(), EFFECTS)
+
+
+PARTS = {
+    "commands": command_tables,
+    "faults": fault_table,
+    "properties": property_tables,
+    "settings": setting_tables,
+}
 LANGUAGE_PARTS = {"language": language_tables}
 """What stands between marks on a page."""
 

@@ -120,4 +120,4 @@ def test_tilt_series_lie_on_the_lamella(taken, primary):
 
 def test_it_is_told_once_that_the_setting_was_switched_on(taken):
     assert taken.bench.log().count("user setting ShiftToTiltAxis was off") == 1
-    assert taken.bench.simulation.session.options.user_settings["ShiftToTiltAxis"] == 1
+    assert taken.bench.simulation.session.scope.shift_to_tilt_axis

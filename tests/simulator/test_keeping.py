@@ -233,9 +233,10 @@ PROGRAM = {
         long_operations measured montage navigator noise options random_source reported
         rough_eucentricity_failed scope scripts seed slot_names status_lines updated_areas
         variables workbench""",
-    "column": """_applied areas clock instrument low_dose optics properties saved_beam_tilt
-        shift_to_tilt_axis stage states target_defocus_um tilt_axis_offset_um""",
-    "stage": "clock drift error_um faults limits_um model play_um random_source tilt_error_um",
+    "column": """_applied areas axis_angle_deg axis_rotated clock instrument low_dose optics
+        properties saved_beam_tilt shift_to_tilt_axis stage states target_defocus_um""",
+    "stage": """clock drift error_um faults limits_um model move_delay_s play_um random_source
+        tilt_delay_s tilt_error_um""",
     "drift": "clock random_source scale",
     "clock": "_start _zero time_scale",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from space.simulator.column.errors import SEMerror
 from space.simulator.column.hardware import Hardware
 from space.simulator.column.letters import area_named
 from space.simulator.column.optics import tilt_cosine
+from space.simulator.column.properties import starting_properties
 from space.simulator.column.random_source import RandomSource
 from space.simulator.column.stage import Stage
 from space.simulator.column.states import Area, ImagingState
@@ -27,20 +29,6 @@ if TYPE_CHECKING:
 SMALLEST_SPREAD = 1e-4
 
 _FOCUS = 13  # what random numbers are drawn for
-
-
-def starting_properties(instrument: Instrument) -> dict[str, float]:
-    """Program properties that scripts read or set."""
-    return {
-        "ImageShiftLimit": instrument.image_shift_limit_um,
-        "LowMagShiftLimit": instrument.low_mag_image_shift_limit_um,
-        "MaximumTiltAngle": instrument.stage.max_tilt_deg,
-        "InvertStageXAxis": float(instrument.stage.invert_x),
-        "DummyInstance": 0.0,
-        "EnableExternalPython": 1.0,
-        "NoScope": 0.0,
-        "ScopeHasAutoloader": float(instrument.autoloader_slots > 0),
-    }
 
 
 class _Beam(NamedTuple):
@@ -102,7 +90,8 @@ class Microscope(Hardware):
         self.areas: dict[AreaLetter, Area] = {area.letter: area for area in instrument.areas}
         self.states: tuple[ImagingState, ...] = instrument.states
         self.shift_to_tilt_axis = False
-        self.tilt_axis_offset_um = instrument.stage.tilt_axis_offset_um
+        self.axis_angle_deg = 0  # of the line on which Focus and Trial lie, to the tilt axis
+        self.axis_rotated = False
         self.low_dose = False
         self.mag_index = self.states[0].mag_index
         self.spot_size = self.states[0].spot_size
@@ -144,6 +133,11 @@ class Microscope(Hardware):
     # --- image shift ------------------------------------------------------------------------
 
     @property
+    def tilt_axis_offset_um(self) -> float:
+        """Calibrated distance of the tilt axis from the optical axis."""
+        return self.properties["TiltAxisOffset"]
+
+    @property
     def axis_offset_um(self) -> float:
         """Tilt axis offset in force: 0 unless images are shifted to the tilt axis."""
         return self.tilt_axis_offset_um if self.shift_to_tilt_axis else 0.0
@@ -162,8 +156,19 @@ class Microscope(Hardware):
     def total_shift_um(self) -> tuple[float, float]:
         """Image shift in specimen µm with that of the low dose area: from neutral."""
         x, y = self.specimen_shift_um()
-        own_x, own_y = self._applied.shift_um if self._applied else (0.0, 0.0)
+        own_x, own_y = self.area_shift_um(self._applied) if self._applied else (0.0, 0.0)
         return x + own_x, y + own_y
+
+    @property
+    def area_angle_deg(self) -> float:
+        """Angle in force of the line on which Focus and Trial lie, to the tilt axis."""
+        return float(self.axis_angle_deg) if self.axis_rotated else 0.0
+
+    def area_shift_um(self, area: Area) -> tuple[float, float]:
+        """Image shift of a low dose area itself in specimen µm."""
+        angle = math.radians(self.area_angle_deg)
+        x, y = area.image_shift_um
+        return x + area.axis_um * math.cos(angle), y + area.axis_um * math.sin(angle)
 
     def set_image_shift(self, is_x: float, is_y: float) -> bool:
         """Set the image shift relative to the area; False (nothing done) at the limit.

@@ -80,6 +80,8 @@ class Stage(Hardware):
         self.faults = Faults() if faults is None else faults
         self.drift = Drift(self.clock, seed, scale=0.0 if ideal else 1.0)
         self.random_source = RandomSource(seed)
+        self.move_delay_s = 0.0  # to wait after each move, and after each tilt
+        self.tilt_delay_s = 0.0
         self.go_home()
 
     def go_home(self) -> None:
@@ -151,6 +153,7 @@ class Stage(Hardware):
         way_um = distance + (2.0 * math.hypot(*model.backlash_um) if backlash else 0.0)
         self.clock.advance(model.settle_s + way_um / (speed * model.speed_um_s))
         self.drift.moved(distance, *target)
+        self.clock.advance(self.move_delay_s)
 
     def _check_limits(self, x_um: float, y_um: float, z_um: float | None) -> None:
         x0, x1, y0, y1 = self.limits_um
@@ -194,3 +197,4 @@ class Stage(Hardware):
         self.tilt_deg = float(angle_deg) + readout_deg * float(error[2])
         self.clock.advance(self.model.tilt_settle_s + change / self.model.tilt_speed_deg_s)
         self.drift.tilted(change, angle_deg, *self.reported_xy_um)
+        self.clock.advance(self.tilt_delay_s)

@@ -22,7 +22,8 @@ class Area:
     defocus_offset_um : float
         Added to the defocus while in the area (View and Search only).
     axis_um : float
-        Distance along the tilt axis from the Record area (Focus and Trial only).
+        Distance from the Record area (Focus and Trial only), along the tilt axis or a line at an
+        angle to it (`Microscope.area_angle_deg`).
     image_shift_um : tuple of float
         Calibrated image shift (specimen µm) that centres what Record has in its centre (View and
         Search only).
@@ -37,11 +38,6 @@ class Area:
     intensity: float = 0.45
     axis_um: float = 0.0
     image_shift_um: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def shift_um(self) -> tuple[float, float]:
-        """Image shift of the area itself in specimen µm."""
-        return self.image_shift_um[0] + self.axis_um, self.image_shift_um[1]
 
 
 class AreaChanges(TypedDict, total=False):

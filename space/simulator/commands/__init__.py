@@ -44,6 +44,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         navigator,
         program,
         scope,
+        settings,
         stage,
         text_files,
         tilting,
@@ -54,7 +55,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         aberrations, acquire_items, alignment, beam, buffers, camera, camera_modes, column, dialogs,
         display, files, focus, holes, image_files, image_math, image_measures, image_places,
         image_shift, low_dose, matrices, montage, nav_changes, nav_items, nav_montage, nav_points,
-        navigator, program, scope,
+        navigator, program, scope, settings,
         stage, text_files, tilting, waiting,
     )  # fmt: skip
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS
+from space.simulator.column.properties import property_table
 from space.simulator.imaging.camera import AREA_FRACTIONS
-from space.simulator.program import frames
+from space.simulator.program import frames, properties
 
 if TYPE_CHECKING:
     from space.simulator.imaging.camera import SetChanges
@@ -193,20 +194,12 @@ def set_exposure_for_mean(session: Session, mean: float, unused: int | None = No
 
 
 def report_camera_property(session: Session, camera: int, name: str) -> float:
-    """Property of the camera."""
+    """Property of a camera; 0 for the current one."""
     if camera not in (0, 1):
         raise SEMerror(f"Camera number {camera} is out of range")
-    model = session.camera.model
-    properties = {
-        "K2TYPE": float(model.kind.k2_type),
-        "CAMERASIZEX": float(model.size_px[0]),
-        "CAMERASIZEY": float(model.size_px[1]),
-        "ROTATIONANDFLIP": float(model.rotation_and_flip),
-        "MINIMUMEXPOSURE": model.min_exposure_s,
-    }
-    if name.upper() not in properties:
+    if property_table().find(name).of != "camera":
         raise SEMerror(f"{name} is not a recognized camera property")
-    return properties[name.upper()]
+    return properties.value(session, name)
 
 
 def report_current_pixel_size(session: Session, set_letter: str) -> float:

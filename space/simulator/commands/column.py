@@ -135,16 +135,24 @@ def set_axis_position(
     session: Session,
     letter: str,
     distance_um: float,
-    angle: float | None = None,
+    angle_deg: float | None = None,
     unused: int | None = None,
 ) -> None:
-    """Distance of the Focus or Trial area from Record along the tilt axis, in µm."""
+    """Distance of the Focus or Trial area from Record in µm, and the angle of their line.
+
+    Both areas lie on one line: along the tilt axis, or with an angle other than 0 in degrees from
+    it. Without an angle the line stays as it is.
+    """
+    scope = session.scope
     key = letter.strip().upper()[:1]
-    if not session.scope.low_dose or key not in ("F", "T"):
+    if not scope.low_dose or key not in ("F", "T"):
         raise SEMerror("Low dose must be on and the area Focus or Trial")
-    if angle:
-        raise SEMerror("SetAxisPosition: an angle to the tilt axis is not simulated")
-    session.scope.store_area(key, axis_um=distance_um)
+    if angle_deg is not None:
+        scope.axis_rotated = angle_deg != 0
+        if angle_deg:
+            scope.axis_angle_deg = round(angle_deg)
+    for area in "FT" if session.options.user_settings["TieFocusTrialPos"] else key:
+        scope.store_area(area, axis_um=distance_um)
 
 
 COMMANDS: Commands = {

@@ -55,17 +55,15 @@ def set_ld_defocus_offset(session: Session, letter: str, offset_um: float) -> No
 
 
 def report_axis_position(session: Session, letter: str) -> tuple[float, ...]:
-    """Position along the axis, its angle, and the offset on the camera."""
+    """Distance from Record, angle of that line to the tilt axis, and the offset on the camera."""
     scope = session.scope
     key = letter[:1].upper()
     if not scope.low_dose or key not in ("F", "T"):
         raise SEMerror("Low dose must be on and the area Focus or Trial")
     area = scope.stored_area(key)
-    angle = scope.rotation_deg(area.mag_index)
+    angle = math.radians(scope.rotation_deg(area.mag_index) + scope.area_angle_deg)
     pixels = area.axis_um / scope.pixel_um(area.mag_index)
-    x = pixels * math.cos(math.radians(angle))
-    y = pixels * math.sin(math.radians(angle))
-    return (area.axis_um, angle, x, y)
+    return (area.axis_um, scope.area_angle_deg, pixels * math.cos(angle), pixels * math.sin(angle))
 
 
 def update_low_dose_params(session: Session, letter: str, keep: int | None = None) -> None:

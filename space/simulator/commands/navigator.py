@@ -37,11 +37,10 @@ def close_navigator(session: Session) -> None:
     """Close the Navigator, saving a changed table or asking about it."""
     navigator = opened(session)
     if navigator.changed and navigator.items:
-        silent = session.options.user_settings.get("NavAutosave", 0) and navigator.path
+        silent = session.options.user_settings["AutosaveNavNew"] and navigator.path
         if silent or session.answer_yes_no("Save changes to the Navigator file?"):
             if navigator.path is not None:
-                with _navigator_errors():
-                    navigator.save()
+                _save(session)
             else:
                 session.write_log("The Navigator had no file name and was not saved")
     navigator.close()
@@ -73,8 +72,7 @@ def read_nav_file(session: Session, name: str) -> None:
         raise SEMerror(f"Navigator file {name} does not exist")
     if navigator.is_open and navigator.changed and navigator.items and navigator.path:
         if session.answer_yes_no("Save changes to the Navigator file first?"):
-            with _navigator_errors():
-                navigator.save()
+            _save(session)
     with _navigator_errors():
         navigator.load(path)
 
@@ -83,8 +81,13 @@ def save_navigator(session: Session, name: str | None = None) -> None:
     """Write the file."""
     navigator = opened(session)
     session.faults.check_disk(name or navigator.path or "")
+    _save(session, session.resolve(name) if name else None)
+
+
+def _save(session: Session, path: Path | None = None) -> None:
+    as_xml = bool(session.options.user_settings["WriteNavAsXML"])
     with _navigator_errors():
-        navigator.save(session.resolve(name) if name else None)
+        session.navigator.save(path, as_xml)
 
 
 # --- what is in the table ---------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""Variables, properties, settings and version."""
+"""Variables, other scripts and version."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import ScriptStopped, SEMerror, SEMexited
@@ -10,7 +9,6 @@ from space.simulator.commands import all_commands
 from space.simulator.program.session import Script
 from space.simulator.program.variables import PERSISTENT
 from space.simulator.python import wrapper
-from space.simulator.python.script_state import apply_user_settings
 from space.simulator.scripts import run_function, run_process
 
 if TYPE_CHECKING:
@@ -145,7 +143,7 @@ def _check(result: ScriptResult) -> None:
         raise SEMexited("Normal exit")
 
 
-# --- properties and settings --------------------------------------------------------------------
+# --- version ------------------------------------------------------------------------------------
 
 
 def is_version_at_least(session: Session, version: str, date: str | None = None) -> float:
@@ -155,45 +153,6 @@ def is_version_at_least(session: Session, version: str, date: str | None = None)
     except ValueError as error:
         raise SEMerror("The version must be a number") from error
     return float(session.installation.is_at_least(wanted, day))
-
-
-def _key(table: Iterable[str], name: str, what: str) -> str:
-    for key in table:
-        if key.lower() == name.lower():
-            return key
-    raise SEMerror(f"{name} is not a recognized {what}")
-
-
-def set_property(session: Session, name: str, value: int) -> None:
-    """Property of the program; it stays."""
-    properties = session.scope.properties
-    properties[_key(properties, name, "property")] = float(value)
-
-
-def report_property(session: Session, name: str) -> float:
-    """Property of the program."""
-    properties = session.scope.properties
-    return properties[_key(properties, name, "property")]
-
-
-def set_user_setting(session: Session, name: str, value: float, keep: int | None = None) -> None:
-    """User setting; put back at the end of the script unless kept."""
-    options = session.options
-    key = _key(options.user_settings, name, "user setting")
-    options.user_settings[key] = float(value)
-    if keep:
-        options.kept_settings[key] = float(value)
-    apply_user_settings(session)
-
-
-def report_user_setting(session: Session, name: str) -> float:
-    """User setting."""
-    settings = session.options.user_settings
-    return settings[_key(settings, name, "user setting")]
-
-
-def save_settings(session: Session) -> None:
-    """There is no settings file to save."""
 
 
 COMMANDS: Commands = {
@@ -214,9 +173,4 @@ COMMANDS: Commands = {
     "CallStringArray": call_string_array,
     "StringArrayToScript": string_array_to_script,
     "IsVersionAtLeast": is_version_at_least,
-    "SetProperty": set_property,
-    "ReportProperty": report_property,
-    "SetUserSetting": set_user_setting,
-    "ReportUserSetting": report_user_setting,
-    "SaveSettings": save_settings,
 }

@@ -94,7 +94,7 @@ def report_tilt_axis_offset(session: Session) -> tuple[float, ...]:
 
 def set_tilt_axis_offset(session: Session, offset_um: float) -> None:
     """Calibrated distance of the tilt axis from the optical axis."""
-    session.scope.tilt_axis_offset_um = offset_um
+    session.scope.properties["TiltAxisOffset"] = offset_um
 
 
 COMMANDS: Commands = {

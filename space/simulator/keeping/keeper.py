@@ -7,16 +7,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+from space.simulator.column.properties import starting_properties
 from space.simulator.formats.atomic import whole_file, write_text_atomic
 from space.simulator.keeping import hardware_state, layout
 from space.simulator.keeping.freezing import FrozenStateError, freeze, thaw
 from space.simulator.keeping.journal import Journal
 from space.simulator.keeping.layout import FORMAT, SessionError
+from space.simulator.program import user_settings
 from space.simulator.program.acquire_state import AcquireParams
 from space.simulator.program.session import Script
-from space.simulator.python.script_state import apply_user_settings
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -133,6 +135,9 @@ def _put_in(session: Session, state: Mapping[str, Any]) -> None:
         setattr(session, name, value)
     session.instrument = session.scope.instrument = instrument
     session.camera.model = instrument.camera
+    session.options.user_settings = {**user_settings.defaults(), **session.options.user_settings}
+    known = starting_properties(session.instrument)
+    session.scope.properties = {**known, **session.scope.properties}
 
 
 def _known(session: Session) -> dict[str, object]:
@@ -146,8 +151,7 @@ def _take_settings(session: Session, state: Mapping[str, Any]) -> None:
     before = state["scope"]
     session.scope.areas, session.scope.states = before.areas, before.states
     session.camera.sets = state["camera"].sets
-    session.options.user_settings = state["options"].user_settings
-    apply_user_settings(session)
+    user_settings.take_over(session, cast("Session", SimpleNamespace(**state)))
 
 
 def _load_scripts(folder: Path, session: Session) -> None:

@@ -111,13 +111,15 @@ class Navigator:
         numbers = [_leading_number(item.label) for item in items]
         self._next_label = max([self._next_label - 1, *numbers]) + 1
 
-    def save(self, path: Path | None = None) -> bool:
+    def save(self, path: Path | None = None, as_xml: bool = False) -> bool:
         """Write the table; the old file is kept with `~` after its name.
 
         Parameters
         ----------
         path : Path, optional
             New file name; it is kept even if nothing is written.
+        as_xml : bool
+            Whether to write XML also where no such file was read.
 
         Returns
         -------
@@ -142,7 +144,8 @@ class Navigator:
         }
         items = tuple(for_file(item) for item in self.items)
         try:
-            navfile.write(self.path, replace(self._file, header=header, items=items))
+            xml = self._file.xml or as_xml
+            navfile.write(self.path, replace(self._file, header=header, items=items, xml=xml))
         except OSError as problem:
             raise NavigatorError(f"cannot write the Navigator file: {problem}") from problem
         self.changed = False

@@ -30,7 +30,7 @@ from space.simulator.imaging.pictures import (
     picture_geometry,
 )
 from space.simulator.montage.settings import MontageSettings
-from space.simulator.program import picture_taking
+from space.simulator.program import picture_taking, user_settings
 from space.simulator.program.acquire_state import AcquireState
 from space.simulator.program.children import Children
 from space.simulator.program.files import FileTable
@@ -58,28 +58,28 @@ class Script:
 
 @dataclass
 class Options:
-    """What a script can change for its own run, and user settings."""
+    """What a script can change for its own run, and user settings.
+
+    Attributes
+    ----------
+    user_settings : dict
+        Those that are not part of another object (see `program.user_settings`), by name.
+    settings_before : dict
+        What user settings were that the script has changed for itself.
+    """
 
     no_message_box: bool = False
     try_level: int = 0
     python_include_path: str = ""
     suppress_reports: bool = False
-    user_settings: dict[str, float] = field(
-        default_factory=lambda: {
-            "DriftProtection": 0.0,
-            "ShiftToTiltAxis": 0.0,
-            "NavAutosave": 0.0,
-            "AutofocusBeamTilt": 5.0,
-            "BuffersToRollOnAcquire": 6.0,
-        }
-    )
+    user_settings: dict[str, float] = field(default_factory=user_settings.defaults)
     align_limit_um: float = 0.0
     frames: FrameNaming = FrameNaming()
     cumulative_dose: dict[int, float] = field(default_factory=dict)
     dose_area: int = 0
     accumulate_dose: bool = False
     matrix_binning: float = 0.0
-    kept_settings: dict[str, float] = field(default_factory=dict)
+    settings_before: dict[str, float] = field(default_factory=dict)
     keep_frame_name: bool = False
 
 

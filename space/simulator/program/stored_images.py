@@ -139,6 +139,7 @@ def assemble(
     overview_binning: int = 0,
     move_stage: bool = True,
     polygon_id: int = 0,
+    unbinned: bool = False,
 ) -> LoadedMontage:
     """Put a montage together.
 
@@ -162,9 +163,11 @@ def assemble(
         Whether the stage was moved between pieces.
     polygon_id : int
         Map ID of the item that the montage was fitted to, 0 = none.
+    unbinned : bool
+        Whether the overview has the pixels of the pieces, whatever its binning and size would be.
     """
-    binning = overview_binning or montage.overview_binning(layout.size_px)
-    binning = max(binning, montage.overview_binning(layout.size_px))
+    least = montage.overview_binning(layout.size_px)
+    binning = 1 if unbinned else max(overview_binning, least)
     data = {piece: image.data for piece, image in pieces.items()}
     whole = montage.stitch(data, layout, shifts_px, binning)
     middle = montage.center_composite(data, layout, shifts_px)
@@ -188,7 +191,11 @@ def assemble(
 
 
 def read_montage(
-    path: Path, number: int, scope: Microscope, overview_binning: int = 0
+    path: Path,
+    number: int,
+    scope: Microscope,
+    overview_binning: int = 0,
+    unbinned: bool = False,
 ) -> LoadedMontage:
     """Read the pieces of a montage and put them together as they were aligned.
 
@@ -232,6 +239,7 @@ def read_montage(
         overview_binning,
         bool(whole.integer("MoveStage", int(params.move_stage))),
         whole.integer("FitToPolyID"),
+        unbinned,
     )
     return LoadedMontage(
         replace(loaded.center, file=str(path), section=number),

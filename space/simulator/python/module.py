@@ -33,10 +33,13 @@ SINGLE_PRECISION = frozenset(
         *(name for name in command_table() if name.lower().endswith("matrix")),
         "CameraProperties",
         "ImageProperties",
+        "ReportCameraProperty",
         "ReportCurrentPixelSize",
         "ReportNavItem",
         "ReportNextNavAcqItem",
         "ReportOtherItem",
+        "ReportProperty",
+        "ReportUserSetting",
     }
 )
 

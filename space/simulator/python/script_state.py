@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from space.simulator.imaging.images import LETTERS
+from space.simulator.program import user_settings
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -22,14 +22,12 @@ def script_settings(session: Session) -> Iterator[None]:
     and open files stay as the script leaves them.
     """
     options, scope = session.options, session.scope
-    user_settings, frames, areas = dict(options.user_settings), options.frames, dict(scope.areas)
-    options.kept_settings = {}
+    frames, areas = options.frames, dict(scope.areas)
     session.clock.reset()
     try:
         yield
     finally:
-        options.user_settings = {**user_settings, **options.kept_settings}
-        apply_user_settings(session)
+        user_settings.restore(session)
         if not options.keep_frame_name:
             options.frames = options.frames.named_as(frames)
         session.camera.restore()
@@ -42,13 +40,6 @@ def script_settings(session: Session) -> Iterator[None]:
         session.variables.clear_nonpersistent()
         session.workbench.end_script()
         _forget_modes(session)
-
-
-def apply_user_settings(session: Session) -> None:
-    """Let the parts of the microscope and the program go by the user settings."""
-    settings = session.options.user_settings
-    session.scope.shift_to_tilt_axis = bool(settings["ShiftToTiltAxis"])
-    session.buffers.roll_last = LETTERS[int(settings["BuffersToRollOnAcquire"])]
 
 
 def _forget_modes(session: Session) -> None:

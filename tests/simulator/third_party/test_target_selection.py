@@ -167,7 +167,7 @@ def test_navigator_is_ready_for_the_acquisition(picked):
     notes = [item.note for item in session.navigator.items]
     assert "L01_tgt_001_view.mrc" in notes and "L01_tgt_005.mrc" in notes
     assert session.variables.get("lastTargetsRoot") == "L01"
-    assert not session.options.user_settings["ShiftToTiltAxis"]
+    assert not session.scope.shift_to_tilt_axis
 
 
 def test_stage_position_of_the_tracking_target_leads_there_again(picked):
