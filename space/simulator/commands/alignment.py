@@ -82,18 +82,21 @@ def align_to(
     With `no_shift` A gets its alignment shift and the image shift stays. With `show` the
     correlation is put into A after rolling the buffers, and nothing is shifted.
 
-    Borders are not trimmed and periodic peaks not removed, as with SerialEM's settings for both
-    switched off. The units of the last two arguments are inferred.
+    Dark borders are cut off if the user wants that (TrimBordersInAutoalign) and `no_trim` does not
+    forbid it. Periodic peaks are not removed. The units of the last two arguments are inferred.
     """
     image = session.buffers.require("A")
     reference = session.buffers.require(letter)
+    moving, fixed = image, reference
+    if session.options.user_settings["TrimBordersInAutoalign"] and not no_trim:
+        moving, fixed = alignment.trimmed(image), alignment.trimmed(reference)
     limit_um = session.options.align_limit_um
     session.options.align_limit_um = 0.0
     options = {} if padding_percent is None else {"padding": padding_percent / 100.0}
     found = alignment.shift_between(
         session.scope.optics,
-        image,
-        reference,
+        moving,
+        fixed,
         limit_um,
         (expected_x or 0.0, expected_y or 0.0),
         sigma_um=sigma_um,
@@ -106,7 +109,7 @@ def align_to(
         raise SEMerror("The images have nothing to correlate")
     if show:
         surface, factor = alignment.correlation_picture(
-            session.scope.optics, image, reference, **options
+            session.scope.optics, moving, fixed, **options
         )
         shown = derived(session, image, surface, factor)
         session.buffers.push(replace(shown, processed=True))

@@ -166,6 +166,7 @@ def load_into_buffer(
     section: int,
     buffer: str | None = None,
     change: Callable[[Image], Image] | None = None,
+    unbinned: bool = False,
 ) -> None:
     """Read an image, or a montage, into a buffer as a read or loaded one.
 
@@ -184,6 +185,8 @@ def load_into_buffer(
         Letter; the read buffer when left out.
     change : callable, optional
         Applied to each image before it is put in a buffer.
+    unbinned : bool
+        Whether the overview of a montage has the pixels of its pieces, however large.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def load_into_buffer(
     letter = buffer_letter(buffer or session.buffers.read_buffer)
     current = session.files.is_current(path)
     try:
-        loaded = _read(session, path, section)
+        loaded = _read(session, path, section, unbinned)
     except StoredImageError as problem:
         raise SEMerror(str(problem)) from problem
 
@@ -215,10 +218,13 @@ def load_into_buffer(
     session.buffers.displayed = letter
 
 
-def _read(session: Session, path: Path, section: int) -> Image | LoadedMontage:
+def _read(
+    session: Session, path: Path, section: int, unbinned: bool = False
+) -> Image | LoadedMontage:
     document = file_table.read_mdoc(path)
     if document is not None and document.header.get("Montage", "0") == "1":
-        return read_montage(path, section, session.scope, session.montage.overview_binning)
+        binning = session.montage.overview_binning
+        return read_montage(path, section, session.scope, binning, unbinned)
     return read_single(path, section, session.scope)
 
 

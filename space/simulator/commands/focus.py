@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
-SMALL_SHIFT_UM = 0.1
-REFOCUS_UM = 5.0
 MOST_ROUNDS = 3
 FAILED = -1.0
 BEYOND_LIMITS = (
@@ -73,8 +71,8 @@ def autofocus(session: Session, mode: int | None = None, area: int | None = None
 
     1 change focus, -1 only measure, -2 only measure drift. Area: Focus by default, 1 or 2 View,
     3 or 4 Search, -1 Record, -2 Preview; in View and Search their defocus offset is taken off, so
-    that the target is that of Record. After a change of more than REFOCUS_UM it is measured
-    again, MOST_ROUNDS times in all.
+    that the target is that of Record. After a change of more than the user's RefocusThreshold
+    it is measured again, MOST_ROUNDS times in all.
     """
     mode = 1 if mode is None else mode
     letter = AREA_SETS.get(area or 0)
@@ -122,7 +120,7 @@ def _focus_changed(session: Session) -> bool:
         session.write_log(f"WARNING: Autofocus would change focus by {change_um:.2f} um")
         return False
     scope.defocus_um += change_um
-    return abs(change_um) > REFOCUS_UM
+    return abs(change_um) > session.options.user_settings["RefocusThreshold"]
 
 
 def report_auto_focus(session: Session) -> tuple[float, float]:
@@ -191,7 +189,8 @@ def eucentricity(session: Session, mode: int | None = None, unused: int | None =
     for routine, wanted in chosen.items():
         if wanted and routine not in session.instrument.controls.eucentricity:
             raise SEMerror(f"Eucentricity by the {routine} routine is not possible here")
-    if math.hypot(*session.scope.specimen_shift_um()) > SMALL_SHIFT_UM:
+    largest_um = session.scope.properties["EucentricityResetISThreshold"]
+    if math.hypot(*session.scope.specimen_shift_um()) > largest_um:
         reset_image_shift(session)
     session.rough_eucentricity_failed = False
     limit_um, session.measured.rough_limit_um = session.measured.rough_limit_um, None
@@ -217,7 +216,7 @@ def _height_by_focus(session: Session) -> routines.Outcome:
         return routines.Outcome(None)
     x, y, z_um = scope.stage.position_um
     height_um = session.measured.defocus_um - scope.true_defocus_um(0.0)
-    if abs(z_um - height_um) > routines.LARGEST_Z_UM:
+    if abs(z_um - height_um) > routines.largest_z_um(session):
         return routines.Outcome(None, beyond_limit=True)
     scope.stage.move_to(x, y, z_um - height_um)
     return routines.Outcome(z_um - height_um)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def open_new_montage(session: Session, nx: int, ny: int, name: str) -> None:
     frame, overlap = settings.frame_px, settings.overlap_px
     if frame is None or overlap is None or binning != settings.binning:
         frame = session.camera.frame_px(letter)
-        overlap = _overlap_px(frame, settings.overlap_fraction)
+        overlap = _overlap_px(frame, session.scope.properties["MontageOverlapFraction"])
     params = MontageParams(Layout(counts, frame, overlap), binning, settings.move_stage)
     _open(session, name, params)
 
@@ -70,8 +71,14 @@ def open_fitted_montage(
     letter = camera_letter(session)
     binning = float(session.camera.binning(letter))
     frame = session.camera.frame_px(letter)
-    overlap = _overlap_px(frame, fraction or previous.overlap_fraction)
-    matrix = scope.stage_to_camera(_mag_index(session, letter))
+    mag_index = _mag_index(session, letter)
+    overlap = _overlap_px(
+        frame,
+        fraction or previous.overlap_fraction,
+        session.options.user_settings["MontageMinMicronsOverlap"]
+        / (binning * scope.pixel_um(mag_index)),
+    )
+    matrix = scope.stage_to_camera(mag_index)
     limits_um = scope.stage.limits_um
     layout, center = fit_to_polygon(outline_um, matrix, binning, frame, overlap, limits_um)
     try:
@@ -187,7 +194,8 @@ def acquire_montage(session: Session) -> None:
     made = montage_pieces.acquire(session, file, params, letter, _set_number(session, letter))
     session.buffers.set("A", saved(made.center, file, number))
     session.buffers.set("B", saved(made.overview, file, number))
-    session.buffers.displayed = "B"
+    overview = session.options.user_settings["MontageShowOverview"]
+    session.buffers.displayed = "B" if overview else "A"
 
 
 def camera_letter(session: Session) -> SetLetter:
@@ -195,7 +203,8 @@ def camera_letter(session: Session) -> SetLetter:
     chosen = session.montage.camera_set
     if session.scope.low_dose:
         return chosen if chosen in ("V", "S") else "R"
-    return "M" if chosen == "M" else "R"
+    as_record = session.options.user_settings["UseRecordForMontage"]
+    return "M" if chosen == "M" and not as_record else "R"
 
 
 def _set_number(session: Session, letter: SetLetter) -> int:
@@ -207,8 +216,10 @@ def _mag_index(session: Session, letter: SetLetter) -> int:
     return scope.area_mag_index(letter) if scope.low_dose else scope.mag_index
 
 
-def _overlap_px(frame: tuple[int, int], fraction: float) -> tuple[int, int]:
-    columns, rows = (max(LEAST_OVERLAP_PX, round(fraction * n)) for n in frame)
+def _overlap_px(frame: tuple[int, int], fraction: float, least_px: float = 0.0) -> tuple[int, int]:
+    """Overlap of pieces: a fraction of them, some pixels at least, and never more than half."""
+    least = max(LEAST_OVERLAP_PX, math.ceil(least_px))
+    columns, rows = (min(max(least, round(fraction * n)), n // 2) for n in frame)
     return columns, rows
 
 

@@ -40,7 +40,9 @@ def load_other_map(session: Session, index: int, buffer: str | None = None) -> N
         # The program only shows a message; the script continues with what was in the buffer.
         session.note_dialog("message", f"Map file {item.values.get('MapFile')} not found", "ok")
         return
-    load_into_buffer(session, path, item.integer("MapSection"), buffer, as_map(session, item))
+    unbinned = bool(session.options.user_settings["LoadMapsUnbinned"])
+    section, change = item.integer("MapSection"), as_map(session, item)
+    load_into_buffer(session, path, section, buffer, change, unbinned)
 
 
 def map_path(session: Session, item: NavItem) -> Path | None:

@@ -94,7 +94,9 @@ def set_slit_in(session: Session, on: int | None = None) -> None:
 def report_energy_filter(session: Session) -> tuple[float, float, float]:
     """Slit width, energy loss, slit in."""
     _require_filter(session)
-    return (session.scope.slit_width_ev, 0.0, float(session.scope.slit_in))
+    settings = session.options.user_settings
+    loss_ev = 0.0 if settings["FilterZeroLoss"] else settings["FilterEnergyLoss"]
+    return (session.scope.slit_width_ev, loss_ev, float(session.scope.slit_in))
 
 
 def _require_aperture(session: Session, index: int) -> None:

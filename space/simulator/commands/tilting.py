@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.column.optics import tilt_cosine
 from space.simulator.commands import stage
 from space.simulator.commands.alignment import align_to
 from space.simulator.commands.camera import record
@@ -14,21 +15,29 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
-LARGEST_WALK_STEP_DEG = 6.0
+SMALLEST_WALK_STEP_DEG = 0.1
+
+
+def _increment_deg(session: Session) -> float:
+    """Step of the tilt from the present angle on."""
+    increment = session.workbench.tilt_increment_deg
+    if session.options.user_settings["CosineTilting"]:
+        increment *= tilt_cosine(session.scope.stage.tilt_deg)
+    return increment
 
 
 def tilt_up(
     session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
 ) -> None:
     """Tilt up by the tilt increment of the session."""
-    stage.tilt_by(session, session.workbench.tilt_increment_deg, restore, dx, dy)
+    stage.tilt_by(session, _increment_deg(session), restore, dx, dy)
 
 
 def tilt_down(
     session: Session, restore: int | None = None, dx: float | None = None, dy: float | None = None
 ) -> None:
     """Tilt down by the tilt increment of the session."""
-    stage.tilt_by(session, -session.workbench.tilt_increment_deg, restore, dx, dy)
+    stage.tilt_by(session, -_increment_deg(session), restore, dx, dy)
 
 
 def record_and_tilt_up(
@@ -61,19 +70,25 @@ def record_and_tilt_to(
 
 
 def walk_up_to(session: Session, angle: float) -> None:
-    """Tilt to an angle in steps, keeping the middle centred with Trial pictures."""
+    """Tilt to an angle in steps, keeping the middle centred with Trial pictures.
+
+    The largest step is the user's setting; another one takes View pictures in low dose.
+    """
+    settings = session.options.user_settings
+    letter = "V" if session.scope.low_dose and settings["WalkupUseViewInLowDose"] else "T"
     scope = session.scope
     limit = scope.properties["MaximumTiltAngle"]
     if abs(angle) > limit + 0.05:
         raise SEMerror(f"Attempt to tilt to {angle:.1f}, beyond the limit of {limit:.1f}")
     start = scope.stage.tilt_deg
-    steps = math.ceil(abs(angle - start) / LARGEST_WALK_STEP_DEG - 1e-6)
+    largest = max(settings["WalkUpMaxInterval"], SMALLEST_WALK_STEP_DEG)
+    steps = math.ceil(abs(angle - start) / largest - 1e-6)
     if not steps:
         return
-    session.take("T")
+    session.take(letter)
     for step in range(1, steps + 1):
         stage.tilt_to(session, start + (angle - start) * step / steps)
-        session.take("T")
+        session.take(letter)
         align_to(session, "B")
 
 

@@ -17,6 +17,8 @@ REFINED_PX = 6
 MOST_PEAKS = 10  # among which one within a limit must be
 TAPER_FRACTION = 0.08
 PADDING = 0.25
+DARK_LINE = 0.5  # a line of a border is darker than this part of the median line
+MOST_TRIMMED = 0.25
 BAND_LOW, BAND_HIGH = 0.006, 0.12  # cycles per pixel
 
 
@@ -288,6 +290,23 @@ def rescale(data: np.ndarray, factor: float, rotation_deg: float = 0.0) -> np.nd
         mode="constant",
         cval=float(values.mean()),
     )
+
+
+def trimmed(image: Image) -> Image:
+    """Image without dark borders; as much is cut off on opposite sides, so its middle stays."""
+    rows, columns = image.data.shape
+    top = _dark_lines(image.data.mean(axis=1, dtype=np.float64))
+    left = _dark_lines(image.data.mean(axis=0, dtype=np.float64))
+    return replace(image, data=image.data[top : rows - top, left : columns - left])
+
+
+def _dark_lines(means: np.ndarray) -> int:
+    """Number of lines to cut off at both ends; at most `MOST_TRIMMED` of them all at each."""
+    most = int(MOST_TRIMMED * len(means))
+    dark = means < DARK_LINE * np.median(means)
+    ends = [next((n for n, is_dark in enumerate(end) if not is_dark), len(end)) for end in
+            (dark, dark[::-1])]  # fmt: skip
+    return min(max(ends), most)
 
 
 def working_factor(*shapes: tuple[int, int]) -> int:

@@ -24,10 +24,7 @@ from space.simulator.measuring import alignment
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
 
-ROUGH_START_DEG, ROUGH_END_DEG = -5.0, 10.0
-ROUGH_FIRST_STEP_DEG, ROUGH_LARGEST_STEP_DEG = 0.6, 8.0
-FINE_LARGEST_DEG, FINE_STEP_DEG = 24.0, 8.0
-LARGEST_Z_UM = 250.0
+FINE_STEP_DEG = 8.0
 SMALLEST_FIELD_UM = 9.0  # where View shows less than this, Search is used
 LEAST_PROMINENCE = 7.0  # noise stays below 6
 # A larger known shift than this part of the field is not left between two compared pictures.
@@ -67,12 +64,19 @@ def picture_set(session: Session) -> str:
     view, search = scope.area_mag_index("V"), scope.area_mag_index("S")
     columns, rows = session.camera.frame_px("V", 1.0)
     field_um = scope.pixel_um(view) * math.sqrt(columns * rows)
-    usable = search < view and not scope.optics.entry(search).low_mag
+    in_low_mag = scope.optics.entry(search).low_mag
+    allowed = session.options.user_settings["RoughEucenUseSearchIfInLM"]
+    usable = search < view and (allowed or not in_low_mag)
     return "S" if field_um < SMALLEST_FIELD_UM and usable else "V"
 
 
+def largest_z_um(session: Session) -> float:
+    """Height beyond which the routines give up."""
+    return session.scope.properties["CoarseEucenAbsoluteMaxZ"]
+
+
 def rough(session: Session, limit_um: float | None = None) -> Outcome:
-    """Find the height by tilting from -5 degrees up; ends at zero tilt.
+    """Find the height by tilting from some degrees down up; ends at zero tilt.
 
     Parameters
     ----------
@@ -94,14 +98,16 @@ def _rough_z(session: Session, limit_um: float | None) -> Outcome:
     # The axis is known to lie beside the centre of the picture.
     y0_um = scope.axis_offset_um - scope.optics.tilt_axis_offset_um
     x, y, z_start = scope.stage.position_um
-    z_um, step_deg = z_start, ROUGH_FIRST_STEP_DEG
+    properties = scope.properties
+    z_um, step_deg = z_start, properties["EucentricityCoarseInitialIncrement"]
+    end_deg = properties["EucentricityCoarseMaxTilt"]
     wanted: list[tuple[float, float]] = []  # Z that a step asks for, and its weight
-    scope.tilt_to(ROUGH_START_DEG)
+    scope.tilt_to(properties["EucentricityCoarseInitialAngle"])
     before = None
-    while scope.stage.tilt_deg < ROUGH_END_DEG - 0.1:
+    while scope.stage.tilt_deg < end_deg - 0.1:
         if before is None:
             before = session.take(letter)
-        scope.tilt_to(min(scope.stage.tilt_deg + step_deg, ROUGH_END_DEG))
+        scope.tilt_to(min(scope.stage.tilt_deg + step_deg, end_deg))
         after = session.take(letter)
         moved = alignment.movement_um(scope.optics, after, before, LEAST_PROMINENCE)
         if moved is None:
@@ -115,14 +121,14 @@ def _rough_z(session: Session, limit_um: float | None) -> Outcome:
         heights, weights = zip(*wanted)
         new_um = float(np.average(heights, weights=weights))
         too_far = limit_um is not None and abs(new_um - z_start) > limit_um
-        if abs(new_um) > LARGEST_Z_UM or too_far:
+        if abs(new_um) > largest_z_um(session) or too_far:
             return Outcome(None, beyond_limit=True)
         scope.stage.move_to(x, y, new_um)
         shift_um = abs((new_um - z_um) * math.sin(math.radians(after.tilt_deg)))
         field_um = min(after.data.shape) * after.pixel_um
         before = after if shift_um < LARGEST_KNOWN_SHIFT * field_um else None
         z_um = new_um
-        step_deg = min(2.0 * step_deg, ROUGH_LARGEST_STEP_DEG)
+        step_deg = min(2.0 * step_deg, properties["EucentricityCoarseMaxIncrement"])
     return Outcome(z_um)
 
 
@@ -141,7 +147,8 @@ def fine(session: Session) -> Outcome:
     Image shift follows the specimen and keeps what the stage did not bring back.
     """
     scope = session.scope
-    letter = picture_set(session)
+    trial = session.scope.low_dose and session.options.user_settings["FineEucenUseTrialInLowDose"]
+    letter = "T" if trial else picture_set(session)
     x, y, z_before = scope.stage.position_um
     scope.tilt_to(0.0)
     start = session.take(letter)
@@ -154,7 +161,7 @@ def fine(session: Session) -> Outcome:
     moved = np.array([step.moved_um for step in steps])
     _, height_um = np.linalg.lstsq(rows, moved, rcond=None)[0]
     new_um = z_before - float(height_um)
-    if abs(new_um) > LARGEST_Z_UM:
+    if abs(new_um) > largest_z_um(session):
         return Outcome(None, beyond_limit=True)
     scope.stage.move_to(x, y, new_um)
     off = alignment.movement_um(scope.optics, session.take(letter), start, LEAST_PROMINENCE)
@@ -166,7 +173,7 @@ def fine(session: Session) -> Outcome:
 def _walk(session: Session, take: Callable[[], Image], start: Image) -> list[Step] | None:
     """Tilt down and then up, following the specimen; None when it was lost."""
     scope = session.scope
-    count = round(FINE_LARGEST_DEG / FINE_STEP_DEG)
+    count = max(1, round(scope.properties["EucentricityMaxFineAngle"] / FINE_STEP_DEG))
     angles = [-FINE_STEP_DEG * k for k in range(1, count + 1)]
     angles += [FINE_STEP_DEG * k for k in range(1 - count, count + 1)]
     before, steps = start, []

@@ -39,6 +39,8 @@ class FocusMeasurement:
 def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasurement | None:
     """Take pictures with tilted beam and compare them; the beam tilt is put back.
 
+    Meanwhile the focus is off by the user's AutofocusOffset, which does not count.
+
     Parameters
     ----------
     set_letter : str
@@ -53,8 +55,10 @@ def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasure
     """
     scope = session.scope
     x_mrad, y_mrad = scope.beam_tilt
-    half_mrad = session.options.user_settings["AutofocusBeamTilt"]
+    settings = session.options.user_settings
+    half_mrad, offset_um = settings["AutofocusBeamTilt"], settings["AutofocusOffset"]
     images, times_s = [], []
+    scope.defocus_um += offset_um
     try:
         for sign in (1.0, -1.0, 1.0)[: 3 if with_drift else 2]:
             scope.beam_tilt = (x_mrad + sign * half_mrad, y_mrad)
@@ -62,6 +66,7 @@ def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasure
             times_s.append(session.clock.seconds)
     finally:
         scope.beam_tilt = (x_mrad, y_mrad)
+        scope.defocus_um -= offset_um
     moved = [
         alignment.movement_um(scope.optics, image, images[0], LEAST_PROMINENCE)
         for image in images[1:]
@@ -79,4 +84,4 @@ def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasure
     # From +tilt to -tilt: the calibrated movement for one micron of defocus.
     per_um = 2e-3 * half_mrad * np.array(session.instrument.beam.tilt_rows())[:, 0]
     defocus_um = float(by_tilt_um @ per_um) / float(per_um @ per_um)
-    return FocusMeasurement(defocus_um, drift_nm_s)
+    return FocusMeasurement(defocus_um - offset_um, drift_nm_s)

@@ -20,7 +20,7 @@ class MontageSettings:
     camera_set : str
         "" the standard one, "M" the mont-map set, "V" View or "S" Search in low dose.
     overlap_fraction : float
-        Least overlap when none is given.
+        Least overlap of a montage fitted to an area when none is given.
     counts : tuple of int
         Pieces in X and Y last used.
     frame_px, overlap_px : tuple of int or None
