@@ -179,28 +179,52 @@ def centre(operator: Operator, place_um, height_um: float, aim: np.random.Genera
         raise RuntimeError("The image shift was refused")
 
 
-def stage_to_px(operator: Operator) -> np.ndarray:
-    """Matrix from stage µm to pixels of the picture, Y down, at the present tilt."""
+def rise(operator: Operator, specimen, place_um) -> np.ndarray:
+    """By how much the specimen rises at a place, along and across the tilt axis, by steps of it."""
+    step = 0.01
+    along, across = step * operator.matrix("SpecimenToStageMatrix").T
+    heights = [
+        [specimen.height_um(*(place_um + sign * way)) for sign in (1.0, -1.0)]
+        for way in (along, across)
+    ]
+    return np.subtract(*np.transpose(heights)) / (2 * step)
+
+
+def stage_to_px(operator: Operator, slope: np.ndarray) -> np.ndarray:
+    """Matrix from stage µm to pixels of the picture, Y down, at the present tilt.
+
+    A point of a plane that rises by `slope` is seen at y cos(tilt) - z sin(tilt).
+    """
     tilt = math.radians(operator("ReportTiltAngle"))
-    squeeze = np.diag([1.0, math.cos(tilt) if abs(tilt) > math.radians(1.0) else 1.0])
+    along, across = slope * math.sin(tilt)
+    squeeze = np.array([[1.0, 0.0], [-along, math.cos(tilt) - across]])
     # Matrices of a K2 or K3 count half pixels.
     counted = 2 if operator("ReportCameraProperty", 0, "K2Type") > 0 else 1
-    to_camera = operator.matrix("StageToCameraMatrix") / counted
-    return np.diag([1.0, -1.0]) @ to_camera @ squeeze / BINNING
+    to_camera = operator.matrix("SpecimenToCameraMatrix") / counted
+    to_specimen = operator.matrix("StageToSpecimenMatrix")
+    return np.diag([1.0, -1.0]) @ to_camera @ squeeze @ to_specimen / BINNING
 
 
 def painted(operator: Operator, specimen, place_um) -> np.ndarray:
     """Specimen around a place as the matrices that scripts see say that it looks.
 
-    The beam's way through a tilted layer is longer, which darkens it accordingly.
+    The beam's way through a tilted layer is longer, which darkens it accordingly, and the walls of
+    a lamella's trench take some of it away.
     """
-    px_to_stage = np.linalg.inv(stage_to_px(operator))
+    slope, tilt = rise(operator, specimen, place_um), math.radians(operator("ReportTiltAngle"))
+    px_to_stage = np.linalg.inv(stage_to_px(operator, slope))
     middle = np.full(2, FRAME_PX / 2.0)
     offset = place_um - px_to_stage @ middle
     pixel_um = operator("CameraProperties")[4] * 1e-3 * BINNING
     shape = (FRAME_PX, FRAME_PX)
-    flat = specimen.transmission(np.column_stack([px_to_stage, offset]), shape, pixel_um)
-    return np.clip(flat, 0.0, 1.0) ** (1.0 / math.cos(math.radians(operator("ReportTiltAngle"))))
+    to_stage = np.column_stack([px_to_stage, offset])
+    flat = specimen.transmission(to_stage, shape, pixel_um)
+    if specimen.lamellae:
+        lean = operator.matrix("SpecimenToStageMatrix") @ (0.0, math.tan(tilt))
+        shade = specimen.shade(to_stage, shape, pixel_um, tuple(lean))
+        flat = flat if shade is None else np.minimum(flat, shade)
+    path = 1.0 / (math.cos(tilt) - slope[1] * math.sin(tilt))
+    return np.clip(flat, 0.0, 1.0) ** path
 
 
 def least_gradient(reference: np.ndarray) -> float:
@@ -281,7 +305,8 @@ def measure(
         centre(operator, place_um, float(specimen.height_um(*place_um)), rng, own_um)
         operator(area)
         errors.append(math.hypot(*displacement_px(operator.picture(), reference)))
-        claim = stage_to_px(operator) @ (operator.claimed_center_um() - place_um)
+        slope = rise(operator, specimen, place_um)
+        claim = stage_to_px(operator, slope) @ (operator.claimed_center_um() - place_um)
         claims.append(float(np.hypot(*claim)))
     pixel_nm = operator("CameraProperties")[4] * BINNING
     return Case(instrument, area, tilt_deg, pixel_nm, tuple(errors), tuple(claims))

@@ -138,8 +138,18 @@ def set_up(
 
 
 def acquire(simulation: Simulation, step_deg: float, max_tilt_deg: float = 60.0) -> None:
-    """Record tilt series at the targets, as Acquire at Items does."""
-    text = example("predicted_tilt_series.py", step=step_deg, max_tilt=max_tilt_deg)
+    """Record tilt series at the targets, as Acquire at Items does.
+
+    The script is told how the lamella stands, to a degree, as one knows from milling it.
+    """
+    lamella = simulation.session.grid.lamellae[0]
+    text = example(
+        "predicted_tilt_series.py",
+        step=step_deg,
+        max_tilt=max_tilt_deg,
+        pretilt=round(lamella.pretilt_deg),
+        rotation=round(lamella.rotation_deg),
+    )
     simulation.scripts[2] = Script("tilt series", text)
     simulation.acquire_params(primary=2)
     result = simulation.run_acquire()
@@ -173,7 +183,7 @@ def judge(simulation: Simulation, directory: Path) -> list[Shot]:
             known = last[side] if number == 1 else stages[round(exposure.tilt_deg)]
             last[side] = here
             off = np.array(exposure.center_um) - place
-            seen = _in_picture(simulation, off, exposure.tilt_deg)
+            seen = _in_picture(simulation, off, exposure.tilt_deg, exposure.slope)
             thrown = _in_picture(simulation, here - known, exposure.tilt_deg)
             corrected = seen + np.array([float(v) for v in note["WasOffBy"].split()])
             fitted = float(note["CtfDefocus"])
@@ -193,11 +203,16 @@ def _preview(simulation: Simulation, number: int) -> Exposure:
     return next(one for one in simulation.exposures if Path(one.file).name == name)
 
 
-def _in_picture(simulation: Simulation, stage_um: np.ndarray, tilt_deg: float) -> np.ndarray:
-    """A distance on the grid as specimen coordinates of a picture at a tilt."""
-    optics = simulation.session.scope.optics
-    cosine = math.cos(math.radians(tilt_deg))
-    return optics.stage_to_specimen() @ stage_um * (1.0, cosine)
+def _in_picture(
+    simulation: Simulation,
+    stage_um: np.ndarray,
+    tilt_deg: float,
+    slope: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """A distance on a plane of the grid as specimen coordinates of a picture at a tilt."""
+    x, y = simulation.session.scope.optics.stage_to_specimen() @ stage_um
+    angle = math.radians(tilt_deg)
+    return np.array([x, y * math.cos(angle) - np.dot(slope, stage_um) * math.sin(angle)])
 
 
 def summary(shots: list[Shot]) -> dict[str, float]:

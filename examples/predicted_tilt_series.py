@@ -20,7 +20,8 @@ target_defocus = -4  # um
 image_shift_limit = 20  # um
 align_limit = 0.5  # um, for all but the tracking target
 settling = 0.3  # s
-pretilt = 0  # degrees, of the lamella about the tilt axis
+pretilt = 0  # degrees, of the lamella; it rises with Y of the specimen when positive
+rotation = 0  # degrees, from Y of the specimen to the direction in which the lamella rises
 sort_by_tilt = True  # sections of the finished stacks
 
 # What is not known before the first tilt, as standard deviations in um: how far the lamella is
@@ -115,12 +116,20 @@ class Place:
     A point y0 from the axis and z0 above it is seen at y0 cos(tilt) - z0 sin(tilt).
     """
 
-    def __init__(self, tilt, y):
-        angle = math.radians(tilt)
-        self.z0 = math.tan(math.radians(pretilt)) * y
-        self.y0 = (y + self.z0 * math.sin(angle)) / math.cos(angle)
+    def __init__(self, tilt, x, y):
+        angle, turn = math.radians(tilt), math.radians(rotation)
+        # The plane of the lamella at y0, solved for the y that is seen.
+        rise = math.tan(math.radians(pretilt))
+        along, across = -rise * math.sin(turn), rise * math.cos(turn)
+        self.y0 = (y + along * x * math.sin(angle)) / (math.cos(angle) - across * math.sin(angle))
+        self.z0 = along * x + across * self.y0
         self.prior = (self.y0, self.z0)
         self.steps = []
+
+    def height(self, tilt):
+        """Above the tilt axis, in um."""
+        angle = math.radians(tilt)
+        return self.y0 * math.sin(angle) + self.z0 * math.cos(angle)
 
     def movement(self, before, after):
         """Expected change of y, and of the focus, from one tilt to another."""
@@ -325,13 +334,11 @@ for number, target in enumerate(targets, start=1):
     sem.GoToLowDoseArea("R")
     image_shift = sem.ReportImageShift()[:2]
     shift = sem.ReportSpecimenShift()
-    if states:
-        # The focus of a target off the axis follows from where it is.
-        lead = states[0][1]
-        focus = focus0 - (shift[1] - lead.shift[1]) * math.tan(math.radians(start_tilt))
-    else:
-        focus = focus0
-    state = Branch(Place(start_tilt, shift[1]), start_tilt, shift, image_shift, focus)
+    place = Place(start_tilt, *shift[:2])
+    # The focus was found at the first target; that of the others follows from where they are.
+    first = states[0][1].place if states else place
+    focus = focus0 - (place.height(start_tilt) - first.height(start_tilt))
+    state = Branch(place, start_tilt, shift, image_shift, focus)
     states.append({1: state, -1: copy.copy(state)})
     sem.SetImageShift(is_x0, is_y0)
 

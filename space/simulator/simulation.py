@@ -40,6 +40,8 @@ class Simulation:
         Number of grids in the slots from 1 on, or slot → grid.
     lamellae : int
         Lamellae on each grid that is made here.
+    level : bool
+        Those lamellae lie level in the film (see `Grid.make`); by default as they are milled.
     grid_names : sequence of str, optional
         Names in the autoloader.
     time_scale : float
@@ -83,10 +85,14 @@ class Simulation:
         instrument: str | Path | Instrument = "krios_k3",
         faults: Faults | Sequence[str] = (),
         serialem: str | Installation = NEWEST,
+        level: bool = False,
     ) -> None:
         directory = Path(directory).resolve()
         directory.mkdir(parents=True, exist_ok=True)
-        slots = grids if isinstance(grids, Mapping) else _make(seed, grids, lamellae, grid_names)
+        if isinstance(grids, Mapping):
+            slots = grids
+        else:
+            slots = _make(seed, grids, lamellae, grid_names, level)
         self.session: Session = Session(
             directory,
             seed=seed,
@@ -163,13 +169,16 @@ class Simulation:
         self.session.children.end()
 
 
-def _make(seed: int, count: int, lamellae: int, names: Sequence[str] | None) -> dict[int, Grid]:
+def _make(
+    seed: int, count: int, lamellae: int, names: Sequence[str] | None, level: bool
+) -> Mapping[int, Specimen]:
     given = list(names or [])
     return {
         slot: Grid.make(
             seed * 100 + slot,
             lamellae,
             name=given[slot - 1] if slot <= len(given) else f"G{slot}",
+            level=level,
         )
         for slot in range(1, count + 1)
     }

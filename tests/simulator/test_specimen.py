@@ -90,11 +90,6 @@ def test_the_box_holds_the_lamella(grid):
         assert 14 < x1 - x0 < 30 and 16 < y1 - y0 < 45
 
 
-def test_height_is_constant_in_a_lamella(grid):
-    x, y = grid.lamellae[0].center_um
-    assert grid.height_um(x, y) == grid.height_um(x + 2, y - 3) == grid.lamellae[0].height_um
-
-
 def test_unknown_kinds_and_too_many_sites_are_refused():
     with pytest.raises(ValueError, match="unknown lamella kinds"):
         Grid.make(1, 1, kinds=["nice"])

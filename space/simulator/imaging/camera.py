@@ -12,6 +12,7 @@ from space.simulator.column.errors import SEMerror
 from space.simulator.column.instrument import ONE_MODE, CameraModel, CameraSet, ReadMode
 from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
 from space.simulator.column.optics import ColumnOptics
+from space.simulator.specimen.interface import slope_at
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,6 +26,10 @@ AREA_FRACTIONS = {
     "WH": (1.0, 0.5),
     "WQ": (1.0, 0.25),
 }
+
+
+STEEPEST = 0.05  # of the cosine between beam and specimen, compared with zero tilt
+_LARGEST_ROUNDS = 8
 
 
 class SetChanges(TypedDict, total=False):
@@ -52,7 +57,11 @@ class View:
     shift_um : tuple of float
         Image shift in specimen µm from neutral, the shift to the tilt axis not included.
     height_um : float
-        Height of the specimen above the tilt axis at zero tilt.
+        Height of the specimen above the tilt axis at zero tilt, at the anchor.
+    slope : (dz/dx, dz/dy)
+        Of the specimen there, grid frame; the picture shows its plane.
+    anchor_um : (x, y)
+        Point of the plane, grid frame.
     axis_shift_um : float
         Image shift along specimen Y that brings the tilt axis to the centre, 0 if unused.
     """
@@ -65,30 +74,66 @@ class View:
     axis_shift_um: float = 0.0
     tilt_deg: float = 0.0
     height_um: float = 0.0
+    slope: tuple[float, float] = (0.0, 0.0)
+    anchor_um: tuple[float, float] = (0.0, 0.0)
 
 
 def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
     """Affine (2, 3) from pixel centres (col + 0.5, row + 0.5, 1) to grid µm.
 
     A specimen point at y0 across and z0 above the tilt axis is seen at
-    y0 cos(tilt) - z0 sin(tilt); this is the inverse of it.
+    y0 cos(tilt) - z0 sin(tilt); this is the inverse of it for the plane in which the specimen
+    lies.
     """
     rows, columns = view.shape
     to_camera_px = view.binning * np.array([[1.0, 0.0, -columns / 2.0], [0.0, -1.0, rows / 2.0]])
     seen = optics.camera_to_specimen(view.mag_index) @ to_camera_px
     aside = optics.entry(view.mag_index).center_um
-    seen[0, 2] += view.shift_um[0] + aside[0]
-    seen[1, 2] += view.shift_um[1] + aside[1] + view.axis_shift_um
-    angle = math.radians(view.tilt_deg)
     axis = optics.tilt_axis_offset_um
-    flat = seen.copy()
-    flat[1] = seen[1] / math.cos(angle)
-    flat[1, 2] = (seen[1, 2] - axis + view.height_um * math.sin(angle)) / math.cos(angle) + axis
-    grid = optics.specimen_to_stage() @ flat
-    grid[:, 2] += np.asarray(view.stage_um, dtype=float)
+    seen[0, 2] += view.shift_um[0] + aside[0]
+    seen[1, 2] += view.shift_um[1] + aside[1] + view.axis_shift_um - axis
+    zero_um = np.asarray(view.stage_um, dtype=float)  # grid point on the optical axis
     if optics.entry(view.mag_index).low_mag:
-        grid[:, 2] += np.asarray(optics.low_mag_offset_um)
+        zero_um = zero_um + np.asarray(optics.low_mag_offset_um)
+    anchor = optics.stage_to_specimen() @ (np.asarray(view.anchor_um) - zero_um) - (0.0, axis)
+    on_axis_um = view.height_um - _specimen_slope(optics, view) @ anchor
+    flat = onto_specimen(optics, view) @ seen
+    flat[1, 2] += on_axis_um * math.sin(math.radians(view.tilt_deg)) * path(optics, view) + axis
+    grid = optics.specimen_to_stage() @ flat
+    grid[:, 2] += zero_um
     return grid
+
+
+def onto_specimen(optics: ColumnOptics, view: View) -> np.ndarray:
+    """(2, 2) matrix from distances as seen to distances on the specimen, both specimen µm.
+
+    The latter are measured at zero tilt. What rises along the tilt axis is seen sheared.
+    """
+    along, _ = _specimen_slope(optics, view)
+    longer = path(optics, view)
+    return np.array([[1.0, 0.0], [along * math.sin(math.radians(view.tilt_deg)) * longer, longer]])
+
+
+def path(optics: ColumnOptics, view: View) -> float:
+    """Length of the beam's path through the specimen as a multiple of that at zero tilt.
+
+    Distances across the tilt axis are seen as much shorter. A specimen that is all but seen edge
+    on counts as seen from `STEEPEST` on.
+    """
+    angle = math.radians(view.tilt_deg)
+    _, across = _specimen_slope(optics, view)
+    return 1.0 / max(math.cos(angle) - float(across) * math.sin(angle), STEEPEST)
+
+
+def lean(optics: ColumnOptics, view: View) -> tuple[float, float]:
+    """(dx, dy) in the grid frame by which the beam's path goes sideways while it rises by 1."""
+    x, y = optics.specimen_to_stage() @ (0.0, math.tan(math.radians(view.tilt_deg)))
+    return float(x), float(y)
+
+
+def _specimen_slope(optics: ColumnOptics, view: View) -> np.ndarray:
+    """Slope along and across the tilt axis."""
+    return optics.specimen_to_stage().T @ np.asarray(view.slope, dtype=float)
 
 
 def center_um(optics: ColumnOptics, view: View) -> tuple[float, float]:
@@ -99,12 +144,24 @@ def center_um(optics: ColumnOptics, view: View) -> tuple[float, float]:
 
 
 def with_height(optics: ColumnOptics, view: View, grid: Specimen | None, stage_z_um: float) -> View:
-    """View at the height that the specimen has in the image centre."""
-    current = replace(view, height_um=stage_z_um)
-    for _ in range(3 if abs(view.tilt_deg) > 0.01 else 1):
+    """View with height and slope that the specimen has in the image centre.
+
+    Where the line of sight meets the specimen more than once, as at the edge of a lamella, it is
+    the point near the tilt axis that counts.
+    """
+    current = replace(view, height_um=0.0, slope=(0.0, 0.0))
+    for _ in range(_LARGEST_ROUNDS if abs(view.tilt_deg) > 0.01 else 1):
         x, y = center_um(optics, current)
         height = float(grid.height_um(x, y)) if grid is not None else 0.0
-        current = replace(current, height_um=stage_z_um + height)
+        before_um = current.anchor_um
+        current = replace(
+            current,
+            height_um=stage_z_um + height,
+            slope=slope_at(grid, x, y),
+            anchor_um=(x, y),
+        )
+        if np.allclose(before_um, current.anchor_um, rtol=0.0, atol=1e-7):
+            break
     return current
 
 

@@ -49,12 +49,14 @@ class Lens:
     amplitude_contrast: float = 0.07
 
 
-def tilted(transmission: np.ndarray, tilt_deg: float) -> np.ndarray:
-    """Transmission along the longer way through a tilted specimen: T ** (1 / cos(tilt))."""
-    cosine = math.cos(math.radians(tilt_deg))
-    if cosine > 0.9995:
+def tilted(transmission: np.ndarray, path: float) -> np.ndarray:
+    """Transmission along another way through the specimen: T ** path.
+
+    `path` is its length as a multiple of that at zero tilt.
+    """
+    if abs(path - 1.0) < 0.0005:
         return transmission
-    return np.power(transmission, np.float32(1.0 / cosine))
+    return np.power(transmission, np.float32(path))
 
 
 def phase_contrast(

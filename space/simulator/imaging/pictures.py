@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging import damage
 from space.simulator.imaging import electrons as imaging
 from space.simulator.specimen import grain, texture
+from space.simulator.specimen.interface import InclinedSpecimen
 
 if TYPE_CHECKING:
     from space.simulator.column.optics import Matrix
@@ -49,6 +49,8 @@ class Exposure:
         What the defocus was meant to be (SetTargetDefocus).
     height_um : float
         Height of what is in the image centre above the tilt axis, at the tilt of the picture.
+    slope : (dz/dx, dz/dy)
+        Of the specimen in the image centre, grid frame.
     beam_center_um : tuple of float
         Middle of the beam on the specimen, grid frame.
     beam_axes_um : tuple of tuple of float
@@ -83,6 +85,7 @@ class Exposure:
     drift_nm_s: tuple[float, float] = (0.0, 0.0)
     beam_tilt_mrad: tuple[float, float] = (0.0, 0.0)
     true_stage_um: tuple[float, float] = (0.0, 0.0)
+    slope: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class PictureGeometry:
     drift_um: tuple[float, float]
 
 
-_Key = tuple[int, bytes, tuple[int, int], float]  # grid, affine map, shape and pixel size
+_Key = tuple[int, bytes, tuple[int, int], float, tuple[float, float]]
+"""Grid, affine map, shape, pixel size, and where the beam's path goes."""
 
 
 class Darkroom:
@@ -132,12 +136,23 @@ class Darkroom:
         return sum(drawn.nbytes for _, drawn in self._drawn.values())
 
     def transmission(
-        self, grid: Specimen, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
+        self,
+        grid: Specimen,
+        px_to_grid: np.ndarray,
+        shape: tuple[int, int],
+        pixel_um: float,
+        lean: tuple[float, float] = (0.0, 0.0),
     ) -> np.ndarray:
-        """Transmission of a grid without noise, read-only."""
-        key = (id(grid), px_to_grid.tobytes(), shape, pixel_um)
+        """Transmission of a grid without noise, with the shadows on it, read-only.
+
+        `lean` (dx, dy) is how far the beam's path goes sideways while it rises by 1.
+        """
+        key = (id(grid), px_to_grid.tobytes(), shape, pixel_um, lean)
         if key not in self._drawn:
             drawn = np.clip(grid.transmission(px_to_grid, shape, pixel_um), 0.0, 1.0)
+            if any(lean) and isinstance(grid, InclinedSpecimen):
+                shade = grid.shade(px_to_grid, shape, pixel_um, lean)
+                drawn = drawn if shade is None else np.minimum(drawn, shade)
             drawn = np.asarray(drawn, dtype=np.float32)
             drawn.setflags(write=False)
             # The grid is kept with it, so that no other can have its id meanwhile.
@@ -196,7 +211,9 @@ def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
     if optics.entry(view.mag_index).low_mag:
         point -= optics.low_mag_offset_um
     y0_um = float((optics.stage_to_specimen() @ point)[1]) - optics.tilt_axis_offset_um
-    return tilted_height_um(y0_um, view.height_um, view.tilt_deg)
+    from_anchor_um = np.subtract(camera_model.center_um(optics, view), view.anchor_um)
+    z0_um = view.height_um + float(np.dot(view.slope, from_anchor_um))
+    return tilted_height_um(y0_um, z0_um, view.tilt_deg)
 
 
 def intensity(
@@ -221,9 +238,10 @@ def intensity(
         seen = np.ones(view.shape, dtype=np.float32)
     else:
         affine = camera_model.px_to_grid(scope.optics, view)
-        seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um)
+        lean = camera_model.lean(scope.optics, view)
+        seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um, lean)
         seen = _damaged(session, seen, affine)
-        seen = imaging.tilted(seen, view.tilt_deg)
+        seen = imaging.tilted(seen, camera_model.path(scope.optics, view))
         if pixel_um < imaging.PHASE_CONTRAST_BELOW_UM:
             seen = _with_phase_contrast(session, seen, affine, pixel_um, geometry.defocus_um)
     light = imaging.beam(
@@ -290,7 +308,7 @@ def footprint(session: Session, geometry: PictureGeometry) -> tuple[tuple[float,
     scope, view = session.scope, geometry.unshifted
     x, y = np.array(view.shift_um) + beam_shift_um(session)
     center = camera_model.center_um(scope.optics, replace(view, shift_um=(x, y)))
-    stretch = np.diag([1.0, 1.0 / math.cos(math.radians(view.tilt_deg))])
+    stretch = camera_model.onto_specimen(scope.optics, view)
     axes = scope.beam_diameter_um / 2.0 * scope.optics.specimen_to_stage() @ stretch
     (a, b), (c, d) = axes.tolist()
     return center, ((a, b), (c, d))

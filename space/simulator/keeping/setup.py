@@ -25,13 +25,19 @@ class GridPlan:
     name: str
     kinds: tuple[LamellaKind, ...] | None = None
     within_um: float = GRID_REACH_UM
+    level: bool = False
 
     def grid(self) -> Grid:
         """Draw the grid."""
         from space.simulator.specimen import Grid
 
         return Grid.make(
-            self.seed, self.lamellae, name=self.name, kinds=self.kinds, within_um=self.within_um
+            self.seed,
+            self.lamellae,
+            name=self.name,
+            kinds=self.kinds,
+            within_um=self.within_um,
+            level=self.level,
         )
 
 
@@ -72,6 +78,7 @@ class Setup:
         lamellae: int = 6,
         kinds: Sequence[LamellaKind] | None = None,
         within_um: float | None = None,
+        level: bool = False,
         **others: Any,  # further fields
     ) -> Setup:
         """Plan grids named G1, G2 … with seeds that follow from the session's.
@@ -81,7 +88,8 @@ class Setup:
         """
         plans = tuple(
             GridPlan(seed * 100 + slot, lamellae, f"G{slot}",
-                     tuple(kinds) if kinds is not None else None, within_um or GRID_REACH_UM)
+                     tuple(kinds) if kinds is not None else None,
+                     within_um or GRID_REACH_UM, level)
             for slot in range(1, grids + 1)
         )  # fmt: skip
         if within_um:

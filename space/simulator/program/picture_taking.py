@@ -176,6 +176,7 @@ def _note_exposure(
             drift_nm_s=(1e3 * motion_um[0] / seconds, 1e3 * motion_um[1] / seconds),
             beam_tilt_mrad=scope.beam_tilt,
             true_stage_um=scope.stage.true_um,
+            slope=view.slope,
         )
     )
     if session.keeper is not None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from . import rasters, texture
+from . import rasters, shadow, texture
 from .film import NORMAL, Film, make_film
 from .labels import KINDS, LABEL
-from .site import Site, make_site
+from .site import BULK_TRANSMISSION, Site, make_site
+from .stand import LEVEL, draw_stands, inclination_deg
 
 if TYPE_CHECKING:
     from space.simulator.specimen.canvas import Window
     from space.simulator.specimen.labels import LamellaKind
+    from space.simulator.specimen.shadow import Wall
 
 FINEST_UM = 0.002  # pitch of the finest texture: closer pixels are interpolated
+_BOW_RADIUS_UM = 1000.0
 FILM_UM = 0.030  # the same for what is outside of lamellae
 _ORDER: tuple[LamellaKind, ...] = (
     "good", "broken", "wedge", "contaminated", "thick", "gone",
@@ -82,8 +86,33 @@ class Lamella:
 
     @property
     def height_um(self) -> float:
-        """Above the eucentric plane at stage Z = 0."""
+        """Of its middle above the eucentric plane at stage Z = 0."""
         return self.site.height_um
+
+    @property
+    def slope(self) -> tuple[float, float]:
+        """(dz/dx, dz/dy) of its plane, grid frame."""
+        return self.site.slope_at(*self.center_um)
+
+    @property
+    def normal(self) -> tuple[float, float, float]:
+        """Unit vector that stands on its plane, grid frame; z points up."""
+        dx, dy = self.slope
+        length = float(np.sqrt(1.0 + dx**2 + dy**2))
+        return -dx / length, -dy / length, 1.0 / length
+
+    @property
+    def pretilt_deg(self) -> float:
+        """Inclination with the sign that PACEtomo gives it, see `inclination_deg`.
+
+        For a stage that is turned by 180 degrees to specimen coordinates, which is usual.
+        """
+        return inclination_deg(self.slope)[0]
+
+    @property
+    def rotation_deg(self) -> float:
+        """Angle between milling direction and the perpendicular of the tilt axis, as above."""
+        return inclination_deg(self.slope)[1]
 
     def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Labels (rows, columns) uint8 of a picture; 0 outside of the painted region.
@@ -157,6 +186,12 @@ class Grid:
     seed : int
     film : Film
     lamellae : tuple of Lamella
+    slope : tuple of float
+        Of the grid as a whole.
+    bumps_um : tuple of tuple of float
+        Height, wave vector and phase of waves in the film.
+    bow_um : float
+        How much higher the grid stands 1 mm from its middle than in the middle.
     """
 
     name: str
@@ -165,6 +200,7 @@ class Grid:
     lamellae: tuple[Lamella, ...]
     slope: tuple[float, float]
     bumps_um: tuple[tuple[float, float, float, float], ...]
+    bow_um: float = 0.0
 
     @classmethod
     def make(
@@ -176,6 +212,7 @@ class Grid:
         kinds: Sequence[LamellaKind] | None = None,
         within_um: float = 720.0,
         film: Film | None = None,
+        level: bool = False,
     ) -> Grid:
         """Draw a grid; the same seed gives the same grid.
 
@@ -193,6 +230,9 @@ class Grid:
             Lamellae lie in squares whose centres are this near the centre of the grid.
         film : Film, optional
             Mesh and film to mill; by default drawn at random too.
+        level : bool
+            Lamellae lie level in the film and the grid does not bow; by default they stand in
+            their trenches as they are milled.
         """
         rng = np.random.default_rng([3, seed])
         film = film or make_film(rng, milled)
@@ -201,34 +241,54 @@ class Grid:
             (rng.uniform(1.5, 4.0), *rng.uniform(-0.012, 0.012, 2), rng.uniform(0, 6.28))
             for _ in range(3)
         )
-        grid = cls(name, seed, film, (), slope, bumps)
         chosen = list(kinds) if kinds is not None else [_ORDER[k % 12] for k in range(n_lamellae)]
         unknown = sorted(set(chosen) - set(KINDS))
         if unknown:
             raise ValueError(f"unknown lamella kinds {unknown}; known are {KINDS}")
         if kinds is None:
             rng.shuffle(chosen)
+        bow_um, stands = (0.0, [LEVEL] * len(chosen)) if level else draw_stands(seed, len(chosen))
+        grid = cls(name, seed, film, (), slope, bumps, bow_um)
         milling_deg = 96 + rng.normal(0, 4)
         squares = _squares(rng, film, len(chosen), within_um)
         lamellae = []
-        for number, (kind, (i, j)) in enumerate(zip(chosen, squares), 1):
+        for number, (kind, (i, j), stand) in enumerate(zip(chosen, squares, stands), 1):
             x, y = film.square_center_um(i, j)
             center = (x + rng.uniform(-12, 12), y + rng.uniform(-12, 12))
             angle = milling_deg + rng.normal(0, 1.0)
-            site = make_site(rng, number, kind, center, angle, grid.height_um(*center))
+            height_um = grid.film_height_um(*center) + stand.off_film_um
+            site = make_site(rng, number, kind, center, angle, height_um, stand)
             lamellae.append(Lamella.at(site))
         for i, j in squares:
             film.states[i + film.half, j + film.half] = NORMAL
-        return cls(name, seed, film, tuple(lamellae), slope, bumps)
+        return replace(grid, lamellae=tuple(lamellae))
 
     def height_um(self, x: float, y: float) -> float:
         """Height of the specimen above the eucentric plane when stage Z is 0."""
-        for lamella in self.lamellae:
-            s, t = lamella.site.site_from_grid @ (x, y, 1.0)
-            if abs(s) < lamella.site.length_um / 2 + 5 and abs(t) < lamella.site.width_um / 2 + 7:
-                return lamella.height_um
+        site = self._site_at(x, y)
+        return site.height_at_um(x, y) if site is not None else self.film_height_um(x, y)
+
+    def slope_at(self, x: float, y: float) -> tuple[float, float]:
+        """(dz/dx, dz/dy) of the specimen at a point."""
+        site = self._site_at(x, y)
+        return site.slope_at(x, y) if site is not None else self._film_slope(x, y)
+
+    def film_height_um(self, x: float, y: float) -> float:
+        """Height of the film above the same, as if nothing had been milled."""
         bumps = sum(a * np.sin(p * x + q * y + phase) for a, p, q, phase in self.bumps_um)
-        return float(self.slope[0] * x + self.slope[1] * y + bumps)
+        bow = self.bow_um * (x**2 + y**2) / _BOW_RADIUS_UM**2
+        return float(self.slope[0] * x + self.slope[1] * y + bumps + bow)
+
+    def _film_slope(self, x: float, y: float) -> tuple[float, float]:
+        steep = [(a * np.cos(p * x + q * y + phase), p, q) for a, p, q, phase in self.bumps_um]
+        bow = 2.0 * self.bow_um / _BOW_RADIUS_UM**2
+        dx = self.slope[0] + sum(a * p for a, p, _ in steep) + bow * x
+        dy = self.slope[1] + sum(a * q for a, _, q in steep) + bow * y
+        return float(dx), float(dy)
+
+    def _site_at(self, x: float, y: float) -> Site | None:
+        sites = (lamella.site for lamella in self.lamellae)
+        return next((site for site in sites if site.holds(x, y)), None)
 
     def transmission(
         self, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
@@ -266,7 +326,7 @@ class Grid:
             return result
 
         if inside:
-            result = np.full(shape, 0.02, np.float32)
+            result = np.full(shape, BULK_TRANSMISSION, np.float32)
             self._draw_raster(inside[0], result, m, pixel_um)
         else:
             result = _interpolated(around, m, shape, pixel_um, FILM_UM)
@@ -274,6 +334,39 @@ class Grid:
                 self._draw_raster(lamella, result, m, pixel_um)
         if pixel_um < 0.02:
             self._draw_grain(result, m, shape, pixel_um)
+        return result
+
+    def shade(
+        self,
+        px_to_grid: np.ndarray,
+        shape: tuple[int, int],
+        pixel_um: float,
+        lean: tuple[float, float],
+    ) -> np.ndarray | None:
+        """Largest transmission that the walls of trenches leave to the pixels of a picture.
+
+        Parameters
+        ----------
+        px_to_grid, shape, pixel_um
+            As in `transmission`.
+        lean : (dx, dy)
+            How far the beam's path goes sideways for each micrometre that it rises.
+
+        Returns
+        -------
+        (rows, columns) float32 array, or None when nothing in the picture is shaded
+        """
+        m = _pixel_index_map(px_to_grid)
+        result = None
+        for site in (lamella.site for lamella in self.lamellae):
+            if not _near(site, m, shape):
+                continue
+            walls = shadow.walls_seen(site, _compose(site.site_from_grid, m), shape, lean)
+            if not walls:
+                continue
+            draw = partial(_passing, site, pixel_um, walls)
+            passing = _interpolated(draw, m, shape, pixel_um, FILM_UM)
+            result = passing if result is None else np.minimum(result, passing)
         return result
 
     def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -323,6 +416,12 @@ class Grid:
         # Proportional to -ln T: vacuum stays empty.
         weight = np.clip(1.1 * (1 - result), 0, 1)
         result *= np.clip(1 + grain * weight, 0, 2)
+
+
+def _passing(
+    site: Site, pixel_um: float, walls: Sequence[Wall], m: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    return shadow.passing(site, _compose(site.site_from_grid, m), shape, pixel_um, walls)
 
 
 def _interpolated(

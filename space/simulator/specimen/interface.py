@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 class Specimen(Protocol):
     """Anything that can lie on the stage; `space.simulator.specimen.Grid` is one.
 
-    (x, y) are the stage coordinates in µm that centre a point.
+    (x, y) are the stage coordinates in µm that centre a point. A specimen may also tell its slope
+    and what shades it (`InclinedSpecimen`); without, it counts as level and throws no shadows.
     """
 
     @property
@@ -34,3 +35,29 @@ class Specimen(Protocol):
         pixel_um : float
             Pixel size.
         """
+
+
+@runtime_checkable
+class InclinedSpecimen(Protocol):
+    """What a specimen tells when it is not level."""
+
+    def slope_at(self, x: float, y: float) -> tuple[float, float]:
+        """(dz/dx, dz/dy) at a point."""
+
+    def shade(
+        self,
+        px_to_grid: np.ndarray,
+        shape: tuple[int, int],
+        pixel_um: float,
+        lean: tuple[float, float],
+    ) -> np.ndarray | None:
+        """Largest transmission that other parts of the specimen leave to a picture's pixels.
+
+        `lean` (dx, dy) is how far the beam's path goes sideways for each micrometre that it
+        rises; None means that nothing is shaded.
+        """
+
+
+def slope_at(specimen: Specimen | None, x: float, y: float) -> tuple[float, float]:
+    """(dz/dx, dz/dy) of any specimen at a point."""
+    return specimen.slope_at(x, y) if isinstance(specimen, InclinedSpecimen) else (0.0, 0.0)

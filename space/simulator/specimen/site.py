@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import texture
+from .stand import LEVEL, Stand
 
 if TYPE_CHECKING:
     from space.simulator.specimen.appearance import Appearance
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MARGIN_ALONG_UM = 5.0
 MARGIN_ACROSS_UM = 7.5
+BULK_TRANSMISSION = 0.02
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Site:
     """Plan of a lamella site.
 
     The site frame has its origin in the middle of the lamella; s runs along the milling
-    direction from the front edge (negative) to the back, t across it.
+    direction from the front edge (negative) to the back, t across it. Both run in the plane of
+    the lamella, which a picture at zero tilt shows shortened by the cosine of the pretilt.
 
     Attributes
     ----------
@@ -34,6 +37,7 @@ class Site:
     angle_deg : float
         Direction of s in the grid frame.
     height_um : float
+        Of the lamella's middle.
     seed : int
         Of everything inside the lamella.
     length_um, width_um : float
@@ -48,6 +52,8 @@ class Site:
         Factor on how much what is in the lamella differs from its surroundings.
     looks : Appearance, optional
         How the lamella looks; without it, plain: yeast whose organelles are told by brightness.
+    stand : Stand
+        How the lamella stands in its trench.
     """
 
     number: int
@@ -65,19 +71,45 @@ class Site:
     abundance: float = 1.0
     contrast: float = 1.0
     looks: Appearance | None = None
+    stand: Stand = LEVEL
 
     @property
     def site_from_grid(self) -> np.ndarray:
         """(2, 3) affine map from grid (x, y, 1) to site (s, t)."""
         a = radians(self.angle_deg)
         turn = np.array([[cos(a), sin(a)], [-sin(a), cos(a)]])
+        turn[0] /= cos(radians(self.stand.pretilt_deg))
         return np.column_stack([turn, -turn @ np.asarray(self.center_um)])
+
+    def height_at_um(self, x: float, y: float) -> float:
+        """Height of the lamella's plane, its bend included, at a point of the grid frame."""
+        s, t = self.site_from_grid @ (x, y, 1.0)
+        u = min(1.0, abs(t) / (self.width_um / 2))
+        fall_um = s * sin(radians(self.stand.pretilt_deg)) + self.stand.bend_um * u**2
+        return float(self.height_um - fall_um)
+
+    def slope_at(self, x: float, y: float) -> tuple[float, float]:
+        """(dz/dx, dz/dy) of the same."""
+        m = self.site_from_grid
+        _, t = m @ (x, y, 1.0)
+        half = self.width_um / 2
+        bent = 2.0 * self.stand.bend_um * t / half**2 if abs(t) < half else 0.0
+        dx, dy = (-sin(radians(self.stand.pretilt_deg)), -bent) @ m[:, :2]
+        return float(dx), float(dy)
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point of the grid frame lies on the lamella or close to it."""
+        if np.hypot(x - self.center_um[0], y - self.center_um[1]) > self.reach_um:
+            return False
+        s, t = self.site_from_grid @ (x, y, 1.0)
+        return bool(abs(s) < self.length_um / 2 + 5 and abs(t) < self.width_um / 2 + 7)
 
     @property
     def box_um(self) -> tuple[float, float, float, float]:
         """Bounding box (x0, y0, x1, y1) of lamella and slits' inner side, grid frame."""
         a = radians(self.angle_deg)
-        half_s, half_t = self.length_um / 2 + 1.0, self.width_um / 2 + 1.5
+        seen_um = self.length_um * cos(radians(self.stand.pretilt_deg))
+        half_s, half_t = seen_um / 2 + 1.0, self.width_um / 2 + 1.5
         dx = abs(cos(a)) * half_s + abs(sin(a)) * half_t
         dy = abs(sin(a)) * half_s + abs(cos(a)) * half_t
         x, y = self.center_um
@@ -118,7 +150,7 @@ class Site:
         along = self.slit_length_um / 2 - np.abs(s) + 0.8 * ragged
         slit = texture.smooth_step(np.minimum(across, along), edge)
 
-        bulk = np.maximum(np.float32(0.02) * (1 + 0.35 * ragged), np.float32(0.003))
+        bulk = np.maximum(np.float32(BULK_TRANSMISSION) * (1 + 0.35 * ragged), np.float32(0.003))
         clear = np.maximum(window, slit)
         transmission = bulk + (1 - bulk) * clear
 
@@ -135,6 +167,7 @@ def make_site(
     center_um: tuple[float, float],
     angle_deg: float,
     height_um: float,
+    stand: Stand = LEVEL,
 ) -> Site:
     """Draw the plan of a site of the given kind; sizes follow pictures of milled grids."""
     lengths = {
@@ -158,4 +191,5 @@ def make_site(
         slit_gap_um=rng.uniform(2.5, 4.5),
         slit_width_um=rng.uniform(0.9, 1.5),
         slit_length_um=rng.uniform(20, 34),
+        stand=stand,
     )

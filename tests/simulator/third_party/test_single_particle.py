@@ -94,9 +94,11 @@ def test_records_of_the_multi_shot_pattern_are_on_the_lattice_of_holes(session):
 
 def test_defocus_is_the_target_and_follows_it(session):
     shots = saved_in(session, "spa_manual.mrc")
-    # Without what the holes differ in height.
-    values = [e.defocus_um - (e.height_um - shots[0].height_um) for e in shots]
-    assert values[0] == pytest.approx(-0.8, abs=0.1)
+    # Without what the holes differ in height from the place where autofocus looked.
+    focus = [e for e in session.exposures if e.area == "F" and e.index < shots[0].index][-1]
+    values = [e.defocus_um - (e.height_um - focus.height_um) for e in shots]
+    # Ice in a hole shows autofocus little, least of all when it begins near focus.
+    assert values[0] == pytest.approx(-0.8, abs=0.2)
     assert np.diff(values) == pytest.approx([-0.8, -0.8, 1.6], abs=0.05)
 
 
