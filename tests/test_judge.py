@@ -76,6 +76,20 @@ def test_beam_conflicts_are_counted_in_squeezed_coordinates(points, conflicts):
     assert judge.beam_conflicts(points, OPTICS) == conflicts
 
 
+@pytest.mark.parametrize("rise", [np.tan(np.radians(10.0)), -np.tan(np.radians(10.0))])
+def test_beams_on_a_lamella_that_rises_across_the_tilt_axis_need_more_room(rise):
+    """At +60 or -60 degrees of the stage it is tilted by 70."""
+    seen = np.cos(np.radians(70.0)) / np.cos(np.radians(10.0))
+    for apart_um, conflicts in ((1.57 / seen, 1), (1.6 / seen, 0)):
+        points = [(0.0, 0.0), (0.0, apart_um)]
+        assert judge.beam_conflicts(points, OPTICS, (0.0, rise)) == conflicts
+        assert judge.beam_conflicts(points, OPTICS) == 0
+    # What rises along the axis is seen sheared.
+    diagonal = [(0.0, 0.0), (1.0, 2.6)]
+    assert judge.beam_conflicts(diagonal, OPTICS) == 0
+    assert judge.beam_conflicts(diagonal, OPTICS, (0.3, 0.0)) == 1
+
+
 def test_dice_counts_classes_that_are_there_and_ignores_what_has_no_picture():
     truth = np.array([[1, 1, 2, 2, 0, 0]])
     predicted = np.array([[1, 2, 2, 2, 2, 1]])
@@ -156,10 +170,12 @@ def test_the_count_does_not_depend_on_the_place(place):
     assert count((0.007, 0.013)) == pytest.approx(expected, rel=0.02)
 
 
-def shot(series, center, tilt_deg, defocus_um, asked_um=-5.0):
+def shot(series, center, tilt_deg, defocus_um, asked_um=-5.0, slope=(0.0, 0.0)):
     """An exposure of a tilt series with what is known of its focus."""
     taken = beam(series, center, tilt_deg)
-    return SimpleNamespace(**vars(taken), defocus_um=defocus_um, target_defocus_um=asked_um)
+    return SimpleNamespace(
+        **vars(taken), defocus_um=defocus_um, target_defocus_um=asked_um, slope=slope
+    )
 
 
 TO_SPECIMEN = ((-1.0, 0.0), (0.0, -1.0))
@@ -182,6 +198,16 @@ def test_the_defocus_is_that_of_the_target_even_if_the_picture_wanders(tilt_deg,
     assert found == pytest.approx(there)
     along = shot(1, (7.5, 3.0), tilt_deg, -5.0)
     assert series_truth.defocus_at_um(along, (7.0, 3.0), TO_SPECIMEN) == pytest.approx(-5.0)
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 30.0, -50.0])
+def test_on_an_inclined_lamella_the_defocus_follows_its_plane(tilt_deg):
+    slope, away = (0.03, -0.17), (0.4, -0.6)
+    wandered = shot(1, np.add((7.0, 3.0), away), tilt_deg, -5.0, slope=slope)
+    angle, z_um = np.radians(tilt_deg), -np.dot(slope, away)
+    expected = -5.0 + away[1] * np.sin(angle) + z_um * np.cos(angle)
+    found = series_truth.defocus_at_um(wandered, (7.0, 3.0), TO_SPECIMEN)
+    assert found == pytest.approx(expected)
 
 
 PIECES = """

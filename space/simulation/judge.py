@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import cos, radians
+from math import cos, radians, sin
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,15 +109,14 @@ class GridVerdict:
 class SeriesOptics:
     """What a tilt series is judged with.
 
-    Simulated lamellae are level, whatever pretilt a session has set: the highest tilt of the
-    stage is that of the lamella.
-
     Attributes
     ----------
     field_um : (width, height) of the Record field
     beam_um : float
         Diameter of the illuminated area.
     max_tilt_deg : float
+        Highest tilt of the stage, to both sides; how far that tilts a lamella follows from the
+        truth, whatever pretilt a session has set.
     stage_to_specimen : 2 x 2
         A stage's micrometre is not quite a specimen's.
     """
@@ -191,14 +190,28 @@ def holds_wanted(
     return bool(np.isin(grid.label_map(m, (n, n)), list(wanted)).any())
 
 
-def beam_conflicts(points_stage_um: np.ndarray, optics: SeriesOptics) -> int:
-    """Pairs of points (n, 2) whose beams overlap at the highest tilt by more than 10 nm."""
-    squeezed = np.asarray(points_stage_um, float).reshape(-1, 2)
-    squeezed = squeezed @ np.asarray(optics.stage_to_specimen).T
-    squeezed[:, 1] *= cos(radians(optics.max_tilt_deg))
-    distance = np.linalg.norm(squeezed[:, None] - squeezed[None], axis=-1)
-    upper = np.triu(np.ones(distance.shape, bool), 1)
-    return int((upper & (distance < optics.beam_um - _TOUCH_UM)).sum())
+def beam_conflicts(
+    points_stage_um: np.ndarray, optics: SeriesOptics, slope: tuple[float, float] = (0.0, 0.0)
+) -> int:
+    """Pairs of points whose beams overlap at the highest tilt, to either side, by more than 10 nm.
+
+    Parameters
+    ----------
+    points_stage_um : ndarray (n, 2)
+    optics : SeriesOptics
+    slope : (dz/dx, dz/dy)
+        Of the plane in which the points lie, grid frame.
+    """
+    points = np.asarray(points_stage_um, float).reshape(-1, 2)
+    heights = points @ slope
+    specimen = points @ np.asarray(optics.stage_to_specimen).T
+    overlap = np.zeros((len(points), len(points)), bool)
+    for angle in (radians(optics.max_tilt_deg), -radians(optics.max_tilt_deg)):
+        y = specimen[:, 1] * cos(angle) - heights * sin(angle)
+        seen = np.column_stack([specimen[:, 0], y])
+        distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
+        overlap |= distance < optics.beam_um - _TOUCH_UM
+    return int(np.triu(overlap, 1).sum())
 
 
 def judge_grid(
@@ -252,7 +265,7 @@ def judge_grid(
         if number > 0:
             stem = f"{grid.name}_L{number:02d}"
             planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
-            conflicts += beam_conflicts(np.array(points), optics)
+            conflicts += beam_conflicts(np.array(points), optics, lamella.slope)
             verdict = replace(
                 verdict,
                 name=stem,

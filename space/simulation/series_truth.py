@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import radians, sin
+from math import cos, radians, sin
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,12 +45,13 @@ def defocus_at_um(
 ) -> float:
     """True defocus of a picture at a point of the specimen, grid frame; negative is under focus.
 
-    The picture's own defocus is that in its centre. A lamella is flat, so that a point farther
-    across the tilt axis by y is higher by y times the sine of the tilt.
+    The picture's own defocus is that in its centre. A point of the plane that it shows, farther
+    across the tilt axis by y and higher by z at zero tilt, is higher by y sin(tilt) + z cos(tilt).
     """
     away_um = np.subtract(point_um, exposure.center_um)
     y_um = float((np.asarray(stage_to_specimen) @ away_um)[1])
-    return exposure.defocus_um + y_um * sin(radians(exposure.tilt_deg))
+    z_um, angle = float(np.dot(exposure.slope, away_um)), radians(exposure.tilt_deg)
+    return exposure.defocus_um + y_um * sin(angle) + z_um * cos(angle)
 
 
 def defocus_errors_um(
