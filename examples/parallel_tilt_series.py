@@ -14,7 +14,10 @@ defocus = -4  # um
 binning = 0  # of the pictures of the series; 0: as Record is set up
 most_drift = 2  # nm/s; a series is not begun with more
 track_limit = 0.25  # um; a tracking shift beyond this is not believed
-measureGeo = False  # as PACEtomo calls it; here, geometry points are only counted
+least_span = 1  # um; geometry points nearer to a line than this tell no plane
+pretilt = 0  # degrees, of the lamella; as PACEtomo counts it
+rotation = 0  # degrees, of the milling direction from the perpendicular of the tilt axis
+measureGeo = False  # measure these two at the geometry points of the targets file
 
 # ---------------------------------------------------------------------------------------------
 
@@ -175,6 +178,61 @@ def focus():
         sem.Echo("WARNING: Autofocus failed; the series is taken with the focus as it was")
 
 
+def measure_geometry(points):
+    """Pretilt and rotation of the lamella in degrees from its heights at the geometry points.
+
+    A point that stands higher is measured as much less under focus. None without three points
+    that span a plane.
+    """
+    at_x, at_y, *_ = sem.ReportImageShift()
+    places, heights = [], []
+    for point in points:
+        sem.SetImageShift(at_x, at_y)
+        if sem.ImageShiftByMicrons(point["SSX"], point["SSY"]) != 0:
+            continue
+        picture(lambda: sem.G(-1))
+        height, failed = sem.ReportAutoFocus()
+        if failed == 0:
+            places.append((point["SSX"], point["SSY"]))
+            heights.append(height)
+    sem.SetImageShift(at_x, at_y)
+    rise = rises(places, heights)
+    return None if rise is None else geometry(*rise)
+
+
+def rises(places, heights):
+    """Rise of the plane that fits heights best, along X and Y; None when places span no plane."""
+    if len(places) < 3:
+        return None
+    count = len(places)
+    middle = [sum(part) / count for part in zip(*places)]
+    apart = [(x - middle[0], y - middle[1]) for x, y in places]
+    xx, xy, yy = (sum(one[i] * one[j] for one in apart) for i, j in ((0, 0), (0, 1), (1, 1)))
+    narrowest = (xx + yy - math.hypot(xx - yy, 2 * xy)) / 2
+    if narrowest < least_span**2:
+        return None
+    xz, yz = (sum(one[i] * z for one, z in zip(apart, heights)) for i in (0, 1))
+    det = xx * yy - xy * xy
+    return (xz * yy - yz * xy) / det, (yz * xx - xz * xy) / det
+
+
+def geometry(along, across):
+    """Pretilt and rotation (degrees) of a plane that rises along and across the tilt axis.
+
+    The rotation is within 90 degrees; the pretilt is negative when the plane falls along Y.
+    """
+    side = 1 if across >= 0 else -1
+    steep = side * math.degrees(math.atan(math.hypot(along, across)))
+    return steep, math.degrees(math.atan2(-side * along, side * across))
+
+
+def height_at(target):
+    """Height of a target above the tracking target at zero tilt, in um."""
+    a = math.radians(rotation)
+    rise = math.cos(a) * target["SSY"] - math.sin(a) * target["SSX"]
+    return math.tan(math.radians(pretilt)) * rise
+
+
 def realign(target):
     """Find the tracking target again by its View picture; the stage takes the shift over.
 
@@ -248,8 +306,6 @@ targets = targets[:1] + [t for t in targets[1:] if t.get("skip", "False") != "Tr
 if not targets:
     sem.Echo("No targets for this item, nothing to acquire")
     sem.Exit()
-if measureGeo:
-    sem.Echo(f"PACEtomo would measure the lamella's geometry at {len(points)} points")
 
 sem.MoveToNavItem(item)
 sem.GoToLowDoseArea("V")
@@ -260,6 +316,13 @@ realign(targets[0])
 if come_to_rest():
     realign(targets[0])
 focus()
+if measureGeo:
+    measured = measure_geometry(points)
+    if measured is None:
+        sem.Echo(f"WARNING: The lamella's geometry cannot be measured at {len(points)} points")
+    else:
+        pretilt, rotation = measured
+sem.Echo(f"Geometry of the lamella: pretilt {pretilt:.2f}, rotation {rotation:.2f} deg")
 sem.GoToLowDoseArea("R")
 if binning:
     sem.SetBinning("R", binning)
@@ -277,7 +340,7 @@ found = []  # tilts and shifts across the tilt axis
 for count, tilt in enumerate(tilts):
     sem.TiltTo(tilt)
     real_tilt = sem.ReportTiltAngle()
-    scale = math.cos(math.radians(real_tilt))
+    cosine, sine = math.cos(math.radians(real_tilt)), math.sin(math.radians(real_tilt))
     shift_x, shift_y = shifts[tilt > 0]
     shift_y += expected(found, real_tilt) - expected(found, latest[tilt > 0])
     latest[tilt > 0] = real_tilt
@@ -285,10 +348,11 @@ for count, tilt in enumerate(tilts):
     for number, target in enumerate(targets, 1):
         if number in skipped:
             continue
-        x, y = target["SSX"], target["SSY"] * scale
+        y0, z0 = target["SSY"], height_at(target)
+        x, y = target["SSX"], y0 * cosine - z0 * sine
         sem.GoToLowDoseArea("R")
-        # The stage tilts what lies beside the tilt axis out of focus.
-        sem.SetDefocus(focused - target["SSY"] * math.sin(math.radians(real_tilt)))
+        # What stands higher than the tracking target, or is tilted up, needs a lower focus.
+        sem.SetDefocus(focused - (y0 * sine + z0 * cosine))
         sem.SetImageShift(start_x, start_y)
         if sem.ImageShiftByMicrons(x + shift_x, y + shift_y) != 0:
             sem.Echo(f"Target {number} is beyond the image-shift limit and is skipped")

@@ -6,7 +6,10 @@ import ast
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from space.errors import SpaceError
 from space.pacetomo import parse, with_shifts
@@ -16,10 +19,8 @@ SCRIPT = Path(__file__).parents[1] / "examples" / "parallel_tilt_series.py"
 MATRIX = (-1.0, 0.02, -0.02, -1.0)
 
 
-@pytest.fixture
-def script():
+def functions():
     """The functions and settings of the script, which itself is not run."""
-    said = []
     tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
     kept = [
         node
@@ -27,9 +28,18 @@ def script():
         if isinstance(node, ast.FunctionDef)
         or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant))
     ]
-    names = {"sem": SimpleNamespace(StageToSpecimenMatrix=lambda _: MATRIX, Echo=said.append)}
+    names = {}
     exec("import glob, math, os", names)
     exec(compile(ast.Module(kept, []), str(SCRIPT), "exec"), names)
+    return names
+
+
+@pytest.fixture
+def script():
+    """The script on a microscope that has a matrix and a log."""
+    said = []
+    names = functions()
+    names["sem"] = SimpleNamespace(StageToSpecimenMatrix=lambda _: MATRIX, Echo=said.append)
     return SimpleNamespace(names=names, said=said, read=names["read_targets"])
 
 
@@ -96,3 +106,48 @@ def test_the_newest_run_file_stands_for_a_targets_file(script, tmp_path):
     for name in ("a[1]_tgts_run01.txt", "a[1]_tgts_run02.txt", "a[1]_tgts_run02_earlier.txt"):
         (tmp_path / name).write_text("", encoding="utf-8")
     assert script.names["newest"](str(path)) == str(tmp_path / "a[1]_tgts_run02.txt")
+
+
+@given(
+    pretilt=st.floats(-20, 20).filter(lambda angle: abs(angle) > 0.5),
+    rotation=st.floats(-80, 80),
+    places=st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=3, max_size=10),
+)
+def test_it_finds_the_plane_that_it_would_focus_by(pretilt, rotation, places):
+    names = functions()
+    names.update(pretilt=pretilt, rotation=rotation)
+    heights = [-4.0 + names["height_at"]({"SSX": x, "SSY": y}) for x, y in places]
+    rise = names["rises"](places, heights)
+    spread = np.linalg.svd(np.subtract(places, np.mean(places, axis=0)), compute_uv=False)[-1]
+    if abs(spread - 1.0) > 1e-6:
+        assert (rise is None) == (spread < 1.0)
+    if rise is not None:
+        assert names["geometry"](*rise) == pytest.approx((pretilt, rotation), abs=1e-6)
+
+
+def test_it_leaves_out_points_that_cannot_be_measured(script):
+    """One is beyond the reach of image shift, autofocus fails at another."""
+    names, at = script.names, [0.0, 0.0]
+    names.update(pretilt=9.0, rotation=5.0)
+    places = [(0, 5), (4, -3), (-4, -3), (2, 2), (30, 0)]
+
+    def shift(x, y):
+        at[:] = [x, y]
+        return float(x > 20)
+
+    def measured():
+        height = -4.0 + names["height_at"]({"SSX": at[0], "SSY": at[1]})
+        return (7.0, -1.0) if at == [2, 2] else (height, 0.0)
+
+    sem = names["sem"]
+    sem.ReportImageShift = lambda: (0.1, 0.2, 0.0, 0.0)
+    sem.SetImageShift = lambda *_: at.__setitem__(slice(None), [0.0, 0.0])
+    sem.ImageShiftByMicrons, sem.ReportAutoFocus = shift, measured
+    modes = []
+    sem.G = modes.append
+    sem.SEMerror = Exception
+    points = [{"SSX": float(x), "SSY": float(y)} for x, y in places]
+    names["undisturbed"] = lambda: False
+    assert names["measure_geometry"](points) == pytest.approx((9.0, 5.0))
+    assert modes == [-1] * 4  # it measures only
+    assert names["measure_geometry"](points[:2]) is None
