@@ -8,6 +8,7 @@ import pytest
 
 from space.simulator.column import INSTRUMENT_FOLDER, SEMerror, load_instrument
 from space.simulator.column.states import ImagingState
+from space.simulator.commands import low_dose
 from tests.simulator.test_relations import Scope
 
 KRIOS = load_instrument("krios_k3")
@@ -97,3 +98,17 @@ def test_codes_say_why_a_state_was_not_set(tmp_path, text, code):
     assert scope("GoToImagingState", text) == code
     with pytest.raises(SEMerror, match="no imaging state"):
         scope("ImagingStateProperties", text)
+
+
+@pytest.mark.parametrize("letter", ["V", "F", "R", "search"])
+def test_parameters_of_an_area_are_in_a_variable(make_session, letter):
+    session = make_session()
+    low_dose.get_low_dose_area_params(session, letter, "ld_params")
+    values = [float(line) for line in str(session.variables.get("ld_params")).split("\n")]
+    area = session.scope.stored_area(letter)
+    assert values[:4] == pytest.approx(
+        [area.mag_index, area.spot_size, area.intensity, area.axis_um], rel=1e-6
+    )
+    assert values[4:6] == [float(session.scope.slit_in), session.scope.slit_width_ev]
+    with pytest.raises(SEMerror, match="area letter"):
+        low_dose.get_low_dose_area_params(session, "X", "ld_params")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from space.simulator.column import SEMerror
-from space.simulator.commands import files, image_files, text_files, waiting
+from space.simulator.commands import files, image_files, montage, text_files, waiting
 from tests.simulator.fakes import textured
 
 
@@ -197,3 +197,32 @@ def test_mail_is_noted(session):
     waiting.send_email(session, "done")
     waiting.error_box_send_email(session, "stopped")
     assert [d.text for d in session.dialogs] == ["Grid 1: done", "stopped"]
+
+
+def test_open_files_are_found_by_name_and_number(make_session):
+    session = make_session()
+    for name in ("one.mrc", "two.mrc"):
+        files.open_new_file(session, name)
+    assert image_files.is_image_file_open(session, "one.mrc") == 1.0
+    assert image_files.is_image_file_open(session, str(session.directory / "two.mrc")) == 1.0
+    assert image_files.is_image_file_open(session, "three.mrc") == 0.0
+    assert image_files.report_open_image_file(session, 1) == str(session.directory / "one.mrc")
+    assert image_files.report_open_image_file(session, 2, 1) == image_files.report_current_filename(
+        session, 1
+    )
+    with pytest.raises(SEMerror, match="number 3"):
+        image_files.report_open_image_file(session, 3)
+    files.close_file(session)
+    assert image_files.is_image_file_open(session, "two.mrc") == 0.0
+
+
+def test_pieces_of_a_montage_that_are_skipped_do_not_count(make_session):
+    session = make_session(low_dose=False)
+    files.open_new_file(session, "single.mrc")
+    with pytest.raises(SEMerror, match="montage file"):
+        montage.report_num_montage_pieces(session)
+    montage.open_new_montage(session, 3, 2, "six.mrc")
+    assert montage.report_num_montage_pieces(session) == 6.0
+    montage.setup_full_montage(session, 0.1, "full.mrc")
+    columns, rows = session.files.current.montage.layout.counts
+    assert 0 < montage.report_num_montage_pieces(session) < columns * rows

@@ -42,6 +42,7 @@ DRIFT = (20.0, 90.0)  # nm/s at first, and the time in s with which it dies away
 VIBRATION = (30.0, 2.0)
 LOAD_FAILED_CODE = 1.0
 REFILL_S = 900.0
+PUMPING_S = 600.0  # of the autoloader's vacuum pump, after a grid was moved
 CAMERA_TIMEOUT_S = 60.0
 
 _SHOWN = 8  # of the times at which a fault struck

@@ -17,6 +17,7 @@ def command_groups() -> tuple[ModuleType, ...]:
     """Modules that define commands; the first line of a module's text is its title."""
     from space.simulator.commands import (
         aberrations,
+        absolute_focus,
         acquire_items,
         alignment,
         beam,
@@ -24,6 +25,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         camera,
         camera_modes,
         column,
+        dewars,
         dialogs,
         display,
         files,
@@ -37,11 +39,13 @@ def command_groups() -> tuple[ModuleType, ...]:
         low_dose,
         matrices,
         montage,
+        multi_grid,
         nav_changes,
         nav_items,
         nav_montage,
         nav_points,
         navigator,
+        processes,
         program,
         scope,
         settings,
@@ -52,11 +56,11 @@ def command_groups() -> tuple[ModuleType, ...]:
     )
 
     return (
-        aberrations, acquire_items, alignment, beam, buffers, camera, camera_modes, column, dialogs,
-        display, files, focus, holes, image_files, image_math, image_measures, image_places,
-        image_shift, low_dose, matrices, montage, nav_changes, nav_items, nav_montage, nav_points,
-        navigator, program, scope, settings,
-        stage, text_files, tilting, waiting,
+        aberrations, absolute_focus, acquire_items, alignment, beam, buffers, camera, camera_modes,
+        column, dewars, dialogs, display, files, focus, holes, image_files, image_math,
+        image_measures, image_places, image_shift, low_dose, matrices, montage, multi_grid,
+        nav_changes, nav_items, nav_montage, nav_points, navigator, processes, program, scope,
+        settings, stage, text_files, tilting, waiting,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.letters import AREA_OF_SET
+from space.simulator.commands.absolute_focus import within_limits
 from space.simulator.commands.stage import reset_image_shift
 from space.simulator.measuring import ctf_fit, focusing
 from space.simulator.measuring import eucentricity as routines
@@ -118,6 +119,10 @@ def _focus_changed(session: Session) -> bool:
     if limits_um is not None and not limits_um[0] <= change_um <= limits_um[1]:
         measured.defocus_status = BEYOND_LIMITS
         session.write_log(f"WARNING: Autofocus would change focus by {change_um:.2f} um")
+        return False
+    if not within_limits(session, scope.defocus_um + change_um):
+        measured.defocus_status = BEYOND_LIMITS
+        session.write_log("WARNING: Autofocus would pass a limit of the absolute focus")
         return False
     scope.defocus_um += change_um
     return abs(change_um) > session.options.user_settings["RefocusThreshold"]

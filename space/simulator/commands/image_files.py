@@ -10,6 +10,7 @@ from space.simulator.column.errors import SEMerror
 from space.simulator.commands import files, montage
 
 if TYPE_CHECKING:
+    from space.simulator.program.files import ImageFile
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
@@ -27,11 +28,28 @@ def report_num_open_files(session: Session) -> float:
     return float(len(session.files))
 
 
+def is_image_file_open(session: Session, name: str) -> float:
+    """Whether a file is among the open image files."""
+    return float(session.files.find(session.resolve(name)) is not None)
+
+
+def report_open_image_file(
+    session: Session, number: int, parts: int | None = None
+) -> str | tuple[str, ...]:
+    """Path of the open file of a number from 1; with 1 its parts, as ReportCurrentFilename."""
+    with files.file_errors():
+        return _path_or_parts(session.files.get(number), parts)
+
+
 def report_current_filename(session: Session, parts: int | None = None) -> str | tuple[str, ...]:
     """Path of the current file; with 1 path without extension, extension, folder and name."""
     file = session.files.current
     if file is None:
         raise SEMerror("There is no open file")
+    return _path_or_parts(file, parts)
+
+
+def _path_or_parts(file: ImageFile, parts: int | None) -> str | tuple[str, ...]:
     full = os.path.abspath(file.path)
     if not parts:
         return full
@@ -63,6 +81,8 @@ COMMANDS: Commands = {
     "Montage": montage.acquire_montage,
     "SwitchToFile": switch_to_file,
     "ReportNumOpenFiles": report_num_open_files,
+    "IsImageFileOpen": is_image_file_open,
+    "ReportOpenImageFile": report_open_image_file,
     "ReportCurrentFilename": report_current_filename,
     "SaveToOtherFile": save_to_other_file,
 }

@@ -104,6 +104,30 @@ def copy_low_dose_area(session: Session, letter: str, other: str) -> None:
     )
 
 
+def get_low_dose_area_params(session: Session, letter: str, variable: str) -> None:
+    """Put the parameters of an area into a variable, a line each.
+
+    Magnification index, spot size, intensity, position along the tilt axis in µm, slit in,
+    slit width and energy loss in eV, zero loss, probe mode (1 microprobe). Which ones they are,
+    and their order, is inferred.
+    """
+    scope = session.scope
+    area = scope.stored_area(letter)
+    loss_ev = float(getattr(scope, "energy_loss_ev", 0.0))
+    values = (
+        area.mag_index,
+        area.spot_size,
+        area.intensity,
+        area.axis_um,
+        int(scope.slit_in),
+        scope.slit_width_ev,
+        loss_ev,
+        int(loss_ev == 0.0),
+        1,
+    )
+    session.variables.set(variable, "\n".join(f"{value:.7g}" for value in values))
+
+
 def follow(session: Session) -> None:
     """Store a change of conditions in the area, if that was asked for."""
     scope = session.scope
@@ -190,6 +214,7 @@ COMMANDS: Commands = {
     "ReportAxisPosition": report_axis_position,
     "CurrentSettingsToLDArea": current_settings_to_ld_area,
     "CopyLowDoseArea": copy_low_dose_area,
+    "GetLowDoseAreaParams": get_low_dose_area_params,
     "UpdateLowDoseParams": update_low_dose_params,
     "RestoreLowDoseParams": restore_low_dose_params,
     "GoToImagingState": go_to_imaging_state,

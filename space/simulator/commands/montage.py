@@ -184,6 +184,11 @@ def param_set_to_use_for_montage(
     session.montage = replace(session.montage, camera_set=current)
 
 
+def report_num_montage_pieces(session: Session) -> float:
+    """Pieces of the montage of the current file that are taken: skipped ones do not count."""
+    return float(len(_montage_file(session)[1].layout.order))
+
+
 def acquire_montage(session: Session) -> None:
     """Acquire a montage into the current file."""
     file, params = _montage_file(session)
@@ -278,5 +283,6 @@ COMMANDS: Commands = {
     "SetMontageParams": set_montage_params,
     "SetMontPanelParams": set_mont_panel_params,
     "ParamSetToUseForMontage": param_set_to_use_for_montage,
+    "ReportNumMontagePieces": report_num_montage_pieces,
     "M": acquire_montage,
 }

@@ -238,7 +238,7 @@ def _stage_error_um(
 ) -> np.ndarray:
     """Take a picture and find how far the stage still has to go, in stage µm."""
     picture = session.take(letter)
-    patch = _like(reference, picture, wanted)
+    patch = like_picture(reference, picture, wanted)
     reducing = max(1, round(max(picture.data.shape) / COMPARED_PX))
     rows, columns = (n // reducing * reducing for n in picture.data.shape)
     small = [
@@ -253,7 +253,7 @@ def _stage_error_um(
     return np.linalg.solve(np.asarray(picture.stage_to_px), -shift_px)
 
 
-def _like(reference: Image, picture: Image, center_um: np.ndarray) -> np.ndarray:
+def like_picture(reference: Image, picture: Image, center_um: np.ndarray) -> np.ndarray:
     """Resample the map as a picture centred on a point would show it."""
     from scipy import ndimage
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from space.simulator.column import faults
 from space.simulator.column.errors import SEMerror
+from space.simulator.commands.dewars import start_pump
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -170,6 +171,7 @@ def load_cartridge(session: Session, slot: int) -> tuple[float, float]:
         session.write_log(f"Slot {slot} is empty, nothing was loaded")
         return (1.0, 0.0)
     session.clock.advance(120.0)
+    start_pump(session)
     session.loaded_slot = slot
     scope.stage.go_home()
     scope.set_image_shift(0.0, 0.0)
@@ -184,6 +186,7 @@ def unload_cartridge(session: Session) -> tuple[float, float]:
     session.loaded_slot = None
     session.scope.stage.go_home()
     session.clock.advance(90.0)
+    start_pump(session)
     return (0.0, 0.0)
 
 

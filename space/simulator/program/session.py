@@ -92,6 +92,7 @@ class Measurements:
     drift_nm_s: tuple[float, float] | None = None
     rough_limit_um: float | None = None  # of the next rough eucentricity
     focus_change_limits_um: tuple[float, float] | None = None
+    absolute_focus_limits: tuple[float, float] | None = None
 
 
 class Keeper(Protocol):
@@ -130,7 +131,12 @@ class Session(Hardware):
         Which SerialEM it is.
     """
 
-    HARDWARE: ClassVar[tuple[str, ...]] = ("loaded_slot", "dewars_full_at_s", "last_apertures")
+    HARDWARE: ClassVar[tuple[str, ...]] = (
+        "loaded_slot",
+        "dewars_full_at_s",
+        "pump_stops_at_s",
+        "last_apertures",
+    )
     OF_ONE_RUN: ClassVar[tuple[str, ...]] = (
         "grids",
         "installation",
@@ -171,6 +177,7 @@ class Session(Hardware):
         self.children = Children()
         self.keeper: Keeper | None = None  # writes the session down, where it is kept on disk
         self.dewars_full_at_s = 0.0
+        self.pump_stops_at_s = 0.0
         self.camera = Camera(self.instrument.camera)
         self.buffers = Buffers()
         self.variables = Variables()

@@ -51,5 +51,6 @@ def _forget_modes(session: Session) -> None:
     options.align_limit_um = 0.0
     options.matrix_binning = 0.0
     session.measured.rough_limit_um = session.measured.focus_change_limits_um = None
+    session.measured.absolute_focus_limits = None
     session.files.overwrite = False
     session.reported = ()
