@@ -142,3 +142,7 @@ def test_functions(text):
 
 def test_words_alone_stay_as_they_are():
     assert evaluated(["007", "+", "1", "a-b", "5.0"]) == [8.0, "a-b", "5.0"]
+
+
+def test_the_name_of_a_function_is_a_word_where_no_value_follows():
+    assert evaluated("1 + 2 min log it max".split()) == [3.0, "min", "log", "it", "max"]

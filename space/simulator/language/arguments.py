@@ -50,7 +50,8 @@ def uses_arithmetic(row: CommandRow, rest: Rest) -> bool:
     first = first_number(row)
     if first == len(row.keys):
         return False
-    fixed = [token.fixed or "" for token in rest.tokens[first:]]
+    # A variable may hold a number.
+    fixed = [token.fixed or "0" for token in rest.tokens[first:]]
     signs = [word for word in fixed if word in arithmetic.SIGNS]
     return bool(signs) or arithmetic.has_arithmetic(fixed[: len(row.keys) - first])
 

@@ -13,7 +13,7 @@ from lark.exceptions import UnexpectedInput
 
 from space.simulator.language.grammars import parser
 from space.simulator.language.supported import ONE_VALUE, TWO_VALUES
-from space.simulator.language.values import ValueProblem, number, shown
+from space.simulator.language.values import ValueProblem, is_number, number, shown
 
 Value = Union[float, str]
 Operands = Sequence[str]
@@ -131,7 +131,7 @@ class _Compiler(Transformer[Token, "tuple[Evaluate, ...]"]):
 
 
 def _kind(word: str) -> str:
-    """What a word is to the grammar."""
+    """What a word can be to the grammar."""
     if word in SIGNS:
         return word
     upper = word.upper()
@@ -140,6 +140,22 @@ def _kind(word: str) -> str:
     if upper in ONE_VALUE:
         return "one_" + upper
     return "two_" + upper if upper in TWO_VALUES else "X"
+
+
+def _kinds(words: Sequence[str]) -> tuple[str, ...]:
+    """What each of some words is; the name of a function is one in front of a value only."""
+    kinds = [_kind(word) for word in words]
+    for place in range(len(words) - 1, -1, -1):
+        if "_" in kinds[place] and not _is_value(words, kinds, place + 1):
+            kinds[place] = "X"
+    return tuple(kinds)
+
+
+def _is_value(words: Sequence[str], kinds: Sequence[str], place: int) -> bool:
+    """Whether a value begins at a place."""
+    if place >= len(words):
+        return False
+    return kinds[place] == "(" or "_" in kinds[place] or is_number(words[place])
 
 
 @lru_cache(maxsize=4096)
@@ -163,7 +179,7 @@ def evaluated(words: Sequence[str]) -> list[Value]:
     ArithmeticProblem, ValueProblem
         If it is no arithmetic, or a word is no number where one is needed.
     """
-    kinds = tuple(_kind(word) for word in words)
+    kinds = _kinds(words)
     functions = _compiled(kinds)
     if isinstance(functions, int):
         raise ArithmeticProblem(
@@ -181,12 +197,12 @@ def apart(text: str) -> list[str]:
 
 def has_arithmetic(words: Sequence[str]) -> bool:
     """Whether there is an operator, a parenthesis or a function among words."""
-    return any(_kind(word) != "X" for word in words)
+    return any(kind != "X" for kind in _kinds(words))
 
 
 def broken_off(words: Sequence[str]) -> str:
     """The word at which fixed words are no arithmetic any more, "" if they are."""
-    functions = _compiled(tuple(_kind(word) for word in words))
+    functions = _compiled(_kinds(words))
     return words[functions] if isinstance(functions, int) else ""
 
 

@@ -19,6 +19,11 @@ class ValueProblem(ValueError):
     """A value is not what is needed; the message says what is wrong."""
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def number(text: str) -> float:
     """Number that a text is.
 
@@ -27,7 +32,7 @@ def number(text: str) -> float:
     ValueProblem
         If it is none.
     """
-    if _NUMBER.fullmatch(text) is None:
+    if not is_number(text):
         raise ValueProblem(f"{text!r} is not a number")
     return float(text)
 
@@ -47,7 +52,7 @@ def as_text(value: float | str) -> str:
 
 def as_value(text: str) -> float | str:
     """Number when it would be shown by this very text; all else stays text, also ``007``."""
-    if _NUMBER.fullmatch(text) and shown(float(text)) == text:
+    if is_number(text) and shown(float(text)) == text:
         return float(text)
     return text
 
