@@ -56,6 +56,7 @@ def test_script(run_script, simulation, tmp_path):
     assert result.ok, result.error
     assert simulation.exposures[-1].defocus_um == pytest.approx(-3.0, abs=0.2)
     assert (tmp_path / "series.mrc").stat().st_size > 1e6
+    assert run_script("angle = 3 + 4\\nTiltTo $angle\\n").ok
 
 
 def test_where_it_comes_from(request):
