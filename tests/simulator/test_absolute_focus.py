@@ -66,3 +66,18 @@ def test_autofocus_stays_within_limits_of_the_lens(session):
     focus.set_target_defocus(session, -2.0)
     focus.autofocus(session)
     assert focus.report_auto_focus(session)[1] == 0.0
+
+
+def test_autofocus_measures_with_an_offset_that_does_not_count(session):
+    session.scope.set_low_dose(True)
+    session.scope.defocus_um = session.scope.focus_zero_um - 2.0
+    with script_settings(session):
+        absolute_focus.set_autofocus_offset(session, -3.0)
+        assert absolute_focus.report_autofocus_offset(session) == -3.0
+        focus.autofocus(session, -1)
+        assert focus.report_auto_focus(session)[0] == pytest.approx(-2.0, abs=0.2)
+        assert session.exposures[-1].defocus_um == pytest.approx(-5.0, abs=0.01)
+    assert absolute_focus.report_autofocus_offset(session) == 0.0
+    for value in (200.1, -200.1):
+        with pytest.raises(SEMerror, match="offset"):
+            absolute_focus.set_autofocus_offset(session, value)

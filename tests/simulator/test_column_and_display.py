@@ -11,6 +11,7 @@ from space.simulator.commands import (
     aberrations,
     camera,
     camera_modes,
+    camera_readout,
     column,
     display,
     focus,
@@ -129,7 +130,7 @@ def test_centred_size(session):
 
 def test_modes_of_a_camera_without_frames(make_session):
     session = make_session(instrument=without_frames())
-    assert camera_modes.report_count_scaling(session) == (0.0, 8.0)
+    assert camera_readout.report_count_scaling(session) == (0.0, 8.0)
     for command in (
         lambda: camera_modes.set_k2_read_mode(session, "R", 1),
         lambda: camera_modes.set_frame_time(session, "R", 0.1),

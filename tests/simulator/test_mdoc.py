@@ -55,6 +55,7 @@ def fake_image():
         intensity=0.1,
         spot_size=6,
         time="05-Feb-20  14:41:21",
+        divided_by_2=False,
         entries={"DoseRate": "9.5"},
     )
 

@@ -137,6 +137,8 @@ class CameraSet:
     fractionate, save_frames, align_frames : bool
         Whether the exposure is divided into frames; and whether these are saved, and aligned with
         each other in the picture.
+    processing : int
+        0 none, 1 dark subtracted, 2 gain normalized.
     """
 
     binning: float = 4
@@ -148,6 +150,7 @@ class CameraSet:
     fractionate: bool = False
     save_frames: bool = False
     align_frames: bool = False
+    processing: int = 2
 
 
 @dataclass(frozen=True)

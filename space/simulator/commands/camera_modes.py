@@ -28,11 +28,6 @@ def set_centered_size(
     camera.change(set_letter, binning=binning, window_px=window)
 
 
-def report_count_scaling(session: Session) -> tuple[float, float]:
-    """Whether counts are divided by 2 (never), and counts per electron."""
-    return (0.0, session.camera.model.counts_per_electron)
-
-
 def set_k2_read_mode(session: Session, set_letter: str, mode: int) -> None:
     """Read mode of a K2 or K3: 0 linear, 1 counting, 2 super-resolution; until restored."""
     kind = session.camera.model.kind
@@ -102,7 +97,6 @@ def set_folder_for_frames(session: Session, name: str) -> None:
 
 COMMANDS: Commands = {
     "SetCenteredSize": set_centered_size,
-    "ReportCountScaling": report_count_scaling,
     "SetK2ReadMode": set_k2_read_mode,
     "SetFrameTime": set_frame_time,
     "ChangeFrameAndExposure": change_frame_and_exposure,

@@ -278,7 +278,7 @@ def _optics_entries(image: Image, magnification: float) -> dict[str, str]:
         "RotationAngle": number_text(image.rotation_deg),
         "ExposureTime": number_text(image.exposure_s),
         "CameraIndex": str(image.camera),
-        "DividedBy2": "0",
+        "DividedBy2": str(int(image.divided_by_2)),
         "MagIndex": str(image.mag_index),
     }
 

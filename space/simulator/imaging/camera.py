@@ -44,6 +44,7 @@ class SetChanges(TypedDict, total=False):
     fractionate: bool
     save_frames: bool
     align_frames: bool
+    processing: int
 
 
 @dataclass(frozen=True)
@@ -194,12 +195,19 @@ def expose(
 
 
 class Camera:
-    """A camera and its parameter sets, named V F T R P S M as in scripts."""
+    """A camera and its parameter sets, named V F T R P S M as in scripts.
+
+    Attributes
+    ----------
+    next_frames : int or None
+        Frames of which the next picture is the sum; None for all.
+    """
 
     def __init__(self, model: CameraModel) -> None:
         self.model = model
         self.sets: dict[SetLetter, CameraSet] = dict(model.sets)
         self._changed: dict[SetLetter, CameraSet] = {}
+        self.next_frames: int | None = None
 
     @property
     def name(self) -> str:
@@ -243,6 +251,14 @@ class Camera:
     def counts_per_electron(self, set_letter: str) -> float:
         """Counts that an electron gives in the read mode of a set."""
         return self.model.counts_per_electron * self.mode(set_letter).gain
+
+    def returned_fraction(self, set_letter: str, exposure_s: float) -> float:
+        """Part of an exposure that the picture taken now shows; the next one shows all again."""
+        frames, self.next_frames = self.next_frames, None
+        parameters = self.sets[self.letter(set_letter)]
+        if frames is None or not parameters.fractionate or exposure_s <= 0:
+            return 1.0
+        return min(1.0, frames * parameters.frame_s / exposure_s)
 
     def set_read_mode(self, set_letter: str, number: int) -> None:
         """Change the read mode until it is restored; half pixels become whole ones without it."""

@@ -47,6 +47,8 @@ class Image:
         True for a part of a picture that is not its middle: no positions can be picked on it.
     exposure_index : int
         Number of the exposure in the session's list, -1 for images not taken in it.
+    divided_by_2 : bool
+        Whether counts were divided by 2.
     entries : mapping
         Further entries for the mdoc, such as the names of frames.
     """
@@ -83,14 +85,16 @@ class Image:
     pieces: Pieces | None = None
     exposure_index: int = -1
     magnification: float = 0.0
+    divided_by_2: bool = False
     entries: Mapping[str, str] = field(default_factory=dict)
 
     def counts_per_electron(self, model: CameraModel) -> float:
         """Counts that an electron gave in its read mode, else in the usual one of the camera."""
         try:
-            return float(self.entries["CountsPerElectron"])
+            counts = float(self.entries["CountsPerElectron"])
         except (KeyError, ValueError):
-            return model.counts_per_electron
+            counts = model.counts_per_electron
+        return counts / 2.0 if self.divided_by_2 else counts
 
 
 def buffer_letter(text: str) -> str:

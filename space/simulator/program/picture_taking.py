@@ -78,12 +78,15 @@ def acquire(
     motion_um = (after[0] - before[0], after[1] - before[1])
     index = len(session.exposures)
     data, dose = _expose(session, geometry, seconds, motion_um, letter)
+    divided = bool(session.options.user_settings["CameraDivide16BitBy2"])
+    if divided:
+        data //= 2
     session.clock.advance(seconds + parameters.drift_s + 0.7)
     image = _describe(session, data, geometry.view, seconds, dose, index)
     number = SET_LETTERS.index(letter) if camera_set is None else camera_set
     _note_exposure(session, image, geometry, motion_um, letter, number)
     entries = exposure_entries(session, letter, image, save_frames)
-    return replace(image, camera_set=number, entries=entries)
+    return replace(image, camera_set=number, entries=entries, divided_by_2=divided)
 
 
 def _expose(
@@ -104,7 +107,8 @@ def _expose(
     dose = session.scope.dose_rate_e_A2_s() * seconds
     pixel_A = view.binning * session.scope.pixel_um(view.mag_index) * 1e4
     seen = intensity(session, geometry, motion_um)
-    return camera_model.expose(seen, dose * pixel_A**2, rng, model, mode), dose
+    shown = session.camera.returned_fraction(letter, seconds)
+    return camera_model.expose(seen, shown * dose * pixel_A**2, rng, model, mode), dose
 
 
 def _describe(

@@ -125,6 +125,7 @@ def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscop
         spot_size=notes.integer("SpotSize"),
         time=notes.values.get("DateTime", ""),
         magnification=notes.number("Magnification"),
+        divided_by_2=bool(notes.integer("DividedBy2")),
         entries=mdoc.kept_entries(notes),
     )
 

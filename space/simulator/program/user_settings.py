@@ -47,6 +47,7 @@ EFFECTS = {
     "AutosaveNavNew": "a changed Navigator with a file name is saved without asking when it closes",
     "BufferToReadInto": "buffer for files and maps when none is named, 0 for A",
     "BuffersToRollOnAcquire": "last buffer that rolling fills, 0 for A",
+    "CameraDivide16BitBy2": "counts of pictures are divided by 2, as SetDivideBy2",
     "CosineTilting": "the tilt increment gets smaller with the cosine of the tilt",
     "DriftProtection": "autofocus takes a third picture and corrects for drift",
     "FilterEnergyLoss": "energy loss of the filter (eV), unless FilterZeroLoss is on",
