@@ -65,8 +65,12 @@ def slot_name(slot: int) -> str:
     # The slot of the grid that is on the stage may count as empty. JEOL's answers begin with an
     # identity instead of a status.
     has_status = len(values) <= _STATUS_AND_NAME
-    if has_status and int(values[0]) == 0 and loaded_slot() != slot:
-        raise SpaceError("The slot is empty.", f"slot {slot}", "Correct grid_list.")
+    if has_status and int(values[0]) == 0 and not is_on_stage(slot):
+        raise SpaceError(
+            "The slot is empty.",
+            f"slot {slot}",
+            'Correct grid_list; ["stage"] stands for the grid that is loaded.',
+        )
     return values[-1].strip() if isinstance(values[-1], str) else ""
 
 
@@ -79,13 +83,31 @@ def loaded_slot() -> int | None:
     return None if slot == _NONE else int(float(slot))
 
 
+def is_on_stage(slot: int) -> bool:
+    """Whether the grid of a slot is on the stage, loaded by this program or by somebody else."""
+    return slot in (loaded_slot(), _reported_slot())
+
+
+def _reported_slot() -> int | None:
+    """Slot of the grid on the stage as SerialEM reports it; older versions do not."""
+    report = getattr(serialem(), "ReportLoadedSlot", None)
+    if report is None:
+        return None
+    try:
+        answer = report()
+    except sem_errors():
+        return None
+    return int(answer[0] if isinstance(answer, tuple) else answer or 0) or None
+
+
 def load(slot: int) -> None:
-    """Load the grid of a slot onto the stage, unless this program did so already."""
-    if loaded_slot() == slot:
+    """Load the grid of a slot onto the stage, unless it is there already."""
+    sem = serialem()
+    if is_on_stage(slot):
         log.info("Slot %d is already on the stage: not loaded again.", slot)
+        sem.SetPersistentVar(_LOADED_SLOT, str(slot))
         return
     log.info("Loading the grid of slot %d...", slot)
-    sem = serialem()
     close_valve()
     sem.SetPersistentVar(_LOADED_SLOT, _NONE)  # whatever happens, the old grid may be gone
     try:

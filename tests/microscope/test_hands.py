@@ -129,6 +129,40 @@ def test_an_empty_slot_and_a_silent_autoloader_are_told(monkeypatch):
         autoloader.slot_name(3)
 
 
+@pytest.mark.parametrize("reported", [2.0, (2.0, 1.0)])
+@pytest.mark.parametrize("status", [(0.0, "Grid A"), (1.0, "Grid A")])
+def test_a_grid_that_somebody_has_loaded_is_taken_as_it_is(monkeypatch, status, reported):
+    variables = {}
+    fake_serialem.install(
+        monkeypatch,
+        ReportSlotStatus=lambda slot: status,
+        ReportLoadedSlot=lambda: reported,
+        IsVariableDefined=lambda name: 0.0,
+        SetPersistentVar=lambda name, value: variables.update({name: value}),
+        LoadCartridge=refuse,
+    )
+    assert autoloader.slot_name(2) == "Grid A"
+    autoloader.load(2)
+    assert list(variables.values()) == ["2"]
+    if status[0] == 0.0:
+        with pytest.raises(SpaceError, match="empty"):
+            autoloader.slot_name(3)
+
+
+@pytest.mark.parametrize("report", [None, refuse, lambda: 0.0])
+def test_an_empty_slot_stays_one_where_nothing_is_known_of_the_stage(monkeypatch, report):
+    more = {} if report is None else {"ReportLoadedSlot": report}
+    fake_serialem.install(
+        monkeypatch,
+        ReportSlotStatus=lambda slot: (0.0, "Grid A"),
+        IsVariableDefined=lambda name: 0.0,
+        **more,
+    )
+    with pytest.raises(SpaceError, match="empty") as told:
+        autoloader.slot_name(2)
+    assert '["stage"]' in str(told.value)
+
+
 def test_a_grid_is_not_loaded_twice_and_a_failure_is_told(monkeypatch):
     variables, loads, code = {}, [], [0.0]
     fake_serialem.install(

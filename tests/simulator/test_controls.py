@@ -48,8 +48,31 @@ def test_valves_that_scripts_cannot_drive_stay_open(tmp_path):
 
 
 def test_a_grid_without_a_name_is_told_by_its_status_alone(tmp_path):
-    assert without(tmp_path)("ReportSlotStatus", 1)[0] == 1.0
-    assert without(tmp_path, autoloader_names=False)("ReportSlotStatus", 1) == 1.0
+    scope = without(tmp_path)
+    scope.session.grids[2] = scope.session.grid
+    assert scope("ReportSlotStatus", 2)[0] == 1.0
+    scope = without(tmp_path, autoloader_names=False)
+    scope.session.grids[2] = scope.session.grid
+    assert scope("ReportSlotStatus", 2) == 1.0
+
+
+@pytest.mark.parametrize(("occupied", "on_stage"), [(False, 0.0), (True, 1.0)])
+def test_the_slot_of_the_grid_on_the_stage_is_empty_or_not(tmp_path, occupied, on_stage):
+    scope = without(tmp_path, loaded_slot_occupied=occupied)
+    scope.session.grids[2] = scope.session.grid
+
+    def told():
+        return [scope("ReportSlotStatus", slot)[0] for slot in (1, 2)]
+
+    scope.session.loaded_slot = None
+    assert told() == [1.0, 1.0]
+    scope("LoadCartridge", 2)
+    assert told() == [1.0, on_stage] and scope("ReportLoadedSlot") == 2.0
+    assert scope("ReportSlotStatus", 2)[1] == scope.session.grid.name
+    scope("LoadCartridge", 1)
+    assert told() == [on_stage, 1.0]
+    scope("UnloadCartridge")
+    assert told() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(("slots", "reported"), [(0, 0.0), (12, 1.0)])
@@ -73,5 +96,5 @@ def test_a_stage_refuses_angles_that_it_does_not_reach(tmp_path):
 def test_the_microscope_like_those_of_jeol_has_none_of_these():
     jeol = load_instrument("jeol_cryoarm_k3")
     assert jeol.autoloader_slots == 12 and jeol.beam.condensers == 1
-    assert jeol.controls == Controls(False, False, False, ("rough", "fine"))
+    assert jeol.controls == Controls(False, False, False, eucentricity=("rough", "fine"))
     assert jeol.stage.tilt_range_deg == (-62.0, 69.9)

@@ -270,6 +270,8 @@ class Controls:
         Whether the column or gun valve, and the sizes of apertures, can be set and read.
     autoloader_names : bool
         Whether the autoloader reports the names of grids.
+    loaded_slot_occupied : bool
+        Whether the slot of the grid that is on the stage counts as occupied.
     eucentricity : tuple of str
         Routines that find the eucentric height, of `EUCENTRICITY_ROUTINES`.
     """
@@ -277,6 +279,7 @@ class Controls:
     valves: bool = True
     apertures: bool = True
     autoloader_names: bool = True
+    loaded_slot_occupied: bool = False
     eucentricity: tuple[str, ...] = EUCENTRICITY_ROUTINES
 
 

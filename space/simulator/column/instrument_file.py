@@ -367,6 +367,7 @@ def _controls(table: Table) -> Controls:
         valves=table.flag("valves"),
         apertures=table.flag("apertures"),
         autoloader_names=table.flag("autoloader_names"),
+        loaded_slot_occupied=table.flag("loaded_slot_occupied"),
         eucentricity=table.choices("eucentricity", EUCENTRICITY_ROUTINES),
     )
     table.done()

@@ -191,7 +191,10 @@ def unload_cartridge(session: Session) -> tuple[float, float]:
 
 
 def report_slot_status(session: Session, slot: int) -> Reply:
-    """Status 1 occupied (or on the stage), 0 empty; and the name, if the autoloader reports it."""
+    """Status 1 occupied, 0 empty; and the name, if the autoloader reports it.
+
+    The slot of the grid on the stage is empty, unless the instrument file says otherwise.
+    """
     if slot == 0:
         _require_slot(session, 1)
         _require_control(session, "autoloader_names", "The list of names in the autoloader")
@@ -201,8 +204,11 @@ def report_slot_status(session: Session, slot: int) -> Reply:
     _require_slot(session, slot)
     if slot not in session.grids:
         return 0.0
+    controls = session.instrument.controls
+    away = slot == session.loaded_slot and not controls.loaded_slot_occupied
+    status = 0.0 if away else 1.0
     name = session.slot_names.get(slot, session.grids[slot].name)
-    return (1.0, name) if name and session.instrument.controls.autoloader_names else 1.0
+    return (status, name) if name and controls.autoloader_names else status
 
 
 def report_loaded_slot(session: Session) -> float:

@@ -20,8 +20,9 @@ def safe(text):
 
 
 def inventory():
-    """Slot -> name for all occupied slots."""
+    """Slot -> name for all occupied slots, and that of the grid on the stage, which is out of it."""
     found = {}
+    loaded = sem.ReportLoadedSlot()
     for slot in slots:
         try:
             status = sem.ReportSlotStatus(slot)
@@ -31,7 +32,7 @@ def inventory():
         if isinstance(status, tuple):
             name = status[-1] if isinstance(status[-1], str) else ""
             status = status[0]
-        if status == 1:
+        if status == 1 or slot == loaded:
             found[slot] = safe(name) or f"slot{slot:02d}"
     return found
 
