@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.program import user_settings
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -50,12 +51,12 @@ def set_autofocus_offset(session: Session, offset_um: float) -> None:
     """Change of focus while autofocus measures; put back at the end of the script (inferred)."""
     if abs(offset_um) > LARGEST_OFFSET_UM:
         raise SEMerror(f"An autofocus offset of {offset_um:g} um is out of range")
-    session.options.user_settings[OFFSET_SETTING] = offset_um
+    user_settings.change(session, OFFSET_SETTING, offset_um)
 
 
 def report_autofocus_offset(session: Session) -> float:
     """Change of focus while autofocus measures, in µm."""
-    return session.options.user_settings[OFFSET_SETTING]
+    return user_settings.value(session, OFFSET_SETTING)
 
 
 COMMANDS: Commands = {
