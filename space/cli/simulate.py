@@ -106,8 +106,8 @@ def _plan(args: argparse.Namespace) -> Plan:
     """Give the plan of a whole session."""
     from space.simulation import Plan, resumed
 
-    if args.run is not None or args.acquire:
-        raise SpaceError("--run and --acquire need a session.", do="Add --session DIR.")
+    if args.run is not None or args.acquire or args.report is not None:
+        raise SpaceError("--run, --acquire and --report need a session.", do="Add --session DIR.")
     given = _given(args)
     if args.resume:
         return resumed(args.out, given)

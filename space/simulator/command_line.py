@@ -19,7 +19,7 @@ from space.simulator.options import (
     add_microscope_options,
     add_session_options,
 )
-from space.simulator.script_runs import run_on_session, script_run
+from space.simulator.script_runs import run_on_session, script_run, write_report
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -55,14 +55,19 @@ def stopped_like_ctrl_c() -> Iterator[None]:
 
 
 def run_script(args: argparse.Namespace) -> int:
-    """Run one script on a session; return 0 if it ended well, else 1.
+    """Run one script on a session, or show what ran; return 0 if it ended well, else 1.
 
     Raises
     ------
     OptionError
         If options cannot be followed.
     """
-    return 0 if run_on_session(script_run(args), functools.partial(print, flush=True)).ok else 1
+    ok = True
+    if args.run is not None or args.acquire or args.report is None:
+        ok = run_on_session(script_run(args), functools.partial(print, flush=True)).ok
+    if args.report is not None:
+        write_report(args.session, args.report)
+    return 0 if ok else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -80,6 +80,9 @@ def add_session_options(parser: argparse._ActionsContainer, required: bool = Fal
     parser.add_argument(
         "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
     )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="page (.html) that shows all runs so far"
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

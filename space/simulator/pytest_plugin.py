@@ -17,10 +17,10 @@ A test chooses its microscope with a marker, which takes the arguments of `Simul
 
     @pytest.mark.sem(instrument="talos_ceta", seed=3, lamellae=2)
 
-Defaults for all tests are set by the ini options ``sem_instrument``, ``sem_seed``,
-``sem_lamellae`` and ``sem_answers``. Files are looked for beside the test, those of ini options
-beside the ini file. The log is printed to standard output, which pytest shows for
-tests that fail.
+Defaults for all tests are set by the ini options ``sem_instrument``, ``sem_serialem``,
+``sem_seed``, ``sem_lamellae`` and ``sem_answers``. Files are looked for beside the test, those of
+ini options beside the ini file. The log is printed to standard output, which pytest shows for
+tests that fail. With ``--sem-report FILE``, a page shows what ran.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,20 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.host import ScriptResult
     from space.simulator.python.stand_in import StandIn
+    from space.simulator.report import Outcome, Record
 
 INI_OPTIONS = {
     "sem_instrument": "simulated microscope: name of a shipped one or path of a TOML file",
+    "sem_serialem": "version of the simulated SerialEM, such as 4.1.25",
     "sem_seed": "seed of the simulated specimen, stage and noise",
     "sem_lamellae": "lamellae on the simulated grid",
     "sem_answers": "TOML file with answers to dialogs",
 }
 LAMELLAE = 2
+NOTED = "sem_noted"
+"""Attribute of a test's report with what ran, as plain values."""
+
+_RECORD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -78,7 +85,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ini options."""
+    """Add the options."""
+    parser.getgroup("serialem", "simulated microscope").addoption(
+        "--sem-report", metavar="FILE", help="page (.html) that shows what ran on it"
+    )
     for name, description in INI_OPTIONS.items():
         parser.addini(name, description, default="")
 
@@ -89,6 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "sem(**options): the simulated microscope of a test, e.g. instrument, seed, lamellae",
     )
+    report = config.getoption("sem_report", None)
+    if report and not hasattr(config, "workerinput"):  # of several processes, the first writes
+        path = config.invocation_params.dir / report
+        config.pluginmanager.register(_Report(path, config.rootpath.name), "sem_report")
     finder = _Finder()
     # Last: where there is a real module, it is the one that is found.
     sys.meta_path.append(finder)
@@ -100,6 +114,52 @@ def _remove(finder: _Finder) -> None:
         sys.meta_path.remove(finder)
     if finder.made is not None and sys.modules.get("serialem") is finder.made:
         del sys.modules["serialem"]
+
+
+class _Report:
+    """Collects what tests noted, also in other processes, and writes the page."""
+
+    def __init__(self, path: Path, project: str) -> None:
+        self._path = path
+        self._project = project
+        self._ends: dict[str, tuple[Outcome, str]] = {}
+        self._records: list[Record] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the report of one phase of a test; what it noted comes with the last."""
+        self._ends.setdefault(report.nodeid, ("passed", ""))
+        if report.outcome != "passed" and self._ends[report.nodeid][0] != "failed":
+            reason = report.longrepr
+            text = reason[2] if isinstance(reason, tuple) else report.longreprtext
+            self._ends[report.nodeid] = report.outcome, text
+        noted = getattr(report, NOTED, None)
+        if noted is not None:
+            from space.simulator.report import Record
+
+            outcome, details = self._ends[report.nodeid]
+            record = Record.from_dict(noted)
+            self._records.append(replace(record, outcome=outcome, details=details))
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the page."""
+        from space.simulator.report import write_page
+
+        write_page(self._path, f"Tests of {self._project}", self._records)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where it is."""
+        terminalreporter.write_line(f"What ran on the simulated microscope: {self._path}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what a test noted travel with the report of its end."""
+    report = yield
+    if call.when == "teardown" and _RECORD in item.stash:
+        setattr(report, NOTED, item.stash[_RECORD])
+    return report
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -125,7 +185,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _from_ini(config: pytest.Config) -> dict[str, Any]:
-    given = {name: config.getini(f"sem_{name}") for name in ("instrument", "answers")}
+    given = {name: config.getini(f"sem_{name}") for name in ("instrument", "serialem", "answers")}
     numbers = {name: config.getini(f"sem_{name}") for name in ("seed", "lamellae")}
     options = {name: text for name, text in given.items() if text}
     options |= {name: int(text) for name, text in numbers.items() if text}
@@ -152,7 +212,14 @@ def simulation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simul
     except TypeError as error:
         raise pytest.UsageError(f"The marker sem: {error}") from error
     with closing(made):
+        if not request.config.getoption("sem_report", None):
+            yield made
+            return
+        from space.simulator.report import Recorder
+
+        made.session.watcher = recorder = Recorder(made.session)
         yield made
+        request.node.stash[_RECORD] = recorder.record(request.node.nodeid, "passed").to_dict()
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from space.simulator.options import OptionError
 
 if TYPE_CHECKING:
     from space.simulator.keeping import Setup
+    from space.simulator.program.session import Session
     from space.simulator.python.host import ScriptResult
 
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
@@ -124,16 +126,62 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
                     primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
                     after=AFTER_SCRIPT if AFTER_SCRIPT in simulation.scripts else 0,
                 )
-            result = ScriptResult(True)
-            if order.script is not None:
-                result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
-            if order.acquire and result.ok:
-                result = simulation.run_acquire()
+            with _noted(order, simulation.session) as ended:
+                result = ScriptResult(True)
+                if order.script is not None:
+                    result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
+                if order.acquire and result.ok:
+                    result = simulation.run_acquire()
+                ended(result)
             for line in simulation.session.faults.report():
                 show(line)
             return result
     except SessionError as error:
         raise OptionError(str(error), str(order.session)) from error
+
+
+@contextmanager
+def _noted(order: ScriptRun, session: Session) -> Iterator[Callable[[ScriptResult], None]]:
+    """Keep a record of a run, also of one that does not end; it is told how it ended."""
+    from space.simulator.report import Outcome, Recorder, note, noted
+
+    number = max(noted(order.session), default=0) + 1
+    what = [order.script.name] if order.script else []
+    title = f"Run {number}: {' and '.join([*what, *(['Acquire at Items'] * order.acquire)])}"
+    session.watcher = recorder = Recorder(session)
+    outcome: Outcome = "did not end"
+
+    def ended(result: ScriptResult) -> None:
+        nonlocal outcome
+        outcome = "passed" if result.ok else "failed"
+
+    note(order.session, number, recorder.record(title, outcome))
+    try:
+        yield ended
+    finally:
+        session.watcher = None
+        note(order.session, number, recorder.record(title, outcome))
+
+
+def write_report(session: Path, page: Path) -> None:
+    """Write the page that shows all runs of a session so far.
+
+    Raises
+    ------
+    OptionError
+        If there is no session, or the page cannot be written.
+    """
+    from space.simulator.keeping import SessionError, is_session
+    from space.simulator.report import noted, write_page
+
+    if not is_session(session):
+        raise OptionError("There is no session.", f"--session {session}", "Add --run SCRIPT.")
+    try:
+        write_page(page, f"Session {Path(session).resolve().name}", list(noted(session).values()))
+    except SessionError as error:
+        raise OptionError(str(error), str(session)) from error
+    except OSError as error:
+        raise OptionError(f"It cannot be written: {error.strerror}.", f"--report {page}") from error
 
 
 def session_made_of(folder: Path) -> dict[str, Any]:

@@ -158,11 +158,16 @@ class Simulation:
 
     def run(self, text: str, name: str = "script") -> ScriptResult:
         """Run a script as SerialEM does, then the acquisition that it asked for."""
-        return run_with_acquisitions(self.session, text, name, all_commands())
+        return self._noted(name, run_with_acquisitions(self.session, text, name, all_commands()))
 
     def run_acquire(self) -> ScriptResult:
         """Press GO in the Acquire at Items dialog."""
-        return run_acquire(self.session, all_commands())
+        return self._noted("Acquire at Items", run_acquire(self.session, all_commands()))
+
+    def _noted(self, name: str, result: ScriptResult) -> ScriptResult:
+        if self.session.watcher is not None:
+            self.session.watcher.script(name, result)
+        return result
 
     def close(self) -> None:
         """Close the program, which ends the processes that its scripts have started."""

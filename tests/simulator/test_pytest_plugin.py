@@ -185,7 +185,11 @@ def test_nothing_is_left_behind(monkeypatch):
     others = [finder for finder in sys.meta_path if type(finder).__module__ != PLUGIN]
     monkeypatch.setattr(sys, "meta_path", others)
     finders, cleanups = list(sys.meta_path), []
-    config = SimpleNamespace(addinivalue_line=lambda *line: None, add_cleanup=cleanups.append)
+    config = SimpleNamespace(
+        addinivalue_line=lambda *line: None,
+        add_cleanup=cleanups.append,
+        getoption=lambda *name: None,
+    )
     plugin = importlib.import_module(PLUGIN)
     plugin.pytest_configure(config)
     assert importlib.import_module("serialem").SEMerror

@@ -185,3 +185,5 @@ def _note_exposure(
     )
     if session.keeper is not None:
         session.keeper.note(session)
+    if session.watcher is not None:
+        session.watcher.picture(image, session.exposures[-1])

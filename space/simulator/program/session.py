@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, TextIO
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from space.simulator.program.picture_taking import PictureChoices
     from space.simulator.program.policy import DialogKind
+    from space.simulator.python.host import ScriptResult
     from space.simulator.specimen.interface import Specimen
 
 
@@ -102,6 +104,19 @@ class Keeper(Protocol):
         """Write down what has changed."""
 
 
+class Watcher(Protocol):
+    """What notes for a report what happens in a session."""
+
+    def command(self, name: str, simulated: bool) -> AbstractContextManager[None]:
+        """Note a command while it is carried out."""
+
+    def picture(self, image: Image, exposure: Exposure) -> None:
+        """Note a picture."""
+
+    def script(self, name: str, result: ScriptResult) -> None:
+        """Note how a script has ended."""
+
+
 class Session(Hardware):
     """Microscope, camera, files, Navigator and the rest of the program's state.
 
@@ -144,6 +159,7 @@ class Session(Hardware):
         "policy",
         "keyboard",
         "keeper",
+        "watcher",
         "children",
         "exposures",
         "real_stdout",
@@ -176,6 +192,7 @@ class Session(Hardware):
         self.scope = Microscope(self.instrument, seed, stage_error_um, self.clock, self.faults)
         self.children = Children()
         self.keeper: Keeper | None = None  # writes the session down, where it is kept on disk
+        self.watcher: Watcher | None = None  # notes what happens, where a report is wanted
         self.dewars_full_at_s = 0.0
         self.pump_stops_at_s = 0.0
         self.camera = Camera(self.instrument.camera)
@@ -276,6 +293,12 @@ class Session(Hardware):
     def acquire_image(self, set_letter: str, **choices: Unpack[PictureChoices]) -> Image:
         """Take a picture with a camera set (V F T R P S or M); buffers stay as they are."""
         return picture_taking.acquire(self, set_letter, **choices)
+
+    def watching(self, name: str, simulated: bool) -> AbstractContextManager[None]:
+        """Give the context in which a command is carried out."""
+        if self.watcher is None:
+            return contextlib.nullcontext()
+        return self.watcher.command(name, simulated)
 
     def between_commands(self) -> None:
         """Let happen what happens when a command has been carried out."""

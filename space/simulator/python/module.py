@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -168,6 +168,29 @@ def _task_failed(session: Session, connection: Connection, text: str) -> NoRetur
     connection.stop(text)
 
 
+def _carry_out(
+    session: Session,
+    connection: Connection,
+    name: str,
+    function: Command | None,
+    values: Sequence[Any],
+) -> Reply:
+    if function is None:
+        raise_error(session, f"{name}: not simulated")
+    try:
+        session.faults.command_begins(name, session.acquire.script_running)
+        return as_python_result(function(session, *values))
+    except TaskError as error:
+        _task_failed(session, connection, str(error))
+    except (SEMerror, OSError) as error:
+        raise_error(session, str(error))
+    except SEMexited:
+        connection.end()
+        raise
+    except ScriptStopped as stopped:
+        connection.stop(str(stopped))
+
+
 def _command(
     session: Session, connection: Connection, row: CommandRow, function: Command | None
 ) -> Callable[..., object]:
@@ -177,20 +200,8 @@ def _command(
         if row.name != "GetVariable":
             session.reported = ()
         connection.refused = True
-        if function is None:
-            raise_error(session, f"{row.name}: not simulated")
-        try:
-            session.faults.command_begins(row.name, session.acquire.script_running)
-            result = as_python_result(function(session, *values))
-        except TaskError as error:
-            _task_failed(session, connection, str(error))
-        except (SEMerror, OSError) as error:
-            raise_error(session, str(error))
-        except SEMexited:
-            connection.end()
-            raise
-        except ScriptStopped as stopped:
-            connection.stop(str(stopped))
+        with session.watching(row.name, function is not None):
+            result = _carry_out(session, connection, row.name, function, values)
         connection.refused = False
         if row.name in SINGLE_PRECISION:
             result = _single(result)

@@ -1,0 +1,26 @@
+"""What ran on the simulated microscope: noted while it runs, and shown on a page."""
+
+from space.simulator.report.kept import note, noted
+from space.simulator.report.page import write_page
+from space.simulator.report.record import (
+    CommandUse,
+    Outcome,
+    Picture,
+    Record,
+    RecordError,
+    ScriptEnd,
+)
+from space.simulator.report.recorder import Recorder
+
+__all__ = [
+    "CommandUse",
+    "Outcome",
+    "Picture",
+    "Record",
+    "RecordError",
+    "Recorder",
+    "ScriptEnd",
+    "note",
+    "noted",
+    "write_page",
+]
