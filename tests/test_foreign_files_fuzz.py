@@ -85,7 +85,7 @@ READ_ELSEWHERE = {
     "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",
-    "argkeys command_docs grammars page": "files of this package",
+    "argkeys command_docs grammars page parameters": "files of this package",
     "needs": "what another process of ours prints",
     "workers": "the process table of the system",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
