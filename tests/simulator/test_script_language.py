@@ -40,6 +40,9 @@ CASES = {
     "six decimals": ("a = 10 / 3\nEcho $a", ["3.333333"]),
     "small numbers": ("a = 1 / 30000\nEcho $a", ["3.33333e-05"]),
     "a truth value": ("a = 3 > 2\nEcho $a", ["1"]),
+    "an operator in a variable": (
+        "s = >\nIf 3 $s 2\nEcho yes\nEndIf\na = 5\nb = 1 $a 2\nEcho $b", ["yes", "1 5 2"],
+    ),
     "text": ("t @= a ( b ) * 2  # c\nEcho $t", ["a ( b ) * 2  # c"]),
     "several words": ("t = one two\nEcho $t", ["one two"]),
     "changes": ("a = 2\na += 3 * 2\na -= 1\na *= 2\na /= 7\nEcho $a", ["2"]),
@@ -298,6 +301,11 @@ REFUSED = {
         "SkipTo a\nIf 1\na:\nEndIf", "line 2: there is no line a: further down",
     ),
     "arithmetic that breaks off": ("a = 3 + * 4", "line 2: the arithmetic breaks off at '*'"),
+    "signs of other languages": (
+        "a = 1\nIf $a > 0 && $a < 3\nEndIf", "line 3: '$a > 0 && $a < 3' is not one value",
+    ),
+    "a value too few": ("a = 1\nb = $a +", "line 3: the arithmetic breaks off at '+'"),
+    "a value of an array too few": ("a = {1}\nb = 2 * * $a[1]", "line 3: the arithmetic breaks"),
     "an open parenthesis": ("b = 1\na = ( 3 + $b", "line 3: the parentheses are not in pairs"),
     "an unknown function": ("b = 1\na = asin($b)", "line 3: asin is no function"),
     "no name behind the sign": ("Echo 5 $", "line 2: at '$': write a variable as $name"),

@@ -200,10 +200,10 @@ def has_arithmetic(words: Sequence[str]) -> bool:
     return any(kind != "X" for kind in _kinds(words))
 
 
-def broken_off(words: Sequence[str]) -> str:
-    """The word at which fixed words are no arithmetic any more, "" if they are."""
+def outline(words: Sequence[str]) -> tuple[int | None, int]:
+    """Place of the word at which words are no arithmetic any more, or None; number of values."""
     functions = _compiled(_kinds(words))
-    return words[functions] if isinstance(functions, int) else ""
+    return (functions, 0) if isinstance(functions, int) else (None, len(functions))
 
 
 def is_function(word: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -142,10 +142,10 @@ class _Check:
         if isinstance(statement, Command):
             self._command(statement, place)
         elif isinstance(statement, Assignment):
-            if "@" not in statement.operator:
+            if len(statement.value.tokens) > 1:
                 self._arithmetic(statement.line, statement.value, place)
-                if not statement.value.words:
-                    self._problem(place, statement.line, f"{statement.name} gets no value")
+            elif "@" not in statement.operator and not statement.value.words:
+                self._problem(place, statement.line, f"{statement.name} gets no value")
         elif isinstance(statement, If):
             for branch in statement.branches:
                 if branch.condition is not None:
@@ -226,12 +226,12 @@ class _Check:
 
     def _condition(self, line: Line, rest: Rest, place: _Place) -> None:
         if rest.tokens:
-            self._arithmetic(line, rest, place)
+            self._arithmetic(line, rest, place, one_value=True)
         else:
             self._problem(place, line, f"{line.text.split()[0]} must be followed by a value")
 
-    def _arithmetic(self, line: Line, rest: Rest, place: _Place) -> None:
-        """Look at an expression; a word that is a variable may turn out to be an operator."""
+    def _arithmetic(self, line: Line, rest: Rest, place: _Place, one_value: bool = False) -> None:
+        """Look at an expression, as far as it shows before the variables are known."""
         fixed = [token.fixed for token in rest.tokens]
         for word, behind in zip(fixed, fixed[1:]):
             if behind == "(" and word and NAME.fullmatch(word) and not arithmetic.is_function(word):
@@ -240,12 +240,17 @@ class _Check:
         if fixed.count("(") != fixed.count(")"):
             self._problem(place, line, "the parentheses are not in pairs")
             return
-        if None in fixed:
+        if _may_be_operator(fixed):
             return
-        words = [word for word in fixed if word is not None]
-        place_of_break = arithmetic.broken_off(words)
-        if place_of_break and arithmetic.has_arithmetic(words) and "{" not in "".join(words):
-            self._problem(place, line, f"the arithmetic breaks off at {place_of_break!r}")
+        # What a variable holds is a value, whichever.
+        words = ["0" if word is None else word for word in fixed]
+        broken, values = arithmetic.outline(words)
+        if "{" in "".join(words):
+            return
+        if broken is not None:
+            self._problem(place, line, f"the arithmetic breaks off at {str(rest.tokens[broken])!r}")
+        elif one_value and values != 1:
+            self._problem(place, line, f"{str(rest.text)!r} is not one value")
 
     # --- what was found -------------------------------------------------------------------------
 
@@ -260,6 +265,14 @@ class _Check:
 def _add(found: list[str], message: str) -> None:
     if message not in found:
         found.append(message)
+
+
+def _may_be_operator(words: Sequence[str | None]) -> bool:
+    """Whether a variable, None, stands between two values and so may hold an operator."""
+    for before, word, behind in zip(words, words[1:], words[2:]):
+        if word is None and before not in arithmetic.SIGNS and behind not in arithmetic.SIGNS:
+            return True
+    return False
 
 
 def _inside(place: _Place, certain: bool, in_loop: bool = False) -> _Place:

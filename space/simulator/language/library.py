@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from space.simulator.language.parse import LanguageError, parse
+from space.simulator.language.parse import BETWEEN, LanguageError, parse
 from space.simulator.language.syntax import Function, Program
 from space.simulator.python.wrapper import is_python_script, script_name, script_named
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Script
-
-BETWEEN = "::"
-"""What stands between the name of a script and that of its function."""
 
 
 @dataclass(frozen=True)

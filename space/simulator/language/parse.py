@@ -50,6 +50,8 @@ KEYWORDS = {
     "FUNCTION": "Function",
     "ENDFUNCTION": "EndFunction",
 }
+BETWEEN = "::"
+"""What stands between the name of a script and that of its function."""
 _INDEX = re.compile(r"\[(.*?)\](?=\[|$)")
 NAME = re.compile(r"[a-z_]\w*", re.IGNORECASE)
 """What the name of a variable looks like."""
@@ -211,7 +213,8 @@ class _Reader(Transformer[Token, Program]):
         numbers: list[int] = []
         while len(numbers) < 2 and words[1:] and words[1].isdigit():
             numbers.append(int(words.pop(1)))
-        if not words or not all(NAME.fullmatch(name) for name in words):
+        named = words and not words[0].isdigit() and BETWEEN not in words[0]
+        if not named or not all(NAME.fullmatch(name) for name in words[1:]):
             raise LanguageError(
                 line.number,
                 "write Function name [number of values] [1 if text follows] [variables]",

@@ -28,6 +28,11 @@ class Reference:
     braced: bool
     indexes: tuple[Template, ...]
 
+    def __str__(self) -> str:
+        sign = "$#" if self.count else "$"
+        name = f"{{{self.name}}}" if self.braced else self.name
+        return sign + name + "".join(f"[{index}]" for index in self.indexes)
+
 
 @dataclass(frozen=True)
 class Template:
@@ -40,6 +45,9 @@ class Template:
         """The text itself when there are no variables in it, otherwise None."""
         texts = [part for part in self.parts if isinstance(part, str)]
         return "".join(texts) if len(texts) == len(self.parts) else None
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
 
 
 @dataclass(frozen=True)
