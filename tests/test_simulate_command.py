@@ -197,6 +197,7 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
         (["--run", "mine.py"], "need a session. -> Add --session DIR."),
         (["--acquire"], "need a session. -> Add --session DIR."),
         (["--report", "a.html"], "need a session. -> Add --session DIR."),
+        (["--library", "mine.py"], "need a session. -> Add --session DIR."),
         (["--session", "out"], "There is nothing to run. -> Add --run SCRIPT or --acquire."),
         (["--instrument", "side_entry.toml", "--grids", "2"], "no autoloader for 2 grids"),
     ],

@@ -106,8 +106,10 @@ def _plan(args: argparse.Namespace) -> Plan:
     """Give the plan of a whole session."""
     from space.simulation import Plan, resumed
 
-    if args.run is not None or args.acquire or args.report is not None:
-        raise SpaceError("--run, --acquire and --report need a session.", do="Add --session DIR.")
+    if args.run is not None or args.acquire or args.library or args.report is not None:
+        raise SpaceError(
+            "--run, --acquire, --library and --report need a session.", do="Add --session DIR."
+        )
     given = _given(args)
     if args.resume:
         return resumed(args.out, given)

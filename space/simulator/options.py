@@ -81,6 +81,14 @@ def add_session_options(parser: argparse._ActionsContainer, required: bool = Fal
         "--acquire", action="store_true", help="press GO in Acquire at Items (after the script)"
     )
     parser.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="SCRIPT",
+        help="a script that the others can call; may be given several times",
+    )
+    parser.add_argument(
         "--report", type=Path, metavar="FILE", help="page (.html) that shows all runs so far"
     )
 

@@ -14,11 +14,12 @@ from space.simulator.options import OptionError
 
 if TYPE_CHECKING:
     from space.simulator.keeping import Setup
-    from space.simulator.program.session import Session
+    from space.simulator.program.session import Script, Session
     from space.simulator.python.host import ScriptResult
 
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
 """Numbers in the script list."""
+_CHOSEN = (RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT)
 
 _OPTIONS = {"within_um": "--within"}
 
@@ -39,6 +40,8 @@ class ScriptRun:
         Whether to press GO in Acquire at Items (after the script).
     primary, after : Path or None
         Scripts to choose in its dialog, from here on.
+    library : tuple of Path
+        Scripts that others can call, from here on.
     faults : tuple of str
         What goes wrong in this run; see `space.simulator.column.faults`.
     answers : Path or None
@@ -51,6 +54,7 @@ class ScriptRun:
     acquire: bool = False
     primary: Path | None = None
     after: Path | None = None
+    library: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
     answers: Path | None = None
 
@@ -80,6 +84,7 @@ def script_run(args: argparse.Namespace) -> ScriptRun:
         acquire=args.acquire,
         primary=args.primary,
         after=args.after,
+        library=tuple(args.library),
         faults=options.faults(args.fault),
         answers=options.existing(args.answer, "--answer"),
     )
@@ -112,6 +117,7 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
         for number, option, path in chosen
         if path is not None
     }
+    library = [Script(path.stem, options.read_script(path, "--library")) for path in order.library]
     try:
         with open_session(
             order.session,
@@ -121,6 +127,8 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
             progress=show,
         ) as simulation:
             simulation.scripts.update(scripts)
+            for script in library:
+                simulation.scripts[_number(script, simulation.scripts)] = script
             if order.primary or order.after:
                 simulation.acquire_params(
                     primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
@@ -182,6 +190,13 @@ def write_report(session: Path, page: Path) -> None:
         raise OptionError(str(error), str(session)) from error
     except OSError as error:
         raise OptionError(f"It cannot be written: {error.strerror}.", f"--report {page}") from error
+
+
+def _number(script: Script, scripts: Mapping[int, Script]) -> int:
+    """Number for a script of the library: that of the one of its name, or a free one."""
+    others = {n: each for n, each in scripts.items() if n not in _CHOSEN}
+    same = [number for number, each in others.items() if each.name == script.name]
+    return same[0] if same else max((*_CHOSEN, *others)) + 1
 
 
 def session_made_of(folder: Path) -> dict[str, Any]:

@@ -33,6 +33,22 @@ def test_scripts_run_one_after_another_on_one_session(run, capsys):
     assert "it is G7" in capsys.readouterr().out
 
 
+def test_scripts_of_a_library_stay_and_are_called_from_both_languages(run, capsys, tmp_path):
+    tools = tmp_path / "tools.txt"
+    tools.write_text("Function say 0 1 what\nEcho I say $what\nEndFunction\n", encoding="utf-8")
+    (tmp_path / "more.txt").write_text("Echo more", encoding="utf-8")
+    (tmp_path / "own.txt").write_text("CallFunction tools::say hello\nCall more", encoding="utf-8")
+    given = ["--library", "tools.txt", "--library", "more.txt"]
+    assert run("sem.CallFunction('say', 'this')\n", *given, *SMALL) == 0
+    assert main(["--session", "demo", "--run", "own.txt"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("I say this") < out.index("I say hello") < out.index("more")
+    tools.write_text("Function say 0 1 what\nEcho now $what\nEndFunction\n", encoding="utf-8")
+    assert main(["--session", "demo", "--run", "own.txt", *given[:2]]) == 0
+    out = capsys.readouterr().out
+    assert "now hello" in out and "I say" not in out and "more" in out
+
+
 def test_the_exit_status_says_how_it_ended(run, capsys, tmp_path):
     assert run("raise ValueError('no lamella')\n", *SMALL) == 1
     assert "no lamella" in capsys.readouterr().out

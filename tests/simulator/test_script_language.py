@@ -23,6 +23,11 @@ from space.simulator.python.argkeys import command_table
 
 CASES = {
     "comments and blank lines": ("# one\n\n   # two\nEcho a   # stays\n", ["a   # stays"]),
+    "comments behind statements": (
+        "a = 3 # $ three\nLoop $a i # rounds\nEndLoop # end\nMoveStageTo $a 1 # + 2 (\n"
+        "If $a == 3 # yes\nReportStageXYZ x # y\nEcho $x\nEndIf # no", ["3"],
+    ),
+    "a number sign within a word": ("a = b#c\nEcho $a", ["b#c"]),
     "commands in any case": ("eCHO a\nECHO b", ["a", "b"]),
     "a line continued": ("Echo one \\\n   two", ["one two"]),
     "a condition continued": ("If 1 == 1 AND \\\n 2 == 2\nEcho yes\nEndIf", ["yes"]),
