@@ -5,9 +5,19 @@ from __future__ import annotations
 import mrcfile
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from space.simulator.column import SEMerror
-from space.simulator.commands import files, image_files, montage, text_files, waiting
+from space.simulator.commands import (
+    file_dialogs,
+    files,
+    image_files,
+    image_math,
+    montage,
+    text_files,
+    waiting,
+)
+from space.simulator.program.policy import Policy
 from tests.simulator.fakes import textured
 
 
@@ -112,7 +122,7 @@ def test_several_open_files(session, tmp_path):
     with pytest.raises(SEMerror):
         image_files.switch_to_file(session, 3)
     with pytest.raises(SEMerror):
-        image_files.save_to_other_file(session, "A", "JPG", "NONE", "d.jpg")
+        image_files.save_to_other_file(session, "A", "PNG", "NONE", "d.png")
     files.close_file(session)
     files.close_file(session)
     with pytest.raises(SEMerror):
@@ -226,3 +236,58 @@ def test_pieces_of_a_montage_that_are_skipped_do_not_count(make_session):
     montage.setup_full_montage(session, 0.1, "full.mrc")
     columns, rows = session.files.current.montage.layout.counts
     assert 0 < montage.report_num_montage_pieces(session) < columns * rows
+
+
+def test_pictures_and_spectra_are_saved_for_people_to_look_at(make_session):
+    session = make_session(textured())
+    session.take("V")
+    image_math.fft(session, "A")
+    for letter, name in (("A", "seen.jpg"), ("AF", "rings.jpg"), ("af", "rings.tif")):
+        kind = "JPG" if name.endswith("jpg") else "TIF"
+        image_files.save_to_other_file(session, letter, kind, "NONE", name)
+        spectrum = session.workbench.fft.get("A")
+        image = session.buffers.get("A") if letter == "A" else spectrum
+        with Picture.open(session.directory / name) as picture:
+            grey = np.asarray(picture)
+        assert grey.shape == image.data.shape
+        if kind == "TIF":
+            assert np.array_equal(grey, image.data)
+        else:
+            assert grey.dtype == np.uint8 and grey.std() > 10
+            assert np.corrcoef(grey.ravel(), image.data.ravel().astype(float))[0, 1] > 0.8
+    with pytest.raises(SEMerror, match="exists"):
+        image_files.save_to_other_file(session, "A", "JPG", "NONE", "seen.jpg")
+    files.allow_file_overwrite(session, 1)
+    image_files.save_to_other_file(session, "A", "JPG", "JPG", "seen.jpg")
+    assert len(session.files) == 0
+    image_files.save_to_other_file(session, "A", "tif", "-1", "counts.tif")
+    with Picture.open(session.directory / "counts.tif") as picture:
+        assert np.array_equal(np.asarray(picture), session.buffers.get("A").data)
+    with pytest.raises(SEMerror, match="no image"):
+        image_files.save_to_other_file(session, "K", "JPG", "NONE", "none.jpg")
+
+
+def test_files_that_the_user_names_are_opened(make_session):
+    policy = Policy(
+        texts=(
+            ("existing image file", ("old.mrc", "Cancel", "no_such.mrc")),
+            ("tilt series", "new.mrc"),
+        )
+    )
+    session = make_session(textured(), policy=policy)
+    files.open_new_file(session, "old.mrc")
+    session.take("V")
+    files.save_to_file(session)
+    files.close_file(session)
+    file_dialogs.open_chooser_in_current_dir(session)
+    file_dialogs.user_open_old_file(session)
+    assert image_files.report_current_filename(session).endswith("old.mrc")
+    assert files.report_file_z_size(session) == 1.0
+    for problem in ("no file", "no_such.mrc"):
+        with pytest.raises(SEMerror, match=problem):
+            file_dialogs.user_open_old_file(session)
+    file_dialogs.enter_name_open_file(session, "Name of the tilt series:")
+    assert image_files.report_current_filename(session).endswith("new.mrc")
+    with pytest.raises(SEMerror, match="no file"):
+        file_dialogs.enter_name_open_file(session)
+    assert [d.kind for d in session.dialogs] == ["file"] * 5

@@ -29,6 +29,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         dewars,
         dialogs,
         display,
+        file_dialogs,
         files,
         focus,
         holes,
@@ -58,10 +59,10 @@ def command_groups() -> tuple[ModuleType, ...]:
 
     return (
         aberrations, absolute_focus, acquire_items, alignment, beam, buffers, camera, camera_modes,
-        camera_readout, column, dewars, dialogs, display, files, focus, holes, image_files,
-        image_math, image_measures, image_places, image_shift, low_dose, matrices, montage,
-        multi_grid, nav_changes, nav_items, nav_montage, nav_points, navigator, processes, program,
-        scope, settings, stage, text_files, tilting, waiting,
+        camera_readout, column, dewars, dialogs, display, file_dialogs, files, focus, holes,
+        image_files, image_math, image_measures, image_places, image_shift, low_dose, matrices,
+        montage, multi_grid, nav_changes, nav_items, nav_montage, nav_points, navigator, processes,
+        program, scope, settings, stage, text_files, tilting, waiting,
     )  # fmt: skip
 
 

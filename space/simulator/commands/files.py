@@ -23,9 +23,13 @@ from space.simulator.program.stored_images import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from space.simulator.montage.layout import Piece
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
+
+COMPRESSIONS = ("NONE", "LZW", "ZIP", "JPG", "CUR", "-1")
 
 
 def user_set_directory(session: Session, prompt: str | None = None) -> str:
@@ -268,26 +272,39 @@ def snapshot_to_file(
     session: Session, zoom: float, scaling: float, skip: int, kind: str, compression: str, name: str
 ) -> None:
     """Save the displayed image as a picture with 8 bits, full size for zoom <= 0."""
+    formats = {"TIF": "TIFF", "JPG": "JPEG", "CUR": "TIFF"}
+    if kind.upper() not in formats or compression.upper() not in COMPRESSIONS:
+        raise SEMerror(f"Unknown type {kind} or compression {compression} of a snapshot")
+    shown = session.buffers.require(session.buffers.displayed)
+    write_picture(session, as_displayed(shown.data), formats[kind.upper()], name)
+
+
+def as_displayed(data: np.ndarray) -> np.ndarray:
+    """Grey levels, 8 bits, between the darkest and brightest pixels but for outliers."""
     import numpy as np
+
+    values = data.astype(np.float32)
+    low, high = np.percentile(values[::4, ::4], (0.5, 99.5))
+    grey = (values - low) / max(float(high - low), 1e-6) * 255
+    return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+def write_picture(session: Session, data: np.ndarray, file_format: str, name: str) -> None:
+    """Write a picture in a format of Pillow's; a file of its name is replaced.
+
+    Raises
+    ------
+    SEMerror
+        If there is no such folder.
+    """
     from PIL import Image as Picture
 
-    formats = {"TIF": "TIFF", "JPG": "JPEG", "CUR": "TIFF"}
-    if kind.upper() not in formats or compression.upper() not in (
-        "NONE",
-        "LZW",
-        "ZIP",
-        "JPG",
-        "CUR",
-    ):
-        raise SEMerror(f"Unknown type {kind} or compression {compression} of a snapshot")
-    data = session.buffers.require(session.buffers.displayed).data.astype(np.float32)
-    low, high = np.percentile(data[::4, ::4], (0.5, 99.5))
-    grey = np.clip((data - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
     path = session.resolve(name)
     if not path.parent.is_dir():
         raise SEMerror(f"There is no folder {path.parent}")
+    session.faults.check_disk(path)
     with whole_file(path) as temporary:
-        Picture.fromarray(grey).save(temporary, formats[kind.upper()])
+        Picture.fromarray(data).save(temporary, file_format)
 
 
 @contextmanager

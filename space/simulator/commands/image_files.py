@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
-TYPES = ("MRC", "-1")
+TYPES = ("MRC", "TIF", "JPG", "CUR", "-1")
+
+PICTURE_FORMATS = {"TIF": "TIFF", "JPG": "JPEG"}
 
 
 def switch_to_file(session: Session, number: int) -> None:
@@ -60,10 +62,22 @@ def _path_or_parts(file: ImageFile, parts: int | None) -> str | tuple[str, ...]:
 def save_to_other_file(
     session: Session, letter: str, kind: str, compression: str, name: str
 ) -> None:
-    """Save an image in a file of its own without making that the current one (MRC only)."""
-    if kind.strip().upper() not in TYPES:
-        raise SEMerror(f"Files of type {kind} are not simulated, only MRC")
-    image = session.buffers.require(letter)
+    """Save an image in a file of its own without making that the current one.
+
+    Types are MRC, TIF with the pixels as they are, and JPG with the grey levels that are
+    displayed; CUR and -1 stand for MRC. Power spectra AF to HF can be saved too.
+    """
+    kind, compression = kind.strip().upper(), compression.strip().upper()
+    if kind not in TYPES or compression not in files.COMPRESSIONS:
+        raise SEMerror(f"Unknown type {kind} or compression {compression} of a file")
+    spectrum = session.workbench.fft.get(letter[:1]) if letter[1:].upper() == "F" else None
+    image = session.buffers.require(letter) if spectrum is None else spectrum
+    if kind in PICTURE_FORMATS:
+        with files.file_errors():
+            session.files.check_new(session.resolve(name))
+        data = files.as_displayed(image.data) if kind == "JPG" else image.data
+        files.write_picture(session, data, PICTURE_FORMATS[kind], name)
+        return
     table = session.files
     before = table.number
     with files.file_errors():
