@@ -8,7 +8,6 @@ import pytest
 
 from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument
 from space.simulator.commands import (
-    aberrations,
     camera,
     camera_modes,
     camera_readout,
@@ -16,7 +15,6 @@ from space.simulator.commands import (
     display,
     focus,
     low_dose,
-    scope,
 )
 from tests.simulator.fakes import SpotGrid
 
@@ -188,28 +186,3 @@ def test_display_changes_nothing_else(session):
         display.set_buf_zoom_and_center(session, "H", 1.0)
     with pytest.raises(SEMerror):
         display.set_buf_zoom_and_center(session, "A", -1.0)
-
-
-@pytest.mark.parametrize("command", [aberrations.correct_coma, aberrations.fix_coma_by_ctf])
-def test_coma_is_taken_out_by_the_beam_tilt(session, command):
-    session.camera.change("F", binning=8)
-    session.scope.beam_tilt = (2.0, -1.0)
-    command(session, -1 if command is aberrations.correct_coma else 1)
-    assert session.scope.beam_tilt == (2.0, -1.0)
-    assert aberrations.report_coma_tilt_needed(session) == (-2.0, 1.0)
-    command(session)
-    assert session.scope.beam_tilt == (0.0, 0.0)
-    # With image shift it is the tilt that AdjustBeamTiltforIS gives.
-    session.scope.set_image_shift(3.0, -2.0)
-    scope.adjust_beam_tilt_for_is(session)
-    command(session)
-    assert aberrations.report_coma_tilt_needed(session) == pytest.approx((0.0, 0.0), abs=1e-12)
-    assert session.exposures[-1].area == "F"
-
-
-def test_no_astigmatism_is_found(session):
-    session.camera.change("F", binning=8)
-    aberrations.correct_astigmatism(session)
-    aberrations.fix_astigmatism_by_ctf(session, 1)
-    assert aberrations.report_stigmator_needed(session) == (0.0, 0.0)
-    assert len(session.exposures) == 6

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.aberrations import AberrationModel
 from space.simulator.column.optics import ColumnOptics, Magnification, Matrix
 from space.simulator.column.states import Area, ImagingState
 
@@ -311,6 +312,7 @@ class Instrument:
     low_mag_image_shift_limit_um: float
     stage: StageModel
     beam: BeamModel
+    aberrations: AberrationModel
     camera: CameraModel
     areas: tuple[Area, ...]
     states: tuple[ImagingState, ...]

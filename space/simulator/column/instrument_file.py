@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from space.simulator.column.aberrations import AberrationModel
 from space.simulator.column.instrument import (
     CAMERA_KINDS,
     EUCENTRICITY_ROUTINES,
@@ -117,6 +118,7 @@ def instrument_of(values: dict[str, Any], path: Path) -> Instrument:
         low_mag_image_shift_limit_um=shift.number("low_mag_limit_um", above=0),
         stage=_stage(file.table("stage"), file.table("tilt")),
         beam=beam,
+        aberrations=_aberrations(file.table("aberrations")),
         camera=_camera(file.table("camera")),
         areas=areas,
         states=_states(file.tables("states"), magnifications, beam, areas),
@@ -217,6 +219,17 @@ def _beam(beam: Table) -> BeamModel:
     if min(model.currents_nA) <= 0:
         raise beam.error("currents_nA", "has a current of 0 or less", "Give positive currents")
     beam.done()
+    return model
+
+
+def _aberrations(table: Table) -> AberrationModel:
+    model = AberrationModel(
+        astigmatism_um=table.number("astigmatism_um", least=0),
+        astigmatism_rows=table.matrix("astigmatism_matrix", invertible=False),
+        stigmator_rows=table.matrix("stigmator_matrix"),
+        coma_tilt_mrad=table.number("coma_tilt_mrad", least=0),
+    )
+    table.done()
     return model
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from space.simulator.column.aberrations import drawn_vector
 from space.simulator.column.clock import Clock
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.hardware import Hardware
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 SMALLEST_SPREAD = 1e-4
 
-_FOCUS = 13  # what random numbers are drawn for
+_FOCUS, _ABERRATIONS = 13, 14  # what random numbers are drawn for
 
 
 class _Beam(NamedTuple):
@@ -64,6 +65,7 @@ class Microscope(Hardware):
         "image_shift",
         "beam_tilt",
         "beam_shift",
+        "stigmator",
         "defocus_um",
         "focus_zero_um",
         "valve_open",
@@ -100,7 +102,9 @@ class Microscope(Hardware):
         self.target_defocus_um = -4.0
         self.beam_tilt = (0.0, 0.0)
         self.beam_shift = (0.0, 0.0)
+        self.stigmator = (0.0, 0.0)
         self.saved_beam_tilt: tuple[float, float] | None = None
+        self.saved_stigmator: tuple[float, float] | None = None
         self.valve_open = True
         self.screen_down = False
         self.apertures_um = {part.number: part.size_um for part in instrument.apertures}
@@ -114,6 +118,10 @@ class Microscope(Hardware):
         rng = RandomSource(seed).at(_FOCUS)
         self.focus_zero_um = float(rng.uniform(-spread_um, spread_um))
         self.defocus_um = 0.0
+        # What there is with stigmator, image shift and beam tilt at zero, specimen frame.
+        rng = RandomSource(seed).at(_ABERRATIONS)
+        self.own_astigmatism_um = drawn_vector(rng, instrument.aberrations.astigmatism_um)
+        self.own_coma_tilt_mrad = drawn_vector(rng, instrument.aberrations.coma_tilt_mrad)
 
     # --- tilt --------------------------------------------------------------------------------
 
@@ -395,3 +403,47 @@ class Microscope(Hardware):
     def true_defocus_um(self, height_um: float) -> float:
         """Real defocus of an object at a height above the tilt axis; under focus negative."""
         return self.defocus_um - self.focus_zero_um + height_um
+
+    # --- aberrations ------------------------------------------------------------------------
+
+    def astigmatism_um(self) -> tuple[float, float]:
+        """Astigmatism at the present stigmator and image shift, specimen frame."""
+        model = self.instrument.aberrations
+        by_stigmator = np.array(model.stigmator_rows) @ np.array(self.stigmator)
+        by_shift = np.array(model.astigmatism_rows) @ np.array(self.image_shift)
+        x, y = self.own_astigmatism_um + by_stigmator + by_shift
+        return float(x), float(y)
+
+    def coma_tilt_mrad(self, beam_tilt: tuple[float, float] | None = None) -> tuple[float, float]:
+        """Tilt against the coma-free axis in the specimen frame, at a beam tilt or the present."""
+        tilt = np.array(self.beam_tilt if beam_tilt is None else beam_tilt)
+        free = np.array(self.instrument.beam.coma_rows) @ np.array(self.image_shift)
+        rotation = np.array(self.instrument.beam.tilt_rows())
+        x, y = rotation @ (tilt - free) + self.own_coma_tilt_mrad
+        return float(x), float(y)
+
+    def adjust_for_image_shift(self, change: np.ndarray) -> None:
+        """Change beam tilt and stigmator by what a change of the image shift asks for.
+
+        The stigmator stays where its calibration against image shift is all zero.
+        """
+        x, y = self.beam_tilt + np.array(self.instrument.beam.coma_rows) @ change
+        self.beam_tilt = (float(x), float(y))
+        model = self.instrument.aberrations
+        astigmatism_um = np.array(model.astigmatism_rows) @ change
+        if astigmatism_um.any():
+            x, y = self.stigmator - np.linalg.solve(np.array(model.stigmator_rows), astigmatism_um)
+            self.stigmator = (float(x), float(y))
+
+    def save_beam_tilt(self) -> None:
+        """Remember beam tilt and stigmator."""
+        self.saved_beam_tilt, self.saved_stigmator = self.beam_tilt, self.stigmator
+
+    def restore_beam_tilt(self) -> bool:
+        """Go back to the remembered beam tilt and stigmator; False when there is none."""
+        if self.saved_beam_tilt is None:
+            return False
+        self.beam_tilt, self.saved_beam_tilt = self.saved_beam_tilt, None
+        if self.saved_stigmator is not None:
+            self.stigmator, self.saved_stigmator = self.saved_stigmator, None
+        return True

@@ -114,14 +114,14 @@ class Table:
         x, y = self.numbers(key, 2, default)
         return x, y
 
-    def matrix(self, key: str) -> Matrix:
-        """Matrix of 2 x 2 numbers that can be inverted."""
-        kind = "a matrix [[xx, xy], [yx, yy]] that can be inverted"
+    def matrix(self, key: str, invertible: bool = True) -> Matrix:
+        """Matrix of 2 x 2 numbers, usually one that can be inverted."""
+        kind = "a matrix [[xx, xy], [yx, yy]]" + " that can be inverted" * invertible
         value = self._take(key, kind, REQUIRED)
         good = _is_list(value, 2) and all(
             _is_list(row, 2) and all(_is_number(part) for part in row) for row in value
         )
-        if not good or abs(np.linalg.det(np.array(value, dtype=float))) < 1e-9:
+        if not good or (invertible and abs(np.linalg.det(np.array(value, dtype=float))) < 1e-9):
             raise self._wrong(key, value, kind)
         (a, b), (c, d) = value
         return ((float(a), float(b)), (float(c), float(d)))

@@ -1,8 +1,4 @@
-"""Astigmatism and coma.
-
-Pictures show neither, so what these commands know comes from the instrument: it has no
-astigmatism, and is free of coma at the beam tilt that belongs to the image shift.
-"""
+"""Astigmatism and coma: the objective stigmator, and corrections that measure in pictures."""
 
 from __future__ import annotations
 
@@ -10,44 +6,57 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.errors import SEMerror
+from space.simulator.measuring import aberrations
+
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
-ASTIGMATISM_PICTURES, COMA_PICTURES = 3, 5
+STIGMATOR_LIMIT = 1.0
 
 
-def _take_pictures(session: Session, count: int) -> None:
-    for _ in range(count):
-        session.take("F")
+def set_objective_stigmator(session: Session, x: float, y: float) -> None:
+    """Objective stigmator, in units of the microscope from -1 to 1."""
+    if max(abs(x), abs(y)) > STIGMATOR_LIMIT:
+        raise SEMerror(f"An objective stigmator of {x:g}, {y:g} is beyond {STIGMATOR_LIMIT:g}")
+    session.scope.stigmator = (float(x), float(y))
 
 
-def _coma_free_tilt(session: Session) -> tuple[float, float]:
-    matrix = np.array(session.instrument.beam.coma_rows)
-    x, y = matrix @ np.array(session.scope.image_shift)
-    return float(x), float(y)
+def report_objective_stigmator(session: Session) -> tuple[float, float]:
+    """Objective stigmator, in units of the microscope."""
+    return session.scope.stigmator
 
 
-def _find_no_astigmatism(session: Session) -> None:
-    _take_pictures(session, ASTIGMATISM_PICTURES)
-    session.workbench.stigmator_needed = (0.0, 0.0)
-    session.write_log("No astigmatism to correct")
+def _align_stigmator(session: Session, only_measure: bool) -> None:
+    found_um = aberrations.measure_astigmatism(session, "F")
+    if found_um is None:
+        raise SEMerror("Astigmatism cannot be measured: the pictures show too few rings")
+    per_unit = np.array(session.instrument.aberrations.stigmator_rows)
+    x, y = np.linalg.solve(per_unit, -np.array(found_um))
+    session.workbench.stigmator_needed = (float(x), float(y))
+    session.write_log(
+        f"Astigmatism of {np.hypot(*found_um):.3f} um: change of the stigmator by {x:.4f}, {y:.4f}"
+    )
+    if not only_measure:
+        before_x, before_y = session.scope.stigmator
+        set_objective_stigmator(session, before_x + float(x), before_y + float(y))
 
 
 def _align_coma(session: Session, only_measure: bool) -> None:
-    _take_pictures(session, COMA_PICTURES)
-    scope = session.scope
-    x, y = _coma_free_tilt(session)
-    needed = (x - scope.beam_tilt[0], y - scope.beam_tilt[1])
-    session.workbench.coma_tilt_needed = needed
-    session.write_log(f"Beam tilt to be free of coma: change of {needed[0]:.3f}, {needed[1]:.3f}")
+    found_mrad = aberrations.measure_coma(session, "F")
+    if found_mrad is None:
+        raise SEMerror("Coma cannot be measured: the pictures show too few rings")
+    scope, (x, y) = session.scope, found_mrad
+    session.workbench.coma_tilt_needed = (-x, -y)
+    session.write_log(f"Beam tilt to be free of coma: change of {-x:.3f}, {-y:.3f} mrad")
     if not only_measure:
-        scope.beam_tilt = (x, y)
+        scope.beam_tilt = (scope.beam_tilt[0] - x, scope.beam_tilt[1] - y)
 
 
 def correct_astigmatism(session: Session, measure: int | None = None) -> None:
-    """Take Focus pictures and find that there is no astigmatism."""
-    _find_no_astigmatism(session)
+    """Take Focus pictures and set the stigmator; other than 0 only measures."""
+    _align_stigmator(session, bool(measure))
 
 
 def fix_astigmatism_by_ctf(
@@ -56,13 +65,17 @@ def fix_astigmatism_by_ctf(
     unused: int | None = None,
     unused_too: int | None = None,
 ) -> None:
-    """Take Focus pictures and find that there is no astigmatism."""
-    _find_no_astigmatism(session)
+    """Take Focus pictures and set the stigmator; other than 0 only measures."""
+    _align_stigmator(session, bool(measure))
 
 
 def correct_coma(session: Session, rounds: int | None = None) -> None:
-    """Take Focus pictures and set the beam tilt that is free of coma; negative only measures."""
-    _align_coma(session, rounds is not None and rounds < 0)
+    """Take Focus pictures and set the beam tilt that is free of coma, in one round or more.
+
+    A negative number only measures.
+    """
+    for _ in range(max(1, rounds or 1)):
+        _align_coma(session, rounds is not None and rounds < 0)
 
 
 def fix_coma_by_ctf(
@@ -87,6 +100,8 @@ def report_coma_tilt_needed(session: Session) -> tuple[float, float]:
 
 
 COMMANDS: Commands = {
+    "SetObjectiveStigmator": set_objective_stigmator,
+    "ReportObjectiveStigmator": report_objective_stigmator,
     "CorrectAstigmatism": correct_astigmatism,
     "FixAstigmatismByCTF": fix_astigmatism_by_ctf,
     "CorrectComa": correct_coma,

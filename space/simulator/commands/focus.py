@@ -14,6 +14,7 @@ from space.simulator.commands.absolute_focus import within_limits
 from space.simulator.commands.stage import reset_image_shift
 from space.simulator.measuring import ctf_fit, focusing
 from space.simulator.measuring import eucentricity as routines
+from space.simulator.measuring.aberrations import aberrations_of
 
 if TYPE_CHECKING:
     from space.simulator.column.letters import SetLetter
@@ -140,45 +141,58 @@ def report_focus_drift(session: Session) -> tuple[float, float]:
     return session.measured.drift_nm_s
 
 
-def _fitted(session: Session, letter: str, low: float, high: float) -> ctf_fit.Fit | None:
+def _fitted(
+    session: Session, letter: str, low: float, high: float, with_astigmatism: bool = True
+) -> ctf_fit.Fit | None:
     """Fit to the power spectrum of a picture; None where it shows no rings."""
     image = session.buffers.require(letter)
     if low >= 0 or high >= 0 or low == high:
         raise SEMerror("The limits of the defocus must be negative and differ")
     if image.pixel_um <= 0:
         raise SEMerror("The pixel size of the image in the buffer is unknown")
-    instrument = session.instrument
-    aberrations = ctf_fit.Aberrations(
-        instrument.voltage_kV, instrument.cs_mm, instrument.amplitude_contrast
-    )
-    spectrum = ctf_fit.rotational_spectrum(image.data, 1e3 * image.pixel_um)
+    spectrum = ctf_fit.power_spectrum(image.data, 1e3 * image.pixel_um)
     session.clock.advance(2.0)
-    return ctf_fit.fit_defocus(spectrum, low, high, aberrations)
+    optics = aberrations_of(session)
+    if with_astigmatism:
+        return ctf_fit.fit_astigmatism(spectrum, low, high, optics)
+    return ctf_fit.fit_defocus(spectrum.averaged(), low, high, optics)
 
 
 def ctf_find(
     session: Session, letter: str, low: float, high: float, *options: float | None
 ) -> tuple[float, ...]:
-    """Defocus, astigmatism, angle, phase, score, resolution in Å; the optics are not astigmatic."""
-    found = _fitted(session, letter, low, high)
-    if found is None:
-        raise SEMerror("CtfFind failed: no rings were found in the power spectrum")
-    return (found.defocus_um, 0.0, 0.0, 0.0, found.score, 10.0 / found.fitted_to_per_nm)
+    """Defocus, astigmatism, angle, phase, score, resolution in Å.
 
-
-def ctfplotter(
-    session: Session, letter: str, low: float, high: float, *options: float | None
-) -> tuple[float, ...]:
-    """Defocus, astigmatism, angle, phase, fit frequency (1/nm), score.
-
-    Where the power spectrum shows no rings, the program that makes the fit ends with a status
-    other than zero.
+    The astigmatism is the largest less the smallest underfocus (µm), the angle that from the X
+    axis of the picture to the direction of the largest, counter-clockwise.
     """
     found = _fitted(session, letter, low, high)
     if found is None:
+        raise SEMerror("CtfFind failed: no rings were found in the power spectrum")
+    astigmatism = (found.difference_um, found.angle_deg)
+    return (found.defocus_um, *astigmatism, 0.0, found.score, 10.0 / found.fitted_to_per_nm)
+
+
+def ctfplotter(
+    session: Session,
+    letter: str,
+    low: float,
+    high: float,
+    find: int | None = None,
+    *options: float | None,
+) -> tuple[float, ...]:
+    """Defocus, astigmatism, angle, phase, fit frequency (1/nm), score.
+
+    The fourth argument 0 or 2 leaves out astigmatism, which then is 0; astigmatism and angle are
+    otherwise those of CtfFind. Where the power spectrum shows no rings, the program that makes
+    the fit ends with a status other than zero.
+    """
+    found = _fitted(session, letter, low, high, find not in (0, 2))
+    if found is None:
         session.write_log("WARNING: Ctfplotter found no rings in the power spectrum")
         return (1.0, CTFPLOTTER_STATUS)
-    return (found.defocus_um, 0.0, 0.0, 0.0, found.fitted_to_per_nm, found.score)
+    astigmatism = (found.difference_um, found.angle_deg)
+    return (found.defocus_um, *astigmatism, 0.0, found.fitted_to_per_nm, found.score)
 
 
 def eucentricity(session: Session, mode: int | None = None, unused: int | None = None) -> None:

@@ -45,12 +45,9 @@ def _shift_by(
 
 
 def _tilt_beam_with(session: Session, before: tuple[float, float], wanted: int | None) -> float:
-    """Adjust the beam tilt for a changed image shift, if wanted."""
-    scope = session.scope
+    """Adjust beam tilt and stigmator for a changed image shift, if wanted."""
     if wanted:
-        change = np.array(scope.image_shift) - before
-        x, y = scope.beam_tilt + np.array(session.instrument.beam.coma_rows) @ change
-        scope.beam_tilt = (float(x), float(y))
+        session.scope.adjust_for_image_shift(np.array(session.scope.image_shift) - before)
     return DONE
 
 

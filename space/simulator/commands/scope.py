@@ -24,27 +24,25 @@ def report_coma_vs_is_matrix(session: Session) -> tuple[float, float, float, flo
 
 
 def adjust_beam_tilt_for_is(session: Session) -> None:
-    """Beam tilt for the present image shift; the original is remembered."""
+    """Beam tilt, and stigmator where calibrated, for the present image shift.
+
+    The originals are remembered.
+    """
     scope = session.scope
-    if scope.saved_beam_tilt is None:
-        scope.saved_beam_tilt = scope.beam_tilt
-    change = np.array(session.instrument.beam.coma_rows) @ np.array(scope.image_shift)
-    x, y = np.array(scope.saved_beam_tilt) + change
-    scope.beam_tilt = (float(x), float(y))
+    scope.restore_beam_tilt()
+    scope.save_beam_tilt()
+    scope.adjust_for_image_shift(np.array(scope.image_shift))
 
 
 def restore_beam_tilt(session: Session) -> None:
-    """Back to the remembered beam tilt."""
-    scope = session.scope
-    if scope.saved_beam_tilt is None:
+    """Back to the remembered beam tilt and stigmator."""
+    if not session.scope.restore_beam_tilt():
         raise SEMerror("There is no saved beam tilt to restore")
-    scope.beam_tilt = scope.saved_beam_tilt
-    scope.saved_beam_tilt = None
 
 
 def save_beam_tilt(session: Session) -> None:
-    """Remember the beam tilt."""
-    session.scope.saved_beam_tilt = session.scope.beam_tilt
+    """Remember beam tilt and stigmator."""
+    session.scope.save_beam_tilt()
 
 
 def _require_control(session: Session, of: str, name: str) -> None:

@@ -31,7 +31,7 @@ def wavelength_nm(voltage_kV: float) -> float:
 
 def phase_rad(
     frequency_per_nm: np.ndarray | float,
-    defocus_um: float,
+    defocus_um: np.ndarray | float,
     voltage_kV: float = 300.0,
     cs_mm: float = 2.7,
     amplitude_contrast: float = 0.07,
@@ -40,7 +40,8 @@ def phase_rad(
 
     ``pi lambda k^2 (z - lambda^2 k^2 Cs / 2) + asin(w)`` with the underfocus z taken positive,
     as in A. Rohou and N. Grigorieff, CTFFIND4, J. Struct. Biol. 192 (2015), equations 2 and 3,
-    without astigmatism and phase plate. Parameters as for `contrast_transfer`.
+    without phase plate; with astigmatism z depends on the direction (`defocus_along_um`).
+    Parameters as for `contrast_transfer`.
     """
     wavelength = wavelength_nm(voltage_kV)
     square = np.square(np.asarray(frequency_per_nm))
@@ -50,14 +51,65 @@ def phase_rad(
     return wave + math.asin(amplitude_contrast)
 
 
+def defocus_along_um(
+    defocus_um: float,
+    astigmatism_um: tuple[float, float],
+    x_per_nm: np.ndarray,
+    y_per_nm: np.ndarray,
+) -> np.ndarray:
+    """Defocus in the direction of spatial frequencies.
+
+    The underfocus along the angle a is ``(z1 + z2 + (z1 - z2) cos(2 (a - a1))) / 2`` with the
+    largest, z1, along a1 and the smallest, z2, across; as in CTFFIND4 (see `phase_rad`),
+    equation 4.
+
+    Parameters
+    ----------
+    defocus_um : float
+        Mean of all directions; negative is under focus.
+    astigmatism_um : tuple of float
+        ``(z1 - z2) (cos 2 a1, sin 2 a1)``.
+    x_per_nm, y_per_nm : arrays that broadcast
+        Spatial frequencies along the two axes, of one of which a1 is counted towards the other.
+    """
+    along, across = (np.float32(0.5 * part) for part in astigmatism_um)
+    xx, yy = np.square(x_per_nm), np.square(y_per_nm)
+    square = xx + yy
+    np.maximum(square, np.float32(1e-12), out=square)  # of no matter: the phase has k^2 too
+    more = (np.float32(2.0) * across) * x_per_nm * y_per_nm
+    more += along * xx
+    more -= along * yy
+    more /= square
+    return np.subtract(np.float32(defocus_um), more, out=more)
+
+
+def coma_phase_rad(
+    x_per_nm: np.ndarray | float,
+    y_per_nm: np.ndarray | float,
+    tilt_mrad: tuple[float, float],
+    voltage_kV: float,
+    cs_mm: float,
+) -> np.ndarray:
+    """Phase by which axial coma displaces what has a spatial frequency.
+
+    ``2 pi Cs lambda^2 k^2 (t . k)`` for a beam tilted by t against the coma-free axis: the part
+    of the lens's phase that is odd around the tilted beam, without what displaces all
+    frequencies alike. For the source see `column.aberrations`.
+    """
+    x, y = (np.float32(1e-3 * part) for part in tilt_mrad)
+    per_nm3 = np.float32(2e6 * math.pi * cs_mm * wavelength_nm(voltage_kV) ** 2)
+    along = np.asarray(x * x_per_nm + y * y_per_nm)
+    return along * (np.square(x_per_nm) + np.square(y_per_nm)) * per_nm3
+
+
 def contrast_transfer(
     frequency_per_nm: np.ndarray | float,
-    defocus_um: float,
+    defocus_um: np.ndarray | float,
     voltage_kV: float = 300.0,
     cs_mm: float = 2.7,
     amplitude_contrast: float = 0.07,
 ) -> np.ndarray:
-    """Contrast transfer at spatial frequencies, without astigmatism and envelope.
+    """Contrast transfer at spatial frequencies, without envelope.
 
     ``-sin(phase)`` with the phase of `phase_rad` (source there). Negative values are dark
     contrast of dense things, which is what low frequencies have under focus.
@@ -66,8 +118,8 @@ def contrast_transfer(
     ----------
     frequency_per_nm : array of any shape
         Spatial frequencies, 1/nm.
-    defocus_um : float
-        As SerialEM counts it: negative is under focus.
+    defocus_um : float or array
+        As SerialEM counts it: negative is under focus. One for each frequency with astigmatism.
     voltage_kV : float
         Accelerating voltage.
     cs_mm : float
@@ -85,7 +137,7 @@ def contrast_transfer(
 
 def envelope(
     frequency_per_nm: np.ndarray | float,
-    defocus_um: float,
+    defocus_um: np.ndarray | float,
     voltage_kV: float,
     cs_mm: float,
     convergence_mrad: float,

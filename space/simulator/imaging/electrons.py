@@ -37,16 +37,32 @@ B_FACTOR_A2 = 150.0
 CONVERGENCE_MRAD = 0.02
 BEAM_EDGE = 0.03  # of the beam's diameter
 LARGEST_MOTION_PX = 200.0
+HIGHEST_PER_NM = 3.0
+LEAST_COMA_RAD = 0.05  # a smaller phase displaces nothing by a hundredth of its period
 
 
 @dataclass(frozen=True)
 class Lens:
-    """What decides the transfer of contrast; defocus as SerialEM counts it, negative = under."""
+    """What decides the transfer of contrast.
+
+    Attributes
+    ----------
+    defocus_um : float
+        As SerialEM counts it: negative is under focus. The mean of all directions.
+    astigmatism_um : tuple of float
+        Largest less smallest underfocus, times the cosine and the sine of twice the angle from
+        the rows of the picture (to the right) towards its columns (downwards).
+    tilt_mrad : tuple of float
+        Tilt of the beam against the coma-free axis (right, down). What it does to the defocus
+        is in the numbers above already.
+    """
 
     defocus_um: float
     voltage_kV: float = 300.0
     cs_mm: float = 2.7
     amplitude_contrast: float = 0.07
+    astigmatism_um: tuple[float, float] = (0.0, 0.0)
+    tilt_mrad: tuple[float, float] = (0.0, 0.0)
 
 
 def tilted(transmission: np.ndarray, path: float) -> np.ndarray:
@@ -95,15 +111,24 @@ def phase_contrast(
 
 @lru_cache(maxsize=4)
 def _transfer(size: tuple[int, int], pixel_nm: float, lens: Lens) -> np.ndarray:
-    """Factors on the Fourier components that `scipy.fft.rfft2` gives."""
+    """Factors on the Fourier components that `scipy.fft.rfft2` gives; complex with coma."""
     rows = fft.fftfreq(size[0], pixel_nm).astype(np.float32)[:, None]
     columns = fft.rfftfreq(size[1], pixel_nm).astype(np.float32)[None, :]
     frequency = np.hypot(rows, columns)
-    optics = (lens.defocus_um, lens.voltage_kV, lens.cs_mm)
+    defocus_um: np.ndarray | float = lens.defocus_um
+    if any(lens.astigmatism_um):
+        defocus_um = ctf.defocus_along_um(lens.defocus_um, lens.astigmatism_um, columns, rows)
+    optics = (defocus_um, lens.voltage_kV, lens.cs_mm)
     result = ctf.contrast_transfer(frequency, *optics, lens.amplitude_contrast)
     result *= ctf.envelope(frequency, *optics, CONVERGENCE_MRAD, B_FACTOR_A2)
     result *= np.float32(GRAIN_NM)
-    return result
+    # Beyond this frequency the envelope leaves nothing that could be displaced.
+    highest = min(float(frequency.max()), HIGHEST_PER_NM)
+    most = (math.hypot(*lens.tilt_mrad), 0.0)
+    if ctf.coma_phase_rad(highest, 0.0, most, *optics[1:]) < LEAST_COMA_RAD:
+        return result
+    coma_rad = ctf.coma_phase_rad(columns, rows, lens.tilt_mrad, *optics[1:])
+    return result * np.exp(np.complex64(1j) * coma_rad)
 
 
 def beam(

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.aberrations import (
+    apparent_focus,
+    astigmatism_in,
+    tilt_displacement_um,
+)
 from space.simulator.column.instrument import OBJECTIVE_APERTURE
 from space.simulator.column.optics import ColumnOptics, tilted_height_um
 from space.simulator.imaging import camera as camera_model
@@ -61,6 +66,11 @@ class Exposure:
         Mean velocity of it during the exposure.
     beam_tilt_mrad : tuple of float
         Beam tilt at the exposure.
+    astigmatism_um : tuple of float
+        Largest less smallest underfocus, times the cosine and the sine of twice the angle from
+        the tilt axis to the direction of the largest; beam tilt not included.
+    coma_tilt_mrad : tuple of float
+        Tilt of the beam against the coma-free axis, specimen frame.
     true_stage_um : tuple of float
         Where the stage really stood, drift not included.
     """
@@ -84,6 +94,8 @@ class Exposure:
     drift_um: tuple[float, float] = (0.0, 0.0)
     drift_nm_s: tuple[float, float] = (0.0, 0.0)
     beam_tilt_mrad: tuple[float, float] = (0.0, 0.0)
+    astigmatism_um: tuple[float, float] = (0.0, 0.0)
+    coma_tilt_mrad: tuple[float, float] = (0.0, 0.0)
     true_stage_um: tuple[float, float] = (0.0, 0.0)
     slope: tuple[float, float] = (0.0, 0.0)
 
@@ -170,7 +182,8 @@ def picture_geometry(
 
     A beam tilt t displaces the picture of something that is out of focus by d by t d: the
     centre shows a place that is M t d away on the specimen, M being the rotation of the
-    instrument between the two. Two pictures with opposite tilts are 2 t d apart.
+    instrument between the two. Two pictures with opposite tilts are 2 t d apart. Astigmatism and
+    spherical aberration add to it (`column.aberrations`); without beam tilt nothing moves.
 
     Parameters
     ----------
@@ -198,11 +211,19 @@ def picture_geometry(
     defocus_um = scope.true_defocus_um(height_um)
     shifted = view
     if any(scope.beam_tilt):
-        rows = np.array(session.instrument.beam.tilt_rows())
-        along, across = rows @ np.array(scope.beam_tilt) * 1e-3 * defocus_um
-        shift = (view.shift_um[0] + along, view.shift_um[1] + across)
-        shifted = replace(view, shift_um=shift)
+        x, y = view.shift_um + _tilt_displacement_um(scope, defocus_um)
+        shifted = replace(view, shift_um=(float(x), float(y)))
     return PictureGeometry(shifted, view, height_um, defocus_um, (x, y))
+
+
+def _tilt_displacement_um(scope: Microscope, defocus_um: float) -> np.ndarray:
+    """How far the beam tilt displaces the place in the centre, specimen (x, y)."""
+    focus = (defocus_um, scope.astigmatism_um())
+    now, untilted = (
+        tilt_displacement_um(*focus, scope.coma_tilt_mrad(tilt), scope.instrument.cs_mm)
+        for tilt in (scope.beam_tilt, (0.0, 0.0))
+    )
+    return now - untilted
 
 
 def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
@@ -267,15 +288,31 @@ def _damaged(session: Session, seen: np.ndarray, affine: np.ndarray) -> np.ndarr
 def _with_phase_contrast(
     session: Session, seen: np.ndarray, affine: np.ndarray, pixel_um: float, defocus_um: float
 ) -> np.ndarray:
-    instrument = session.instrument
-    lens = imaging.Lens(
-        round(defocus_um, 4),
+    lens = _lens(session, defocus_um)
+    noise = grain.sample(affine, seen.shape, session.seed + _GRAIN_SEED)
+    return imaging.phase_contrast(seen, noise, 1e3 * pixel_um, lens)
+
+
+def _lens(session: Session, defocus_um: float) -> imaging.Lens:
+    """What shapes the contrast, in the axes of the picture (columns, rows)."""
+    scope, instrument = session.scope, session.instrument
+    tilt_mrad = scope.coma_tilt_mrad()
+    focus_um, astigmatism_um = apparent_focus(
+        defocus_um, scope.astigmatism_um(), tilt_mrad, instrument.cs_mm
+    )
+    to_specimen = scope.optics.camera_to_specimen(scope.mag_index) / scope.pixel_um(scope.mag_index)
+    axes = to_specimen @ np.diag([1.0, -1.0])
+    along, across = astigmatism_in(astigmatism_um, axes)
+    x, y = axes.T @ np.array(tilt_mrad)
+    # Rounded, so that pictures that do not differ share what is worked out from it.
+    return imaging.Lens(
+        round(focus_um, 4),
         instrument.voltage_kV,
         instrument.cs_mm,
         instrument.amplitude_contrast,
+        astigmatism_um=(round(along, 4), round(across, 4)),
+        tilt_mrad=(round(float(x), 3), round(float(y), 3)),
     )
-    noise = grain.sample(affine, seen.shape, session.seed + _GRAIN_SEED)
-    return imaging.phase_contrast(seen, noise, 1e3 * pixel_um, lens)
 
 
 def _radius_um(scope: Microscope) -> float:

@@ -4,6 +4,7 @@ Each module is public: it has one measurement.
 """
 
 from space.simulator.measuring import (
+    aberrations,
     alignment,
     ctf_fit,
     eucentricity,
@@ -13,6 +14,7 @@ from space.simulator.measuring import (
 )
 
 __all__ = [
+    "aberrations",
     "alignment",
     "ctf_fit",
     "eucentricity",

@@ -1,20 +1,24 @@
-"""Reads the defocus off a picture: its power spectrum against the contrast transfer function.
+"""Reads defocus and astigmatism off a picture: its power spectrum against the transfer function.
 
 The power spectrum of a picture is noise, plus what the specimen scatters times the square of the
 transfer function. Averaged over directions and with its smooth part divided out, what remains
 are the rings; the defocus whose rings fit them best is the answer. Noise and specimen fall off
 with the frequency in ways that are not known beforehand, so both are left free as smooth curves:
 for each defocus tried, background and strength of the rings are fitted by least squares.
+
+With astigmatism the rings are ellipses. Averaged along ellipses of the right shape instead of
+circles they stand out most (equiphase averaging: K. Zhang, Gctf, J. Struct. Biol. 193 (2016)).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from space.simulator.imaging.ctf import phase_rad, zeros_per_nm
+from space.simulator.imaging.ctf import defocus_along_um, phase_rad, zeros_per_nm
 
 TILE_NM = 200.0  # longest period that is resolved from its neighbours
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 128, 512
@@ -22,6 +26,7 @@ HIGHEST_PER_NM = 1.2  # beyond this, ordinary pictures hold nothing but noise
 FEWEST_ZEROS = 1.0  # rings that must lie below the highest frequency of a picture
 BACKGROUND_TERMS, RING_TERMS = 4, 4
 STEEP_POWERS = (4, 12)
+START_UM, STEP_UM = 0.6, 0.04
 LEAST_SCORE = 0.35
 LEAST_STRENGTH = 20.0  # pictures of nothing stay below 16
 
@@ -70,15 +75,102 @@ class Fit:
         Correlation of the rings with those of the fit, 0..1.
     fitted_to_per_nm : float
         Frequency up to which rings were found.
+    astigmatism_um : tuple of float
+        Largest less smallest underfocus, times the cosine and the sine of twice the angle
+        from the picture's X axis to the direction of the largest, counter-clockwise as seen.
     """
 
     defocus_um: float
     score: float
     fitted_to_per_nm: float
+    astigmatism_um: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def difference_um(self) -> float:
+        """Largest less smallest underfocus."""
+        return math.hypot(*self.astigmatism_um)
+
+    @property
+    def angle_deg(self) -> float:
+        """Direction of the largest underfocus from the X axis, counter-clockwise, -90 .. 90."""
+        x, y = self.astigmatism_um
+        return 0.5 * math.degrees(math.atan2(y, x))
+
+
+@dataclass(frozen=True)
+class PowerSpectrum:
+    """Power spectrum of a picture, in the half plane that `scipy.fft.rfft2` gives.
+
+    Attributes
+    ----------
+    power : (size, size // 2 + 1) array
+        Sum over tiles; rows of the picture run downwards.
+    pixel_nm : float
+        Size of the picture's pixels.
+    tiles : int
+        How many tiles, which overlap by half.
+    """
+
+    power: np.ndarray
+    pixel_nm: float
+    tiles: int
+
+    def averaged(
+        self, defocus_um: float = -1.0, astigmatism_um: tuple[float, float] = (0.0, 0.0)
+    ) -> Spectrum:
+        """Average along the ellipses on which the defocus has the same effect.
+
+        Parameters
+        ----------
+        defocus_um : float
+            Mean defocus, of no matter without astigmatism.
+        astigmatism_um : tuple of float
+            As in `Fit`.
+        """
+        size = len(self.power)
+        x, y, radius = _frequencies(size)
+        if any(astigmatism_um):
+            along_um = defocus_along_um(defocus_um, astigmatism_um, x, y)
+            radius = radius * np.sqrt(np.maximum(along_um / np.float32(defocus_um), 0.0))
+        # Each value is shared between two rings, so that the mean goes smoothly with the shape.
+        inside = radius < size // 2
+        radius, values = radius[inside], self.power[inside]
+        ring = radius.astype(int)
+        outer = radius - ring
+        rings = np.arange(1, size // 2)
+        count = _shared(ring, outer, np.ones_like(values), size)
+        power = _shared(ring, outer, values, size)
+        power = power[rings] / np.maximum(count[rings], 1.0)
+        mean = float(power.mean())
+        return Spectrum(
+            frequency_per_nm=rings / (size * self.pixel_nm),
+            power=power / mean if mean > 0 else power,
+            # Tiles overlap by half and the window couples neighbours.
+            samples=count[rings] * self.tiles / 4.0,
+        )
+
+
+def _shared(ring: np.ndarray, outer: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+    """Sum of values by ring, of which a part `outer` belongs to the next one."""
+    next_ring = outer * values
+    return np.bincount(ring, values - next_ring, size) + np.bincount(ring + 1, next_ring, size)
+
+
+@lru_cache(maxsize=2)
+def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frequencies to the right, upwards, and from the origin, in steps of the spectrum."""
+    x = (np.fft.rfftfreq(size)[None, :] * size).astype(np.float32)
+    y = (-np.fft.fftfreq(size)[:, None] * size).astype(np.float32)
+    return x, y, np.hypot(y, x)
 
 
 def rotational_spectrum(data: np.ndarray, pixel_nm: float) -> Spectrum:
-    """Average the power spectra of overlapping tiles, then over directions.
+    """Average the power spectra of overlapping tiles, then over directions."""
+    return power_spectrum(data, pixel_nm).averaged()
+
+
+def power_spectrum(data: np.ndarray, pixel_nm: float) -> PowerSpectrum:
+    """Average the power spectra of overlapping tiles.
 
     Parameters
     ----------
@@ -100,19 +192,7 @@ def rotational_spectrum(data: np.ndarray, pixel_nm: float) -> Spectrum:
         row = (row - row.mean(axis=(1, 2), keepdims=True)) * window
         spectra = fft.rfft2(row)
         total += (spectra.real**2 + spectra.imag**2).sum(axis=0)
-    fy = np.fft.fftfreq(tile)[:, None]
-    fx = np.fft.rfftfreq(tile)[None, :]
-    ring = np.rint(np.hypot(fy, fx) * tile).astype(int).ravel()
-    count = np.bincount(ring)
-    rings = np.arange(1, tile // 2)
-    power = np.bincount(ring, total.ravel())[rings] / count[rings]
-    mean = float(power.mean())
-    return Spectrum(
-        frequency_per_nm=rings / (tile * pixel_nm),
-        power=power / mean if mean > 0 else power,
-        # Tiles overlap by half and the window couples neighbours.
-        samples=count[rings] * len(tops) * len(lefts) / 4.0,
-    )
+    return PowerSpectrum(total, pixel_nm, len(tops) * len(lefts))
 
 
 def _starts(length: int, tile: int) -> list[int]:
@@ -158,6 +238,57 @@ def fit_defocus(
     if score < LEAST_SCORE or problem.strength(defocus) < LEAST_STRENGTH:
         return None
     return Fit(defocus, score, problem.fitted_to_per_nm(defocus))
+
+
+def fit_astigmatism(
+    spectrum: PowerSpectrum,
+    lowest_um: float,
+    highest_um: float,
+    aberrations: Aberrations | None = None,
+) -> Fit | None:
+    """Find defocus and astigmatism whose rings fit the spectrum best.
+
+    Parameters are those of `fit_defocus`, but for the spectrum, which is not averaged yet.
+    """
+    from scipy.optimize import fmin
+
+    aberrations = aberrations or Aberrations()
+    low, high = sorted((lowest_um, highest_um))
+    circles = fit_defocus(spectrum.averaged(), low, high, aberrations)
+    if circles is None:
+        return None
+
+    def strength(values: np.ndarray) -> float:
+        defocus_um, x_um, y_um = values.tolist()
+        if not low <= defocus_um <= high or math.hypot(x_um, y_um) > -defocus_um:
+            return 0.0
+        used = _usable(spectrum.averaged(defocus_um, (x_um, y_um)), low, aberrations)
+        return 0.0 if used is None else _Problem(used, aberrations).strength(defocus_um)
+
+    # The rings of a strong astigmatism are of no help until some of it has been taken out.
+    angles = np.arange(8) * math.pi / 4.0
+    starts = [(0.0, 0.0)] + [
+        (START_UM * math.cos(angle), START_UM * math.sin(angle)) for angle in angles
+    ]
+    firsts = [np.array([circles.defocus_um, *start]) for start in starts]
+    first = max(firsts, key=strength)
+
+    def weakness(values: np.ndarray) -> float:
+        return -strength(values)
+
+    found = fmin(
+        weakness,
+        first,
+        initial_simplex=first + STEP_UM * np.vstack([np.zeros(3), np.eye(3)]),
+        xtol=0.001,
+        ftol=1e-3,
+        maxfun=200,
+        disp=False,
+    )
+    defocus_um, x_um, y_um = found.tolist()
+    ellipses = spectrum.averaged(defocus_um, (x_um, y_um))
+    fit = fit_defocus(ellipses, low, high, aberrations)
+    return fit and replace(fit, astigmatism_um=(x_um, y_um))
 
 
 def _usable(spectrum: Spectrum, lowest_um: float, aberrations: Aberrations) -> Spectrum | None:

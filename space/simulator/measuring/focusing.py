@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.column.aberrations import tilt_displacement_um
 from space.simulator.measuring import alignment
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasure
         drift_um_s = by_drift_um / (times_s[2] - times_s[0])
         by_tilt_um = by_tilt_um - drift_um_s * (times_s[1] - times_s[0])
         drift_nm_s = (1e3 * float(drift_um_s[0]), 1e3 * float(drift_um_s[1]))
-    # From +tilt to -tilt: the calibrated movement for one micron of defocus.
-    per_um = 2e-3 * half_mrad * np.array(session.instrument.beam.tilt_rows())[:, 0]
-    defocus_um = float(by_tilt_um @ per_um) / float(per_um @ per_um)
+    # From +tilt to -tilt: the calibrated movement for one micron of defocus, and that in focus,
+    # which is due to spherical aberration.
+    tilt_mrad = half_mrad * np.array(session.instrument.beam.tilt_rows())[:, 0]
+    in_focus_um = 2.0 * tilt_displacement_um(0.0, (0.0, 0.0), tilt_mrad, session.instrument.cs_mm)
+    per_um = 2e-3 * tilt_mrad
+    defocus_um = float((by_tilt_um - in_focus_um) @ per_um) / float(per_um @ per_um)
     return FocusMeasurement(defocus_um - offset_um, drift_nm_s)

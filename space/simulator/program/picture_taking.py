@@ -179,6 +179,8 @@ def _note_exposure(
             drift_um=geometry.drift_um,
             drift_nm_s=(1e3 * motion_um[0] / seconds, 1e3 * motion_um[1] / seconds),
             beam_tilt_mrad=scope.beam_tilt,
+            astigmatism_um=scope.astigmatism_um(),
+            coma_tilt_mrad=scope.coma_tilt_mrad(),
             true_stage_um=scope.stage.true_um,
             slope=view.slope,
         )

@@ -35,8 +35,7 @@ def script_settings(session: Session) -> Iterator[None]:
             scope.areas[letter] = areas[letter]
         session.updated_areas.clear()
         session.following_areas.clear()
-        if scope.saved_beam_tilt is not None:
-            scope.beam_tilt, scope.saved_beam_tilt = scope.saved_beam_tilt, None
+        scope.restore_beam_tilt()
         session.variables.clear_nonpersistent()
         session.workbench.end_script()
         _forget_modes(session)
