@@ -105,6 +105,11 @@ def test_whole_scripts_run(pytester, outcomes):
                 result = run_script(script)
                 assert not result.ok and 'File "my_script", line 4' in result.error
 
+        def test_in_its_own_language(run_script, simulation, tmp_path):
+            path = tmp_path / "my_macro.txt"
+            path.write_text("x = 2 * 3\\nEcho six is $x\\n", encoding="utf-8")
+            assert run_script(path).ok and simulation.log[-1] == "six is 6"
+
         def test_after_commands_of_the_test(sem, run_script, sem_session):
             sem.SetVariable("mine", "gone")
             sem.OpenNavigator()
@@ -112,7 +117,7 @@ def test_whole_scripts_run(pytester, outcomes):
             assert sem.ReportIfNavOpen() == 1.0
         """
     )
-    outcomes(passed=3)
+    outcomes(passed=4)
 
 
 def test_markers_and_ini_options_choose_the_microscope(pytester, outcomes):
