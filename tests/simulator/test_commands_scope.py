@@ -232,6 +232,11 @@ def test_apertures_valves_beam_tilt(session):
     assert scope.long_operation(session, "RS", "0", "FF", "0") == (0.0, 0.0)
     with pytest.raises(SEMerror):
         scope.long_operation(session, "XX", "0")
+    before = session.clock.seconds
+    for bad in (("RS", "0", "FF", "soon"), ("RS", "0", "FF")):
+        with pytest.raises(SEMerror, match="interval"):
+            scope.long_operation(session, *bad)
+    assert session.clock.seconds == before
 
 
 def test_log_and_status(session, tmp_path):

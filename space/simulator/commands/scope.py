@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,21 +217,32 @@ def report_loaded_slot(session: Session) -> float:
 
 def long_operation(session: Session, *pairs: str | None) -> tuple[float, float]:
     """Pairs of operation code and interval in hours, as text."""
+    hours = session.clock.seconds / 3600.0
+    for name, interval_h in _operations(pairs):
+        last = session.long_operations.get(name, -100.0)
+        if interval_h < -1.5:
+            return (hours - last, 0.0)
+        if hours - last >= interval_h:
+            session.long_operations[name] = hours
+            session.clock.advance(60.0)
+    return (0.0, 0.0)
+
+
+def _operations(pairs: Sequence[str | None]) -> list[tuple[str, float]]:
+    """Names of operations and intervals in hours; nothing is done unless all can be read."""
     given = [text for text in pairs if text]
     if len(given) % 2:
         raise SEMerror("Each long operation needs an interval")
-    hours = session.clock.seconds / 3600.0
+    operations = []
     for code, interval in zip(given[::2], given[1::2]):
         name = code[:2].upper()
         if name not in LONG_OPERATIONS:
             raise SEMerror(f"{code} is not a long operation")
-        last = session.long_operations.get(name, -100.0)
-        if float(interval) < -1.5:
-            return (hours - last, 0.0)
-        if hours - last >= float(interval):
-            session.long_operations[name] = hours
-            session.clock.advance(60.0)
-    return (0.0, 0.0)
+        try:
+            operations.append((name, float(interval)))
+        except ValueError as problem:
+            raise SEMerror(f"{code}: {interval!r} is not an interval in hours") from problem
+    return operations
 
 
 def report_high_voltage(session: Session) -> float:
