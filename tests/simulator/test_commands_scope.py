@@ -17,6 +17,7 @@ from space.simulator.commands import (
     matrices,
     program,
     scope,
+    settings,
     stage,
 )
 from tests.simulator.fakes import SpotGrid, textured
@@ -111,7 +112,7 @@ def test_report_image_shift(session):
     assert values[4:] == pytest.approx(optics.specimen_to_stage() @ (0.2, -0.1))
     assert image_shift.report_specimen_shift(session) == pytest.approx((0.2, -0.1))
     assert image_shift.image_shift_by_microns(session, 16.0, 0.0) == 1.0
-    program.set_property(session, "ImageShiftLimit", 20)
+    settings.set_property(session, "ImageShiftLimit", 20)
     assert image_shift.image_shift_by_microns(session, 16.0, 0.0) == 0.0
 
 
@@ -267,9 +268,9 @@ def test_clock_is_simulated(session):
 def test_version_and_properties(session):
     assert program.is_version_at_least(session, "40200", "20240814") == 1.0
     assert program.is_version_at_least(session, "40400") == 0.0
-    assert program.report_property(session, "maximumtiltangle") == 69.9
+    assert settings.report_property(session, "maximumtiltangle") == 69.9
     with pytest.raises(SEMerror):
-        program.report_property(session, "Nothing")
+        settings.report_property(session, "Nothing")
     with pytest.raises(SEMerror):
         program.get_variable(session, "nothing")
 
