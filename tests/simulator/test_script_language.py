@@ -7,8 +7,11 @@ import textwrap
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from space.simulator import Policy, Script, command_docs
+from space.simulator.language.parse import LanguageError, parse
 from space.simulator.language.supported import (
     ASSIGNMENTS,
     BLOCKS,
@@ -125,6 +128,17 @@ CASES = {
     ),
     "integers are cut off": ("SetColumnOrGunValve 0.9\nReportColumnOrGunValve v\nEcho $v", ["0"]),
     "text behind numbers": ("SetStatusLine 1 tilt ( a ) # 1\nEcho done", ["done"]),
+    "texts are compared by commands": (
+        "a @= Big Hole\nCompareStrings a Big Hole\nEcho $repVal1\nCompareStrings a big hole\n"
+        "Echo $repVal1\nCompareNoCase a bIG hole\nEcho $repVal1\nb = 5\nCompareStrings b 5\n"
+        "Echo $repVal1\nCompareStrings b 6\nEcho $repVal1",
+        ["0", "-1", "0", "0", "-1"],
+    ),
+    "digits at the end of a name": (
+        "n = grid2_007\nStripEndingDigits n root\nEcho $root $repVal1\nStripEndingDigits root r\n"
+        "Echo $r $repVal1",
+        ["grid2_ 7", "grid2_ 0"],
+    ),
     "EchoEval": ("a = 2\nEchoEval value $a + 1 um", ["value 3 um"]),
     "Exit with a text": ("Echo a\nExit 0 the end\nEcho b", ["a", "the end"]),
     "Exit with a number": ("Echo a\nExit 1 the end\nEcho b", ["a", "the end"]),
@@ -371,6 +385,11 @@ ERRORS = {
     "in braces the whole name counts": ("a = 1\nEcho ${ab}", "line 3: Echo ${ab}: variable ab is"),
     "no number": ("TiltTo abc", "line 2: TiltTo abc: argument 1 of TiltTo: 'abc' is not a number"),
     "two signs": ("a = -3\nTiltTo -$a", "line 3: TiltTo -$a: argument 1 of TiltTo: '--3' is not"),
+    "an integer that is too large": (
+        "SetColumnOrGunValve 1e10", "line 2: SetColumnOrGunValve 1e10: argument 1 of SetColumn",
+    ),
+    "a number that is too large": ("Loop 1e999\nEndLoop", "line 2: Loop 1e999: 1e999 is too large"),
+    "a result that is too large": ("a = 1e300 * 1e300", "line 2: a = 1e300 * 1e300: * cannot be"),
     "no blanks in arithmetic": ("a = 3*4\nTiltTo $a + 1", "line 3: TiltTo $a + 1: '3*4' is not"),
     "texts are not compared": ("If a == a\nEndIf", "line 2: If a == a: 'a' is not a number"),
     "an index too high": ("a = {1 2}\nEcho $a[3]", "line 3: Echo $a[3]: $a: index 3 is not among"),
@@ -409,6 +428,34 @@ def test_an_error_in_a_called_script_tells_both_places(make_simulation):
     simulation.scripts[2] = Script("other", "Echo a\nTiltTo 300")
     result = simulation.run("CallScript 2")
     assert result.error.startswith("script: line 1: CallScript 2: other: line 2: TiltTo 300: ")
+
+
+WORDS = (
+    "If", "ElseIf", "Else", "EndIf", "Loop", "EndLoop", "Try", "Catch", "EndTry", "Function",
+    "EndFunction", "CallFunction", "f", "g", "i", "a", "=", "+=", ":=", "@=", ":@=", "1", "2", "-3",
+    "$a", "${a}", "$a[1]", "$#a", "a[$i]", "$i", "{", "}", "(", ")", "+", "-", "*", "/", "<", "==",
+    "AND", "NOT", "sqrt", "max", "#", "\\", "$", "[", "]", "Echo", "EchoEval", "Break", "Continue",
+    "SkipTo", "end:", "end", "Return", "LocalVar", "LocalLoopIndexes", "Throw", "SetDefocus",
+    "ReportDefocus", "ReportMeanCounts", "Exit", "\n", "\r\n", "\t", "µ",
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(words=st.lists(st.sampled_from([*WORDS, *["\n"] * 15]), max_size=60))
+def test_no_text_breaks_the_simulator(make_simulation, words):
+    simulation = make_simulation()
+    result = simulation.run(" ".join(words))
+    assert result.ok or result.error.startswith("script: ") or result.exited
+    assert not simulation.session.options.no_message_box
+
+
+@settings(deadline=None)
+@given(st.text(max_size=80))
+def test_any_characters_are_read_or_refused(text):
+    try:
+        parse(text)
+    except LanguageError as error:
+        assert re.match(r"line \d+: ", str(error))
 
 
 # --- faults, stops and sessions ------------------------------------------------------------------

@@ -53,6 +53,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         settings,
         stage,
         text_files,
+        text_values,
         tilting,
         waiting,
     )
@@ -62,7 +63,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         camera_readout, column, dewars, dialogs, display, file_dialogs, files, focus, holes,
         image_files, image_math, image_measures, image_places, image_shift, low_dose, matrices,
         montage, multi_grid, nav_changes, nav_items, nav_montage, nav_points, navigator, processes,
-        program, scope, settings, stage, text_files, tilting, waiting,
+        program, scope, settings, stage, text_files, text_values, tilting, waiting,
     )  # fmt: skip
 
 

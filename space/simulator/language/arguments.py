@@ -16,6 +16,7 @@ Fill = Callable[[Sequence[Template]], list[str]]
 """Puts values into texts."""
 Argument = Union[str, float, int]
 
+LARGEST_INTEGER = 2**31 - 1
 _NUMBERS = "DdIi"
 
 
@@ -81,6 +82,8 @@ def _converted(row: CommandRow, words: Sequence[str]) -> tuple[list[Argument], l
             value = number(word)
         except ValueProblem as problem:
             raise ValueProblem(f"argument {place} of {row.name}: {problem}") from None
+        if key in "Ii" and abs(value) > LARGEST_INTEGER:
+            raise ValueProblem(f"argument {place} of {row.name}: {word} is too large")
         given.append(value if key in "Dd" else int(value))
     for key in row.keys[len(given) :]:
         if key.isupper():  # the table asks for fewer words than the module

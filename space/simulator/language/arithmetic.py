@@ -80,10 +80,13 @@ def _number(value: Value) -> float:
 def _applied(name: str, function: Callable[..., float], *values: Value) -> float:
     numbers = [_number(value) for value in values]
     try:
-        return float(function(*numbers))
+        result = float(function(*numbers))
     except (ValueError, ZeroDivisionError, OverflowError):
+        result = math.nan
+    if not math.isfinite(result):
         listed = " and ".join(shown(value) for value in numbers)
-        raise ArithmeticProblem(f"{name} cannot be had of {listed}") from None
+        raise ArithmeticProblem(f"{name} cannot be had of {listed}")
+    return result
 
 
 class _Compiler(Transformer[Token, "tuple[Evaluate, ...]"]):

@@ -6,6 +6,7 @@ dimensions an empty line ends each row.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -34,7 +35,10 @@ def number(text: str) -> float:
     """
     if not is_number(text):
         raise ValueProblem(f"{text!r} is not a number")
-    return float(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueProblem(f"{text} is too large")
+    return value
 
 
 def shown(value: float) -> str:
