@@ -157,3 +157,11 @@ def test_a_frame_is_as_long_as_the_camera_can_do(make_session):
     for factor in (0, -1):
         with pytest.raises(SEMerror, match="factor"):
             camera_modes.change_frame_and_exposure(session, "R", factor)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_scaling_of_counts_is_a_property_of_counting_cameras(make_session, name):
+    session = make_session(instrument=name)
+    counting = session.camera.model.kind.k2_type > 0
+    told = camera.report_camera_property(session, 0, "ScalingForK2Counts")
+    assert told == (session.camera.model.counts_per_electron if counting else 0.0)

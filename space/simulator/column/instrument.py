@@ -197,6 +197,8 @@ class CameraKind:
         Modes in which pictures of half pixels can be taken, whose binning is shown as 0.5.
     shortest_frame_s : float
         Shortest exposure of a frame.
+    mrc_frames : bool
+        Whether frames are saved as MRC whatever SerialEM's options for frame files are.
     """
 
     k2_type: int
@@ -204,11 +206,12 @@ class CameraKind:
     modes: tuple[ReadMode, ...] = ONE_MODE
     half_modes: tuple[int, ...] = ()
     shortest_frame_s: float = 0.025
+    mrc_frames: bool = False
 
 
 CAMERA_KINDS = {
     "plain": CameraKind(0, 1),
-    "Falcon 4": CameraKind(0, 1, shortest_frame_s=0.004),
+    "Falcon 4": CameraKind(0, 1, shortest_frame_s=0.004, mrc_frames=True),
     "super-resolution": CameraKind(0, 2, half_modes=(LINEAR,)),
     "K2": CameraKind(1, 2, THREE_MODES, (SUPER_RESOLUTION,)),
     "K3": CameraKind(3, 2, THREE_MODES, (COUNTING, SUPER_RESOLUTION), 0.013),

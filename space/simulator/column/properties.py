@@ -81,4 +81,6 @@ def camera_property(camera: CameraModel, name: str) -> float:
         "PixelSizeInMicrons": camera.chip_pixel_um,
         "RotationAndFlip": float(camera.rotation_and_flip),
     }
+    if camera.kind.k2_type > 0:  # counts are electrons times this
+        values["ScalingForK2Counts"] = camera.counts_per_electron
     return values.get(name, property_table().find(name).default)

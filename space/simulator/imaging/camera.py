@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from space.simulator.column.errors import SEMerror
-from space.simulator.column.instrument import ONE_MODE, CameraModel, CameraSet, ReadMode
+from space.simulator.column.instrument import LINEAR, ONE_MODE, CameraModel, CameraSet, ReadMode
 from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
 from space.simulator.column.optics import ColumnOptics
 from space.simulator.specimen.interface import slope_at
@@ -259,6 +259,10 @@ class Camera:
         if frames is None or not parameters.fractionate or exposure_s <= 0:
             return 1.0
         return min(1.0, frames * parameters.frame_s / exposure_s)
+
+    def counts_electrons(self, set_letter: str) -> bool:
+        """Whether the frames of a set hold numbers of electrons, as those of a K2 or K3 do."""
+        return self.model.kind.k2_type > 0 and self.read_mode(set_letter) != LINEAR
 
     def set_read_mode(self, set_letter: str, number: int) -> None:
         """Change the read mode until it is restored; half pixels become whole ones without it."""

@@ -173,12 +173,26 @@ def moved(intensity: np.ndarray, motion_px: tuple[float, float]) -> np.ndarray:
     scale = min(1.0, LARGEST_MOTION_PX / distance)
     steps = math.ceil(distance * scale) + 1
     along = np.linspace(-0.5, 0.5, steps)
-    dx, dy = (np.rint(part * scale * along).astype(int) for part in motion_px)
+    return wandered(intensity, scale * np.outer(along, motion_px))
+
+
+def wandered(intensity: np.ndarray, path_px: np.ndarray) -> np.ndarray:
+    """Picture of a specimen that is shifted by (columns, rows) for equal parts of the exposure.
+
+    Parameters
+    ----------
+    intensity : (rows, columns) float32 array
+    path_px : (n, 2) array
+        Shifts; less than half a pixel is not seen.
+    """
+    dx, dy = np.rint(path_px).astype(int).T
+    if not (dx.any() or dy.any()):
+        return intensity
     reach_x, reach_y = int(np.abs(dx).max()), int(np.abs(dy).max())
     padded = np.pad(intensity, ((reach_y, reach_y), (reach_x, reach_x)), mode="edge")
     rows, columns = intensity.shape
     total = np.zeros_like(intensity)
     for x, y in zip(reach_x - dx, reach_y - dy):
         total += padded[y : y + rows, x : x + columns]
-    total /= np.float32(steps)
+    total /= np.float32(len(path_px))
     return total

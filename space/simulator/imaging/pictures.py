@@ -73,6 +73,11 @@ class Exposure:
         Tilt of the beam against the coma-free axis, specimen frame.
     true_stage_um : tuple of float
         Where the stage really stood, drift not included.
+    frames : str
+        File of the frames, "" when none were saved.
+    frame_offsets_um : tuple of tuple of float
+        Where the specimen was in the middle of each frame, relative to where the picture shows
+        it: displacement (x, y), stage frame. Empty when the exposure was not divided.
     """
 
     index: int
@@ -98,6 +103,8 @@ class Exposure:
     coma_tilt_mrad: tuple[float, float] = (0.0, 0.0)
     true_stage_um: tuple[float, float] = (0.0, 0.0)
     slope: tuple[float, float] = (0.0, 0.0)
+    frames: str = ""
+    frame_offsets_um: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from space.simulator.keeping.plain_values import plain, restored
 if TYPE_CHECKING:
     from space.simulator.column.random_source import RandomSource
 
+_FILES = ("file", "frames")  # entries of a picture that are paths
 _RECENT = 64  # newest pictures that are checked after each command: has one been saved since?
 
 
@@ -87,11 +88,12 @@ class Journal:
         return [json.dumps(["picture", self._plain(now[n])]) for n in changed]
 
     def _plain(self, exposure: Exposure) -> dict[str, Any]:
-        """Plain values; a file in the session's folder is named from there."""
+        """Plain values; files in the session's folder are named from there."""
         values = plain(exposure)
         home = f"{self.folder.parent}{os.sep}"
-        if values.get("file", "").startswith(home):
-            values["file"] = values["file"][len(home) :]
+        for key in _FILES:
+            if values.get(key, "").startswith(home):
+                values[key] = values[key][len(home) :]
         return values
 
 
@@ -99,6 +101,7 @@ def _exposure(values: dict[str, Any], home: Path) -> Exposure:
     """Read a picture; its file is named from the session's folder, which may have been moved."""
     names = {field.name for field in fields(Exposure)}
     known = {name: restored(value) for name, value in values.items() if name in names}
-    if known.get("file"):
-        known["file"] = str(home / known["file"])
+    for key in _FILES:
+        if known.get(key):
+            known[key] = str(home / known[key])
     return Exposure(**known)

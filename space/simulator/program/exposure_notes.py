@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from space.simulator.formats.autodoc import number_text
-from space.simulator.program import frames
 
 if TYPE_CHECKING:
     from space.simulator.column.letters import SetLetter
@@ -17,9 +15,7 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
 
 
-def exposure_entries(
-    session: Session, set_letter: SetLetter, image: Image, save_frames: bool = True
-) -> dict[str, str]:
+def exposure_entries(session: Session, set_letter: SetLetter, image: Image) -> dict[str, str]:
     """Give the entries for a picture just taken.
 
     Parameters
@@ -30,8 +26,6 @@ def exposure_entries(
         Camera set.
     image : Image
         The picture.
-    save_frames : bool
-        Whether frames are saved if the camera set says so.
     """
     camera, scope, options = session.camera.model, session.scope, session.options
     gain, seconds = session.camera.counts_per_electron(set_letter), image.exposure_s
@@ -49,10 +43,6 @@ def exposure_entries(
     if set_letter == "R" and options.accumulate_dose:
         prior = options.cumulative_dose.get(options.dose_area, 0.0)
         entries["PriorRecordDose"] = number_text(prior)
-    parameters, folder = session.camera.sets[set_letter], options.frames.folder
-    if save_frames and folder and parameters.fractionate and parameters.save_frames:
-        count = frames.frame_count(seconds, parameters.frame_s)
-        entries |= _frames(session, image, folder, count)
     return entries
 
 
@@ -65,22 +55,3 @@ def navigator_label(session: Session) -> str:
 def _filter(scope: Microscope) -> str:
     loss_ev = getattr(scope, "energy_loss_ev", 0.0)
     return number_text((scope.slit_width_ev if scope.slit_in else 0.0, loss_ev))
-
-
-def _frames(session: Session, image: Image, folder: Path, count: int) -> dict[str, str]:
-    """Name the frames of a picture and count on."""
-    naming = session.options.frames
-    file = session.files.current
-    context = frames.FrameContext(
-        file.path.stem if file is not None else "",
-        navigator_label(session),
-        image.tilt_deg,
-        session.clock.now,
-    )
-    path = str(folder / frames.file_name(naming, context))
-    session.options.frames = naming.saved_as(path)
-    return {
-        "SubFramePath": path,
-        "NumSubFrames": str(count),
-        "FrameDosesAndNumber": f"{number_text(image.dose_e_A2 / count)} {count}",
-    }

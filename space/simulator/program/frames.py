@@ -1,8 +1,4 @@
-"""Names of the files that a camera's frames go to.
-
-The simulated camera writes no frames; scripts and mdoc files get the names that they would
-have.
-"""
+"""Names of the files that a camera's frames go to."""
 
 from __future__ import annotations
 
@@ -40,6 +36,8 @@ class FrameNaming:
         Where they are saved; none for a camera that saves no frames.
     last : str
         Path of the latest file, "" when there was none.
+    last_count : int
+        Number of frames in it.
     """
 
     base_name: str = ""
@@ -47,15 +45,16 @@ class FrameNaming:
     number: int = 1
     folder: Path | None = None
     last: str = ""
+    last_count: int = 0
 
     def with_base(self, name: str, in_file: int, in_folder: int) -> FrameNaming:
         """Give a copy with another base name, used or not in names (1, 0; -1 as before)."""
         bits = _switched(_switched(self.bits, BASE, in_file), FOLDER_BASE, in_folder)
         return replace(self, base_name=name, bits=bits)
 
-    def saved_as(self, path: str) -> FrameNaming:
-        """Give a copy after a file was saved."""
-        return replace(self, number=self.number + 1, last=path)
+    def saved_as(self, path: str, count: int) -> FrameNaming:
+        """Give a copy after a file of some frames was saved."""
+        return replace(self, number=self.number + 1, last=path, last_count=count)
 
     def named_as(self, other: FrameNaming) -> FrameNaming:
         """Give a copy with the base name and format of another one."""
@@ -88,7 +87,7 @@ class FrameContext:
     now: datetime
 
 
-def file_name(naming: FrameNaming, context: FrameContext) -> PurePath:
+def file_name(naming: FrameNaming, context: FrameContext, extension: str = EXTENSION) -> PurePath:
     """Give the folder's name, if any, and the name of the next file."""
     folder = "_".join(
         part
@@ -100,7 +99,7 @@ def file_name(naming: FrameNaming, context: FrameContext) -> PurePath:
         if naming.bits & bit and part
     )
     parts = [part for part in _parts(naming, context) if part] or [f"{naming.number:04d}"]
-    name = _clean("_".join(parts)) + EXTENSION
+    name = _clean("_".join(parts)) + extension
     return PurePath(_clean(folder), name) if folder else PurePath(name)
 
 

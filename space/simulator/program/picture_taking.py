@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from space.simulator.column.errors import SEMerror
+from space.simulator.column.errors import SEMerror, TaskError
 from space.simulator.column.faults import before_picture
 from space.simulator.column.letters import AREA_OF_SET, SET_LETTERS, SetLetter
 from space.simulator.imaging import camera as camera_model
+from space.simulator.imaging import electrons
 from space.simulator.imaging.images import Image
 from space.simulator.imaging.pictures import (
     Exposure,
@@ -19,7 +20,9 @@ from space.simulator.imaging.pictures import (
     intensity,
     picture_geometry,
 )
+from space.simulator.program import frame_notes, frame_saving
 from space.simulator.program.exposure_notes import exposure_entries
+from space.simulator.program.frame_saving import Fractions, FrameStack, fractions
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -77,16 +80,30 @@ def acquire(
     before, after = (session.scope.stage.drift.displacement_um(begin_s + t) for t in (0.0, seconds))
     motion_um = (after[0] - before[0], after[1] - before[1])
     index = len(session.exposures)
-    data, dose = _expose(session, geometry, seconds, motion_um, letter)
+    parts = fractions(session, letter, geometry, begin_s, seconds) if save_frames else None
+    data, dose = _expose(session, geometry, seconds, motion_um, letter, parts)
     divided = bool(session.options.user_settings["CameraDivide16BitBy2"])
     if divided:
         data //= 2
     session.clock.advance(seconds + parameters.drift_s + 0.7)
     image = _describe(session, data, geometry.view, seconds, dose, index)
     number = SET_LETTERS.index(letter) if camera_set is None else camera_set
-    _note_exposure(session, image, geometry, motion_um, letter, number)
-    entries = exposure_entries(session, letter, image, save_frames)
-    return replace(image, camera_set=number, entries=entries, divided_by_2=divided)
+    stack = frame_saving.exposed(session, geometry, parts, image.tilt_deg) if parts else None
+    _note_exposure(session, image, geometry, motion_um, letter, number, parts, stack)
+    entries = exposure_entries(session, letter, image)
+    image = replace(image, camera_set=number, entries=entries, divided_by_2=divided)
+    return image if stack is None else _with_frames(session, image, stack)
+
+
+def _with_frames(session: Session, image: Image, stack: FrameStack) -> Image:
+    """Save the frames of an image; give the image with what its mdoc says of them."""
+    frame_saving.save(session, stack)
+    image = replace(image, entries={**image.entries, **stack.entries()})
+    try:
+        frame_notes.note(session, image, stack)
+    except OSError as problem:
+        raise TaskError(f"The mdoc of the frames could not be written: {problem}") from problem
+    return image
 
 
 def _expose(
@@ -95,6 +112,7 @@ def _expose(
     seconds: float,
     motion_um: tuple[float, float],
     letter: SetLetter,
+    parts: Fractions | None,
 ) -> tuple[np.ndarray, float]:
     view, rng = geometry.view, None
     model, mode = session.camera.model, session.camera.mode(letter)
@@ -106,9 +124,19 @@ def _expose(
         return camera_model.expose(dark, 1.0, rng, model, mode), 0.0
     dose = session.scope.dose_rate_e_A2_s() * seconds
     pixel_A = view.binning * session.scope.pixel_um(view.mag_index) * 1e4
-    seen = intensity(session, geometry, motion_um)
+    if parts is None:
+        seen = intensity(session, geometry, motion_um)
+    else:
+        seen = _summed(session, intensity(session, geometry), view.binning, parts)
     shown = session.camera.returned_fraction(letter, seconds)
     return camera_model.expose(seen, shown * dose * pixel_A**2, rng, model, mode), dose
+
+
+def _summed(session: Session, seen: np.ndarray, binning: float, parts: Fractions) -> np.ndarray:
+    """What the frames show together: aligned with each other if the camera set says so."""
+    if session.camera.sets[parts.letter].align_frames:
+        return seen
+    return electrons.wandered(seen, frame_saving.path_px(session, parts.offsets_um, binning))
 
 
 def _describe(
@@ -154,6 +182,8 @@ def _note_exposure(
     motion_um: tuple[float, float],
     letter: SetLetter,
     number: int,
+    parts: Fractions | None,
+    stack: FrameStack | None,
 ) -> None:
     scope, view = session.scope, geometry.view
     low_mag = scope.optics.entry(view.mag_index).low_mag
@@ -183,6 +213,8 @@ def _note_exposure(
             coma_tilt_mrad=scope.coma_tilt_mrad(),
             true_stage_um=scope.stage.true_um,
             slope=view.slope,
+            frames=str(stack.path) if stack is not None else "",
+            frame_offsets_um=() if parts is None else parts.offsets(),
         )
     )
     if session.keeper is not None:

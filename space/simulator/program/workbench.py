@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from space.simulator.imaging.images import Image
+from space.simulator.program.frame_notes import FrameMdoc
 
 FFT_BUFFERS = "ABCDEFGH"
 
@@ -168,6 +169,8 @@ class Workbench:
     state_before_map: tuple[bool, str, int] | None = None
     saved_focus_um: float | None = None
     cycling_back: bool = False
+    frame_mdoc: FrameMdoc | None = None
+    next_stack_entries: dict[str, str] = field(default_factory=dict)
     stigmator_needed: tuple[float, float] = (0.0, 0.0)
     coma_tilt_needed: tuple[float, float] = (0.0, 0.0)
 

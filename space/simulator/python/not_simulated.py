@@ -74,15 +74,14 @@ SUBJECTS = (
         """
         OpenDECameraCover DeferStackingNextShot EarlyReturnNextShot GetDeferredSum
         FrameThresholdNextShot RetractCamera RetractCameras ReportCameraInserted
-        OpenFrameSumFile GetFileInWatchedDir AddToFrameMdoc WriteFrameMdoc
-        ReportFrameMdocOpen DeferWritingFrameMdoc OpenFrameMdoc CloseFrameMdoc
-        AddToNextFrameStackMdoc StartNextFrameStackMdoc AlignWholeTSOnly WriteComForTSAlign
+        OpenFrameSumFile GetFileInWatchedDir
+        AlignWholeTSOnly WriteComForTSAlign
         SetProcessing SetDECamFrameRate ReportK2FileParams
         SetK2FileParams ReportFrameAliParams SetFrameAliParams SetFrameAli2 ReportFrameAli2
         SkipFrameAliParamCheck ReportK3CDSmode SetK3CDSmode SetDivideBy2 SetCameraProperty
         SetCameraPLAOffset UpdateHWDarkRef NewDEserverDarkRef GetDEServerProperty
         SetDEServerProperty ReportReadMode ReportDoseFracParams ReportMiscCameraParams
-        ReportFrameBaseName ReportFrameNameFormat ReportNumFramesSaved ReportCameraSetArea
+        ReportCameraSetArea
         GetAllCameraSetValues
         """,
     ),
