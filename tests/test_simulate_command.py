@@ -196,7 +196,6 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
         (["--answer", "answers.toml"], "There is no such file. [--answer answers.toml]"),
         (["--run", "mine.py"], "need a session. -> Add --session DIR."),
         (["--acquire"], "need a session. -> Add --session DIR."),
-        (["--report", "a.html"], "need a session. -> Add --session DIR."),
         (["--library", "mine.py"], "need a session. -> Add --session DIR."),
         (["--session", "out"], "There is nothing to run. -> Add --run SCRIPT or --acquire."),
         (["--instrument", "side_entry.toml", "--grids", "2"], "no autoloader for 2 grids"),
@@ -262,6 +261,17 @@ def test_faults_say_at_the_end_whether_they_struck(in_folder, capsys):
     assert summary["faults"] == list(told)
     assert main(["simulate", "--session", "out", "--run", mine, *faults]) == 0
     assert all(line in capsys.readouterr().out for line in told[:1])
+
+
+def test_a_page_shows_whole_sessions_and_single_scripts(in_folder):
+    mine = script(in_folder, "sem.V()\nsem.Echo('it ran')\n")
+    words = ["--out", "out", "--script", mine, *SMALL]
+    assert main(["simulate", *words, "--report", "page.html"]) == 0
+    page = (in_folder / "page.html").read_text(encoding="utf-8")
+    assert "Run 1: mine.py" in page and "it ran" in page
+    assert main(["simulate", "--session", "out", "--run", mine, "--report", "page.html"]) == 0
+    page = (in_folder / "page.html").read_text(encoding="utf-8")
+    assert "Run 1: mine.py" in page and "Run 2: mine.py" in page
 
 
 # --- what is left behind ------------------------------------------------------------------------

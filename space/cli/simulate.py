@@ -19,6 +19,7 @@ from space.simulator.options import (
     add_microscope_options,
     add_session_options,
 )
+from space.simulator.script_runs import write_report
 
 if TYPE_CHECKING:
     from space.simulation import Plan
@@ -106,10 +107,8 @@ def _plan(args: argparse.Namespace) -> Plan:
     """Give the plan of a whole session."""
     from space.simulation import Plan, resumed
 
-    if args.run is not None or args.acquire or args.library or args.report is not None:
-        raise SpaceError(
-            "--run, --acquire, --library and --report need a session.", do="Add --session DIR."
-        )
+    if args.run is not None or args.acquire or args.library:
+        raise SpaceError("--run, --acquire and --library need a session.", do="Add --session DIR.")
     given = _given(args)
     if args.resume:
         return resumed(args.out, given)
@@ -125,7 +124,11 @@ def _simulate(args: argparse.Namespace) -> int:
         if args.session is not None:
             return run_script(args)
         plan = _plan(args)
-    return _session(plan, args.verbose)
+    status = _session(plan, args.verbose)
+    if args.report is not None:
+        with problems_of_the_simulator():
+            write_report(plan.out, args.report)
+    return status
 
 
 def _session(plan: Plan, verbose: bool) -> int:

@@ -77,6 +77,7 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         cannot be opened.
     """
     from space.simulator.keeping import SessionError, open_session
+    from space.simulator.report import noted_run
 
     out = Path(plan.out).resolve()
     script = plan.script or plan.space_dir / SCRIPT
@@ -104,7 +105,9 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
             simulation.acquire_params(
                 primary=PRIMARY_SCRIPT, after=AFTER_SCRIPT if AFTER_SCRIPT in scripts else 0
             )
-            result = simulation.run(text, name=script.stem)
+            with noted_run(out, script.name, simulation.session) as ended:
+                result = simulation.run(text, name=script.stem)
+                ended(result.ok)
     except SessionError as error:
         raise SpaceError(str(error), str(out)) from error
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from space.simulator.options import OptionError
 
 if TYPE_CHECKING:
     from space.simulator.keeping import Setup
-    from space.simulator.program.session import Script, Session
+    from space.simulator.program.session import Script
     from space.simulator.python.host import ScriptResult
 
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
@@ -106,6 +105,7 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
     """
     from space.simulator import Script, ScriptResult
     from space.simulator.keeping import SessionError, open_session
+    from space.simulator.report import noted_run
 
     chosen = (
         (RUN_SCRIPT, "--run", order.script),
@@ -134,13 +134,13 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
                     primary=PRIMARY_SCRIPT if PRIMARY_SCRIPT in simulation.scripts else 0,
                     after=AFTER_SCRIPT if AFTER_SCRIPT in simulation.scripts else 0,
                 )
-            with _noted(order, simulation.session) as ended:
+            with noted_run(order.session, _title(order), simulation.session) as ended:
                 result = ScriptResult(True)
                 if order.script is not None:
                     result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
                 if order.acquire and result.ok:
                     result = simulation.run_acquire()
-                ended(result)
+                ended(result.ok)
             for line in simulation.session.faults.report():
                 show(line)
             return result
@@ -148,27 +148,9 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
         raise OptionError(str(error), str(order.session)) from error
 
 
-@contextmanager
-def _noted(order: ScriptRun, session: Session) -> Iterator[Callable[[ScriptResult], None]]:
-    """Keep a record of a run, also of one that does not end; it is told how it ended."""
-    from space.simulator.report import Outcome, Recorder, note, noted
-
-    number = max(noted(order.session), default=0) + 1
-    what = [order.script.name] if order.script else []
-    title = f"Run {number}: {' and '.join([*what, *(['Acquire at Items'] * order.acquire)])}"
-    session.watcher = recorder = Recorder(session)
-    outcome: Outcome = "did not end"
-
-    def ended(result: ScriptResult) -> None:
-        nonlocal outcome
-        outcome = "passed" if result.ok else "failed"
-
-    note(order.session, number, recorder.record(title, outcome))
-    try:
-        yield ended
-    finally:
-        session.watcher = None
-        note(order.session, number, recorder.record(title, outcome))
+def _title(order: ScriptRun) -> str:
+    scripts = [order.script.name] if order.script is not None else []
+    return " and ".join([*scripts, *(["Acquire at Items"] if order.acquire else [])])
 
 
 def write_report(session: Path, page: Path) -> None:

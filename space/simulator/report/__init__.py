@@ -1,6 +1,6 @@
 """What ran on the simulated microscope: noted while it runs, and shown on a page."""
 
-from space.simulator.report.kept import note, noted
+from space.simulator.report.kept import noted, noted_run
 from space.simulator.report.page import write_page
 from space.simulator.report.record import (
     CommandUse,
@@ -20,7 +20,7 @@ __all__ = [
     "RecordError",
     "Recorder",
     "ScriptEnd",
-    "note",
     "noted",
+    "noted_run",
     "write_page",
 ]
