@@ -62,6 +62,29 @@ def test_the_users_beam_tilt_is_used(session, beam_tilt_mrad):
     assert focus.report_auto_focus(session)[0] == pytest.approx(true_defocus(session), abs=0.15)
 
 
+def test_a_specimen_at_rest_shows_the_drift_that_a_correlation_can_tell(make_session):
+    """Its size goes with the pixel, and against the time between the pictures."""
+    session = make_session(textured(pixel_um=0.004, size=1000))
+    session.options.user_settings["DriftProtection"] = 1.0
+    session.scope.defocus_um = session.scope.focus_zero_um - 2.0
+
+    def spread_nm_s(binning, exposure_s):
+        window_px = (2000, 3600, 1300, 2900)
+        session.camera.change("F", binning=binning, exposure_s=exposure_s, window_px=window_px)
+        rates = []
+        for _ in range(12):
+            focus.autofocus(session, -2)
+            rates += focus.report_focus_drift(session)
+        assert all(rate != 0.0 for rate in rates)
+        return float(np.sqrt(np.mean(np.square(rates))))
+
+    usual = spread_nm_s(8, 1.0)
+    pixel_nm = 8e3 * session.scope.pixel_um(session.scope.mag_index)
+    assert 0.01 * pixel_nm < usual * 4.0 < 0.3 * pixel_nm
+    assert spread_nm_s(16, 1.0) == pytest.approx(2.0 * usual, rel=0.5)
+    assert spread_nm_s(8, 6.0) == pytest.approx(4.0 / 14.0 * usual, rel=0.5)
+
+
 def test_drift_is_measured_and_does_not_spoil_the_defocus(session):
     with pytest.raises(SEMerror):
         focus.report_focus_drift(session)

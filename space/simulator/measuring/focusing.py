@@ -18,6 +18,8 @@ from space.simulator.measuring import alignment
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
 
+PEAK_ERROR_PX = 0.1  # standard deviation per axis
+_PEAK = 41  # what random numbers are drawn for
 LEAST_PROMINENCE = 7.0  # of a correlation peak over noise, which stays below 6
 
 
@@ -35,6 +37,14 @@ class FocusMeasurement:
 
     defocus_um: float
     drift_nm_s: tuple[float, float] | None
+
+
+def _peak_error_um(session: Session, pixel_um: float) -> np.ndarray:
+    """Error of the place of a correlation peak between two pictures with this pixel.
+
+    Interpolation between pixels does not find a peak exactly, however alike the pictures are.
+    """
+    return session.random(_PEAK).normal(0.0, PEAK_ERROR_PX * pixel_um, 2)
 
 
 def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasurement | None:
@@ -79,6 +89,7 @@ def measure(session: Session, set_letter: str, with_drift: bool) -> FocusMeasure
         by_drift_um = moved[1]
         if by_drift_um is None:
             return None
+        by_drift_um = by_drift_um + _peak_error_um(session, images[2].pixel_um)
         drift_um_s = by_drift_um / (times_s[2] - times_s[0])
         by_tilt_um = by_tilt_um - drift_um_s * (times_s[1] - times_s[0])
         drift_nm_s = (1e3 * float(drift_um_s[0]), 1e3 * float(drift_um_s[1]))
