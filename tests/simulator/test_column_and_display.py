@@ -8,6 +8,7 @@ import pytest
 
 from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument
 from space.simulator.commands import (
+    all_commands,
     camera,
     camera_modes,
     camera_readout,
@@ -47,16 +48,42 @@ def test_screen_and_its_current(session):
     assert column.report_screen(session) == 0.0
 
 
-def test_slit_and_probe_mode(session):
+def test_slit_width(session):
     column.set_slit_width(session, 10.0)
     assert session.scope.slit_width_ev == 10.0
     for bad in (0.0, 200.0):
         with pytest.raises(SEMerror):
             column.set_slit_width(session, bad)
+
+
+def test_probe_modes_of_the_areas_of_their_pictures_and_maps(session):
+    commands = all_commands()
     assert column.report_probe_mode(session) == 1.0
-    column.set_probe_mode(session, "micro")
-    with pytest.raises(SEMerror, match="not simulated"):
-        column.set_probe_mode(session, "nano")
+    for text, mode in (("nano", 0.0), ("Micro", 1.0), ("0", 0.0), ("1", 1.0), ("nano", 0.0)):
+        column.set_probe_mode(session, text)
+        assert column.report_probe_mode(session) == mode
+    with pytest.raises(SEMerror, match="micro or nano"):
+        column.set_probe_mode(session, "pico")
+    assert column.report_probe_mode(session) == 0.0
+    # It holds for the area from now on only when changes are stored in it.
+    session.scope.go_to_area("V")
+    assert column.report_probe_mode(session) == 1.0
+    low_dose.update_low_dose_params(session, "R", 1)
+    session.scope.go_to_area("R")
+    column.set_probe_mode(session, "nano")
+    session.scope.go_to_area("V")
+    session.scope.go_to_area("R")
+    assert column.report_probe_mode(session) == 0.0
+    session.take("R", frame_px=(40, 30))
+    commands["OpenNewFile"](session, "nano.mrc")
+    commands["S"](session)
+    commands["OpenNavigator"](session)
+    commands["NewMap"](session)
+    assert session.navigator.item(1).values["MapProbeMode"] == "0"
+    text = (session.directory / "nano.mrc.mdoc").read_text(encoding="utf-8")
+    assert "ProbeMode = 0" in text
+    commands["ReadFile"](session, 0, "K")
+    assert session.buffers.get("K").probe_mode == 0
 
 
 def test_zeroing_the_readout_leaves_the_focus(session):
@@ -146,6 +173,7 @@ def test_frames_are_saved_where_and_when_a_script_says(make_simulation, tmp_path
     simulation = make_simulation()
     result = simulation.run(
         "#!Python\nimport serialem as sem\nsem.SetLowDoseMode(1)\nsem.SetFolderForFrames('here')\n"
+        "sem.SuppressReports()\n"
         "sem.SetK2ReadMode('R', 1)\nsem.SetFrameTime('R', 0.2)\nsem.SetBinning('R', 8)\n"
         "sem.R()\nprint(sem.ReportLastFrameFile()[0])\n"
         "sem.SetDoseFracParams('R', 0)\nsem.SetDoseFracParams('T', 1, 1)\nsem.R()\nsem.T()\n"

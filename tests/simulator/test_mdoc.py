@@ -54,6 +54,7 @@ def fake_image():
         dose_e_A2=3.2,
         intensity=0.1,
         spot_size=6,
+        probe_mode=1,
         time="05-Feb-20  14:41:21",
         divided_by_2=False,
         entries={"DoseRate": "9.5"},

@@ -17,7 +17,7 @@ from space.simulator.column.optics import tilt_cosine
 from space.simulator.column.properties import starting_properties
 from space.simulator.column.random_source import RandomSource
 from space.simulator.column.stage import Stage
-from space.simulator.column.states import Area, ImagingState
+from space.simulator.column.states import MICROPROBE, Area, ImagingState
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,6 +62,7 @@ class Microscope(Hardware):
         "mag_index",
         "spot_size",
         "intensity",
+        "probe_mode",
         "image_shift",
         "beam_tilt",
         "beam_shift",
@@ -98,6 +99,7 @@ class Microscope(Hardware):
         self.mag_index = self.states[0].mag_index
         self.spot_size = self.states[0].spot_size
         self.intensity = self.states[0].intensity
+        self.probe_mode = MICROPROBE
         self.image_shift = (0.0, 0.0)
         self.target_defocus_um = -4.0
         self.beam_tilt = (0.0, 0.0)
@@ -309,6 +311,7 @@ class Microscope(Hardware):
         self.set_mag_index(area.mag_index)
         self.spot_size = area.spot_size
         self.intensity = area.intensity
+        self.probe_mode = area.probe_mode
 
     def apply_state(self, state: ImagingState) -> None:
         """Go to an imaging state; a low dose one is used when its area is next visited."""
@@ -339,6 +342,7 @@ class Microscope(Hardware):
             intensity=self.intensity,
             beam_um=self.beam_diameter_um,
             dose_rate_e_A2_s=self.dose_rate_e_A2_s(),
+            probe_mode=self.probe_mode,
         )
 
     def open_valves(self) -> None:

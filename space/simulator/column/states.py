@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from space.simulator.column.letters import AreaLetter
 
+NANOPROBE, MICROPROBE = 0, 1
+
 
 @dataclass(frozen=True)
 class Area:
@@ -27,6 +29,8 @@ class Area:
     image_shift_um : tuple of float
         Calibrated image shift (specimen µm) that centres what Record has in its centre (View and
         Search only).
+    probe_mode : int
+        MICROPROBE or NANOPROBE.
     """
 
     letter: AreaLetter
@@ -38,6 +42,7 @@ class Area:
     intensity: float = 0.45
     axis_um: float = 0.0
     image_shift_um: tuple[float, float] = (0.0, 0.0)
+    probe_mode: int = MICROPROBE
 
 
 class AreaChanges(TypedDict, total=False):
@@ -51,6 +56,7 @@ class AreaChanges(TypedDict, total=False):
     intensity: float
     axis_um: float
     image_shift_um: tuple[float, float]
+    probe_mode: int
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from space.simulator.column.errors import SEMerror
+from space.simulator.column.states import MICROPROBE, NANOPROBE
+from space.simulator.commands.low_dose import follow
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands
 
+PROBE_MODES = {"m": MICROPROBE, "1": MICROPROBE, "n": NANOPROBE, "0": NANOPROBE}
 LOWEST_TARGET_UM, HIGHEST_TARGET_UM = -200.0, 50.0
 
 
@@ -39,14 +42,17 @@ def report_screen_current(session: Session) -> float:
 
 
 def set_probe_mode(session: Session, mode: str) -> None:
-    """Microprobe (text that begins with m, or 1); nanoprobe is not simulated."""
-    if mode.strip().lower()[:1] not in ("m", "1"):
-        raise SEMerror("SetProbeMode: nanoprobe is not simulated")
+    """Microprobe (text that begins with m, or 1) or nanoprobe (n or 0)."""
+    wanted = PROBE_MODES.get(mode.strip().lower()[:1])
+    if wanted is None:
+        raise SEMerror(f"{mode!r} is not a probe mode: micro or nano")
+    session.scope.probe_mode = wanted
+    follow(session)
 
 
 def report_probe_mode(session: Session) -> float:
-    """1 for microprobe, the only one."""
-    return 1.0
+    """1 for microprobe, 0 for nanoprobe."""
+    return float(session.scope.probe_mode)
 
 
 def set_slit_width(session: Session, width_ev: float) -> None:

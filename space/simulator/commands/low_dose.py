@@ -101,6 +101,7 @@ def copy_low_dose_area(session: Session, letter: str, other: str) -> None:
         intensity=source.intensity,
         beam_um=source.beam_um,
         dose_rate_e_A2_s=source.dose_rate_e_A2_s,
+        probe_mode=source.probe_mode,
     )
 
 
@@ -123,7 +124,7 @@ def get_low_dose_area_params(session: Session, letter: str, variable: str) -> No
         scope.slit_width_ev,
         loss_ev,
         int(loss_ev == 0.0),
-        1,
+        area.probe_mode,
     )
     session.variables.set(variable, "\n".join(f"{value:.7g}" for value in values))
 

@@ -254,7 +254,7 @@ def _note_whole(
         "ImageShift": number_text(scope.image_shift),
         "FullMontSize": number_text(params.layout.size_px),
         "BufISXY": number_text(scope.image_shift),
-        "ProbeMode": "1",
+        "ProbeMode": str(scope.probe_mode),
         "MoveStage": str(int(params.move_stage)),
         "ConSetUsed": f"{camera_set} {int(scope.low_dose)}",
         "MontBacklash": number_text(backlash),

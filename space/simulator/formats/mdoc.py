@@ -272,7 +272,7 @@ def _optics_entries(image: Image, magnification: float) -> dict[str, str]:
         "Intensity": number_text(image.intensity),
         "ExposureDose": number_text(image.dose_e_A2),
         "SpotSize": str(int(image.spot_size)),
-        "ProbeMode": "1",
+        "ProbeMode": str(image.probe_mode),
         "Defocus": number_text(image.defocus_um),
         "ImageShift": number_text(image.image_shift),
         "RotationAngle": number_text(image.rotation_deg),

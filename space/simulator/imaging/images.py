@@ -72,6 +72,7 @@ class Image:
     dose_e_A2: float = 0.0
     intensity: float = 0.0
     spot_size: int = 0
+    probe_mode: int = 1
     time: str = ""
     map_id: int = 0
     file: str = ""

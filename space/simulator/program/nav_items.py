@@ -141,7 +141,7 @@ def map_item(
         **_beam_values(image),
         "ImageType": "0",
         "DefocusOffset": number_text(defocus_offset_um) if defocus_offset_um else None,
-        "MapProbeMode": "1",
+        "MapProbeMode": str(image.probe_mode),
         "MapLDConSet": str(image.camera_set) if image.low_dose else "-1",
         "MapTiltAngle": number_text(image.tilt_deg),
         "PtsX": _floats(outline[:, 0]),

@@ -170,6 +170,7 @@ def _describe(
         dose_e_A2=dose,
         intensity=scope.intensity,
         spot_size=scope.spot_size,
+        probe_mode=scope.probe_mode,
         time=session.clock.date_time(),
         exposure_index=index,
     )

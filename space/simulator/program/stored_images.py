@@ -123,6 +123,7 @@ def describe(data: np.ndarray, notes: Section, pixel_um: float, scope: Microscop
         dose_e_A2=notes.number("ExposureDose"),
         intensity=notes.number("Intensity"),
         spot_size=notes.integer("SpotSize"),
+        probe_mode=notes.integer("ProbeMode", 1),
         time=notes.values.get("DateTime", ""),
         magnification=notes.number("Magnification"),
         divided_by_2=bool(notes.integer("DividedBy2")),
