@@ -46,7 +46,7 @@ def test_the_first_command_takes_control_until_exit(make_session):
             sem.Exit()
         assert not connection.controlling
         assert sem.ReportUserSetting("DriftProtection") == 0.0
-        assert session.log == ["EXTERNAL CONTROL"] * 2
+        assert session.log == [*["EXTERNAL CONTROL"] * 2, "UserSetting: 0"]
         assert sem.Exit(1, "text") is None and not connection.controlling
         sem.SetUserSetting("DriftProtection", 1)
     assert session.options.user_settings["DriftProtection"] == 0.0

@@ -151,7 +151,7 @@ CASES = {
 def test_statements(make_simulation, case):
     text, lines = CASES[case]
     simulation = make_simulation()
-    result = simulation.run(text)
+    result = simulation.run(f"SuppressReports\n{text}")
     assert result.ok, result.error
     assert simulation.log == lines
 
@@ -202,7 +202,7 @@ FUNCTIONS = {
 def test_functions(make_simulation, case):
     text, lines = FUNCTIONS[case]
     simulation = make_simulation()
-    result = simulation.run(text)
+    result = simulation.run(f"SuppressReports\n{text}")
     assert result.ok, result.error
     assert simulation.log == lines
 
@@ -489,7 +489,7 @@ def test_acquire_at_items_runs_scripts_of_either_language(make_simulation):
     result = simulation.run(setup)
     assert result.ok, result.error
     assert [line for line in simulation.log if "cquire" not in line] == [
-        "before", "at 1", "seen 1.0",
+        "before", "Navigator item 1: stage 10 10 0", "at 1", "seen 1.0",
     ]  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def close_log_open_new(session: Session, discard: int | None = None) -> None:
 
 
 def suppress_reports(session: Session, on: int | None = None) -> None:
-    """Reports are not printed in the simulator's log anyway; the flag is kept."""
+    """What commands report is not printed in the log any more until the script ends; 0 restores."""
     session.options.suppress_reports = on is None or bool(on)
 
 

@@ -17,6 +17,7 @@ from space.simulator.column.errors import (
 )
 from space.simulator.python.argkeys import CommandRow, check_arguments, command_table
 from space.simulator.python.images import buffer_image_type, put_image_in_buffer
+from space.simulator.python.report_lines import report_line
 
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
@@ -206,6 +207,9 @@ def _command(
         if row.name in SINGLE_PRECISION:
             result = _single(result)
         _remember_reported(session, result)
+        line = report_line(row.name, session.reported)
+        if line is not None and not session.options.suppress_reports:
+            session.write_log(line)
         session.between_commands()
         return as_python_result(result, connection.all_tuples)
 
