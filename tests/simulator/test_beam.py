@@ -84,7 +84,8 @@ def test_intensity_is_changed_by_a_factor(scope, factor):
 def test_intensity_in_percent(scope):
     scope.reset()
     percent, fraction = scope("ReportPercentC2")
-    crossover = scope("ReportCrossoverPercentC2")
+    crossover, crossover_fraction = scope("ReportCrossoverPercentC2")
+    assert crossover == pytest.approx(100.0 * crossover_fraction)
     width = scope("ReportBeamSizeFromCalib")
     assert percent == pytest.approx(100.0 * fraction)
     scope("IncPercentC2", percent - crossover)

@@ -109,7 +109,12 @@ def test_points_at_holes_lie_in_holes(session, grid):
     with pytest.raises(SEMerror):
         holes.make_nav_points_at_holes(session)
     holes.set_hole_finder_params(session, 2.0, 4.2, 0)
-    assert holes.report_hole_finder_params(session) == (2.0, 4.2)
+    assert holes.report_hole_finder_params(session) == (2.0, 4.2, 0.0, 0.0, "", "")
+    holes.set_hole_finder_params(session, 2.0, 4.2, 0, 0.05, "2.4 3.6", "1.5 2 3")
+    everything = (2.0, 4.2, 0.0, 0.05, "2.4 3.6", "1.5 2 3")
+    assert holes.report_hole_finder_params(session) == everything
+    holes.set_hole_finder_params(session, 2.0, 4.2, 0)
+    assert holes.report_hole_finder_params(session) == everything
     holes.find_holes(session, "A")
     count = holes.make_nav_points_at_holes(session)
     assert count >= 6 and count == len(session.navigator.items)

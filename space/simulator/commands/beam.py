@@ -112,9 +112,10 @@ def report_percent_c2(session: Session) -> tuple[float, float]:
     return (100.0 * session.scope.intensity, session.scope.intensity)
 
 
-def report_crossover_percent_c2(session: Session) -> float:
-    """Intensity in percent at which the beam of this spot size is smallest."""
-    return 100.0 * session.instrument.beam.crossover[session.scope.spot_size - 1]
+def report_crossover_percent_c2(session: Session) -> tuple[float, float]:
+    """Intensity at which the beam of this spot size is smallest, in percent and as a fraction."""
+    crossover = session.instrument.beam.crossover[session.scope.spot_size - 1]
+    return (100.0 * crossover, crossover)
 
 
 def set_beam_size(session: Session, diameter_um: float) -> None:

@@ -33,18 +33,39 @@ def set_hole_finder_params(
     sigmas: str | None = None,
     show: int | None = None,
 ) -> None:
-    """Diameter and spacing of the holes to find, in µm; square lattices only."""
+    """Diameter and spacing of the holes to find, in µm; square lattices only.
+
+    Error, thresholds and sigmas are reported again and have no effect; what is left out stays.
+    """
     if hexagonal:
         raise SEMerror("SetHoleFinderParams: hexagonal lattices are not simulated")
     if not 0 < diameter_um < spacing_um:
         raise SEMerror("Holes must be smaller than their spacing")
-    session.workbench.hole_settings = HoleSettings(diameter_um, spacing_um)
+    before = session.workbench.hole_settings
+    session.workbench.hole_settings = HoleSettings(
+        diameter_um,
+        spacing_um,
+        before.error_um if error is None else error,
+        before.thresholds if thresholds is None else thresholds,
+        before.sigmas if sigmas is None else sigmas,
+    )
 
 
-def report_hole_finder_params(session: Session) -> tuple[float, float]:
-    """Diameter and spacing of the holes to find, in µm."""
+def report_hole_finder_params(session: Session) -> tuple[float | str, ...]:
+    """Parameters of the hole finder, in the order of SetHoleFinderParams (inferred).
+
+    Diameter and spacing in µm, whether the lattice is hexagonal, largest error in µm, and the
+    lists of thresholds and sigmas as text.
+    """
     settings = session.workbench.hole_settings
-    return (settings.diameter_um, settings.spacing_um)
+    return (
+        settings.diameter_um,
+        settings.spacing_um,
+        0.0,
+        settings.error_um,
+        settings.thresholds,
+        settings.sigmas,
+    )
 
 
 def find_holes(

@@ -58,10 +58,19 @@ class TextFile:
 
 @dataclass
 class HoleSettings:
-    """What the hole finder looks for; lengths on the specimen in µm."""
+    """What the hole finder looks for; lengths on the specimen in µm.
+
+    Attributes
+    ----------
+    error_um, thresholds, sigmas :
+        Largest error of a position, and lists of numbers as text; they have no effect.
+    """
 
     diameter_um: float = 2.0
     spacing_um: float = 4.0
+    error_um: float = 0.0
+    thresholds: str = ""
+    sigmas: str = ""
 
 
 @dataclass
