@@ -4,6 +4,10 @@ Random places are brought into the centre by stage move, image shift and tilt, i
 commands and with the numbers that its commands report. What then is in the picture is found by
 correlating it with the specimen painted around the place through the matrices that scripts see;
 nothing of the simulator's own way from pixels to the specimen is used.
+
+Then the geometry of lamellae is measured as PACEtomo does it: `examples/parallel_tilt_series.py`
+focuses at well spread points of a targets file and fits a plane. Its pretilt and rotation are
+held against the truth.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,10 +24,12 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from space.simulator import Simulation
+from space.simulator import Script, Simulation
 from space.simulator.column import load_instrument
 from space.simulator.commands import all_commands
-from space.simulator.specimen import Grid
+from space.simulator.specimen import Grid, inclination_deg
+
+from . import simulator_tracking
 
 INSTRUMENTS = ("krios_k3", "talos_ceta")
 TILTS_DEG = (0.0, 45.0, -45.0)
@@ -312,25 +319,102 @@ def measure(
     return Case(instrument, area, tilt_deg, pixel_nm, tuple(errors), tuple(claims))
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """How a lamella stands, measured and true, in degrees."""
+
+    instrument: str
+    seed: int
+    points: int
+    pretilt_deg: float
+    rotation_deg: float
+    true_pretilt_deg: float
+    true_rotation_deg: float
+
+    def row(self) -> dict:
+        """Numbers of the lamella."""
+        return {
+            name: round(value, 2) if isinstance(value, float) else value
+            for name, value in vars(self).items()
+        }
+
+    @property
+    def errors_deg(self) -> tuple[float, float]:
+        """Of pretilt and rotation."""
+        return (
+            abs(self.pretilt_deg - self.true_pretilt_deg),
+            abs(self.rotation_deg - self.true_rotation_deg),
+        )
+
+
+def spread_places(grid: Grid, count: int) -> list[np.ndarray]:
+    """Clean places on the first lamella, each as far as can be from those before it."""
+    places = simulator_tracking.clean_places(grid)
+    chosen = [places[0]]
+    while len(chosen) <= count:
+        apart = np.linalg.norm(places[:, None] - np.array(chosen)[None], axis=-1).min(axis=1)
+        chosen.append(places[int(apart.argmax())])
+    return chosen[1:]
+
+
+def measure_lamella(instrument: str, seed: int, points: int, folder: Path) -> Geometry:
+    """Have a stand-in for PACEtomo measure the pretilt and rotation of a lamella."""
+    simulation = simulator_tracking.set_up(folder, seed, 1, instrument=instrument)
+    grid, operator = simulation.session.grid, Operator(simulation)
+    path = folder / f"{simulator_tracking.ROOT}_tgts.txt"
+    tracking = next(e for e in simulation.exposures if e.file.endswith("_tgt_001.mrc"))
+    lines = ["_bset measureGeo = True", *path.read_text(encoding="utf-8").splitlines()]
+    for number, place in enumerate(spread_places(grid, points), 1):
+        shift = operator.matrix("StageToSpecimenMatrix") @ (place - tracking.center_um)
+        lines += [f"_geo = {number}", f"SSX = {shift[0]:.3f}", f"SSY = {shift[1]:.3f}", ""]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = simulator_tracking.example("parallel_tilt_series.py", max_tilt=0)
+    simulation.scripts[2] = Script("tilt series", text)
+    simulation.acquire_params(primary=2)
+    result = simulation.run_acquire()
+    if not result.ok:
+        raise RuntimeError(result.error)
+    said = next(line for line in simulation.log if line.startswith("Geometry of the lamella"))
+    pretilt, rotation = (float(number) for number in re.findall(r"-?\d+\.\d+", said))
+    optics = simulation.session.scope.optics
+    true = inclination_deg(grid.lamellae[0].slope, optics.stage_to_specimen().tolist())
+    return Geometry(instrument, seed, points, pretilt, rotation, *true)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=200, help="places per case")
     parser.add_argument("--seed", type=int, default=41)
+    parser.add_argument("--lamellae", type=int, default=6, help="of which the geometry is measured")
+    parser.add_argument("--points", type=int, default=8, help="at which it is measured")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     args = parser.parse_args()
-    rows = []
+    rows, lamellae = [], []
     for instrument in INSTRUMENTS:
         for area in AREAS:
             for tilt_deg in TILTS_DEG:
                 with tempfile.TemporaryDirectory() as folder:
                     case = measure(instrument, area, tilt_deg, args.n, Path(folder), args.seed)
                 rows.append(case.row())
-                if len(rows) == 1:
-                    print(*(f"{name:>13s}" for name in rows[0]))
-                print(*(f"{value!s:>13s}" for value in rows[-1].values()), flush=True)
+                _show(rows)
+    for seed in range(args.seed, args.seed + args.lamellae):
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure_lamella(
+                INSTRUMENTS[seed % len(INSTRUMENTS)], seed, args.points, Path(folder)
+            )
+        lamellae.append(found.row())
+        _show(lamellae)
     if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        numbers = {"places": rows, "lamellae": lamellae}
+        args.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+
+
+def _show(rows: list[dict]) -> None:
+    """Print the last row, the first one with the names above it."""
+    if len(rows) == 1:
+        print(*(f"{name:>17s}" for name in rows[0]))
+    print(*(f"{value!s:>17s}" for value in rows[-1].values()), flush=True)
 
 
 if __name__ == "__main__":

@@ -84,12 +84,10 @@ def example(name: str, **settings: object) -> str:
     return text
 
 
-def choose_places(grid: Grid, count: int) -> list[tuple[float, float]]:
-    """Places on the first lamella without ice, cracks or its edges, the middle one first.
+def clean_places(grid: Grid) -> np.ndarray:
+    """Places (n, 2) on the first lamella without ice, cracks or its edges, the middle ones first.
 
-    Returns
-    -------
-    list of (x, y) in the grid frame
+    They are in the grid frame.
     """
     lamella = grid.lamellae[0]
     pixel_um = 0.1
@@ -98,13 +96,21 @@ def choose_places(grid: Grid, count: int) -> list[tuple[float, float]]:
     m = np.column_stack([pixel_um * np.eye(2), middle - pixel_um * 120.0])
     good = np.isin(lamella.label_map(m, shape), [LABEL[name] for name in WANTED])
     half = round(PATCH_UM / 2 / pixel_um)
-    chosen: list[np.ndarray] = []
     rows, cols = np.mgrid[half : shape[0] - half : 4, half : shape[1] - half : 4]
     places = np.column_stack([cols.ravel(), rows.ravel()]) + 0.5
-    for col, row in places[np.argsort(np.hypot(*(places - 120.0).T), kind="stable")]:
-        patch = good[int(row) - half : int(row) + half, int(col) - half : int(col) + half]
-        place = m @ (col, row, 1.0)
-        if patch.all() and all(np.hypot(*(place - one)) > SPACING_UM for one in chosen):
+    places = places[np.argsort(np.hypot(*(places - 120.0).T), kind="stable")]
+    is_clean = [
+        good[int(row) - half : int(row) + half, int(col) - half : int(col) + half].all()
+        for col, row in places
+    ]
+    return places[is_clean] @ m[:, :2].T + m[:, 2]
+
+
+def choose_places(grid: Grid, count: int) -> list[tuple[float, float]]:
+    """Clean places near the middle of the first lamella, that in the middle first."""
+    chosen: list[np.ndarray] = []
+    for place in clean_places(grid):
+        if all(np.hypot(*(place - one)) > SPACING_UM for one in chosen):
             chosen.append(place)
             if len(chosen) == count:
                 return [(float(x), float(y)) for x, y in chosen]

@@ -51,7 +51,7 @@ from space.simulation import (
 )
 from space.simulator import Exposure, Policy, Script, Simulation
 from space.simulator.column import INSTRUMENT_FOLDER
-from space.simulator.specimen import Grid
+from space.simulator.specimen import PRETILT_DEG, Grid
 
 from .common import PROJECT, parser, report
 
@@ -150,6 +150,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     values = {
         "SPACE_DIR": str(project),
         "automation_level": 5,
+        "pretilt": PRETILT_DEG[1],  # tilts are counted from the stage
         "image_shift_limit": IMAGE_SHIFT_LIMIT_UM,
         **case.settings,
     }

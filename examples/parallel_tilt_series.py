@@ -14,6 +14,7 @@ defocus = -4  # um
 binning = 0  # of the pictures of the series; 0: as Record is set up
 most_drift = 2  # nm/s; a series is not begun with more
 track_limit = 0.25  # um; a tracking shift beyond this is not believed
+most_off_plane = 0.5  # um; a height farther off the plane of all is not believed
 least_span = 1  # um; geometry points nearer to a line than this tell no plane
 pretilt = 0  # degrees, of the lamella; as PACEtomo counts it
 rotation = 0  # degrees, of the milling direction from the perpendicular of the tilt axis
@@ -197,7 +198,22 @@ def measure_geometry(points):
             heights.append(height)
     sem.SetImageShift(at_x, at_y)
     rise = rises(places, heights)
+    # Autofocus on something that it cannot see may find anything.
+    while rise is not None and len(places) > 3:
+        off = off_plane(places, heights, rise)
+        worst = off.index(max(off))
+        if off[worst] <= most_off_plane:
+            break
+        sem.Echo(f"A height of {heights[worst]:.2f} um is off the plane and is left out")
+        del places[worst], heights[worst]
+        rise = rises(places, heights)
     return None if rise is None else geometry(*rise)
+
+
+def off_plane(places, heights, rise):
+    """Distances of heights from the plane that fits them."""
+    rest = [z - rise[0] * x - rise[1] * y for (x, y), z in zip(places, heights)]
+    return [abs(one - sum(rest) / len(rest)) for one in rest]
 
 
 def rises(places, heights):

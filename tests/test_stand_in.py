@@ -126,10 +126,10 @@ def test_it_finds_the_plane_that_it_would_focus_by(pretilt, rotation, places):
 
 
 def test_it_leaves_out_points_that_cannot_be_measured(script):
-    """One is beyond the reach of image shift, autofocus fails at another."""
+    """One is beyond the reach of image shift, autofocus fails at another, or is badly wrong."""
     names, at = script.names, [0.0, 0.0]
     names.update(pretilt=9.0, rotation=5.0)
-    places = [(0, 5), (4, -3), (-4, -3), (2, 2), (30, 0)]
+    places = [(0, 5), (4, -3), (-4, -3), (2, 2), (30, 0), (-5, 4), (1, -6)]
 
     def shift(x, y):
         at[:] = [x, y]
@@ -137,6 +137,8 @@ def test_it_leaves_out_points_that_cannot_be_measured(script):
 
     def measured():
         height = -4.0 + names["height_at"]({"SSX": at[0], "SSY": at[1]})
+        if at == [-5, 4]:
+            return height + 4.0, 0.0
         return (7.0, -1.0) if at == [2, 2] else (height, 0.0)
 
     sem = names["sem"]
@@ -149,5 +151,5 @@ def test_it_leaves_out_points_that_cannot_be_measured(script):
     points = [{"SSX": float(x), "SSY": float(y)} for x, y in places]
     names["undisturbed"] = lambda: False
     assert names["measure_geometry"](points) == pytest.approx((9.0, 5.0))
-    assert modes == [-1] * 4  # it measures only
+    assert modes == [-1] * 6  # it measures only
     assert names["measure_geometry"](points[:2]) is None

@@ -128,10 +128,13 @@ def pictures_to_open(out: Path) -> list[Path]:
 
 def _session_text(plan: Plan, text: str) -> str:
     """Give the session's script the plan's settings; one of someone else may have none of ours."""
+    from space.simulator.specimen import PRETILT_DEG
+
     ours = {
         "SPACE_DIR": str(Path(plan.space_dir).resolve()),
         "automation_level": plan.level,
         TRUST: True,  # the specimen is simulated as well
+        "pretilt": PRETILT_DEG[1],  # the stand-in counts its tilts from the stage
         **grids_of(plan),
     }
     return with_settings(with_own_settings(text, ours), plan.settings)

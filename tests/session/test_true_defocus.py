@@ -24,7 +24,7 @@ from space.simulation import (
 )
 from space.simulator import Exposure, Script
 from space.simulator.column import INSTRUMENT_FOLDER
-from space.simulator.specimen import LABELS
+from space.simulator.specimen import LABELS, inclination_deg
 from tests.workflow.bench import ROOT, cached_grid, make_bench, without_lamella_pictures
 
 STAND_IN = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
@@ -41,10 +41,20 @@ TILTS_DEG, DEFOCUS_UM = (0.0, 45.0, -45.0), -5.0
 
 @dataclass(frozen=True)
 class Taken:
-    """Targets that were set up once, and the tilt series that each primary action took of them."""
+    """Targets that were set up once, and what each primary action made of them.
+
+    Attributes
+    ----------
+    bench : Bench
+    series : dict
+        Pictures of the tilt series.
+    geometry : dict
+        What was said about the lamella's geometry.
+    """
 
     bench: Bench
     series: dict[str, list[Exposure]]
+    geometry: dict[str, list[str]]
 
     def errors_um(self, primary: str) -> tuple[float, ...]:
         rows = self.bench.simulation.session.scope.optics.stage_to_specimen()
@@ -87,17 +97,19 @@ def taken(request, tmp_path_factory) -> Taken:
         there = {"grid_list": ["stage"], "grid_default_name": "G1", "beam_diameter": 2.0}
         result = bench.run(4, max_targets=3, max_tilt=max(TILTS_DEG), **there)
         assert result.ok, result.error
-        simulation, series = bench.simulation, {}
+        simulation, series, geometry = bench.simulation, {}, {}
         (target,) = (k for k, item in enumerate(bench.items(), 1) if item.acquire)
         for name, text in PRIMARIES.items():
             bench.do(f"sem.SetItemAcquire({target}, 1)")
             simulation.scripts[1] = primary_action(text)
             simulation.acquire_params(primary=1)
-            before = bench.count_exposures()
+            before, lines = bench.count_exposures(), len(simulation.log)
             result = simulation.run_acquire()
             assert result.ok, result.error
             series[name] = simulation.exposures[before:]
-    return Taken(bench, series)
+            said = simulation.log[lines:]
+            geometry[name] = [line for line in said if line.startswith("Geometry of the lamella")]
+    return Taken(bench, series, geometry)
 
 
 @pytest.mark.parametrize("primary", PRIMARIES)
@@ -116,6 +128,18 @@ def test_pictures_are_as_far_out_of_focus_as_was_asked_for_at_all_tilts(taken, p
 def test_tilt_series_lie_on_the_lamella(taken, primary):
     centers = [pictures[0].center_um for pictures in by_series(taken.series[primary]).values()]
     assert off_lamella(centers, taken.bench.grid.lamellae, LABELS) == 0
+
+
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_the_lamella_s_geometry_is_measured(taken, primary):
+    lines = taken.geometry[primary]
+    assert len(lines) == 1
+    measured = np.array([float(number) for number in re.findall(r"-?[\d.]+\d", lines[0])])
+    optics = taken.bench.simulation.session.scope.optics
+    lamella = taken.bench.grid.lamellae[0]
+    true = inclination_deg(lamella.slope, optics.stage_to_specimen().tolist())
+    assert abs(measured - true) == pytest.approx((0.0, 0.0), abs=3.0)
+    assert abs(measured - true)[0] < 1.0
 
 
 def test_it_is_told_once_that_the_setting_was_switched_on(taken):

@@ -4,14 +4,17 @@ from .appearance import Appearance, draw_appearance
 from .grid import Grid, Lamella
 from .labels import KINDS, LABEL, LABELS
 from .site import Site
+from .stand import PRETILT_DEG, inclination_deg
 
 __all__ = [
     "KINDS",
     "LABEL",
     "LABELS",
+    "PRETILT_DEG",
     "Appearance",
     "Grid",
     "Lamella",
     "Site",
     "draw_appearance",
+    "inclination_deg",
 ]

@@ -13,7 +13,9 @@ TURNED: Rows = ((-1.0, 0.0), (0.0, -1.0))
 """Stage to specimen coordinates where nothing else is calibrated: turned by 180 degrees."""
 
 PRETILT_DEG = (8.0, 12.0)
-LARGEST_BEND_UM = 0.15
+"""Least and largest inclination of lamellae to either side, as angles of milling are."""
+
+LARGEST_BEND_UM = 0.1
 BOW_UM = (4.0, 25.0)
 _STREAM = 31
 
