@@ -22,6 +22,7 @@ from space.simulator.keeping import (
     hardware_state,
     open_session,
     pictures,
+    stored_setup,
 )
 from space.simulator.keeping.freezing import FrozenStateError, freeze, thaw
 from tests.simulator.fakes import SpotGrid
@@ -324,3 +325,29 @@ def test_a_kept_session_goes_on_where_its_folder_was_copied_to(tmp_path):
     assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == before
     files = [{Path(one.file) for one in pictures(where) if one.file} for where in (copy, first)]
     assert files == [{copy / "stack.mrc"}, {first / "stack.mrc"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("setup.json", "{"),
+        ("setup.json", '{"format": 1}'),
+        ("setup.json", '{"format": 3}'),
+        ("setup.json", "[]"),
+        ("journal.jsonl", "nonsense\n"),
+        ("journal.jsonl", "5\n"),
+        ("journal.jsonl", "[]\n"),
+        ("journal.jsonl", '["picture", {"index": 0}]\n'),
+        ("journal.jsonl", '["picture", 3]\n'),
+        ("journal.jsonl", "\udce4\n"),
+    ],
+)
+def test_a_damaged_session_is_told(tmp_path, name, text):
+    with opened(tmp_path) as simulation:
+        assert simulation.run(HEAD + "sem.V()\n").ok
+    path = tmp_path / SESSION_FOLDER / name
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SessionError) as told:
+        stored_setup(tmp_path)
+        pictures(tmp_path)
+    assert str(path) in str(told.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space.simulator.imaging.pictures import Exposure
-from space.simulator.keeping.layout import JOURNAL, append_lines, whole_lines
+from space.simulator.keeping.layout import JOURNAL, SessionError, append_lines, whole_lines
 from space.simulator.keeping.plain_values import plain, restored
 
 if TYPE_CHECKING:
@@ -43,16 +43,25 @@ class Journal:
 
     @classmethod
     def read(cls, folder: Path) -> Journal:
-        """Read the journal of a session, as far as it is whole."""
+        """Read the journal of a session, as far as it is whole.
+
+        Raises
+        ------
+        SessionError
+            If a line of it is not one that this class wrote.
+        """
         exposures: dict[int, Exposure] = {}
         visits: dict[str, list[tuple[int, ...]]] = {}
         lines, size = whole_lines(folder / JOURNAL)
-        for kind, *values in lines:
-            if kind == "picture":
-                exposure = _exposure(values[0], folder.resolve().parent)
-                exposures[exposure.index] = exposure
-            elif kind == "visit":
-                visits.setdefault(values[0], []).append(tuple(values[1]))
+        try:
+            for kind, *values in lines:
+                if kind == "picture":
+                    exposure = _exposure(values[0], folder.resolve().parent)
+                    exposures[exposure.index] = exposure
+                elif kind == "visit":
+                    visits.setdefault(values[0], []).append(tuple(values[1]))
+        except (TypeError, ValueError, LookupError, AttributeError) as problem:
+            raise SessionError(f"{folder / JOURNAL} is damaged: {problem!r}") from problem
         return cls(folder, [exposures[index] for index in sorted(exposures)], visits, size)
 
     def cut(self) -> None:

@@ -32,9 +32,12 @@ def read_json(path: Path) -> dict[str, Any]:
         If it cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as problem:
         raise SessionError(f"{path} cannot be read: {problem}") from problem
+    if not isinstance(values, dict):
+        raise SessionError(f"{path} is damaged: it holds no table of values")
+    return values
 
 
 def whole_lines(path: Path) -> tuple[list[Any], int]:

@@ -139,7 +139,10 @@ def stored_setup(directory: Path) -> Setup:
             f"{path} has format {values.get('format')}, this program reads {FORMAT}. "
             "Begin a new session in another folder"
         )
-    return Setup.from_dict(values)
+    try:
+        return Setup.from_dict(values)
+    except (TypeError, ValueError, LookupError, AttributeError) as problem:
+        raise SessionError(f"{path} is damaged: {problem!r}") from problem
 
 
 def pictures(directory: Path) -> list[Exposure]:
