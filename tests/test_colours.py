@@ -15,6 +15,8 @@ from space.plots.colours import (
     GREEN,
     ORANGE,
     RED,
+    SERIES_COLORS,
+    SERIES_GREY,
     YELLOW,
     class_colors,
 )
@@ -41,11 +43,16 @@ def marks() -> dict[str, str]:
     return {**areas, **others, **BLACK_AND_WHITE}
 
 
+def series() -> dict[str, str]:
+    named = {f"series {number}": color for number, color in enumerate(SERIES_COLORS, 1)}
+    return {**named, "others": SERIES_GREY, "black": "#000000"}
+
+
 @pytest.mark.parametrize("sight", SIGHTS)
 @pytest.mark.parametrize(
     ("colors", "least"),
-    [(categories(), LINES), (marks(), LINES), (CLASS_COLORS, PATCHES)],
-    ids=["categories", "marks of targets", "classes"],
+    [(categories(), LINES), (marks(), LINES), (series(), LINES), (CLASS_COLORS, PATCHES)],
+    ids=["categories", "marks of targets", "series", "classes"],
 )
 def test_every_pair_of_colours_can_be_told_apart(colors, least, sight):
     if sight == "protanope":

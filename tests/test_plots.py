@@ -8,8 +8,26 @@ import pytest
 from PIL import Image
 
 from space.pacetomo import plot_name
-from space.plots import Shown, greys, plot_detection, plot_score, plot_segmentation, plot_targets
-from space.plots.colours import BLUE, GREEN, ORANGE, RED, YELLOW, rgb
+from space.plots import (
+    SeriesLine,
+    Shown,
+    greys,
+    plot_detection,
+    plot_score,
+    plot_segmentation,
+    plot_series,
+    plot_targets,
+)
+from space.plots.colours import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    SERIES_COLORS,
+    SERIES_GREY,
+    YELLOW,
+    rgb,
+)
 from space.plots.detection import label_text
 from space.plots.labels import place
 from space.plots.segmentation import share_text, shares
@@ -103,6 +121,29 @@ def test_score_picture(tmp_path):
     values[20:30, 20:40] = 0.7
     plot_score(tmp_path / "some.png", values, 40, points_px=np.array([[25, 30]]))
     assert colored(tmp_path / "some.png", (230, 210, 0), (255, 255, 80)) > 0.01
+
+
+def series_line(name, slope, tilts=(0, 30, -30, -60, 60)):
+    tilts = np.array(tilts, float)
+    return SeriesLine(name, tilts, slope * tilts, -slope * tilts, slope * tilts / 100, tilts**2)
+
+
+@pytest.mark.parametrize("count", [1, 6, 40])
+def test_the_first_six_series_have_colours_and_the_others_are_grey(tmp_path, count):
+    path = tmp_path / "series.png"
+    plot_series(path, [series_line(f"$ts_{n}$.mrc", n - 3.5) for n in range(count)], "a session")
+    shown = [share_of(path, color, 10) > 0.0002 for color in SERIES_COLORS]
+    assert shown == [n < count or color == "#ffffff" for n, color in enumerate(SERIES_COLORS)]
+    assert (share_of(path, SERIES_GREY, 6) > 0.01) == (count > 6)
+    drawn = opened(path)
+    assert drawn.info["source"] == "a session" and "pixel_nm" not in drawn.info
+    assert max(drawn.size) <= 2400
+
+
+def test_series_of_one_picture_or_of_none_are_drawn(tmp_path):
+    plot_series(tmp_path / "one.png", [series_line("", 1.0, [0.0])])
+    plot_series(tmp_path / "none.png", [])
+    assert all(opened(path).width > 300 for path in tmp_path.iterdir())
 
 
 def test_large_map_is_drawn_small(tmp_path):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE_INCH = 12.0
+CHART_INCH = 4.0  # height of a panel with lines
 DPI = 160
 BACKGROUND, FRAME = "#202020", "#606060"
 SIDE_BY_SIDE = 0.6
@@ -33,22 +34,13 @@ LEGEND_LINE, BESIDE_LABEL = 145, 7
 
 def canvas(shape: Sequence[int], title: str, panels: int = 1) -> tuple[Figure, list[Axes]]:
     """Return a figure and its axes, one or two panels for maps of a shape (rows, columns)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows, columns = max(1, shape[0]), max(1, shape[1])
     across = panels if rows / columns > SIDE_BY_SIDE else 1
     down = panels // across
     # A very long map would make a picture nobody can open.
     aspect = min(3.0, max(1 / 3, rows * down / (columns * across)))
     wide = FIGURE_INCH if aspect <= 1 else FIGURE_INCH / aspect
-    figure = Figure(
-        figsize=(max(wide, 5.0), max(wide * aspect, 2.0) + 0.9),
-        dpi=DPI,
-        facecolor=BACKGROUND,
-        layout="constrained",
-    )
-    FigureCanvasAgg(figure)
+    figure = _figure((max(wide, 5.0), max(wide * aspect, 2.0) + 0.9), title)
     drawn = list(figure.subplots(down, across, squeeze=False).ravel())
     for axes in drawn:
         axes.set_facecolor("black")
@@ -56,10 +48,34 @@ def canvas(shape: Sequence[int], title: str, panels: int = 1) -> tuple[Figure, l
         axes.set_xlim(0, columns)
         axes.set_ylim(rows, 0)
         axes.set_aspect("equal")
+    return figure, drawn
+
+
+def chart(down: int, across: int, title: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its axes, rows and columns of panels for lines."""
+    figure = _figure((FIGURE_INCH, CHART_INCH * down + 0.9), title)
+    drawn = list(figure.subplots(down, across, squeeze=False).ravel())
+    for axes in drawn:
+        axes.set_facecolor("black")
+        axes.grid(color=FRAME, lw=0.5, alpha=0.6)
+        axes.tick_params(colors="white", labelsize=10)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set(color="white", fontsize=11)
+        for edge in axes.spines.values():
+            edge.set_color(FRAME)
+    return figure, drawn
+
+
+def _figure(size_inch: tuple[float, float], title: str) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size_inch, dpi=DPI, facecolor=BACKGROUND, layout="constrained")
+    FigureCanvasAgg(figure)
     letters = int(TITLE_LINE * figure.get_figwidth() / FIGURE_INCH)
     lines = "\n".join(textwrap.wrap(printable(title, LONGEST_TITLE), letters))
     figure.suptitle(lines, color="white", fontsize=12, parse_math=False)
-    return figure, drawn
+    return figure
 
 
 def draw_map(axes: Axes, image: np.ndarray) -> None:
@@ -159,19 +175,16 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number or 'no'} {word}s"
 
 
-def save(figure: Figure, path: Path, pixel_nm: float, **about: str) -> None:
-    """Write the picture; its PNG text has the drawn pixel size and what it shows."""
+def save(figure: Figure, path: Path, pixel_nm: float | None = None, **about: str) -> None:
+    """Write the picture; its PNG text has what it shows, that of a map its drawn pixel size."""
     if layout := figure.get_layout_engine():
         layout.execute(figure)
-    to_dots = figure.axes[0].transData.transform([(0.0, 0.0), (1.0, 0.0)])
-    dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
+    if pixel_nm is not None:
+        to_dots = figure.axes[0].transData.transform([(0.0, 0.0), (1.0, 0.0)])
+        dots_per_px = abs(float(to_dots[1, 0] - to_dots[0, 0]))
+        about = {"pixel_nm": f"{pixel_nm / dots_per_px:.3f}", **about}
     title = figure.get_suptitle().replace("\n", " ")
-    about = {
-        "pixel_nm": f"{pixel_nm / dots_per_px:.3f}",
-        "source": title or path.stem,
-        DRAWING: "yes",
-        **about,
-    }
+    about = {"source": title or path.stem, DRAWING: "yes", **about}
     with atomic_path(Path(path)) as temporary:
         # Noise hardly compresses: a low level is much quicker and nearly as small.
         figure.savefig(

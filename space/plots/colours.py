@@ -18,6 +18,12 @@ LIGHT = 0.45
 AREA_COLORS = (BLUE, "#b4d8f6", "#5a3df0")
 """Fields of the areas of targets, one after the other."""
 
+SERIES_COLORS = (YELLOW, BLUE, ORANGE, GREEN, "#ffffff", "#7d4bff")
+"""Lines of the tilt series that are named in a picture."""
+
+SERIES_GREY = "#787878"
+"""Lines of all other series."""
+
 LineStyle = Union[str, tuple[float, tuple[float, ...]]]
 
 AREA_STYLES: tuple[LineStyle, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)))
