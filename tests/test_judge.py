@@ -15,11 +15,12 @@ from PIL import Image
 from space import pacetomo
 from space.geometry import MapFrame
 from space.settings import Settings
-from space.simulation import double_exposure, judge, map_truth, series_truth
+from space.simulation import judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
 from space.simulation.summary import summarise, summary_table
 from space.simulator.column import load_instrument
 from space.simulator.imaging import View, px_to_grid
+from space.simulator.judging import DOSE_PIXEL_UM, DoubleExposure, double_exposed
 from space.simulator.specimen import LABELS, Grid
 from space.targeting import TargetingOptions, class_tables
 
@@ -117,13 +118,13 @@ def test_pixels_that_two_targets_hit_are_counted_at_every_tilt():
     tilts = (0.004, -30.0, 60.0)
     places = {1: (0.0, 0.0), 2: (1.605, 0.0), 3: (0.0, 1.9)}
     taken = [beam(n, place, tilt) for tilt in tilts for n, place in places.items()]
-    found = double_exposure.double_exposed(taken)
+    found = double_exposed(taken)
     assert list(found.by_tilt) == [-30, 0, 60]
     assert found.by_tilt[0] == 0
     # At -30 degrees beams are 1.848 um long, at 60 degrees 3.2 um: 1 and 3 overlap, also 2 and 3.
     assert found.by_tilt[-30] == 0
     exact = overlap_um2(places[1], places[3], 60.0) + overlap_um2(places[2], places[3], 60.0)
-    assert found.by_tilt[60] * double_exposure.DOSE_PIXEL_UM**2 == pytest.approx(exact, rel=0.02)
+    assert found.by_tilt[60] * DOSE_PIXEL_UM**2 == pytest.approx(exact, rel=0.02)
     assert found.at_one_tilt == found.all_tilts == found.by_tilt[60]
 
 
@@ -139,21 +140,21 @@ def overlap_um2(one, other, tilt_deg, diameter_um=1.6):
 
 def test_targets_that_are_hit_at_different_tilts_are_counted_apart():
     wanders = [beam(1, (0, 0)), beam(2, (1.7, 0)), beam(1, (0.2, 0), 30), beam(2, (1.9, 0), 30)]
-    found = double_exposure.double_exposed(wanders)
+    found = double_exposed(wanders)
     assert found.at_one_tilt == 0 and found.all_tilts > 100
 
 
 def test_a_target_may_be_exposed_again_and_other_pictures_do_not_count():
     again = [beam(1, (0, 0)), beam(1, (0.1, 0)), beam(0, (0, 0)), beam(0, (0.5, 0))]
-    found = double_exposure.double_exposed(again)
+    found = double_exposed(again)
     assert found.by_tilt == {0: 0} and found.all_tilts == 0
-    assert double_exposure.double_exposed([]) == double_exposure.DoubleExposure()
+    assert double_exposed([]) == DoubleExposure()
 
 
 def test_three_targets_on_one_pixel_count_it_once():
-    twice = double_exposure.double_exposed([beam(1, (0, 0)), beam(2, (0, 0))]).at_one_tilt
-    assert double_exposure.double_exposed([beam(n, (0, 0)) for n in (1, 2, 3)]).at_one_tilt == twice
-    area = np.pi * 0.8**2 / double_exposure.DOSE_PIXEL_UM**2
+    twice = double_exposed([beam(1, (0, 0)), beam(2, (0, 0))]).at_one_tilt
+    assert double_exposed([beam(n, (0, 0)) for n in (1, 2, 3)]).at_one_tilt == twice
+    area = np.pi * 0.8**2 / DOSE_PIXEL_UM**2
     assert twice == pytest.approx(area, rel=0.01)
 
 
@@ -161,11 +162,9 @@ def test_three_targets_on_one_pixel_count_it_once():
 def test_the_count_does_not_depend_on_the_place(place):
     def count(shift):
         x, y = np.add(place, shift)
-        return double_exposure.double_exposed(
-            [beam(1, (x, y), 60), beam(2, (x + 1.0, y), 60)]
-        ).at_one_tilt
+        return double_exposed([beam(1, (x, y), 60), beam(2, (x + 1.0, y), 60)]).at_one_tilt
 
-    expected = overlap_um2((0, 0), (1.0, 0), 60) / double_exposure.DOSE_PIXEL_UM**2
+    expected = overlap_um2((0, 0), (1.0, 0), 60) / DOSE_PIXEL_UM**2
     assert count((0.0, 0.0)) == pytest.approx(expected, rel=0.02)
     assert count((0.007, 0.013)) == pytest.approx(expected, rel=0.02)
 
@@ -422,7 +421,7 @@ def test_the_summary_counts_false_positions_against_precision():
 
 def test_the_summary_tells_what_was_exposed_twice():
     taken = judge.LamellaVerdict(1, "good", True, "good", 0.4, targets=4, tilt_series=4)
-    twice = double_exposure.DoubleExposure({0: 0, 30: 2, 60: 40}, 55)
+    twice = DoubleExposure({0: 0, 30: 2, 60: 40}, 55)
     grids = [judge.GridVerdict(name, (taken,), 0, 0, (0.4,), twice) for name in ("G1", "G2")]
     result = summarise(grids, {})
     assert result["double_exposed_px"] == 84 and result["double_exposed_px_all_tilts"] == 110

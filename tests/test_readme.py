@@ -75,6 +75,14 @@ def simulate(line: str) -> None:
     assert main([*words, *small]) == 0
 
 
+def judge(line: str) -> None:
+    """Run it on a session with a short tilt series."""
+    script = "import serialem as sem\nsem.OpenNewFile('a_ts_1.mrc')\nsem.R()\nsem.S()\n"
+    Path("my_script.py").write_text(f"#!Python\n{script}", encoding="utf-8")
+    assert main(["simulate", "--session", "DIR", "--run", "my_script.py", *SMALL[2:]]) == 0
+    assert main(shlex.split(line)[1:]) == 0
+
+
 def models(line: str, folder: Path) -> None:
     """Run it on shipped weights, with a list of trusted weights in a folder of the test's own."""
     weights = ROOT / "models" / "lamella_detector" / "weights.pt"
@@ -122,6 +130,8 @@ def test_what_is_not_run_is_on_the_page():
 def test_the_commands_work_as_printed(line, here, request):
     if line.startswith("spacetomo simulate"):
         simulate(line)
+    elif line.startswith("spacetomo judge"):
+        judge(line)
     elif line.startswith("spacetomo models"):
         pytest.importorskip("torch")
         models(line, here)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import models, simulate
+from space.cli import judge, models, simulate
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -22,6 +22,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     simulate.add_parser(commands)
+    judge.add_parser(commands)
     models.add_parser(commands)
     return parser
 

@@ -5,7 +5,6 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 """
 
 from space.simulation.bench import Bench, make_project, script_text, without_plots
-from space.simulation.double_exposure import DoubleExposure, double_exposed
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.plan import (
@@ -24,10 +23,18 @@ from space.simulation.run import (
     pictures_to_open,
     run_plan,
 )
+from space.simulation.script_report import ScriptReport, WrittenGeometry
 from space.simulation.scripts import read_script, with_settings
-from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
+from space.simulation.series_truth import defocus_errors_um, off_lamella
 from space.simulation.summary import summary_table
 from space.simulation.truth_worker import TruthWorker, nothing_missing
+from space.simulator.judging import (
+    DoubleExposure,
+    by_series,
+    double_exposed,
+    judge_session,
+    judge_simulation,
+)
 
 __all__ = [
     "LOG",
@@ -37,12 +44,16 @@ __all__ = [
     "DoubleExposure",
     "Plan",
     "Progress",
+    "ScriptReport",
     "TruthWorker",
+    "WrittenGeometry",
     "by_series",
     "defocus_errors_um",
     "dice_by_class",
     "double_exposed",
     "grids_of",
+    "judge_session",
+    "judge_simulation",
     "judged",
     "make_project",
     "match",

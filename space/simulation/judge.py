@@ -17,9 +17,9 @@ import numpy as np
 
 from space import pacetomo
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
-from space.simulation.double_exposure import DoubleExposure, double_exposed
 from space.simulation.map_truth import dice
-from space.simulation.series_truth import by_series, defocus_errors_um, off_lamella
+from space.simulation.series_truth import defocus_errors_um, off_lamella
+from space.simulator.judging import DoubleExposure, by_series, double_exposed
 from space.targeting import TargetingOptions, class_tables
 
 if TYPE_CHECKING:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import cos, radians, sin
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from space.simulation.double_exposure import series_of
+from space.simulator.judging import by_series, defocus_at_um
 
 if TYPE_CHECKING:
     from space.simulator import Exposure
@@ -29,29 +28,6 @@ SHRED_SHARE = 0.1
 _GONE = "gone"
 _PIXEL_UM = 0.02
 _AROUND_UM = 3.0
-
-
-def by_series(exposures: Iterable[Exposure]) -> dict[str, list[Exposure]]:
-    """Pictures of each tilt series by its file's name, in the order in which they were taken."""
-    result: dict[str, list[Exposure]] = {}
-    for exposure in exposures:
-        if name := series_of(exposure):
-            result.setdefault(name, []).append(exposure)
-    return result
-
-
-def defocus_at_um(
-    exposure: Exposure, point_um: Point, stage_to_specimen: Sequence[Sequence[float]]
-) -> float:
-    """True defocus of a picture at a point of the specimen, grid frame; negative is under focus.
-
-    The picture's own defocus is that in its centre. A point of the plane that it shows, farther
-    across the tilt axis by y and higher by z at zero tilt, is higher by y sin(tilt) + z cos(tilt).
-    """
-    away_um = np.subtract(point_um, exposure.center_um)
-    y_um = float((np.asarray(stage_to_specimen) @ away_um)[1])
-    z_um, angle = float(np.dot(exposure.slope, away_um)), radians(exposure.tilt_deg)
-    return exposure.defocus_um + y_um * sin(angle) + z_um * cos(angle)
 
 
 def defocus_errors_um(

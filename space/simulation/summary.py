@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from space.simulation.judge import GridVerdict, LamellaVerdict
+from space.simulator.judging import text_table
 
 
 def summarise(grids: Sequence[GridVerdict], seconds: dict[str, float]) -> dict[str, Any]:
@@ -99,11 +100,7 @@ _SHOWN = (
 
 def summary_table(result: dict[str, Any]) -> str:
     """The session as a table for a person."""
-    rows = [_HEAD, *map(_row, result["lamellae"])]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)) for row in rows]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    lines.append("")
+    lines = [text_table([_HEAD, *map(_row, result["lamellae"])]), ""]
     for key in _SHOWN:
         lines.append(f"{key:26s} {'-' if result[key] is None else result[key]}")
     for level, spent_s in result["seconds"].items():

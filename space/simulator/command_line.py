@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from space.simulator.options import (
     FAULTS_IN_WORDS,
@@ -35,6 +36,11 @@ def command_line() -> argparse.ArgumentParser:
         epilog=FAULTS_IN_WORDS,
     )
     add_session_options(parser, required=True)
+    parser.add_argument(
+        "--judge",
+        action="store_true",
+        help="hold all tilt series of the session against the truth (after the script, if any)",
+    )
     add_acquire_options(parser)
     add_microscope_options(parser)
     return parser
@@ -70,12 +76,33 @@ def run_script(args: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
+def judge(session: Path) -> None:
+    """Show the truth about the tilt series of a session, which stays as it is.
+
+    Raises
+    ------
+    OptionError
+        If the session cannot be read.
+    """
+    from space.simulator.judging import judge_session, report
+    from space.simulator.keeping import SessionError
+
+    try:
+        print(report(judge_session(session)))
+    except SessionError as error:
+        raise OptionError(f"{error}.", f"--session {session}") from error
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns 0 if the script ended well, 1 if not, 2 if nothing could be run."""
     args = command_line().parse_args(argv)
     try:
         with stopped_like_ctrl_c():
-            return run_script(args)
+            nothing_to_run = args.run is None and not args.acquire
+            code = 0 if args.judge and nothing_to_run else run_script(args)
+            if args.judge:
+                judge(args.session)
+            return code
     except OptionError as error:
         print(error, file=sys.stderr)
         return 2

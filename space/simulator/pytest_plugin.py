@@ -11,6 +11,8 @@ sem_session
     Its session: stage, optics, buffers, Navigator, dialogs, exposures.
 run_script
     Function that runs a whole script, given as text or as the path of a file, as SerialEM does.
+judge
+    Function that holds the tilt series taken so far against the truth.
 
 A test chooses its microscope with a marker, which takes the arguments of `Simulation` and
 `answers`, a `Policy` or the path of a file with answers to dialogs::
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from space.simulator import Simulation
     from space.simulator.external import ExternalConnection
+    from space.simulator.judging import ScriptTruth
     from space.simulator.program.session import Session
     from space.simulator.python.host import ScriptResult
     from space.simulator.python.stand_in import StandIn
@@ -263,6 +266,20 @@ def run_script(
         return simulation.run(path.read_text(encoding="utf-8-sig"), name or path.stem)
 
     return run
+
+
+@pytest.fixture
+def judge(simulation: Simulation) -> Callable[..., ScriptTruth]:
+    """Return a function that judges tilt series: ``judge()`` gives a ScriptTruth.
+
+    It takes what the defocus should have been, if that is not what the script set as target.
+    """
+    from space.simulator.judging import judge_simulation
+
+    def ask(defocus_um: float | None = None) -> ScriptTruth:
+        return judge_simulation(simulation, defocus_um)
+
+    return ask
 
 
 def _as_path(script: str | Path) -> Path | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space.simulator.judging.series import by_series
+
 if TYPE_CHECKING:
-    from space.simulator import Exposure
+    from space.simulator.imaging import Exposure
 
 DOSE_PIXEL_UM = 0.02
 """Pixel in which the specimen is divided to count what two tilt series have exposed."""
+
+FINE_UP_TO_UM = 10.0
+"""Where a beam reaches farther, pixels of shared areas are larger in proportion."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,22 @@ class DoubleExposure:
         return sum(self.by_tilt.values())
 
 
+@dataclass(frozen=True)
+class SharedArea:
+    """Area of the specimen that a series has exposed and another one as well.
+
+    Attributes
+    ----------
+    at_one_tilt_um2 : float
+        At one and the same tilt, summed over the tilts.
+    all_tilts_um2 : float
+        At any tilts.
+    """
+
+    at_one_tilt_um2: float = 0.0
+    all_tilts_um2: float = 0.0
+
+
 def double_exposed(exposures: Sequence[Exposure]) -> DoubleExposure:
     """Count what was exposed for more than one target.
 
@@ -45,18 +65,41 @@ def double_exposed(exposures: Sequence[Exposure]) -> DoubleExposure:
     exposures : sequence
         The simulator's exposures of one grid; what is not of a tilt series does not count.
     """
-    beams = sorted(
-        ((series_of(e), round(e.tilt_deg), e) for e in exposures if series_of(e)),
-        key=lambda beam: beam[0],
-    )
-    numbers = {name: n for n, name in enumerate(dict.fromkeys(name for name, _, _ in beams), 1)}
-    whole = _Hits()
-    by_tilt = {tilt: _Hits() for tilt in sorted({tilt for _, tilt, _ in beams})}
-    for name, tilt, exposure in beams:
-        corner, inside = _footprint_px(exposure)
-        whole.add(numbers[name], corner, inside)
-        by_tilt[tilt].add(numbers[name], corner, inside)
+    whole, by_tilt = _all_hits(by_series(exposures), DOSE_PIXEL_UM)
     return DoubleExposure({tilt: hits.twice for tilt, hits in by_tilt.items()}, whole.twice)
+
+
+def shared_areas(series: Mapping[str, Sequence[Exposure]]) -> dict[str, SharedArea]:
+    """Measure what each series has exposed that another one has exposed, too.
+
+    Parameters
+    ----------
+    series : mapping
+        Name → the simulator's exposures, all of one grid.
+    """
+    reach_um = [np.abs(e.beam_axes_um).max() for pictures in series.values() for e in pictures]
+    pixel_um = DOSE_PIXEL_UM * max(1.0, max(reach_um, default=0.0) / FINE_UP_TO_UM)
+    whole, by_tilt = _all_hits(series, pixel_um)
+    result = {}
+    for name, pictures in series.items():
+        own, own_by_tilt = _all_hits({name: pictures}, pixel_um)
+        at_one = sum(own_by_tilt[tilt].shared_with(by_tilt[tilt]) for tilt in own_by_tilt)
+        result[name] = SharedArea(at_one * pixel_um**2, own.shared_with(whole) * pixel_um**2)
+    return result
+
+
+def _all_hits(
+    series: Mapping[str, Sequence[Exposure]], pixel_um: float
+) -> tuple[_Hits, dict[int, _Hits]]:
+    """What series hit at any tilt, and at each tilt in whole degrees, lowest first."""
+    tilts = {round(exposure.tilt_deg) for pictures in series.values() for exposure in pictures}
+    whole, by_tilt = _Hits(), {tilt: _Hits() for tilt in sorted(tilts)}
+    for number, pictures in enumerate(series.values(), 1):
+        for exposure in pictures:
+            corner, inside = _footprint_px(exposure, pixel_um)
+            whole.add(number, corner, inside)
+            by_tilt[round(exposure.tilt_deg)].add(number, corner, inside)
+    return whole, by_tilt
 
 
 class _Hits:
@@ -88,23 +131,23 @@ class _Hits:
         """Pixels that two or more targets hit."""
         return sum(int(tile.sum()) for tile in self._twice.values())
 
+    def shared_with(self, everything: _Hits) -> int:
+        """Pixels that were hit here, and by two or more targets in `everything`."""
+        return sum(
+            int(((last > 0) & everything._twice[place]).sum()) for place, last in self._last.items()
+        )
 
-def _footprint_px(exposure: Exposure) -> tuple[tuple[int, int], np.ndarray]:
+
+def _footprint_px(exposure: Exposure, pixel_um: float) -> tuple[tuple[int, int], np.ndarray]:
     """First pixel (x, y) of the box around a beam, and which pixel centres lie in the beam."""
     axes, center = np.array(exposure.beam_axes_um), np.array(exposure.beam_center_um)
     reach = np.linalg.norm(axes, axis=1)
-    low = np.floor((center - reach) / DOSE_PIXEL_UM).astype(int)
-    high = np.ceil((center + reach) / DOSE_PIXEL_UM).astype(int)
+    low = np.floor((center - reach) / pixel_um).astype(int)
+    high = np.ceil((center + reach) / pixel_um).astype(int)
     x, y = (
-        (np.arange(first, end) + 0.5) * DOSE_PIXEL_UM - middle
+        (np.arange(first, end) + 0.5) * pixel_um - middle
         for first, end, middle in zip(low, high, center)
     )
     (a, b), (c, d) = np.linalg.inv(axes)
     inside = np.hypot(a * x[:, None] + b * y, c * x[:, None] + d * y) < 1.0
     return (int(low[0]), int(low[1])), inside
-
-
-def series_of(exposure: Exposure) -> str:
-    """Name of the tilt series that a picture belongs to, "" for other pictures."""
-    name = Path(exposure.file).name if exposure.file else ""
-    return name if "_ts_" in name else ""
