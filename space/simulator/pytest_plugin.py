@@ -105,6 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
     report = config.getoption("sem_report", None)
     if report and not hasattr(config, "workerinput"):  # of several processes, the first writes
         path = config.invocation_params.dir / report
+        if path.is_dir():
+            raise pytest.UsageError(f"--sem-report {report} is a folder. Name a file in it.")
         config.pluginmanager.register(_Report(path, config.rootpath.name), "sem_report")
     finder = _Finder()
     # Last: where there is a real module, it is the one that is found.

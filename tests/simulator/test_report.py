@@ -334,6 +334,14 @@ def test_only_the_first_of_several_processes_writes_the_page(monkeypatch):
     assert len(registered) == 1
 
 
+def test_a_folder_in_place_of_a_page_is_told_at_once(pytester):
+    pytester.makepyfile(TESTS)
+    (pytester.path / "pages").mkdir()
+    result = pytester.runpytest_inprocess(*PLUGIN, "--sem-report", "pages")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--sem-report pages is a folder. Name a file in it.*"])
+
+
 def test_without_the_option_nothing_is_noted(pytester):
     pytester.makepyfile("def test_it(simulation):\n    assert simulation.session.watcher is None\n")
     pytester.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=1)
