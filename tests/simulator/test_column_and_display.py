@@ -14,6 +14,7 @@ from space.simulator.commands import (
     camera_readout,
     column,
     display,
+    filter_and_gun,
     focus,
     low_dose,
 )
@@ -49,11 +50,11 @@ def test_screen_and_its_current(session):
 
 
 def test_slit_width(session):
-    column.set_slit_width(session, 10.0)
+    filter_and_gun.set_slit_width(session, 10.0)
     assert session.scope.slit_width_ev == 10.0
     for bad in (0.0, 200.0):
         with pytest.raises(SEMerror):
-            column.set_slit_width(session, bad)
+            filter_and_gun.set_slit_width(session, bad)
 
 
 def test_probe_modes_of_the_areas_of_their_pictures_and_maps(session):

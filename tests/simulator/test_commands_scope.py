@@ -228,8 +228,6 @@ def test_apertures_valves_beam_tilt(session):
     assert beam.report_beam_tilt(session) != (0.0, 0.0)
     scope.restore_beam_tilt(session)
     assert beam.report_beam_tilt(session) == (0.0, 0.0)
-    assert scope.refine_zlp(session, 30.0) == 0.0
-    assert scope.refine_zlp(session, 30.0) is None
     assert scope.long_operation(session, "RS", "0", "FF", "0") == (0.0, 0.0)
     with pytest.raises(SEMerror):
         scope.long_operation(session, "XX", "0")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.column.aberrations import AberrationModel
+from space.simulator.column.energy_filter import FilterModel
+from space.simulator.column.gun import GunModel
 from space.simulator.column.optics import ColumnOptics, Magnification, Matrix
 from space.simulator.column.states import Area, ImagingState
 
@@ -321,8 +323,8 @@ class Instrument:
     states: tuple[ImagingState, ...]
     apertures: tuple[Aperture, ...]
     low_mag_field_radius_um: float
-    energy_filter: bool
-    slit_width_eV: float
+    energy_filter: FilterModel | None
+    gun: GunModel
     autoloader_slots: int
     controls: Controls
 

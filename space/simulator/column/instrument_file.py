@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from space.simulator.column.aberrations import AberrationModel
+from space.simulator.column.energy_filter import FilterModel
+from space.simulator.column.gun import GunModel
 from space.simulator.column.instrument import (
     CAMERA_KINDS,
     EUCENTRICITY_ROUTINES,
@@ -103,7 +105,6 @@ def instrument_of(values: dict[str, Any], path: Path) -> Instrument:
     beam = _beam(file.table("beam"))
     areas = _areas(file.table("low_dose"), magnifications, beam)
     apertures, field_radius_um = _apertures(file.table("apertures"))
-    energy_filter = file.table("energy_filter")
     instrument = Instrument(
         source=str(path),
         name=file.text("name"),
@@ -124,12 +125,12 @@ def instrument_of(values: dict[str, Any], path: Path) -> Instrument:
         states=_states(file.tables("states"), magnifications, beam, areas),
         apertures=apertures,
         low_mag_field_radius_um=field_radius_um,
-        energy_filter=energy_filter.flag("present"),
-        slit_width_eV=energy_filter.number("slit_width_eV", above=0),
+        energy_filter=_energy_filter(file.table("energy_filter")),
+        gun=_gun(file.table("gun")),
         autoloader_slots=file.integer("autoloader_slots", range(0, 101)),
         controls=_controls(file.table("controls")),
     )
-    for table in (shift, mags, energy_filter, file):
+    for table in (shift, mags, file):
         table.done()
     return instrument
 
@@ -373,6 +374,25 @@ def _changed(area: Area, beam: BeamModel, mag_index: int, spot_size: int, intens
         beam_um=area.beam_um * wider,
         dose_rate_e_A2_s=area.dose_rate_e_A2_s * brighter / wider**2,
     )
+
+
+def _energy_filter(table: Table) -> FilterModel | None:
+    present = table.flag("present")
+    model = FilterModel(
+        slit_width_eV=table.number("slit_width_eV", above=0),
+        drift_eV=table.number("drift_eV", least=0),
+    )
+    table.done()
+    return model if present else None
+
+
+def _gun(table: Table) -> GunModel:
+    flash_below = table.number("flash_below", least=0)
+    if flash_below >= 1:
+        raise table.error("flash_below", "must be below 1", "Give a part of the full current")
+    model = GunModel(table.number("current_loss_per_h", least=0), flash_below)
+    table.done()
+    return model
 
 
 def _controls(table: Table) -> Controls:

@@ -10,6 +10,7 @@ import numpy as np
 
 from space.simulator.column.aberrations import drawn_vector
 from space.simulator.column.clock import Clock
+from space.simulator.column.energy_filter import Passed, drift_ev, through_slit
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.hardware import Hardware
 from space.simulator.column.letters import area_named
@@ -74,6 +75,11 @@ class Microscope(Hardware):
         "apertures_um",
         "slit_in",
         "slit_width_ev",
+        "chosen_loss_ev",
+        "zero_loss",
+        "filter_offset_ev",
+        "flashed_s",
+        "next_flash_hot",
         "free_beam",
     )
 
@@ -110,8 +116,15 @@ class Microscope(Hardware):
         self.valve_open = True
         self.screen_down = False
         self.apertures_um = {part.number: part.size_um for part in instrument.apertures}
-        self.slit_in = instrument.energy_filter
-        self.slit_width_ev = instrument.slit_width_eV
+        self._seed = seed
+        model = instrument.energy_filter
+        self.slit_in = model is not None
+        self.slit_width_ev = model.slit_width_eV if model else 0.0
+        self.chosen_loss_ev, self.zero_loss = 0.0, True
+        # Where the filter takes the zero-loss peak to be, against where it was at the start.
+        self.filter_offset_ev = 0.0
+        self.flashed_s = self.clock.seconds
+        self.next_flash_hot = False
         # Area whose conditions were set last, and what outside low dose counts as the usual beam.
         self._applied: Area | None = None
         self.free_beam = (self.spot_size, self.intensity)
@@ -341,7 +354,7 @@ class Microscope(Hardware):
             spot_size=self.spot_size,
             intensity=self.intensity,
             beam_um=self.beam_diameter_um,
-            dose_rate_e_A2_s=self.dose_rate_e_A2_s(),
+            dose_rate_e_A2_s=self.dose_rate_e_A2_s() / self.gun_current(),
             probe_mode=self.probe_mode,
         )
 
@@ -365,7 +378,7 @@ class Microscope(Hardware):
         currents = self.instrument.beam.currents_nA
         brighter = currents[self.spot_size - 1] / currents[usual.spot_size - 1]
         narrower = usual.beam_um / self.beam_diameter_um
-        return usual.dose_rate_e_A2_s * (brighter * narrower**2)
+        return usual.dose_rate_e_A2_s * (brighter * narrower**2) * self.gun_current()
 
     def set_beam_diameter(self, diameter_um: float) -> None:
         """Set the intensity that makes the beam this wide, on its side of the crossover.
@@ -407,6 +420,51 @@ class Microscope(Hardware):
     def true_defocus_um(self, height_um: float) -> float:
         """Real defocus of an object at a height above the tilt axis; under focus negative."""
         return self.defocus_um - self.focus_zero_um + height_um
+
+    # --- gun and filter ---------------------------------------------------------------------
+
+    def gun_current(self) -> float:
+        """Part of the beam current that the gun gives since it was flashed last."""
+        return self.instrument.gun.current(self.clock.seconds - self.flashed_s)
+
+    def flash_advised(self, high_temperature: bool) -> bool:
+        """Whether the gun has lost so much current that it should be flashed."""
+        seconds = self.clock.seconds - self.flashed_s
+        return self.instrument.gun.flash_advised(seconds, high_temperature)
+
+    def flash(self) -> None:
+        """Flash the gun, which gives its full current again."""
+        self.flashed_s, self.next_flash_hot = self.clock.seconds, False
+
+    @property
+    def energy_loss_ev(self) -> float:
+        """Energy loss that the filter is set to."""
+        return 0.0 if self.zero_loss else self.chosen_loss_ev
+
+    def set_energy_loss(self, loss_ev: float) -> None:
+        """Set the filter to an energy loss; 0 is zero loss."""
+        self.chosen_loss_ev, self.zero_loss = loss_ev, loss_ev == 0.0
+
+    def zero_loss_ev(self) -> float:
+        """Where the zero-loss peak really is, in the energy of the filter's scale."""
+        model = self.instrument.energy_filter
+        if model is None:
+            return 0.0
+        return drift_ev(self._seed, model.drift_eV, self.clock.seconds) - self.filter_offset_ev
+
+    def passed(self) -> Passed:
+        """Which electrons reach the camera.
+
+        The transmission of specimens is that of electrons that lost no energy. A microscope
+        without a filter is taken to show the same, by a small objective aperture.
+        """
+        if self.instrument.energy_filter is None:
+            return Passed()
+        if not self.slit_in:
+            return Passed(losses=None)
+        middle_ev = self.energy_loss_ev - self.zero_loss_ev()
+        half_ev = 0.5 * self.slit_width_ev
+        return through_slit(middle_ev - half_ev, middle_ev + half_ev)
 
     # --- aberrations ------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ def command_groups() -> tuple[ModuleType, ...]:
         display,
         file_dialogs,
         files,
+        filter_and_gun,
         focus,
         frame_files,
         holes,
@@ -61,10 +62,11 @@ def command_groups() -> tuple[ModuleType, ...]:
 
     return (
         aberrations, absolute_focus, acquire_items, alignment, beam, buffers, camera, camera_modes,
-        camera_readout, column, dewars, dialogs, display, file_dialogs, files, focus, frame_files,
-        holes, image_files, image_math, image_measures, image_places, image_shift, low_dose,
-        matrices, montage, multi_grid, nav_changes, nav_items, nav_montage, nav_points, navigator,
-        processes, program, scope, settings, stage, text_files, text_values, tilting, waiting,
+        camera_readout, column, dewars, dialogs, display, file_dialogs, files, filter_and_gun,
+        focus, frame_files, holes, image_files, image_math, image_measures, image_places,
+        image_shift, low_dose, matrices, montage, multi_grid, nav_changes, nav_items, nav_montage,
+        nav_points, navigator, processes, program, scope, settings, stage, text_files, text_values,
+        tilting, waiting,
     )  # fmt: skip
 
 

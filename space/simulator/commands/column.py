@@ -1,4 +1,4 @@
-"""Screen, probe mode, slit, and focus that is set without measuring."""
+"""Screen, probe mode, and focus that is set without measuring."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def report_screen_current(session: Session) -> float:
     scope = session.scope
     if not (scope.screen_down and scope.valve_open):
         return 0.0
-    return session.instrument.beam.currents_nA[scope.spot_size - 1]
+    return session.instrument.beam.currents_nA[scope.spot_size - 1] * scope.gun_current()
 
 
 def set_probe_mode(session: Session, mode: str) -> None:
@@ -53,15 +53,6 @@ def set_probe_mode(session: Session, mode: str) -> None:
 def report_probe_mode(session: Session) -> float:
     """1 for microprobe, 0 for nanoprobe."""
     return float(session.scope.probe_mode)
-
-
-def set_slit_width(session: Session, width_ev: float) -> None:
-    """Width of the energy filter's slit in eV."""
-    if not session.instrument.energy_filter:
-        raise SEMerror("This microscope has no energy filter")
-    if not 0.0 < width_ev <= 100.0:
-        raise SEMerror(f"A slit width of {width_ev:g} eV is out of range")
-    session.scope.slit_width_ev = width_ev
 
 
 # --- focus ------------------------------------------------------------------------------------
@@ -168,7 +159,6 @@ COMMANDS: Commands = {
     "ReportScreenCurrent": report_screen_current,
     "SetProbeMode": set_probe_mode,
     "ReportProbeMode": report_probe_mode,
-    "SetSlitWidth": set_slit_width,
     "ResetDefocus": reset_defocus,
     "SetEucentricFocus": set_eucentric_focus,
     "SaveFocus": save_focus,

@@ -114,7 +114,6 @@ def get_low_dose_area_params(session: Session, letter: str, variable: str) -> No
     """
     scope = session.scope
     area = scope.stored_area(letter)
-    loss_ev = float(getattr(scope, "energy_loss_ev", 0.0))
     values = (
         area.mag_index,
         area.spot_size,
@@ -122,8 +121,8 @@ def get_low_dose_area_params(session: Session, letter: str, variable: str) -> No
         area.axis_um,
         int(scope.slit_in),
         scope.slit_width_ev,
-        loss_ev,
-        int(loss_ev == 0.0),
+        scope.energy_loss_ev,
+        int(scope.energy_loss_ev == 0.0),
         area.probe_mode,
     )
     session.variables.set(variable, "\n".join(f"{value:.7g}" for value in values))

@@ -1,4 +1,4 @@
-"""Valves, beam tilt, filter, apertures, gun, dewars, autoloader and long operations."""
+"""Valves, beam tilt, apertures, dewars, autoloader and long operations."""
 
 from __future__ import annotations
 
@@ -64,41 +64,6 @@ def report_column_or_gun_valve(session: Session) -> float:
     return float(session.scope.valve_open)
 
 
-def refine_zlp(
-    session: Session, interval_min: float | None = None, *options: float | None
-) -> float | None:
-    """Centre the slit, unless that was done within the interval."""
-    _require_filter(session)
-    scope = session.scope
-    now = session.clock.seconds
-    last = session.last_zlp_s
-    if interval_min is not None and last is not None and now - last < 60.0 * interval_min:
-        return None
-    session.last_zlp_s = now
-    scope.slit_in = True
-    session.clock.advance(15.0)
-    return 0.0
-
-
-def _require_filter(session: Session) -> None:
-    if not session.instrument.energy_filter:
-        raise SEMerror("This microscope has no energy filter")
-
-
-def set_slit_in(session: Session, on: int | None = None) -> None:
-    """Slit in or out."""
-    _require_filter(session)
-    session.scope.slit_in = on is None or bool(on)
-
-
-def report_energy_filter(session: Session) -> tuple[float, float, float]:
-    """Slit width, energy loss, slit in."""
-    _require_filter(session)
-    settings = session.options.user_settings
-    loss_ev = 0.0 if settings["FilterZeroLoss"] else settings["FilterEnergyLoss"]
-    return (session.scope.slit_width_ev, loss_ev, float(session.scope.slit_in))
-
-
 def _require_aperture(session: Session, index: int) -> None:
     _require_control(session, "apertures", "Control of the apertures")
     if index not in session.scope.apertures_um:
@@ -132,11 +97,6 @@ def remove_aperture(session: Session, index: int) -> None:
 def reinsert_aperture(session: Session, index: int) -> None:
     """Bring an aperture in again."""
     set_aperture_size(session, index, 1)
-
-
-def is_feg_flashing_advised(session: Session, kind: int) -> float:
-    """Never."""
-    return 0.0
 
 
 def are_dewars_filling(session: Session) -> float:
@@ -224,6 +184,8 @@ def long_operation(session: Session, *pairs: str | None) -> tuple[float, float]:
             return (hours - last, 0.0)
         if hours - last >= interval_h:
             session.long_operations[name] = hours
+            if name == "FF":
+                session.scope.flash()
             session.clock.advance(60.0)
     return (0.0, 0.0)
 
@@ -254,10 +216,6 @@ def set_beam_blank(session: Session, on: int) -> None:
     """Blanking is automatic; nothing to see of it."""
 
 
-def next_feg_flash_high_temp(session: Session, on: int | None = None) -> None:
-    """Kind of the next flashing of the gun; flashing is never needed here."""
-
-
 def normalize_lenses(session: Session, which: int | None = None) -> None:
     """Takes a few seconds."""
     session.clock.advance(5.0)
@@ -270,15 +228,10 @@ COMMANDS: Commands = {
     "SaveBeamTilt": save_beam_tilt,
     "SetColumnOrGunValve": set_column_or_gun_valve,
     "ReportColumnOrGunValve": report_column_or_gun_valve,
-    "RefineZLP": refine_zlp,
-    "SetSlitIn": set_slit_in,
-    "ReportEnergyFilter": report_energy_filter,
     "SetApertureSize": set_aperture_size,
     "ReportApertureSize": report_aperture_size,
     "RemoveAperture": remove_aperture,
     "ReInsertAperture": reinsert_aperture,
-    "IsFEGFlashingAdvised": is_feg_flashing_advised,
-    "NextFEGFlashHighTemp": next_feg_flash_high_temp,
     "AreDewarsFilling": are_dewars_filling,
     "LoadCartridge": load_cartridge,
     "UnloadCartridge": unload_cartridge,

@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
+from space.simulator.column.energy_filter import Passed
 from space.simulator.imaging import ctf
 
 PHASE_CONTRAST_BELOW_UM = 0.0025
@@ -33,6 +34,11 @@ P. A. Doyle and P. S. Turner, Acta Cryst. A24 (1968)) that is 0.18 nm; at the fr
 pictures, water scatters with some 7 % of the power of independent molecules: a quarter of it.
 """
 THICKEST = 2.0  # more matter does not add to the contrast of electrons that lost no energy
+INELASTIC = 0.6
+"""Part of the losses of zero-loss electrons in matter that is due to losses of energy; the
+others are scattered beyond the objective aperture. Light elements scatter some three times as
+often with a loss as without (L. Reimer and H. Kohl, section 5.2.3), the latter to larger angles."""
+UNSEEN = 0.05  # a part of the electrons with losses that is too small to look at
 B_FACTOR_A2 = 150.0
 CONVERGENCE_MRAD = 0.02
 BEAM_EDGE = 0.03  # of the beam's diameter
@@ -129,6 +135,42 @@ def _transfer(size: tuple[int, int], pixel_nm: float, lens: Lens) -> np.ndarray:
         return result
     coma_rad = ctf.coma_phase_rad(columns, rows, lens.tilt_mrad, *optics[1:])
     return result * np.exp(np.complex64(1j) * coma_rad)
+
+
+def filtered(seen: np.ndarray, transmission: np.ndarray, passed: Passed) -> np.ndarray:
+    """Intensity behind the energy filter.
+
+    Of what is missing in the transmission, the part `INELASTIC` in the exponent has lost energy,
+    n times with the probability of a Poisson distribution, and the rest is scattered too far to
+    reach the camera. Electrons that lost energy bring no phase contrast.
+
+    Parameters
+    ----------
+    seen : (rows, columns) float32
+        Intensity of electrons that lost none.
+    transmission : (rows, columns) float32
+        The same without phase contrast.
+    passed : Passed
+        What the slit lets through.
+    """
+    if passed.losses is None:
+        lost = np.power(transmission, np.float32(1.0 - INELASTIC))
+        lost -= transmission
+        lost += seen
+        return lost
+    if passed.zero_loss < 0.9999:
+        seen = seen * np.float32(passed.zero_loss)
+    if not any(share > UNSEEN for share in passed.losses):
+        return seen
+    thickness = np.maximum(transmission, np.float32(1e-12))
+    np.log(thickness, out=thickness)
+    thickness *= np.float32(-INELASTIC)
+    term, lost = transmission, np.zeros_like(thickness)
+    for n, share in enumerate(passed.losses, start=1):
+        term = term * thickness
+        term /= np.float32(n)
+        lost += np.float32(share) * term
+    return seen + lost
 
 
 def beam(

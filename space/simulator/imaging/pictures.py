@@ -263,15 +263,17 @@ def intensity(
     scope, view, grid = session.scope, geometry.view, session.grid
     pixel_um = view.binning * scope.pixel_um(view.mag_index)
     if grid is None:
-        seen = np.ones(view.shape, dtype=np.float32)
+        seen = transmission = np.ones(view.shape, dtype=np.float32)
     else:
         affine = camera_model.px_to_grid(scope.optics, view)
         lean = camera_model.lean(scope.optics, view)
         seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um, lean)
         seen = _damaged(session, seen, affine)
         seen = imaging.tilted(seen, camera_model.path(scope.optics, view))
+        transmission = seen
         if pixel_um < imaging.PHASE_CONTRAST_BELOW_UM:
             seen = _with_phase_contrast(session, seen, affine, pixel_um, geometry.defocus_um)
+    seen = imaging.filtered(seen, transmission, scope.passed())
     light = imaging.beam(
         view.shape, beam_center_px(session, geometry), _radius_um(scope) / pixel_um
     )

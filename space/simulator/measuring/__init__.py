@@ -11,6 +11,7 @@ from space.simulator.measuring import (
     focusing,
     hole_finder,
     square_finder,
+    zero_loss,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "focusing",
     "hole_finder",
     "square_finder",
+    "zero_loss",
 ]

@@ -53,5 +53,5 @@ def navigator_label(session: Session) -> str:
 
 
 def _filter(scope: Microscope) -> str:
-    loss_ev = getattr(scope, "energy_loss_ev", 0.0)
-    return number_text((scope.slit_width_ev if scope.slit_in else 0.0, loss_ev))
+    width_ev = scope.slit_width_ev if scope.slit_in else 0.0
+    return number_text((width_ev, scope.energy_loss_ev))

@@ -23,7 +23,9 @@ TABLE = Path(__file__).with_name("settings.tsv")
 LINKS = {
     "BufferToReadInto": buffer_index("read_buffer"),
     "BuffersToRollOnAcquire": buffer_index("roll_last"),
+    "FilterEnergyLoss": attribute("scope", "chosen_loss_ev"),
     "FilterSlitWidth": attribute("scope", "slit_width_ev"),
+    "FilterZeroLoss": attribute("scope", "zero_loss"),
     "LowDoseAxisAngle": attribute("scope", "axis_angle_deg"),
     "LowDoseRotateAxis": attribute("scope", "axis_rotated"),
     "LowDoseSearchDefocus": defocus_offset("S"),
