@@ -8,7 +8,10 @@ from dataclasses import replace
 import mrcfile
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from space.simulator import Simulation
 from space.simulator.column import SEMerror, load_instrument, shipped
 from space.simulator.column.properties import EFFECTS, property_table
 from space.simulator.commands import all_commands, focus, tilting
@@ -26,6 +29,12 @@ def run(simulation, body):
     result = simulation.run(HEAD + textwrap.dedent(body))
     assert result.ok, result.error
     return simulation
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory):
+    """A session in which one script after another runs."""
+    return Simulation(tmp_path_factory.mktemp("scripts"), grids={}, time_scale=0.0)
 
 
 def setting(session, name):
@@ -206,6 +215,51 @@ def test_settings_are_kept_with_the_session_and_outlive_a_death(tmp_path):
     with open_session(tmp_path) as simulation:
         run(simulation, check)
         assert "started again" in " ".join(simulation.log)
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_sessions_of_an_earlier_version_get_what_they_did_not_have(tmp_path, died):
+    with open_session(tmp_path, Setup()) as simulation:
+        run(simulation, "sem.SetUserSetting('CtfBinning', 3, 1)")
+        session = simulation.session
+        del session.scope.axis_rotated, session.scope.stage.tilt_delay_s
+        del session.options.user_settings["DriftProtection"]
+        del session.scope.properties["NumberOfSpotSizes"]
+    if died:
+        (tmp_path / "simulated_microscope" / "running").write_text("1\n", encoding="utf-8")
+    with open_session(tmp_path) as simulation:
+        run(
+            simulation,
+            """
+            sem.TiltTo(5)
+            assert sem.ReportUserSetting("LowDoseRotateAxis") == 0
+            assert sem.ReportUserSetting("DriftProtection") == 0
+            assert sem.ReportUserSetting("CtfBinning") == 3
+            assert sem.ReportProperty("NumberOfSpotSizes") == 11
+            """,
+        )
+
+
+_NAMES = st.sampled_from(
+    ["CtfBinning", "TargetDefocus", "BuffersToRollOnAcquire", "DriftProtection"]
+)
+_CHANGES = st.lists(st.tuples(_NAMES, st.integers(0, 9), st.booleans()), max_size=8)
+
+
+@given(changes=_CHANGES)
+def test_what_was_kept_last_stays_and_all_else_is_put_back(scripted, changes):
+    session = scripted.session
+    names = {name for name, _, _ in changes}
+    expected = {name: setting(session, name) for name in names}
+    body = "".join(
+        f"sem.SetUserSetting({name!r}, {value}, {int(keep)})\n" for name, value, keep in changes
+    )
+    for name, value, keep in changes:
+        if keep:
+            flag = name == "DriftProtection"
+            expected[name] = float(bool(value)) if flag else float(value)
+    run(scripted, body)
+    assert {name: setting(session, name) for name in names} == expected
 
 
 # --- properties that describe the instrument ----------------------------------------------------

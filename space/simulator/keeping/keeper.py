@@ -116,28 +116,34 @@ def _load_program(folder: Path, session: Session, died: bool) -> None:
         state = thaw(path, _known(session), str(folder.parent))
     except FrozenStateError as problem:
         raise SessionError(f"{problem}. Delete it to start the program anew") from problem
+    _complete(session, state)
     if died:
         _take_settings(session, state)
     else:
         _put_in(session, state)
 
 
+def _complete(session: Session, state: Mapping[str, Any]) -> None:
+    """Give the state of an earlier version what it did not have, as a new session has it."""
+    pairs = [(value, getattr(session, name, None)) for name, value in state.items()]
+    for value, fresh in [*pairs, (state["scope"].stage, session.scope.stage)]:
+        if type(fresh) is type(value) and hasattr(value, "__dict__"):
+            vars(value).update({k: v for k, v in vars(fresh).items() if k not in vars(value)})
+    options, scope = state["options"], state["scope"]
+    options.user_settings = {**user_settings.defaults(), **options.user_settings}
+    scope.properties = {**starting_properties(session.instrument), **scope.properties}
+
+
 def _put_in(session: Session, state: Mapping[str, Any]) -> None:
-    """Put the program's state in; what an earlier version of it did not have stays as new.
+    """Put the program's state in.
 
     The microscope is the one that the session was set up with, not the copy in the state.
     """
     instrument = session.instrument
     for name, value in state.items():
-        fresh = getattr(session, name, None)
-        if type(fresh) is type(value) and hasattr(value, "__dict__"):
-            vars(value).update({k: v for k, v in vars(fresh).items() if k not in vars(value)})
         setattr(session, name, value)
     session.instrument = session.scope.instrument = instrument
     session.camera.model = instrument.camera
-    session.options.user_settings = {**user_settings.defaults(), **session.options.user_settings}
-    known = starting_properties(session.instrument)
-    session.scope.properties = {**known, **session.scope.properties}
 
 
 def _known(session: Session) -> dict[str, object]:

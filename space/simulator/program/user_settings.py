@@ -143,7 +143,7 @@ def restore(session: Session) -> None:
 
 def take_over(session: Session, other: Session) -> None:
     """Give a session the settings of another."""
-    session.options.user_settings = {**defaults(), **other.options.user_settings}
+    session.options.user_settings = dict(other.options.user_settings)
     for link in LINKS.values():
         link.write(session, link.read(other))
 
