@@ -18,7 +18,6 @@ from space.simulator.formats import autodoc
 from space.simulator.formats.mdoc import read as read_mdoc
 from space.simulator.imaging import frame_stack
 from space.simulator.keeping import Setup, open_session, pictures
-from space.simulator.program.frame_saving import shifts_px
 from tests.simulator.fakes import SpotGrid, TextureGrid, textured
 
 FRAME_PX = 256
@@ -156,7 +155,9 @@ def test_frames_move_as_the_truth_says(session, name):
         exposure = made.exposures[-1]
         assert exposure.frames == camera.report_last_frame_file(made)[0]
         stack = read_stack(exposure.frames).astype(float)
-        offsets = shifts_px(made, np.array(exposure.frame_offsets_um), 1.0)
+        # A stage that moves by d moves what is seen by -A d.
+        to_px = made.scope.optics.stage_to_image(exposure.mag_index, 1.0, exposure.tilt_deg)
+        offsets = -np.array(exposure.frame_offsets_um) @ np.array(to_px).T
         assert offsets.shape == (len(stack), 2)
         for number in (0, 1, 9):
             measured.append(shift_between(stack[5], stack[number]))

@@ -10,6 +10,7 @@ import pytest
 
 from space.microscope import series_needs
 from space.simulator import Simulation
+from space.simulator.column import shipped
 from space.simulator.commands import all_commands
 from space.simulator.external import external_python
 from tests.simulator.fakes import SpotGrid
@@ -99,12 +100,18 @@ def test_looking_for_mdocs_leaves_nothing_behind(connect, caplog, tmp_path):
         assert session.files.current.path.name == "mine.mrc"
 
 
-def test_a_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path):
-    sem, session = connect("krios_k3")
-    assert sem.ReportCameraProperty(0, "K2Type") > 0
+@pytest.mark.parametrize("name", shipped())
+def test_a_k2_or_k3_without_a_folder_for_frames_is_told(connect, caplog, tmp_path, name):
+    sem, session = connect(name)
+    asked = sem.ReportCameraProperty(0, "K2Type") > 0
+    assert asked is (name not in ("krios_falcon4", "talos_ceta"))
+    if not asked:  # SerialEM refuses to say where frames of other cameras go
+        with pytest.raises(sem.SEMerror):
+            sem.ReportFrameSavingPath()
     for folder in (None, tmp_path / "frames"):
         session.options.frames = replace(session.options.frames, folder=folder)
-        assert ("No folder for frames" in told(caplog, tmp_path)) is not bool(folder)
+        missing = "No folder for frames" in told(caplog, tmp_path)
+        assert missing is (asked and folder is None)
 
 
 def test_a_focus_area_beside_record_is_told_once(connect, caplog):
