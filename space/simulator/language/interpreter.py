@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from space.simulator.column.errors import ScriptStopped, SEMerror, SEMexited
+from space.simulator.column.errors import SEMerror, SEMexited
 from space.simulator.language import arguments, arithmetic, library
 from space.simulator.language.syntax import (
     Assignment,
@@ -246,8 +246,6 @@ class Interpreter:
             return
         try:
             self._session.faults.command_begins(name, self._session.acquire.script_running)
-        except ScriptStopped as stopped:
-            self._connection.stop(str(stopped))
         except SEMerror as error:
             self._refuse(str(error))
 
