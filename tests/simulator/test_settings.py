@@ -17,6 +17,7 @@ from space.simulator.column.properties import EFFECTS, property_table
 from space.simulator.commands import all_commands, focus, tilting
 from space.simulator.keeping import open_session
 from space.simulator.keeping.setup import Setup
+from space.simulator.measuring.eucentricity import picture_set
 from space.simulator.program import properties, user_settings
 from tests.simulator.fakes import textured
 
@@ -593,6 +594,16 @@ def test_eucentricity_goes_by_its_properties(make_session):
     session.scope.stage.move_to(0.0, 0.0, 20.0)
     focus.eucentricity(session, 1)
     assert session.rough_eucentricity_failed or abs(session.scope.stage.position_um[2]) <= 5.0
+
+
+def test_rough_eucentricity_may_use_search_in_low_magnification(make_session):
+    session = make_session()
+    scope = session.scope
+    scope.store_area("V", mag_index=scope.area_mag_index("R"))  # a small field
+    for search_mag, on, letter in ((15, 0, "S"), (3, 0, "V"), (3, 1, "S")):
+        scope.store_area("S", mag_index=search_mag)
+        set_to(session, "RoughEucenUseSearchIfInLM", on)
+        assert picture_set(session) == letter
 
 
 def test_the_threshold_for_resetting_image_shift(make_session):
