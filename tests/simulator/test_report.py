@@ -389,7 +389,8 @@ def test_a_run_that_does_not_end_is_shown(run, tmp_path):
     assert [record.outcome for record in records.values()] == [
         "passed", "did not end", "did not end", "passed",
     ]  # fmt: skip
-    assert records[2].title == "Run 2: dies.py"
+    assert records[2].title == "Run 2: dies.py" and "here" in records[2].log
+    assert [use.name for use in records[2].commands] == ["Delay", "Echo"]
 
 
 def test_damaged_records_are_told(run, tmp_path, capsys):

@@ -41,6 +41,7 @@ def noted_run(folder: Path, what: str, session: Session) -> Iterator[Callable[[b
     callable
         Has to be told whether the run ended well.
     """
+    folder = Path(folder).resolve()  # scripts run in another one
     number = max(noted(folder), default=0) + 1
     session.watcher = recorder = Recorder(session)
     outcome: Outcome = "did not end"
@@ -51,9 +52,14 @@ def noted_run(folder: Path, what: str, session: Session) -> Iterator[Callable[[b
 
     def note() -> None:
         values = recorder.record(f"Run {number}: {what}", outcome).to_dict()
-        append_lines(Path(folder) / SESSION_FOLDER / RECORDS, [json.dumps([number, values])])
+        append_lines(folder / SESSION_FOLDER / RECORDS, [json.dumps([number, values])])
 
-    note()  # of two records of one run the last counts
+    def die() -> None:
+        note()
+        usual_end()
+
+    usual_end, session.faults.die = session.faults.die, die
+    note()  # of several records of one run the last counts
     try:
         yield ended
     finally:
