@@ -24,7 +24,7 @@ def _require_k2(session: Session, what: str) -> None:
 
 
 def report_camera_set_area(session: Session, set_letter: str) -> tuple[float, ...]:
-    """Left, right, top and bottom of the part of the chip that a set reads, unbinned pixels."""
+    """Left, right, top and bottom, unbinned, of what a set reads of the chip (inferred)."""
     camera = session.camera
     width, height = camera.size_px
     window = camera.sets[camera.letter(set_letter)].window_px or (0, width, 0, height)
@@ -60,7 +60,7 @@ def report_count_scaling(session: Session) -> tuple[float, float]:
 
 
 def update_hw_dark_ref(session: Session, hours: float) -> None:
-    """Make a new dark reference in the camera unless the last one is not older than this."""
+    """Make a new dark reference in the camera if the last one is older than some hours."""
     _require_k2(session, "dark reference of its own")
     now = session.clock.seconds / 3600.0
     last = session.long_operations.get(DARK_REFERENCE)

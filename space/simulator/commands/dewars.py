@@ -34,7 +34,7 @@ def is_pvp_running(session: Session) -> float:
 
 
 def dewars_remaining_time(session: Session) -> float:
-    """Seconds until the dewars have to be filled, -1 while they are being filled."""
+    """Seconds until the dewars have to be filled, -1 while they are being filled (inferred)."""
     _require_autoloader(session, "DewarsRemainingTime")
     if faults.dewars_filling(session):
         return FILLING_S

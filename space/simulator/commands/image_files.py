@@ -31,7 +31,7 @@ def report_num_open_files(session: Session) -> float:
 
 
 def is_image_file_open(session: Session, name: str) -> float:
-    """Whether a file is among the open image files."""
+    """1 if a file is among the open image files, else 0."""
     return float(session.files.find(session.resolve(name)) is not None)
 
 

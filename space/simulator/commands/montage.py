@@ -185,7 +185,7 @@ def param_set_to_use_for_montage(
 
 
 def report_num_montage_pieces(session: Session) -> float:
-    """Pieces of the montage of the current file that are taken: skipped ones do not count."""
+    """Pieces of the current file's montage that are taken, skipped ones not counted (inferred)."""
     return float(len(_montage_file(session)[1].layout.order))
 
 
