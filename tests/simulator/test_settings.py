@@ -145,6 +145,17 @@ def test_values_are_of_the_setting_s_type(make_simulation):
     )
 
 
+def test_what_is_kept_elsewhere_keeps_its_type(make_session):
+    session = make_session()
+    session.scope.target_defocus_um = -3  # whole, but a number of micrometres
+    set_to(session, "TargetDefocus", -2.5)
+    assert session.scope.target_defocus_um == -2.5
+    set_to(session, "ShiftToTiltAxis", 1)
+    set_to(session, "LowDoseAxisAngle", 12)
+    assert session.scope.shift_to_tilt_axis is True
+    assert isinstance(session.scope.axis_angle_deg, int)
+
+
 def test_the_last_word_on_keeping_counts(make_simulation):
     simulation = make_simulation()
     session = simulation.session

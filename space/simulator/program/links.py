@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from space.simulator.column.errors import SEMerror
 from space.simulator.imaging.images import LETTERS
@@ -23,28 +23,26 @@ class Link:
     write: Callable[[Session, float], None]
 
 
-def attribute(owner: str, name: str) -> Link:
-    """A number or flag that a part of the session (`scope.stage`, for example) has under a name."""
+def attribute(owner: str, name: str, kind: Callable[[float], object] = float) -> Link:
+    """A number, or flag, that a part of the session (`scope.stage`, say) has under a name."""
     part = attrgetter(owner)
 
     def read(session: Session) -> float:
         return float(getattr(part(session), name))
 
     def write(session: Session, value: float) -> None:
-        kind = type(getattr(part(session), name))
         setattr(part(session), name, kind(value))
 
     return Link(read, write)
 
 
-def montage_choice(name: str) -> Link:
+def montage_choice(name: str, kind: Callable[[float], Any] = float) -> Link:
     """A choice in `MontageSettings`."""
 
     def read(session: Session) -> float:
         return float(getattr(session.montage, name))
 
     def write(session: Session, value: float) -> None:
-        kind = type(getattr(session.montage, name))
         session.montage = replace(session.montage, **{name: kind(value)})
 
     return Link(read, write)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from space.simulator.program.session import Session
 
 LINKS: dict[str, Link] = {
-    "FileOptionsSaveMdocFile": attribute("files", "single_mdocs"),
+    "FileOptionsSaveMdocFile": attribute("files", "single_mdocs", bool),
     "StageMoveDelay": Link(
         lambda session: 1000.0 * session.scope.stage.move_delay_s,
         lambda session, value: setattr(session.scope.stage, "move_delay_s", value / 1000.0),
