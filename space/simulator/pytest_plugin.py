@@ -10,7 +10,8 @@ simulation
 sem_session
     Its session: stage, optics, buffers, Navigator, dialogs, exposures.
 run_script
-    Function that runs a whole script, given as text or as the path of a file, as SerialEM does.
+    Function that runs a whole script, given as text or as the path of a file, as SerialEM does:
+    in Python, or in SerialEM's own language. A text has more than one line or begins with #.
 judge
     Function that holds the tilt series taken so far against the truth.
 
