@@ -64,6 +64,16 @@ def test_a_full_field_scores_its_priority():
         assert share == pytest.approx(max(score, 0))
 
 
+@pytest.mark.parametrize("factor", [1, 2, 4, 7])
+@pytest.mark.parametrize("shape", [(28, 28), (29, 31), (34, 41)])
+def test_each_cell_has_a_class_whatever_the_size_of_the_map(shape, factor):
+    labels = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape) % 3
+    tables = class_tables(LABELS, TargetingOptions(("mitos",), AVOID))
+    cover = coverage(labels.astype(np.uint8), tables, factor)
+    assert cover.classes.shape == cover.wanted.shape
+    assert cover.classes[0, 0] == labels[factor // 2, factor // 2]
+
+
 def test_priorities_decide_which_class_gets_the_targets():
     for weights, first, second in (((1, 0.5), MITO, VESICLE), ((0.5, 1), VESICLE, MITO)):
         asked = {"target_list": dict(zip(("mitos", "vesicles"), weights))}

@@ -292,7 +292,10 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
             mask = np.frombuffer(raw.translate(table), np.uint8).reshape(strip.shape)
             cells = block_sums(mask, factor)
             target[first : first + len(cells)] += cells / full
-    classes = labels[factor // 2 :: factor, factor // 2 :: factor]
+    # The last cells may be too narrow to reach as far as their middles.
+    middles = (np.minimum(np.arange(n) * factor + factor // 2, last - 1)
+               for n, last in zip(shape, labels.shape))  # fmt: skip
+    classes = labels[np.ix_(*middles)]
     return Coverage(wanted, avoided, surface, focusable, classes, factor, (rows, columns))
 
 
