@@ -242,6 +242,15 @@ def test_a_library_is_called_from_both_languages(make_simulation):
     ]  # fmt: skip
 
 
+def test_after_an_error_in_a_library_that_is_caught_the_script_is_itself_again(make_simulation):
+    simulation = make_simulation()
+    simulation.scripts[4] = Script("lib", "Function f\nTiltTo 300\nEndFunction\n")
+    text = "Try\nCallFunction lib::f\nCatch\nEndTry\nCallFunction own\nTiltTo 301\n"
+    result = simulation.run(text + "Function own\nEcho mine\nEndFunction", "main")
+    assert "mine" in simulation.log
+    assert result.error.startswith("main: line 6: TiltTo 301: ")
+
+
 def test_scripts_of_both_languages_share_their_variables(make_simulation):
     simulation = make_simulation()
     head = "#!Python\nimport serialem as sem\n"
@@ -330,6 +339,9 @@ REFUSED = {
     "no name behind the sign": ("Echo 5 $", "line 2: at '$': write a variable as $name"),
     "commands that are not simulated": ("RetractCamera", "line 2: RetractCamera: not simulated"),
     "the same in a loop": ("Loop 2\nRetractCamera\nEndLoop", "line 3: RetractCamera: not"),
+    "the same behind a loop that may be left": (
+        "Loop 2\nIf 1\nBreak\nEndIf\nEndLoop\nRetractCamera", "line 7: RetractCamera: not",
+    ),
     "the same in a function": (
         "CallFunction f\nFunction f\nRetractCamera\nEndFunction",
         "line 4: RetractCamera: not simulated",
@@ -370,6 +382,17 @@ def test_what_may_never_be_reached_is_refused_when_it_is(make_simulation):
     assert simulation.log == [note, "a", "b"]
     result = simulation.run(text.format(1))
     assert result.error == "script: line 3: RetractCamera: RetractCamera: not simulated"
+
+
+@pytest.mark.parametrize("leaves", ["Exit", "Return", "SkipTo end", "DoScript 2"])
+def test_behind_what_may_leave_the_script_nothing_is_certain(make_simulation, leaves):
+    simulation = make_simulation()
+    simulation.scripts[2] = Script("other", "Echo there")
+    for text in (leaves, f"If 1\n{leaves}\nEndIf"):
+        result = simulation.run(f"{text}\nRetractCamera\nend:\nEcho end")
+        assert result.ok, result.error
+    text = "Loop 2\nIf 1\nBreak\nEndIf\nRetractCamera\nEndLoop"
+    assert simulation.run(text).ok
 
 
 def test_commands_that_came_later_are_refused(make_simulation):

@@ -36,7 +36,8 @@ _PYTHON_ONLY = {name.upper(): name for name in PYTHON_ONLY}
 _CALLS_BY_NUMBER = ("CallScript", "CallMacro", "DoScript", "DoMacro")
 _ASSIGNS = re.compile(r"[:@+*/-]*=")
 _BLANKS = "{!r}: there must be blanks on both sides of ="
-_IN_LOOPS = ("Break", "Continue", "KeyBreak")
+_IN_LOOPS = frozenset({"Break", "Continue", "KeyBreak"})
+_LEAVE_SCRIPT = frozenset({"Exit", "Return", "SkipTo", "DoScript", "DoMacro"})
 
 
 @dataclass(frozen=True)
@@ -286,30 +287,25 @@ def _inside(place: _Place, certain: bool, in_loop: bool = False) -> _Place:
     )
 
 
-def _leaves(statement: Statement) -> bool:
-    """Whether what follows may not be reached."""
+def _leaves(statement: Statement, names: frozenset[str] = _LEAVE_SCRIPT | _IN_LOOPS) -> bool:
+    """Whether what follows may not be reached because of a statement with one of some names."""
     if isinstance(statement, Command):
-        return statement.name in ("Exit", "Return", "SkipTo", "DoScript", "DoMacro", "Break")
-    return any(
-        isinstance(inner, Command) and inner.name in ("Exit", "Return", "SkipTo", "Break")
-        for inner in _within(statement)
-    )
+        return statement.name in names
+    if isinstance(statement, Loop):
+        names = names - _IN_LOOPS
+    return any(_leaves(inner, names) for inner in _within(statement))
 
 
 def _within(statement: Statement) -> Iterator[Statement]:
-    """Statements in the blocks of a statement."""
+    """Statements of the blocks of a statement."""
     if isinstance(statement, If):
-        blocks = [branch.body for branch in statement.branches]
+        for branch in statement.branches:
+            yield from branch.body.statements
     elif isinstance(statement, Loop):
-        blocks = [statement.body]
+        yield from statement.body.statements
     elif isinstance(statement, Try):
-        blocks = [statement.body, statement.caught]
-    else:
-        return
-    for block in blocks:
-        for inner in block.statements:
-            yield inner
-            yield from _within(inner)
+        yield from statement.body.statements
+        yield from statement.caught.statements
 
 
 def _first(command: Command) -> str:
