@@ -16,7 +16,7 @@ from space.simulator.judging import (
     ScriptTruth,
     SeriesTruth,
     plain,
-    remarks,
+    summed_up,
     tables,
     worst_first,
 )
@@ -130,7 +130,7 @@ class ScriptReport:
         return cls(truth, tuple(geometry))
 
     def __str__(self) -> str:
-        told = "\n".join(remarks(self.truth))
+        told = "\n".join(summed_up(self.truth))
         parts = [*tables(self.truth), *map(str, self.geometry), told]
         return "\n\n".join(part for part in parts if part)
 

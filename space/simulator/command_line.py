@@ -98,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command_line().parse_args(argv)
     try:
         with stopped_like_ctrl_c():
-            nothing_to_run = args.run is None and not args.acquire
-            code = 0 if args.judge and nothing_to_run else run_script(args)
+            asks_only = args.judge and not (args.run or args.acquire or args.report)
+            code = 0 if asks_only else run_script(args)
             if args.judge:
                 judge(args.session)
             return code

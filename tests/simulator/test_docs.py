@@ -94,7 +94,7 @@ def test_the_page_names_all_ini_options_and_none_else():
 
 def test_the_commands_of_the_page_can_be_given():
     lines = re.findall(r"^spacetomo-simulator (.*)$", TESTING, re.MULTILINE)
-    assert len(lines) == 2
+    assert len(lines) == 3
     for line in lines:
         command_line().parse_args(shlex.split(line))
     assert (ROOT / re.search(r"^pip install pytest (\S+)$", TESTING, re.MULTILINE)[1]).is_dir()

@@ -22,6 +22,7 @@ from space.simulator.judging import (
     judge_simulation,
     remarks,
     report,
+    summed_up,
 )
 from space.simulator.keeping import SESSION_FOLDER, Setup, open_session
 from tests.simulator.fakes import SpotGrid
@@ -124,12 +125,13 @@ def test_image_shift_that_is_not_centred_on_the_tilt_axis_is_told(tmp_path):
     # The centre of the picture stays, and what is in it is not what was there at zero tilt.
     across_nm = 1e3 * y0_um * (1 / np.cos(angles) - 1)
     assert of_pictures(series, "across_nm") == pytest.approx(across_nm, abs=130)
+    assert of_pictures(series, "seen_nm") == pytest.approx(-across_nm * np.cos(angles), abs=130)
     assert of_pictures(series, "defocus_error_um") == pytest.approx(
         y0_um * np.sin(angles), abs=0.05
     )
     assert series.ramp_um == pytest.approx(y0_um, abs=0.05)
     told = remarks(judge_simulation(simulation))
-    assert len(told) == 2 and "the field is 614 nm across" in told[0]
+    assert len(told) == 2 and "its field is 614 nm across" in told[0]
 
 
 def test_a_specimen_off_the_eucentric_height_is_told(tmp_path):
@@ -142,7 +144,7 @@ def test_a_specimen_off_the_eucentric_height_is_told(tmp_path):
     sinks_um = height_um * (np.cos(angles) - 1)
     assert of_pictures(series, "defocus_error_um") == pytest.approx(sinks_um, abs=0.05)
     assert abs(series.ramp_um) < 0.05, "it is not beside the axis, it is above it"
-    assert any("nm from that of the first one" in text for text in remarks(truth))
+    assert any("nm away from the place of the first one" in text for text in remarks(truth))
 
 
 def test_a_script_that_exposes_a_place_twice_is_told(tmp_path):
@@ -174,6 +176,26 @@ def test_a_script_that_exposes_a_place_twice_is_told(tmp_path):
     told = remarks(truth)
     assert sum("other series exposed" in text and "at the same tilts" in text for text in told) == 2
     assert sum("other pictures put up to" in text for text in told) == 2
+
+
+def test_of_many_series_with_one_fault_the_worst_is_named():
+    far_nm = {1: 300.0, 2: 500.0, 3: 200.0, 4: 50.0, 5: 400.0}
+    exposures = [
+        one
+        for n, away_nm in far_nm.items()
+        for one in (
+            *taken((0, 3), ((9.0 * n, 0.0),), file=f"/d/{n}.mrc"),
+            picture(0, 6, (9.0 * n + away_nm / 1e3, 0.0), file=f"/d/{n}.mrc"),
+        )
+    ]
+    truth = judge_pictures([replace(e, index=k) for k, e in enumerate(exposures)], KRIOS)
+    told = remarks(truth)
+    assert [text[:5] for text in told] == ["1.mrc", "2.mrc", "3.mrc", "5.mrc"]
+    (line,) = summed_up(truth)
+    assert line.startswith("4 series; the worst is 2.mrc: a picture is centred ")
+    assert line in report(truth)
+    few = judge_pictures([e for e in exposures if "/1" in e.file or "/2" in e.file], KRIOS)
+    assert summed_up(few) == remarks(few) and len(remarks(few)) == 2
 
 
 def test_pictures_on_the_place_before_the_series_count_in_its_dose(tmp_path):
@@ -331,6 +353,7 @@ def test_pretilt_rotation_and_tilt_are_those_of_the_plane(dx, dy, tilt_deg):
     angle = math.radians(tilt_deg)
     y, z = -across * math.cos(angle) - math.sin(angle), math.cos(angle) - across * math.sin(angle)
     found = next(p for p in series.pictures if p.index == 2)
+    assert found.seen_nm == 0.0
     assert found.lamella_tilt_deg == pytest.approx(math.degrees(math.atan2(-y, z)), abs=1e-6)
 
 
@@ -378,9 +401,29 @@ def test_the_simulators_own_command_judges_too(session, capsys):
 def test_the_simulators_own_command_judges_what_it_has_run(tmp_path, capsys):
     script = tmp_path / "series.py"
     script.write_text(HEAD + CLEAN, encoding="utf-8")
-    words = ["--session", str(tmp_path / "s"), "--run", str(script), "--judge"]
-    assert simulator_main([*words, "--lamellae", "1", "--within", "120"]) == 0
+    words = ["--session", str(tmp_path / "s"), "--judge"]
+    assert simulator_main([*words, "--run", str(script), "--lamellae", "1", "--within", "120"]) == 0
     assert "my_series.mrc" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    assert simulator_main([*words, "--report", str(page)]) == 0
+    assert page.is_file() and "my_series.mrc" in capsys.readouterr().out
     for folder, why in (("no", "no folder"), (".", "holds no simulated session")):
         assert simulator_main(["--session", str(tmp_path / folder), "--judge"]) == 2
         assert why in capsys.readouterr().err
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-60, 60))
+def test_a_point_that_wanders_on_a_slope_is_seen_where_it_is(dx, dy, tilt_deg):
+    """The distance in the picture is that of two points of the plane, turned about the axis."""
+    away_um = np.array([0.7, -0.4])
+    first, *_ = on_slope((dx, dy), (0,))
+    moved = picture(1, tilt_deg, tuple(away_um), file="/d/a_ts_1.mrc", slope=(dx, dy))
+    (series,) = judge_pictures([first, moved], KRIOS).series
+    x, y = KRIOS.optics().stage_to_specimen() @ away_um
+    z, angle = float(away_um @ (dx, dy)), math.radians(tilt_deg)
+    turned = np.array([[1, 0, 0], [0, math.cos(angle), -math.sin(angle)],
+                       [0, math.sin(angle), math.cos(angle)]]) @ (x, y, z)  # fmt: skip
+    assert series.pictures[1].seen_nm == pytest.approx(1e3 * np.hypot(*turned[:2]))
+    # What is higher is less under focus: defocus at the first place is lower by that much.
+    assert series.pictures[1].defocus_um == pytest.approx(moved.defocus_um - turned[2])

@@ -18,8 +18,8 @@ class Limits:
     Attributes
     ----------
     field_share : float
-        Distance from the first picture's place, as a share of the field's shorter side: this much
-        of the field is not in all pictures.
+        Distance from the first picture's place, as a picture shows it, as a share of the field's
+        shorter side: this much of the field is not in all pictures.
     defocus_um : float
         Difference from the defocus that was asked for.
     dose_share : float
@@ -38,12 +38,16 @@ class Limits:
 
 
 USUAL = Limits()
+
+FEW = 3
+"""As many series with a fault are named; of more, the worst is."""
+
 _RAMP_PART = 0.5  # of the largest error of defocus, from which on it is called a ramp
 
 
 def report(truth: ScriptTruth) -> str:
     """Tables and remarks."""
-    return "\n\n".join([*tables(truth), *(["\n".join(remarks(truth))] if remarks(truth) else [])])
+    return "\n\n".join(part for part in [*tables(truth), "\n".join(summed_up(truth))] if part)
 
 
 def tables(truth: ScriptTruth) -> list[str]:
@@ -136,44 +140,99 @@ def _median_and_largest(values: Sequence[float], digits: int) -> str:
     return f"{np.median(sizes):.{digits}f} / {sizes.max():.{digits}f}"
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """Something that is wrong with a series.
+
+    Attributes
+    ----------
+    kind : str
+    size : float
+        How much there is of it, to compare series.
+    text : str
+    """
+
+    kind: str
+    size: float
+    text: str
+
+
 def remarks(truth: ScriptTruth, limits: Limits = USUAL) -> list[str]:
-    """Say what is wrong with which series, the same kind of fault in one sentence for each."""
-    return [f"{series.name}: {text}" for series in truth.series for text in _faults(series, limits)]
+    """Say what is wrong with each series, in the order of the series."""
+    return [
+        f"{series.name}: {fault.text}"
+        for series in truth.series
+        for fault in _faults(series, limits)
+    ]
 
 
-def _faults(series: SeriesTruth, limits: Limits) -> list[str]:
+def summed_up(truth: ScriptTruth, limits: Limits = USUAL) -> list[str]:
+    """Say the same by kinds of faults; where many series have one, only of the worst of them."""
+    by_kind: dict[str, list[tuple[_Fault, str]]] = {}
+    for series in truth.series:
+        for fault in _faults(series, limits):
+            by_kind.setdefault(fault.kind, []).append((fault, series.name))
+    told = []
+    for found in by_kind.values():
+        if len(found) <= FEW:
+            told += [f"{name}: {fault.text}" for fault, name in found]
+            continue
+        fault, name = max(found, key=lambda each: each[0].size)
+        told.append(f"{len(found)} series; the worst is {name}: {fault.text}")
+    return told
+
+
+def _faults(series: SeriesTruth, limits: Limits) -> list[_Fault]:
     pictures, shared = series.pictures, series.shared
     dark = sum(picture.dose_e_A2 <= 0.0 for picture in pictures)
     drift_nm_s = max(picture.drift_nm_s for picture in pictures)
-    off_nm, most_off_nm = series.worst_off_nm, limits.field_share * 1e3 * min(series.field_um)
+    seen_nm, field_nm = series.worst_seen_nm, 1e3 * min(series.field_um)
     around_e_A2, own_e_A2 = series.most_dose_elsewhere_e_A2, series.dose_e_A2
     touching_um2 = limits.beam_share * series.beam_um2
-    told = [
-        (dark > 0, f"{dark} of {len(pictures)} pictures got no electrons."),
+    told: list[tuple[bool, str, float, str]] = [
+        (dark > 0, "dark", dark, f"{dark} of {len(pictures)} pictures got no electrons."),
         (
-            off_nm > most_off_nm,
-            f"a picture shows a place {off_nm:.0f} nm from that of the first one; "
-            f"the field is {1e3 * min(series.field_um):.0f} nm across.",
+            seen_nm > limits.field_share * field_nm,
+            "place",
+            seen_nm,
+            f"a picture is centred {seen_nm:.0f} nm away from the place of the first one; "
+            f"its field is {field_nm:.0f} nm across.",
         ),
-        (series.worst_defocus_error_um > limits.defocus_um, _defocus_text(series)),
-        (drift_nm_s > limits.blur_nm_s, f"the specimen drifted by up to {drift_nm_s:.1f} nm/s."),
+        (
+            series.worst_defocus_error_um > limits.defocus_um,
+            "defocus",
+            series.worst_defocus_error_um,
+            _defocus_text(series),
+        ),
+        (
+            drift_nm_s > limits.blur_nm_s,
+            "drift",
+            drift_nm_s,
+            f"the specimen drifted by up to {drift_nm_s:.1f} nm/s.",
+        ),
         (
             around_e_A2 > limits.dose_share * own_e_A2,
+            "elsewhere",
+            around_e_A2,
             f"other pictures put up to {around_e_A2:.1f} e/A2 on the field; "
             f"its own put {own_e_A2:.1f}.",
         ),
         (
             shared.at_one_tilt_um2 > touching_um2,
+            "one tilt",
+            shared.at_one_tilt_um2,
             f"other series exposed {shared.at_one_tilt_um2:.2f} um2 of it at the same tilts "
             f"(beam: {series.beam_um2:.2f} um2).",
         ),
         (
             shared.at_one_tilt_um2 <= touching_um2 < shared.all_tilts_um2,
+            "all tilts",
+            shared.all_tilts_um2,
             f"other series exposed {shared.all_tilts_um2:.2f} um2 of it, at other tilts only "
             f"(beam: {series.beam_um2:.2f} um2).",
         ),
     ]
-    return [text for is_so, text in told if is_so]
+    return [_Fault(kind, size, text) for is_so, kind, size, text in told if is_so]
 
 
 def _defocus_text(series: SeriesTruth) -> str:
@@ -199,7 +258,9 @@ def worst_first(truth: ScriptTruth, limits: Limits = USUAL) -> list[SeriesTruth]
 
     def badness(series: SeriesTruth) -> float:
         most_nm = limits.field_share * 1e3 * min(series.field_um)
-        return max(series.worst_off_nm / most_nm, series.worst_defocus_error_um / limits.defocus_um)
+        return max(
+            series.worst_seen_nm / most_nm, series.worst_defocus_error_um / limits.defocus_um
+        )
 
     return sorted(truth.series, key=badness, reverse=True)
 
@@ -210,6 +271,7 @@ def _plain_series(series: SeriesTruth) -> dict[str, Any]:
         "order": series.order,
         "dose_e_A2": series.dose_e_A2,
         "worst_off_nm": series.worst_off_nm,
+        "worst_seen_nm": series.worst_seen_nm,
         "worst_defocus_error_um": series.worst_defocus_error_um,
     }
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.simulator.column import Instrument, InstrumentError, load_instrument
+from space.simulator.column.optics import Matrix, tilted_y_um
 from space.simulator.judging.exposed import SharedArea, shared_areas
 from space.simulator.judging.geometry import (
     Point,
@@ -29,7 +30,6 @@ from space.simulator.keeping import SessionError, is_session, pictures, stored_s
 from space.simulator.specimen.stand import inclination_deg
 
 if TYPE_CHECKING:
-    from space.simulator.column.optics import Matrix
     from space.simulator.imaging import Exposure
     from space.simulator.simulation import Simulation
 
@@ -51,6 +51,8 @@ class PictureTruth:
     along_nm, across_nm : float
         From the place of the first picture to that of this one, along the tilt axis and across
         it, on the specimen.
+    seen_nm : float
+        Distance of the two as the tilted picture shows it: shorter across the tilt axis.
     defocus_um, defocus_error_um : float
         At the place of the first picture; negative is under focus. The error is the defocus less
         the one that was asked for.
@@ -65,6 +67,7 @@ class PictureTruth:
     lamella_tilt_deg: float
     along_nm: float
     across_nm: float
+    seen_nm: float
     defocus_um: float
     defocus_error_um: float
     dose_e_A2: float
@@ -138,6 +141,11 @@ class SeriesTruth:
     def worst_off_nm(self) -> float:
         """Largest distance from the place of the first picture."""
         return max(picture.off_nm for picture in self.pictures)
+
+    @property
+    def worst_seen_nm(self) -> float:
+        """Largest distance from the place of the first picture as a picture shows it."""
+        return max(picture.seen_nm for picture in self.pictures)
 
     @property
     def worst_defocus_error_um(self) -> float:
@@ -288,9 +296,9 @@ class _Bench:
     def _picture(
         self, picture: Exposure, place_um: Point, slope: Point, so_far_e_A2: float
     ) -> PictureTruth:
-        along_um, across_um = np.asarray(self._to_specimen) @ np.subtract(
-            picture.center_um, place_um
-        )
+        away_um = np.subtract(picture.center_um, place_um)
+        along_um, across_um = np.asarray(self._to_specimen) @ away_um
+        higher_um = float(np.dot(picture.slope, away_um))
         defocus_um = defocus_at_um(picture, place_um, self._to_specimen)
         asked_um = picture.target_defocus_um if self._defocus_um is None else self._defocus_um
         return PictureTruth(
@@ -299,6 +307,7 @@ class _Bench:
             lamella_tilt_deg=lamella_tilt_deg(picture.tilt_deg, slope),
             along_nm=1e3 * float(along_um),
             across_nm=1e3 * float(across_um),
+            seen_nm=1e3 * hypot(along_um, tilted_y_um(across_um, higher_um, picture.tilt_deg)),
             defocus_um=defocus_um,
             defocus_error_um=defocus_um - asked_um,
             dose_e_A2=picture.dose_e_A2,
