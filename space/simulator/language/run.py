@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ from space.simulator.python.module import build_module
 if TYPE_CHECKING:
     from space.simulator.program.session import Session
     from space.simulator.python.command_types import Commands, Reply
+
+
+_PYTHON = re.compile(r"^(?:import|from)[ \t]+\w", re.MULTILINE)
 
 
 def run_own_language(session: Session, text: str, name: str, commands: Commands) -> ScriptResult:
@@ -39,12 +43,13 @@ def run_own_language(session: Session, text: str, name: str, commands: Commands)
     try:
         program = parse(text)
     except LanguageError as error:
-        return refusal(session, f"{name}: {error}")
+        return refusal(session, f"{name}: {error}{_hint(text)}")
     found = look_through(
         program, name, Surroundings(commands, session.installation, session.scripts)
     )
     if found.problems:
-        return refusal(session, "\n".join(f"{name}: {problem}" for problem in found.problems))
+        problems = "\n".join(f"{name}: {problem}" for problem in found.problems)
+        return refusal(session, problems + _hint(text))
     for warning in found.warnings:
         session.write_log(f"{name}: {warning}; the script ends there if it gets so far")
     return _run(session, name, commands, lambda interpreter: interpreter.run(program))
@@ -95,6 +100,11 @@ def _run(
     except (SEMexited, ScriptStopped) as raised:
         error = raised
     return outcome(session, error, connection)
+
+
+def _hint(text: str) -> str:
+    """What to do when a script is in Python and does not say so."""
+    return "\nA script in Python begins with #!Python." if _PYTHON.search(text) else ""
 
 
 @contextlib.contextmanager
