@@ -18,7 +18,7 @@ from space.settings import Settings
 from space.simulation import judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
 from space.simulation.summary import summarise, summary_table
-from space.simulator.column import load_instrument
+from space.simulator.column import load_instrument, shipped
 from space.simulator.imaging import View, px_to_grid
 from space.simulator.judging import DOSE_PIXEL_UM, DoubleExposure, double_exposed
 from space.simulator.specimen import LABELS, Grid
@@ -301,7 +301,7 @@ def test_wanted_leaves_out_what_the_session_takes_for_vacuum(tmp_path):
     assert unread == TargetingOptions()
 
 
-@pytest.mark.parametrize("name", ["krios_k3", "talos_ceta"])
+@pytest.mark.parametrize("name", shipped())
 def test_the_judged_field_is_turned_as_the_camera_sees_it(name):
     instrument = load_instrument(name)
     optics = instrument.optics()

@@ -225,11 +225,11 @@ def wandered(intensity: np.ndarray, path_px: np.ndarray) -> np.ndarray:
     ----------
     intensity : (rows, columns) float32 array
     path_px : (n, 2) array
-        Shifts; less than half a pixel is not seen.
+        Shifts; a way of less than a pixel is not seen.
     """
-    dx, dy = np.rint(path_px).astype(int).T
-    if not (dx.any() or dy.any()):
+    if math.hypot(*np.ptp(path_px, axis=0)) < 1.0:
         return intensity
+    dx, dy = np.rint(path_px).astype(int).T
     reach_x, reach_y = int(np.abs(dx).max()), int(np.abs(dy).max())
     padded = np.pad(intensity, ((reach_y, reach_y), (reach_x, reach_x)), mode="edge")
     rows, columns = intensity.shape

@@ -22,6 +22,7 @@ from space.simulator.formats.atomic import whole_file
 from space.simulator.formats.autodoc import number_text
 from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging import frame_stack
+from space.simulator.imaging.electrons import LARGEST_MOTION_PX
 from space.simulator.imaging.pictures import PictureGeometry, intensity
 from space.simulator.program import frames
 
@@ -146,6 +147,8 @@ def path_px(session: Session, offsets_um: np.ndarray, binning: float) -> np.ndar
     shifts = shifts_px(session, offsets_um, binning)
     if len(shifts) < 2:
         return np.zeros((1, 2))
+    extent = math.hypot(*np.ptp(shifts, axis=0))
+    shifts = shifts * min(1.0, LARGEST_MOTION_PX / max(extent, 1.0))
     longest = float(np.abs(np.diff(shifts, axis=0)).max())
     fine = np.linspace(0.0, len(shifts) - 1.0, (len(shifts) - 1) * math.ceil(max(longest, 1.0)) + 1)
     whole = np.arange(len(shifts))
@@ -187,12 +190,12 @@ def exposed(
     halves = mode == SUPER_RESOLUTION and not _setting(session, "TakeK3SuperResBinned")
     binning = 0.5 if halves else 1.0
     view = _saved_view(session, geometry.view, binning)
-    rows, columns = (n - 2 * frame_stack.MARGIN_PX for n in view.shape)
+    rows, columns = view.shape
     raw = bool(_setting(session, "SaveUnnormedFrames")) and kind.k2_type > 0
     pattern = _sensitivity((rows, columns), session.seed) if raw else None
     return FrameStack(
         _unused_path(session, naming.folder, parts.extension, tilt_deg),
-        _exposed(session, replace(geometry, view=view), parts, pattern),
+        _exposed(session, geometry, view, parts, pattern),
         binning * session.scope.pixel_um(view.mag_index),
         binning,
         parts.dose_e_A2,
@@ -236,29 +239,35 @@ def _unused_path(session: Session, folder: Path, extension: str, tilt_deg: float
 
 
 def _saved_view(session: Session, view: camera_model.View, binning: float) -> camera_model.View:
-    """View of the part that is saved, in the middle of the picture, with a margin around it."""
+    """View of the part that is saved, in the middle of the picture."""
     limit = session.camera.model.frame_size_px
     rows, columns = (
         int((min(n * view.binning, limit) if limit else n * view.binning) / binning)
         for n in view.shape
     )
-    margin = 2 * frame_stack.MARGIN_PX
-    return replace(view, binning=binning, shape=(rows + margin, columns + margin))
+    return replace(view, binning=binning, shape=(rows, columns))
 
 
 def _exposed(
-    session: Session, geometry: PictureGeometry, parts: Fractions, sensitivity: np.ndarray | None
+    session: Session,
+    geometry: PictureGeometry,
+    view: camera_model.View,
+    parts: Fractions,
+    sensitivity: np.ndarray | None,
 ) -> np.ndarray:
-    scope, view, rng = session.scope, geometry.view, None
+    """Electrons or counts in the frames of a view."""
+    scope, rng = session.scope, None
     if session.noise:
         center = camera_model.center_um(scope.optics, view)
         rng = session.random_source.at(_COUNTS, *center, view.tilt_deg, view.mag_index)
     pixel_A = 1e4 * view.binning * scope.pixel_um(view.mag_index)
-    electrons = intensity(session, geometry) * np.float32(
+    shifts = shifts_px(session, parts.offsets_um, view.binning)
+    margin = frame_stack.margin_px(shifts)
+    drawn = replace(view, shape=(view.shape[0] + 2 * margin, view.shape[1] + 2 * margin))
+    electrons = intensity(session, replace(geometry, view=drawn)) * np.float32(
         parts.dose_e_A2 * pixel_A**2 / parts.count
     )
-    shifts = shifts_px(session, parts.offsets_um, view.binning)
-    stack = np.array(frame_stack.counted(electrons, shifts, rng, sensitivity))
+    stack = np.array(frame_stack.counted(electrons, shifts, rng, margin, sensitivity))
     if session.camera.counts_electrons(parts.letter):
         return _whole(stack)
     model, letter = session.camera.model, parts.letter
