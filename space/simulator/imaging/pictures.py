@@ -218,8 +218,8 @@ def picture_geometry(
     defocus_um = scope.true_defocus_um(height_um)
     shifted = view
     if any(scope.beam_tilt):
-        x, y = view.shift_um + _tilt_displacement_um(scope, defocus_um)
-        shifted = replace(view, shift_um=(float(x), float(y)))
+        along, across = view.shift_um + _tilt_displacement_um(scope, defocus_um)
+        shifted = replace(view, shift_um=(float(along), float(across)))
     return PictureGeometry(shifted, view, height_um, defocus_um, (x, y))
 
 
