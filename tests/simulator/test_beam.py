@@ -280,3 +280,66 @@ def test_super_resolution_counts_half_pixels(tmp_path):
     counting("SetImageShift", 0.0, 0.0)
     counting("ImageShiftByPixels", -shifts[1][2], -shifts[1][3])
     assert counting("ReportSpecimenShift") == pytest.approx((0.4, -0.2), abs=1e-3)
+
+
+def test_nanoprobe_is_a_narrower_beam_of_the_same_current(scope):
+    scope.reset()
+    beam = scope.session.instrument.beam
+    width, dose = scope("ReportBeamSizeFromCalib"), scope.dose()
+    scope("SetProbeMode", "nano")
+    assert scope("ReportBeamSizeFromCalib") == pytest.approx(width * beam.nanoprobe_width)
+    assert scope.dose() == pytest.approx(dose / beam.nanoprobe_width**2, rel=GUN)
+    scope("SetBeamSize", width)
+    assert scope("ReportBeamSizeFromCalib") == pytest.approx(width)
+    assert scope.dose() == pytest.approx(dose, rel=GUN)
+    scope("SetProbeMode", "micro")
+    scope.reset()
+    assert scope("ReportBeamSizeFromCalib") == pytest.approx(width)
+
+
+def test_beam_shift_has_a_calibration_of_its_own_in_nanoprobe(scope):
+    """Seen in pictures: the same units move the beam less far."""
+    found = {}
+    for mode in ("micro", "nano"):
+        scope.reset()
+        scope("SetProbeMode", mode)
+        scope("SetBeamSize", 0.4)
+        scope("SetBeamShift", 0.1, -0.05)
+        image = scope.session.take("R")
+        rows, columns = image.data.shape
+        col, row = brightest(image.data)
+        seen = image.pixel_um * np.array([col - columns / 2.0, rows / 2.0 - row])
+        optics, index = scope.session.scope.optics, image.mag_index
+        found[mode] = optics.camera_to_specimen(index) @ seen / optics.entry(index).pixel_um
+        scope("MoveBeamByMicrons", *map(float, -seen))
+        image = scope.session.take("R")
+        middle = np.subtract(brightest(image.data), (columns / 2.0, rows / 2.0))
+        assert np.abs(middle).max() * image.pixel_um < 0.01
+    beam, units = scope.session.instrument.beam, np.array([0.1, -0.05])
+    assert found["micro"] == pytest.approx(np.array(beam.shift_rows) @ units, abs=0.01)
+    assert found["nano"] == pytest.approx(np.array(beam.nanoprobe_shift_rows) @ units, abs=0.01)
+    scope("SetProbeMode", "micro")
+    scope.reset()
+
+
+def test_magnifications_go_up_to_700_000(scope):
+    scope.reset()
+    scope("SetLowDoseMode", 0)
+    model = scope.session.instrument
+    pixels = [mag.pixel_um for mag in model.magnifications if not mag.low_mag]
+    assert pixels == sorted(pixels, reverse=True)
+    assert [mag.index for mag in model.magnifications] == list(range(1, len(pixels) + 1 + sum(
+        mag.low_mag for mag in model.magnifications)))  # fmt: skip
+    scope("SetMag", 700000)
+    assert scope("ReportMag")[0] == 700000.0
+    image = scope.session.take("R")
+    assert image.data.std() > 0.0 and image.pixel_um < 0.0002
+    scope.reset()
+
+
+def test_the_light_is_drawn_from_the_seed(tmp_path):
+    drawn = [
+        Simulation(tmp_path, seed=seed, grids={}).session.scope.brighter_towards
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]

@@ -101,7 +101,7 @@ for take in (sem.V, sem.F, sem.T, sem.R, sem.L, sem.Search):
 def test_the_standard_microscope():
     krios = load_instrument()
     assert (krios.voltage_kV, krios.cs_mm, krios.camera.size_px) == (300.0, 2.7, (5760, 4092))
-    assert [mag.index for mag in krios.magnifications] == list(range(1, 32))
+    assert [mag.index for mag in krios.magnifications] == list(range(1, 38))
     assert [krios.mag_index(nominal) for nominal in (82, 580, 4800, 53000)] == [4, 10, 17, 26]
     view = krios.magnifications[16]
     assert (view.pixel_um, view.rotation_deg, view.low_mag) == (0.0019, -94.2, False)

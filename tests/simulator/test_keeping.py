@@ -234,9 +234,10 @@ PROGRAM = {
         long_operations measured montage navigator noise options random_source reported
         rough_eucentricity_failed scope scripts seed slot_names status_lines updated_areas
         variables workbench""",
-    "column": """_applied _seed areas axis_angle_deg axis_rotated clock instrument low_dose optics
-        own_astigmatism_um own_coma_tilt_mrad properties saved_beam_tilt saved_stigmator
-        shift_to_tilt_axis stage states target_defocus_um""",
+    "column": """_applied _seed areas axis_angle_deg axis_rotated brighter_towards clock
+        instrument low_dose optics own_astigmatism_um own_coma_tilt_mrad
+        properties saved_beam_tilt saved_stigmator shift_to_tilt_axis stage states
+        target_defocus_um""",
     "stage": """clock drift error_um faults limits_um model move_delay_s play_um random_source
         tilt_delay_s tilt_error_um""",
     "drift": "clock random_source scale",

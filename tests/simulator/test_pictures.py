@@ -159,8 +159,9 @@ def test_stage_z_and_a_sloping_specimen_count(make_session):
 
 def test_view_pictures_have_no_rings(make_session):
     session = make_session(FlatGrid())
-    assert session.take("V").data.std() == 0.0
-    assert session.take("R").data.std() > 5.0
+    view, record = session.take("V").data, session.take("R").data
+    assert max(np.abs(np.diff(view.astype(int), axis=axis)).max() for axis in (0, 1)) <= 1
+    assert np.diff(record.astype(int)).std() > 5.0
 
 
 @pytest.mark.parametrize("tilt_mrad", [(4.0, 0.0), (0.0, -3.0)])
@@ -194,13 +195,15 @@ def test_a_narrow_beam_is_a_disc_of_its_size_at_its_place(make_session):
     scope.set_beam_diameter(150.0)
     scope.beam_shift = (40.0, -25.0)
     image = session.take("R")
-    lit = image.data > 0.5 * image.data.max()
+    lit = image.data > 0.5 * np.median(image.data[image.data > 0.2 * image.data.max()])
     assert math.sqrt(4.0 * lit.sum() / math.pi) * image.pixel_um == pytest.approx(150.0, rel=0.01)
     shift = np.array(session.instrument.beam.shift_rows) @ scope.beam_shift
     x, y = scope.optics.specimen_to_camera(image.mag_index) @ shift / image.binning
     rows, cols = image.data.shape
     assert brightest(lit) == pytest.approx((cols / 2 + x, rows / 2 - y), abs=1.0)
-    assert image.data[~binary_dilation(lit, iterations=15)].max() == 0
+    # Outside there is the faint light of the fringes, then none.
+    assert image.data[~binary_dilation(lit, iterations=15)].max() < 0.03 * image.data.max()
+    assert image.data[~binary_dilation(lit, iterations=45)].max() == 0
     exposure = session.exposures[-1]
     away = np.array(exposure.beam_center_um) - exposure.center_um
     assert away == pytest.approx(scope.optics.specimen_to_stage() @ shift)
@@ -360,7 +363,8 @@ def test_an_empty_stage_gives_an_even_picture(make_session):
     session = make_session(FlatGrid())
     session.loaded_slot = None
     image = session.take("R")
-    assert image.data.std() == 0.0 and image.data.mean() > 100
+    assert image.data.min() > 0.95 * image.data.max() > 100
+    assert np.abs(np.diff(image.data.astype(int))).max() <= 1
 
 
 def test_a_sight_says_what_the_exposure_will_say(make_session):

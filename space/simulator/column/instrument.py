@@ -95,6 +95,16 @@ class BeamModel:
         Beam current of each spot size from 1 on.
     shift_rows : Matrix
         Specimen µm per unit of beam shift.
+    nanoprobe_width : float
+        Width of the beam in nanoprobe, in parts of that in microprobe at the same intensity.
+    nanoprobe_shift_rows : Matrix
+        Specimen µm per unit of beam shift in nanoprobe.
+    unevenness : float
+        How much brighter the beam is in its middle than at its edge; besides, it grows brighter
+        to one side, by half of this to all of it from the middle to the edge.
+    fringes : float
+        Strength of the Fresnel fringes at the edge of the beam, 1 for those of an aperture that
+        is not in focus, 0 for fringe-free illumination.
     tilt_direction_deg : float
         Direction on the specimen in which a beam tilt along X displaces the image.
     coma_rows : Matrix
@@ -109,6 +119,10 @@ class BeamModel:
     crossover: tuple[float, ...]
     currents_nA: tuple[float, ...]
     shift_rows: Matrix
+    nanoprobe_width: float
+    nanoprobe_shift_rows: Matrix
+    unevenness: float
+    fringes: float
     tilt_direction_deg: float
     coma_rows: Matrix
     focus_spread_um: float

@@ -210,6 +210,10 @@ def _beam(beam: Table) -> BeamModel:
         crossover=beam.numbers("crossover", SPOT_SIZES),
         currents_nA=beam.numbers("currents_nA", SPOT_SIZES),
         shift_rows=beam.matrix("shift_matrix"),
+        nanoprobe_width=beam.number("nanoprobe_width", above=0),
+        nanoprobe_shift_rows=beam.matrix("nanoprobe_shift_matrix"),
+        unevenness=beam.number("unevenness", least=0),
+        fringes=beam.number("fringes", least=0),
         tilt_direction_deg=beam.number("tilt_direction_deg"),
         coma_rows=beam.matrix("coma_matrix"),
         focus_spread_um=beam.number("focus_spread_um", least=0),
@@ -217,6 +221,9 @@ def _beam(beam: Table) -> BeamModel:
         free_rate_e_px_s=beam.number("free_rate_e_px_s", above=0),
         free_low_mag_rate_e_px_s=beam.number("free_low_mag_rate_e_px_s", above=0),
     )
+    for key in ("unevenness", "fringes"):
+        if getattr(model, key) > 1:
+            raise beam.error(key, "must not be above 1", "Give a number from 0 to 1")
     if min(model.currents_nA) <= 0:
         raise beam.error("currents_nA", "has a current of 0 or less", "Give positive currents")
     beam.done()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SMALLEST_SPREAD = 1e-4
 
-_FOCUS, _ABERRATIONS = 13, 14  # what random numbers are drawn for
+_FOCUS, _ABERRATIONS, _LIGHT = 13, 14, 15  # what random numbers are drawn for
 
 
 class _Beam(NamedTuple):
@@ -40,6 +40,7 @@ class _Beam(NamedTuple):
     dose_rate_e_A2_s: float
     spot_size: int
     intensity: float
+    probe_mode: int = MICROPROBE
 
 
 class Microscope(Hardware):
@@ -133,6 +134,10 @@ class Microscope(Hardware):
         rng = RandomSource(seed).at(_FOCUS)
         self.focus_zero_um = float(rng.uniform(-spread_um, spread_um))
         self.defocus_um = 0.0
+        # Towards where the beam is brighter, specimen frame: by how much from middle to edge.
+        self.brighter_towards = drawn_vector(
+            RandomSource(seed).at(_LIGHT), instrument.beam.unevenness
+        )
         # What there is with stigmator, image shift and beam tilt at zero, specimen frame.
         rng = RandomSource(seed).at(_ABERRATIONS)
         self.own_astigmatism_um = drawn_vector(rng, instrument.aberrations.astigmatism_um)
@@ -370,7 +375,8 @@ class Microscope(Hardware):
         """Diameter of the illuminated area."""
         usual = self._usual_beam()
         spread = self._spread(self.spot_size, self.intensity)
-        return usual.beam_um * (spread / self._spread(usual.spot_size, usual.intensity))
+        wider = spread / self._spread(usual.spot_size, usual.intensity)
+        return usual.beam_um * wider * self._probe_width(self.probe_mode, usual)
 
     def dose_rate_e_A2_s(self) -> float:
         """Electrons per Å² and second that reach the specimen: beam current over its area."""
@@ -391,7 +397,7 @@ class Microscope(Hardware):
         usual = self._usual_beam()
         crossover = self.instrument.beam.crossover
         usual_way = usual.intensity - crossover[usual.spot_size - 1]
-        way = usual_way * diameter_um / usual.beam_um
+        way = usual_way * diameter_um / usual.beam_um / self._probe_width(self.probe_mode, usual)
         intensity = crossover[self.spot_size - 1] + way
         if not (diameter_um > 0.0 and 0.0 < intensity < 1.0):
             raise SEMerror(f"The beam cannot be made {diameter_um:g} um wide")
@@ -401,7 +407,13 @@ class Microscope(Hardware):
         """Conditions at which diameter and dose rate of the beam are known."""
         area = self._applied
         if area is not None:
-            return _Beam(area.beam_um, area.dose_rate_e_A2_s, area.spot_size, area.intensity)
+            return _Beam(
+                area.beam_um,
+                area.dose_rate_e_A2_s,
+                area.spot_size,
+                area.intensity,
+                area.probe_mode,
+            )
         beam, mag = self.instrument.beam, self.optics.entry(self.mag_index)
         spot_size, intensity = self.free_beam
         # The beam is spread with the field, so that the camera gets about the same counts.
@@ -412,6 +424,19 @@ class Microscope(Hardware):
             spot_size,
             intensity,
         )
+
+    def _probe_width(self, probe_mode: int, usual: _Beam) -> float:
+        """Width of the beam in a probe mode, in parts of that in the usual one."""
+        nanoprobe = self.instrument.beam.nanoprobe_width
+        if self.optics.entry(self.mag_index).low_mag or probe_mode == usual.probe_mode:
+            return 1.0
+        return 1.0 / nanoprobe if probe_mode == MICROPROBE else nanoprobe
+
+    def beam_shift_rows(self) -> np.ndarray:
+        """Specimen µm per unit of beam shift in the present probe mode."""
+        beam = self.instrument.beam
+        micro = self.probe_mode == MICROPROBE or self.optics.entry(self.mag_index).low_mag
+        return np.array(beam.shift_rows if micro else beam.nanoprobe_shift_rows)
 
     def _spread(self, spot_size: int, intensity: float) -> float:
         """Distance of the intensity from the crossover; the beam is as many times wider."""

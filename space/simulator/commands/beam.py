@@ -29,7 +29,7 @@ def report_beam_shift(session: Session) -> tuple[float, float]:
 def _move_beam(session: Session, camera_um: tuple[float, float]) -> None:
     scope = session.scope
     to_camera = scope.optics.specimen_to_camera(scope.mag_index) * scope.pixel_um(scope.mag_index)
-    per_unit = to_camera @ np.array(session.instrument.beam.shift_rows)
+    per_unit = to_camera @ scope.beam_shift_rows()
     change = np.linalg.solve(per_unit, np.array(camera_um))
     x, y = np.array(scope.beam_shift) + change
     scope.beam_shift = (float(x), float(y))

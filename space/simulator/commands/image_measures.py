@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from space.simulator.python.command_types import Commands
 
 # Points along the edge of the beam needed to believe in a circle, and how well they must fit.
+DARKEST_LIT = 0.5  # of what is bright: below it, a beam's edge may be in the field
 LEAST_EDGE_POINTS = 40
 LARGEST_EDGE_ERROR = 0.1
 BEAM_WORKING_PX = 512
@@ -133,7 +134,8 @@ def beam_circle(data: np.ndarray) -> tuple[float, float, float, float, int] | No
     # Bars and ice are dark too, but not as dark as where there is no beam.
     bright = small > low + 0.1 * (high - low)
     points = _outer_edge(bright)
-    if high - low < 1.0 or len(points) < LEAST_EDGE_POINTS:
+    # Without an edge, nothing in the field is as dark as outside of the beam.
+    if high - low < 1.0 or low > DARKEST_LIT * high or len(points) < LEAST_EDGE_POINTS:
         return None
     circle = _fit_circle(points)
     for _ in range(4):

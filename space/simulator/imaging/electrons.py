@@ -41,7 +41,9 @@ often with a loss as without (L. Reimer and H. Kohl, section 5.2.3), the latter 
 UNSEEN = 0.05  # a part of the electrons with losses that is too small to look at
 B_FACTOR_A2 = 150.0
 CONVERGENCE_MRAD = 0.02
-BEAM_EDGE = 0.03  # of the beam's diameter
+# The edge of the beam, in parts of its radius: width of its fringes, and how far in there are any.
+EDGE_WIDTH, EDGE_REACH = 0.025, 0.15
+SEEN_FRINGES = 3.0  # widths of the first after which fringes have faded
 LARGEST_MOTION_PX = 200.0
 HIGHEST_PER_NM = 3.0
 LEAST_COMA_RAD = 0.05  # a smaller phase displaces nothing by a hundredth of its period
@@ -173,10 +175,31 @@ def filtered(seen: np.ndarray, transmission: np.ndarray, passed: Passed) -> np.n
     return seen + lost
 
 
+@dataclass(frozen=True)
+class Light:
+    """How uneven a beam is inside; its mean over the disc is 1.
+
+    Attributes
+    ----------
+    right, down : float
+        By how much it is brighter at the edge there than in the middle.
+    middle : float
+        By how much it is brighter in the middle than at the edge.
+    """
+
+    right: float = 0.0
+    down: float = 0.0
+    middle: float = 0.0
+
+
 def beam(
-    shape: tuple[int, int], center_px: tuple[float, float], radius_px: float
-) -> np.ndarray | None:
-    """The illuminated disc: 1 inside, 0 outside, with a soft edge.
+    shape: tuple[int, int],
+    center_px: tuple[float, float],
+    radius_px: float,
+    light: Light,
+    fringes: float,
+) -> np.ndarray:
+    """The illuminated disc: about 1 inside, 0 outside, with fringes along its edge.
 
     Parameters
     ----------
@@ -185,23 +208,54 @@ def beam(
         Centre of the beam, pixel coordinates (pixel centres at +0.5).
     radius_px : float
         To the middle of the edge.
+    light : Light
+    fringes : float
+        Strength of the fringes, 0..1.
 
     Returns
     -------
-    (rows, columns) float32, or None when the beam covers the picture
+    (rows, columns) float32
     """
-    edge_px = max(1.0, 2.0 * BEAM_EDGE * radius_px)
     rows, columns = shape
-    x = np.arange(columns, dtype=np.float32)[None, :] + np.float32(0.5 - center_px[0])
-    y = np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - center_px[1])
+    scale = np.float32(1.0 / radius_px)
+    x = (np.arange(columns, dtype=np.float32)[None, :] + np.float32(0.5 - center_px[0])) * scale
+    y = (np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5 - center_px[1])) * scale
+    # The mean of the squared radius over the disc is a half.
+    bend = np.float32(light.middle)
+    along = np.float32(1.0 + 0.5 * light.middle) + np.float32(light.right) * x - bend * x * x
+    result = along + (np.float32(light.down) * y - bend * y * y)
     farthest = math.hypot(max(-x[0, 0], x[0, -1]), max(-y[0, 0], y[-1, 0]))
-    if farthest <= radius_px - edge_px / 2.0:
-        return None
-    inside = np.hypot(x, y)
-    np.subtract(np.float32(radius_px), inside, out=inside)
-    inside /= np.float32(edge_px)
-    inside += np.float32(0.5)
-    return np.clip(inside, 0.0, 1.0, out=inside)
+    if farthest > 1.0 - EDGE_REACH:
+        # An edge is no sharper than a pixel.
+        width = max(EDGE_WIDTH, 0.5 / radius_px)
+        inside = np.hypot(x, y)
+        np.subtract(np.float32(1.0), inside, out=inside)
+        steps, profile = _edge(round(fringes, 3))
+        inside *= np.float32(1.0 / width)
+        result *= np.interp(inside, steps, profile).astype(np.float32)
+    return np.maximum(result, 0.0, out=result)
+
+
+@lru_cache(maxsize=4)
+def _edge(fringes: float) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness at distances from the edge of the beam, inwards, in widths of a fringe.
+
+    Fresnel diffraction at a straight edge, ``((C + 1/2)^2 + (S + 1/2)^2) / 2`` (M. Born and
+    E. Wolf, Principles of Optics, section 8.7.3), of which the finite size of the source leaves
+    the first fringes.
+    """
+    from scipy.special import erf, fresnel
+
+    distance = np.linspace(-EDGE_REACH / EDGE_WIDTH, EDGE_REACH / EDGE_WIDTH, 1001)
+    sine, cosine = fresnel(distance)
+    sharp = 0.5 * ((cosine + 0.5) ** 2 + (sine + 0.5) ** 2)
+    smooth = 0.5 * (1.0 + erf(distance))
+    faded = np.exp(-((distance / SEEN_FRINGES) ** 2))
+    profile = smooth + fringes * faded * (sharp - smooth)
+    profile[0], profile[-1] = 0.0, 1.0  # and farther out and in
+    # Fading takes some electrons away: so much further out is the edge.
+    missing = float((distance > 0).sum() - profile.sum()) * float(distance[1] - distance[0])
+    return distance - missing, profile
 
 
 def moved(intensity: np.ndarray, motion_px: tuple[float, float]) -> np.ndarray:

@@ -275,10 +275,13 @@ def intensity(
             seen = _with_phase_contrast(session, seen, affine, pixel_um, geometry.defocus_um)
     seen = imaging.filtered(seen, transmission, scope.passed())
     light = imaging.beam(
-        view.shape, beam_center_px(session, geometry), _radius_um(scope) / pixel_um
+        view.shape,
+        beam_center_px(session, geometry),
+        _radius_um(scope) / pixel_um,
+        imaging.Light(*_brighter_towards(scope), scope.instrument.beam.unevenness),
+        scope.instrument.beam.fringes,
     )
-    if light is not None:
-        seen = seen * light
+    seen = np.multiply(seen, light, out=light)
     to_px = np.array(scope.optics.stage_to_image(view.mag_index, view.binning, view.tilt_deg))
     return imaging.moved(seen, tuple(to_px @ motion_um))
 
@@ -309,8 +312,7 @@ def _lens(session: Session, defocus_um: float) -> imaging.Lens:
     focus_um, astigmatism_um = apparent_focus(
         defocus_um, scope.astigmatism_um(), tilt_mrad, instrument.cs_mm
     )
-    to_specimen = scope.optics.camera_to_specimen(scope.mag_index) / scope.pixel_um(scope.mag_index)
-    axes = to_specimen @ np.diag([1.0, -1.0])
+    axes = _picture_axes(scope)
     along, across = astigmatism_in(astigmatism_um, axes)
     x, y = axes.T @ np.array(tilt_mrad)
     # Rounded, so that pictures that do not differ share what is worked out from it.
@@ -322,6 +324,18 @@ def _lens(session: Session, defocus_um: float) -> imaging.Lens:
         astigmatism_um=(round(along, 4), round(across, 4)),
         tilt_mrad=(round(float(x), 3), round(float(y), 3)),
     )
+
+
+def _picture_axes(scope: Microscope) -> np.ndarray:
+    """Unit vectors of the picture (right, down) in the specimen frame, as columns."""
+    to_specimen = scope.optics.camera_to_specimen(scope.mag_index) / scope.pixel_um(scope.mag_index)
+    return to_specimen @ np.diag([1.0, -1.0])
+
+
+def _brighter_towards(scope: Microscope) -> tuple[float, float]:
+    """By how much the beam is brighter at its edge to the right, and downwards."""
+    x, y = _picture_axes(scope).T @ np.array(scope.brighter_towards)
+    return float(x), float(y)
 
 
 def _radius_um(scope: Microscope) -> float:
@@ -346,7 +360,7 @@ def beam_center_px(session: Session, geometry: PictureGeometry) -> tuple[float, 
 
 def beam_shift_um(session: Session) -> np.ndarray:
     """Distance of the beam from the optical axis, specimen (x, y)."""
-    return np.array(session.instrument.beam.shift_rows) @ np.array(session.scope.beam_shift)
+    return session.scope.beam_shift_rows() @ np.array(session.scope.beam_shift)
 
 
 def footprint(session: Session, geometry: PictureGeometry) -> tuple[tuple[float, float], Matrix]:
