@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,6 +303,15 @@ def test_record_pictures_that_are_in_no_common_file_are_found_by_their_place():
     focus = [replace(e, index=n, area="F", camera_set=1) for n, e in enumerate(
         taken(tilts, ((5.0, 0.0),)), 200)]  # fmt: skip
     assert names([*wandering, *other, *focus]) == [("place 1", 7), ("place 2", 7)]
+
+
+def test_thousands_of_places_are_told_apart_in_seconds():
+    places = [(3.0 * i, 3.0 * j) for i in range(60) for j in range(60)]
+    holes = taken((0,), places)
+    series = [replace(e, index=5000 + n) for n, e in enumerate(taken((0, 3, 6), ((1.0, -0.9),)))]
+    began = time.process_time()
+    assert names([*holes, *series]) == [("place 1", 3)]
+    assert time.process_time() - began < 5
 
 
 def test_grids_are_judged_apart():

@@ -105,7 +105,7 @@ def _all_hits(
 class _Hits:
     """Which pixels were hit, by one target or by several; only places that were hit take memory."""
 
-    _TILE_PX = 512
+    _TILE_PX = 128
 
     def __init__(self) -> None:
         self._last: dict[tuple[int, int], np.ndarray] = {}

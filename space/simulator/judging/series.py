@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
 
 if TYPE_CHECKING:
     from space.simulator.imaging import Exposure
@@ -95,21 +94,28 @@ def by_place(exposures: Iterable[Exposure]) -> list[list[Exposure]]:
     A picture belongs to the place whose picture at the nearest tilt lies nearest, if that lies in
     its beam: a series may wander while it is tilted.
     """
+    exposures = list(exposures)
+    # Only places of which a picture lies in a cell beside come into question.
+    cell_um = max((exposure.radius_um for exposure in exposures), default=0.0) or 1.0
     places: list[list[Exposure]] = []
+    in_cell: dict[tuple[int, int], set[int]] = {}
     for exposure in exposures:
-        away_um = [_distance_um(exposure, place) for place in places]
-        nearest = int(np.argmin(away_um)) if away_um else -1
-        if nearest >= 0 and away_um[nearest] < exposure.radius_um:
-            places[nearest].append(exposure)
-        else:
-            places.append([exposure])
+        x, y = (math.floor(part / cell_um) for part in exposure.center_um)
+        near = {n for i in (-1, 0, 1) for j in (-1, 0, 1) for n in in_cell.get((x + i, y + j), ())}
+        away_um = {n: _distance_um(exposure, places[n]) for n in sorted(near)}
+        number = min(away_um, key=away_um.__getitem__, default=-1)
+        if away_um.get(number, math.inf) >= exposure.radius_um:
+            number = len(places)
+            places.append([])
+        places[number].append(exposure)
+        in_cell.setdefault((x, y), set()).add(number)
     return places
 
 
 def _distance_um(exposure: Exposure, place: Sequence[Exposure]) -> float:
     # Of several at one tilt, the latest.
     known = min(reversed(place), key=lambda other: abs(other.tilt_deg - exposure.tilt_deg))
-    return float(np.linalg.norm(np.subtract(exposure.center_um, known.center_um)))
+    return math.dist(exposure.center_um, known.center_um)
 
 
 def _places_in(pictures: Sequence[Exposure]) -> list[Sequence[Exposure]]:

@@ -331,12 +331,11 @@ def doses_e_A2(
     points_um: Sequence[Point] | np.ndarray, exposures: Sequence[Exposure]
 ) -> np.ndarray:
     """Dose that each point (grid frame) got from each picture, (points, pictures)."""
-    doses = np.zeros((len(points_um), len(exposures)))
-    for column, exposure in enumerate(exposures):
-        away_um = np.subtract(points_um, exposure.beam_center_um)
-        in_beam = np.linalg.norm(away_um @ np.linalg.inv(exposure.beam_axes_um).T, axis=1) < 1.0
-        doses[in_beam, column] = exposure.dose_e_A2
-    return doses
+    centers_um = np.array([e.beam_center_um for e in exposures]).reshape(-1, 2)
+    to_disc = np.linalg.inv(np.array([e.beam_axes_um for e in exposures]).reshape(-1, 2, 2))
+    away_um = np.asarray(points_um, float)[:, None] - centers_um
+    in_disc = np.einsum("nij,pnj->pni", to_disc, away_um)
+    return (np.linalg.norm(in_disc, axis=2) < 1.0) * np.array([e.dose_e_A2 for e in exposures])
 
 
 def _rows(matrix: np.ndarray) -> Matrix:
