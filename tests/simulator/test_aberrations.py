@@ -153,6 +153,21 @@ def test_coma_displaces_what_is_fine_more_than_what_is_coarse(tilt):
     assert np.percentile(np.abs(wrong), 95) < 0.02
 
 
+def test_what_a_tilted_beam_displaces_is_no_drift(tmp_path):
+    """The truth about a picture keeps the two apart, and the place is displaced once."""
+    work = Scope(tmp_path, 3)
+    work("SetBeamTilt", 6.0, -4.0)
+    work.session.take("R")
+    truth, scope = work.session.exposures[-1], work.scope
+    assert truth.drift_um == pytest.approx((0.0, 0.0), abs=1e-6)
+    now, untilted = (
+        tilt_displacement_um(truth.defocus_um, truth.astigmatism_um, tilt, 2.7)
+        for tilt in (truth.coma_tilt_mrad, scope.coma_tilt_mrad((0.0, 0.0)))
+    )
+    expected = scope.optics.specimen_to_stage() @ (now - untilted)
+    assert np.subtract(truth.center_um, truth.true_stage_um) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_tilt_too_small_to_be_seen_changes_nothing():
     flat = np.full((64, 64), 0.5, np.float32)
     none, small, large = (
