@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 import time
@@ -261,6 +262,17 @@ def test_scripts_of_both_languages_share_their_variables(make_simulation):
     result = simulation.run(head + "sem.SetVariable('a', '4')\nsem.CallScript(1)\n")
     assert result.ok, result.error
     assert simulation.log == ["[5.0, '007', '1\\n2']"]
+
+
+def test_local_variables_and_errors_between_the_languages(make_simulation):
+    simulation = make_simulation()
+    head = "#!Python\nimport serialem as sem\n"
+    simulation.scripts[2] = Script("python", head + "print(sem.IsVariableDefined('mine'))\n")
+    simulation.scripts[3] = Script("lib", "Function f\nTiltTo 300\nEndFunction")
+    assert simulation.run("LocalVar mine\nmine = 3\nCallScript 2").ok
+    assert simulation.log == ["0.0"]
+    result = simulation.run(head + "sem.CallFunction('f')\nprint('no')\n")
+    assert not result.ok and "lib: line 2: TiltTo 300: " in result.error
 
 
 def test_exit_of_a_called_script_ends_its_caller_and_return_does_not(make_simulation):
@@ -531,10 +543,11 @@ def test_acquire_at_items_runs_scripts_of_either_language(make_simulation):
 
 def test_names_of_files_are_in_the_folder_of_the_session(make_simulation):
     simulation = make_simulation()
+    before = os.getcwd()
     text = "MakeDirectory sub\nSetDirectory sub\nOpenTextFile out W 0 notes of today.txt\n"
     assert simulation.run(text + "a = 3\nWriteLineToFile out a is $a\nCloseTextFile out").ok
     written = simulation.session.directory / "notes of today.txt"
-    assert written.parent.name == "sub"
+    assert written.parent.name == "sub" and os.getcwd() == before
     assert written.read_text(encoding="utf-8") == "a is 3\n"
 
 
