@@ -148,12 +148,13 @@ def test_dark_image_until_the_valve_is_open_again(make_simulation):
     body = """
 for i in range(3):
     sem.T()
-    sem.Echo(f'{sem.ReportMeanCounts("A"):.0f} {sem.ReportColumnOrGunValve():.0f}')
+    sem.Echo(f'SEEN {sem.ReportMeanCounts("A"):.0f} {sem.ReportColumnOrGunValve():.0f}')
     sem.SetColumnOrGunValve(i)
 sem.T()
 """
     simulation = run(make_simulation, body, "dark-image")
-    dark, closed, light = [line.split() for line in simulation.log if line[-2:] in (" 0", " 1")]
+    seen = [line.split()[1:] for line in simulation.log if line.startswith("SEEN")]
+    dark, closed, light = seen
     assert dark == closed == ["0", "0"] and light[1] == "1" and int(light[0]) > 10
     assert [one.dose_e_A2 > 0 for one in simulation.exposures] == [False, False, True, True]
 
