@@ -243,6 +243,16 @@ def test_a_library_is_called_from_both_languages(make_simulation):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("called", ["itself", "entry"])
+def test_a_script_that_is_not_numbered_calls_its_functions_by_its_own_name(make_simulation, called):
+    simulation = make_simulation()
+    simulation.scripts[1] = Script("other", "ScriptName Other\nFunction f\nEcho wrong\nEndFunction")
+    text = f"ScriptName Itself\nCallFunction {called}::f\nFunction f\nEcho right\nEndFunction"
+    result = simulation.run(text, "entry")
+    assert result.ok, result.error
+    assert simulation.log == ["right"]
+
+
 def test_after_an_error_in_a_library_that_is_caught_the_script_is_itself_again(make_simulation):
     simulation = make_simulation()
     simulation.scripts[4] = Script("lib", "Function f\nTiltTo 300\nEndFunction\n")
@@ -435,7 +445,7 @@ ERRORS = {
     "texts are not compared": ("If a == a\nEndIf", "line 2: If a == a: 'a' is not a number"),
     "an index too high": ("a = {1 2}\nEcho $a[3]", "line 3: Echo $a[3]: $a: index 3 is not among"),
     "an element far behind": ("a = {1 2}\na[9] = 1", "line 3: a[9] = 1: index 9 is not among 1"),
-    "a division by 0": ("a = 1 / 0", "line 2: a = 1 / 0: / cannot be had of 1 and 0"),
+    "a division by 0": ("a = 1 / 0", "line 2: a = 1 / 0: 1 / 0 is not a number"),
     "a command that is refused": ("TiltTo 300", "line 2: TiltTo 300: Attempt to tilt to 300"),
     "the variable of a loop is not new": (
         "i = 1\nLoop 2 i\nEndLoop", "line 3: Loop 2 i: i is a variable already",

@@ -84,8 +84,9 @@ def _applied(name: str, function: Callable[..., float], *values: Value) -> float
     except (ValueError, ZeroDivisionError, OverflowError):
         result = math.nan
     if not math.isfinite(result):
-        listed = " and ".join(shown(value) for value in numbers)
-        raise ArithmeticProblem(f"{name} cannot be had of {listed}")
+        listed = [shown(value) for value in numbers]
+        what = " ".join((name, *listed)) if name.isalnum() else f" {name} ".join(listed)
+        raise ArithmeticProblem(f"{what} is not a number")
     return result
 
 

@@ -38,18 +38,22 @@ def find_function(
         Number → script, of all scripts that there are.
     """
     where, between, function = name.rpartition(BETWEEN)
-    if between:
-        other = script_named(scripts, where)
-        places = [] if other is None else list(_readable([other]))
-    else:
-        others = [each for _, each in sorted(scripts.items())]
-        places = [(script, program)] if program is not None else []
-        places += _readable(others)
+    places = []
+    if program is not None and (not between or where.lower() in _names(script, program)):
+        places = [(script, program)]
+    other = script_named(scripts, where)
+    others = [each for _, each in sorted(scripts.items()) if not between or each is other]
+    places += _readable(others)
     for place, read in places:
         found = read.functions.get(function.upper())
         if found is not None:
             return FoundFunction(place, read, found)
     return None
+
+
+def _names(script: str, program: Program) -> tuple[str, ...]:
+    """What a running script may be called: it need not be one of the numbered ones."""
+    return script.lower(), (program.name or script).lower()
 
 
 def _readable(scripts: list[Script]) -> Iterator[tuple[str, Program]]:

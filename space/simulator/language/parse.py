@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from lark import Token, Transformer, v_args
@@ -27,6 +28,7 @@ from space.simulator.language.syntax import (
     Try,
 )
 from space.simulator.language.templates import TemplateError, joined_lines, rest, template
+from space.simulator.python.wrapper import own_name
 
 OPENED_BY = {
     "ELSEIF": "IF",
@@ -81,7 +83,7 @@ def parse(text: str) -> Program:
     except UnexpectedInput as error:
         raise LanguageError(error.line, "this is no statement") from None
     try:
-        return _Reader().transform(tree)
+        return replace(_Reader().transform(tree), name=own_name(text))
     except VisitError as error:
         if isinstance(error.orig_exc, LanguageError):
             raise error.orig_exc from None

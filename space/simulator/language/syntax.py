@@ -179,7 +179,8 @@ Statement = Union[Assignment, Command, Label, If, Loop, Try]
 
 @dataclass(frozen=True)
 class Program:
-    """A whole script; names of functions are in upper case."""
+    """A whole script; names of functions are in upper case, `name` is that of `ScriptName`."""
 
     body: Block
     functions: Mapping[str, Function]
+    name: str | None = None

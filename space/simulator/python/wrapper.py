@@ -53,9 +53,14 @@ def script_name(script: Script) -> str:
 
     In Python this line is a comment.
     """
-    pattern = _NAME_LINE if is_python_script(script.text) else _NAME_STATEMENT
-    found = pattern.search(script.text)
-    return found[1] if found else script.name
+    return own_name(script.text) or script.name
+
+
+def own_name(text: str) -> str | None:
+    """Name that a script gives itself by its `ScriptName` line, if it has one."""
+    pattern = _NAME_LINE if is_python_script(text) else _NAME_STATEMENT
+    found = pattern.search(text)
+    return found[1] if found else None
 
 
 def script_named(scripts: Mapping[int, Script], name: str) -> Script | None:
