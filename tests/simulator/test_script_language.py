@@ -440,7 +440,9 @@ ERRORS = {
         "SetColumnOrGunValve 1e10", "line 2: SetColumnOrGunValve 1e10: argument 1 of SetColumn",
     ),
     "a number that is too large": ("Loop 1e999\nEndLoop", "line 2: Loop 1e999: 1e999 is too large"),
-    "a result that is too large": ("a = 1e300 * 1e300", "line 2: a = 1e300 * 1e300: * cannot be"),
+    "a result that is too large": (
+        "a = 1e300 * 1e300", "line 2: a = 1e300 * 1e300: 1e+300 * 1e+300 is not a number",
+    ),
     "no blanks in arithmetic": ("a = 3*4\nTiltTo $a + 1", "line 3: TiltTo $a + 1: '3*4' is not"),
     "texts are not compared": ("If a == a\nEndIf", "line 2: If a == a: 'a' is not a number"),
     "an index too high": ("a = {1 2}\nEcho $a[3]", "line 3: Echo $a[3]: $a: index 3 is not among"),

@@ -13,7 +13,7 @@ from lark.exceptions import UnexpectedInput
 
 from space.simulator.language.grammars import parser
 from space.simulator.language.supported import ONE_VALUE, TWO_VALUES
-from space.simulator.language.values import ValueProblem, is_number, number, shown
+from space.simulator.language.values import ValueProblem, is_number, number
 
 Value = Union[float, str]
 Operands = Sequence[str]
@@ -84,7 +84,7 @@ def _applied(name: str, function: Callable[..., float], *values: Value) -> float
     except (ValueError, ZeroDivisionError, OverflowError):
         result = math.nan
     if not math.isfinite(result):
-        listed = [shown(value) for value in numbers]
+        listed = [f"{value:g}" for value in numbers]
         what = " ".join((name, *listed)) if name.isalnum() else f" {name} ".join(listed)
         raise ArithmeticProblem(f"{what} is not a number")
     return result
