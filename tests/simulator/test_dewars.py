@@ -49,6 +49,15 @@ def test_dewars_run_empty_and_are_filled(session):
     assert dewars.dewars_remaining_time(session) == pytest.approx(first, abs=100.0)
 
 
+def test_a_long_operation_loads_and_unloads_grids(session):
+    assert scope.long_operation(session, "Lo", "2", "RS", "0") == (0.0, 0.0)
+    assert session.loaded_slot == 2
+    assert scope.long_operation(session, "Lo", "7", "Un", "0") == (1.0, 0.0)  # an empty slot
+    assert session.loaded_slot == 2
+    assert scope.long_operation(session, "Un", "0") == (0.0, 0.0)
+    assert session.loaded_slot is None
+
+
 @pytest.mark.parametrize("argument", [(), (1,), (-1,), (0,)])
 def test_managing_fills_dewars_that_are_nearly_empty_and_waits_for_them(session, argument):
     full = dewars.dewars_remaining_time(session)

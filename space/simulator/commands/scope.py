@@ -176,13 +176,21 @@ def report_loaded_slot(session: Session) -> float:
 
 
 def long_operation(session: Session, *pairs: str | None) -> tuple[float, float]:
-    """Pairs of operation code and interval in hours, as text."""
+    """Pairs of operation code and interval in hours, as text; with Lo a slot (inferred)."""
     hours = session.clock.seconds / 3600.0
     for name, interval_h in _operations(pairs):
         last = session.long_operations.get(name, -100.0)
         if interval_h < -1.5:
             return (hours - last, 0.0)
-        if hours - last >= interval_h:
+        if name in ("LO", "UN"):
+            load = name == "LO"
+            code, _ = (
+                load_cartridge(session, int(interval_h)) if load else unload_cartridge(session)
+            )
+            session.long_operations[name] = hours
+            if code:
+                return (code, 0.0)
+        elif hours - last >= interval_h:
             session.long_operations[name] = hours
             if name == "FF":
                 session.scope.flash()
