@@ -205,3 +205,24 @@ def test_storing_the_beam_of_an_area_does_not_store_the_age_of_the_tip(tmp_path)
     assert work.scope.dose_rate_e_A2_s() == pytest.approx(before, rel=1e-3)
     work("LongOperation", "FF", "0")
     assert work.scope.dose_rate_e_A2_s() == pytest.approx(fresh, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "there, back",
+    [
+        (("SetSlitIn", 0), ("SetSlitIn", 1)),
+        (("SetSlitWidth", 10.0), ("SetSlitWidth", 20.0)),
+        (("SetSpotSize", 3), ("SetSpotSize", 7)),
+    ],
+)
+def test_slit_and_spot_size_take_their_time_when_they_change(there, back, tmp_path):
+    work = Scope(tmp_path)
+
+    def seconds(name, value):
+        work("ResetClock")
+        work(name, value)
+        return work("ReportClock")
+
+    work(*back)
+    assert seconds(*back) == 0.0
+    assert seconds(*there) == seconds(*back) > 0.0

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from space.simulator.python.command_types import Commands
 
 
+SPOT_SETTLES_S = 1.0
+
+
 def set_beam_shift(session: Session, x: float, y: float) -> None:
     """Absolute beam shift in units of the microscope."""
     session.scope.beam_shift = (x, y)
@@ -85,6 +88,8 @@ def set_spot_size(session: Session, number: int) -> None:
     """Spot size; a larger one has less current."""
     if not 1 <= number <= SPOT_SIZES:
         raise SEMerror(f"Spot size {number} is not between 1 and {SPOT_SIZES}")
+    if number != session.scope.spot_size:
+        session.clock.advance(SPOT_SETTLES_S)
     session.scope.spot_size = number
     follow(session)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from space.simulator.python.command_types import Commands
 
 WIDEST_SLIT_EV, LARGEST_LOSS_EV = 100.0, 3000.0
+SLIT_MOVES_S = 2.0
 
 
 def _require_filter(session: Session) -> None:
@@ -24,13 +25,18 @@ def set_slit_width(session: Session, width_ev: float) -> None:
     _require_filter(session)
     if not 0.0 < width_ev <= WIDEST_SLIT_EV:
         raise SEMerror(f"A slit width of {width_ev:g} eV is out of range")
+    if width_ev != session.scope.slit_width_ev:
+        session.clock.advance(SLIT_MOVES_S)
     session.scope.slit_width_ev = width_ev
 
 
 def set_slit_in(session: Session, on: int | None = None) -> None:
     """Slit in or out."""
     _require_filter(session)
-    session.scope.slit_in = on is None or bool(on)
+    wanted = on is None or bool(on)
+    if wanted != session.scope.slit_in:
+        session.clock.advance(SLIT_MOVES_S)
+    session.scope.slit_in = wanted
 
 
 def set_energy_loss(session: Session, loss_ev: float) -> None:
