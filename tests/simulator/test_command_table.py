@@ -4,6 +4,7 @@ the documentation."""
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ WRONG = {"S": (1, 1.0, None, b"A"), "D": ("1", None, [1.0]), "I": (1.0, "1", Non
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory):
-    """Module in which every command only notes that it was called, and the notes."""
+    """Module in which every command only notes that it was called, the notes, and the session."""
     calls = []
 
     def spy(name):
@@ -32,7 +33,7 @@ def recorder(tmp_path_factory):
 
     names = [row.name for row in ROWS if row.name not in MODULE_COMMANDS]
     session = Simulation(tmp_path_factory.mktemp("table"), grids={1: SpotGrid()}).session
-    return build_module(session, {name: spy(name) for name in names})[0], calls
+    return build_module(session, {name: spy(name) for name in names})[0], calls, session
 
 
 @pytest.fixture
@@ -78,6 +79,34 @@ def test_wrong_counts_and_types_are_type_errors_before_anything_happens(spied, c
         with pytest.raises(TypeError):
             command(*right(row, most - 1), key=RIGHT[row.keys[-1].upper()])
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("TiltTo", (None,), "TiltTo() argument 1 must be a number, not NoneType"),
+        ("MoveStageTo", (1.0, "2"), "MoveStageTo() argument 2 must be a number, not str"),
+        (
+            "ChangeItemLabel",
+            (1.0, "a"),
+            "ChangeItemLabel() argument 1 must be an integer, not float",
+        ),
+        ("OpenNewFile", (7,), "OpenNewFile() argument 1 must be str, not int"),
+    ],
+)
+def test_a_wrong_type_is_told_with_command_and_place(spied, name, arguments, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        getattr(spied, name)(*arguments)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("-inf")])
+@pytest.mark.parametrize("name", ["ImageShiftByMicrons", "SetBeamTilt", "MoveStageTo"])
+def test_what_is_no_number_does_not_reach_the_microscope(recorder, calls, name, value):
+    module = recorder[0]
+    with pytest.raises(module.SEMerror):
+        getattr(module, name)(1.0, value)
+    assert calls == []
+    assert f"{name}: argument 2 is {float(value)}, not a finite number" in recorder[2].last_error
 
 
 def test_right_arguments_arrive_in_the_types_of_the_table(spied, calls):

@@ -40,15 +40,18 @@ def command_table() -> dict[str, CommandRow]:
 
 def _convert(name: str, position: int, key: str, value: Any) -> str | float:
     kind = key.upper()
+    must, given = f"{name}() argument {position} must be", type(value).__name__
     if kind == "S":
         if not isinstance(value, str):
-            raise TypeError(f"{name}() argument {position} must be str, not {type(value).__name__}")
+            raise TypeError(f"{must} str, not {given}")
         return str(value)
-    if kind == "D":
-        if isinstance(value, (str, bytes, bytearray)):
-            raise TypeError(f"must be real number, not {type(value).__name__}")
-        return float(value)
-    number = operator.index(value)
+    try:
+        if kind == "D" and not isinstance(value, (str, bytes, bytearray)):
+            return float(value)
+        number = operator.index(value)
+    except TypeError:
+        wanted = "a number" if kind == "D" else "an integer"
+        raise TypeError(f"{must} {wanted}, not {given}") from None
     if not -(2**31) <= number < 2**31:
         raise OverflowError("Python int too large to convert to C int")
     return number

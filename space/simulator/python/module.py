@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -178,6 +179,9 @@ def _carry_out(
 ) -> Reply:
     if function is None:
         raise_error(session, f"{name}: not simulated")
+    for position, value in enumerate(values, start=1):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise_error(session, f"{name}: argument {position} is {value}, not a finite number")
     try:
         session.faults.command_begins(name, session.acquire.script_running)
         return as_python_result(function(session, *values))
