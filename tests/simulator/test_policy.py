@@ -201,3 +201,13 @@ def test_a_key_that_is_looked_for_again_and_again_is_pressed():
     often = Policy(key_after_polls=3)
     assert [keyboard.test("B", often) for _ in range(6)] == [False, False, True] * 2
     assert Keyboard().test("B", Policy(key_after_s=0.0))
+
+
+def test_a_script_that_waits_for_a_key_in_vain_is_told_in_the_log_once(
+    make_simulation, monkeypatch
+):
+    monkeypatch.setattr("space.simulator.program.policy.OVERDUE_S", 0.0)
+    simulation = make_simulation()
+    assert run(simulation, "for _ in range(3):\n    assert sem.KeyBreak('v') == 0.0\n").ok
+    told = [line for line in simulation.log if "looking for key V" in line]
+    assert len(told) == 1 and 'keys = ["v"]' in told[0]

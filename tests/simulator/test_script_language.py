@@ -384,7 +384,7 @@ def test_the_whole_script_is_looked_through_before_it_runs(make_simulation, case
 @pytest.mark.parametrize("more", ["sem.V()\n", "if True:\n    sem.V()\n"])
 def test_python_without_its_first_line_is_recognized(make_simulation, more):
     result = make_simulation().run("import serialem as sem\n" + more)
-    assert result.error.endswith("A script in Python begins with #!Python.")
+    assert result.error.endswith("only blank lines may stand above it.")
 
 
 def test_all_problems_are_told_at_once_also_those_of_scripts_that_are_called(make_simulation):

@@ -221,6 +221,11 @@ def key_break(session: Session, key: str | None = None) -> float:
     name = (key or "B")[0]
     if session.policy.respond is not None and session.policy.respond("key", name):
         session.keyboard.press(name)
+    if session.keyboard.is_overdue(name):
+        session.write_log(
+            f"The script has been looking for key {name} for a while: answers press it with "
+            f'keys = ["{name.lower()}"]'
+        )
     return float(session.keyboard.test(name, session.policy))
 
 

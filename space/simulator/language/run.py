@@ -104,7 +104,8 @@ def _run(
 
 def _hint(text: str) -> str:
     """What to do when a script is in Python and does not say so."""
-    return "\nA script in Python begins with #!Python." if _PYTHON.search(text) else ""
+    hint = "\nA script in Python begins with #!Python: only blank lines may stand above it."
+    return hint if _PYTHON.search(text) else ""
 
 
 @contextlib.contextmanager

@@ -44,6 +44,8 @@ else:
     import tomli as tomllib
 
 CANCEL = "Cancel"
+OVERDUE_S = 20.0
+"""A key that is looked for this long in real time is told in the log."""
 QUESTIONS = ("yes/no", "pause")
 Single = Union[bool, float, str]
 Answer = Union[Single, Sequence[Single]]
@@ -302,6 +304,15 @@ class Keyboard:
     pressed: list[str] = field(default_factory=list)
     polls: dict[str, int] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def is_overdue(self, key: str) -> bool:
+        """Whether the key has been looked for in vain for `OVERDUE_S`; True once for a key."""
+        name, now = key.upper(), time.monotonic()
+        if name in self.told or now - self.since.get(name, now) < OVERDUE_S:
+            return False
+        self.told.add(name)
+        return True
 
     def press(self, key: str) -> None:
         """Press a key."""
