@@ -223,8 +223,8 @@ def key_break(session: Session, key: str | None = None) -> float:
         session.keyboard.press(name)
     if session.keyboard.is_overdue(name):
         session.write_log(
-            f"The script has been looking for key {name} for a while: answers press it with "
-            f'keys = ["{name.lower()}"]'
+            f"The script has been looking for key {name.upper()} for a while: answers press it "
+            f'with keys = ["{name.lower()}"]'
         )
     return float(session.keyboard.test(name, session.policy))
 
