@@ -291,3 +291,15 @@ def test_files_that_the_user_names_are_opened(make_session):
     with pytest.raises(SEMerror, match="no file"):
         file_dialogs.enter_name_open_file(session)
     assert [d.kind for d in session.dialogs] == ["file"] * 5
+
+
+@pytest.mark.parametrize("name", ["", " ", "there", "."])
+def test_a_folder_is_not_replaced_by_a_new_file(session, tmp_path, name):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "kept.txt").write_text("x", encoding="utf-8")
+    files.allow_file_overwrite(session, 1)
+    with pytest.raises(SEMerror, match="folder"):
+        files.open_new_file(session, name)
+    with pytest.raises(SEMerror, match="folder"):
+        montage.open_new_montage(session, 2, 2, name)
+    assert (tmp_path / "there" / "kept.txt").is_file()

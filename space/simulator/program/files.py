@@ -321,10 +321,12 @@ class FileTable:
         Raises
         ------
         FileTableError
-            If it is open, is there and may not be replaced, or its folder is missing.
+            If it is open, is there and may not be replaced, is a folder, or lies in none.
         """
         if self.find(path) is not None:
             raise FileTableError(f"{path} is already open")
+        if path.is_dir():
+            raise FileTableError(f"{path} is a folder")
         if path.exists() and not self.overwrite:
             raise FileTableError(f"{path} already exists and overwriting is not allowed")
         if not path.parent.is_dir():

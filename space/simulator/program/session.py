@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TextIO
 import numpy as np
 
 from space.simulator.column.clock import Clock
+from space.simulator.column.errors import SEMerror
 from space.simulator.column.faults import Faults
 from space.simulator.column.hardware import Hardware
 from space.simulator.column.installation import NEWEST, Installation
@@ -259,7 +260,15 @@ class Session(Hardware):
         self.write_log(f"[{kind}] {text} -> {answer}")
 
     def resolve(self, name: str) -> Path:
-        """Path of a file name, relative names against the current directory."""
+        """Path of a file name, relative names against the current directory.
+
+        Raises
+        ------
+        SEMerror
+            If the name is empty, which would stand for the directory itself.
+        """
+        if not str(name).strip():
+            raise SEMerror("The name of a file or folder is missing: the text is empty")
         path = Path(name)
         return path if path.is_absolute() else self.directory / path
 
