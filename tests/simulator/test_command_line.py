@@ -67,6 +67,12 @@ def test_the_exit_status_says_how_it_ended(run, capsys, tmp_path):
     assert "nothing to run" in capsys.readouterr().err
 
 
+def test_a_session_cannot_be_kept_in_a_file(run, tmp_path, capsys):
+    (tmp_path / "demo").write_text("no folder", encoding="utf-8")
+    assert run("", *SMALL) == 2
+    assert "No session can be kept in" in capsys.readouterr().err
+
+
 def test_the_first_run_defines_the_session(run, tmp_path):
     assert run("", "--seed", "7", "--grids", "2", "--serialem", "4.1.25", *SMALL) == 0
     setup = stored_setup(tmp_path / "demo")

@@ -90,18 +90,20 @@ def open_session(
     ------
     SessionError
         If there is no such session and no setup, if the setup differs from the session's, if
-        another process works on it, or if its files are damaged.
+        another process works on it, or if its files are damaged or cannot be made.
     """
     directory = Path(directory).resolve()
     folder = directory / SESSION_FOLDER
     if setup is None and not is_session(directory):
         raise SessionError(f"There is no session in {directory}")
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise SessionError(f"Another process works on the session in {directory}") from None
+    except OSError as error:
+        raise SessionError(f"No session can be kept in {directory}: {error.strerror}") from error
     try:
         setup = _agreed_setup(folder, setup)
         simulation = _simulation(directory, setup, faults, policy, progress, time_scale, grids)
