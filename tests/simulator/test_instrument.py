@@ -248,3 +248,11 @@ def test_the_beam_of_few_condensers_follows_one_law(name):
         reference /= record.beam_um**2 * record.dose_rate_e_A2_s
         assert current == pytest.approx(reference, rel=0.01)
         assert not math.isclose(spread, 0.0)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_scripts_that_ask_for_the_camera_are_told_which_it_is(name, tmp_path):
+    simulation = Simulation(tmp_path, grids=0, instrument=name)
+    result = simulation.run("#!Python\nimport serialem as sem\nprint(sem.ReportCameraName(1))\n")
+    assert result.ok, result.error
+    assert simulation.log[-1].split()[0].lower() in name.replace("falcon4", "falcon")
