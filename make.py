@@ -126,10 +126,12 @@ def test_oldest(dry):
     what = ["-e", ".", "pytest", "hypothesis"]
     install(OLD_VENV, python, "constraints-oldest.txt", what, dry)
     tests = [tool("python", OLD_VENV), *OLDEST]
-    # Without the models, whole sessions and property tests, which take long; in two halves.
+    # Without the models, whole sessions, property tests and scripts of others, which take long; in
+    # two halves.
+    simulator, others = "tests/simulator", "--ignore=tests/simulator/third_party"
     run(
-        [*tests, "tests/workflow"],
-        [*tests, "--ignore=tests/workflow", "--ignore=tests/session"],
+        [*tests, simulator, others],
+        [*tests, "--ignore=tests/session", f"--ignore={simulator}"],
         dry=dry,
     )
 

@@ -310,7 +310,7 @@ def test_no_target_is_centred_beside_the_lamella_however_much_its_field_holds(be
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=25)
+@settings(max_examples=8)
 def test_targets_of_any_map_are_centred_on_the_lamella(seed):
     rng = np.random.default_rng(seed)
     coarse = rng.choice(
