@@ -16,23 +16,17 @@ from space.simulation import ScriptReport
 from space.simulator.judging import judge_pictures
 from space.simulator.keeping import SESSION_FOLDER, Setup, open_session
 from tests.simulator.fakes import SpotGrid
-from tests.simulator.test_judging import CLEAN, HEAD, KRIOS, on_slope, put_in_focus
+from tests.simulator.test_judging import (
+    KRIOS,
+    content,
+    off_the_axis,
+    on_slope,
+)
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Path:
-    """A session with one series that is off the tilt axis, on a level specimen."""
-    folder = tmp_path_factory.mktemp("session")
-    setup = Setup(seed=3, instrument="krios_k3", noise=False, stage_error_um=0.0)
-    with open_session(folder, setup, grids={1: SpotGrid()}, time_scale=0.0) as simulation:
-        put_in_focus(simulation.session.scope, 0.0)
-        result = simulation.run(HEAD + 'sem.SetUserSetting("ShiftToTiltAxis", 0)\n' + CLEAN)
-        assert result.ok, result.error
-    return folder
-
-
-def content(folder):
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+    return off_the_axis(tmp_path_factory.mktemp("session"))
 
 
 def test_a_question_changes_nothing(session, tmp_path, capsys):

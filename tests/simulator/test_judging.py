@@ -372,8 +372,11 @@ def test_pretilt_rotation_and_tilt_are_those_of_the_plane(dx, dy, tilt_deg):
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Path:
-    """A session with one series that is off the tilt axis, on a level specimen."""
-    folder = tmp_path_factory.mktemp("session")
+    return off_the_axis(tmp_path_factory.mktemp("session"))
+
+
+def off_the_axis(folder: Path) -> Path:
+    """Keep a session with one series that is off the tilt axis, on a level specimen."""
     setup = Setup(seed=3, instrument="krios_k3", noise=False, stage_error_um=0.0)
     with open_session(folder, setup, grids={1: SpotGrid()}, time_scale=0.0) as simulation:
         put_in_focus(simulation.session.scope, 0.0)
