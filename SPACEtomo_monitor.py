@@ -14,7 +14,7 @@ from space.packages import load
 
 if __name__ == "__main__":
     try:
-        main = load("space.jobs.monitor").main
+        main = load("space.jobs.monitor_command").main
     except RuntimeError as error:
         sys.exit(str(error))
     sys.exit(main(space_dir=SPACE_DIR))

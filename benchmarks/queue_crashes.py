@@ -60,7 +60,8 @@ _COMMON = """
 import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from space.jobs import folder_view, map_watch, monitor, presence, queue_files, slots, worker
+from space.jobs import monitor_command as monitor
+from space.jobs import folder_view, map_watch, presence, queue_files, slots, worker
 
 quick = presence.Patience(**{quick!r})
 folder_view.Patience = lambda: quick

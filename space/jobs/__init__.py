@@ -1,7 +1,7 @@
 """Work for the models: the queue in the shared folder, the workers, and the monitor's loop.
 
-The names below are for the rest of the program. `engine`, `worker` and `monitor`, which run in
-processes of their own, are imported by those.
+The names below are for the rest of the program. `engine`, `worker` and `monitor_command`, which run
+in processes of their own, are imported by those.
 """
 
 from space.jobs.claims import Claim

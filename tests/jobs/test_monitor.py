@@ -11,10 +11,10 @@ from helpers import Clock, beat, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import is_whole_png
-from space.jobs import JobFolder, map_watch
-from space.jobs import monitor as monitor_module
+from space.jobs import JobFolder, map_watch, monitor_command
 from space.jobs.map_watch import MapWatch
-from space.jobs.monitor import Monitor, parse_devices, watch
+from space.jobs.monitor import Monitor, watch
+from space.jobs.monitor_command import parse_devices
 from space.jobs.workers import Worker, this_machine
 from tests.jobs.tiny_models import write_config
 
@@ -483,14 +483,14 @@ def command(tmp_path, monkeypatch):
         made.append(Monitor(*values, start=Starts(), **more))
         return made[-1]
 
-    monkeypatch.setattr(monitor_module, "Monitor", make)
-    monkeypatch.setattr(monitor_module, "missing_here", lambda config, space_dir: [])
-    monkeypatch.setattr(monitor_module, "start_logging", lambda: None)
-    monkeypatch.setattr(monitor_module, "catch_stop_signals", lambda ask: None)
+    monkeypatch.setattr(monitor_command, "Monitor", make)
+    monkeypatch.setattr(monitor_command, "missing_here", lambda config, space_dir: [])
+    monkeypatch.setattr(monitor_command, "start_logging", lambda: None)
+    monkeypatch.setattr(monitor_command, "catch_stop_signals", lambda ask: None)
 
     def run(*arguments: str) -> int:
         fixed = ["--dir", str(maps), "--once", "--interval", "0.01"]
-        return monitor_module.main([*fixed, *arguments], space_dir)
+        return monitor_command.main([*fixed, *arguments], space_dir)
 
     run.maps, run.made = maps, made
     return run
@@ -532,7 +532,7 @@ def test_the_result_of_another_model_is_not_done_for_a_monitor(command):
 
 @pytest.mark.parametrize("arguments", [("--gpu", "best"), ("--gpu", "cpu", "--dir", "/no/such")])
 def test_what_cannot_be_done_is_said_before_anything_is_begun(command, arguments, caplog):
-    assert command(*arguments) == monitor_module.STATUS_MISSING
+    assert command(*arguments) == monitor_command.STATUS_MISSING
     assert "is not understood" in caplog.text or "The map folder is missing" in caplog.text
 
 
@@ -561,7 +561,7 @@ def test_monitor_process_stops_cleanly_in_the_middle_of_a_job(tmp_path):
     write_config(space_dir)
     make_map(maps, "G_L01.png")
     code = (
-        "import sys; from pathlib import Path; from space.jobs import monitor; "
+        "import sys; from pathlib import Path; from space.jobs import monitor_command as monitor; "
         "monitor.missing_here = lambda config, space_dir: []; "
         f"sys.exit(monitor.main(['--dir', {str(maps)!r}, '--gpu', 'cpu', '--interval', '0.1'], "
         f"Path({str(space_dir)!r})))"

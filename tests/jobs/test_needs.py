@@ -16,7 +16,7 @@ import pytest
 from space import packages, workflow
 from space.config import load_config
 from space.errors import SpaceError
-from space.jobs import monitor, needs
+from space.jobs import monitor_command, needs
 from tests.models.nnunet_files import write_checkpoint, write_model
 from tests.test_weights import asks_for, checkpoint
 
@@ -217,8 +217,8 @@ def test_a_monitor_says_at_once_what_is_missing(project, has, tmp_path, caplog):
     (project / "models/lamella_segmentation/fold_0/checkpoint_final.pth").unlink()
     (project / "models/lamella_detector/weights.pt").write_bytes(b"")
     with caplog.at_level(logging.ERROR, "space"):
-        status = monitor.main(["--dir", str(tmp_path), "--gpu", "cpu"], project)
-    assert status == monitor.STATUS_MISSING
+        status = monitor_command.main(["--dir", str(tmp_path), "--gpu", "cpu"], project)
+    assert status == monitor_command.STATUS_MISSING
     assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
     for word in ("lacks nnunetv2, torch", "checkpoint_final.pth", "empty"):
         assert word in caplog.text
