@@ -8,9 +8,11 @@ import pickle
 import pytest
 
 from space import cli, trust
-from space.cli import models as models_command
+from space.cli.models import checking, trusting
 from space.errors import SpaceError
 from tests.test_weights import ROOT, SEGMENTATION, asks_for, checkpoint
+
+ACTIONS = {"check": checking, "trust": trusting}
 
 
 @pytest.fixture
@@ -23,10 +25,8 @@ def ask(tmp_path, said):
     """Run the command as its command line would, with lists of its own."""
 
     def run(*words):
-        parser = argparse.ArgumentParser()
-        models_command.add_parser(parser.add_subparsers())
-        args = parser.parse_args(["models", *map(str, words)])
-        return models_command.run(args, said.append, tmp_path)
+        args = cli.command_line().parse_args(["models", *map(str, words)])
+        return ACTIONS[args.action].run(args, said.append, tmp_path)
 
     return run
 
@@ -56,7 +56,7 @@ def test_a_folder_without_weights_is_told(capsys, tmp_path):
 
 
 def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(models_command, "find_spec", lambda name: None)
+    monkeypatch.setattr(checking, "find_spec", lambda name: None)
     path = tmp_path / "weights.pt"
     path.write_bytes(checkpoint(pickle.dumps({}, 2)))
     assert ask("check", path) == 0
@@ -70,7 +70,7 @@ def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, 
 @pytest.mark.models
 def test_the_check_loads_what_the_configuration_names(said):
     args = argparse.Namespace(action="check", weights=[], space_dir=ROOT)
-    assert models_command.run(args, said.append) == 0
+    assert checking.run(args, said.append) == 0
     told = "\n".join(said)
     assert told.count("shipped with SPACEtomo") == 2
     assert (

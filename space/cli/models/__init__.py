@@ -1,0 +1,23 @@
+"""``spacetomo models``: the models of the project. One module for each action."""
+
+from __future__ import annotations
+
+import argparse
+
+from space.cli.models import checking, trusting
+
+_ACTIONS = (checking, trusting)
+"""Each adds itself with ``add_parser(actions)`` and sets ``do``, which gets the arguments."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to those of ``spacetomo``."""
+    models = commands.add_parser(
+        "models",
+        help="check the models, or allow weights to run code",
+        description="Weights (.pt, .pth) can run code on the machine that loads them. SPACEtomo "
+        "refuses such weights until they are trusted. Run this on the machine of the worker.",
+    )
+    actions = models.add_subparsers(dest="action", required=True)
+    for action in _ACTIONS:
+        action.add_parser(actions)
