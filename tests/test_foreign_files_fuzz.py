@@ -256,7 +256,9 @@ READERS = {
         as_json({"worker": WORKER, "attempt": 2, "job": {"map_name": "G1_L03.png"}}),
     ),
     "life": Reader(
-        presence.read_beat, ".SPACE_worker_host-1-abc123.txt", as_json({**WORKER, "beat": 3})
+        presence.read_beat,
+        ".SPACE_worker_host-1-abc123.txt",
+        as_json({**WORKER, "beat": 3, "vitals": {"share": 0.5, "device": "GPU", "job_s": 3.5}}),
     ),
     "start": Reader(
         launch.read_start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})

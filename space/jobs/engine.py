@@ -22,6 +22,7 @@ from space.jobs.devices import torch_device
 from space.jobs.marks import ModelMarks
 from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
+from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
 from space.pictures import resized
 from space.predicates import is_number
@@ -72,7 +73,7 @@ class _Task:
     fingerprint: str
     config: Config
     say: Callable[[str], None]
-    progressed: Callable[[], None]
+    progressed: Progressed
 
 
 class Engine:
@@ -115,7 +116,7 @@ class Engine:
         map_dir: Path,
         say: Callable[[str], None] = log.info,
         may_write: Callable[[], bool] = lambda: True,
-        progressed: Callable[[], None] = lambda: None,
+        progressed: Progressed = lambda share=None: None,
     ) -> Path:
         """Do a job and return the path of its result.
 
@@ -146,6 +147,14 @@ class Engine:
         say(f"{target.name} was written after {time.monotonic() - start_s:.0f} s.")
         return target
 
+    def about(self) -> tuple[str, str]:
+        """Return the runtime and the device of the models that are loaded, in words."""
+        if not self._models:
+            return "", ""
+        *_, (_, model) = self._models.values()
+        told: tuple[str, str] | None = getattr(model, "about", None)
+        return told or words_of_torch(self._device)
+
     def _segment(self, task: _Task) -> Callable[[Path], None]:
         config, say = task.config, task.say
         folder = Path(config.segmentation_model)
@@ -167,8 +176,8 @@ class Engine:
             scaled = resized(task.image, shape)
             say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
-        task.progressed()
-        labels = segmenter.segment(scaled, progress=lambda share: task.progressed())
+        task.progressed(0.0)
+        labels = segmenter.segment(scaled, progress=task.progressed)
         task.progressed()
         names = dict(segmenter.labels)
         if config.tidy_segmentation:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from space.files import write_text_atomic
 from space.jobs.presence import Beat, Patience, Watch, beat_path
+from space.jobs.vitals import Pulse
 from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
@@ -27,6 +28,8 @@ class Heartbeat:
     hanging : callable
         Called, once, when the job has made no progress for too long or takes too long. A worker
         process ends itself then; its starter replaces it.
+    pulse : Pulse, optional
+        What the worker tells of itself; one for all folders that it works in.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class Heartbeat:
         worker: Worker,
         patience: Patience | None = None,
         hanging: Callable[[str], None] = lambda reason: None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._path = beat_path(map_dir, worker.name)
         self._worker = worker
         self._patience = patience or Patience()
         self._hanging = hanging
+        self._pulse = pulse or Pulse()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._count = 0
@@ -63,21 +68,27 @@ class Heartbeat:
     def begin(self, map_name: str, task: str, megapixels: float) -> None:
         """Note that a job has begun."""
         self._longest_s = self._patience.longest_job_s(megapixels)
+        self._pulse.begin(megapixels)
         self._job = (map_name, task)
         self._jobs += 1
         self._progress += 1
 
-    def progressed(self) -> None:
-        """Note that the job has come on."""
+    def progressed(self, share: float | None = None) -> None:
+        """Note that the job has come on, and how much of its map is done if that is known."""
         self._progress += 1
+        self._pulse.progressed(share)
 
     def end(self) -> None:
         """Note that no job is being done."""
         self._job = ("", "")
+        self._pulse.end()
 
     def _beat(self) -> None:
         self._count += 1
-        beat = Beat(self._worker, self._count, self._job, self._progress)
+        vitals = self._pulse.vitals()
+        if not self._job[0]:  # it may be at work in another folder
+            vitals = vitals.between_jobs()
+        beat = Beat(self._worker, self._count, self._job, self._progress, vitals)
         write_text_atomic(self._path, json.dumps(beat.to_dict()) + "\n")
 
     def _run(self) -> None:

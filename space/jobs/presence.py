@@ -16,15 +16,18 @@ import contextlib
 import errno
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from space.files import read_bytes_bounded, read_json
+from space.jobs.vitals import Vitals
 from space.jobs.workers import LARGEST_WHOLE, Worker, pid_alive
 from space.predicates import is_whole
 
 _BEAT_PREFIX = ".SPACE_worker_"
+LARGEST_BEAT_BYTES = 100_000
+"""Larger files are no signs of life."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,15 @@ class Beat:
         Map and task; empty strings between jobs; None if it is not reported.
     progress : int
         Grows as the job comes on.
+    vitals : Vitals
+        What it tells people; nothing is decided by it.
     """
 
     worker: Worker
     count: int = 0
     job: tuple[str, str] | None = None
     progress: int = 0
+    vitals: Vitals = field(default_factory=Vitals)
 
     @classmethod
     def from_dict(cls, values: Any) -> Beat:
@@ -93,6 +99,7 @@ class Beat:
             _whole(values.get("beat")),
             (job[0], job[1]) if job is not None else None,
             _whole(values.get("progress")),
+            Vitals.from_dict(values.get("vitals")),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +109,7 @@ class Beat:
             "beat": self.count,
             "job": list(self.job or ("", "")),
             "progress": self.progress,
+            "vitals": self.vitals.to_dict(),
         }
 
 
@@ -117,7 +125,7 @@ def beat_path(map_dir: Path, worker_name: str) -> Path:
 def read_beat(path: Path) -> Beat | None:
     """Return a sign of life; None if the file is gone, in use or not understood."""
     with contextlib.suppress(OSError, ValueError):
-        return Beat.from_dict(read_json(path))
+        return Beat.from_dict(read_json(path, LARGEST_BEAT_BYTES))
     return None
 
 

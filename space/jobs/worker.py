@@ -25,6 +25,7 @@ from space.jobs.launch import clear_start_note
 from space.jobs.presence import Patience
 from space.jobs.records import TASKS, Job
 from space.jobs.stopping import StopAsked, StopSwitch, catch_stop_signals
+from space.jobs.vitals import Progressed, Pulse
 from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
@@ -53,7 +54,7 @@ class Runner(Protocol):
         map_dir: Path,
         say: Callable[[str], None],
         may_write: Callable[[], bool],
-        progressed: Callable[[], None],
+        progressed: Progressed,
     ) -> Any:
         """Do a job."""
 
@@ -224,11 +225,12 @@ def run_worker(
     worker = Worker.this_process(device)
     runner = runner or Engine(space_dir, device)
     marks = getattr(runner, "marks", None)
+    pulse = Pulse(getattr(runner, "about", lambda: ("", "")))
     with contextlib.ExitStack() as stack:
         places = []
         for map_dir in map_dirs:
             folder = JobFolder(map_dir, patience, models=marks)
-            heartbeat = Heartbeat(folder.map_dir, worker, folder.patience, _end_hung)
+            heartbeat = Heartbeat(folder.map_dir, worker, folder.patience, _end_hung, pulse)
             stack.enter_context(heartbeat)
             places.append(Place(folder, heartbeat))
             clear_start_note(folder.map_dir, device)

@@ -60,7 +60,7 @@ class FakeRunner:
         self.error = error
         self.done: list[str] = []
 
-    def run(self, job, map_dir, say, may_write, progressed=lambda: None):
+    def run(self, job, map_dir, say, may_write, progressed=lambda share=None: None):
         if self.error is not None:
             raise self.error
         self.done.append(job.map_name)

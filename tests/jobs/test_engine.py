@@ -106,7 +106,9 @@ def test_an_unknown_task_is_refused_before_the_map_is_read(program, maps):
 def test_progress_is_reported_while_a_map_is_processed(program, maps, task):
     make_map(maps, "G_L01.png")
     steps = []
-    Engine(program).run(Job("G_L01.png", task), maps, progressed=lambda: steps.append(1))
+    Engine(program).run(
+        Job("G_L01.png", task), maps, progressed=lambda share=None: steps.append(share)
+    )
     assert len(steps) >= 2, "a long wait without progress counts as a worker that hangs"
 
 
