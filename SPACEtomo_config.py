@@ -43,5 +43,12 @@ off_lamella_classes = ["background", "white", "black"]
 # closed wall, and background where there is a picture (see docs/targeting.md).
 tidy_segmentation = True
 
+# "accurate" (as nnU-Net itself predicts), "balanced" or "fast": see docs/models.md for the cost.
+inference_preset = "balanced"
+
+# --- Computers --------------------------------------------------------------------------------
+
+# What runs the networks: "onnx" (ONNX Runtime), "torch", or "auto" for what fits the computer.
+inference_runtime = "auto"
 # Segmentations that run on one GPU at the same time.
 runs_per_gpu = 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from space.constants import read_constants
 from space.errors import SpaceError, shown
+from space.models.presets import DEFAULT_PRESET, PRESETS, Preset
 from space.predicates import is_number, is_whole
 from space.spelling import slip
 
@@ -18,6 +19,9 @@ ALL_FOLDS = "all"
 """Name of the fold that nnU-Net trains on everything (folder ``fold_all``)."""
 _OFF, _CHECKPOINT = "off_lamella_classes", "segmentation_checkpoint"
 _TIDY = "tidy_segmentation"
+_PRESET, _RUNTIME = "inference_preset", "inference_runtime"
+RUNTIMES = ("auto", "torch", "onnx")
+"""What runs the networks: what fits this computer, torch, or ONNX Runtime."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class Config:
         Name of the weights' file in each fold.
     tidy_segmentation : bool
         Whether what is known of a lamella is applied to what the model finds.
+    inference_preset : str
+        How accurate or fast maps are segmented, of `space.models.presets.PRESETS`.
+    inference_runtime : str
+        What runs the networks, of `RUNTIMES`; results are the same.
     """
 
     detection_weights: Path
@@ -82,6 +90,13 @@ class Config:
     off_lamella_classes: tuple[str, ...] | None = None
     segmentation_checkpoint: str = "checkpoint_final.pth"
     tidy_segmentation: bool = True
+    inference_preset: str = DEFAULT_PRESET
+    inference_runtime: str = RUNTIMES[0]
+
+    @property
+    def preset(self) -> Preset:
+        """What `inference_preset` stands for."""
+        return PRESETS[self.inference_preset]
 
     def category(self, name: str) -> Category:
         """How to show a category; weights may know one that is not in the table."""
@@ -128,6 +143,8 @@ def load_config(space_dir: Path) -> Config:
         off_lamella_classes=tuple(values[_OFF]) if _OFF in values else None,
         segmentation_checkpoint=values.get(_CHECKPOINT, Config.segmentation_checkpoint),
         tidy_segmentation=values.get(_TIDY, Config.tidy_segmentation),
+        inference_preset=values.get(_PRESET, Config.inference_preset),
+        inference_runtime=values.get(_RUNTIME, Config.inference_runtime),
     )
 
 
@@ -163,6 +180,8 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
             'the name of a file in each fold, such as "checkpoint_best.pth"',
         ),
         _TIDY: (lambda v: isinstance(v, bool), "True or False"),
+        _PRESET: (lambda v: isinstance(v, str) and v in PRESETS, _choice(PRESETS)),
+        _RUNTIME: (lambda v: isinstance(v, str) and v in RUNTIMES, _choice(RUNTIMES)),
     }
 
 
@@ -180,7 +199,7 @@ def _problems(values: dict[str, Any], reported: Sequence[str]) -> list[str]:
     return problems
 
 
-_OPTIONAL = (_OFF, _CHECKPOINT, _TIDY)
+_OPTIONAL = (_OFF, _CHECKPOINT, _TIDY, _PRESET, _RUNTIME)
 _LARGEST_WINDOW_PX = 8192
 _MOST_FOLDS = 100
 
@@ -196,6 +215,12 @@ def _misspelt(values: dict[str, Any]) -> list[str]:
                 f"{name} is not known. Did you mean {known}{beside}? Correct or remove this line."
             )
     return problems
+
+
+def _choice(names: Iterable[str]) -> str:
+    """Return the names as a message lists them."""
+    *others, last = (f'"{name}"' for name in names)
+    return f"{', '.join(others)} or {last}"
 
 
 def _is_path(value: object) -> bool:

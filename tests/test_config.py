@@ -10,6 +10,7 @@ import pytest
 
 from space.config import CONFIG_FILE, UNKNOWN_CATEGORY, Category, load_config
 from space.errors import SpaceError
+from space.models import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +63,10 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
         ("off_lamella_classes = 'white'", "off_lamella_classes"),
         ("tidy_segmentation = 1", "tidy_segmentation = 1 must be True or False"),
         ("off_lamella_classes = [1]", "off_lamella_classes"),
+        ("inference_preset = 'quick'", '"accurate", "balanced" or "fast"'),
+        ("inference_preset = ['fast']", "inference_preset"),
+        ("inference_runtime = 'gpu'", '"auto", "torch" or "onnx"'),
+        ("inference_runtime = True", "inference_runtime"),
         ("runs_per_gpu = 0", "runs_per_gpu"),
         ("runs_per_gpu = 0x" + "f" * 9000, "runs_per_gpu"),
         (r"detection_weights = 'models\new\new.pt'", "with forward slashes"),
@@ -100,6 +105,18 @@ def test_segmentations_are_tidied_unless_the_configuration_forbids_it(folder):
         text.replace("tidy_segmentation = True", "tidy_segmentation = False"), encoding="utf-8"
     )
     assert load_config(folder).tidy_segmentation is False
+
+
+def test_a_configuration_from_before_runs_as_balanced_on_what_fits_the_computer(folder):
+    assert load_config(folder).preset is PRESETS["balanced"]
+    path = folder / CONFIG_FILE
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(x for x in lines if not x.startswith("inference_")), "utf-8")
+    assert load_config(folder).preset is PRESETS["balanced"]
+    assert load_config(folder).inference_runtime == "auto"
+    change(folder, "inference_preset = 'accurate'\ninference_runtime = 'onnx'")
+    assert load_config(folder).preset is PRESETS["accurate"]
+    assert load_config(folder).inference_runtime == "onnx"
 
 
 def test_all_mistakes_are_told_at_once(folder):

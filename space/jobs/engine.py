@@ -24,6 +24,7 @@ from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
+from space.models import Preset, used_folds
 from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
@@ -87,7 +88,8 @@ class Engine:
         ``auto``, ``cpu``, or the number of a GPU.
     load_config, make_segmenter, make_detector : callable, optional
         Replacements for tests: ``load_config(space_dir)``,
-        ``make_segmenter(folder, folds, device, checkpoint)``, ``make_detector(weights, device)``.
+        ``make_segmenter(folder, folds, device, checkpoint, preset)``,
+        ``make_detector(weights, device)``.
     whole_s : float
         How long to wait for a map that is still being copied.
     """
@@ -158,12 +160,15 @@ class Engine:
     def _segment(self, task: _Task) -> Callable[[Path], None]:
         config, say = task.config, task.say
         folder = Path(config.segmentation_model)
-        folds, checkpoint = tuple(config.segmentation_folds), config.segmentation_checkpoint
+        checkpoint, preset = config.segmentation_checkpoint, config.preset
+        folds = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
         made_by = self.marks("segment")
         segmenter = self._loaded(
             "segment",
             (str(folder), folds, checkpoint, made_by),
-            lambda: self._make_segmenter(folder, folds, torch_device(self._device), checkpoint),
+            lambda: self._make_segmenter(
+                folder, folds, torch_device(self._device), checkpoint, preset
+            ),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
@@ -308,11 +313,18 @@ def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]
 
 
 def _default_segmenter(
-    folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str
+    folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str, preset: Preset
 ) -> SegmentationModel:
     from space.segmentation import Segmenter
 
-    return Segmenter(folder, folds, device, checkpoint=checkpoint)
+    return Segmenter(
+        folder,
+        folds,
+        device,
+        mirroring=preset.mirroring,
+        tile_step=preset.tile_step,
+        checkpoint=checkpoint,
+    )
 
 
 def _default_detector(weights: Path, device: str) -> DetectionModel:

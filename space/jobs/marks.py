@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from space.config import Config
-from space.models import DATASET, PLANS
+from space.models import DATASET, PLANS, used_folds
 from space.trust import file_hash
 
 _DIGITS = 16
 _WAYS = {
     "detect": ("detection_pixel_nm", "detection_window_px"),
-    "segment": ("segmentation_pixel_nm", "tidy_segmentation"),
+    "segment": ("segmentation_pixel_nm", "tidy_segmentation", "preset"),
 }
 """Values of the configuration that decide the results of a model, by task."""
 
@@ -23,8 +23,9 @@ def model_files(config: Config, task: str) -> tuple[Path, ...]:
     if task == "detect":
         return (Path(config.detection_weights),)
     folder = Path(config.segmentation_model)
-    folds = tuple(folder / f"fold_{fold}" for fold in config.segmentation_folds)
-    weights = tuple(fold / config.segmentation_checkpoint for fold in folds)
+    checkpoint = config.segmentation_checkpoint
+    used = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
+    weights = tuple(folder / f"fold_{fold}" / checkpoint for fold in used)
     return (folder / DATASET, folder / PLANS, *weights)
 
 

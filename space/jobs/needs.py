@@ -17,7 +17,7 @@ from space.config import Config
 from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
 from space.jobs.records import TASKS
-from space.models import detection_problems, segmentation_problems
+from space.models import detection_problems, segmentation_problems, used_folds
 
 OLDEST_PYTHON = (3, 9)
 PACKAGES = {
@@ -77,9 +77,9 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
     if "detect" in tasks:
         problems += detection_problems(config.detection_weights)
     if "segment" in tasks:
-        problems += segmentation_problems(
-            config.segmentation_model, config.segmentation_folds, config.segmentation_checkpoint
-        )
+        folder, checkpoint = config.segmentation_model, config.segmentation_checkpoint
+        used = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
+        problems += segmentation_problems(folder, used, checkpoint)
     return problems
 
 

@@ -6,6 +6,7 @@ from space.models.class_table import read_labels, read_table
 from space.models.fitness import class_doubt, detection_problems, segmentation_problems
 from space.models.place import DATASET, PLANS
 from space.models.plans import SCHEMES, NetworkPlan, network_plan, plan_problems
+from space.models.presets import PRESETS, Preset, used_folds
 from space.models.yolo import NO_DETECTOR, refuse_other_tasks
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "DATASET",
     "NO_DETECTOR",
     "PLANS",
+    "PRESETS",
     "SCHEMES",
     "SIMULATED",
     "CheckpointFacts",
     "NetworkPlan",
+    "Preset",
     "class_doubt",
     "detection_problems",
     "is_simulated_only",
@@ -27,4 +30,5 @@ __all__ = [
     "read_table",
     "refuse_other_tasks",
     "segmentation_problems",
+    "used_folds",
 ]

@@ -68,7 +68,8 @@ def test_the_models_are_those_of_the_configuration(program, maps):
     engine.run(Job("G_L01.png", "detect"), maps, lines.append)
     (_, folder, where, more), (_, weights, device, _) = Models.made
     assert folder == program / "models/lamella_segmentation" and where == ((0,), "torch 1")
-    assert more == {"checkpoint": "checkpoint_final.pth"}
+    balanced = {"mirroring": False, "tile_step": 0.75}
+    assert more == {"checkpoint": "checkpoint_final.pth", **balanced}
     assert weights == program / "models/lamella_detector/weights.pt" and device == ("torch 1",)
     assert f"0 lamellae found with a probability of at least {DEFAULT_THRESHOLD:g}." in lines
     content = json.loads((maps / "G_L01_boxes.json").read_text(encoding="utf-8"))
@@ -84,6 +85,17 @@ def test_a_model_is_loaded_again_when_the_configuration_names_another(program, m
         path.write_text(text, encoding="utf-8")
         engine.run(Job("G_L01.png"), maps)
     assert [where[0] for _, _, where, _ in Models.made] == [(0,), (0, 1)]
+
+
+def test_the_preset_of_the_configuration_decides_on_every_device(program, maps):
+    make_map(maps, "G_L01.png")
+    path = program / "SPACEtomo_config.py"
+    text = path.read_text(encoding="utf-8") + "\ninference_preset = 'accurate'\n"
+    path.write_text(text, encoding="utf-8")
+    for device in ("cpu", "1"):
+        Engine(program, device).run(Job("G_L01.png"), maps)
+    assert [more["mirroring"] for *_, more in Models.made] == [True, True]
+    assert [more["tile_step"] for *_, more in Models.made] == [0.5, 0.5]
 
 
 def test_a_map_without_pixel_size_is_taken_for_one_of_the_model(program, maps):

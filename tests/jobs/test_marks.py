@@ -49,6 +49,9 @@ def test_weights_that_have_not_changed_are_read_once(tmp_path):
     [
         ("segment", {"tidy_segmentation": False}, False),
         ("segment", {"segmentation_pixel_nm": 6.0}, False),
+        ("segment", {"inference_preset": "fast"}, False),
+        ("segment", {"inference_runtime": "onnx"}, True),
+        ("detect", {"inference_preset": "fast"}, True),
         ("detect", {"detection_pixel_nm": 500.0}, False),
         ("detect", {"detection_window_px": 640}, False),
         ("detect", {"tidy_segmentation": False}, True),

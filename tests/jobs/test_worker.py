@@ -22,6 +22,7 @@ from space.jobs.presence import Patience, beat_path, read_beat
 from space.jobs.worker import Place, Timing, run_worker, work
 from space.jobs.workers import Worker
 from space.lamellae import Box
+from space.models import PRESETS
 from space.plots import plot_segmentation
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)
@@ -31,6 +32,8 @@ CONFIG = SimpleNamespace(
     segmentation_checkpoint="checkpoint_final.pth",
     segmentation_pixel_nm=16.0,
     tidy_segmentation=False,
+    inference_preset="balanced",
+    preset=PRESETS["balanced"],
     detection_weights="models/w.pt",
     detection_pixel_nm=400.0,
     detection_window_px=128,
@@ -46,7 +49,7 @@ class FakeModels:
         self.thresholds = []
         self.labels = {"background": 0, "lamella": 1}
 
-    def segmenter(self, folder, folds, device, checkpoint):
+    def segmenter(self, folder, folds, device, checkpoint, preset):
         self.loaded.append(("segment", device))
         return self
 

@@ -1,0 +1,85 @@
+"""Presets: how accurate or how fast a map is segmented.
+
+A preset says the same on every device, so that a result does not depend on the computer that
+made it, and it is part of the mark of a result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+_FOLD = re.compile(r"fold_(0|[1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the network is asked to do for a map.
+
+    Attributes
+    ----------
+    folds : str
+        ``every`` that the model has, those ``configured``, or the ``first`` of these.
+    mirroring : bool
+        Whether the scores of mirrored tiles are averaged, along the axes that the model allows.
+    tile_step : float
+        Largest step between tiles, as a fraction of a tile.
+    skips_plain_tiles : bool
+        Whether tiles that show nothing but vacuum or bulk are decided without the network.
+    """
+
+    folds: Literal["every", "configured", "first"]
+    mirroring: bool
+    tile_step: float
+    skips_plain_tiles: bool
+
+    def chosen_folds(
+        self, configured: Sequence[int | str], present: Sequence[int]
+    ) -> tuple[int | str, ...]:
+        """Return the folds whose scores are averaged.
+
+        Parameters
+        ----------
+        configured : sequence of int or str
+            ``segmentation_folds`` of the configuration.
+        present : sequence of int
+            Numbered folds that the model has.
+        """
+        if self.folds == "first":
+            return tuple(configured[:1])
+        if self.folds == "configured" or any(isinstance(fold, str) for fold in configured):
+            return tuple(configured)  # a fold that was trained on everything stands alone
+        more = [fold for fold in present if fold not in configured]
+        return (*configured, *sorted(more))
+
+
+DEFAULT_PRESET = "balanced"
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "accurate": Preset("every", mirroring=True, tile_step=0.5, skips_plain_tiles=False),
+        "balanced": Preset("configured", mirroring=False, tile_step=0.75, skips_plain_tiles=True),
+        "fast": Preset("first", mirroring=False, tile_step=1.0, skips_plain_tiles=True),
+    }
+)
+"""The choice in SPACEtomo_config.py; ``accurate`` does what nnU-Net's own predictor does."""
+
+
+def folds_in(folder: Path, checkpoint: str) -> tuple[int, ...]:
+    """Return the numbered folds of an nnU-Net model that have weights of this name."""
+    found = []
+    for path in Path(folder).glob(f"fold_*/{checkpoint}"):
+        match = _FOLD.fullmatch(path.parent.name)
+        if match:
+            found.append(int(match[1]))
+    return tuple(sorted(found))
+
+
+def used_folds(
+    preset: str, folder: Path, configured: Sequence[int | str], checkpoint: str
+) -> tuple[int | str, ...]:
+    """Return the folds of a model that a preset uses."""
+    return PRESETS[preset].chosen_folds(configured, folds_in(folder, checkpoint))
