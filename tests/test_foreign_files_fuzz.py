@@ -30,7 +30,7 @@ from space.errors import SpaceError
 from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder, claims, engine, launch, presence, results
 from space.lamellae import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
-from space.models import card, class_table, plans
+from space.models import card, class_table, plans, read_onnx_facts
 from space.settings import Settings
 from space.simulator import Policy
 from space.simulator.column import (
@@ -61,6 +61,7 @@ from tests.foreign_files import (
     odd_text,
     png_chunks,
 )
+from tests.models import onnx_files
 
 LONGEST_S = 5.0
 """For one file of some kilobytes; the usual time is a few milliseconds."""
@@ -78,7 +79,7 @@ OPENS = re.compile(
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
-constants autodoc instrument_file policy text_files
+constants autodoc instrument_file policy text_files onnx_file onnx_graph
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -282,7 +283,7 @@ READERS = {
     "labels": Reader(inference.read_segmentation, "a_seg.png", LABELS, (SpaceError,)),
     # models
     "classes of a model": Reader(
-        lambda p: class_table.read_labels(p.parent),
+        lambda p: class_table.folder_labels(p.parent),
         "dataset.json",
         as_json({"labels": {"background": 0, "mitos": 1}, "channel_names": {"0": "map"}}),
         (SpaceError,),
@@ -304,6 +305,10 @@ READERS = {
         "card.json",
         as_json({"trained_on": "simulated"}),
         (SpaceError,),
+    ),
+    "ONNX": Reader(read_onnx_facts, "a.onnx", onnx_files.model(), (SpaceError,)),
+    "ONNX, detector": Reader(
+        read_onnx_facts, "a.onnx", onnx_files.model(onnx_files.DETECT), (SpaceError,)
     ),
     "constants": Reader(
         read_constants, "c.py", (ROOT / "SPACEtomo_config.py").read_bytes(), (OSError,)

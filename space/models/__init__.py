@@ -2,8 +2,21 @@
 
 from space.models.card import CARD, SIMULATED, is_simulated_only
 from space.models.checkpoint import CheckpointFacts, read_facts
-from space.models.class_table import read_labels, read_table
+from space.models.class_table import read_table
 from space.models.fitness import class_doubt, detection_problems, segmentation_problems
+from space.models.onnx_file import (
+    METADATA_KEY,
+    SEGMENTATION_ONNX,
+    OnnxFacts,
+    facts_as_text,
+    fold_output,
+    is_onnx,
+    onnx_beside,
+    read_labels,
+    read_onnx_facts,
+    segmentation_files,
+    segmentation_onnx,
+)
 from space.models.place import DATASET, PLANS
 from space.models.plans import SCHEMES, NetworkPlan, network_plan, plan_problems
 from space.models.presets import PRESETS, Preset, used_folds
@@ -12,23 +25,33 @@ from space.models.yolo import NO_DETECTOR, refuse_other_tasks
 __all__ = [
     "CARD",
     "DATASET",
+    "METADATA_KEY",
     "NO_DETECTOR",
     "PLANS",
     "PRESETS",
     "SCHEMES",
+    "SEGMENTATION_ONNX",
     "SIMULATED",
     "CheckpointFacts",
     "NetworkPlan",
+    "OnnxFacts",
     "Preset",
     "class_doubt",
     "detection_problems",
+    "facts_as_text",
+    "fold_output",
+    "is_onnx",
     "is_simulated_only",
     "network_plan",
+    "onnx_beside",
     "plan_problems",
     "read_facts",
     "read_labels",
+    "read_onnx_facts",
     "read_table",
     "refuse_other_tasks",
+    "segmentation_files",
+    "segmentation_onnx",
     "segmentation_problems",
     "used_folds",
 ]

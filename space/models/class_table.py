@@ -55,7 +55,7 @@ def read_table(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_labels(model_folder: Path) -> dict[str, int]:
+def folder_labels(model_folder: Path) -> dict[str, int]:
     """Return the label of each class of an nnU-Net model, in the order of labels.
 
     Raises

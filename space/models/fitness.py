@@ -10,11 +10,17 @@ from space.errors import SpaceError, shown
 from space.models.checkpoint import CheckpointFacts, read_facts
 from space.models.class_table import (
     channel_problem,
+    folder_labels,
     label_table,
     other_classes,
     read_dataset,
-    read_labels,
     read_table,
+)
+from space.models.onnx_file import (
+    SEGMENTATION_ONNX,
+    is_onnx,
+    segmentation_facts,
+    segmentation_onnx,
 )
 from space.models.place import PLANS, missing_files
 from space.models.plans import plan_problems
@@ -35,27 +41,40 @@ def detection_problems(weights: Path) -> list[str]:
     return []
 
 
-def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: str) -> list[str]:
-    """Return what keeps an nnU-Net model from being used for maps.
+def segmentation_problems(
+    model: Path, folds: Sequence[int | str], checkpoint: str, runtime: str = "auto"
+) -> list[str]:
+    """Return what keeps a segmentation model from being used for maps.
 
     Parameters
     ----------
-    folder : Path
-        The model's folder.
+    model : Path
+        The folder of an nnU-Net model, or an .onnx file.
     folds : sequence of int or str
     checkpoint : str
         Name of the weights' file in each fold.
+    runtime : str
+        ``torch`` or ``onnx`` if it is to be run by that; with ``auto``, either will do.
 
     Returns
     -------
     list of str
         One message for each problem, with what to do; empty when all is well.
     """
+    if is_onnx(model):
+        return _onnx_problems(model, folds, runtime)
+    folder = Path(model)
     try:
         dataset = read_dataset(folder)
-        read_labels(folder)
+        folder_labels(folder)
     except SpaceError as error:
         return [str(error)]
+    whole = not missing_files(folder, folds, checkpoint)
+    if runtime != "torch" and not (whole and runtime == "auto"):
+        if segmentation_onnx(folder, folds, checkpoint):
+            return []
+        if runtime == "onnx":
+            return [_no_onnx(folder)]
     problems = [channel_problem(dataset)] + missing_files(folder, folds, checkpoint)
     facts: dict[str, CheckpointFacts] = {}
     for fold in folds:
@@ -69,14 +88,47 @@ def segmentation_problems(folder: Path, folds: Sequence[int | str], checkpoint: 
     for fold_name, known in facts.items():
         problems.append(_misfit(fold_name, known, dataset))
     problems += _plan_problems(folder, {known.configuration or _USUAL for known in facts.values()})
-    whole = [text for text in dict.fromkeys(problems) if text]
-    return [f"The segmentation model {folder} cannot be used. {text}" for text in whole]
+    return [
+        f"The segmentation model {folder} cannot be used. {text}"
+        for text in dict.fromkeys(problems)
+        if text
+    ]
+
+
+def _onnx_problems(path: Path, folds: Sequence[int | str], runtime: str) -> list[str]:
+    cannot = f"The segmentation model {path} cannot be used."
+    if runtime == "torch":
+        return [
+            f"{cannot} It is an .onnx file, which torch does not run. Name the folder of the "
+            'model, or set inference_runtime = "auto".'
+        ]
+    try:
+        known = segmentation_facts(path).folds
+    except SpaceError as error:
+        return [f"{cannot} {error}"]
+    lacking = [str(fold) for fold in folds if fold not in known]
+    if lacking:
+        return [
+            f"{cannot} It has no fold {', '.join(lacking)}. Set segmentation_folds = "
+            f"{list(known)}, or convert the model with these folds."
+        ]
+    return []
+
+
+def _no_onnx(folder: Path) -> str:
+    return (
+        f"The segmentation model {folder} cannot be used. ONNX Runtime needs {SEGMENTATION_ONNX} "
+        "in it, made from these weights: make it by spacetomo models convert, or set "
+        'inference_runtime = "torch".'
+    )
 
 
 def class_doubt(folder: Path, folds: Sequence[int | str], checkpoint: str) -> str:
     """Say which classes have another name than for the weights; empty if none or not known."""
+    if is_onnx(folder):
+        return ""  # it holds its own names
     try:
-        own = {label: name for name, label in read_labels(folder).items()}
+        own = {label: name for name, label in folder_labels(folder).items()}
         path = Path(folder) / f"fold_{folds[0]}" / checkpoint
         of_weights, _ = label_table(read_facts(path).dataset)
     except SpaceError:

@@ -37,9 +37,9 @@ PART_NAME = re.compile(
 """Full names that a part of a network may have: convolution, normalisation and so on."""
 
 _OLD_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
-_SMALLEST_PATCH_PX, _LARGEST_PATCH_PX = 8, 4096
+SMALLEST_PATCH_PX, LARGEST_PATCH_PX = 8, 4096
 _MOST_FEATURES = 8192
-_CT_NUMBERS = ("mean", "std", "percentile_00_5", "percentile_99_5")
+CT_NUMBERS = ("mean", "std", "percentile_00_5", "percentile_99_5")
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ def _patch_problems(settings: Mapping[str, Any], configuration: str) -> list[str
             f"The configuration {configuration} is for pictures of {len(patch)} dimensions. Maps "
             "have two: use a model that was trained in the configuration 2d."
         ]
-    if not all(_SMALLEST_PATCH_PX <= n <= _LARGEST_PATCH_PX for n in patch):
+    if not all(SMALLEST_PATCH_PX <= n <= LARGEST_PATCH_PX for n in patch):
         return [
-            f"plans.json gives a patch of {shown(patch)} pixels; {_SMALLEST_PATCH_PX} to "
-            f"{_LARGEST_PATCH_PX} can be used."
+            f"plans.json gives a patch of {shown(patch)} pixels; {SMALLEST_PATCH_PX} to "
+            f"{LARGEST_PATCH_PX} can be used."
         ]
     if settings.get("previous_stage") is not None:
         return ["It is the second stage of a cascade. Use a model that needs pictures only."]
@@ -171,7 +171,7 @@ def _picture_problems(plans: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     elif schemes[0] == "CTNormalization":
         channels = plans.get("foreground_intensity_properties_per_channel")
         numbers = channels.get("0") if isinstance(channels, dict) else None
-        if not isinstance(numbers, dict) or not all(_is_real(numbers.get(n)) for n in _CT_NUMBERS):
+        if not isinstance(numbers, dict) or not all(_is_real(numbers.get(n)) for n in CT_NUMBERS):
             problems.append(f"plans.json lacks the intensities that {schemes[0]} needs.")
     order = plans.get("transpose_forward", [0, 1, 2])
     if not isinstance(order, list) or [n for n in order if n != 0] not in ([1, 2], [2, 1]):

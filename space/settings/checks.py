@@ -8,7 +8,7 @@ from pathlib import Path
 
 from space.config import CONFIG_FILE, Config
 from space.errors import SpaceError
-from space.models import DATASET, is_simulated_only, read_labels
+from space.models import DATASET, is_onnx, is_simulated_only, read_labels
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
 from space.settings.parsing import ParsedSettings
@@ -90,12 +90,13 @@ def _check_categories(parsed: ParsedSettings, config: Config) -> list[str]:
 
 
 def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
-    table = config.segmentation_model / DATASET
+    model = config.segmentation_model
+    table = model if is_onnx(model) else model / DATASET
     if parsed.settings.external_map_dir and not table.is_file():
         return [
             f"{table} is missing. Since the models run on another computer (external_map_dir), "
-            f"this is the only file of the segmentation model that is needed here. Copy {DATASET} "
-            "of the model on that computer to this place."
+            "this is the only file of the segmentation model that is needed here. Copy "
+            f"{table.name} of the model on that computer to this place."
         ]
     try:
         known = read_labels(config.segmentation_model)
