@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from space.errors import SpaceError
+from space.threads import threads_here
 
 log = logging.getLogger("space.jobs")
 
@@ -29,7 +29,7 @@ def torch_device(device: str) -> str:
             do='In the folder of the project, run pip install -e ".[predict]"',
         ) from error
     wanted = device.strip().lower().removeprefix("cuda:")
-    threads = thread_count(os.environ.get("SPACETOMO_THREADS", ""), torch.get_num_threads())
+    threads = threads_here(torch.get_num_threads())
     if wanted == "cpu":
         torch.set_num_threads(threads)
         return "cpu"
@@ -40,10 +40,3 @@ def torch_device(device: str) -> str:
         log.warning("torch cannot use the GPU %r here: the CPU is used.", device)
     torch.set_num_threads(threads)
     return "cpu"
-
-
-def thread_count(wanted: str, usual: int) -> int:
-    """Return how many CPU threads to use: as asked for, else all but one processor."""
-    if wanted.strip().isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return max(1, min(usual, (os.cpu_count() or 2) - 1))

@@ -15,7 +15,6 @@ from space.errors import SpaceError
 from space.images import read_png, write_png
 from space.jobs import Job, JobFolder
 from space.jobs import worker as worker_module
-from space.jobs.devices import thread_count
 from space.jobs.engine import ClaimLost, Engine, detection_threshold
 from space.jobs.heartbeat import Heartbeat
 from space.jobs.presence import Patience, beat_path, read_beat
@@ -24,6 +23,7 @@ from space.jobs.workers import Worker
 from space.lamellae import Box
 from space.models import PRESETS
 from space.plots import plot_segmentation
+from space.threads import thread_count
 
 QUICK = Timing(idle_s=0.0, poll_s=0.01)
 CONFIG = SimpleNamespace(
