@@ -27,7 +27,17 @@ from space import images, pacetomo
 from space import settings as space_settings
 from space.constants import read_constants
 from space.errors import SpaceError
-from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder, claims, engine, launch, presence, results
+from space.jobs import (
+    QUEUE_NAME,
+    RUNS_NAME,
+    JobFolder,
+    claims,
+    engine,
+    launch,
+    monitor_sign,
+    presence,
+    results,
+)
 from space.lamellae import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
@@ -260,6 +270,11 @@ READERS = {
         presence.read_beat,
         ".SPACE_worker_host-1-abc123.txt",
         as_json({**WORKER, "beat": 3, "vitals": {"share": 0.5, "device": "GPU", "job_s": 3.5}}),
+    ),
+    "monitor": Reader(
+        monitor_sign.read_monitor,
+        ".SPACE_monitor_host-1-abc123.txt",
+        as_json({**WORKER, "beat": 3, "folders": ["a"], "broken": {"a": "b"}, "looked_s": 3.5}),
     ),
     "start": Reader(
         launch.read_start_note, "s.json", as_json({"pid": 3, "time": 5.0, "failures": 1})

@@ -21,6 +21,7 @@ from space.jobs.folder import JobFolder
 from space.jobs.launch import last_message, no_worker_reason, start_worker, worker_log_path
 from space.jobs.machine import JobStatus
 from space.jobs.map_watch import MapWatch
+from space.jobs.monitor_sign import Look
 from space.jobs.slots import (
     Slot,
     ended,
@@ -77,6 +78,8 @@ class Monitor:
         self._maps = [MapWatch(clock) for _ in self.folders]
         self._processes: list[subprocess.Popen[bytes] | None] = [None for _ in self.slots]
         self._reported = ""
+        #: What was seen last, for the sign of life.
+        self.last_look: Look | None = None
 
     def retry(self, given_up_only: bool) -> None:
         """Queue once more what has failed, or only what was given up without an attempt."""
@@ -109,7 +112,9 @@ class Monitor:
         }
         self._report(statuses)
         counts: Counter[str] = Counter(status.state for status in statuses.values())
-        counts["broken"] = sum(len(maps.broken) for maps in self._maps)
+        broken = {f.map_dir: dict(maps.broken) for f, maps in zip(self.folders, self._maps)}
+        counts["broken"] = sum(len(found) for found in broken.values())
+        self.last_look = Look(time.monotonic(), sum(self._running()), broken)
         return counts
 
     def is_finished(self, counts: Counter[str]) -> bool:

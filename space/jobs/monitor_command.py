@@ -12,6 +12,7 @@ from space.config import load_config
 from space.errors import SpaceError
 from space.jobs.marks import ModelMarks
 from space.jobs.monitor import Monitor, watch
+from space.jobs.monitor_sign import MonitorSign
 from space.jobs.needs import missing_here
 from space.jobs.stopping import catch_stop_signals
 from space.jobs.worker import start_logging
@@ -81,7 +82,9 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
         log.info("Watching %s with %s. Press Ctrl-C to end.", names, ", ".join(devices))
         monitor.retry(given_up_only=not args.retry)
-        status = watch(monitor, args.once, args.interval, stop)
+        folders = [folder.map_dir for folder in monitor.folders]
+        with MonitorSign(lambda: folders, devices, lambda: monitor.last_look):
+            status = watch(monitor, args.once, args.interval, stop)
         if stop.is_set():
             log.info("Stopped. Start again at any time: nothing is lost.")
         return status

@@ -175,10 +175,15 @@ def is_alive(map_dir: Path, worker: Worker, watch: Watch, patience: Patience) ->
 
     A worker that is seen for the first time is taken to be alive.
     """
+    return shows_life(beat_path(map_dir, worker.name), worker, watch, patience)
+
+
+def shows_life(path: Path, worker: Worker, watch: Watch, patience: Patience) -> bool:
+    """Tell whether a process that keeps rewriting a file lives, as `is_alive` does."""
     if worker.is_here and not pid_alive(worker.pid):
         return False
     try:
-        content: bytes | None = read_bytes_bounded(beat_path(map_dir, worker.name))
+        content: bytes | None = read_bytes_bounded(path)
     except FileNotFoundError:
         content = None
     except OSError as error:
@@ -186,4 +191,4 @@ def is_alive(map_dir: Path, worker: Worker, watch: Watch, patience: Patience) ->
             return True  # the network folder does not answer: the worker may well be alive
         content = None  # no file that a worker wrote
     limit = patience.stale_s if content is not None else min(patience.missing_s, patience.stale_s)
-    return watch.unchanged_s(f"worker {worker.name}", content) < limit
+    return watch.unchanged_s(f"worker {path}", content) < limit
