@@ -7,7 +7,6 @@ stand-ins in place of everything that it would import, so it can do nothing but 
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -16,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
+from space.models.looker import SHAPE, Looker, StandIn
 from space.pickles import LARGEST_BYTES, read_orders
 
 _HEADS = re.compile(r"decoder\.seg_layers\.\d+\.weight")
-_SHAPE = 2
-"""Where the shape is among what an array is made of: numbers, offset, shape, and more."""
-
 _CONVOLUTION_3D = 5
 """Dimensions of the weights of a convolution in 3-D: out, in, and three of the kernel."""
 
@@ -66,7 +63,7 @@ def read_facts(path: Path) -> CheckpointFacts:
                 raise ValueError("its description is too large")
             data = archive.read(name)
             read_orders(data)
-            content = _Looker(io.BytesIO(data)).load()
+            content = Looker(io.BytesIO(data)).load()
     except Exception as error:  # whatever a damaged pickle may raise
         raise SpaceError(
             f"The weights cannot be read ({type(error).__name__}: {error}).",
@@ -105,67 +102,10 @@ def _facts(content: Mapping[Any, Any]) -> CheckpointFacts:
 def _shapes(weights: object) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Yield name and shape of each array of a network, in its order."""
     for name, value in weights.items() if isinstance(weights, dict) else ():
-        shape = value.given[_SHAPE] if isinstance(value, _StandIn) and value.given else ()
+        shape = value.given[SHAPE] if isinstance(value, StandIn) and value.given else ()
         if isinstance(name, str) and shape and all(isinstance(n, int) for n in shape):
             yield name, shape
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) < 200 and value.isprintable() else ""
-
-
-class _Table(dict[Any, Any]):
-    """Stands for an ordered table."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Take no notice of what the object would hold beside its entries."""
-
-
-class _StandIn:
-    """Stands for whatever else a pickle would import, call, fill or change.
-
-    Only calls with a shape are kept: a checkpoint holds tens of thousands of others, which all
-    are one object.
-    """
-
-    given: tuple[Any, ...] = ()
-
-    def __new__(cls, *given: Any, **named: Any) -> _StandIn:
-        """Stand for a call with these arguments."""
-        if len(given) <= _SHAPE or not isinstance(given[_SHAPE], tuple):
-            return _NOTHING
-        made = super().__new__(cls)
-        made.given = given
-        return made
-
-    def __call__(self, *given: Any, **named: Any) -> _StandIn:
-        return self
-
-    def __setstate__(self, state: Any) -> None:
-        """Take no notice of what the object would hold."""
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, value: Any) -> None:
-        """Take no notice."""
-
-    def extend(self, values: Any) -> None:
-        """Take no notice."""
-
-    def add(self, value: Any) -> None:
-        """Take no notice."""
-
-
-_NOTHING: _StandIn = object.__new__(_StandIn)
-
-
-class _Looker(pickle.Unpickler):
-    """Reads a pickle without importing or calling anything that it names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a stand-in for whatever is named."""
-        return _Table if (module, name) == ("collections", "OrderedDict") else _StandIn
-
-    def persistent_load(self, pid: Any) -> None:
-        """Leave numbers where they are."""

@@ -29,7 +29,7 @@ def misplaced(folder: Path) -> str:
         return ""
     if (folder.parent / PLANS).is_file() and any(folder.glob("checkpoint_*.pth")):
         return f"This is one fold of a model. Set {_SETTING} to {_path_text(folder.parent)}."
-    inner = _model_folders(folder)
+    inner = model_folders(folder)
     if inner:
         return _one_of(inner)
     packed_inside = [path.name for path in _entries(folder) if path.suffix.lower() == ".zip"]
@@ -78,7 +78,7 @@ def _no_checkpoint(fold: Path, checkpoint: str) -> str:
     )
 
 
-def _model_folders(folder: Path) -> list[Path]:
+def model_folders(folder: Path) -> list[Path]:
     """Return folders one or two levels below that look like models."""
     found = []
     for path in _entries(folder):

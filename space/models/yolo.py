@@ -1,11 +1,17 @@
-"""What a network of ultralytics is for, by the name of its class."""
+"""What a network of ultralytics is for, by the name of its class, and what it distinguishes."""
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from space.errors import SpaceError
+from space.files import is_name
+from space.models.looker import Looker, StandIn
+from space.pickles import LARGEST_BYTES, read_orders
 
 NO_DETECTOR = "Name the weights of a YOLO detection model as detection_weights."
 
@@ -47,3 +53,66 @@ def refuse_other_tasks(names: Iterable[str], weights: Path) -> None:
                 str(weights),
                 f"{NO_DETECTOR} ultralytics trains one with task=detect.",
             )
+
+
+def read_categories(weights: Path) -> tuple[str, ...]:
+    """Return the categories of a detector, in the order of its outputs, without running it.
+
+    Raises
+    ------
+    SpaceError
+        If the file cannot be read, or does not say them.
+    """
+    try:
+        with zipfile.ZipFile(weights) as archive:
+            (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
+            if archive.getinfo(name).file_size > LARGEST_BYTES:
+                raise ValueError("its description is too large")
+            data = archive.read(name)
+            read_orders(data)
+            content = _NetworkLooker(io.BytesIO(data)).load()
+    except Exception as error:  # whatever a damaged pickle may raise
+        raise SpaceError(
+            f"The weights cannot be read ({type(error).__name__}: {error}).",
+            str(weights),
+            "Download or copy the file again.",
+        ) from None
+    table = content if isinstance(content, dict) else {"model": content}
+    for network in (table.get("ema"), table.get("model")):
+        found = _names(network.state.get("names")) if isinstance(network, _Network) else ()
+        if found:
+            return found
+    raise SpaceError("The weights do not name categories.", str(weights), NO_DETECTOR)
+
+
+def _names(table: object) -> tuple[str, ...]:
+    items = dict(enumerate(table)) if isinstance(table, (list, tuple)) else table
+    if not isinstance(items, dict) or not all(isinstance(key, int) for key in items):
+        return ()
+    names = tuple(items[key] for key in sorted(items))
+    return names if all(isinstance(name, str) and is_name(name) for name in names) else ()
+
+
+class _Network(StandIn):
+    """Stands for a network: keeps what it would hold."""
+
+    state: dict[Any, Any]
+
+    def __new__(cls, *given: Any, **named: Any) -> _Network:
+        """Stand for a network that is made with these arguments."""
+        made = object.__new__(cls)
+        made.state = {}
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state."""
+        self.state = state if isinstance(state, dict) else {}
+
+
+class _NetworkLooker(Looker):
+    """Keeps networks beside tables of numbers."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a stand-in for whatever is named."""
+        is_network = module.startswith("ultralytics.") and name.endswith("Model")
+        return _Network if is_network else super().find_class(module, name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from space.cli.models import checking, trusting
+from space.cli.models import checking, listing, trusting
 
-_ACTIONS = (checking, trusting)
+_ACTIONS = (listing, checking, trusting)
 """Each adds itself with ``add_parser(actions)`` and sets ``do``, which gets the arguments."""
 
 

@@ -1,0 +1,67 @@
+"""A pickle looked at: read with stand-ins in place of everything that it would import."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+SHAPE = 2
+"""Where the shape is among what an array is made of: numbers, offset, shape, and more."""
+
+
+class _Table(dict[Any, Any]):
+    """Stands for an ordered table."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take no notice of what the object would hold beside its entries."""
+
+
+class StandIn:
+    """Stands for whatever else a pickle would import, call, fill or change.
+
+    Only calls with a shape are kept: a checkpoint holds tens of thousands of others, which all
+    are one object.
+    """
+
+    given: tuple[Any, ...] = ()
+
+    def __new__(cls, *given: Any, **named: Any) -> StandIn:
+        """Stand for a call with these arguments."""
+        if len(given) <= SHAPE or not isinstance(given[SHAPE], tuple):
+            return _NOTHING
+        made = super().__new__(cls)
+        made.given = given
+        return made
+
+    def __call__(self, *given: Any, **named: Any) -> StandIn:
+        """Stand for what the call would give, too."""
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        """Take no notice of what the object would hold."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        """Take no notice."""
+
+    def extend(self, values: Any) -> None:
+        """Take no notice."""
+
+    def add(self, value: Any) -> None:
+        """Take no notice."""
+
+
+_NOTHING: StandIn = object.__new__(StandIn)
+
+
+class Looker(pickle.Unpickler):
+    """Reads a pickle without importing or calling anything that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a stand-in for whatever is named."""
+        return _Table if (module, name) == ("collections", "OrderedDict") else StandIn
+
+    def persistent_load(self, pid: Any) -> None:
+        """Leave numbers where they are."""

@@ -1,0 +1,152 @@
+"""What models there are in a folder, and what their files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from space.errors import SpaceError
+from space.models.description import describe
+from space.models.store import FOLDER, WEIGHTS, find_places, place_of
+from space.models.yolo import read_categories
+from tests.models.nnunet_files import LABELS, checkpoint_content, write_checkpoint, write_model
+from tests.models.yolo_files import write_weights
+from tests.test_weights import asks_for, checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def models_in(folder: Path):
+    return {place.name: describe(place) for place in find_places(folder)}
+
+
+def test_each_kind_of_model_is_found_and_described(tmp_path):
+    write_model(tmp_path / "yeast", folds=(0, 3))
+    write_model(tmp_path / "Dataset001_all" / "nnUNetTrainer__nnUNetPlans__2d", folds=("all",))
+    write_weights(tmp_path / "one" / "some name.pt")
+    write_weights(tmp_path / "two" / "a.pt")
+    write_weights(tmp_path / "two" / "b.pt", ["x", "y"])
+    write_weights(tmp_path / "run" / "weights" / "best.pt")
+    write_weights(tmp_path / "single.pt")
+    (tmp_path / "README.md").write_text("text", encoding="utf-8")
+    (tmp_path / ".hidden.part").mkdir()
+    found = models_in(tmp_path)
+    assert {name: (m.task, m.place.form) for name, m in found.items()} == {
+        "yeast": ("segment", FOLDER),
+        "Dataset001_all/nnUNetTrainer__nnUNetPlans__2d": ("segment", FOLDER),
+        "one": ("detect", WEIGHTS),
+        "two/a.pt": ("detect", WEIGHTS),
+        "two/b.pt": ("detect", WEIGHTS),
+        "run/weights": ("detect", WEIGHTS),
+        "single.pt": ("detect", WEIGHTS),
+    }
+    assert not any(m.problems for m in found.values())
+    assert found["yeast"].classes == tuple(LABELS) and found["yeast"].folds == (0, 3)
+    assert found["Dataset001_all/nnUNetTrainer__nnUNetPlans__2d"].folds == ("all",)
+    assert found["one"].classes == ("good", "broken") and found["two/b.pt"].classes == ("x", "y")
+    names = {m.place.name: m.place.card.name for m in found.values()}
+    assert names["one"] == names["yeast"] == "card.json"
+    assert names["single.pt"] == "single.card.json" and names["two/a.pt"] == "a.card.json"
+
+
+def test_what_is_wrong_with_an_odd_folder_is_told_and_the_others_are_listed(tmp_path):
+    write_model(tmp_path / "fine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "model.zip").write_bytes(b"PK")
+    (tmp_path / "model.zip").write_bytes(b"PK")
+    write_checkpoint(tmp_path / "alone.pth")
+    (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04")
+    (tmp_path / "code.pt").write_bytes(checkpoint(asks_for("os.system")))
+    (tmp_path / "text.onnx").write_bytes(b"text")
+    write_weights(tmp_path / "outlines.pt", kind="SegmentationModel")
+    write_weights(tmp_path / "nameless.pt", names={})
+    write_model(tmp_path / "no_fold", folds=())
+    (write_model(tmp_path / "other") / "dataset.json").write_text("[" * 9, encoding="utf-8")
+    (write_model(tmp_path / "card") / "card.json").write_text("{", encoding="utf-8")
+    (tmp_path / "gone.pt").symlink_to(tmp_path / "nowhere")
+    told = {name: " ".join(model.problems) for name, model in models_in(tmp_path).items()}
+    for name, words in {
+        "empty": "no model in it",
+        "packed": "model.zip, which is packed",
+        "model.zip": "spacetomo models add",
+        "alone.pth": "Copy the whole folder",
+        "cut.pt": "cut off or damaged",
+        "code.pt": "spacetomo models trust",
+        "text.onnx": "ONNX|onnx",
+        "outlines.pt": "a detector of boxes is needed",
+        "nameless.pt": "do not name categories",
+        "no_fold": "no fold",
+        "other": "dataset.json is cut off or damaged",
+        "card": "card of the model cannot be read",
+        "gone.pt": "missing",
+    }.items():
+        assert any(word in told[name] for word in words.split("|")), (name, told[name])
+    assert told["fine"] == ""
+
+
+def test_the_pixel_size_is_that_of_the_card_else_of_other_files(tmp_path):
+    folder = write_model(tmp_path / "m")
+
+    def known():
+        found = describe(place_of(folder))
+        return found.pixel_nm, found.pixel_from
+
+    def add(name, **values):
+        before = json.loads((folder / name).read_text("utf-8")) if (folder / name).exists() else {}
+        (folder / name).write_text(json.dumps({**before, **values}), encoding="utf-8")
+
+    assert known() == (None, "")
+    add("dataset.json", pixel_size_nm=12)
+    assert known() == (12.0, "dataset.json")
+    add("record.json", pixel_nm=True)
+    assert known() == (12.0, "dataset.json")
+    add("record.json", pixel_nm=13)
+    assert known() == (13.0, "record.json")
+    add("card.json", pixel_nm=14, trained_on="real")
+    assert known() == (14.0, "card.json")
+
+
+def test_the_checkpoint_that_all_folds_have_is_chosen(tmp_path):
+    folder = write_model(tmp_path / "m", folds=())
+    for fold in (0, 1):
+        write_checkpoint(folder / f"fold_{fold}" / "checkpoint_best.pth")
+    write_checkpoint(folder / "fold_1" / "checkpoint_final.pth")
+    model = describe(place_of(folder))
+    assert model.checkpoint == "checkpoint_best.pth" and not model.problems
+    assert len(model.weights) == 2 and model.bytes == sum(p.stat().st_size for p in model.files)
+    assert describe(place_of(folder), (1,)).checkpoint == "checkpoint_final.pth"
+    assert "fold_7 is missing" in " ".join(describe(place_of(folder), (7,)).problems)
+
+
+def test_a_path_that_holds_several_models_or_none_is_told(tmp_path):
+    for name in "ab":
+        write_weights(tmp_path / f"{name}.pt")
+    with pytest.raises(SpaceError, match="several models"):
+        place_of(tmp_path)
+    assert "no such file" in place_of(tmp_path / "none").trouble
+    assert "no model" in place_of(Path(__file__)).trouble
+
+
+@pytest.mark.parametrize("names", [{0: "a", 2: "b"}, ["a", "b"], ("a", "b"), {1: "b", 0: "a"}])
+def test_categories_are_read_without_running_the_network(tmp_path, names):
+    assert read_categories(write_weights(tmp_path / "a.pt", names)) == ("a", "b")
+
+
+@pytest.mark.parametrize("names", [{}, "ab", {"a": 0}, {0: 1}, {0: "a\nb"}, {0: "a" * 200}])
+def test_odd_categories_are_refused(tmp_path, names):
+    with pytest.raises(SpaceError, match="do not name categories"):
+        read_categories(write_weights(tmp_path / "a.pt", names))
+
+
+def test_the_shipped_detector_names_its_categories():
+    names = read_categories(ROOT / "models/lamella_detector/weights.pt")
+    assert names == ("broken", "contaminated", "good", "thick", "wedge", "gone")
+
+
+def test_other_checkpoints_hold_no_categories(tmp_path):
+    for content in ({"model": {}}, checkpoint_content(), [1]):
+        with pytest.raises(SpaceError):
+            read_categories(write_checkpoint(tmp_path / "a.pth", content))
