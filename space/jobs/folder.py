@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -148,16 +149,16 @@ class JobFolder(FolderView):
             if self.owns(claim):
                 self._take(change, GivenBack(claim.job, claim.attempt, reason))
 
-    def release_process(self, pid: int) -> None:
-        """Give back the jobs of a process of this machine that was ended on purpose."""
+    def release_workers(self, owns: Callable[[Worker], bool]) -> None:
+        """Give back the jobs of workers that were ended on purpose."""
         with self._files.transaction() as change:
             for claim in all_claims(self.map_dir):
-                if claim.worker.is_here and claim.worker.pid == pid:
+                if owns(claim.worker):
                     self._take(
                         change, GivenBack(claim.job, claim.attempt, "the worker was stopped")
                     )
             for beat, path in all_beats(self.map_dir):
-                if beat.worker.is_here and beat.worker.pid == pid:
+                if owns(beat.worker):
                     remove_if_possible(path)
 
     def give_up_waiting(self, reason: str) -> int:

@@ -30,7 +30,7 @@ from space.jobs.queue_files import (
 )
 from space.jobs.records import TASKS, Job, Key, clean_map_name
 from space.jobs.results import Results, result_path
-from space.jobs.workers import Worker, pid_alive, this_machine
+from space.jobs.workers import Worker, pid_alive
 
 STOP_NAME = "SPACE_stop.txt"
 
@@ -170,12 +170,11 @@ class FolderView:
             raise FolderAwayError(errno.EIO, "the claim cannot be read", str(claim.path))
         return there is not None and there.worker.name == claim.worker.name
 
-    def has_worked(self, pid: int) -> bool:
-        """Whether a process of this machine, living or not, has taken a job here."""
-        start = f"{this_machine()}-{pid}-"
+    def has_worked(self, is_named: Callable[[str], bool]) -> bool:
+        """Whether a worker with such a name, living or not, has taken a job here."""
         workers = [claim.worker.name for claim in all_claims(self.map_dir)]
         workers += [run.worker for run in self._files.read().runs.records]
-        return any(name.startswith(start) for name in workers)
+        return any(map(is_named, workers))
 
     def _status(self, key: Key, state: QueueState) -> JobStatus:
         status = job_status(state, key, self._seen(state.job(key)))

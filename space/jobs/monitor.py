@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -17,13 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.jobs.executors import Executor, LocalProcesses, StartedWorker
 from space.jobs.folder import JobFolder
-from space.jobs.launch import last_message, no_worker_reason, start_worker, worker_log_path
+from space.jobs.launch import last_message, no_worker_reason
 from space.jobs.machine import JobStatus
 from space.jobs.map_watch import MapWatch
 from space.jobs.monitor_sign import Look
 from space.jobs.slots import (
-    Slot,
     ended,
     is_hopeless,
     looked_at,
@@ -31,14 +30,12 @@ from space.jobs.slots import (
     not_started,
     slots_to_fill,
     started,
+    waits,
 )
 
 log = logging.getLogger("space.jobs")
 
-WORKER_IDLE_SECONDS = 1800.0
 _END_SECONDS = 10.0
-
-Starter = Callable[[Sequence[Path], Path, str, float], "subprocess.Popen[bytes]"]
 
 
 class Monitor:
@@ -52,8 +49,8 @@ class Monitor:
         ``cpu``, ``auto`` or numbers of GPUs.
     runs_per_gpu : int
         Worker processes per GPU.
-    start : callable, optional
-        Starts a worker process (replaced in tests).
+    executor : Executor, optional
+        What runs the workers; processes on this computer if left out.
     clock : callable
     models : callable, optional
         Marks of the models that are to be used (see `JobFolder`).
@@ -65,7 +62,7 @@ class Monitor:
         space_dir: Path,
         devices: Sequence[str],
         runs_per_gpu: int = 1,
-        start: Starter = start_worker,
+        executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
         models: Callable[[str], str] | None = None,
     ) -> None:
@@ -73,10 +70,10 @@ class Monitor:
         self.folders = [JobFolder(map_dir, clock=clock, models=models) for map_dir in unique]
         self.slots = make_slots(devices, runs_per_gpu)
         self._space_dir = Path(space_dir).resolve()
-        self._start = start
+        self._executor = executor or LocalProcesses()
         self._clock = clock
         self._maps = [MapWatch(clock) for _ in self.folders]
-        self._processes: list[subprocess.Popen[bytes] | None] = [None for _ in self.slots]
+        self._workers: list[StartedWorker | None] = [None for _ in self.slots]
         self._reported = ""
         #: What was seen last, for the sign of life.
         self.last_look: Look | None = None
@@ -128,58 +125,64 @@ class Monitor:
 
     def close(self) -> None:
         """End the workers started here; their jobs return to the queue."""
-        running = [p for p in self._processes if p is not None and p.poll() is None]
-        for process in running:
-            with contextlib.suppress(OSError):
-                process.terminate()
+        running = self._own()
+        for started_worker in running:
+            started_worker.terminate()
         end_s = time.monotonic() + _END_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.1, end_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _kill(process)
-        for process in running:
+        for started_worker in running:
+            if not started_worker.wait(max(0.1, end_s - time.monotonic())):
+                started_worker.kill()
+        for started_worker in running:
             for folder in self.folders:
                 with contextlib.suppress(OSError, SpaceError):
-                    folder.release_process(process.pid)
+                    folder.release_workers(started_worker.owns)
+        self._executor.close()
 
     def _running(self) -> list[bool]:
-        return [p is not None and p.poll() is None for p in self._processes]
+        return [w is not None and w.poll() is None for w in self._workers]
+
+    def _own(self) -> list[StartedWorker]:
+        """Return the workers of this monitor that run or wait for a computer."""
+        return [w for w in self._workers if w is not None and w.poll() is None]
 
     def _end_hanging(self) -> None:
         """End own workers that were stopped, hang, or never began: their slot is needed."""
-        living: set[int] = set()
-        hanging: dict[int, str] = {}
+        living = [worker for folder in self.folders for worker in folder.workers()]
+        hanging: dict[str, str] = {}
         for folder in self.folders:
-            reasons = folder.hanging()
-            for worker in folder.workers():
-                if worker.is_here:
-                    living.add(worker.pid)
-                    if worker.name in reasons:
-                        hanging[worker.pid] = reasons[worker.name]
-        for index, process in enumerate(self._processes):
-            if process is None or process.poll() is not None:
+            hanging.update(folder.hanging())
+        for index, own in enumerate(self._workers):
+            if own is None or own.poll() is not None:
                 continue
-            pid = process.pid
+            names = [worker.name for worker in living if own.owns(worker)]
+            now_s = self._clock()
+            if not names and own.waits():
+                self.slots[index] = waits(self.slots[index], now_s)
+                continue
+            reasons = [hanging[name] for name in names if name in hanging]
             slot, reason = looked_at(
-                self.slots[index], pid in living, hanging.get(pid, ""), self._clock()
+                self.slots[index],
+                bool(names),
+                reasons[0] if reasons else "",
+                now_s,
+                self._executor.silence_s,
             )
             self.slots[index] = slot
             if reason:
                 log.warning("The worker on %s is terminated: %s.", slot.device, reason)
-                _kill(process)
+                own.kill()
 
     def _collect_ends(self) -> bool:
         """Note which workers have ended; return whether one of them had not even begun."""
         failed_to_start = False
-        for index, process in enumerate(self._processes):
-            code = process.poll() if process is not None else None
-            if process is None or code is None:
+        for index, own in enumerate(self._workers):
+            code = own.poll() if own is not None else None
+            if own is None or code is None:
                 continue
             now_s, before = self._clock(), self.slots[index]
-            had_job = any(folder.has_worked(process.pid) for folder in self.folders)
+            had_job = any(folder.has_worked(own.is_named) for folder in self.folders)
             slot = ended(before, code, had_job, now_s)
-            self.slots[index], self._processes[index] = slot, None
+            self.slots[index], self._workers[index] = slot, None
             failed_to_start |= slot.bad_starts > before.bad_starts
             if code != 0:
                 log.warning(
@@ -187,20 +190,18 @@ class Monitor:
                     slot.device,
                     code,
                     slot.next_start_s - now_s,
-                    last_message(self._log_path(slot)),
+                    last_message(own.log_path),
                 )
         return failed_to_start
 
-    def _log_path(self, slot: Slot) -> Path:
-        return worker_log_path(self.folders[0].map_dir, slot.device)
-
     def _fill_slots(self, waiting: int) -> None:
         running = self._running()
-        mine = {p.pid for p, runs in zip(self._processes, running) if p is not None and runs}
-        workers = {w.name: w for folder in self.folders for w in folder.workers() if w.is_here}
+        mine = self._own()
+        workers = {w.name: w for folder in self.folders for w in folder.workers()}
+        names = {w.name for w in workers.values() if any(own.owns(w) for own in mine)}
         # Workers that an earlier monitor left behind still use their device.
-        others = Counter(w.device for w in workers.values() if w.pid not in mine)
-        names = {w.name for w in workers.values() if w.pid in mine}
+        here = [w for w in workers.values() if w.is_here and self._executor.uses_this_machine]
+        others = Counter(w.device for w in here if w.name not in names)
         busy = sum(
             status.state == "running" and status.worker in names
             for folder in self.folders
@@ -215,17 +216,17 @@ class Monitor:
         slot = self.slots[index]
         try:
             map_dirs = [folder.map_dir for folder in self.folders]
-            process = self._start(map_dirs, self._space_dir, slot.device, WORKER_IDLE_SECONDS)
+            own = self._executor.start(map_dirs, self._space_dir, slot.device)
         except (OSError, SpaceError) as error:
             self.slots[index] = not_started(slot, now_s)
             log.error("No worker can be started on %s: %s", slot.device, error)
             return
-        self.slots[index], self._processes[index] = started(slot, now_s), process
-        log.info("Started a worker on %s (process %d).", slot.device, process.pid)
+        self.slots[index], self._workers[index] = started(slot, now_s), own
+        log.info("Started a worker on %s (%s).", slot.device, own.title)
 
     def _give_up(self) -> None:
         """Have what waits fail: every worker that was started here failed to start."""
-        path = self._log_path(self.slots[0])
+        path = self._executor.log_path(self.folders[0].map_dir, self.slots[0].device)
         for folder in self.folders:
             if folder.workers() or not folder.takes_files():
                 continue
@@ -249,12 +250,6 @@ class Monitor:
         if text != self._reported:
             log.info("%s", text)
             self._reported = text
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_END_SECONDS)
 
 
 def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event) -> int:

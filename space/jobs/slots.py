@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from space.jobs.launch import START_SECONDS
-from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG
+from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG, STATUS_TAKEN
 
 #: A worker that ended by an error within this time did not start well.
 QUICK_SECONDS = 60.0
@@ -41,6 +41,8 @@ class Slot:
         Starts in a row that failed before the worker began to work.
     next_start_s : float
         No worker is started before.
+    silent_since_s : float or None
+        When it was first seen to give no sign of life any more; None while it gives them.
     """
 
     device: str
@@ -48,6 +50,7 @@ class Slot:
     seen: bool = False
     bad_starts: int = 0
     next_start_s: float = 0.0
+    silent_since_s: float | None = None
 
     @property
     def is_bad(self) -> bool:
@@ -70,7 +73,12 @@ def make_slots(devices: Sequence[str], per_gpu: int) -> list[Slot]:
 
 def started(slot: Slot, now_s: float) -> Slot:
     """A worker was started."""
-    return replace(slot, started_s=now_s, seen=False)
+    return replace(slot, started_s=now_s, seen=False, silent_since_s=None)
+
+
+def waits(slot: Slot, now_s: float) -> Slot:
+    """Its worker waits for a computer to run on: its start has not begun yet."""
+    return started(slot, now_s)
 
 
 def not_started(slot: Slot, now_s: float) -> Slot:
@@ -94,13 +102,15 @@ def ended(slot: Slot, code: int, had_job: bool, now_s: float) -> Slot:
     if code == 0:
         return replace(slot, bad_starts=0, next_start_s=now_s)
     is_quick = now_s - slot.started_s < QUICK_SECONDS
-    if code in (STATUS_FOLDER, STATUS_HUNG) or had_job or not is_quick:
+    if code in (STATUS_FOLDER, STATUS_HUNG, STATUS_TAKEN) or had_job or not is_quick:
         return replace(slot, bad_starts=0, next_start_s=now_s + _pause_s(1))
     bad_starts = slot.bad_starts + 1
     return replace(slot, bad_starts=bad_starts, next_start_s=now_s + _pause_s(bad_starts))
 
 
-def looked_at(slot: Slot, is_alive: bool, hangs: str, now_s: float) -> tuple[Slot, str]:
+def looked_at(
+    slot: Slot, is_alive: bool, hangs: str, now_s: float, silence_s: float = 0.0
+) -> tuple[Slot, str]:
     """Return a slot with a running worker as it is seen now, and why the worker must be ended.
 
     Parameters
@@ -111,6 +121,8 @@ def looked_at(slot: Slot, is_alive: bool, hangs: str, now_s: float) -> tuple[Slo
     hangs : str
         How its job hangs; empty if it does not.
     now_s : float
+    silence_s : float
+        For how long it may give no signs of life, as while a cluster starts it again.
 
     Returns
     -------
@@ -119,9 +131,12 @@ def looked_at(slot: Slot, is_alive: bool, hangs: str, now_s: float) -> tuple[Slo
         Empty if the worker goes on.
     """
     if is_alive:
-        return replace(slot, seen=True), hangs
+        return replace(slot, seen=True, silent_since_s=None), hangs
     if slot.seen:
-        return slot, "it gives no signs of life any more"
+        since_s = now_s if slot.silent_since_s is None else slot.silent_since_s
+        slot = replace(slot, silent_since_s=since_s)
+        is_long = now_s - since_s >= silence_s
+        return slot, "it gives no signs of life any more" if is_long else ""
     if now_s - slot.started_s > START_SECONDS:
         return slot, f"it has not begun to work within {START_SECONDS / 60:.0f} min"
     return slot, hangs

@@ -29,6 +29,17 @@ class StopSwitch:
         if self._open:
             raise StopAsked
 
+    def check(self) -> None:
+        """Take a request that could not interrupt the job, as from another thread.
+
+        Raises
+        ------
+        StopAsked
+            If a request has come, and a job may be ended here.
+        """
+        if self.asked and self._open:
+            raise StopAsked
+
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let a request end what runs in this block."""

@@ -43,6 +43,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 #: Exit status of a worker whose folder did not answer, or whose job hung: neither is the fault of
 #: the installation, so its starter does not count it as one.
 STATUS_FOLDER, STATUS_HUNG = 75, 76
+#: The same of a worker whose computer a cluster has taken away.
+STATUS_TAKEN = 77
 
 
 class Runner(Protocol):
@@ -155,7 +157,7 @@ def work_on(place: Place, claim: Claim, runner: Runner, switch: StopSwitch) -> O
                 folder.map_dir,
                 say,
                 lambda: folder.owns(claim),
-                heartbeat.progressed,
+                partial(_progressed, heartbeat, switch),
             )
     except ClaimLost:
         log.warning("%s: another worker has this job now.", name)
@@ -178,6 +180,11 @@ def work_on(place: Place, claim: Claim, runner: Runner, switch: StopSwitch) -> O
     finally:
         heartbeat.end()
     return Outcome("done")
+
+
+def _progressed(heartbeat: Heartbeat, switch: StopSwitch, share: float | None = None) -> None:
+    switch.check()
+    heartbeat.progressed(share)
 
 
 def _settle(folder: JobFolder, claim: Claim, outcome: Outcome) -> bool:
@@ -214,6 +221,7 @@ def run_worker(
     runner: Runner | None = None,
     switch: StopSwitch | None = None,
     patience: Patience | None = None,
+    worker: Worker | None = None,
 ) -> int:
     """Run a worker until it has nothing to do; return how many jobs were done.
 
@@ -222,7 +230,7 @@ def run_worker(
     SpaceError, OSError
         If a folder stays unusable.
     """
-    worker = Worker.this_process(device)
+    worker = worker or Worker.this_process(device)
     runner = runner or Engine(space_dir, device)
     marks = getattr(runner, "marks", None)
     pulse = Pulse(getattr(runner, "about", lambda: ("", "")))

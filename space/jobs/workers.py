@@ -36,10 +36,14 @@ class Worker:
     device: str = "cpu"
 
     @classmethod
-    def this_process(cls, device: str = "cpu") -> Worker:
-        """Return a new identity for a worker in this process."""
+    def this_process(cls, device: str = "cpu", mark: str = "") -> Worker:
+        """Return a new identity for a worker in this process.
+
+        With a mark its name shows who has started it (see `has_mark`), on whichever computer.
+        """
         machine = this_machine()
-        return cls(f"{machine}-{os.getpid()}-{uuid.uuid4().hex[:6]}", machine, os.getpid(), device)
+        end = f"{mark}-{uuid.uuid4().hex[:6]}" if mark else uuid.uuid4().hex[:6]
+        return cls(f"{machine}-{os.getpid()}-{end}", machine, os.getpid(), device)
 
     @classmethod
     def from_dict(cls, values: Any) -> Worker:
@@ -66,6 +70,12 @@ class Worker:
     def is_here(self) -> bool:
         """Whether its process number belongs to the process table that this process sees."""
         return self.machine == this_machine()
+
+
+def has_mark(worker_name: str, mark: str) -> bool:
+    """Whether the name of a worker shows a mark, which begins with a letter."""
+    parts = worker_name.split("-")
+    return mark[:1].isalpha() and len(parts) >= 4 and parts[-2] == mark
 
 
 @lru_cache(maxsize=1)

@@ -12,10 +12,11 @@ from helpers import Clock, beat, make_map, write_result, write_worker_script
 from space.errors import SpaceError
 from space.images import is_whole_png
 from space.jobs import JobFolder, map_watch, monitor_command
+from space.jobs.executors import LocalProcesses
 from space.jobs.map_watch import MapWatch
 from space.jobs.monitor import Monitor, watch
 from space.jobs.monitor_command import parse_devices
-from space.jobs.workers import Worker, this_machine
+from space.jobs.workers import Worker, has_mark, this_machine
 from tests.jobs.tiny_models import write_config
 
 
@@ -56,7 +57,7 @@ def clock():
 
 
 def make_monitor(tmp_path, starts, clock, devices=("0",), runs_per_gpu=1):
-    return Monitor([tmp_path], tmp_path, devices, runs_per_gpu, starts, clock)
+    return Monitor([tmp_path], tmp_path, devices, runs_per_gpu, LocalProcesses(starts), clock)
 
 
 def test_only_whole_and_steady_maps_are_queued(tmp_path):
@@ -383,7 +384,7 @@ def test_two_folders_share_the_slots(tmp_path, starts, clock):
     for folder in dirs:
         folder.mkdir()
         make_map(folder, "G_L01.png")
-    monitor = Monitor([*dirs, dirs[0]], tmp_path, ("0",), 1, starts, clock)
+    monitor = Monitor([*dirs, dirs[0]], tmp_path, ("0",), 1, LocalProcesses(starts), clock)
     assert len(monitor.folders) == 2
     for _ in range(3):
         counts = monitor.tick()
@@ -400,7 +401,7 @@ def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(tmp_path, 
         tries.append(clock.now)
         raise SpaceError("The worker script is missing.", "x")
 
-    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, refuse, clock)
+    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, LocalProcesses(refuse), clock)
     make_map(tmp_path, "G_L01.png")
     for _ in range(40):
         monitor.tick()
@@ -435,7 +436,7 @@ class Stubborn(FakeProcess):
 
 def test_a_worker_that_does_not_end_is_killed_and_its_job_given_back(tmp_path, clock):
     process = Stubborn("0", os.getpid())
-    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, lambda *a: process, clock)
+    monitor = Monitor([tmp_path], tmp_path, ("0",), 1, LocalProcesses(lambda *a: process), clock)
     make_map(tmp_path, "G_L01.png")
     monitor.tick()
     monitor.tick()
@@ -465,6 +466,100 @@ def test_a_status_is_logged_when_it_changes_and_only_then(tmp_path, starts, cloc
     ]
 
 
+class FakeCluster:
+    """Starts workers that wait in a queue until their computer is there."""
+
+    uses_this_machine, silence_s = False, 60.0
+
+    def __init__(self):
+        self.started, self.closed = [], False
+
+    def start(self, map_dirs, space_dir, device):
+        self.started.append(FakeClusterJob(f"m{len(self.started)}", map_dirs[0] / "x.log"))
+        return self.started[-1]
+
+    def log_path(self, map_dir, device):
+        return map_dir / "x.log"
+
+    def close(self):
+        self.closed = True
+
+
+class FakeClusterJob:
+    def __init__(self, mark, log_path):
+        self.title, self.log_path, self.mark = f"job {mark}", log_path, mark
+        self.code, self.pending, self.asked = None, True, False
+
+    def poll(self):
+        return self.code
+
+    def waits(self):
+        return self.pending
+
+    def owns(self, worker):
+        return has_mark(worker.name, self.mark)
+
+    def is_named(self, name):
+        return has_mark(name, self.mark)
+
+    def terminate(self):
+        self.asked, self.code = True, 0
+
+    def kill(self):
+        self.code = -9
+
+    def wait(self, timeout_s):
+        return self.code is not None
+
+
+def node_worker(mark):
+    return Worker(f"node7-55-{mark}-abcdef", "node7", 55, "auto")
+
+
+def test_a_job_may_wait_for_days_in_the_queue_of_a_cluster(tmp_path, clock, caplog):
+    cluster = FakeCluster()
+    monitor = Monitor([tmp_path], tmp_path, ("auto",), 1, cluster, clock)
+    make_map(tmp_path, "G_L01.png")
+    for _ in range(100):
+        monitor.tick()
+        clock.now += 3600
+    assert len(cluster.started) == 1 and "terminated" not in caplog.text
+    cluster.started[0].pending = False  # it runs, but never works
+    for _ in range(130):
+        monitor.tick()
+        clock.now += 5
+    assert cluster.started[0].code == -9 and "has not begun to work" in caplog.text
+
+
+def test_a_job_of_the_cluster_is_known_by_its_mark_and_given_back(tmp_path, clock):
+    cluster = FakeCluster()
+    monitor = Monitor([tmp_path], tmp_path, ("auto",), 1, cluster, clock)
+    for number in range(3):
+        make_map(tmp_path, f"G_L0{number}.png", seed=number)
+    # A worker of somebody else on this computer takes no slot of the cluster.
+    beat(tmp_path, Worker("here", this_machine(), os.getpid(), "auto"), 1)
+    monitor.tick()
+    monitor.tick()
+    (job,) = cluster.started
+    folder = monitor.folders[0]
+    job.pending = False
+    for count in range(40):  # it works for long, and gives signs of life
+        beat(tmp_path, node_worker("m0"), count)
+        if count == 1:
+            mine = folder.claim(node_worker("m0"))
+            others = folder.claim(node_worker("zz"))
+            beat(tmp_path, node_worker("zz"), count)
+        clock.now += 5
+        monitor.tick()
+        if count > 1:
+            beat(tmp_path, node_worker("zz"), count)
+    assert job.code is None and folder.owns(mine)
+    monitor.close()
+    assert job.asked and cluster.closed
+    assert not folder.owns(mine) and folder.owns(others)
+    assert folder.claim(node_worker("m1")).attempt == 1  # the attempt does not count
+
+
 # --- the command line ------------------------------------------------------------------------
 
 
@@ -480,7 +575,7 @@ def command(tmp_path, monkeypatch):
     made = []
 
     def make(*values, **more):
-        made.append(Monitor(*values, start=Starts(), **more))
+        made.append(Monitor(*values, executor=LocalProcesses(Starts()), **more))
         return made[-1]
 
     monkeypatch.setattr(monitor_command, "Monitor", make)

@@ -19,8 +19,9 @@ from space.jobs.slots import (
     not_started,
     slots_to_fill,
     started,
+    waits,
 )
-from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG
+from space.jobs.worker import STATUS_FOLDER, STATUS_HUNG, STATUS_TAKEN
 
 BAD = Slot("0", bad_starts=MAX_BAD_STARTS)
 
@@ -40,6 +41,7 @@ def test_each_device_has_a_worker_before_any_has_two_and_the_cpu_has_one():
         (-9, False, 10, 3, 20),
         (STATUS_FOLDER, False, 10, 0, 5),
         (STATUS_HUNG, False, 10, 0, 5),
+        (STATUS_TAKEN, False, 10, 0, 5),
     ],
 )
 def test_the_end_of_a_worker(code, had_job, after_s, bad_starts, pause_s):
@@ -125,3 +127,22 @@ def test_no_slot_gets_two_workers_and_nobody_s_device_is_taken(slots, data):
         got = sum(slots[index].device == device for index in chosen)
         assert got <= max(0, free - others.get(device, 0))
     assert all(not running[i] and slots[i].next_start_s <= 5.0 for i in chosen)
+
+
+def test_a_worker_that_waits_for_a_computer_has_not_begun_to_start():
+    slot, reason = started(Slot("0"), 0.0), ""
+    for hour in range(48):
+        slot = waits(slot, 3600.0 * hour)
+        slot, reason = looked_at(slot, False, "", 3600.0 * hour + 500)
+        assert not reason
+    assert looked_at(slot, False, "", 3600.0 * 49)[1]
+
+
+def test_a_silence_is_borne_as_long_as_the_engine_may_need_to_start_a_worker_again():
+    slot, _ = looked_at(started(Slot("0"), 0.0), True, "", 1.0, 60.0)
+    slot, reason = looked_at(slot, False, "", 100.0, 60.0)
+    assert not reason
+    assert looked_at(slot, False, "", 159.0, 60.0)[1] == ""
+    assert "no signs of life" in looked_at(slot, False, "", 160.0, 60.0)[1]
+    slot, _ = looked_at(slot, True, "", 159.0, 60.0)  # it is back: the next silence counts anew
+    assert looked_at(slot, False, "", 200.0, 60.0)[1] == ""

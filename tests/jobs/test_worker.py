@@ -134,6 +134,24 @@ def test_stopped_worker_gives_its_job_back(tmp_path):
     assert folder.claim(Worker("far", "far", 1)).attempt == 1
 
 
+def test_a_stop_from_another_thread_is_taken_when_the_job_comes_on(tmp_path):
+    folder = JobFolder(tmp_path)
+    make_map(tmp_path, "G_L01.png")
+    folder.submit("G_L01.png")
+    switch = worker_module.StopSwitch()
+
+    class Asked(FakeRunner):
+        def run(self, job, map_dir, say, may_write, progressed):
+            progressed()
+            switch.asked = True  # what a thread can do: it cannot raise here
+            progressed()
+            raise AssertionError("went on")
+
+    assert run_worker([tmp_path], tmp_path, "cpu", Timing(1e9, 1e9), Asked(), switch) == 0
+    assert folder.status("G_L01.png").state == "queued"
+    assert folder.claim(Worker("far", "far", 1)).attempt == 1
+
+
 def test_stop_does_not_cut_a_claim_in_two(tmp_path):
     folder = JobFolder(tmp_path)
     make_map(tmp_path, "G_L01.png")

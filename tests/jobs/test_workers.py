@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from space.jobs import workers
-from space.jobs.workers import Worker, pid_alive, this_machine
+from space.jobs.workers import Worker, has_mark, pid_alive, this_machine
 
 
 def test_each_worker_of_a_process_has_a_name_of_its_own():
@@ -19,6 +19,16 @@ def test_each_worker_of_a_process_has_a_name_of_its_own():
     assert first.name != second.name
     assert first.name.startswith(f"{this_machine()}-{os.getpid()}-")
     assert first.is_here and first.device == "0"
+
+
+def test_a_name_shows_who_started_the_worker():
+    first, second = Worker.this_process("0", "c0ffee"), Worker.this_process("0", "c0ffee")
+    assert first.name != second.name and Worker.from_dict(vars(first)) == first
+    assert has_mark(first.name, "c0ffee") and not has_mark(first.name, "beef")
+    plain = Worker.this_process("0")
+    # Its machine and process are no mark, nor is anything that a short name may hold.
+    assert not any(has_mark(plain.name, part) for part in [*plain.name.split("-"), ""])
+    assert not has_mark("a-c0ffee-b", "c0ffee")
 
 
 WORKER = {"name": "pc-1-a", "machine": "pc-1", "pid": 7, "device": "0"}
