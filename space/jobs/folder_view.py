@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,17 +91,24 @@ class FolderView:
 
     def status(self, map_name: str, task: str | None = None) -> JobStatus:
         """Return the status of a map; without `task`, for the task that was asked of it."""
-        name = clean_map_name(map_name)
+        return self.statuses_of([map_name], task)[map_name]
+
+    def statuses_of(self, names: Iterable[str], task: str | None = None) -> dict[str, JobStatus]:
+        """Return the status of each of some maps as `status` does, in one look at the files."""
         state = self._files.read()
-        if task is None:
-            known = [*(r.key for r in state.queue.records), *(r.key for r in state.runs.records)]
-            task = next((t for n, t in known if n == name), None)
-        if task is None:
-            done = (t for t in TASKS if self._results.fits(Job(name, t)))
-            task = next(done, None)
-            if task is None:
-                return JobStatus("absent")
-        return self._status((name, task), state)
+        runs = (record.key for record in reversed(state.runs.records))
+        asked = dict([*runs, *(record.key for record in reversed(state.queue.records))])
+        found = {}
+        with self._results.one_look():
+            for given in names:
+                name = clean_map_name(given)
+                wanted = task or asked.get(name)
+                if wanted is None:
+                    wanted = next((t for t in TASKS if self._results.fits(Job(name, t))), None)
+                found[given] = (
+                    self._status((name, wanted), state) if wanted else JobStatus("absent")
+                )
+        return found
 
     def statuses(self) -> dict[str, JobStatus]:
         """Return the status of each known map by file name (waiting ones in their order)."""
@@ -110,19 +117,30 @@ class FolderView:
             [*(r.key for r in state.runs.records), *(r.key for r in state.queue.records)]
         )
         found: dict[str, JobStatus] = {}
-        for key in keys:
-            status = self._status(key, state)
-            # A map with two jobs shows the one that still needs something.
-            if key[0] not in found or found[key[0]].state == "done":
-                found[key[0]] = status
+        with self._results.one_look():
+            for key in keys:
+                status = self._status(key, state)
+                # A map with two jobs shows the one that still needs something.
+                if key[0] not in found or found[key[0]].state == "done":
+                    found[key[0]] = status
         return found
+
+    def has_open_jobs(self) -> bool:
+        """Whether a job waits or runs; the results of those that have ended are not looked at."""
+        state = self._files.read()
+        runs = (r.key for r in state.runs.records if r.state not in ("done", "failed"))
+        claimed = (claim.job.key for claim in all_claims(self.map_dir))
+        keys = dict.fromkeys([*(r.key for r in state.queue.records), *runs, *claimed])
+        with self._results.one_look():
+            return any(self._status(key, state).state in ("queued", "running") for key in keys)
 
     def waiting(self) -> int:
         """Return how many jobs wait for a worker."""
-        return sum(
-            not claim_path(self.map_dir, job).exists() and not self._results.fits(job)
-            for job in self._files.read().queue.records
-        )
+        with self._results.one_look():
+            return sum(
+                not claim_path(self.map_dir, job).exists() and not self._results.fits(job)
+                for job in self._files.read().queue.records
+            )
 
     def workers(self) -> list[Worker]:
         """Return the workers that live, as far as can be seen from here."""

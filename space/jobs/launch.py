@@ -68,7 +68,7 @@ def ensure_worker(folder: JobFolder, space_dir: Path, devices: Sequence[str] | N
         If the worker script or a Python to run it is missing.
     """
     folder.reap()
-    if not any(s.state in ("queued", "running") for s in folder.statuses().values()):
+    if not folder.has_open_jobs():
         return
     if folder.stop_asked():
         log.warning("SPACE_stop.txt in %s keeps workers from starting.", folder.map_dir)

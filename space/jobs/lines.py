@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from space.files import parse_json
@@ -18,7 +18,7 @@ from space.jobs.records import (
     CONTROL_CHARACTER,
     Job,
     JobState,
-    Record,
+    Key,
     Run,
     Table,
     clean_map_name,
@@ -43,47 +43,45 @@ _MOST_ATTEMPTS = 1000
 
 def parse_queue(text: str) -> Table[Job]:
     """Read SPACE_queue.txt; of several lines for the same job the first counts."""
-    table: Table[Job] = Table()
+    found: dict[Key, Job] = {}
+    other = _Others()
     for line in _lines(text):
-        if line.lstrip().startswith("#"):
-            table = replace(table, comments=(*table.comments, line))
+        if other.takes_comment(line):
             continue
         job, values = _parse_job(line)
         if job is None:
-            table = _put_aside(table, line)
-        elif table.find(job.key) is None:
-            table = table.with_record(replace(job, params=values))
-    return table
+            other.put_aside(line)
+        elif job.key not in found:
+            found[job.key] = replace(job, params=values)
+    return Table(tuple(found.values()), tuple(other.comments), tuple(other.odd))
 
 
 def parse_runs(text: str) -> Table[Run]:
-    """Read SPACE_runs.txt; of several lines for the same job the last counts."""
-    table: Table[Run] = Table()
+    """Read SPACE_runs.txt; of several lines for a job the last counts, where the first was."""
+    found: dict[Key, Run] = {}
+    other = _Others()
     for line in _lines(text):
-        if line.lstrip().startswith("#"):
-            table = replace(table, comments=(*table.comments, line))
+        if other.takes_comment(line):
             continue
         job, values = _parse_job(line)
         word = values.get("state", "again")
         state = STATE_WORDS.get(word) if isinstance(word, str) else None
         if job is None or state is None:
-            table = _put_aside(table, line)
+            other.put_aside(line)
             continue
         params = values.get("params")
-        table = table.with_record(
-            Run(
-                job=replace(job, params=params if isinstance(params, dict) else {}),
-                state=state,
-                attempt=_whole_number(values.get("attempt"), 1),
-                worker=_text(values.get("worker")),
-                device=_text(values.get("device")),
-                started=_text(values.get("started")),
-                reason=_text(values.get("reason")),
-                fingerprint=_text(values.get("map")),
-                given_up=values.get("given_up") is True,
-            )
+        found[job.key] = Run(
+            job=replace(job, params=params if isinstance(params, dict) else {}),
+            state=state,
+            attempt=_whole_number(values.get("attempt"), 1),
+            worker=_text(values.get("worker")),
+            device=_text(values.get("device")),
+            started=_text(values.get("started")),
+            reason=_text(values.get("reason")),
+            fingerprint=_text(values.get("map")),
+            given_up=values.get("given_up") is True,
         )
-    return table
+    return Table(tuple(found.values()), tuple(other.comments), tuple(other.odd))
 
 
 def format_queue(table: Table[Job]) -> str:
@@ -156,9 +154,25 @@ def _split_at_blanks(text: str) -> list[str]:
     return [name, *rest.split(None, 1)]
 
 
-def _put_aside(table: Table[Record], line: str) -> Table[Record]:
-    plain = CONTROL_CHARACTER.sub("?", line.strip())[:_LONGEST_ODD]
-    return replace(table, comments=(*table.comments, _ODD + plain), odd=(*table.odd, plain))
+@dataclass
+class _Others:
+    """Lines that are no records."""
+
+    comments: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+
+    def takes_comment(self, line: str) -> bool:
+        """Keep a line if it is a comment."""
+        is_comment = line.lstrip().startswith("#")
+        if is_comment:
+            self.comments.append(line)
+        return is_comment
+
+    def put_aside(self, line: str) -> None:
+        """Keep a line that is not understood as a comment."""
+        plain = CONTROL_CHARACTER.sub("?", line.strip())[:_LONGEST_ODD]
+        self.comments.append(_ODD + plain)
+        self.odd.append(plain)
 
 
 def _text(value: object) -> str:

@@ -90,9 +90,7 @@ class Monitor:
         # First of all, and by reading alone: a worker that was stopped may hold the queue's lock.
         self._end_hanging()
         for folder, maps in zip(self.folders, self._maps):
-            for path in maps.ready_maps(folder.map_dir):
-                if folder.status(path.name).state in ("absent", "failed"):
-                    folder.submit(path.name)  # a failed map counts only if it was taken again
+            self._queue_maps(folder, [path.name for path in maps.ready_maps(folder.map_dir)])
         failed_to_start = self._collect_ends()
         for folder in self.folders:
             folder.reap()
@@ -113,6 +111,12 @@ class Monitor:
         counts["broken"] = sum(len(found) for found in broken.values())
         self.last_look = Look(time.monotonic(), sum(self._running()), broken)
         return counts
+
+    @staticmethod
+    def _queue_maps(folder: JobFolder, names: Sequence[str]) -> None:
+        for name, status in folder.statuses_of(names).items():
+            if status.state in ("absent", "failed"):
+                folder.submit(name)  # a failed map counts only if it was taken again
 
     def is_finished(self, counts: Counter[str]) -> bool:
         """Whether nothing waits, runs or is still being copied."""

@@ -7,8 +7,9 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Generic
 
 from space.errors import SpaceError
 from space.files import (
@@ -20,6 +21,7 @@ from space.files import (
 )
 from space.jobs.lines import format_queue, format_runs, parse_queue, parse_runs
 from space.jobs.machine import QueueState
+from space.jobs.records import Record, Table
 
 log = logging.getLogger("space.jobs")
 
@@ -45,12 +47,28 @@ class Transaction:
         self.state = state
 
 
+class _LastTable(Generic[Record]):
+    """The table of a text, which is parsed only if it differs from the one before."""
+
+    def __init__(self, parse: Callable[[str], Table[Record]]) -> None:
+        self._parse = parse
+        self._last: tuple[str, Table[Record]] | None = None
+
+    def of(self, text: str) -> Table[Record]:
+        last = self._last
+        if last is None or last[0] != text:
+            last = self._last = (text, self._parse(text))
+        return last[1]
+
+
 class QueueFiles:
     """SPACE_queue.txt and SPACE_runs.txt of a map folder."""
 
     def __init__(self, map_dir: Path) -> None:
         self._map_dir = map_dir
         self._reported: set[str] = set()
+        self._queue = _LastTable(parse_queue)
+        self._runs = _LastTable(parse_runs)
 
     def text(self, name: str) -> str:
         """Return the text of one of the files; empty if it is not there."""
@@ -68,7 +86,9 @@ class QueueFiles:
 
     def read(self) -> QueueState:
         """Read both files; each line that is not understood is reported once."""
-        state = QueueState(parse_queue(self.text(QUEUE_NAME)), parse_runs(self.text(RUNS_NAME)))
+        state = QueueState(
+            self._queue.of(self.text(QUEUE_NAME)), self._runs.of(self.text(RUNS_NAME))
+        )
         for name, lines in ((QUEUE_NAME, state.queue.odd), (RUNS_NAME, state.runs.odd)):
             for line in lines:
                 if (key := f"{name} {line}") not in self._reported:
@@ -90,6 +110,8 @@ class QueueFiles:
                 self._write(before, change.state)
 
     def _write(self, before: QueueState, after: QueueState) -> None:
+        if after is before:
+            return
         # A job that enters the queue is written there first, one that leaves it last: after an
         # interruption in between it is in both files, and the next reader removes it from one.
         old_keys = {job.key for job in before.queue.records}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -105,7 +106,11 @@ class Table(Generic[Record]):
 
     def find(self, key: Key) -> Record | None:
         """Return the record of a job, or None."""
-        return next((record for record in self.records if record.key == key), None)
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[Key, Record]:
+        return {record.key: record for record in reversed(self.records)}  # the first one counts
 
     def without(self, key: Key) -> Table[Record]:
         """Return the table without that job."""
@@ -120,6 +125,7 @@ class Table(Generic[Record]):
         return replace(self, records=records)
 
 
+@lru_cache(maxsize=4096)
 def clean_map_name(text: str) -> str:
     """Return the bare file name with its ending; empty if `text` names no file.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,13 @@ from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
 
 def result_path(map_dir: Path, map_name: str, task: str) -> Path:
     """Return where the result of a job is written."""
+    return Path(map_dir) / _result_name(map_name, task)
+
+
+@lru_cache(maxsize=4096)
+def _result_name(map_name: str, task: str) -> str:
     ending = RESULT_ENDINGS.get(task, f"_{task}.txt")
-    return Path(map_dir) / f"{Job(clean_map_name(map_name)).stem}{ending}"
+    return f"{Job(clean_map_name(map_name)).stem}{ending}"
 
 
 class Results:
@@ -32,6 +39,19 @@ class Results:
         self._map_dir = Path(map_dir)
         self._models = models
         self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
+        self._marks: dict[str, str] | None = None
+
+    @contextlib.contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Ask for the mark of each model only once while the block runs.
+
+        It is read from the configuration, which a person may change between two looks.
+        """
+        before, self._marks = self._marks, {} if self._marks is None else self._marks
+        try:
+            yield
+        finally:
+            self._marks = before
 
     def fits(self, job: Job) -> bool:
         """Whether a whole result of this map is there, by this model, with these parameters.
@@ -57,7 +77,7 @@ class Results:
         if now and facts.get("map") and facts["map"] != now:
             return False
         made_by = facts.get("model_hash")
-        if made_by and self._models is not None and self._models(job.task) not in ("", made_by):
+        if made_by and self._mark(job.task) not in ("", made_by):
             return False
         wanted = job.params.get("threshold")
         if job.task == "detect" and wanted is not None:
@@ -66,6 +86,15 @@ class Results:
             except (KeyError, TypeError, ValueError):
                 return False
         return True
+
+    def _mark(self, task: str) -> str:
+        if self._models is None:
+            return ""
+        if self._marks is None:
+            return self._models(task)
+        if task not in self._marks:
+            self._marks[task] = self._models(task)
+        return self._marks[task]
 
     def _facts(self, path: Path) -> dict[str, Any] | None:
         state = file_state(path)

@@ -182,12 +182,11 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
 def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
     """Wait until one of the pending maps is segmented or has failed."""
     folder = job_folder(session)
+    names = [session.map_png(number).name for number in pending]
 
     def poll() -> bool | None:
-        states = [
-            folder.status(session.map_png(number).name, "segment").state for number in pending
-        ]
-        return True if any(state not in ("queued", "running") for state in states) else None
+        statuses = folder.statuses_of(names, "segment").values()
+        return True if any(s.state not in ("queued", "running") for s in statuses) else None
 
     wait_for_jobs(
         session,

@@ -300,17 +300,14 @@ def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     folder = job_folder(session)
 
     def poll() -> bool | None:
-        open_jobs = [
-            name for name in names if folder.status(name, "segment").state in ("queued", "running")
-        ]
-        return None if open_jobs else True
+        statuses = folder.statuses_of(names, "segment").values()
+        return None if any(s.state in ("queued", "running") for s in statuses) else True
 
     try:
         wait_for_jobs(session, folder, poll, f"the segmentation of {len(names)} maps", timeout_s)
     except StoppedByUserError as stopped:
         log.warning("%s", stopped)
-    for name in names:
-        status = folder.status(name, "segment")
+    for name, status in folder.statuses_of(names, "segment").items():
         if status.state == "failed":
             log.error(
                 "The segmentation of %s failed: %s. See %s.",
