@@ -78,6 +78,10 @@ class Heartbeat:
         self._progress += 1
         self._pulse.progressed(share)
 
+    def waits(self, text: str) -> None:
+        """Note what the worker waits for between jobs; empty if for nothing."""
+        self._pulse.waits(text)
+
     def end(self) -> None:
         """Note that no job is being done."""
         self._job = ("", "")

@@ -49,6 +49,8 @@ class Vitals:
         When the job began, by the worker's clock, for people.
     runtime, device : str
         What runs the model, and on what, in words.
+    waits_for : str
+        What keeps it from the next job, in words; empty if nothing does.
     memory_mb, gpu_memory_mb : float
         Of the process; 0 if it is not known.
     done_mpx, done_s : float
@@ -65,6 +67,7 @@ class Vitals:
     since: str = ""
     runtime: str = ""
     device: str = ""
+    waits_for: str = ""
     memory_mb: float = 0.0
     gpu_memory_mb: float = 0.0
     done_mpx: float = 0.0
@@ -88,7 +91,7 @@ class Vitals:
         good: dict[str, Any] = {}
         for item in fields(cls):
             value = values.get(item.name)
-            if item.name in ("since", "runtime", "device"):
+            if item.name in ("since", "runtime", "device", "waits_for"):
                 if isinstance(value, str):
                     good[item.name] = plain_words(value)
             elif is_number(value) and 0 <= value < _LARGEST_NUMBER:
@@ -160,6 +163,10 @@ class Pulse:
             changes["gpu_memory_mb"] = gpu_memory_mb()
         if changes:
             self._now = replace(self._now, **changes)
+
+    def waits(self, text: str) -> None:
+        """The worker waits for something that others have."""
+        self._now = replace(self._now, waits_for=plain_words(text))
 
     def end(self) -> None:
         """The job has ended, in whatever way: what it did counts for the pace."""

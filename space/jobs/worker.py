@@ -15,11 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from space.config import load_config
 from space.errors import SpaceError
 from space.images import DRAWING, json_path, png_megapixels, read_png_text
-from space.jobs.claims import Claim
+from space.jobs.claims import Claim, all_claims
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.folder import JobFolder
+from space.jobs.gpu_turns import GpuTurns, gpu_in_use
 from space.jobs.heartbeat import Heartbeat
 from space.jobs.launch import clear_start_note
 from space.jobs.presence import Patience
@@ -92,6 +94,7 @@ def work(
     runner: Runner,
     timing: Timing,
     switch: StopSwitch | None = None,
+    turns: GpuTurns | None = None,
 ) -> int:
     """Do jobs until none came for a while, or a stop is asked for; return how many were done.
 
@@ -101,13 +104,16 @@ def work(
         If a folder stays unusable.
     """
     switch = switch or StopSwitch()
+    turns = turns or GpuTurns(lambda: "")
     done = 0
     last_work = time.monotonic()
     while not switch.asked:
         open_places = [place for place in places if not place.folder.stop_asked()]
         if not open_places:
             break
-        outcomes = [_work_once(place, worker, runner, timing, switch) for place in open_places]
+        outcomes = [
+            _work_in_turn(place, worker, runner, timing, switch, turns) for place in open_places
+        ]
         done += sum(outcome == "done" for outcome in outcomes)
         if any(outcomes):
             last_work = time.monotonic()
@@ -117,6 +123,31 @@ def work(
         else:
             switch.pause(timing.poll_s)
     return done
+
+
+def _work_in_turn(
+    place: Place,
+    worker: Worker,
+    runner: Runner,
+    timing: Timing,
+    switch: StopSwitch,
+    turns: GpuTurns,
+) -> Ending | None:
+    """Do one job if there is one, in this worker's turn on its GPU; as `_work_once`."""
+    if not turns.are_taken:
+        return _work_once(place, worker, runner, timing, switch)
+    folder = place.folder
+
+    def has_work() -> bool:
+        folder.reap()
+        own = any(claim.worker.name == worker.name for claim in all_claims(folder.map_dir))
+        return own or folder.waiting() > 0
+
+    # The turn comes first: a job that is claimed keeps the workers on other GPUs from doing it.
+    if switch.asked or not _patiently(has_work, timing, switch):
+        return None
+    with turns.turn(lambda: switch.asked, place.heartbeat.waits) as is_mine:
+        return _work_once(place, worker, runner, timing, switch) if is_mine else None
 
 
 def _work_once(
@@ -233,6 +264,7 @@ def run_worker(
     worker = worker or Worker.this_process(device)
     runner = runner or Engine(space_dir, device)
     marks = getattr(runner, "marks", None)
+    turns = GpuTurns(lambda: gpu_in_use(device), lambda: load_config(space_dir).runs_per_gpu)
     pulse = Pulse(getattr(runner, "about", lambda: ("", "")))
     with contextlib.ExitStack() as stack:
         places = []
@@ -244,7 +276,7 @@ def run_worker(
             clear_start_note(folder.map_dir, device)
             folder.clear_remains()
             log.info("Worker %s works on %s in %s.", worker.name, device, folder.map_dir)
-        return work(places, worker, runner, timing or Timing(), switch)
+        return work(places, worker, runner, timing or Timing(), switch, turns)
 
 
 def _end_hung(reason: str) -> None:
