@@ -9,11 +9,11 @@ import pickle
 import pytest
 
 from space import cli, trust
-from space.cli.models import checking, trusting
+from space.cli.models import checking, config_change, trusting
 from space.config import load_config
 from space.errors import SpaceError
 from space.jobs import ModelMarks
-from tests.models.nnunet_files import write_model
+from tests.models.nnunet_files import DATASET, write_checkpoint, write_model
 from tests.models.yolo_files import write_weights
 from tests.test_weights import ROOT, SEGMENTATION, asks_for, checkpoint
 
@@ -168,3 +168,108 @@ def test_a_model_in_use_that_is_missing_or_elsewhere_is_listed(command, project,
 def test_what_is_no_project_is_told(capsys, tmp_path):
     assert cli.main(["models", "list", "--space-dir", str(tmp_path)]) == 2
     assert "Give the project's folder" in capsys.readouterr().err
+
+
+# --- use ----------------------------------------------------------------------------------------
+
+
+def text_of(project):
+    return (project / "SPACEtomo_config.py").read_bytes().decode("utf-8")
+
+
+def test_a_model_is_put_to_use_and_all_else_in_the_file_stays(command, project):
+    write_model(project / "models" / "algae", folds=(1, 2))
+    write_weights(project / "models" / "new one.pt", {0: "good", 1: "odd"})
+    before = text_of(project)
+    code, told = command("use", "algae", "--pixel-nm", "5")
+    assert code == 0 and "As it was before" in told
+    wanted = before.replace('"models/yeast"', '"models/algae"').replace("[0]", "[1, 2]")
+    assert text_of(project) == wanted.replace("2.283", "5")
+    assert (project / "SPACEtomo_config.py.bak").read_bytes().decode("utf-8") == before
+
+    code, told = command("use", "new one.pt", "--pixel-nm", "250.5", "--window-px", "640")
+    assert code == 0 and "has no odd" in told
+    config = load_config(project)
+    assert config.detection_weights == project / "models/new one.pt"
+    assert (config.detection_pixel_nm, config.detection_window_px) == (250.5, 640)
+    assert text_of(project).count("\r\n") == before.count("\r\n")
+    assert '"models/new one.pt"   # by Jürgen\r\n' in text_of(project)
+
+
+def test_folds_and_the_name_of_weights_are_taken_from_the_model(command, project):
+    folder = write_model(project / "models" / "best", folds=())
+    for fold in (0, 2):
+        write_checkpoint(folder / f"fold_{fold}" / "checkpoint_best.pth")
+    (folder / "card.json").write_text('{"trained_on": "real", "pixel_nm": 8.5}', encoding="utf-8")
+    assert command("use", "BEST")[0] == 0
+    config = load_config(project)
+    assert config.segmentation_folds == (0, 2) and config.segmentation_pixel_nm == 8.5
+    assert config.segmentation_checkpoint == "checkpoint_best.pth"
+    lines = text_of(project).splitlines()
+    assert lines[lines.index("segmentation_folds = [0, 2]") + 1].startswith("segmentation_checkp")
+    # Said again, it is known; and back.
+    assert "nothing was changed" in command("use", "best")[1]
+    code, told = command("use", "best", "--folds", "2", "--pixel-nm", "9")
+    assert code == 0 and "card.json of the model says 8.5 nm" in told
+    assert load_config(project).segmentation_folds == (2,)
+    assert command("use", "best")[0] == 0 and load_config(project).segmentation_folds == (2,)
+    assert command("use", project / "models" / "yeast", "--pixel-nm", "2", "--folds", "1")[0] == 0
+    assert load_config(project).segmentation_checkpoint == "checkpoint_final.pth"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["none"], 2, "There are: algae, finder, yeast"),
+        (["algae"], 2, "--pixel-nm"),
+        (["algae", "--pixel-nm", "nan"], 2, "above 0"),
+        (["algae", "--pixel-nm", "5", "--folds", "7"], 1, "fold_7 is missing"),
+        (["algae", "--pixel-nm", "5", "--folds", "x"], 2, "is no fold"),
+        (["algae", "--pixel-nm", "5", "--window-px", "640"], 2, "Only a detector"),
+        (["finder", "--folds", "0"], 2, "no folds"),
+        (["finder", "--window-px", "100"], 2, "detection_window_px = 100 must be"),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(command, project, words, code, told):
+    write_model(project / "models" / "algae")
+    before = text_of(project)
+    found = command("use", *words)
+    assert found[0] == code and told in found[1]
+    assert text_of(project) == before and not list(project.glob("*.bak"))
+
+
+def test_classes_that_the_configuration_does_not_fit_are_told(command, project):
+    labels = {"rest": 0, "white": 1, "a": 2, "b": 3}
+    folder = write_model(project / "models" / "algae")
+    (folder / "dataset.json").write_text(json.dumps({**DATASET, "labels": labels}), "utf-8")
+    code, told = command("use", "algae", "--pixel-nm", "5")
+    assert code == 0 and "names background, black, which this model does not have" in told
+    (folder / "dataset.json").write_text(
+        json.dumps({**DATASET, "labels": {"rest": 0, "x": 1, "a": 2, "b": 3}}), "utf-8"
+    )
+    assert (
+        "What lies beside the lamella is unknown" in command("use", "algae", "--pixel-nm", "5")[1]
+    )
+
+
+def test_a_file_that_cannot_be_written_stays(command, project, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(config_change, "write_bytes_atomic", refused)
+    before = text_of(project)
+    code, told = command("use", "finder", "--pixel-nm", "3")
+    assert code == 2 and "detection_pixel_nm = 3" in told and text_of(project) == before
+
+
+def test_a_change_by_somebody_else_meanwhile_is_kept(command, project, monkeypatch):
+    write = config_change.write_bytes_atomic
+
+    def and_meanwhile(target, data):
+        write(target, data)
+        if target.suffix == ".bak":
+            (project / "SPACEtomo_config.py").write_text(CONFIG + "# mine\n", encoding="utf-8")
+
+    monkeypatch.setattr(config_change, "write_bytes_atomic", and_meanwhile)
+    code, told = command("use", "finder", "--pixel-nm", "3")
+    assert code == 2 and "somebody else" in told and text_of(project).endswith("# mine\n")
