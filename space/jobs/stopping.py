@@ -40,6 +40,10 @@ class StopSwitch:
         if self.asked and self._open:
             raise StopAsked
 
+    def is_asked(self) -> bool:
+        """Whether the process was asked to end."""
+        return self.asked
+
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let a request end what runs in this block."""

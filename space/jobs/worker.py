@@ -21,13 +21,16 @@ from space.images import DRAWING, json_path, png_megapixels, read_png_text
 from space.jobs.claims import Claim, all_claims
 from space.jobs.engine import ClaimLost, Engine
 from space.jobs.folder import JobFolder
+from space.jobs.folder_view import STOP_NAME
 from space.jobs.gpu_turns import GpuTurns, gpu_in_use
 from space.jobs.heartbeat import Heartbeat
 from space.jobs.launch import clear_start_note
 from space.jobs.presence import Patience
+from space.jobs.queue_files import QUEUE_NAME
 from space.jobs.records import TASKS, Job
 from space.jobs.stopping import StopAsked, StopSwitch, catch_stop_signals
 from space.jobs.vitals import Progressed, Pulse
+from space.jobs.wake import Waker, file_glance
 from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
@@ -65,7 +68,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a worker waits for work, between looks, and for a folder, in seconds."""
+    """How long a worker waits for work, between two whole looks, and for a folder, in seconds."""
 
     idle_s: float = IDLE_SECONDS
     poll_s: float = POLL_SECONDS
@@ -95,8 +98,11 @@ def work(
     timing: Timing,
     switch: StopSwitch | None = None,
     turns: GpuTurns | None = None,
+    wait: Callable[[float], object] | None = None,
 ) -> int:
     """Do jobs until none came for a while, or a stop is asked for; return how many were done.
+
+    `wait` waits so many seconds, or less if the queue has changed meanwhile.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def work(
             log.info("No work for %.0f s: ending.", timing.idle_s)
             break
         else:
-            switch.pause(timing.poll_s)
+            (wait or switch.pause)(timing.poll_s)
     return done
 
 
@@ -276,7 +282,19 @@ def run_worker(
             clear_start_note(folder.map_dir, device)
             folder.clear_remains()
             log.info("Worker %s works on %s in %s.", worker.name, device, folder.map_dir)
-        return work(places, worker, runner, timing or Timing(), switch, turns)
+        switch = switch or StopSwitch()
+        waker = stack.enter_context(_queue_waker([place.folder.map_dir for place in places]))
+        wait = partial(waker.wait, stop=switch.is_asked)
+        return work(places, worker, runner, timing or Timing(), switch, turns, wait)
+
+
+def _queue_waker(map_dirs: Sequence[Path]) -> Waker:
+    """Return what wakes an idle worker: a job in a queue, or a request to end."""
+    return Waker(
+        map_dirs,
+        lambda name: name in (QUEUE_NAME, STOP_NAME),
+        [file_glance(map_dir / QUEUE_NAME) for map_dir in map_dirs],
+    )
 
 
 def _end_hung(reason: str) -> None:
