@@ -58,7 +58,7 @@ def onnx_model(
     onnx, torch = _onnx(), _torch()
     temporary = Path(folder) / f".{os.getpid()}.export.onnx"
     try:
-        with _quiet(), torch.inference_mode():
+        with _quiet(), torch.no_grad():
             torch.onnx.export(
                 network,
                 (example,),

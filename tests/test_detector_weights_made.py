@@ -33,9 +33,9 @@ def test_the_network_gives_calibrated_scores_at_the_same_places(tmp_path):
     detector = Detector(make_detection_model(tmp_path / "tiny.pt", ["good", "bad"]))
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        before = detector._network(picture)[0].clone()
-        calibrate.rescale_last_layer(detector._network, 1.3, -0.7)
-        after = detector._network(picture)[0]
+        before = detector._network.network(picture)[0].clone()
+        calibrate.rescale_last_layer(detector._network.network, 1.3, -0.7)
+        after = detector._network.network(picture)[0]
     assert torch.equal(before[:, :4], after[:, :4])
     expected = expit(1.3 * logit(before[:, 4:].double().numpy()) - 0.7)
     assert after[:, 4:].numpy() == pytest.approx(expected, rel=1e-3)
@@ -47,11 +47,11 @@ def test_a_threshold_chosen_by_hand_becomes_the_default_one(tmp_path, monkeypatc
     weights = make_detection_model(tmp_path / "weights.pt", ["good", "bad"])
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        before = Detector(weights)._network(picture)[0][:, 4:].numpy()
+        before = Detector(weights)._network.network(picture)[0][:, 4:].numpy()
         arguments = ["calibrate_detector", "--weights", str(weights), "--cut-at", "0.28"]
         monkeypatch.setattr("sys.argv", arguments)
         calibrate.main()
-        after = Detector(weights)._network(picture)[0][:, 4:].numpy()
+        after = Detector(weights)._network.network(picture)[0][:, 4:].numpy()
     shift = logit(0.1) - logit(0.28)
     assert after == pytest.approx(expit(logit(before.astype(float)) + shift), rel=1e-2)
     assert read_record(tmp_path / "record.json")["calibration"]["cut_at"] == 0.28

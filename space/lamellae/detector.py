@@ -1,7 +1,7 @@
-"""Detection of lamellae in a map with a YOLO network (worker side: needs torch, ultralytics).
+"""Detection of lamellae in a map with a YOLO network (worker side: needs what runs networks).
 
-The network is called directly and its raw output decoded here, so the threshold that was
-asked for is the one that is used, and nothing depends on torchvision.
+The network is called directly, by torch or by ONNX Runtime, and its raw output decoded here, so the
+threshold that was asked for is the one that is used, and nothing depends on torchvision.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from space.lamellae.boxes import (
     overlap_px,
     window_starts,
 )
-from space.lamellae.network import load_network, run_network
+from space.lamellae.networks import WindowNetwork, open_network
+from space.lamellae.outputs import decode
 from space.pictures import resized, to_8_bit
 
 log = logging.getLogger("space.lamellae")
 
 #: A box must be this large to be a lamella, in pixels of the detection scale.
 SMALLEST_BOX_PX = 3.0
+_GPU_BATCH = 4
 
 
 class DetectionConfig(Protocol):
@@ -55,60 +57,43 @@ def cut_window(image: np.ndarray, row0: int, col0: int, size_px: int, fill: int)
     return window
 
 
-def decode(
-    output: np.ndarray, threshold: float, end_to_end: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn the raw output for one window into boxes.
-
-    Parameters
-    ----------
-    output : ndarray
-        ``(4 + classes, n)``: centre x, centre y, width, height and one probability per class
-        for each of n places (YOLOv8 to v12); or, with `end_to_end`, ``(n, 6)``: x0, y0, x1,
-        y1, probability, class.
-    threshold : float
-        Least probability (inclusive).
-
-    Returns
-    -------
-    corners_px : ndarray, shape (k, 4)
-        x0, y0, x1, y1 in window pixels.
-    probabilities : ndarray, shape (k,)
-    classes : ndarray of int, shape (k,)
-    """
-    if end_to_end:
-        wanted = output[:, 4] >= threshold
-        rows = output[wanted]
-        return rows[:, :4].astype(float), rows[:, 4].astype(float), rows[:, 5].astype(int)
-    probabilities = output[4:].max(axis=0)
-    wanted = probabilities >= threshold
-    x, y, width, height = output[:4, wanted].astype(float)
-    corners = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
-    classes = output[4:, wanted].argmax(axis=0)
-    return corners, probabilities[wanted].astype(float), classes
-
-
 class Detector:
     """Finds lamellae; the network is loaded once.
 
     Parameters
     ----------
     weights : Path
-        A YOLO ``.pt`` file.
+        A YOLO ``.pt`` file, or an ``.onnx`` file made from one.
     device : str
-        ``cpu`` or ``cuda:<n>``.
+        ``cpu``, ``cuda:<n>``, or ``dml:<n>`` for ONNX Runtime.
+    runtime : str
+        ``torch``, ``onnx``, or ``auto`` (see `space.lamellae.networks.open_network`).
 
     Raises
     ------
     SpaceError
-        If the weights are missing, or not those of a detector (see `space.lamellae.network`).
+        If the weights are missing, or not those of a detector (see `space.lamellae.networks`).
     """
 
-    def __init__(self, weights: Path, device: str = "cpu") -> None:
+    def __init__(self, weights: Path, device: str = "cpu", runtime: str = "auto") -> None:
         self.weights = Path(weights)
-        self.device = device
-        self._network, self.names = load_network(self.weights, device)
-        self._batch = 1 if device == "cpu" else 4
+        self._network: WindowNetwork = open_network(self.weights, device, runtime)
+        self._batch = 1 if self.device == "cpu" else _GPU_BATCH
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Categories by their numbers in the network."""
+        return self._network.names
+
+    @property
+    def device(self) -> str:
+        """Where the network runs; it may change to the CPU."""
+        return self._network.device
+
+    @property
+    def runtime(self) -> str:
+        """What runs the network: ``torch`` or ``onnx``."""
+        return self._network.runtime
 
     def detect(
         self, image: np.ndarray, pixel_nm: float, threshold: float, config: DetectionConfig
@@ -196,7 +181,7 @@ class Detector:
     def _forward(self, windows: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
         """Run the network; out of memory: one window at a time, then on the CPU."""
         try:
-            return run_network(self._network, windows, self.device)
+            return self._network.look(windows)
         except (RuntimeError, MemoryError) as error:
             if self.device == "cpu":
                 raise
@@ -206,6 +191,6 @@ class Detector:
                 parts = [self._forward([window]) for window in windows]
                 return [part[0][0] for part in parts], parts[0][1]
             log.warning("Detection on %s failed (%s): continuing on the CPU.", self.device, error)
-            self.device, self._batch = "cpu", 1
-            self._network, _ = load_network(self.weights, "cpu")
-            return run_network(self._network, windows, "cpu")
+            self._batch = 1
+            self._network = open_network(self.weights, "cpu", self.runtime)
+            return self._network.look(windows)

@@ -1,4 +1,4 @@
-"""The network of a detector: loaded, checked and run (worker side: needs torch, ultralytics).
+"""The network of a detector in torch: loaded, checked and run (needs torch, ultralytics).
 
 A network is restored from its checkpoint here, not by ultralytics, which would run whatever the
 file orders. Whether it can be used is checked before the first picture.
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
+from space.lamellae.outputs import TRIAL_WINDOW, check_output
 from space.models import NO_DETECTOR, refuse_other_tasks
 from space.trust import MODELS_DIR, ON_WORKER
 from space.weights import first_line, load_checkpoint, numpy_types, restored_type, without_init
 
 MOST_CLASSES = 1000
 LONGEST_NAME = 60
-_TRIAL_WINDOW_PX = 128
 
 #: Where networks are made of, and what older versions of ultralytics called it.
 _PARTS = ("torch.nn.modules.", "ultralytics.nn.modules.", "ultralytics.nn.tasks.")
@@ -240,54 +240,10 @@ def _class_names(network: Any, weights: Path) -> dict[int, str]:
 
 def _check_trial(network: Any, weights: Path) -> None:
     """Have a blank window looked at: what is wrong with a network shows before the first map."""
-    window = np.full((_TRIAL_WINDOW_PX, _TRIAL_WINDOW_PX), 128, np.uint8)
     try:
-        run_network(network, [window], "cpu")
+        run_network(network, [TRIAL_WINDOW], "cpu")
     except SpaceError as error:
         raise SpaceError(error.what, str(weights), error.do) from error
-
-
-def check_output(output: np.ndarray, classes: int, end_to_end: bool) -> None:
-    """Refuse an output that is no list of boxes with probabilities.
-
-    Parameters
-    ----------
-    output : ndarray
-        As `space.lamellae.detector.decode` takes it.
-    classes : int
-        Number of classes of the network.
-
-    Raises
-    ------
-    SpaceError
-        With what is wrong with it.
-    """
-    places = output.shape[0] if end_to_end else output.shape[-1]
-    wanted = (places, 6) if end_to_end else (4 + classes, places)
-    if output.shape != wanted or not places:
-        raise SpaceError(
-            f"The detection network gives an output of {output.shape}, where {wanted} is expected.",
-            do=NO_DETECTOR,
-        )
-    if not np.isfinite(output).all():
-        raise SpaceError(
-            "The detection network gives values that are not numbers (NaN or infinite): its "
-            "weights are damaged, its training failed, or the GPU miscalculates.",
-            do="Try it on the CPU (--gpu cpu). If the problem persists, use other weights.",
-        )
-    probabilities = output[:, 4] if end_to_end else output[4:]
-    low, high = float(probabilities.min()), float(probabilities.max())
-    if low < 0 or high > 1:
-        raise SpaceError(
-            f"The detection network gives {low:.3g} to {high:.3g} where probabilities from 0 to 1 "
-            "are expected: its last layer is another one.",
-            do="Use the weights as ultralytics wrote them, unchanged.",
-        )
-    if end_to_end and not set(np.unique(output[:, 5])) <= set(range(classes)):
-        raise SpaceError(
-            f"The detection network gives classes beyond its own (it has {classes}).",
-            do=NO_DETECTOR,
-        )
 
 
 # --- running ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from space.models.card import CARD, SIMULATED, is_simulated_only
 from space.models.checkpoint import CheckpointFacts, read_facts
 from space.models.class_table import read_table
+from space.models.detector_file import detection_onnx, detector_facts, onnx_path
 from space.models.fitness import class_doubt, detection_problems, segmentation_problems
 from space.models.onnx_file import (
     METADATA_KEY,
@@ -37,13 +38,16 @@ __all__ = [
     "OnnxFacts",
     "Preset",
     "class_doubt",
+    "detection_onnx",
     "detection_problems",
+    "detector_facts",
     "facts_as_text",
     "fold_output",
     "is_onnx",
     "is_simulated_only",
     "network_plan",
     "onnx_beside",
+    "onnx_path",
     "plan_problems",
     "read_facts",
     "read_labels",

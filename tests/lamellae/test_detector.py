@@ -6,7 +6,8 @@ import pytest
 
 from space.errors import SpaceError
 from space.lamellae import detector
-from space.lamellae.detector import Detector, cut_window, decode
+from space.lamellae.detector import Detector, cut_window
+from space.lamellae.outputs import decode
 
 CONFIG = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=256)
 
@@ -27,8 +28,15 @@ def fake_network(windows, probability):
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(detector, "load_network", lambda w, d: (object(), {0: "broken", 1: "good"}))
-    monkeypatch.setattr(detector, "run_network", lambda n, w, d: fake_network(w, 0.42))
+    names = {0: "broken", 1: "good"}
+
+    def opened(weights, device, runtime):
+        def look(windows):
+            return fake_network(windows, 0.42)
+
+        return SimpleNamespace(runtime="torch", device=device, names=names, look=look)
+
+    monkeypatch.setattr(detector, "open_network", opened)
     return Detector(tmp_path / "weights.pt")
 
 
@@ -78,23 +86,32 @@ def test_window_beyond_the_map_gets_its_background(fake):
     assert (window == 77).all()
 
 
-def test_out_of_memory_goes_on_smaller_then_on_cpu(monkeypatch, tmp_path):
-    tried = []
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA out of memory"), MemoryError("out of memory")]
+)
+def test_out_of_memory_goes_on_smaller_then_on_cpu(monkeypatch, tmp_path, runtime, error):
+    tried, asked = [], []
 
-    def run(network, windows, device):
-        tried.append((device, len(windows)))
-        if device != "cpu":
-            raise RuntimeError("CUDA out of memory")
-        return fake_network(windows, 0.9)
+    def opened(weights, device, wanted):
+        def look(windows):
+            tried.append((device, len(windows)))
+            if device != "cpu":
+                raise error
+            return fake_network(windows, 0.9)
 
-    monkeypatch.setattr(detector, "load_network", lambda w, d: (object(), {0: "a", 1: "good"}))
-    monkeypatch.setattr(detector, "run_network", run)
+        asked.append(wanted)
+        names = {0: "a", 1: "good"}
+        return SimpleNamespace(runtime=runtime, device=device, names=names, look=look)
+
+    monkeypatch.setattr(detector, "open_network", opened)
     found = Detector(tmp_path / "w.pt", "cuda:0").detect(
         grid(500, 500, (50, 50, 90, 90)), 400.0, 0.1, CONFIG
     )
     assert [b.category for b in found] == ["good"]
     assert tried[:3] == [("cuda:0", 4), ("cuda:0", 1), ("cpu", 1)]
     assert all(device == "cpu" for device, _ in tried[3:])
+    assert asked == ["auto", runtime], "the same network goes on"
 
 
 def test_decode_both_kinds_of_output():
@@ -129,7 +146,7 @@ def test_real_network_runs_without_torchvision(tmp_path, monkeypatch):
     assert found.names == {0: "broken", 1: "good"}
     rng = np.random.default_rng(1)
     window = rng.integers(0, 256, (128, 128)).astype(np.uint8)
-    (raw,), end_to_end = detector.run_network(found._network, [window], "cpu")
+    (raw,), end_to_end = found._network.look([window])
     assert raw.shape == (4 + 2, (16**2 + 8**2 + 4**2)) and not end_to_end
     best = float(raw[4:].max())
     config = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=128)

@@ -11,7 +11,8 @@ import pytest
 
 from space.errors import SpaceError
 from space.lamellae.detector import Detector
-from space.lamellae.network import check_output, load_network, load_yolo, run_network
+from space.lamellae.network import load_network, load_yolo, run_network
+from space.lamellae.outputs import check_output
 from tests.jobs.tiny_models import make_detection_model
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -176,7 +177,7 @@ def test_networks_that_drop_doubles_themselves_are_read(tmp_path, end_to_end):
     model.model.end2end = end_to_end
     model.save(str(tmp_path / "weights.pt"))
     detector = Detector(tmp_path / "weights.pt")
-    (output,), told = run_network(detector._network, [PICTURE], "cpu")
+    (output,), told = detector._network.look([PICTURE])
     assert told == end_to_end and (output.shape[1] == 6) == end_to_end
     config = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=128)
     boxes = detector.detect(PICTURE, 400.0, 0.0, config)
@@ -292,8 +293,8 @@ def test_numbers_that_go_wrong_later_are_told_too(made):
     from types import SimpleNamespace
 
     detector = Detector(made)
-    detector._network.model[-1].cv3[0][-1].bias.data[0] = float("inf")
-    detector._network.model[-1].cv3[0][-1].weight.data[0] = float("-inf")
+    detector._network.network.model[-1].cv3[0][-1].bias.data[0] = float("inf")
+    detector._network.network.model[-1].cv3[0][-1].weight.data[0] = float("-inf")
     config = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=128)
     with pytest.raises(SpaceError, match="NaN"):
         detector.detect(PICTURE, 400.0, 0.1, config)
