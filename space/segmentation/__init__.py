@@ -1,4 +1,4 @@
-"""One lamella map to a map of labels, by workers: needs torch and nnunetv2 once it is used."""
+"""One lamella map to a map of labels, by workers: needs onnxruntime or torch once it is used."""
 
 from space.segmentation.model import Segmenter
 

@@ -20,7 +20,6 @@ from typing import Any
 from space.errors import SpaceError
 from space.models import (
     PLANS,
-    SCHEMES,
     NetworkPlan,
     network_plan,
     plan_problems,
@@ -98,15 +97,6 @@ def load_model(folder: Path, folds: Sequence[int | str], checkpoint: str) -> Loa
         network_plan(plans, configuration),
         tuple(parts[0].get("inference_allowed_mirroring_axes") or ()),
     )
-
-
-def normalisation_scheme(name: str) -> type:
-    """Return nnU-Net's class of a normalisation, one of `SCHEMES`."""
-    from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
-
-    if name not in SCHEMES:
-        raise SpaceError(f"The model's normalisation {name!r} is unknown.")
-    return getattr(schemes, name)
 
 
 def _network(plans: dict[str, Any], configuration: str, trainer: str, classes: int) -> Any:

@@ -7,6 +7,7 @@ differ from each other and show as seams.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,18 +53,18 @@ def grey_counts(image: np.ndarray, rows_at_once: int = 1024) -> np.ndarray:
 
 
 def normalisation(
-    image: np.ndarray, scheme: type, use_mask: bool, intensities: dict[str, float]
+    image: np.ndarray, scheme: str, use_mask: bool, intensities: Mapping[str, float]
 ) -> Normalisation | None:
     """Build the table for a map from the model's normalisation scheme.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (rows, cols)
-    scheme : type
-        The nnU-Net normalisation class that the model's plans name.
+    scheme : str
+        The nnU-Net normalisation that the model's plans name, one of `space.models.SCHEMES`.
     use_mask : bool
         Whether only the area with data is normalised (and the rest stays 0).
-    intensities : dict
+    intensities : mapping
         The plans' intensity properties of this channel (CT-like normalisation uses them).
 
     Returns
@@ -76,27 +77,44 @@ def normalisation(
         return None
     row0, row1, col0, col1 = bounds
     part = image[row0:row1, col0:col1]
-    outside = None
     counts = grey_counts(part)
-    if use_mask:
-        from scipy.ndimage import binary_fill_holes
-
-        outside = ~binary_fill_holes(part != 0)
-        counts = counts.copy()
-        counts[0] -= int(outside.sum())
-    levels = np.arange(256, dtype=np.float64)
-    if scheme.__name__ == "ZScoreNormalization":
-        total = counts.sum()
-        mean = float((counts * levels).sum() / total)
-        deviation = float(np.sqrt((counts * (levels - mean) ** 2).sum() / total))
-        table = (levels - mean) / max(deviation, 1e-8)
-    else:
-        # The other schemes depend on a pixel's value and the extremes alone, so the levels
-        # that occur are enough.
-        present = np.flatnonzero(counts)
-        inside = np.zeros((1, present.size), np.int8)
-        run = scheme(use_mask_for_norm=use_mask, intensityproperties=intensities)
-        values = run.run(present[None].astype(np.float32), inside)
-        table = np.zeros(256)
-        table[present] = np.asarray(values)[0]
+    outside = None
+    if use_mask and scheme == "ZScoreNormalization":  # the others take no notice of it
+        # nnU-Net fills holes in the mask, but of a volume of one slice, in which nothing is one.
+        outside = part == 0
+        counts[0] = 0
+    table = _TABLES[scheme](counts, intensities)
     return Normalisation(table.astype(np.float32), bounds, outside)
+
+
+_LEVELS = np.arange(256, dtype=np.float64)
+_SMALLEST = 1e-8
+"""No grey levels are divided by less."""
+
+
+def _z_scores(counts: np.ndarray, intensities: Mapping[str, float]) -> np.ndarray:
+    total = counts.sum()
+    mean = float((counts * _LEVELS).sum() / total)
+    deviation = float(np.sqrt((counts * (_LEVELS - mean) ** 2).sum() / total))
+    return (_LEVELS - mean) / max(deviation, _SMALLEST)
+
+
+def _ct(counts: np.ndarray, intensities: Mapping[str, float]) -> np.ndarray:
+    lowest, highest = intensities["percentile_00_5"], intensities["percentile_99_5"]
+    clipped = np.clip(_LEVELS, lowest, highest)
+    return (clipped - intensities["mean"]) / max(intensities["std"], _SMALLEST)
+
+
+def _rescaled(counts: np.ndarray, intensities: Mapping[str, float]) -> np.ndarray:
+    present = np.flatnonzero(counts)
+    return (_LEVELS - present[0]) / max(float(present[-1] - present[0]), _SMALLEST)
+
+
+_TABLES: dict[str, Callable[[np.ndarray, Mapping[str, float]], np.ndarray]] = {
+    "ZScoreNormalization": _z_scores,
+    "CTNormalization": _ct,
+    "NoNormalization": lambda counts, intensities: _LEVELS,
+    "RescaleTo01Normalization": _rescaled,
+    "RGBTo01Normalization": lambda counts, intensities: _LEVELS / 255.0,
+}
+"""Network's input for each grey level, by scheme, from how often each level occurs."""

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.models import read_labels
+from space.models import SCHEMES, read_labels
 from space.segmentation import Segmenter
 from space.segmentation.memory import is_device_fault, is_memory_full
-from space.segmentation.model import TilePlan, first_plan, smaller_plan, tile_starts
 from space.segmentation.normalise import data_bounds, normalisation
+from space.segmentation.plan import TilePlan, first_plan, smaller_plan
+from space.segmentation.tiles import tile_starts
 
-
-class ZScoreNormalization:
-    """Only the name is used."""
+Z_SCORE = "ZScoreNormalization"
 
 
 def write_dataset(folder, labels):
@@ -60,7 +60,7 @@ def test_tiles_cover_the_map(length, tile):
 def test_normalisation_uses_the_whole_map():
     image = np.zeros((40, 50), np.uint8)
     image[5:35, 10:45] = np.random.default_rng(0).integers(1, 255, (30, 35))
-    normal = normalisation(image, ZScoreNormalization, False, {})
+    normal = normalisation(image, Z_SCORE, False, {})
     assert normal.bounds == data_bounds(image) == (5, 35, 10, 45)
     inner = image[5:35, 10:45].astype(float)
     part = normal.apply(image, slice(3, 9), slice(0, 20))
@@ -70,7 +70,7 @@ def test_normalisation_uses_the_whole_map():
 def test_normalisation_with_mask_leaves_the_outside_zero():
     image = np.zeros((20, 20), np.uint8)
     image[np.tril_indices(20)] = np.random.default_rng(0).integers(1, 255, 210)
-    normal = normalisation(image, ZScoreNormalization, True, {})
+    normal = normalisation(image, Z_SCORE, True, {})
     inner = image[image > 0].astype(float)
     whole = normal.apply(image, slice(None), slice(None))
     assert (whole[image == 0] == 0).all()
@@ -78,7 +78,7 @@ def test_normalisation_with_mask_leaves_the_outside_zero():
 
 
 def test_black_map_has_no_data():
-    assert normalisation(np.zeros((5, 5), np.uint8), ZScoreNormalization, False, {}) is None
+    assert normalisation(np.zeros((5, 5), np.uint8), Z_SCORE, False, {}) is None
 
 
 def test_memory_ladder_goes_down_to_the_cpu_and_ends():
@@ -97,7 +97,7 @@ def bare_segmenter(device, outcomes):
     """A segmenter without a model; `outcomes` tells what each plan's attempt gives."""
     segmenter = Segmenter.__new__(Segmenter)
     segmenter._plan = first_plan(device)
-    segmenter._free = lambda device: None
+    segmenter._network = SimpleNamespace(free=lambda device: None)
     tried = []
 
     def attempt(image, plan, progress):
@@ -224,24 +224,22 @@ def test_batches_mirroring_and_folds(tiny):
 
 
 @pytest.mark.models
-def test_other_normalisation_schemes_agree_with_nnunet(tiny):
+@pytest.mark.parametrize("use_mask", [False, True])
+@pytest.mark.parametrize("name", SCHEMES)
+def test_normalisation_schemes_agree_with_nnunet(name, use_mask):
+    from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
     from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
 
-    image = smooth_map(30, 30)
+    image = smooth_map(30, 34)
+    image[np.triu_indices(30, 12, 34)] = 0  # a corner without data, and a border
+    image[:2], image[10:12, 5:9] = 0, 0
     intensities = {"mean": 90.0, "std": 40.0, "percentile_00_5": 50.0, "percentile_99_5": 200.0}
-    whole = (slice(None), slice(None))
-    for name in (
-        "ZScoreNormalization",
-        "CTNormalization",
-        "NoNormalization",
-        "RescaleTo01Normalization",
-        "RGBTo01Normalization",
-    ):
-        scheme = getattr(schemes, name)
-        run = scheme(use_mask_for_norm=False, intensityproperties=intensities)
-        expected = run.run(image.astype(np.float32), None)
-        got = normalisation(image, scheme, False, intensities).apply(image, *whole)
-        assert got == pytest.approx(expected, abs=1e-4), name
+    data, mask, _ = crop_to_nonzero(image[None, None].astype(np.float32))
+    run = getattr(schemes, name)(use_mask_for_norm=use_mask, intensityproperties=intensities)
+    expected = run.run(data[0, 0], mask[0, 0])
+    normal = normalisation(image, name, use_mask, intensities)
+    got = normal.apply(image, slice(None), slice(None))
+    assert got == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.models
@@ -252,7 +250,7 @@ def test_scores_of_a_large_map_are_held_in_strips_only(tiny, monkeypatch):
     zeros = torch.zeros
     monkeypatch.setattr(torch, "zeros", lambda *a, **k: sizes.append(a[0]) or zeros(*a, **k))
     segmenter = Segmenter(tiny, (0,))
-    segmenter._scores_of = lambda tiles, networks, plan: zeros((len(tiles), 4, 32, 32))
+    segmenter._network.scores = lambda tiles, plan: zeros((len(tiles), 4, 32, 32))
     segmenter.segment(np.full((700, 40), 7, np.uint8))
     assert sizes == [(4, 32, 40)]
 
