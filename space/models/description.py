@@ -95,7 +95,9 @@ class Model:
         return str(self.card.get("trained_on", ""))
 
 
-def describe(place: Place, folds: Folds = (), checkpoint: str = "") -> Model:
+def describe(
+    place: Place, folds: Folds = (), checkpoint: str = "", allow_code: bool = False
+) -> Model:
     """Return what the files of a model say.
 
     Parameters
@@ -105,6 +107,8 @@ def describe(place: Place, folds: Folds = (), checkpoint: str = "") -> Model:
         Those to be used; by default all that there are.
     checkpoint : str
         Name of the weights' file in each fold; by default the one that is there.
+    allow_code : bool
+        Whether weights that ask to run code are no problem, since they are not loaded yet.
     """
     if not place.form:
         return Model(place, problems=(place.trouble,))
@@ -114,9 +118,9 @@ def describe(place: Place, folds: Folds = (), checkpoint: str = "") -> Model:
         card, card_trouble = {}, str(error)
     model = Model(place, card=card)
     if place.form == FOLDER:
-        model = _segmentation(model, folds, checkpoint)
+        model = _segmentation(model, folds, checkpoint, allow_code)
     elif place.form == WEIGHTS:
-        model = _detector(model)
+        model = _detector(model, allow_code)
     else:
         model = _onnx(model, folds)
     if card_trouble:
@@ -139,7 +143,7 @@ def folds_in(names: Sequence[str]) -> Folds:
     return tuple(numbers) if numbers else tuple(sorted({"all"} & set(found)))
 
 
-def _segmentation(model: Model, folds: Folds, checkpoint: str) -> Model:
+def _segmentation(model: Model, folds: Folds, checkpoint: str, allow_code: bool) -> Model:
     folder = model.place.path
     inside = {
         path.name: {p.name for p in entries(path) if p.suffix == ".pth"}
@@ -162,7 +166,7 @@ def _segmentation(model: Model, folds: Folds, checkpoint: str) -> Model:
         classes: tuple[str, ...] = tuple(read_labels(folder))
     except SpaceError:
         classes = ()  # among the problems
-    problems = segmentation_problems(folder, used, chosen)
+    problems = segmentation_problems(folder, used, chosen, allow_code=allow_code)
     files = [*own.values(), model.place.card, *([onnx] if onnx else [])]
     return replace(
         model,
@@ -178,8 +182,9 @@ def _segmentation(model: Model, folds: Folds, checkpoint: str) -> Model:
     )
 
 
-def _detector(model: Model) -> Model:
-    weights, problems = model.place.path, list(detection_problems(model.place.path))
+def _detector(model: Model, allow_code: bool) -> Model:
+    weights = model.place.path
+    problems = list(detection_problems(weights, allow_code))
     classes: tuple[str, ...] = ()
     if not problems:
         try:

@@ -32,17 +32,28 @@ _OF_DETECTORS = ("ultralytics.", "pathlib.")
 """What weights of detectors ask for beside plain data; the worker looks at it more closely."""
 
 
-def detection_problems(weights: Path) -> list[str]:
-    """Return what keeps a file of weights from being used for detection; empty when all is well."""
+def detection_problems(weights: Path, allow_code: bool = False) -> list[str]:
+    """Return what keeps a file of weights from being used for detection; empty when all is well.
+
+    Parameters
+    ----------
+    weights : Path
+    allow_code : bool
+        Whether weights that ask to run code are no problem, since they are not loaded yet.
+    """
     try:
-        refuse_other_tasks(_names_in(weights, _OF_DETECTORS), weights)
+        refuse_other_tasks(_names_in(weights, _OF_DETECTORS, allow_code), weights)
     except SpaceError as error:
         return [f"The lamella detection model cannot be used. {error}"]
     return []
 
 
 def segmentation_problems(
-    model: Path, folds: Sequence[int | str], checkpoint: str, runtime: str = "auto"
+    model: Path,
+    folds: Sequence[int | str],
+    checkpoint: str,
+    runtime: str = "auto",
+    allow_code: bool = False,
 ) -> list[str]:
     """Return what keeps a segmentation model from being used for maps.
 
@@ -55,6 +66,8 @@ def segmentation_problems(
         Name of the weights' file in each fold.
     runtime : str
         ``torch`` or ``onnx`` if it is to be run by that; with ``auto``, either will do.
+    allow_code : bool
+        Whether weights that ask to run code are no problem, since they are not loaded yet.
 
     Returns
     -------
@@ -81,7 +94,7 @@ def segmentation_problems(
         path = Path(folder) / f"fold_{fold}" / checkpoint
         if path.is_file():
             try:
-                _names_in(path)
+                _names_in(path, allow_code=allow_code)
                 facts[f"fold_{fold}"] = read_facts(path)
             except SpaceError as error:
                 problems.append(str(error))
@@ -147,13 +160,25 @@ def class_doubt(folder: Path, folds: Sequence[int | str], checkpoint: str) -> st
     )
 
 
-def _names_in(path: Path, harmless: tuple[str, ...] = ()) -> frozenset[str]:
+def strange_names(path: Path, harmless: tuple[str, ...] = _OF_DETECTORS) -> list[str]:
+    """Return the names that weights ask for and that no model needs: they could run any code.
+
+    Raises
+    ------
+    SpaceError
+        If they are no weights.
+    """
+    return [name for name in beyond_plain(names_asked_for(path)) if not name.startswith(harmless)]
+
+
+def _names_in(
+    path: Path, harmless: tuple[str, ...] = (), allow_code: bool = False
+) -> frozenset[str]:
     """Return the names that weights ask for, unless the worker would refuse to load them."""
-    names = names_asked_for(path)
-    strange = [name for name in beyond_plain(names) if not name.startswith(harmless)]
-    if strange:
+    strange = strange_names(path, harmless)
+    if strange and not allow_code:
         refuse_untrusted(path, strange)
-    return names
+    return names_asked_for(path)
 
 
 def _misfit(fold: str, facts: CheckpointFacts, dataset: Mapping[str, Any]) -> str:
