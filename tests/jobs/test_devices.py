@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from space.errors import SpaceError
-from space.jobs.devices import torch_device
+from space.jobs import devices
+from space.jobs.devices import Place, place_for, torch_device
 
 
 class FakeTorch(SimpleNamespace):
@@ -68,3 +69,64 @@ def test_without_torch_the_message_says_how_to_install_it(monkeypatch):
     with pytest.raises(SpaceError, match="torch is missing") as caught:
         torch_device("auto")
     assert "pip install" in str(caught.value)
+
+
+@pytest.fixture
+def computer(monkeypatch, with_gpus):
+    """Describe a computer: its GPUs, those torch can use, what ONNX Runtime is built for."""
+
+    def describe(nvidia=0, torch_gpus=None, onnx=(), has_onnx=True, has_torch=True):
+        with_gpus(nvidia if torch_gpus is None else torch_gpus)
+        monkeypatch.setattr(devices, "nvidia_gpus", lambda: nvidia)
+        monkeypatch.setattr(devices, "_has_amd_gpus", lambda: False)
+        monkeypatch.setattr(devices, "gpu_kinds", lambda: onnx)
+        monkeypatch.setattr(devices, "has_onnxruntime", lambda: has_onnx)
+        monkeypatch.setattr(devices, "_has_torch", lambda: has_torch)
+        if not has_torch:
+            monkeypatch.setitem(sys.modules, "torch", None)
+
+    return describe
+
+
+CPU_ONNX, CPU_TORCH = Place("onnx", "cpu"), Place("torch", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("has", "asked", "runtime", "place"),
+    [
+        ({}, "auto", "auto", CPU_ONNX),
+        ({"has_torch": False}, "auto", "auto", CPU_ONNX),
+        ({}, "cpu", "torch", CPU_TORCH),
+        ({"has_onnx": False}, "auto", "auto", CPU_TORCH),
+        ({"nvidia": 2}, "1", "auto", Place("torch", "cuda:1")),
+        ({"nvidia": 2}, "cpu", "auto", CPU_ONNX),
+        ({"nvidia": 2}, "auto", "onnx", CPU_ONNX),
+        ({"nvidia": 2, "has_torch": False}, "auto", "auto", CPU_ONNX),
+        ({"nvidia": 1, "torch_gpus": 0}, "auto", "auto", CPU_ONNX),
+        ({"nvidia": 2, "onnx": ("cuda",)}, "cuda:1", "auto", Place("onnx", "cuda:1")),
+        ({"nvidia": 2, "onnx": ("cuda",)}, "auto", "torch", Place("torch", "cuda:0")),
+        ({"nvidia": 0, "onnx": ("cuda",)}, "auto", "auto", CPU_ONNX),
+        ({"onnx": ("dml",)}, "auto", "onnx", Place("onnx", "dml:0")),
+        ({"onnx": ("dml",), "has_torch": False}, "dml:1", "auto", Place("onnx", "dml:1")),
+    ],
+)
+def test_what_runs_a_model_and_where(computer, caplog, has, asked, runtime, place):
+    computer(**has)
+    assert place_for(asked, runtime, True) == place
+    assert not caplog.records
+
+
+def test_a_model_without_an_onnx_file_is_run_by_torch(computer):
+    computer(onnx=("dml",))
+    assert place_for("auto", "auto", False) == CPU_TORCH
+
+
+@pytest.mark.parametrize("asked", ["3", "two"])
+def test_a_gpu_that_onnx_runtime_cannot_use_is_replaced_with_a_warning(computer, caplog, asked):
+    computer(nvidia=1, onnx=("cuda",))
+    assert place_for(asked, "onnx", True) == CPU_ONNX
+    assert f"cannot use the GPU {asked!r}" in caplog.text
+
+
+def test_the_driver_is_asked_without_harm():
+    assert devices.nvidia_gpus() >= 0
