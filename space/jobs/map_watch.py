@@ -49,7 +49,7 @@ class MapWatch:
         """Return the maps that are complete, by name."""
         ready = []
         self.unsettled = False
-        broken = _misplaced(map_dir)
+        broken = misplaced(map_dir)
         for path in sorted(Path(map_dir).glob("*.png")):
             state = file_state(path) if MAP_PATTERN.fullmatch(path.name) else None
             if state is None:
@@ -57,14 +57,14 @@ class MapWatch:
             if self.whole.get(path) == state:
                 ready.append(path)
                 continue
-            problem = _unfit(path)
+            problem = unfit(path)
             steady = self.seen.get(path) == state
             self.seen[path] = state
             if problem:
                 broken[path.name] = problem
             elif not steady:
                 self.unsettled = True
-            elif not (problem := _not_whole(path)):
+            elif not (problem := not_whole(path)):
                 self.whole[path] = state
                 ready.append(path)
             elif self._watch.unchanged_s(str(path), state) < BROKEN_SECONDS:
@@ -78,7 +78,7 @@ class MapWatch:
         return ready
 
 
-def _unfit(path: Path) -> str:
+def unfit(path: Path) -> str:
     """Return why a file with a map's name can never be one; empty if it can."""
     problem = name_problem(path.name)
     if problem:
@@ -92,7 +92,7 @@ def _unfit(path: Path) -> str:
     return "" if stat.S_ISREG(path.stat().st_mode) else "it is not a regular file"
 
 
-def _not_whole(path: Path) -> str:
+def not_whole(path: Path) -> str:
     """Return what a map lacks; empty if it is whole and its pixel size is known."""
     if not is_whole_png(path):
         return "it is empty, cut off or damaged: copy it again"
@@ -101,7 +101,7 @@ def _not_whole(path: Path) -> str:
     return ""
 
 
-def _misplaced(map_dir: Path) -> dict[str, str]:
+def misplaced(map_dir: Path) -> dict[str, str]:
     """Return pictures that look like maps but are not where or what maps are."""
     found = {}
     for path in sorted(Path(map_dir).iterdir()):

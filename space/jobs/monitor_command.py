@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from space.config import load_config
 from space.errors import SpaceError
+from space.jobs.looking import quick_observer, watch_until_known
 from space.jobs.marks import ModelMarks
 from space.jobs.monitor import Monitor, watch
 from space.jobs.monitor_sign import MonitorSign
 from space.jobs.needs import missing_here
+from space.jobs.status import to_dict, verdict
 from space.jobs.stopping import catch_stop_signals
+from space.jobs.wording import lines
 from space.jobs.worker import start_logging
 
 log = logging.getLogger("space.jobs")
@@ -40,8 +45,8 @@ def parse_devices(text: str) -> tuple[str, ...]:
     return devices
 
 
-def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> int:
-    """Command line of SPACEtomo_monitor.py; returns the exit status."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
     parser = argparse.ArgumentParser(
         prog="SPACEtomo_monitor.py",
         description="Watch a folder for lamella maps and find what is in them.",
@@ -57,9 +62,34 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     parser.add_argument("--once", action="store_true", help="end when no map waits any more")
     parser.add_argument("--retry", action="store_true", help="try failed maps again")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between two checks")
+    parser.add_argument(
+        "--status",
+        action="store_true",
+        help="only say how the work in the folders goes, from any computer; the exit status is 0 "
+        "if all is well, 1 if a person is needed, 2 if it cannot be told",
+    )
+    parser.add_argument("--json", action="store_true", help="with --status: as JSON")
+    return parser
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; what does not fit together ends the program with status 2."""
+    parser = make_parser()
     args = parser.parse_args(argv)
     if not args.interval > 0:
         parser.error("--interval must be positive")
+    if args.json and not args.status:
+        parser.error("--json goes with --status")
+    if args.status and (args.once or args.retry):
+        parser.error("--status only asks: it goes with neither --once nor --retry")
+    return args
+
+
+def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> int:
+    """Command line of SPACEtomo_monitor.py; returns the exit status."""
+    args = parse_arguments(argv)
+    if args.status:
+        return show_status(args.dir, args.json)
     space_dir = space_dir or Path(__file__).resolve().parents[2]
     start_logging()
     stop = threading.Event()
@@ -91,3 +121,12 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     except (SpaceError, OSError) as error:
         log.error("%s", error)
         return STATUS_MISSING
+
+
+def show_status(map_dirs: Sequence[Path], as_json: bool) -> int:
+    """Print how the work in some folders goes; return 0 if all is well (`status.EXIT_CODES`)."""
+    status = watch_until_known(quick_observer(map_dirs))
+    text = json.dumps(to_dict(status), indent=1) if as_json else "\n".join(lines(status))
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
+    return verdict(status).exit_code
