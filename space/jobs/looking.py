@@ -66,7 +66,8 @@ class Observer:
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.map_dirs = list(dict.fromkeys(Path(map_dir).absolute() for map_dir in map_dirs))
+        self.map_dirs: list[Path] = []
+        self.follow(map_dirs)
         self._patience = patience or Patience()
         self._quiet_s = self._patience.stale_s if quiet_s is None else quiet_s
         self._models = models
@@ -81,6 +82,10 @@ class Observer:
     def is_settled(self) -> bool:
         """Whether it is known of everybody whether they live."""
         return not self._unsettled
+
+    def follow(self, map_dirs: Sequence[Path]) -> None:
+        """Look at these folders from now on."""
+        self.map_dirs = list(dict.fromkeys(Path(map_dir).absolute() for map_dir in map_dirs))
 
     def look(self) -> Status:
         """Return what is seen now; a folder that cannot be read is a part of that."""

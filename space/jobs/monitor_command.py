@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from space.config import load_config
 from space.errors import SpaceError
-from space.jobs.looking import quick_observer, watch_until_known
+from space.jobs.looking import Observer, quick_observer, watch_until_known
 from space.jobs.marks import ModelMarks
 from space.jobs.monitor import Monitor, watch
 from space.jobs.monitor_sign import MonitorSign
 from space.jobs.needs import missing_here
 from space.jobs.status import to_dict, verdict
 from space.jobs.stopping import catch_stop_signals
+from space.jobs.view import LiveView, can_be_live
 from space.jobs.wording import lines
 from space.jobs.worker import start_logging
 
@@ -68,6 +70,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="only say how the work in the folders goes, from any computer; the exit status is 0 "
         "if all is well, 1 if a person is needed, 2 if it cannot be told",
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="plain lines instead of a table, also on a terminal"
+    )
     parser.add_argument("--json", action="store_true", help="with --status: as JSON")
     return parser
 
@@ -113,7 +118,11 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         log.info("Watching %s with %s. Press Ctrl-C to end.", names, ", ".join(devices))
         monitor.retry(given_up_only=not args.retry)
         folders = [folder.map_dir for folder in monitor.folders]
-        with MonitorSign(lambda: folders, devices, lambda: monitor.last_look):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(MonitorSign(lambda: folders, devices, lambda: monitor.last_look))
+            if can_be_live(args.plain):
+                marks = ModelMarks(lambda: load_config(space_dir))
+                stack.enter_context(LiveView(Observer(folders, models=marks)))
             status = watch(monitor, args.once, args.interval, stop)
         if stop.is_set():
             log.info("Stopped. Start again at any time: nothing is lost.")

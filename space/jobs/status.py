@@ -299,7 +299,7 @@ def _failed(status: Status) -> list[Problem]:
     found = []
     for state, text, do in (
         ("failed", "failed", "Mend the reason and start the monitor with --retry"),
-        ("broken", "cannot be processed", "Save or copy them again"),
+        ("broken", "cannot be processed", "Save or copy again what is named"),
     ):
         seen = [one for one in status.maps if one.state == state]
         if seen:
