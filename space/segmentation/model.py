@@ -140,8 +140,8 @@ class Segmenter:
 
         table = np.array(list(self.labels.values()), dtype=np.uint8)
         grid = tile_grid(shape, seen.patch_px, self._tile_step)
-        for rows, best in best_classes(grid, part, self._network, plan, progress):
-            target[rows] = table[best]
+        for rows, columns, best in best_classes(grid, part, self._network, plan, progress):
+            target[rows, columns] = table[best]
         return labels
 
 

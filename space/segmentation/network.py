@@ -12,7 +12,10 @@ from space.segmentation.plan import TilePlan
 
 
 class Strip(Protocol):
-    """Class scores of the rows of a map that tiles are being added to, as high as a tile."""
+    """Class scores of the rows of a map that tiles are being added to, as high as a tile.
+
+    On a map that is wider than high it lies the other way: its rows are columns of the map.
+    """
 
     def add(self, output: Any, column: int) -> None:
         """Add the weighted scores of a tile that begins at a column."""
@@ -65,7 +68,7 @@ class Network(Protocol):
         ----------
         columns : int
         weights : ndarray of float32
-            Of the pixels of a tile.
+            Of the pixels of a tile. Outputs lie in memory as these do, and so should the scores.
         plan : TilePlan
         """
 

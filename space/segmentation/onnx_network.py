@@ -76,18 +76,21 @@ class ArrayStrip:
 
     def __init__(self, classes: int, columns: int, weights: np.ndarray) -> None:
         self._weights = weights
-        self._scores = np.zeros((classes, len(weights), columns), np.float32)
+        if weights.flags.c_contiguous:
+            self._scores = np.zeros((classes, len(weights), columns), np.float32)
+        else:
+            self._scores = np.zeros((classes, columns, len(weights)), np.float32).swapaxes(1, 2)
 
     def add(self, output: np.ndarray, column: int) -> None:
         """Add the weighted scores of a tile that begins at a column."""
-        width = output.shape[2]
+        width = self._weights.shape[1]
         for scores, piece in zip(self._scores, output):  # a class at a time fits the cache
             scores[:, column : column + width] += piece * self._weights
 
     def winner(self, rows: int) -> np.ndarray:
         """Return the number of the best class in the upper rows."""
-        best = self._scores[0, :rows].copy()
-        winner = np.zeros(best.shape, np.uint8)
+        best = self._scores[0, :rows].copy(order="K")
+        winner = np.zeros_like(best, np.uint8)
         for number, scores in enumerate(self._scores[1:, :rows], 1):
             better = scores > best  # of equal ones the first stays, as argmax has it
             np.copyto(winner, np.uint8(number), where=better)

@@ -100,14 +100,19 @@ class TorchStrip:
 
         self._device = device
         self._weights = torch.from_numpy(weights).to(device)
-        self._scores = torch.zeros((classes, len(weights), columns), device=device)
+        if weights.flags.c_contiguous:
+            self._scores = torch.zeros((classes, len(weights), columns), device=device)
+        else:
+            upright = torch.zeros((classes, columns, len(weights)), device=device)
+            self._scores = upright.swapaxes(1, 2)
 
     def add(self, output: Any, column: int) -> None:
         """Add the weighted scores of a tile that begins at a column."""
         import torch
 
-        piece = output.to(self._device, torch.float32)
-        self._scores[:, :, column : column + piece.shape[2]] += piece * self._weights
+        width = self._weights.shape[1]
+        for scores, piece in zip(self._scores, output.to(self._device, torch.float32)):
+            scores[:, column : column + width] += piece * self._weights
 
     def winner(self, rows: int) -> np.ndarray:
         """Return the number of the best class in the upper rows."""
@@ -118,6 +123,7 @@ class TorchStrip:
 
     def advance(self, rows: int) -> None:
         """Forget the upper rows; those below move up."""
-        unfinished = self._scores[:, rows:].clone()
-        self._scores.zero_()
-        self._scores[:, : unfinished.shape[1]] = unfinished
+        for scores in self._scores:  # one class at a time needs little memory
+            kept = scores.shape[0] - rows
+            scores[:kept] = scores[rows:].clone()
+            scores[kept:] = 0.0

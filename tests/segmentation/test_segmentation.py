@@ -251,8 +251,9 @@ def test_scores_of_a_large_map_are_held_in_strips_only(tiny, monkeypatch):
     monkeypatch.setattr(torch, "zeros", lambda *a, **k: sizes.append(a[0]) or zeros(*a, **k))
     segmenter = Segmenter(tiny, (0,))
     segmenter._network.scores = lambda tiles, plan: zeros((len(tiles), 4, 32, 32))
-    segmenter.segment(np.full((700, 40), 7, np.uint8))
-    assert sizes == [(4, 32, 40)]
+    for shape in ((700, 40), (40, 700)):
+        segmenter.segment(np.full(shape, 7, np.uint8))
+    assert sizes == [(4, 32, 40), (4, 40, 32)]
 
 
 def changed(folder, tmp_path, change):
