@@ -7,6 +7,7 @@ take a file for finished while it is still being copied, so every read checks th
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -31,6 +32,9 @@ DRAWING = "drawing"
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END_CHUNK = b"IEND"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_PIXEL_CHUNK = b"IDAT"
+_PIECE_BYTES = 1 << 20
 _TEXT_CHUNKS = (b"tEXt", b"iTXt", b"zTXt")
 _TAIL_BYTES = 64
 _LARGEST_FILE_BYTES = 1_000_000_000
@@ -211,16 +215,29 @@ def _decoded(data: bytes, path: Path) -> tuple[np.ndarray, dict[str, str]]:
 
 def read_png_text(path: Path) -> dict[str, str]:
     """Return the PNG texts of a whole file without decoding it; empty if it is not whole."""
+    return whole_png_texts(path) or {}
+
+
+def whole_png_texts(path: Path, pixels: bool = False) -> dict[str, str] | None:
+    """Return the PNG texts of a whole file, read once; None if it is not whole.
+
+    Parameters
+    ----------
+    path : Path
+    pixels : bool
+        Whether the packed pixels must be whole by their own checksum, too: then nothing in them
+        is from an older file that this one is being copied over, piece by piece.
+    """
     try:
         data = _read_stable(Path(path))
     except (OSError, SpaceError):
-        return {}
-    if png_problem(data):
-        return {}
+        return None
+    if png_problem(data) or (pixels and not _holds_all_pixels(data)):
+        return None
     texts: dict[str, str] = {}
     room = _LARGEST_TEXT_BYTES  # for all together: packed ones can be a thousand times their size
-    for kind, body in _chunks(data):
-        found = _text_of(kind, body, room)
+    for kind, body in _chunks(data, _TEXT_CHUNKS):
+        found = _text_of(kind, bytes(body), room)
         if found is not None:
             texts[found[0]] = found[1]
             room -= len(found[1])
@@ -229,15 +246,42 @@ def read_png_text(path: Path) -> dict[str, str]:
     return texts
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Give the chunks of a whole PNG file that may hold text."""
+def _chunks(data: bytes, kinds: tuple[bytes, ...]) -> Iterator[tuple[bytes, memoryview]]:
+    """Give the chunks of some kinds of a whole PNG file."""
     position, kind = len(_SIGNATURE), b""
     while kind != _END_CHUNK:
         (length,) = struct.unpack_from(">I", data, position)
         kind = data[position + 4 : position + 8]
-        if kind in _TEXT_CHUNKS:
-            yield kind, data[position + 8 : position + 8 + length]
+        if kind in kinds:
+            yield kind, memoryview(data)[position + 8 : position + 8 + length]
         position += 12 + length
+
+
+def _holds_all_pixels(data: bytes) -> bool:
+    """Tell whether the packed pixels of a whole PNG file end, with the checksum over all of them.
+
+    They are unpacked in small pieces that are dropped, up to the largest size that is read.
+    """
+    unpack, room = zlib.decompressobj(), int(LARGEST_PICTURE_MPX * 4e6)
+    try:
+        for _, body in _chunks(data, (_PIXEL_CHUNK,)):
+            rest: bytes | memoryview = body
+            while len(rest) and room > 0:
+                room -= len(unpack.decompress(rest, _PIECE_BYTES))
+                rest = unpack.unconsumed_tail
+        while not unpack.eof and room > 0 and (more := unpack.decompress(b"", _PIECE_BYTES)):
+            room -= len(more)
+    except zlib.error:
+        return False
+    return unpack.eof
+
+
+def ends_as_png(path: Path) -> bool:
+    """Tell whether the end of a PNG file is there, by its last bytes alone."""
+    try:
+        return _END in _tail(path)[1]
+    except OSError:
+        return False
 
 
 def _text_of(kind: bytes, body: bytes, room: int) -> tuple[str, str] | None:
@@ -285,15 +329,20 @@ def fingerprint(path: Path) -> str:
     large map need not be read over the network to see that it was taken again.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return ""
-        with open(path, "rb") as stream:
-            size = stream.seek(0, io.SEEK_END)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            tail = stream.read(_TAIL_BYTES)
+        size, tail = _tail(path)
     except OSError:
         return ""
     return f"{size:x}-{zlib.crc32(tail):08x}"
+
+
+def _tail(path: Path) -> tuple[int, bytes]:
+    """Return the size and the last bytes of a regular file."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with open(path, "rb") as stream:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, size - _TAIL_BYTES))
+        return size, stream.read(_TAIL_BYTES)
 
 
 def json_path(path: Path) -> Path:

@@ -162,8 +162,11 @@ class FolderView:
         nobody works.
         """
         beats = tuple(sorted((b.worker.name, b.count) for b, _ in all_beats(self.map_dir)))
-        texts = (self._files.text(QUEUE_NAME), self._files.text(RUNS_NAME))
-        return self._silence.unchanged_s("folder", (beats, texts))
+        return self._silence.unchanged_s("folder", (beats, self.version()))
+
+    def version(self) -> object:
+        """Return something that differs when what the two files say has changed."""
+        return (self._files.text(QUEUE_NAME), self._files.text(RUNS_NAME))
 
     def stop_asked(self) -> bool:
         """Whether a person has put SPACE_stop.txt into the folder, which ends all work there."""

@@ -89,8 +89,9 @@ class Monitor:
         """Check once: queue maps, start workers; return how many maps are in each state."""
         # First of all, and by reading alone: a worker that was stopped may hold the queue's lock.
         self._end_hanging()
-        for folder, maps in zip(self.folders, self._maps):
-            self._queue_maps(folder, [path.name for path in maps.ready_maps(folder.map_dir)])
+        before = [(folder.version(), folder.statuses()) for folder in self.folders]
+        for folder, maps, (_, known) in zip(self.folders, self._maps, before):
+            self._queue_maps(folder, maps, known)
         failed_to_start = self._collect_ends()
         for folder in self.folders:
             folder.reap()
@@ -102,8 +103,11 @@ class Monitor:
             self._give_up()
         statuses = {
             (folder.map_dir, name): status
-            for folder in self.folders
-            for name, status in folder.statuses().items()
+            for folder, seen in zip(self.folders, before)
+            # Most looks change nothing, and a folder may hold hundreds of maps.
+            for name, status in (
+                seen[1] if folder.version() == seen[0] else folder.statuses()
+            ).items()
         }
         self._report(statuses)
         counts: Counter[str] = Counter(status.state for status in statuses.values())
@@ -113,8 +117,11 @@ class Monitor:
         return counts
 
     @staticmethod
-    def _queue_maps(folder: JobFolder, names: Sequence[str]) -> None:
-        for name, status in folder.statuses_of(names).items():
+    def _queue_maps(folder: JobFolder, maps: MapWatch, statuses: dict[str, JobStatus]) -> None:
+        """Queue maps that nobody has asked for, or that were taken again after they failed."""
+        done = {name for name, status in statuses.items() if status.state == "done"}
+        ready = [path.name for path in maps.ready_maps(folder.map_dir, done)]
+        for name, status in folder.statuses_of(n for n in ready if n not in done).items():
             if status.state in ("absent", "failed"):
                 folder.submit(name)  # a failed map counts only if it was taken again
 

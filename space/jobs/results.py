@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from space.files import read_json_or_empty
-from space.images import FileState, file_state, fingerprint, is_whole_png, read_png_text
+from space.images import FileState, file_state, fingerprint, whole_png_texts
 from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
 
 
@@ -38,7 +38,7 @@ class Results:
     def __init__(self, map_dir: Path, models: Callable[[str], str] | None = None) -> None:
         self._map_dir = Path(map_dir)
         self._models = models
-        self._known: dict[Path, tuple[FileState, dict[str, Any] | None]] = {}
+        self._known: dict[Path, tuple[FileState, Mapping[str, Any] | None]] = {}
         self._marks: dict[str, str] | None = None
 
     @contextlib.contextmanager
@@ -96,16 +96,16 @@ class Results:
             self._marks[task] = self._models(task)
         return self._marks[task]
 
-    def _facts(self, path: Path) -> dict[str, Any] | None:
+    def _facts(self, path: Path) -> Mapping[str, Any] | None:
         state = file_state(path)
         if state is None:
             return None
         known = self._known.get(path)
         if known is not None and known[0] == state:
             return known[1]
-        facts: dict[str, Any] | None
+        facts: Mapping[str, Any] | None
         if path.suffix == ".png":
-            facts = dict(read_png_text(path)) if is_whole_png(path) else None
+            facts = whole_png_texts(path)
         else:
             facts = _boxes_facts(path)
         if file_state(path) == state:

@@ -73,8 +73,10 @@ def test_the_statuses_of_several_maps_are_those_of_each(made, task):
 
 def test_whether_anything_is_open_is_seen_without_reading_the_results(made, monkeypatch):
     read = []
-    whole = results.is_whole_png
-    monkeypatch.setattr(results, "is_whole_png", lambda path: read.append(path.name) or whole(path))
+    whole = results.whole_png_texts
+    monkeypatch.setattr(
+        results, "whole_png_texts", lambda path: read.append(path.name) or whole(path)
+    )
     folder = JobFolder(made)
     assert folder.has_open_jobs()
     claim = folder.claim(FAR)

@@ -10,10 +10,8 @@ import pytest
 from helpers import Clock, beat, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
-from space.images import is_whole_png
-from space.jobs import JobFolder, map_watch, monitor_command
+from space.jobs import JobFolder, monitor_command
 from space.jobs.executors import LocalProcesses
-from space.jobs.map_watch import MapWatch
 from space.jobs.monitor import Monitor, watch
 from space.jobs.monitor_command import parse_devices
 from space.jobs.workers import Worker, has_mark, this_machine
@@ -58,33 +56,6 @@ def clock():
 
 def make_monitor(tmp_path, starts, clock, devices=("0",), runs_per_gpu=1):
     return Monitor([tmp_path], tmp_path, devices, runs_per_gpu, LocalProcesses(starts), clock)
-
-
-def test_only_whole_and_steady_maps_are_queued(tmp_path):
-    maps = MapWatch()
-    path = make_map(tmp_path, "G_L01.png")
-    data = path.read_bytes()
-    path.write_bytes(data[:60])
-    write_result(tmp_path, "G_L07.png")
-    make_map(tmp_path, "G.png")
-    make_map(tmp_path, "G_L02_old.png")
-    make_map(tmp_path, "G_L02_segmentation.png")
-    assert maps.ready_maps(tmp_path) == [] and maps.unsettled
-    assert maps.ready_maps(tmp_path) == []
-    path.write_bytes(data)
-    assert maps.ready_maps(tmp_path) == []
-    assert maps.ready_maps(tmp_path) == [path]
-    assert maps.ready_maps(tmp_path) == [path] and not maps.unsettled
-
-
-def test_steady_map_is_not_read_again_at_each_look(tmp_path, monkeypatch):
-    reads = []
-    monkeypatch.setattr(map_watch, "is_whole_png", lambda p: reads.append(p) or is_whole_png(p))
-    make_map(tmp_path, "G_L01.png")
-    maps = MapWatch()
-    for _ in range(6):
-        maps.ready_maps(tmp_path)
-    assert len(reads) == 1
 
 
 def test_one_worker_per_gpu_and_run_as_needed(tmp_path, starts, clock):
@@ -366,19 +337,6 @@ def test_a_single_pass_with_a_broken_map_does_not_end_well(tmp_path, starts, clo
     assert watch(monitor, True, 0.0, threading.Event()) == 1
 
 
-def test_a_map_that_is_copied_slowly_is_waited_for(tmp_path, clock):
-    maps = MapWatch(clock)
-    path = make_map(tmp_path, "G_L01.png")
-    data = path.read_bytes()
-    for end in range(10, len(data), 40):
-        path.write_bytes(data[:end])
-        assert maps.ready_maps(tmp_path) == [] and maps.unsettled and not maps.broken
-        clock.now += 20
-    path.write_bytes(data)
-    maps.ready_maps(tmp_path)
-    assert maps.ready_maps(tmp_path) == [path]
-
-
 def test_two_folders_share_the_slots(tmp_path, starts, clock):
     dirs = [tmp_path / "one", tmp_path / "two"]
     for folder in dirs:
@@ -460,7 +418,6 @@ def test_a_status_is_logged_when_it_changes_and_only_then(tmp_path, starts, cloc
             monitor.tick()
     lines = [r.message for r in caplog.records if " done, " in r.message]
     assert lines == [
-        "0 done, 0 running, 0 waiting, 0 failed",
         "0 done, 0 running, 1 waiting, 0 failed",
         "0 done, 1 running, 0 waiting, 0 failed: G_L01.png (far)",
     ]
