@@ -14,6 +14,7 @@ from space.config import load_config
 from space.errors import SpaceError
 from space.jobs import ModelMarks
 from tests.models.nnunet_files import DATASET, write_checkpoint, write_model
+from tests.models.onnx_files import DETECT, write
 from tests.models.yolo_files import write_weights
 from tests.test_weights import ROOT, SEGMENTATION, asks_for, checkpoint
 
@@ -217,6 +218,20 @@ def test_folds_and_the_name_of_weights_are_taken_from_the_model(command, project
     assert load_config(project).segmentation_checkpoint == "checkpoint_final.pth"
 
 
+def test_onnx_files_can_be_used(command, project):
+    write(project / "models" / "mine.onnx")
+    assert command("use", "mine.onnx")[0] == 0
+    config = load_config(project)
+    assert config.segmentation_model == project / "models/mine.onnx"
+    assert config.segmentation_folds == (0,) and config.segmentation_pixel_nm == 12
+    write(project / "models" / "finder.onnx", DETECT)
+    assert command("use", "finder.onnx", "--pixel-nm", "350")[0] == 0
+    assert load_config(project).detection_window_px == 640
+    code, told = command("list", "--json")
+    found = {one["name"]: one for one in json.loads(told)["models"]}
+    assert code == 0 and found["mine.onnx"]["active"] and found["finder.onnx"]["active"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -273,3 +288,73 @@ def test_a_change_by_somebody_else_meanwhile_is_kept(command, project, monkeypat
     monkeypatch.setattr(config_change, "write_bytes_atomic", and_meanwhile)
     code, told = command("use", "finder", "--pixel-nm", "3")
     assert code == 2 and "somebody else" in told and text_of(project).endswith("# mine\n")
+
+
+# --- card ---------------------------------------------------------------------------------------
+
+
+def test_a_card_is_written_and_what_else_stands_in_it_is_kept(command, project):
+    path = project / "models" / "yeast" / "card.json"
+    code, told = command("card", "yeast")
+    assert code == 0 and "There is no card" in told and not path.exists()
+    code, told = command("card", "yeast", "--set", "trained_on=real", "--set", "note=2 Gitter, µ")
+    assert code == 0 and "was written" in told and "note: 2 Gitter, µ" in told
+    values = {**json.loads(path.read_text("utf-8")), "author": {"of": ["us"]}, "scores": {"a": 0.5}}
+    path.write_text(json.dumps(values), encoding="utf-8")
+    code, told = command("card", "yeast", "--set", "pixel_nm=2.5", "--set", "note=")
+    assert code == 0 and "2.5 nm" in told and "a 0.5" in told and '{"of": ["us"]}' in told
+    kept = {name: value for name, value in values.items() if name != "note"}
+    assert json.loads(path.read_text("utf-8")) == {**kept, "pixel_nm": 2.5}
+    code, told = command("card", "yeast", "--json")
+    assert (
+        json.loads(told)["card"]["author"] == {"of": ["us"]} and json.loads(told)["pixel_nm"] == 2.5
+    )
+    before = path.stat().st_mtime_ns
+    assert "written" not in command("card", "yeast", "--set", "pixel_nm=2.5")[1]
+    assert path.stat().st_mtime_ns == before
+
+
+def test_the_card_of_a_file_among_others_has_its_name(command, project):
+    write_weights(project / "models" / "one.pt")
+    assert command("card", "one.pt", "--set", "trained_on=real", "--set", "pixel_nm=300")[0] == 0
+    assert (project / "models" / "one.card.json").is_file()
+    assert command("use", "one.pt")[0] == 0
+    assert load_config(project).detection_pixel_nm == 300
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trained_on"], "has no ="),
+        (["trained_on=maps"], 'must be "real" or "simulated"'),
+        (["trained=real"], "Did you mean trained_on"),
+        (["colour=red"], "There are trained_on"),
+        (["pixel_nm=5"], "would not say what the model was trained on"),
+        (["trained_on=real", "pixel_nm=x"], "must be a length"),
+        (["trained_on=real", "pixel_nm=nan"], "must be a length"),
+        (["trained_on=real", "pixel_nm=inf"], "must be a length"),
+        (["trained_on=real", "window_px=100"], "32 divides"),
+        (["trained_on=real", f"note={'x' * 3000}"], "at most 2000"),
+    ],
+)
+def test_an_odd_card_is_not_written(command, project, words, told):
+    code, found = command("card", "yeast", *(part for word in words for part in ("--set", word)))
+    assert code == 2 and told in found
+    assert not (project / "models" / "yeast" / "card.json").exists()
+
+
+def test_a_card_that_is_damaged_is_told_and_not_overwritten(command, project):
+    path = project / "models" / "yeast" / "card.json"
+    for text, words in (("{", "cannot be read"), ('{"pixel_nm": "5"}', "pixel_nm is '5'")):
+        path.write_text(text, encoding="utf-8")
+        for more in ([], ["--set", "trained_on=real"]):
+            code, told = command("card", "yeast", *more)
+            assert code == 2 and words in told and path.read_text("utf-8") == text
+
+
+def test_a_card_cannot_steer_the_terminal(command, project):
+    path = project / "models" / "yeast" / "card.json"
+    values = {"trained_on": "real", "note": "\x1b[2J\x9b2J", "x": "\x9b1m"}
+    path.write_text(json.dumps(values), encoding="utf-8")
+    code, told = command("card", "yeast")
+    assert code == 0 and "\x1b" not in told and "\x9b" not in told

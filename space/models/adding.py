@@ -61,7 +61,7 @@ def find_model(source: Source) -> Found:
     inside: dict[tuple[str, ...], dict[str, Entry]] = {}
     for entry in source.entries:
         inside.setdefault(entry.folder, {})[entry.name] = entry
-    folders = [folder for folder, files in inside.items() if DATASET in files and PLANS in files]
+    folders = [folder for folder, files in inside.items() if _is_folder(files)]
     if len(folders) > 1:  # as nnU-Net keeps them, by configuration
         folders = [f for f in folders if f and f[-1].endswith("__2d")] or folders
     if folders:
@@ -69,6 +69,10 @@ def find_model(source: Source) -> Found:
         return Found(_call(source, folder), _segmentation(source, inside, folder))
     weights = _only([(_way(source, e.parts), e) for e in _detectors(inside)], source)
     return Found(_call(source, weights.parts), _detector(inside, weights))
+
+
+def _is_folder(files: Mapping[str, Entry]) -> bool:
+    return DATASET in files and (PLANS in files or SEGMENTATION_ONNX in files)
 
 
 def _only(found: Sequence[tuple[str, _Any]], source: Source) -> _Any:
@@ -106,10 +110,8 @@ def _way(source: Source, parts: tuple[str, ...]) -> str:
 
 
 def _segmentation(source: Source, inside: Inside, folder: tuple[str, ...]) -> dict[str, Entry]:
-    files = {name: inside[folder][name] for name in (DATASET, PLANS)}
-    for name in (CARD, RECORD, SEGMENTATION_ONNX):
-        if name in inside[folder]:
-            files[name] = inside[folder][name]
+    wanted = (DATASET, PLANS, CARD, RECORD, SEGMENTATION_ONNX)
+    files = {name: inside[folder][name] for name in wanted if name in inside[folder]}
     folds = {
         below[-1]: {name: entry for name, entry in held.items() if name.endswith(".pth")}
         for below, held in inside.items()
@@ -121,7 +123,7 @@ def _segmentation(source: Source, inside: Inside, folder: tuple[str, ...]) -> di
     for name, held in sorted(folds.items()):
         if checkpoint in held:
             files[f"{name}/{checkpoint}"] = held[checkpoint]
-    if len(files) == len({DATASET, PLANS, CARD, RECORD} & set(files)):
+    if not any(name.endswith((".pth", ".onnx")) for name in files):
         raise SpaceError(
             "There are no weights in its folds (fold_0/checkpoint_final.pth), and no "
             f"{SEGMENTATION_ONNX}.",

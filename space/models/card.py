@@ -25,7 +25,7 @@ def is_simulated_only(model: Path) -> bool:
     Parameters
     ----------
     model : Path
-        The model's folder, or an .onnx file, which holds what the card said.
+        The model's folder, or an .onnx file; unless it has a card, what it holds itself counts.
 
     Raises
     ------
@@ -33,7 +33,9 @@ def is_simulated_only(model: Path) -> bool:
         When there is a card that cannot be understood.
     """
     if is_onnx(model):
-        return read_onnx_facts(model).trained_on == SIMULATED
+        card = _card_of_file(model)
+        own = card["trained_on"] if "trained_on" in card else read_onnx_facts(model).trained_on
+        return bool(own == SIMULATED)
     path = Path(model) / CARD
     try:
         trained_on = read_json(path, follow_links=True)["trained_on"]
@@ -46,6 +48,12 @@ def is_simulated_only(model: Path) -> bool:
             f'Write {{"trained_on": "{SIMULATED}"}} or {{"trained_on": "real"}} into it.',
         ) from None
     return trained_on == SIMULATED
+
+
+def _card_of_file(model: Path) -> dict[str, Any]:
+    """Return the card of a single file: of its own name, or that of the folder it has alone."""
+    model = Path(model)
+    return read_card(model.with_name(f"{model.stem}.{CARD}")) or read_card(model.with_name(CARD))
 
 
 _LONGEST_NOTE = 2000

@@ -256,8 +256,8 @@ def _other_source(facts: OnnxFacts, files: dict[str, Path]) -> str:
 
 def _made_from_other(names: Sequence[str]) -> str:
     return (
-        f"It was made from another {', '.join(names[:4])}. Make it again by spacetomo models "
-        "convert."
+        f"The .onnx file was made from another {', '.join(names[:4])}. Make it again by spacetomo "
+        "models convert."
     )
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -16,7 +17,9 @@ from space import cli
 from space.errors import SpaceError
 from space.models.adding import copied, find_model, fit_name, refuse_name
 from space.models.sources import Entry, FolderSource, copy, open_source
+from space.trust import file_hash
 from tests.models.nnunet_files import DATASET, PLANS, write_checkpoint, write_model
+from tests.models.onnx_files import DETECT, SEGMENT, write
 from tests.models.yolo_files import write_weights
 from tests.test_weights import asks_for, checkpoint
 
@@ -115,6 +118,30 @@ def test_detectors_are_added_from_files_and_from_a_folder_of_training(add, proje
     code, told, _ = add(export(run, tmp_path / "zipped.zip"))
     assert code == 0 and "zipped" in told and "good, broken" in told
     assert (project / "models/zipped/best.pt").is_file()
+
+
+def test_onnx_files_come_alone_or_beside_what_they_were_made_from(add, tmp_path):
+    write(tmp_path / "mine.onnx", DETECT)
+    assert add(tmp_path / "mine.onnx")[::2] == (0, ["mine/mine.onnx"])
+    weights = write_weights(tmp_path / "both.pt", ["a"])
+    write(tmp_path / "both.onnx", replace(DETECT, source={"both.pt": file_hash(weights)}))
+    code, told, files = add(weights)
+    assert code == 0 and "not used" not in told and files[:2] == ["both/both.onnx", "both/both.pt"]
+    write(tmp_path / "both.onnx", DETECT)
+    assert "made from another both.pt" in add(weights, "--name", "other")[1]
+    folder = write_model(tmp_path / "segmentation", folds=())
+    write(folder / "model.onnx")
+    code, told, _ = add(folder)
+    assert code == 1 and "made from another" in told and "dataset.json" in told
+    names = ("dataset.json", "plans.json")
+    own = {name: file_hash(folder / name) for name in names}
+    own["fold_all/checkpoint_final.pth"] = "0" * 64
+    write(folder / "model.onnx", replace(SEGMENT, source={**SEGMENT.source, **own}))
+    code, told, files = add(folder)
+    assert code == 0 and "trained at 12 nm (the .onnx file)" in told and "folds 0, all" in told
+    assert [f for f in files if f.startswith("seg")] == [
+        f"segmentation/{name}" for name in ("dataset.json", "model.onnx", "plans.json")
+    ]
 
 
 def test_weights_that_ask_to_run_code_are_copied_and_named(add, tmp_path, project, monkeypatch):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from space.errors import SpaceError
+from space.models.card import is_simulated_only
 from space.models.description import describe
-from space.models.store import FOLDER, WEIGHTS, find_places, place_of
+from space.models.store import FOLDER, ONNX, WEIGHTS, find_places, place_of
 from space.models.yolo import read_categories
+from space.trust import file_hash
 from tests.models.nnunet_files import LABELS, checkpoint_content, write_checkpoint, write_model
+from tests.models.onnx_files import DETECT, SEGMENT, write
 from tests.models.yolo_files import write_weights
 from tests.test_weights import asks_for, checkpoint
 
@@ -51,6 +55,41 @@ def test_each_kind_of_model_is_found_and_described(tmp_path):
     assert names["single.pt"] == "single.card.json" and names["two/a.pt"] == "a.card.json"
 
 
+def test_onnx_files_are_models_or_belong_to_one(tmp_path):
+    write(tmp_path / "alone.onnx")
+    (tmp_path / "detector").mkdir()
+    write(tmp_path / "detector" / "w.onnx", DETECT)
+    weights = write_weights(tmp_path / "both" / "w.pt")
+    write(tmp_path / "both" / "w.onnx", replace(DETECT, source={"w.pt": file_hash(weights)}))
+    folder = write_model(tmp_path / "folder")
+    names = ("dataset.json", "plans.json", "fold_0/checkpoint_final.pth")
+    own = {name: file_hash(folder / name) for name in names}
+    write(folder / "model.onnx", replace(SEGMENT, source=own))
+    found = models_in(tmp_path)
+    assert {name: (m.task, m.place.form) for name, m in found.items()} == {
+        "alone.onnx": ("segment", ONNX),
+        "both": ("detect", WEIGHTS),
+        "detector": ("detect", ONNX),
+        "folder": ("segment", FOLDER),
+    }
+    alone = found["alone.onnx"]
+    assert alone.trained_on == "simulated" and alone.pixel_nm == 12 and alone.folds == (0, "all")
+    assert found["detector"].window_px == 640 and found["detector"].classes == ("broken", "good")
+    assert found["both"].onnx == weights.with_suffix(".onnx")
+    assert found["folder"].onnx == folder / "model.onnx" and found["folder"].pixel_nm == 12
+    assert not any(m.problems or m.onnx_trouble for m in found.values())
+    # A card of its own goes before what an .onnx file says; one of other weights says nothing.
+    assert is_simulated_only(tmp_path / "alone.onnx")
+    (tmp_path / "alone.card.json").write_text('{"trained_on": "real"}', encoding="utf-8")
+    assert not is_simulated_only(tmp_path / "alone.onnx")
+    write(folder / "model.onnx")
+    write(tmp_path / "both" / "w.onnx")
+    found = models_in(tmp_path)
+    assert found["folder"].onnx is None and "made from another" in found["folder"].onnx_trouble
+    assert found["folder"].pixel_nm is None and "another task" in found["both"].onnx_trouble
+    assert found["alone.onnx"].trained_on == "real"
+
+
 def test_what_is_wrong_with_an_odd_folder_is_told_and_the_others_are_listed(tmp_path):
     write_model(tmp_path / "fine")
     (tmp_path / "empty").mkdir()
@@ -66,7 +105,6 @@ def test_what_is_wrong_with_an_odd_folder_is_told_and_the_others_are_listed(tmp_
     write_model(tmp_path / "no_fold", folds=())
     (write_model(tmp_path / "other") / "dataset.json").write_text("[" * 9, encoding="utf-8")
     (write_model(tmp_path / "card") / "card.json").write_text("{", encoding="utf-8")
-    (tmp_path / "gone.pt").symlink_to(tmp_path / "nowhere")
     told = {name: " ".join(model.problems) for name, model in models_in(tmp_path).items()}
     for name, words in {
         "empty": "no model in it",
@@ -81,7 +119,6 @@ def test_what_is_wrong_with_an_odd_folder_is_told_and_the_others_are_listed(tmp_
         "no_fold": "no fold",
         "other": "dataset.json is cut off or damaged",
         "card": "card of the model cannot be read",
-        "gone.pt": "missing",
     }.items():
         assert any(word in told[name] for word in words.split("|")), (name, told[name])
     assert told["fine"] == ""

@@ -47,7 +47,8 @@ def run(args: argparse.Namespace, say: Say) -> int:
         with copied(source, found, models_dir) as folder:
             model = describe(place_of(folder), allow_code=True)
             if model.problems or not model.task:
-                for problem in model.problems:
+                told = [*model.problems, *([model.onnx_trouble] if model.onnx_trouble else [])]
+                for problem in told:
                     say(_of_source(problem, folder, args.source))
                 say("It was not added.")
                 return 1

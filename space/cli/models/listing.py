@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from space.cli.models.shared import NOT_KNOWN, Installed, Say, add_space_dir, installed, megabytes
+from space.cli.models.shared import (
+    NOT_KNOWN,
+    Installed,
+    Say,
+    add_space_dir,
+    installed,
+    megabytes,
+    wrapped,
+)
 
-_WIDTH = 100
 _TASKS = {"detect": "detection", "segment": "segmentation", "": "no model"}
 
 
@@ -79,17 +85,7 @@ def _of_one(one: Installed) -> list[str]:
         lines.append(f"  {', '.join(facts)}")
         lines += _details(one)
     lines += [f"  Problem: {text}" for text in model.problems]
-    return [part for line in lines for part in _wrapped(line)]
-
-
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(
-        line,
-        _WIDTH,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return [part for line in lines for part in wrapped(line)]
 
 
 def _details(one: Installed) -> list[str]:

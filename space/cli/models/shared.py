@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +17,15 @@ from space.models.store import Place, find_places, place_of
 from space.project import project_folder
 from space.trust import MODELS_DIR, SHIPPED_FILE, TRUSTED_FILE, file_hash, read_hashes
 
+# The actions say themselves why an .onnx file is not used.
+logging.getLogger("space.models").addHandler(logging.NullHandler())
+
 Say = Callable[[str], None]
 
 MODELS = "models"
 """Folder in the project."""
 NOT_KNOWN = "not known"
+_WIDTH = 100
 
 
 def weights_in(paths: Sequence[Path]) -> list[Path]:
@@ -147,6 +153,17 @@ def find(name: str, models: Sequence[Installed], space_dir: Path | None) -> Inst
         ) or _installed(place_of(path), load_config(project(space_dir)), MODELS_DIR)
     known = ", ".join(one.model.place.name for one in models[:12])
     raise SpaceError(f"There is no model {shown(name)}.", do=f"There are: {known or 'none'}.")
+
+
+def wrapped(line: str) -> list[str]:
+    """Return a line in parts that fit a terminal, and do nothing else there."""
+    return textwrap.wrap(
+        "".join(one if one.isprintable() else "?" for one in line),
+        _WIDTH,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def megabytes(number: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from space.cli.models.config_change import change_config
 from space.cli.models.shared import Installed, Say, add_space_dir, find, installed, project
-from space.config import CONFIG_FILE, Config, load_config
+from space.config import ALL_FOLDS, CONFIG_FILE, Config, load_config
 from space.config_edit import written
 from space.errors import SpaceError
 from space.models.description import DETECT, Folds, Model, describe
@@ -124,13 +124,13 @@ def _folds(given: list[str] | None, one: Installed, config: Config) -> Folds:
         return ()
     if given:
         words = [word for text in given for word in text.replace(",", " ").split()]
-        odd = [word for word in words if not (word.isdecimal() or word == "all")]
+        odd = [word for word in words if not (word.isdecimal() or word == ALL_FOLDS)]
         if odd:
             raise SpaceError(f"{odd[0]!r} is no fold.", do="Give numbers such as --folds 0 1 2.")
         return tuple(int(word) if word.isdecimal() else word for word in words)
     if one.is_active and all(fold in one.model.folds for fold in config.segmentation_folds):
         return config.segmentation_folds
-    return one.model.folds
+    return tuple(fold for fold in one.model.folds if fold != ALL_FOLDS) or one.model.folds
 
 
 def _pixel_nm(given: float | None, one: Installed, say: Say) -> float:
