@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 from tests.models.nnunet_files import NETWORK
@@ -12,13 +14,17 @@ LABELS = {"background": 0, "white": 1, "cell": 2, "lamella": 3}
 
 def make_segmentation_model(
     folder: Path,
-    folds: tuple[int, ...] = (0,),
+    folds: tuple[int | str, ...] = (0,),
     patch_px: int = 32,
     scheme: str = "ZScoreNormalization",
     use_mask: bool = False,
     seed: int = 0,
+    change: Callable[[dict, dict], None] | None = None,
 ) -> Path:
-    """Write an nnU-Net v2 model folder with random weights."""
+    """Write an nnU-Net v2 model folder with random weights.
+
+    `change` is called with the plans and their configuration 2d before the network is built.
+    """
     import torch
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -39,7 +45,7 @@ def make_segmentation_model(
         "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg_kwargs": {**resampling, "is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": {**resampling, "order": 1},
-        "architecture": NETWORK,
+        "architecture": deepcopy(NETWORK),
         "batch_dice": True,
     }
     plans = {
@@ -71,12 +77,14 @@ def make_segmentation_model(
         "numTraining": 1,
         "file_ending": ".png",
     }
+    if change is not None:
+        change(plans, settings)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
     (folder / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
     manager = PlansManager(plans)
-    for fold in folds:
-        torch.manual_seed(seed + fold)
+    for number, fold in enumerate(folds):
+        torch.manual_seed(seed + number)
         network = nnUNetTrainer.build_network_architecture(
             manager, manager.get_configuration("2d"), 1, len(LABELS), enable_deep_supervision=False
         )
