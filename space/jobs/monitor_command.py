@@ -13,6 +13,7 @@ from pathlib import Path
 
 from space.config import load_config
 from space.errors import SpaceError
+from space.jobs.cluster_kinds import make_executor
 from space.jobs.looking import Observer, quick_observer, watch_until_known
 from space.jobs.marks import ModelMarks
 from space.jobs.monitor import Monitor, watch
@@ -28,6 +29,7 @@ log = logging.getLogger("space.jobs")
 
 #: Exit status when something that is needed is missing here: nothing was begun.
 STATUS_MISSING = 2
+MOST_JOBS = 1000
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
@@ -47,6 +49,23 @@ def parse_devices(text: str) -> tuple[str, ...]:
     return devices
 
 
+def cluster_devices(devices: Sequence[str], executor: str, jobs: int) -> tuple[str, ...]:
+    """Return the device of each worker of a cluster.
+
+    Raises
+    ------
+    SpaceError
+        If a number is named for a GPU that the cluster itself assigns.
+    """
+    if executor != "local" and any(device.isdigit() for device in devices):
+        raise SpaceError(
+            "A cluster assigns GPUs itself.",
+            "--gpu",
+            "Use auto or cpu, and gres for SLURM",
+        )
+    return tuple(devices[number % len(devices)] for number in range(jobs))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     parser = argparse.ArgumentParser(
@@ -61,6 +80,15 @@ def make_parser() -> argparse.ArgumentParser:
         help="map folder to watch (may be given several times)",
     )
     parser.add_argument("--gpu", default="auto", help="numbers of GPUs (0,1), or cpu, or auto")
+    parser.add_argument(
+        "--executor",
+        default="",
+        help="workers by Dask: local, slurm (with SPACEtomo_cluster.py), or the address of a "
+        "scheduler such as tcp://host:8786; left out, processes on this computer",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="most workers at a time (with --executor)"
+    )
     parser.add_argument("--once", action="store_true", help="end when no map waits any more")
     parser.add_argument("--retry", action="store_true", help="try failed maps again")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between two checks")
@@ -83,6 +111,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.interval > 0:
         parser.error("--interval must be positive")
+    if not 1 <= args.jobs <= MOST_JOBS:
+        parser.error(f"--jobs must be from 1 to {MOST_JOBS}")
     if args.json and not args.status:
         parser.error("--json goes with --status")
     if args.status and (args.once or args.retry):
@@ -107,13 +137,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
             for problem in missing:
                 log.error("%s", problem)
             return STATUS_MISSING
-        monitor = Monitor(
-            args.dir,
-            space_dir,
-            devices,
-            config.runs_per_gpu,
-            models=ModelMarks(lambda: load_config(space_dir)),
-        )
+        monitor = make_monitor(args, space_dir, devices, config.runs_per_gpu)
         names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
         log.info("Watching %s with %s. Press Ctrl-C to end.", names, ", ".join(devices))
         monitor.retry(given_up_only=not args.retry)
@@ -130,6 +154,28 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     except (SpaceError, OSError) as error:
         log.error("%s", error)
         return STATUS_MISSING
+
+
+def make_monitor(
+    args: argparse.Namespace, space_dir: Path, devices: Sequence[str], per_gpu: int
+) -> Monitor:
+    """Return a monitor whose workers run as the arguments say.
+
+    Raises
+    ------
+    SpaceError, OSError
+        If a folder is missing, or the cluster cannot be used.
+    """
+    models = ModelMarks(lambda: load_config(space_dir))
+    if not args.executor:
+        return Monitor(args.dir, space_dir, devices, per_gpu, models=models)
+    devices = cluster_devices(devices, args.executor, args.jobs)
+    executor = make_executor(args.executor, args.jobs, space_dir, args.dir[0].resolve())
+    try:
+        return Monitor(args.dir, space_dir, devices, executor=executor, models=models)
+    except (SpaceError, OSError):
+        executor.close()
+        raise
 
 
 def show_status(map_dirs: Sequence[Path], as_json: bool) -> int:

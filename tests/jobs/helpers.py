@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,6 +67,16 @@ class FakeRunner:
             raise self.error
         self.done.append(job.map_name)
         return write_result(map_dir, job.map_name)
+
+
+def meet(map_dir: Path, seconds: float = 60.0) -> None:
+    """Wait in the first job of a process until as many processes as are awaited have one."""
+    path = Path(map_dir) / "parties.txt"
+    parties = int(path.read_text()) if path.exists() else 0
+    Path(map_dir, f"begun_{os.getpid()}").touch()
+    end = time.monotonic() + seconds
+    while len(list(Path(map_dir).glob("begun_*"))) < parties and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 WORKER_SCRIPT = """
