@@ -13,15 +13,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from space.errors import SpaceError
 from space.jobs.executors import Executor, LocalProcesses, StartedWorker
 from space.jobs.folder import JobFolder
+from space.jobs.folder_view import STOP_NAME
 from space.jobs.launch import last_message, no_worker_reason
 from space.jobs.machine import JobStatus
-from space.jobs.map_watch import MapWatch
+from space.jobs.map_watch import MAP_PATTERN, MapWatch
 from space.jobs.monitor_sign import Look
+from space.jobs.queue_files import QUEUE_NAME
 from space.jobs.slots import (
     ended,
     is_hopeless,
@@ -32,10 +34,12 @@ from space.jobs.slots import (
     started,
     waits,
 )
+from space.jobs.wake import POLL_SECONDS, FolderGlance, Waker
 
 log = logging.getLogger("space.jobs")
 
 _END_SECONDS = 10.0
+_GATHER_SECONDS = 0.2
 
 
 class Monitor:
@@ -124,6 +128,20 @@ class Monitor:
         for name, status in folder.statuses_of(n for n in ready if n not in done).items():
             if status.state in ("absent", "failed"):
                 folder.submit(name)  # a failed map counts only if it was taken again
+
+    def waker(self) -> Waker:
+        """Return what wakes the monitor: a map that comes, or a change of the queue."""
+        map_dirs = [folder.map_dir for folder in self.folders]
+        glances = [FolderGlance(map_dir, _wakes) for map_dir in map_dirs]
+        return Waker(map_dirs, _wakes, glances, gather_s=_GATHER_SECONDS)
+
+    def rest(self, waker: Waker, seconds: float, stop: Callable[[], bool]) -> None:
+        """Wait for the next look, until something changes or a map has been copied to its end."""
+        end_s = time.monotonic() + seconds
+        while not stop() and (left_s := end_s - time.monotonic()) > 0:
+            has_changed = waker.wait(min(left_s, POLL_SECONDS), stop)
+            if has_changed or any(maps.has_settled() for maps in self._maps):
+                return
 
     def is_finished(self, counts: Counter[str]) -> bool:
         """Whether nothing waits, runs or is still being copied."""
@@ -266,13 +284,17 @@ class Monitor:
 def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event) -> int:
     """Check again and again until a stop, or with `once` until all is finished.
 
+    After `interval_s` at the latest, and as soon as a map comes or the queue changes.
+
     Returns
     -------
     int
         1 if maps have failed or are broken (with `once`), else 0.
     """
     troubles = 0
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(monitor.close)
+        waker = stack.enter_context(monitor.waker())
         while not stop.is_set():
             try:
                 counts = monitor.tick()
@@ -291,7 +313,11 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
                 break
             if once and monitor.is_finished(counts):
                 return 1 if counts["failed"] or counts["broken"] else 0
-            stop.wait(interval_s)
-    finally:
-        monitor.close()
+            monitor.rest(waker, interval_s, stop.is_set)
     return 0
+
+
+def _wakes(name: str) -> bool:
+    """Whether a file of this name is a map, tells of one, or of what is to be done."""
+    known = name in (QUEUE_NAME, STOP_NAME)
+    return known or bool(MAP_PATTERN.fullmatch(str(PurePath(name).with_suffix(".png"))))

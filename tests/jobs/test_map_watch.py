@@ -15,6 +15,7 @@ from PIL import Image
 from space.images import json_path, whole_png_texts, write_png
 from space.jobs import map_watch
 from space.jobs.map_watch import BROKEN_SECONDS, REPLACED_SECONDS, MapWatch
+from space.jobs.monitor import Monitor
 
 NAME = "G_L01.png"
 
@@ -220,3 +221,57 @@ def test_a_broken_map_that_is_copied_again_counts_at_once(maps, clock, tmp_path)
     assert NAME in maps.broken
     write_png(path, np.arange(600, dtype=np.uint8).reshape(20, 30), 16.0, "again")
     assert maps.ready_maps(tmp_path) == [path] and not maps.broken
+
+
+# --- the monitor between two looks --------------------------------------------------------------
+
+
+class Waits:
+    """A waker that nothing wakes; `meanwhile` happens in each wait."""
+
+    def __init__(self, meanwhile=lambda: None, wakes=False):
+        self.meanwhile, self.wakes, self.count = meanwhile, wakes, 0
+
+    def wait(self, seconds, stop):
+        self.count += 1
+        assert self.count < 100 and seconds <= 0.5
+        self.meanwhile()
+        return self.wakes
+
+
+def test_a_monitor_rests_until_a_map_is_copied_to_its_end(tmp_path):
+    path = tmp_path / NAME
+    path.write_bytes(whole_map()[:500])
+    monitor = Monitor([tmp_path], tmp_path, ("0",))
+    assert monitor.tick()["queued"] == 0
+    pieces = iter([whole_map()[:700], whole_map()[:-1], whole_map()])
+    waiter = Waits(lambda: path.write_bytes(next(pieces)))
+    monitor.rest(waiter, 100.0, lambda: False)
+    assert waiter.count == 3
+    monitor._start_in = lambda index, now_s: None
+    assert monitor.tick()["queued"] == 1
+
+
+def test_a_monitor_rests_until_something_changes_or_it_is_to_end(tmp_path):
+    monitor = Monitor([tmp_path], tmp_path, ("0",))
+    waiter = Waits(wakes=True)
+    monitor.rest(waiter, 100.0, lambda: False)
+    assert waiter.count == 1
+    waiter = Waits()
+    monitor.rest(waiter, 100.0, lambda: waiter.count >= 4)
+    assert waiter.count == 4
+
+
+def test_a_monitor_is_woken_by_maps_and_the_queue_alone(tmp_path):
+    with Monitor([tmp_path], tmp_path, ("0",)).waker() as waker:
+        for name in (
+            ".SPACE_worker_x.txt",
+            "SPACE_runs.txt",
+            "G_L01_seg.png",
+            ".G_L01.1a.part.png",
+        ):
+            (tmp_path / name).write_text("x")
+        assert not waker.wait(0.6)
+        for name in (NAME, "G_L01.json", "SPACE_queue.txt", "SPACE_stop.txt"):
+            (tmp_path / name).write_text("x")
+            assert waker.wait(30.0)
