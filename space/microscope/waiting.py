@@ -15,6 +15,9 @@ Result = TypeVar("Result")
 POLL_S = 2.0
 """Pause between two polls, in SerialEM's time."""
 
+STEP_S = 0.5
+"""Longest part of a pause in which neither the key nor what shows a change is looked at."""
+
 _SHORTEST_PAUSE_S = 0.05
 _REPORT_EVERY_S = 60.0
 log = logging.getLogger("space.microscope")
@@ -50,6 +53,7 @@ def wait_for(
     timeout_s: float,
     status: Callable[[], str] | None = None,
     poll_s: float = POLL_S,
+    glance: Callable[[], object] | None = None,
 ) -> Result:
     """Call `poll` again and again until it returns something else than None.
 
@@ -65,6 +69,8 @@ def wait_for(
         Returns a line about the progress.
     poll_s : float
         Pause between two polls, in SerialEM's time.
+    glance : callable, optional
+        Cheap; a pause ends early when it returns something else than before the last poll.
 
     Raises
     ------
@@ -74,18 +80,19 @@ def wait_for(
         After `timeout_s`.
     """
     start = reported = time.monotonic()
+    seen = glance() if glance else None
     result = poll()
     if result is not None:
         return result
     key_pressed("B")  # forget what was pressed earlier
     log.info("Waiting for %s. Press B to stop waiting.", what)
     while result is None:
-        pause(poll_s)
+        is_stopped, seen = _pause_in_steps(poll_s, glance, seen)
         result = poll()
         if result is not None:
             break
         now = time.monotonic()
-        if key_pressed("B"):
+        if is_stopped:
             raise StoppedByUserError(
                 f"Waiting for {what} was stopped by the B key.",
                 do="Run the script again to continue.",
@@ -102,3 +109,29 @@ def wait_for(
             detail = f" ({progress})" if progress else ""
             log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
     return result
+
+
+def _pause_in_steps(
+    seconds: float, glance: Callable[[], object] | None, seen: object
+) -> tuple[bool, object]:
+    """Pause until B is pressed, `glance` shows a change, or time is over.
+
+    Returns
+    -------
+    bool
+        Whether B was pressed.
+    object
+        What `glance` returned last.
+    """
+    step_s = seconds if glance is None else STEP_S
+    left_s, now = seconds, seen
+    while left_s > 0:
+        start_s = time.monotonic()
+        pause(min(left_s, step_s))
+        left_s -= step_s
+        now = glance() if glance else None
+        if key_pressed("B"):
+            return True, now
+        if now != seen or time.monotonic() - start_s < STEP_S / 2:  # a simulated Delay is over
+            break
+    return False, now

@@ -14,7 +14,7 @@ import numpy as np
 from space import jobs
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
-from space.images import read_png
+from space.images import file_state, read_png
 from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
@@ -100,7 +100,9 @@ def wait_for_jobs(
             )
         return ""
 
-    return wait_for(attended, what, timeout_s, status)
+    # A worker notes there that it is done; looked at more often than the results themselves.
+    runs = session.map_dir / jobs.RUNS_NAME
+    return wait_for(attended, what, timeout_s, status, glance=lambda: file_state(runs))
 
 
 def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:

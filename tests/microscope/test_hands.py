@@ -251,6 +251,57 @@ def test_waiting_ends_with_the_b_key(monkeypatch):
     assert 20 <= ticks.now < 30
 
 
+def test_waiting_looks_at_what_shows_a_change_more_often_than_at_the_rest(monkeypatch):
+    ticks = Ticks(monkeypatch)
+    looks, polls = [], []
+
+    def glance():
+        looks.append(ticks.now)
+        return ticks.now >= 9.2
+
+    def poll():
+        polls.append(ticks.now)
+        return "there" if ticks.now >= 9.2 else None
+
+    assert waiting.wait_for(poll, "it", 100, glance=glance) == "there"
+    assert polls == [0.0, 2.0, 4.0, 6.0, 8.0, 9.5]
+    assert looks == [n / 2 for n in range(20)]
+
+
+def test_what_changes_while_it_is_looked_for_is_not_missed(monkeypatch):
+    ticks = Ticks(monkeypatch)
+    state = [0]
+
+    def poll():
+        state[0] += ticks.now == 0.0  # just after the look
+        return "there" if ticks.now else None
+
+    assert waiting.wait_for(poll, "it", 100, glance=lambda: state[0]) == "there"
+    assert ticks.now == 0.5
+
+
+def test_the_b_key_answers_between_two_polls(monkeypatch):
+    ticks = Ticks(monkeypatch, key_at=20.5)
+    with pytest.raises(SpaceError, match="B key"):
+        waiting.wait_for(lambda: None, "it", 100, glance=lambda: 0)
+    assert ticks.now == 20.5
+
+
+def test_a_simulated_delay_is_followed_by_a_poll_at_once(monkeypatch):
+    delays, polls = [], []
+    fake_serialem.install(
+        monkeypatch, Delay=lambda seconds, unit: delays.append(seconds), KeyBreak=lambda key: 0.0
+    )
+    monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)
+
+    def poll():
+        polls.append(1)
+        return True if len(polls) == 5 else None
+
+    assert waiting.wait_for(poll, "it", 100, glance=lambda: 0)
+    assert len(delays) == 4
+
+
 def test_waiting_ends_with_what_looking_raises(monkeypatch):
     Ticks(monkeypatch)
 
