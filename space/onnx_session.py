@@ -105,6 +105,9 @@ def _opened(path: Path, device: str) -> Any:
     options.log_severity_level = _ERRORS_ONLY + 1  # what fails is raised, too
     options.intra_op_num_threads = threads_here()
     options.inter_op_num_threads = 1
+    # Memory laid out beforehand takes a fifth more of it (1.0 for 0.8 GB with a tile of the shipped
+    # model) and no less time; DirectML wants none.
+    options.enable_mem_pattern = False
     kind, _, number = device.partition(":")
     provider = GPU_PROVIDERS.get(kind)
     providers: list[Any] = [_CPU]
@@ -115,8 +118,7 @@ def _opened(path: Path, device: str) -> Any:
             settings["cudnn_conv_algo_search"] = "HEURISTIC"
             if hasattr(package, "preload_dlls"):
                 package.preload_dlls()
-        if kind == "dml":  # which asks for both
-            options.enable_mem_pattern = False
+        if kind == "dml":
             options.execution_mode = package.ExecutionMode.ORT_SEQUENTIAL
         providers.insert(0, (provider, settings))
     try:
