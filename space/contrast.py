@@ -47,6 +47,7 @@ NO_STRUCTURE = (
 )
 BAD_NUMBERS = "Likely causes: a broken gain reference or a broken file"
 
+_OF_INTEREST = (16, 50, 99)
 _DARK_NOISE = 3.0  # the 99th percentile of noise around zero is 2.3 standard deviations above it
 _SAMPLE_PX = 1_000_000
 _HALF_RANGE = 32768.0  # of 16 bits
@@ -96,7 +97,7 @@ def judge(data: np.ndarray) -> Verdict:
     if bad_share >= NOT_NUMBERS_SHARE:
         useless = bad_share >= 0.5
         return Verdict(f"{_percent(bad_share)} of its pixels are not numbers", BAD_NUMBERS, useless)
-    values, counts = np.unique(finite, return_counts=True)
+    values, counts = _counted(finite)
     most = int(np.argmax(counts))
     share = counts[most] / finite.size
     if share >= CONSTANT_SHARE:
@@ -106,7 +107,7 @@ def judge(data: np.ndarray) -> Verdict:
         return Verdict(
             f"{_percent(share)} of its pixels have the value {values[most]:g}", causes, useless
         )
-    if _is_dark(finite):
+    if _is_dark(*_percentiles(values, counts)):
         return Verdict("it is dark: no beam reached the camera", NO_LIGHT, useless=True)
     top_share = counts[-1] / finite.size
     if top_share >= SATURATED_SHARE:
@@ -139,7 +140,7 @@ def judge_structure(data: np.ndarray) -> Verdict:
 
 def judge_pieces(pieces: Sequence[np.ndarray]) -> Verdict:
     """Judge the pieces of a montage together, in the order in which they were taken."""
-    lit = [not _is_dark(_sample(piece).ravel()) for piece in pieces]
+    lit = [not _is_dark(*np.percentile(_sample(piece), _OF_INTEREST)) for piece in pieces]
     dark = lit.count(False)
     lost = 0 < dark < len(lit) and not any(lit[-dark:])  # all before were lit
     if dark <= (LOST_PIECES if lost else DARK_PIECES) * len(lit):
@@ -148,13 +149,33 @@ def judge_pieces(pieces: Sequence[np.ndarray]) -> Verdict:
     return Verdict(f"{dark} of its {len(lit)} pieces are dark{since}", NO_LIGHT, dark == len(lit))
 
 
-def _is_dark(values: np.ndarray) -> bool:
+def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values that occur, in order, and how often; without sorting if they are bytes."""
+    if values.dtype != np.uint8:
+        return np.unique(values, return_counts=True)
+    counts = np.bincount(values)
+    (found,) = np.nonzero(counts)
+    return found.astype(np.uint8), counts[found]
+
+
+def _percentiles(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return what `np.percentile` says of the counted values."""
+    up_to = np.cumsum(counts)
+    places = np.array(_OF_INTEREST) / 100 * (up_to[-1] - 1)
+    below = np.floor(places)
+    low, high = (
+        values[np.searchsorted(up_to, place, side="right")].astype(np.float64)
+        for place in (below, np.ceil(places))
+    )
+    return low + (high - low) * (places - below)
+
+
+def _is_dark(low: float, middle: float, high: float) -> bool:
     """Whether there is nothing but noise around zero.
 
     Even the darkest specimen has brighter places; a specimen of dark and bright halves has a wide
     spread, too, but no middle around zero.
     """
-    low, middle, high = np.percentile(values, (16, 50, 99))
     if middle < -_HALF_RANGE / 2:  # unsigned counts kept as signed numbers, less half their range
         low, middle, high = low + _HALF_RANGE, middle + _HALF_RANGE, high + _HALF_RANGE
     noise = middle - low

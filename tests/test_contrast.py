@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from space import contrast
 from space.contrast import judge, judge_pieces, judge_structure
 
 RANDOM = np.random.default_rng(5)
@@ -130,3 +131,16 @@ def test_a_few_windows_in_a_black_grid_are_something():
     assert verdict and not verdict.useless
     scattered = (np.random.default_rng(6).random((2000, 2000)) < 0.005).astype(np.int16)
     assert judge(scattered).useless
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_percentiles_of_counted_values_are_those_of_numpy(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, rng.integers(2, 256), rng.integers(1, 500)).astype(np.uint8)
+    found, counts = contrast._counted(values)
+    wanted = np.unique(values, return_counts=True)
+    assert np.array_equal(found, wanted[0]) and np.array_equal(counts, wanted[1])
+    got = contrast._percentiles(found, counts)
+    assert got == pytest.approx(np.percentile(values, (16, 50, 99)), abs=1e-9)
+    shifted = np.unique(values - 1e4, return_counts=True)  # floats of an unprocessed picture
+    assert contrast._percentiles(*shifted) == pytest.approx(got - 1e4, abs=1e-6)

@@ -132,9 +132,7 @@ class Engine:
         if job.task not in TASKS:
             raise SpaceError(f"The task {job.task!r} is unknown.", job.map_name)
         map_path = Path(map_dir) / job.map_name
-        _wait_until_whole(map_path, self._whole_s)
-        mark = fingerprint(map_path)
-        image, info = read_png(map_path)
+        mark, image, info = _read_when_whole(map_path, self._whole_s)
         _check_contrast(image, job.map_name, say)
         progressed()
         config = self._load_config(self._space_dir)
@@ -291,10 +289,17 @@ def _saved_threshold(map_dir: Path) -> Any:
     return saved.get("WG_detection_threshold", DEFAULT_THRESHOLD)
 
 
-def _wait_until_whole(map_path: Path, seconds: float) -> None:
-    """Wait for a map that is being copied; reading it shows what else is wrong."""
+def _read_when_whole(map_path: Path, seconds: float) -> tuple[str, np.ndarray, dict[str, Any]]:
+    """Read a map and its mark; wait for one that is being copied."""
     end_s = time.monotonic() + seconds
-    while map_path.exists() and not is_whole_png(map_path) and time.monotonic() < end_s:
+    while True:
+        mark = fingerprint(map_path)
+        try:
+            return (mark, *read_png(map_path))
+        except SpaceError:
+            # What else is wrong with it does not change.
+            if not map_path.exists() or is_whole_png(map_path) or time.monotonic() >= end_s:
+                raise
         time.sleep(min(1.0, max(0.01, seconds / 10)))
 
 
