@@ -123,22 +123,25 @@ class FolderGlance:
     """A glance at which files of interest are in a folder.
 
     The folder is listed only if its own time has changed, and that of a folder with workers
-    changes with each sign of life. A file that is written in place is seen by its event, or by
-    the next whole look.
+    changes with each sign of life; then once more, since a file that comes in the same tick of the
+    file system's clock leaves that time as it is. A file that is written in place is seen by its
+    event, or by the next whole look.
     """
 
     def __init__(self, folder: Path, matters: Callable[[str], bool]) -> None:
         self._folder = folder
         self._matters = matters
         self._time: object = None
+        self._is_sure = False
         self._names: object = None
 
     def __call__(self) -> object:
         """Return the names with what tells two files of one name apart."""
         now = _identity(self._folder)
-        if now is None or now != self._time:
+        is_same = now is not None and now == self._time
+        if not (is_same and self._is_sure):
             self._names = self._listed()
-            self._time = now
+        self._time, self._is_sure = now, is_same
         return self._names
 
     def _listed(self) -> object:
