@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Set up this checkout and use it, on any system: ``python make.py demo``.
 
-The first call installs everything into the folder .venv; later ones skip this. With `make`,
-`make demo` does the same.
+The first call installs into the folder .venv what its target needs; later ones skip this, or add
+what is missing. With `make`, `make demo` does the same.
 """
 
 import argparse
+import hashlib
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,7 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV, OLD_VENV = ROOT / ".venv", ROOT / ".venv39"
 BIN = "Scripts" if os.name == "nt" else "bin"
-NEEDED = (3, 11)  # by PyTorch in constraints.txt
+# The models by ONNX Runtime; with PyTorch, and what tests and lint need. Code is compiled when it
+# is imported: compiled beforehand (without --no-compile), the first would be a quarter larger.
+LITE, ALL = ("--no-compile", "-e", ".[predict-lite]"), ("-e", ".[predict,dev]")
+NEEDED = {LITE: (3, 9), ALL: (3, 11)}  # ALL: by PyTorch in constraints.txt
 DEMO = ["simulate", "--out", "demo", "--set", "max_targets=4", "--tilt-step", "20",
         "--series-binning", "8"]  # fmt: skip
 # The oldest packages warn of what newer ones do without.
@@ -42,6 +48,8 @@ def run(*commands, dry=False):
         return
     environment = {**os.environ, "YOLO_CONFIG_DIR": str(VENV), "MPLBACKEND": "Agg"}
     environment["NO_MKDOCS_2_WARNING"] = "1"
+    # Without compiled files each of the many processes of a session or of tests compiles all anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     options = {"cwd": ROOT, "env": environment}
     if len(commands) == 1:
         statuses = [status(subprocess.Popen(commands[0], **options))]
@@ -66,35 +74,92 @@ def status(process):
             continue
 
 
-def install(venv, python, constraints, what, dry):
-    """Make an environment and install into it, unless this was done with the same requirements."""
-    stamp = venv / ".installed"
-    needs = (ROOT / "pyproject.toml", ROOT / constraints)
-    if stamp.exists() and all(stamp.stat().st_mtime >= path.stat().st_mtime for path in needs):
-        return
-    print(f"Setting up {venv.name} (minutes; later runs skip this) ...", flush=True)
-    if not Path(tool("python", venv)).exists():
+def install(venv, python, constraints, what, dry, serves=()):
+    """Make an environment and install into it, unless it holds this, or what serves as well.
+
+    Its stamp says what was installed and with which requirements. These are read before, so that
+    what is changed meanwhile is not taken for installed.
+    """
+    setting_up = f"Setting up {venv.name} (minutes; later runs skip this) ..."
+    is_new = not Path(tool("python", venv)).exists()
+    if is_new:
+        print(setting_up, flush=True)
         run([*python, "-m", "venv", str(venv)], dry=dry)
+    stamp, requirements = venv / ".installed", fingerprint(venv, constraints)
+    there = installed(stamp, requirements)
+    if there & {" ".join(some) for some in (what, *serves)}:
+        return
+    if not is_new:
+        print(setting_up, flush=True)
+    if not dry and stamp.exists():
+        stamp.unlink()  # what this ends with, if it fails, is not known
     pip = [tool("python", venv), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run([*pip, "-c", constraints, *what], dry=dry)
     if not dry:
-        stamp.touch()
+        content = {"requirements": requirements, "installed": sorted({*there, " ".join(what)})}
+        stamp.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def fingerprint(venv, constraints):
+    """Return a hash of what an installation into an environment follows from."""
+    digest = hashlib.sha256(repr(version(venv)).encode())
+    for path in (ROOT / "pyproject.toml", ROOT / constraints):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def installed(stamp, requirements):
+    """Return what was installed with these requirements."""
+    try:
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+        return set(content["installed"]) if content["requirements"] == requirements else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def version(venv):
+    """Return the version of an environment's Python: the present one's, before it is made."""
+    settings = venv / "pyvenv.cfg"
+    if not (Path(tool("python", venv)).exists() and settings.exists()):
+        return sys.version_info[:2]
+    text = settings.read_text(encoding="utf-8")
+    found = re.search(r"^version(?:_info)? *= *(\d+)\.(\d+)", text, re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else sys.version_info[:2]
 
 
 def setup(dry):
-    """Set up .venv with the packages of the models and of the tests."""
-    if sys.version_info < NEEDED:
-        sys.exit(
-            "The models need Python {}.{} or newer, as PyTorch in constraints.txt does; this is "
-            "{}.{}. Run make.py with another Python (Windows: py -3.12 make.py demo), or give "
-            "make PYTHON=... .".format(*NEEDED, *sys.version_info)
-        )
-    install(VENV, [sys.executable], "constraints.txt", ["-e", ".[predict,dev]"], dry)
+    """Set up .venv with everything: the models, PyTorch, and what tests and lint need."""
+    set_up(ALL, dry)
+
+
+def set_up(what, dry):
+    """Set up .venv with LITE or ALL, or leave it as it is if it has that."""
+    has, needed = version(VENV), NEEDED[what]
+    if has < needed:
+        sys.exit(too_old(has, needed))
+    install(VENV, [sys.executable], "constraints.txt", what, dry, serves=[ALL])
+
+
+def too_old(has, needed):
+    """Return what to do about a Python that is too old, here or in the environment."""
+    what = "PyTorch in constraints.txt" if needed == NEEDED[ALL] else "This"
+    start = "{} needs Python {}.{} or newer; ".format(what, *needed)
+    here = sys.version_info[:2]
+    another = "with another Python (Windows: py -3.12 make.py demo), or give make PYTHON=... ."
+    if has == here:
+        return start + "this is {}.{}. Run make.py {}".format(*has, another)
+    way = "again." if here >= needed else another
+    return start + "{} has {}.{}. Remove that folder and run make.py {}".format(
+        VENV.name, *has, way
+    )
 
 
 def demo(dry):
-    """One grid on the simulated microscope, from the autoloader to tilt series."""
-    setup(dry)
+    """One grid on the simulated microscope, from the autoloader to tilt series.
+
+    The models run without PyTorch, unless TORCH=1 or --torch asks for it.
+    """
+    set_up(ALL if os.environ.get("TORCH", "0") not in ("", "0") else LITE, dry)
     run([tool("spacetomo"), *DEMO], dry=dry)
 
 
@@ -210,8 +275,11 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--torch", action="store_true", help="demo: with PyTorch (or TORCH=1)")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show the commands")
     args = parser.parse_args()
+    if args.torch:
+        os.environ["TORCH"] = "1"
     TARGETS[args.target](args.dry_run)
 
 
