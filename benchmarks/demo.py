@@ -40,6 +40,35 @@ def demo_options() -> list[str]:
     return list(module.DEMO)
 
 
+def missed_bars(summary: dict[str, Any], level: int) -> list[str]:
+    """Return in words what a judged session up to a level falls short of."""
+    bars = {
+        "The session ends well": summary["ok"],
+        "All lamellae are found": summary["recall"] == 1.0,
+        "Nothing else is found": summary["precision"] == 1.0,
+        "Lamellae are found within 1.5 µm": summary["position_error_um_median"] <= 1.5,
+    }
+    if level >= 4:
+        bars |= {
+            "Each map has labels": summary["maps"] == summary["segmentations"] > 0,
+            "There are targets": summary["targets"] > 0,
+            "70 % of the targets lie on what was asked for": (
+                summary["targets_on_wanted"] >= 0.7 * summary["targets"]
+            ),
+            "Nothing is exposed for two targets": summary["beam_conflicts"] == 0,
+        }
+    if level >= 5:
+        bars |= {
+            "Each target has a tilt series": summary["tilt_series"] == summary["targets"],
+            "Tilt series lie on lamellae": summary["targets_off_lamella"] == 0,
+            "Half of the pictures are within 0.3 µm of the defocus asked for": (
+                summary["defocus_error_um_median"] <= 0.3
+            ),
+            "All pictures are within 1 µm of it": summary["defocus_error_um_max"] <= 1.0,
+        }
+    return [bar for bar, is_met in bars.items() if not is_met]
+
+
 def disk_mb(folder: Path) -> dict[str, float]:
     """Return the size of the files in a folder by their kind, in MB."""
     found = dict.fromkeys(KINDS, 0)
