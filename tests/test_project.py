@@ -45,12 +45,15 @@ def requirements() -> dict[str, list[str]]:
     return {"base": project["dependencies"], **project["optional-dependencies"]}
 
 
-def test_conda_environment_and_pyproject_agree():
-    lines = (ROOT / "SPACEenvironment.yaml").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(("name", "extra"), [
+    ("SPACEenvironment.yaml", "predict"), ("SPACEenvironment_lite.yaml", "predict-lite"),
+])  # fmt: skip
+def test_conda_environments_and_pyproject_agree(name, extra):
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     packages = [found[1] for line in lines if (found := re.match(r"\s{6}- (\S+)", line))]
     needs = requirements()
     # The environment has Python 3.11: what stands in for its library on older ones is not needed.
-    wanted = [name for name in needs["base"] + needs["predict"] if "python_version <" not in name]
+    wanted = [name for name in needs["base"] + needs[extra] if "python_version <" not in name]
     assert packages == wanted
 
 
