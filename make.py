@@ -27,8 +27,10 @@ LITE, ALL = ("--no-compile", "-e", ".[predict-lite]"), ("-e", ".[predict,dev]")
 NEEDED = {LITE: (3, 9), ALL: (3, 11)}  # ALL: by PyTorch in constraints.txt
 DEMO = ["simulate", "--out", "demo", "--set", "max_targets=4", "--tilt-step", "20",
         "--series-binning", "8"]  # fmt: skip
-# The oldest packages warn of what newer ones do without.
-OLDEST = ["-m", "pytest", "-W", "default", "-m", "not session and not models and not hypothesis"]
+# The oldest packages warn of what newer ones do without. The models, whole sessions, property tests
+# and scripts of others run on the newer Python alone.
+OLDEST = ["-W", "default", "-m", "not session and not models and not hypothesis",
+          "--ignore=tests/session", "--ignore=tests/simulator/third_party"]  # fmt: skip
 
 
 def tool(name, venv=VENV):
@@ -174,10 +176,15 @@ def test_sessions(dry):
 
 
 def run_tests(marks, dry):
-    """Run the tests with these marks; those of one file share fixtures and stay together."""
+    """Run the tests with these marks."""
     setup(dry)
+    run(side_by_side(tool("python"), "-m", marks), dry=dry)
+
+
+def side_by_side(python, *options):
+    """Return the command for tests; those of one file share fixtures and stay together."""
     jobs = os.environ.get("JOBS", "2")
-    run([tool("python"), "-m", "pytest", "-n", jobs, "--dist", "loadfile", "-m", marks], dry=dry)
+    return [python, "-m", "pytest", "-n", jobs, "--dist", "loadfile", *options]
 
 
 def test_oldest(dry):
@@ -188,17 +195,9 @@ def test_oldest(dry):
             "There is no Python 3.9 here, so no test ran on it. lint checks its syntax and library."
         )
         return
-    what = ["-e", ".", "pytest", "hypothesis"]
+    what = ["-e", ".", "pytest", "pytest-xdist", "hypothesis"]
     install(OLD_VENV, python, "constraints-oldest.txt", what, dry)
-    tests = [tool("python", OLD_VENV), *OLDEST]
-    # Without the models, whole sessions, property tests and scripts of others, which take long; in
-    # two halves.
-    simulator, others = "tests/simulator", "--ignore=tests/simulator/third_party"
-    run(
-        [*tests, simulator, others],
-        [*tests, "--ignore=tests/session", f"--ignore={simulator}"],
-        dry=dry,
-    )
+    run(side_by_side(tool("python", OLD_VENV), *OLDEST), dry=dry)
 
 
 def python39():
@@ -234,7 +233,7 @@ def lint(dry):
     """Style, layers, types, oldest Python, docs."""
     setup(dry)
     scripts = sorted(path.name for path in ROOT.glob("SPACEtomo*.py"))
-    for command in (
+    commands = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["lint-imports"],
@@ -242,8 +241,8 @@ def lint(dry):
         ["mkdocs", "build", "--quiet"],
         ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-",
          "space", "examples", "training", "make.py", *scripts],
-    ):  # fmt: skip
-        run([tool(command[0]), *command[1:]], dry=dry)
+    )  # fmt: skip
+    run(*([tool(command[0]), *command[1:]] for command in commands), dry=dry)
 
 
 def clean(dry):
