@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from space.simulator.column import INSTRUMENT_FOLDER
-from tests.workflow.bench import without_lamella_pictures
 
 TALOS_TEXT = (INSTRUMENT_FOLDER / "talos_ceta.toml").read_text(encoding="utf-8")
 
@@ -23,11 +22,6 @@ def microscope(tmp_path):
         return str(path)
 
     return write
-
-
-@pytest.fixture(autouse=True)
-def no_plots(monkeypatch):
-    without_lamella_pictures(monkeypatch)
 
 
 def warnings(session) -> list[str]:

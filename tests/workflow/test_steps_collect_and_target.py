@@ -8,6 +8,7 @@ import threading
 
 import mrcfile
 import numpy as np
+import pytest
 from PIL import Image
 
 from space import jobs, pacetomo, plots
@@ -18,6 +19,11 @@ from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
 
 RECORD_HALF_UM = (0.43, 0.31)
+
+
+@pytest.fixture(autouse=True)
+def pictures_for_people() -> None:
+    """Draw them all, as in a session."""
 
 
 def holds_wanted(grid, point_um, label="mitos") -> bool:
