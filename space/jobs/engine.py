@@ -24,7 +24,7 @@ from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
-from space.models import Preset, used_folds
+from space.models import used_folds
 from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
@@ -88,8 +88,7 @@ class Engine:
         ``auto``, ``cpu``, or the number of a GPU.
     load_config, make_segmenter, make_detector : callable, optional
         Replacements for tests: ``load_config(space_dir)``,
-        ``make_segmenter(folder, folds, device, checkpoint, preset)``,
-        ``make_detector(weights, device)``.
+        ``make_segmenter(folder, folds, device, config)``, ``make_detector(weights, device)``.
     whole_s : float
         How long to wait for a map that is still being copied.
     """
@@ -158,15 +157,13 @@ class Engine:
     def _segment(self, task: _Task) -> Callable[[Path], None]:
         config, say = task.config, task.say
         folder = Path(config.segmentation_model)
-        checkpoint, preset = config.segmentation_checkpoint, config.preset
+        checkpoint = config.segmentation_checkpoint
         folds = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
         made_by = self.marks("segment")
         segmenter = self._loaded(
             "segment",
-            (str(folder), folds, checkpoint, made_by),
-            lambda: self._make_segmenter(
-                folder, folds, torch_device(self._device), checkpoint, preset
-            ),
+            (str(folder), folds, made_by, config.inference_runtime, config.off_lamella_classes),
+            lambda: self._make_segmenter(folder, folds, torch_device(self._device), config),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
@@ -318,7 +315,7 @@ def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]
 
 
 def _default_segmenter(
-    folder: Path, folds: tuple[int | str, ...], device: str, checkpoint: str, preset: Preset
+    folder: Path, folds: tuple[int | str, ...], device: str, config: Config
 ) -> SegmentationModel:
     from space.segmentation import Segmenter
 
@@ -326,9 +323,10 @@ def _default_segmenter(
         folder,
         folds,
         device,
-        mirroring=preset.mirroring,
-        tile_step=preset.tile_step,
-        checkpoint=checkpoint,
+        config.preset,
+        config.segmentation_checkpoint,
+        config.inference_runtime,
+        config.off_lamella_classes or (),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+Copies = Literal["one", "turned", "mirrored"]
 _FOLD = re.compile(r"fold_(0|[1-9]\d{0,3})")
 
 
@@ -24,8 +25,9 @@ class Preset:
     ----------
     folds : str
         ``every`` that the model has, those ``configured``, or the ``first`` of these.
-    mirroring : bool
-        Whether the scores of mirrored tiles are averaged, along the axes that the model allows.
+    copies : str
+        Of a tile, whose scores are averaged: ``one``, also the one ``turned`` by 180 degrees, or
+        all ``mirrored`` ones, along the axes that the model allows.
     tile_step : float
         Largest step between tiles, as a fraction of a tile.
     skips_plain_tiles : bool
@@ -33,7 +35,7 @@ class Preset:
     """
 
     folds: Literal["every", "configured", "first"]
-    mirroring: bool
+    copies: Copies
     tile_step: float
     skips_plain_tiles: bool
 
@@ -60,9 +62,9 @@ class Preset:
 DEFAULT_PRESET = "balanced"
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "accurate": Preset("every", mirroring=True, tile_step=0.5, skips_plain_tiles=False),
-        "balanced": Preset("configured", mirroring=False, tile_step=0.75, skips_plain_tiles=True),
-        "fast": Preset("first", mirroring=False, tile_step=1.0, skips_plain_tiles=True),
+        "accurate": Preset("every", copies="mirrored", tile_step=0.5, skips_plain_tiles=False),
+        "balanced": Preset("configured", copies="one", tile_step=0.75, skips_plain_tiles=True),
+        "fast": Preset("first", copies="one", tile_step=1.0, skips_plain_tiles=True),
     }
 )
 """The choice in SPACEtomo_config.py; ``accurate`` does what nnU-Net's own predictor does."""

@@ -8,18 +8,21 @@ Everything runs in this process, so it works however it was started.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from space.config import Config
 from space.errors import SpaceError
+from space.models.presets import DEFAULT_PRESET, PRESETS, Preset
 from space.segmentation.choice import load_network
+from space.segmentation.grid import tile_grid
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import normalisation
+from space.segmentation.plain import PlainPlaces
 from space.segmentation.plan import TilePlan, plan_after
-from space.segmentation.tiles import TILE_STEP, best_classes, tile_grid
+from space.segmentation.tiles import best_classes
 
 log = logging.getLogger("space.segmentation")
 
@@ -36,14 +39,14 @@ class Segmenter:
         Folds whose scores are averaged.
     device : str
         ``cpu``, ``cuda:<n>``, or for ONNX Runtime also ``dml:<n>``.
-    mirroring : bool, optional
-        Average over mirrored tiles; by default on a GPU only.
-    tile_step : float
-        Step between tiles as a fraction of a tile.
+    preset : Preset
+        What the network is asked to do; its folds are those given.
     checkpoint : str
         Name of the weights' file in each fold.
     runtime : str
         ``torch``, ``onnx``, or ``auto`` (see `space.segmentation.choice`).
+    off_lamella : collection of str
+        Classes that are vacuum or bulk: where nothing else is, the network may be spared.
 
     Attributes
     ----------
@@ -62,16 +65,19 @@ class Segmenter:
         model: Path,
         folds: Sequence[int | str] = (0,),
         device: str = "cpu",
-        mirroring: bool | None = None,
-        tile_step: float = TILE_STEP,
+        preset: Preset = PRESETS[DEFAULT_PRESET],
         checkpoint: str = Config.segmentation_checkpoint,
         runtime: str = Config.inference_runtime,
+        off_lamella: Collection[str] = (),
     ) -> None:
         self._network = load_network(Path(model), folds, checkpoint, device, runtime)
         self.labels = self._network.labels
         self.runtime = self._network.runtime
-        self._tile_step = tile_step
-        self._plan = self._network.first_plan(mirroring)
+        self._preset = preset
+        self._plan = self._network.first_plan(preset.copies)
+        # The scores are in the order of the labels.
+        plain = off_lamella if preset.skips_plain_tiles else ()
+        self._off_lamella = [i for i, name in enumerate(self.labels) if name in plain]
 
     def segment(
         self, image: np.ndarray, progress: Callable[[float], None] | None = None
@@ -128,10 +134,9 @@ class Segmenter:
         if normal is None:
             return labels
         row0, row1, col0, col1 = normal.bounds
-        shape = (row1 - row0, col1 - col0)
-        target = labels[row0:row1, col0:col1]
+        picture, target = image[row0:row1, col0:col1], labels[row0:row1, col0:col1]
         if seen.axes_swapped:
-            shape, target = shape[::-1], target.T
+            picture, target = picture.T, target.T
 
         def part(rows: slice, cols: slice) -> np.ndarray:
             if seen.axes_swapped:
@@ -139,8 +144,11 @@ class Segmenter:
             return normal.apply(image, rows, cols)
 
         table = np.array(list(self.labels.values()), dtype=np.uint8)
-        grid = tile_grid(shape, seen.patch_px, self._tile_step)
-        for rows, columns, best in best_classes(grid, part, self._network, plan, progress):
+        grid = tile_grid(picture.shape, seen.patch_px, self._preset.tile_step)
+        plain = None
+        if self._off_lamella:
+            plain = PlainPlaces(picture, grid, self._off_lamella, len(self.labels))
+        for rows, columns, best in best_classes(grid, part, self._network, plan, progress, plain):
             target[rows, columns] = table[best]
         return labels
 

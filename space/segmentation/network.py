@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from space.models import NetworkPlan
+from space.models.presets import Copies
 from space.segmentation.plan import TilePlan
 
 
@@ -18,7 +19,10 @@ class Strip(Protocol):
     """
 
     def add(self, output: Any, column: int) -> None:
-        """Add the weighted scores of a tile that begins at a column."""
+        """Add the weighted scores of a tile that begins at a column.
+
+        Of a plain tile they are an array of shape (classes, 1, 1).
+        """
 
     def winner(self, rows: int) -> np.ndarray:
         """Return the number of the best class in the upper rows, as uint8."""
@@ -44,7 +48,7 @@ class Network(Protocol):
     labels: dict[str, int]
     plan: NetworkPlan
 
-    def first_plan(self, mirroring: bool | None) -> TilePlan:
+    def first_plan(self, copies: Copies) -> TilePlan:
         """Return the fastest way to run it on its device."""
 
     def scores(self, tiles: np.ndarray, plan: TilePlan) -> Iterable[Any]:
@@ -60,6 +64,9 @@ class Network(Protocol):
         iterable of arrays
             For each tile what `Strip.add` takes, shape (classes, rows, columns).
         """
+
+    def as_array(self, scores: Any) -> np.ndarray:
+        """Return a part of the scores of a tile as an array."""
 
     def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> Strip:
         """Return an empty strip for a map with so many columns.

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from space.models import OnnxFacts, fold_output
+from space.models.presets import Copies
 from space.onnx_session import OnnxSession
-from space.segmentation.plan import TilePlan, first_plan, mirrored_copies
+from space.segmentation.plan import TilePlan, first_plan, mirrored_axes
 
 
 class OnnxNetwork:
@@ -42,16 +43,16 @@ class OnnxNetwork:
         self._device = session.device
         self._sessions = {session.device: session}
 
-    def first_plan(self, mirroring: bool | None) -> TilePlan:
+    def first_plan(self, copies: Copies) -> TilePlan:
         """Return the fastest way to run it on its device; scores are collected on the CPU."""
-        return replace(first_plan(self._device, mirroring), collect_on="cpu")
+        return replace(first_plan(self._device, copies), collect_on="cpu")
 
     def scores(self, tiles: np.ndarray, plan: TilePlan) -> np.ndarray:
         """Return the scores of a stack of tiles, averaged over folds and mirrored copies."""
         if plan.device not in self._sessions:
             self._sessions[plan.device] = OnnxSession(self._path, plan.device)
         session = self._sessions[plan.device]
-        copies = mirrored_copies(self._mirroring_axes if plan.mirroring else ())
+        copies = mirrored_axes(self._mirroring_axes, plan.copies)
         total: np.ndarray | None = None
         for copied in copies:
             flip = tuple(axis + 2 for axis in copied)
@@ -61,6 +62,10 @@ class OnnxNetwork:
         assert total is not None
         count = len(copies) * len(self._outputs)
         return total if count == 1 else total / np.float32(count)
+
+    def as_array(self, scores: np.ndarray) -> np.ndarray:
+        """Return a part of the scores of a tile as an array: they are one."""
+        return scores
 
     def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> ArrayStrip:
         """Return an empty strip for a map with so many columns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from space.models.presets import Copies
 from space.segmentation.memory import is_device_fault, is_memory_full
 
 
@@ -15,7 +16,7 @@ class TilePlan:
     device: str
     batch: int
     collect_on: str
-    mirroring: bool
+    copies: Copies = "one"
 
     def __str__(self) -> str:
         """Return the plan as a log shows it."""
@@ -23,11 +24,9 @@ class TilePlan:
         return f"{self.batch} tile{'s' * (self.batch > 1)} at a time on {self.device}{scores}"
 
 
-def first_plan(device: str, mirroring: bool | None = None) -> TilePlan:
-    """Return the fastest way for a device; mirroring is off on the CPU unless asked for."""
-    if device == "cpu":
-        return TilePlan("cpu", 1, "cpu", bool(mirroring))
-    return TilePlan(device, 8, device, True if mirroring is None else mirroring)
+def first_plan(device: str, copies: Copies = "one") -> TilePlan:
+    """Return the fastest way for a device."""
+    return TilePlan(device, 1 if device == "cpu" else 8, device, copies)
 
 
 def smaller_plan(plan: TilePlan) -> TilePlan | None:
@@ -41,19 +40,26 @@ def smaller_plan(plan: TilePlan) -> TilePlan | None:
         return replace(plan, batch=max(1, plan.batch // 4))
     if plan.collect_on != "cpu":
         return replace(plan, collect_on="cpu")
-    return TilePlan("cpu", 1, "cpu", False)
+    return _on_cpu(plan)
 
 
 def plan_after(plan: TilePlan, problem: BaseException) -> TilePlan | None:
     """Return how to go on after a failure: smaller, or on the CPU if the device itself failed."""
     if is_device_fault(problem) and not is_memory_full(problem) and plan.device != "cpu":
-        return TilePlan("cpu", 1, "cpu", False)
+        return _on_cpu(plan)
     return smaller_plan(plan)
 
 
-def mirrored_copies(axes: Sequence[int]) -> list[tuple[int, ...]]:
+def _on_cpu(plan: TilePlan) -> TilePlan:
+    return replace(plan, device="cpu", batch=1, collect_on="cpu")
+
+
+def mirrored_axes(axes: Sequence[int], copies: Copies) -> list[tuple[int, ...]]:
     """Return along which axes each copy of a tile is mirrored; the first one is the tile itself."""
-    copies: list[tuple[int, ...]] = [()]
-    for axis in axes:
-        copies += [(*copy, axis) for copy in copies]
-    return copies
+    result: list[tuple[int, ...]] = [()]
+    if copies == "turned" and axes:
+        result.append(tuple(axes))
+    elif copies == "mirrored":
+        for axis in axes:
+            result += [(*copy, axis) for copy in result]
+    return result

@@ -8,66 +8,18 @@ with the same result. No runtime is known here (`space.segmentation.network`).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from space.segmentation.grid import Grid
 from space.segmentation.network import Network
+from space.segmentation.plain import PlainPlaces
 from space.segmentation.plan import TilePlan
-
-TILE_STEP = 0.75
 
 Part = Callable[[slice, slice], np.ndarray]
 """Returns rows and columns of the normalised map."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where tiles lie on a map.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Rows and columns of the map.
-    tile : tuple of int
-    before : tuple of int
-        Rows and columns of padding before the map, which is smaller than a tile.
-    padded : tuple of int
-        Shape with padding on all sides.
-    rows, columns : tuple of int
-        Where tiles begin on the padded map.
-    """
-
-    shape: tuple[int, int]
-    tile: tuple[int, int]
-    before: tuple[int, int]
-    padded: tuple[int, int]
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-
-
-def tile_grid(shape: tuple[int, int], tile: tuple[int, int], step: float = TILE_STEP) -> Grid:
-    """Lay tiles over a map, steps of at most `step` of a tile apart."""
-    padded = (max(shape[0], tile[0]), max(shape[1], tile[1]))
-    before = ((padded[0] - shape[0]) // 2, (padded[1] - shape[1]) // 2)
-    starts = [tile_starts(padded[axis], tile[axis], step) for axis in (0, 1)]
-    return Grid(shape, tile, before, padded, starts[0], starts[1])
-
-
-def tile_starts(length_px: int, tile_px: int, step: float = TILE_STEP) -> tuple[int, ...]:
-    """Return where tiles begin along an axis of at least `tile_px`.
-
-    As few tiles as cover the axis with steps of at most `step` of a tile, evenly spread (the
-    rule of nnU-Net's sliding window).
-    """
-    span = length_px - tile_px
-    if span < 0:
-        raise ValueError(f"an axis of {length_px} px is shorter than a tile of {tile_px} px")
-    steps = math.ceil(span / (tile_px * step))
-    return tuple(round(i * span / steps) for i in range(steps + 1)) if steps else (0,)
 
 
 def best_classes(
@@ -76,6 +28,7 @@ def best_classes(
     network: Network,
     plan: TilePlan,
     progress: Callable[[float], None] = lambda done: None,
+    plain: PlainPlaces | None = None,
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """Yield finished parts: rows and columns of the map, and the best class of each pixel there.
 
@@ -90,6 +43,8 @@ def best_classes(
     plan : TilePlan
     progress : callable, optional
         Told the finished part, 0..1.
+    plain : PlainPlaces, optional
+        Decides tiles without the network.
     """
     upright = grid.padded[1] > grid.padded[0]  # then strips lie along columns, from left to right
     turned = _turned if upright else _as_it_is
@@ -101,8 +56,8 @@ def best_classes(
         for first in range(0, len(along), plan.batch):
             group = along[first : first + plan.batch]
             places = [turned((start, place)) for place in group]
-            tiles = np.stack([padded_part(part, grid, *place) for place in places])
-            for place, output in zip(group, network.scores(tiles, plan)):
+            outputs = _outputs(places, grid, part, network, plan, plain)
+            for place, output in zip(group, outputs):
                 strip.add(output.swapaxes(1, 2) if upright else output, place)
             progress((i + (first + len(group)) / len(along)) / len(across))
         following = across[i + 1] if i + 1 < len(across) else turned(grid.padded)[0]
@@ -110,6 +65,32 @@ def best_classes(
         winner = strip.winner(done)
         yield from _on_map(grid, turned((start, 0)), winner.T if upright else winner)
         strip.advance(done)
+
+
+def _outputs(
+    places: Sequence[tuple[int, int]],
+    grid: Grid,
+    part: Part,
+    network: Network,
+    plan: TilePlan,
+    plain: PlainPlaces | None,
+) -> Iterator[Any]:
+    """Yield the scores of tiles, of those that are plain without the network."""
+    known = [plain.scores(place) if plain else None for place in places]
+    unknown = [place for place, scores in zip(places, known) if scores is None]
+    seen: Iterator[Any] = iter(())
+    if unknown:
+        tiles = np.stack([padded_part(part, grid, *place) for place in unknown])
+        seen = iter(network.scores(tiles, plan))
+    for place, scores in zip(places, known):
+        if scores is not None:
+            yield scores
+            continue
+        output = next(seen)
+        if plain:
+            rows, columns = plain.window(place)
+            plain.learn(place, network.as_array(output[:, rows, columns]))
+        yield output
 
 
 def _as_it_is(pair: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from space.models.presets import Copies
 from space.segmentation.loading import load_model
-from space.segmentation.plan import TilePlan, first_plan, mirrored_copies
+from space.segmentation.plan import TilePlan, first_plan, mirrored_axes
 
 
 class TorchNetwork:
@@ -43,17 +44,17 @@ class TorchNetwork:
         self._device = device
         self._networks: dict[str, list[Any]] = {}
 
-    def first_plan(self, mirroring: bool | None) -> TilePlan:
+    def first_plan(self, copies: Copies) -> TilePlan:
         """Return the fastest way to run it on its device."""
-        return first_plan(self._device, mirroring)
+        return first_plan(self._device, copies)
 
     def scores(self, tiles: np.ndarray, plan: TilePlan) -> Any:
         """Return the scores of a stack of tiles, averaged over folds and mirrored copies."""
         import torch
 
         networks = self._networks_on(plan.device)
-        axes = self._model.mirroring_axes if plan.mirroring else ()
-        flips = [tuple(axis + 2 for axis in copied) for copied in mirrored_copies(axes)]
+        copies = mirrored_axes(self._model.mirroring_axes, plan.copies)
+        flips = [tuple(axis + 2 for axis in copied) for copied in copies]
         on_gpu = plan.device.startswith("cuda")
         with (
             torch.inference_mode(),
@@ -67,6 +68,11 @@ class TorchNetwork:
                     output = torch.flip(output, flip) if flip else output
                     total = output if total is None else total + output
             return total / (len(networks) * len(flips))
+
+    def as_array(self, scores: Any) -> np.ndarray:
+        """Return a part of the scores of a tile as an array."""
+        array: np.ndarray = scores.float().cpu().numpy()
+        return array
 
     def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> TorchStrip:
         """Return an empty strip for a map with so many columns."""
@@ -111,7 +117,8 @@ class TorchStrip:
         import torch
 
         width = self._weights.shape[1]
-        for scores, piece in zip(self._scores, output.to(self._device, torch.float32)):
+        pieces = torch.as_tensor(output, dtype=torch.float32, device=self._device)
+        for scores, piece in zip(self._scores, pieces):
             scores[:, column : column + width] += piece * self._weights
 
     def winner(self, rows: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from space.images import read_png
 from space.jobs import Job
 from space.jobs.engine import DEFAULT_THRESHOLD, Engine, detection_threshold
 from space.lamellae import detector as detector_module
+from space.models import PRESETS
 from tests.jobs.tiny_models import write_config
 
 
@@ -67,9 +68,9 @@ def test_the_models_are_those_of_the_configuration(program, maps):
     engine.run(Job("G_L01.png"), maps, lines.append)
     engine.run(Job("G_L01.png", "detect"), maps, lines.append)
     (_, folder, where, more), (_, weights, device, _) = Models.made
-    assert folder == program / "models/lamella_segmentation" and where == ((0,), "torch 1")
-    balanced = {"mirroring": False, "tile_step": 0.75}
-    assert more == {"checkpoint": "checkpoint_final.pth", **balanced}
+    assert folder == program / "models/lamella_segmentation" and not more
+    ways = (PRESETS["balanced"], "checkpoint_final.pth", "auto", ())
+    assert where == ((0,), "torch 1", *ways)
     assert weights == program / "models/lamella_detector/weights.pt" and device == ("torch 1",)
     assert f"0 lamellae found with a probability of at least {DEFAULT_THRESHOLD:g}." in lines
     content = json.loads((maps / "G_L01_boxes.json").read_text(encoding="utf-8"))
@@ -87,6 +88,18 @@ def test_a_model_is_loaded_again_when_the_configuration_names_another(program, m
     assert [where[0] for _, _, where, _ in Models.made] == [(0,), (0, 1)]
 
 
+def test_what_is_off_the_lamella_and_the_runtime_reach_the_model(program, maps):
+    make_map(maps, "G_L01.png")
+    path, engine = program / "SPACEtomo_config.py", Engine(program)
+    for line in ("off_lamella_classes = ['hole']", "inference_runtime = 'torch'"):
+        path.write_text(path.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
+        engine.run(Job("G_L01.png"), maps)
+    assert [where[4:] for _, _, where, _ in Models.made] == [
+        ("auto", ("hole",)),
+        ("torch", ("hole",)),
+    ]
+
+
 def test_the_preset_of_the_configuration_decides_on_every_device(program, maps):
     make_map(maps, "G_L01.png")
     path = program / "SPACEtomo_config.py"
@@ -94,8 +107,7 @@ def test_the_preset_of_the_configuration_decides_on_every_device(program, maps):
     path.write_text(text, encoding="utf-8")
     for device in ("cpu", "1"):
         Engine(program, device).run(Job("G_L01.png"), maps)
-    assert [more["mirroring"] for *_, more in Models.made] == [True, True]
-    assert [more["tile_step"] for *_, more in Models.made] == [0.5, 0.5]
+    assert [where[2] for _, _, where, _ in Models.made] == [PRESETS["accurate"]] * 2
 
 
 def test_a_map_without_pixel_size_is_taken_for_one_of_the_model(program, maps):

@@ -33,6 +33,8 @@ CONFIG = SimpleNamespace(
     segmentation_pixel_nm=16.0,
     tidy_segmentation=False,
     inference_preset="balanced",
+    inference_runtime="auto",
+    off_lamella_classes=None,
     preset=PRESETS["balanced"],
     detection_weights="models/w.pt",
     detection_pixel_nm=400.0,
@@ -49,7 +51,7 @@ class FakeModels:
         self.thresholds = []
         self.labels = {"background": 0, "lamella": 1}
 
-    def segmenter(self, folder, folds, device, checkpoint, preset):
+    def segmenter(self, folder, folds, device, config):
         self.loaded.append(("segment", device))
         return self
 

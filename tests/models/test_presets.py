@@ -7,18 +7,24 @@ from space.models.presets import folds_in
 
 from .nnunet_files import write_model
 
+COPIES = ("one", "turned", "mirrored")
+
 
 def test_accurate_is_nnunets_own_way():
     """Mirrored tiles, steps of half a tile, the network everywhere."""
     accurate = PRESETS["accurate"]
-    assert accurate.mirroring and accurate.tile_step == 0.5 and not accurate.skips_plain_tiles
+    assert (
+        accurate.copies == "mirrored"
+        and accurate.tile_step == 0.5
+        and not accurate.skips_plain_tiles
+    )
 
 
 def test_a_faster_preset_never_does_more():
     ways = list(PRESETS.values())
     for slower, faster in zip(ways, ways[1:]):
         assert faster.tile_step >= slower.tile_step
-        assert faster.mirroring <= slower.mirroring
+        assert COPIES.index(faster.copies) <= COPIES.index(slower.copies)
         assert faster.skips_plain_tiles >= slower.skips_plain_tiles
 
 

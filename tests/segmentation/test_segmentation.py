@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from space.errors import SpaceError
 from space.models import SCHEMES, read_labels
 from space.segmentation import Segmenter
+from space.segmentation.grid import tile_starts
 from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import data_bounds, normalisation
 from space.segmentation.plan import TilePlan, first_plan, smaller_plan
-from space.segmentation.tiles import tile_starts
 
 Z_SCORE = "ZScoreNormalization"
 
@@ -49,9 +49,9 @@ def test_missing_model_is_told(tmp_path):
 def test_tiles_cover_the_map(length, tile):
     if length < tile:
         with pytest.raises(ValueError, match="shorter"):
-            tile_starts(length, tile)
+            tile_starts(length, tile, 0.75)
         return
-    starts = tile_starts(length, tile)
+    starts = tile_starts(length, tile, 0.75)
     assert starts[0] == 0 and starts[-1] + tile == length
     steps = np.diff(starts)
     assert (steps > 0).all() and (steps <= np.ceil(tile * 0.75)).all()
@@ -82,15 +82,15 @@ def test_black_map_has_no_data():
 
 
 def test_memory_ladder_goes_down_to_the_cpu_and_ends():
-    plan, plans = first_plan("cuda:1"), []
+    plan, plans = first_plan("cuda:1", "turned"), []
     while plan is not None:
         plans.append(plan)
         plan = smaller_plan(plan)
     assert [p.batch for p in plans] == [8, 2, 1, 1, 1]
     assert [p.device for p in plans] == ["cuda:1"] * 4 + ["cpu"]
-    assert plans[3].collect_on == "cpu" and not plans[4].mirroring
-    assert first_plan("cpu") == TilePlan("cpu", 1, "cpu", False)
-    assert first_plan("cuda:0").mirroring and not first_plan("cuda:0", False).mirroring
+    assert plans[3].collect_on == "cpu"
+    assert {p.copies for p in plans} == {"turned"}, "the labels are the same with less memory"
+    assert first_plan("cpu") == TilePlan("cpu", 1, "cpu", "one")
 
 
 def bare_segmenter(device, outcomes):
@@ -208,9 +208,9 @@ def test_batches_mirroring_and_folds(tiny):
     image = smooth_map(60, 70)
     one = Segmenter(tiny, (0,))
     alone = one.segment(image)
-    one._plan = TilePlan("cpu", 3, "cpu", False)
+    one._plan = TilePlan("cpu", 3, "cpu", "one")
     assert np.array_equal(one.segment(image), alone)
-    one._plan = TilePlan("cpu", 1, "cpu", True)
+    one._plan = TilePlan("cpu", 1, "cpu", "mirrored")
     mirrored = one.segment(image)
     assert not np.array_equal(mirrored, alone)
     # Averaged over mirrored copies, a mirrored map (of one tile) gives the mirrored labels.

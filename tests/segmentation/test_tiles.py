@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from space.segmentation.grid import tile_grid
 from space.segmentation.onnx_network import ArrayStrip
 from space.segmentation.plan import TilePlan
-from space.segmentation.tiles import best_classes, gaussian, padded_part, tile_grid
+from space.segmentation.tiles import best_classes, gaussian, padded_part
 
 CLASSES = 4
 
@@ -54,7 +55,7 @@ def whole_scores(grid, part, network, plan):
 def test_strips_give_the_labels_of_the_whole_map(shape, tile, step, batch, seed):
     image = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     grid, network = tile_grid(shape, tile, step), FakeNetwork()
-    plan = TilePlan("cpu", batch, "cpu", False)
+    plan = TilePlan("cpu", batch, "cpu")
 
     def part(rows, columns):
         return image[rows, columns]
