@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.models import OnnxFacts, segmentation_onnx
+from space.models import PRESETS, OnnxFacts, segmentation_onnx
 from space.project import models_folder
 from space.segmentation import Segmenter, choice, conversion, onnx_network
 from space.segmentation.conversion import convert_segmentation, drawn_picture
@@ -27,6 +27,7 @@ from tests.models.nnunet_files import NETWORK, write_model
 
 FINAL = "checkpoint_final.pth"
 NEARLY = 0.995
+ACCURATE, TURNED = PRESETS["accurate"], replace(PRESETS["fast"], copies="turned")
 """Random weights decide by little: what 16 bits change shows in one of a thousand pixels."""
 
 
@@ -64,7 +65,7 @@ def smooth_map(rows, cols, seed=0):
 @pytest.mark.models
 @pytest.mark.parametrize("shape", [(90, 131), (20, 75), (17, 21)])
 @pytest.mark.parametrize(
-    "how", [{"folds": (0, 1)}, {"folds": (1,), "mirroring": True}, {"tile_step": 0.5}]
+    "how", [{"folds": (0, 1)}, {"folds": (1,), "preset": ACCURATE}, {"preset": TURNED}]
 )
 def test_both_runtimes_find_the_same(tiny, shape, how):
     assert compared(tiny, smooth_map(*shape), **how) >= NEARLY
@@ -173,7 +174,7 @@ def test_a_missing_onnxruntime_is_told_where_only_it_could_work(tmp_path, monkey
     onnx_files.write(folder / "model.onnx", facts)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setattr(choice, "has_onnxruntime", lambda: False)
-    assert choice._decided(folder, (0,), FINAL, "cpu", True) == "torch"
+    assert choice._decided(folder, (0,), FINAL, "cpu", "one") == "torch"
     (folder / "fold_0" / FINAL).unlink()
     for model in (folder, folder / "model.onnx"):
         with pytest.raises(SpaceError, match="onnxruntime is missing"):
@@ -227,7 +228,7 @@ def fake(monkeypatch):
 
 def test_only_the_folds_that_are_asked_for_are_run_and_averaged(fake):
     tiles = np.ones((2, 3, 4), np.float32)
-    plan = TilePlan("cpu", 2, "cpu", False)
+    plan = TilePlan("cpu", 2, "cpu", "one")
     one = fake((0,)).scores(tiles, plan)
     assert one.shape == (2, 2, 3, 4) and one[0, 0, 0].tolist() == [1, 2, 3, 4]
     network = fake((0, "all"))
@@ -237,18 +238,25 @@ def test_only_the_folds_that_are_asked_for_are_run_and_averaged(fake):
 
 def test_mirrored_copies_are_averaged(fake):
     network = fake((0,))
-    found = network.scores(np.ones((1, 3, 4), np.float32), TilePlan("cpu", 1, "cpu", True))
+    found = network.scores(np.ones((1, 3, 4), np.float32), TilePlan("cpu", 1, "cpu", "mirrored"))
     assert len(network._sessions["cpu"].runs) == 4
     assert np.allclose(found[0, 0], 1 + 1.5)  # a ramp and its mirrored copies
+
+
+def test_a_copy_turned_by_half_is_mirrored_along_all_axes(fake):
+    network = fake((0,))
+    found = network.scores(np.ones((1, 3, 4), np.float32), TilePlan("cpu", 1, "cpu", "turned"))
+    assert len(network._sessions["cpu"].runs) == 2
+    assert np.allclose(found[0, 0], 1 + 1.5)
 
 
 def test_full_memory_of_a_gpu_is_met_with_smaller_batches(fake, monkeypatch, caplog):
     monkeypatch.setattr("space.segmentation.model.load_network", lambda *given: fake((0,), "dml:0"))
     segmenter = Segmenter(Path("a.onnx"), device="dml:0")
-    assert segmenter._plan == TilePlan("dml:0", 8, "cpu", True)
+    assert segmenter._plan == TilePlan("dml:0", 8, "cpu", "one")
     picture = np.random.default_rng(0).integers(1, 255, (40, 120)).astype(np.uint8)
     assert set(np.unique(segmenter.segment(picture))) <= {0, 7}
-    assert segmenter._plan == TilePlan("dml:0", 1, "cpu", True)
+    assert segmenter._plan == TilePlan("dml:0", 1, "cpu", "one")
     assert caplog.text.count("failed") == 2
 
 
