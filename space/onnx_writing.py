@@ -67,6 +67,9 @@ def onnx_model(
                 output_names=list(outputs),
                 dynamic_axes={name: dict(axes) for name, axes in varying.items()},
                 opset_version=OPSET,
+                # What belongs to a convolution is merged with it when the file is loaded, and not
+                # here: weights that were saved with 16 bits stay what they are.
+                training=torch.onnx.TrainingMode.PRESERVE,
                 dynamo=False,
             )
         return onnx.load(str(temporary))

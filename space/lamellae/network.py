@@ -57,9 +57,18 @@ class UnusedInPrediction:
 
 
 def load_network(
-    weights: Path, device: str = "cpu", models_dir: Path = MODELS_DIR
+    weights: Path, device: str = "cpu", models_dir: Path = MODELS_DIR, merged: bool = True
 ) -> tuple[Any, dict[int, str]]:
     """Load a detector that is ready to be run, and the names of its classes.
+
+    Parameters
+    ----------
+    weights : Path
+    device : str
+    models_dir : Path
+        Folder of the lists of trusted weights.
+    merged : bool
+        Whether layers are merged where one does the work of several, which is faster.
 
     Raises
     ------
@@ -72,7 +81,8 @@ def load_network(
         network = _network_in(checkpoint, weights)
         _check_task(network, weights)
         names = _class_names(network, weights)
-        network = network.float().fuse(verbose=False).eval()
+        network = network.float()
+        network = (network.fuse(verbose=False) if merged else network).eval()
         _check_trial(network, weights)
     except (SpaceError, MemoryError):
         raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from space.errors import SpaceError
 from space.lamellae.outputs import TRIAL_WINDOW, check_output
 from space.models import NO_DETECTOR, OnnxFacts, detection_onnx, is_onnx
 from space.onnx_session import OnnxSession, gpu_kinds, has_onnxruntime
-from space.trust import MODELS_DIR
 
 
 class WindowNetwork(Protocol):
@@ -70,7 +69,7 @@ def open_network(weights: Path, device: str, runtime: str = "auto") -> WindowNet
                 str(weights),
                 'Name the .pt file as detection_weights, or set inference_runtime = "auto".',
             )
-        return TorchNetwork(weights, device)
+        return TorchNetwork.load(weights, device)
     found = detection_onnx(weights)
     if found is None:
         if runtime == "onnx":
@@ -79,11 +78,11 @@ def open_network(weights: Path, device: str, runtime: str = "auto") -> WindowNet
                 str(weights),
                 'Make it by spacetomo models convert, or set inference_runtime = "auto".',
             )
-        return TorchNetwork(weights, device)
+        return TorchNetwork.load(weights, device)
     only = runtime == "onnx" or is_onnx(weights) or not Path(weights).is_file()
     if only or _takes(device):
         return OnnxNetwork(*found, device)
-    return TorchNetwork(weights, device)
+    return TorchNetwork.load(weights, device)
 
 
 def _takes(device: str) -> bool:
@@ -96,16 +95,21 @@ class TorchNetwork:
 
     runtime = "torch"
 
-    def __init__(self, weights: Path, device: str = "cpu", models_dir: Path = MODELS_DIR) -> None:
-        from space.lamellae.network import load_network, run_network
+    def __init__(self, network: Any, names: dict[int, str], device: str) -> None:
+        self.network, self.names, self.device = network, names, device
 
-        self.device = device
-        self.network, self.names = load_network(weights, device, models_dir)
-        self._run = run_network
+    @classmethod
+    def load(cls, weights: Path, device: str) -> TorchNetwork:
+        """Load the network of a ``.pt`` file."""
+        from space.lamellae.network import load_network
+
+        return cls(*load_network(weights, device), device)
 
     def look(self, windows: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
         """Return the checked output for each window, and whether it is end to end."""
-        return self._run(self.network, windows, self.device)
+        from space.lamellae.network import run_network
+
+        return run_network(self.network, windows, self.device)
 
 
 class OnnxNetwork:
