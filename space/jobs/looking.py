@@ -53,6 +53,8 @@ class Observer:
         A sign of life that was watched unchanged for so long is silent.
     models : callable, optional
         Marks of the models that are to be used (see `FolderView`).
+    subfolders : bool
+        Whether maps in folders below are where they belong.
     patience : Patience, optional
     clock : callable
         Seconds, never going back.
@@ -63,6 +65,7 @@ class Observer:
         map_dirs: Sequence[Path],
         quiet_s: float | None = None,
         models: Callable[[str], str] | None = None,
+        subfolders: bool = False,
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +74,7 @@ class Observer:
         self._patience = patience or Patience()
         self._quiet_s = self._patience.stale_s if quiet_s is None else quiet_s
         self._models = models
+        self._subfolders = subfolders
         self._clock = clock
         self._watch = Watch(clock, self._patience.look_s)
         self._views: dict[Path, FolderView] = {}
@@ -163,7 +167,7 @@ class Observer:
         statuses = view.statuses()
         files = {path.name: path for path in sorted(map_dir.glob("*.png"))}
         unknown = [name for name in files if MAP_PATTERN.fullmatch(name) and name not in statuses]
-        broken = dict(misplaced(map_dir))
+        broken = dict(misplaced(map_dir, self._subfolders))
         for sign in signs:
             broken.update({name: why for name, why in sign.broken.items() if name in files})
         found = []
@@ -236,10 +240,13 @@ def watch_until_known(
     return status
 
 
-def quick_observer(map_dirs: Sequence[Path], patience: Patience | None = None) -> Observer:
+def quick_observer(
+    map_dirs: Sequence[Path], patience: Patience | None = None, subfolders: bool = False
+) -> Observer:
     """Return an observer for a single question."""
     patience = patience or Patience()
-    return Observer(map_dirs, BEATS_WATCHED * patience.beat_s, patience=patience)
+    quiet_s = BEATS_WATCHED * patience.beat_s
+    return Observer(map_dirs, quiet_s, subfolders=subfolders, patience=patience)
 
 
 def _joined(known: WorkerSeen | None, new: WorkerSeen) -> WorkerSeen:

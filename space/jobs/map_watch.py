@@ -47,6 +47,8 @@ _READY, _OPEN = "", "still changing"
 class MapWatch:
     """The map files of a folder, and what was seen of them.
 
+    With `subfolders`, folders below are watched as well: maps in them are where they belong.
+
     A map counts at once if its pixel size and all of its pixels are in the file by the checksums
     of chunks and of the packed pixels: no part of a copy has them, wherever it stalls. Any other
     must stay the same for a while, too.
@@ -59,10 +61,13 @@ class MapWatch:
         Files that will never be maps as they are, with the reason.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, subfolders: bool = False
+    ) -> None:
         self.unsettled = False
         self.broken: dict[str, str] = {}
         self._clock = clock
+        self._subfolders = subfolders
         self._watch = Watch(clock, BROKEN_SECONDS)
         self._whole: dict[Path, FileState] = {}
         self._reads: dict[Path, _Read] = {}
@@ -74,7 +79,7 @@ class MapWatch:
         Those that are `done`, whose result names them as they are now, need not be read.
         """
         ready, self._changing = [], []
-        maps, broken = _listed(Path(map_dir))
+        maps, broken = _listed(Path(map_dir), self._subfolders)
         for path in maps:
             verdict = _READY if path.name in done else self._judge(path)
             if verdict == _READY:
@@ -172,12 +177,12 @@ def unfit(path: Path) -> str:
     return "" if stat.S_ISREG(path.stat().st_mode) else "it is not a regular file"
 
 
-def misplaced(map_dir: Path) -> dict[str, str]:
+def misplaced(map_dir: Path, subfolders: bool = False) -> dict[str, str]:
     """Return pictures that look like maps but are not where or what maps are."""
-    return _listed(Path(map_dir))[1]
+    return _listed(Path(map_dir), subfolders)[1]
 
 
-def _listed(map_dir: Path) -> tuple[list[Path], dict[str, str]]:
+def _listed(map_dir: Path, subfolders: bool) -> tuple[list[Path], dict[str, str]]:
     """Return files with names of maps, and pictures that are not where or what maps are."""
     maps, others = [], {}
     with os.scandir(map_dir) as entries:
@@ -188,9 +193,11 @@ def _listed(map_dir: Path) -> tuple[list[Path], dict[str, str]]:
             maps.append(map_dir / entry.name)
         elif OTHER_PICTURE.fullmatch(entry.name) and f"{Path(entry.name).stem}.png" not in names:
             others[entry.name] = "maps are 8-bit PNG files: save it as .png with its pixel size"
+        elif subfolders:
+            continue
         elif not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
             for inner in sorted(Path(entry.path).glob("*.png")):
                 if MAP_PATTERN.fullmatch(inner.name):
                     name = f"{entry.name}/{inner.name}"
-                    others[name] = "subfolders are not watched: start the monitor with --dir for it"
+                    others[name] = "subfolders are not watched: start the monitor with --subfolders"
     return maps, others

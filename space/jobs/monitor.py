@@ -34,6 +34,7 @@ from space.jobs.slots import (
     started,
     waits,
 )
+from space.jobs.subfolders import Subfolders, has_other_folders
 from space.jobs.wake import POLL_SECONDS, FolderGlance, Waker
 
 log = logging.getLogger("space.jobs")
@@ -58,6 +59,8 @@ class Monitor:
     clock : callable
     models : callable, optional
         Marks of the models that are to be used (see `JobFolder`).
+    subfolders : bool
+        Whether folders below that hold maps are watched as well, also those that appear later.
     """
 
     def __init__(
@@ -69,18 +72,30 @@ class Monitor:
         executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
         models: Callable[[str], str] | None = None,
+        subfolders: bool = False,
     ) -> None:
-        unique = dict.fromkeys(Path(map_dir).resolve() for map_dir in map_dirs)
-        self.folders = [JobFolder(map_dir, clock=clock, models=models) for map_dir in unique]
+        unique = list(dict.fromkeys(Path(map_dir).resolve() for map_dir in map_dirs))
+        self._models = models
+        self.folders: list[JobFolder] = []
+        self._maps: list[MapWatch] = []
+        self._below = Subfolders(unique, clock) if subfolders else None
         self.slots = make_slots(devices, runs_per_gpu)
         self._space_dir = Path(space_dir).resolve()
         self._executor = executor or LocalProcesses()
         self._clock = clock
-        self._maps = [MapWatch(clock) for _ in self.folders]
         self._workers: list[StartedWorker | None] = [None for _ in self.slots]
+        self._served: list[list[Path]] = [[] for _ in self.slots]
         self._reported = ""
+        for map_dir in unique:
+            self._follow(map_dir)
+        self._roots = list(self.folders)
+        self._follow_subfolders()
         #: What was seen last, for the sign of life.
         self.last_look: Look | None = None
+
+    def watched(self) -> list[Path]:
+        """Return the folders that are watched now."""
+        return [folder.map_dir for folder in self.folders]
 
     def retry(self, given_up_only: bool) -> None:
         """Queue once more what has failed, or only what was given up without an attempt."""
@@ -93,6 +108,7 @@ class Monitor:
         """Check once: queue maps, start workers; return how many maps are in each state."""
         # First of all, and by reading alone: a worker that was stopped may hold the queue's lock.
         self._end_hanging()
+        self._follow_subfolders()
         before = [(folder.version(), folder.statuses()) for folder in self.folders]
         for folder, maps, (_, known) in zip(self.folders, self._maps, before):
             self._queue_maps(folder, maps, known)
@@ -100,7 +116,10 @@ class Monitor:
         for folder in self.folders:
             folder.reap()
         working = [folder for folder in self.folders if not folder.stop_asked()]
-        waiting = sum(folder.waiting() for folder in working)
+        waits_in = {folder.map_dir: folder.waiting() for folder in working}
+        waiting = sum(waits_in.values())
+        if self._below is not None:
+            self._replace_idle([map_dir for map_dir, count in waits_in.items() if count])
         if waiting:
             self._fill_slots(waiting)
         if failed_to_start and is_hopeless(self.slots, self._running()):
@@ -150,7 +169,7 @@ class Monitor:
 
     def is_stopped(self) -> bool:
         """Whether a person stopped the work in every folder."""
-        return all(folder.stop_asked() for folder in self.folders)
+        return all(folder.stop_asked() for folder in self._roots)
 
     def close(self) -> None:
         """End the workers started here; their jobs return to the queue."""
@@ -166,6 +185,48 @@ class Monitor:
                 with contextlib.suppress(OSError, SpaceError):
                     folder.release_workers(started_worker.owns)
         self._executor.close()
+
+    def _follow(self, map_dir: Path) -> None:
+        folder = JobFolder(map_dir, clock=self._clock, models=self._models)
+        # New lists: others may be reading the old ones.
+        self.folders = [*self.folders, folder]
+        self._maps = [*self._maps, MapWatch(self._clock, subfolders=self._below is not None)]
+
+    def _follow_subfolders(self) -> None:
+        """Take up folders that have appeared, and let go of those that were removed."""
+        if self._below is None:
+            return
+        new, gone = self._below.changes(self.watched())
+        for map_dir in new:
+            with contextlib.suppress(SpaceError):  # gone again
+                self._follow(map_dir)
+                log.info("%s is watched as well.", map_dir)
+        if gone:
+            log.info("No longer there: %s.", ", ".join(str(map_dir) for map_dir in gone))
+            pairs = [p for p in zip(self.folders, self._maps) if p[0].map_dir not in gone]
+            self.folders, self._maps = [p[0] for p in pairs], [p[1] for p in pairs]
+
+    def _replace_idle(self, waits_in: Sequence[Path]) -> None:
+        """End own workers that have no job and know nothing of a folder in which jobs wait.
+
+        A worker is told its folders when it starts; one for the folders of now follows.
+        """
+        busy = self._busy_names()
+        for own, served in zip(self._workers, self._served):
+            if own is None or own.poll() is not None or any(own.is_named(name) for name in busy):
+                continue
+            if has_other_folders(served, self.watched(), waits_in):
+                log.info("A worker without a job ends, as the folders have changed.")
+                own.terminate()
+
+    def _busy_names(self) -> set[str]:
+        """Return the names of all workers that have a job."""
+        return {
+            status.worker
+            for folder in self.folders
+            for status in folder.statuses().values()
+            if status.state == "running"
+        }
 
     def _running(self) -> list[bool]:
         return [w is not None and w.poll() is None for w in self._workers]
@@ -244,13 +305,14 @@ class Monitor:
     def _start_in(self, index: int, now_s: float) -> None:
         slot = self.slots[index]
         try:
-            map_dirs = [folder.map_dir for folder in self.folders]
+            map_dirs = self.watched()
             own = self._executor.start(map_dirs, self._space_dir, slot.device)
         except (OSError, SpaceError) as error:
             self.slots[index] = not_started(slot, now_s)
             log.error("No worker can be started on %s: %s", slot.device, error)
             return
         self.slots[index], self._workers[index] = started(slot, now_s), own
+        self._served[index] = map_dirs
         log.info("Started a worker on %s (%s).", slot.device, own.title)
 
     def _give_up(self) -> None:

@@ -21,6 +21,7 @@ from space.jobs.monitor_sign import MonitorSign
 from space.jobs.needs import missing_here
 from space.jobs.status import to_dict, verdict
 from space.jobs.stopping import catch_stop_signals
+from space.jobs.subfolders import DEPTH, MOST_FOLDERS, folders_below
 from space.jobs.view import LiveView, can_be_live
 from space.jobs.wording import lines
 from space.jobs.worker import start_logging
@@ -79,6 +80,12 @@ def make_parser() -> argparse.ArgumentParser:
         required=True,
         help="map folder to watch (may be given several times)",
     )
+    parser.add_argument(
+        "--subfolders",
+        action="store_true",
+        help="also watch folders below that hold maps, and those that appear later "
+        f"(up to {DEPTH} levels and {MOST_FOLDERS} folders)",
+    )
     parser.add_argument("--gpu", default="auto", help="numbers of GPUs (0,1), or cpu, or auto")
     parser.add_argument(
         "--executor",
@@ -124,7 +131,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     """Command line of SPACEtomo_monitor.py; returns the exit status."""
     args = parse_arguments(argv)
     if args.status:
-        return show_status(args.dir, args.json)
+        return show_status(args.dir, args.json, args.subfolders)
     space_dir = space_dir or Path(__file__).resolve().parents[2]
     start_logging()
     stop = threading.Event()
@@ -141,12 +148,10 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
         log.info("Watching %s with %s. Press Ctrl-C to end.", names, ", ".join(devices))
         monitor.retry(given_up_only=not args.retry)
-        folders = [folder.map_dir for folder in monitor.folders]
         with contextlib.ExitStack() as stack:
-            stack.enter_context(MonitorSign(lambda: folders, devices, lambda: monitor.last_look))
+            stack.enter_context(MonitorSign(monitor.watched, devices, lambda: monitor.last_look))
             if can_be_live(args.plain):
-                marks = ModelMarks(lambda: load_config(space_dir))
-                stack.enter_context(LiveView(Observer(folders, models=marks)))
+                stack.enter_context(_live_view(monitor, space_dir, args.subfolders))
             status = watch(monitor, args.once, args.interval, stop)
         if stop.is_set():
             log.info("Stopped. Start again at any time: nothing is lost.")
@@ -166,21 +171,31 @@ def make_monitor(
     SpaceError, OSError
         If a folder is missing, or the cluster cannot be used.
     """
-    models = ModelMarks(lambda: load_config(space_dir))
+    models, below = ModelMarks(lambda: load_config(space_dir)), args.subfolders
     if not args.executor:
-        return Monitor(args.dir, space_dir, devices, per_gpu, models=models)
+        return Monitor(args.dir, space_dir, devices, per_gpu, models=models, subfolders=below)
     devices = cluster_devices(devices, args.executor, args.jobs)
     executor = make_executor(args.executor, args.jobs, space_dir, args.dir[0].resolve())
     try:
-        return Monitor(args.dir, space_dir, devices, executor=executor, models=models)
+        return Monitor(
+            args.dir, space_dir, devices, executor=executor, models=models, subfolders=below
+        )
     except (SpaceError, OSError):
         executor.close()
         raise
 
 
-def show_status(map_dirs: Sequence[Path], as_json: bool) -> int:
+def _live_view(monitor: Monitor, space_dir: Path, subfolders: bool) -> LiveView:
+    marks = ModelMarks(lambda: load_config(space_dir))
+    observer = Observer(monitor.watched(), models=marks, subfolders=subfolders)
+    return LiveView(observer, monitor.watched)
+
+
+def show_status(map_dirs: Sequence[Path], as_json: bool, subfolders: bool = False) -> int:
     """Print how the work in some folders goes; return 0 if all is well (`status.EXIT_CODES`)."""
-    status = watch_until_known(quick_observer(map_dirs))
+    below = [path for root in map_dirs for path in folders_below(root)] if subfolders else []
+    observer = quick_observer([*map_dirs, *below], subfolders=subfolders)
+    status = watch_until_known(observer)
     text = json.dumps(to_dict(status), indent=1) if as_json else "\n".join(lines(status))
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
