@@ -21,6 +21,7 @@ from pathlib import Path
 
 from space.errors import SpaceError
 from space.files import refuse_link
+from space.jobs.vitals import GPU_PROVIDERS
 
 log = logging.getLogger("space.jobs")
 
@@ -167,8 +168,8 @@ def _has_gpu() -> bool:
             answers.append(bool(torch.cuda.is_available()))
     with contextlib.suppress(AttributeError, RuntimeError):
         if onnx is not None:
-            gpus = ("CUDA", "Tensorrt", "ROCM", "MIGraphX", "Dml")
-            answers.append(any(p.startswith(gpus) for p in onnx.get_available_providers()))
+            providers = onnx.get_available_providers()
+            answers.append(any(name.startswith(GPU_PROVIDERS) for name in providers))
     if answers:
         return any(answers)
     if sys.platform == "win32":

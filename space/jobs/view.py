@@ -167,12 +167,12 @@ def picture(
     parts: list[Any] = [_headline(status, judged, now, started)]
     problems = _problems(judged)
     workers = _workers(status, width) if status.workers else None
-    used = 3 + len(problems) + (min(len(status.workers), _MOST_WORKERS) + 3 if workers else 0)
+    used = 4 + len(problems) + (min(len(status.workers), _MOST_WORKERS) + 3 if workers else 0)
     rows = max(3, height - used - 4)
     if status.maps:
         parts.append(_maps(status, width, rows, now))
     if workers:
-        parts.append(workers)
+        parts += ["", workers]
     return Group(*parts, *problems)
 
 
@@ -269,6 +269,9 @@ def _with_bar(seen: MapSeen, status: Status, more: Text, now: datetime) -> Table
             completed=100 * (share or 0.0),
             pulse=share is None,
             animation_time=now.timestamp(),
+            complete_style="cyan",
+            finished_style="cyan",
+            pulse_style="cyan",
         ),
         more,
     )

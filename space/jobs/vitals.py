@@ -22,6 +22,8 @@ from space.predicates import is_number
 
 _LONGEST_WORDS = 100
 _LARGEST_NUMBER = 1e12
+#: How providers of ONNX Runtime that use a GPU begin.
+GPU_PROVIDERS = ("CUDA", "Tensorrt", "ROCM", "MIGraphX", "Dml")
 #: The memory of a GPU is asked for not more often than this.
 _MEMORY_SECONDS = 2.0
 
@@ -296,4 +298,26 @@ def words_of_torch(wanted: str) -> tuple[str, str]:
         if torch.cuda.is_initialized():
             number = int(wanted) if wanted.isdigit() else 0
             return runtime, str(torch.cuda.get_device_name(number))
-    return runtime, f"CPU, {torch.get_num_threads()} threads"
+    return runtime, _cpu_words(torch.get_num_threads())
+
+
+def words_of_onnx(wanted: str) -> tuple[str, str]:
+    """Return runtime and device of a model that ONNX Runtime runs, in words.
+
+    Parameters
+    ----------
+    wanted : str
+        As for `words_of_torch`.
+    """
+    onnx = sys.modules.get("onnxruntime")
+    if onnx is None:
+        return "", ""
+    runtime = f"ONNX Runtime {onnx.__version__}"
+    gpus = [p for p in onnx.get_available_providers() if p.startswith(GPU_PROVIDERS)]
+    if wanted != "cpu" and gpus:
+        return runtime, f"GPU by {gpus[0].removesuffix('ExecutionProvider')}"
+    return runtime, "CPU"
+
+
+def _cpu_words(threads: int) -> str:
+    return f"CPU, {threads} thread" + ("s" if threads != 1 else "")
