@@ -41,10 +41,10 @@ _SPINNER = "-\\|/"  # every console has these
 #: Below these widths, the columns that tell least are left out.
 _NARROW, _WIDE = 76, 100
 _MOST_WORKERS, _MOST_PROBLEMS = 8, 3
-_FRAMES_PER_S = 4
+_FRAMES_PER_S = 2
 _LOOK_SECONDS = 1.0
-#: Looking takes at most this share of the time, as on a slow network folder.
-_LOOK_SHARE = 0.1
+#: Looking takes at most this share of the time, as with many maps or on a slow network folder.
+_LOOK_SHARE = 0.03
 
 
 def can_be_live(plain: bool) -> bool:

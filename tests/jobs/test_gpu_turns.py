@@ -68,12 +68,23 @@ def test_workers_of_two_users_never_use_the_gpu_together_and_none_waits_for_ever
             "begins",
             "ends",
         )
-    # While both had jobs, they took turns.
-    names = [line.split()[0] for line in lines[::2]]
-    last = min(len(names) - 1 - names[::-1].index(name) for name in ("ada", "bob"))
-    first = max(names.index(name) for name in ("ada", "bob"))
-    between = names[first : last + 1]
-    assert all(a != b for a, b in zip(between, between[1:]))
+
+
+def test_who_gives_a_turn_back_lets_those_go_first_who_wait(folder):
+    order, waits = [], threading.Event()
+
+    def other():
+        with held(folder).turn(lambda: False, lambda text: waits.set()):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with held(folder).turn(lambda: False):
+        thread.start()
+        assert waits.wait(60)
+    with held(folder).turn(lambda: False):
+        order.append("first")
+    thread.join(60)
+    assert order == ["other", "first"]
 
 
 def test_a_worker_that_is_killed_frees_its_turn(tmp_path):

@@ -82,7 +82,7 @@ def test_a_clock_moves_while_there_is_nothing_to_do():
     assert "12:00:00  idle  0 waiting" in text
     assert "watching since 2026-05-04 12:00" in text
     later = rich_console.Console(width=110, file=io.StringIO(), record=True)
-    later.print(picture(idle, 110, 30, NOW.replace(microsecond=250_000), NOW))
+    later.print(picture(idle, 110, 30, NOW.replace(microsecond=500_000), NOW))
     assert later.export_text()[0] != text[0]
 
 
