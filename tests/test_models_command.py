@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 from space import cli, trust
-from space.cli.models import checking, config_change, trusting
+from space.cli.models import checking, config_change, trusting, trying
+from space.cli.models.trying import Trial
 from space.config import load_config
+from space.contrast import judge
 from space.errors import SpaceError
+from space.images import write_png
 from space.jobs import ModelMarks
+from tests.jobs.tiny_models import make_segmentation_model
 from tests.models.nnunet_files import DATASET, write_checkpoint, write_model
 from tests.models.onnx_files import DETECT, write
 from tests.models.yolo_files import write_weights
@@ -27,11 +31,12 @@ def said():
 
 
 @pytest.fixture
-def ask(tmp_path, said):
+def ask(tmp_path, said, project):
     """Run the command as its command line would, with lists of its own."""
 
     def run(*words):
-        args = cli.command_line().parse_args(["models", *map(str, words)])
+        where = ["--space-dir", str(project)] if words[0] == "check" else []
+        args = cli.command_line().parse_args(["models", *map(str, words), *where])
         return ACTIONS[args.action].run(args, said.append, tmp_path)
 
     return run
@@ -62,11 +67,12 @@ def test_a_folder_without_weights_is_told(capsys, tmp_path):
 
 
 def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(checking, "find_spec", lambda name: None)
-    path = tmp_path / "weights.pt"
-    path.write_bytes(checkpoint(pickle.dumps({}, 2)))
+    for module in (checking, trying):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    path = write_weights(tmp_path / "weights.pt")
     assert ask("check", path) == 0
     assert "weights of another origin" in said[0] and "has no torch" in said[1]
+    assert "the model was not run" in said[2]
     trust.trust(path, tmp_path)
     said.clear()
     assert ask("check", path, tmp_path / "none.pt") == 1
@@ -74,8 +80,9 @@ def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, 
 
 
 @pytest.mark.models
-def test_the_check_loads_what_the_configuration_names(said):
-    args = argparse.Namespace(action="check", weights=[], space_dir=ROOT)
+def test_the_check_loads_what_the_configuration_names(said, monkeypatch):
+    monkeypatch.setattr(checking, "runtimes", lambda model: [])  # running them takes long
+    args = cli.command_line().parse_args(["models", "check", "--space-dir", str(ROOT)])
     assert checking.run(args, said.append) == 0
     told = "\n".join(said)
     assert told.count("shipped with SPACEtomo") == 2
@@ -91,7 +98,84 @@ def test_the_check_refuses_what_a_worker_would(ask, said, tmp_path):
     refused.write_bytes(checkpoint(asks_for("os.system")))
     other.write_bytes(checkpoint(pickle.dumps({"a": 1}, 2)))
     assert ask("check", refused, other, SEGMENTATION) == 1
-    assert "refused" in said[1] and "neither" in said[3] and "nnU-Net" in said[5]
+    told = "\n".join(said)
+    assert "refused" in said[0] and "neither" in told and "nnU-Net" in said[-1]
+
+
+@pytest.mark.models
+def test_the_check_runs_a_model_by_all_that_is_here(command, project, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    from space.segmentation.conversion import convert_segmentation
+
+    folder = make_segmentation_model(project / "models" / "tiny")
+    convert_segmentation(folder, (0,))
+    image = np.random.default_rng(1).integers(0, 255, (40, 90), np.uint8)
+    write_png(tmp_path / "map.png", image, 5.0, "test")
+    words = ("check", "tiny", "--map", tmp_path / "map.png", "--device", "cpu")
+    code, told = command(*words)
+    assert code == 0 and "By ONNX Runtime on cpu" in told and "By PyTorch on cpu" in told
+    assert "% of the pixels" in told and "Found: " in told
+    code, told = command(*words, "--json")
+    (report,) = json.loads(told)["models"]
+    assert [run["runtime"] for run in report["runs"]] == ["onnx", "torch"] and report["fit"]
+    assert report["agreement"] > 0.99
+    assert report["runs"][0]["found"] == pytest.approx(report["runs"][1]["found"], abs=0.01)
+    # At the pixel size of the model, which the configuration gives.
+    scaled = [round(side * 5 / load_config(project).segmentation_pixel_nm) for side in (40, 90)]
+    assert report["runs"][0]["size_px"] == scaled
+    assert sum(report["runs"][0]["found"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("trials", "agreement", "code", "told"),
+    [
+        ([Trial("onnx", "cpu", 1, 2, (3, 4), {"mitos": 1.0})], None, 0, "a map of 3 x 4 px in 2.0"),
+        ([Trial("torch", problem="It fell over.")], None, 1, "does not run: It fell over."),
+        ([Trial("onnx"), Trial("torch")], 0.9, 1, "agree on 90.00% of the pixels. Make"),
+        ([Trial("onnx"), Trial("torch")], 0.99, 0, "agree on 99.00% of the pixels."),
+    ],
+)
+def test_a_model_that_does_not_run_or_runs_otherwise_is_unfit(
+    command, monkeypatch, trials, agreement, code, told
+):
+    monkeypatch.setattr(checking, "_check_weights", lambda *_: None)
+    monkeypatch.setattr(checking, "runtimes", lambda model: ["any"])
+    monkeypatch.setattr(checking, "tried", lambda *_: (trials, agreement))
+    found = command("check", "yeast")
+    assert found[0] == code and told in found[1]
+    report = json.loads(command("check", "yeast", "--json")[1])["models"][0]
+    assert report["fit"] is (code == 0) and bool(report["problems"]) is (code == 1)
+
+
+def test_what_cannot_be_checked_is_told(command, project, tmp_path):
+    code, told = command("check", "nothing")
+    assert code == 2 and "There are: finder, yeast" in told
+    (tmp_path / "map.png").write_bytes(b"text")
+    code, told = command("check", "yeast", "--map", tmp_path / "map.png")
+    assert code == 2 and "not whole" in told
+    (project / "models" / "yeast" / "plans.json").unlink()
+    code, told = command("check", "yeast", "--json")
+    report = json.loads(told)["models"][0]
+    assert code == 1 and "no plans.json" in report["problems"][0] and report["runs"] == []
+
+
+def test_runtimes_agree_where_labels_and_boxes_are_the_same():
+    labels = np.zeros((2, 5), np.uint8)
+    other = labels.copy()
+    other[0, 0] = 1
+    assert trying._agreement(labels, other) == 0.9
+    boxes = np.array([[0.0, 0, 9, 9], [20, 20, 30, 30]])
+    assert trying._agreement(boxes, boxes[::-1] + 0.5) == 1
+    assert trying._agreement(boxes, boxes[:1]) == 0.5
+    assert trying._agreement(boxes, boxes + 5) == 0
+    assert trying._agreement(np.zeros((0, 4)), np.zeros((0, 4))) == 1
+
+
+def test_the_map_made_for_this_shows_something_and_is_always_the_same():
+    one, other = trying.small_map(), trying.small_map()
+    assert np.array_equal(one.image, other.image) and not judge(one.image).useless
+    assert one.image[:, 0].mean() > 220 > 60 > one.image[:, -1].mean()
 
 
 # --- a project with models of its own, in a folder as people name them --------------------------

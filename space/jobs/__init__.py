@@ -5,6 +5,7 @@ in processes of their own, are imported by those.
 """
 
 from space.jobs.claims import Claim
+from space.jobs.devices import place_for
 from space.jobs.folder import JobFolder
 from space.jobs.launch import ensure_worker
 from space.jobs.machine import JobStatus
@@ -36,5 +37,6 @@ __all__ = [
     "missing_here",
     "model_files",
     "pid_alive",
+    "place_for",
     "result_path",
 ]

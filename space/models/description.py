@@ -195,8 +195,7 @@ def _detector(model: Model, allow_code: bool) -> Model:
     has_onnx = onnx.is_file()
     if has_onnx:
         facts, trouble = _facts(onnx, DETECT)
-        if facts and weights.is_file() and file_hash(weights) not in facts.source.values():
-            trouble = _made_from_other([weights.name])
+        trouble = _other_source(facts, {weights.name: weights}) if facts else trouble
     files = [weights, model.place.card, *([onnx] if has_onnx else [])]
     return replace(
         model,
@@ -251,12 +250,10 @@ def _other_source(facts: OnnxFacts, files: dict[str, Path]) -> str:
         for name, path in files.items()
         if name not in facts.source or (path.is_file() and file_hash(path) != facts.source[name])
     ]
-    return _made_from_other(other) if other else ""
-
-
-def _made_from_other(names: Sequence[str]) -> str:
+    if not other:
+        return ""
     return (
-        f"The .onnx file was made from another {', '.join(names[:4])}. Make it again by spacetomo "
+        f"The .onnx file was made from another {', '.join(other[:4])}. Make it again by spacetomo "
         "models convert."
     )
 

@@ -13,7 +13,7 @@ from space.config import CONFIG_FILE, Config, load_config
 from space.errors import SpaceError, shown
 from space.jobs import ModelMarks
 from space.models.description import DETECT, Folds, Model, describe
-from space.models.store import Place, find_places, place_of
+from space.models.store import ONNX, Place, find_places, place_of
 from space.project import project_folder
 from space.trust import MODELS_DIR, SHIPPED_FILE, TRUSTED_FILE, file_hash, read_hashes
 
@@ -128,7 +128,7 @@ def installed(space_dir: Path | None, models_dir: Path = MODELS_DIR) -> list[Ins
     config = load_config(root)
     places = find_places(root / MODELS)
     for path in (config.detection_weights, config.segmentation_model):
-        if not any(_is_same(place.path, path) for place in places):
+        if not any(_is_named(place, path) for place in places):
             places.append(replace(place_of(path), name=_from(path, root)))
     return [_installed(place, config, models_dir) for place in places]
 
@@ -172,8 +172,8 @@ def megabytes(number: int) -> str:
 
 
 def _installed(place: Place, config: Config, models_dir: Path) -> Installed:
-    is_segmentation = _is_same(place.path, config.segmentation_model)
-    is_active = is_segmentation or _is_same(place.path, config.detection_weights)
+    is_segmentation = _is_named(place, config.segmentation_model)
+    is_active = is_segmentation or _is_named(place, config.detection_weights)
     if is_segmentation:
         model = describe(place, config.segmentation_folds, config.segmentation_checkpoint)
     else:
@@ -222,6 +222,14 @@ def _origin_of(model: Model, models_dir: Path) -> str:
         except OSError:
             found.add("other")
     return next((one for one in ("other", "trusted", "shipped") if one in found), "other")
+
+
+def _is_named(place: Place, path: Path) -> bool:
+    """Whether a configured path means a model; an .onnx file stands for weights that are gone."""
+    if _is_same(place.path, path):
+        return True
+    stands_for = place.form == ONNX and path.suffix == ".pt" and not path.exists()
+    return stands_for and _is_same(place.path, path.with_suffix(".onnx"))
 
 
 def _is_same(one: Path, other: Path) -> bool:
