@@ -38,7 +38,7 @@ from space.config import load_config
 from space.images import fingerprint, write_json_beside, write_png
 from space.jobs import QUEUE_NAME, RUNS_NAME, JobFolder, ModelMarks
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 PIXEL_NM = load_config(PROJECT).segmentation_pixel_nm
 _LOOK_S = 0.05
 
@@ -302,15 +302,12 @@ def _finish(folder: JobFolder, bench: Bench, name: str) -> float:
 def idle_percent(seconds: float = 60.0, done: int = 100) -> dict[str, float]:
     """Return the processor time of an idle worker and an idle monitor, in % of one core."""
     found = {}
-    with _bench(done, True) as bench:
-        for name in ("worker", "monitor"):
-            with getattr(bench, name)() as pid:
-                before_s, start_s = _cpu_s(pid), time.monotonic()
-                time.sleep(seconds)
-                spent_s = _cpu_s(pid) - before_s
-                found[f"idle_{name}_percent"] = round(
-                    100 * spent_s / (time.monotonic() - start_s), 2
-                )
+    for name in ("worker", "monitor"):
+        with _bench(done, True) as bench, getattr(bench, name)() as pid:
+            before_s, start_s = _cpu_s(pid), time.monotonic()
+            time.sleep(seconds)
+            spent_s = _cpu_s(pid) - before_s
+            found[f"idle_{name}_percent"] = round(100 * spent_s / (time.monotonic() - start_s), 2)
     return found
 
 
