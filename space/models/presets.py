@@ -63,8 +63,8 @@ DEFAULT_PRESET = "balanced"
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "accurate": Preset("every", copies="mirrored", tile_step=0.5, skips_plain_tiles=False),
-        "balanced": Preset("configured", copies="one", tile_step=0.75, skips_plain_tiles=True),
-        "fast": Preset("first", copies="one", tile_step=1.0, skips_plain_tiles=True),
+        "balanced": Preset("configured", copies="one", tile_step=0.6, skips_plain_tiles=True),
+        "fast": Preset("first", copies="one", tile_step=0.9, skips_plain_tiles=True),
     }
 )
 """The choice in SPACEtomo_config.py; ``accurate`` does what nnU-Net's own predictor does."""
