@@ -79,6 +79,14 @@ class OnnxSession:
             log.warning("ONNX Runtime cannot use %s here: the CPU is used.", device)
         (self._input,) = (given.name for given in self._session.get_inputs())
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """Runtime and device in words."""
+        kind, _, number = self.device.partition(":")
+        words = {"cuda": f"NVIDIA GPU {number}", "dml": f"GPU {number} (DirectML)"}
+        device = words.get(kind, f"CPU, {threads_here()} threads")
+        return f"ONNX Runtime {_onnxruntime().__version__}", device
+
     def run(self, outputs: Sequence[str] | None, data: np.ndarray) -> list[np.ndarray]:
         """Return the named outputs (all of them for None) for a batch.
 

@@ -79,6 +79,12 @@ class Segmenter:
         plain = off_lamella if preset.skips_plain_tiles else ()
         self._off_lamella = [i for i, name in enumerate(self.labels) if name in plain]
 
+    @property
+    def about(self) -> tuple[str, str] | None:
+        """Runtime and device in words; None for torch, which tells it itself."""
+        told: tuple[str, str] | None = getattr(self._network, "about", None)
+        return told
+
     def segment(
         self, image: np.ndarray, progress: Callable[[float], None] | None = None
     ) -> np.ndarray:

@@ -71,6 +71,12 @@ class OnnxNetwork:
         """Return an empty strip for a map with so many columns."""
         return ArrayStrip(len(self.labels), columns, weights)
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """Runtime and device in words: where it was run last."""
+        sessions = list(self._sessions.values())  # another thread may ask while it is freed
+        return sessions[-1].about if sessions else ("", "")
+
     def free(self, device: str) -> None:
         """Give back what is held on a device."""
         self._sessions.pop(device, None)
@@ -98,8 +104,9 @@ class ArrayStrip:
         winner = np.zeros_like(best, np.uint8)
         for number, scores in enumerate(self._scores[1:, :rows], 1):
             better = scores > best  # of equal ones the first stays, as argmax has it
-            np.copyto(winner, np.uint8(number), where=better)
-            np.copyto(best, scores, where=better)
+            # The number grows, so the larger one is the later one: faster than setting by a mask.
+            np.maximum(winner, better.view(np.uint8) * np.uint8(number), out=winner)
+            np.maximum(best, scores, out=best)
         return winner
 
     def advance(self, rows: int) -> None:

@@ -152,7 +152,7 @@ def test_segmentation_by_onnx_runtime_needs_neither_torch_nor_nnunet(tiny, tmp_p
         monkeypatch.setitem(sys.modules, name, None)
     for model in (tiny, folder, folder / "model.onnx"):
         segmenter = Segmenter(model)
-        assert segmenter.runtime == "onnx"
+        assert segmenter.runtime == "onnx" and segmenter.about[0].startswith("ONNX Runtime 1")
         assert (segmenter.segment(picture) == expected).mean() >= NEARLY
 
 
@@ -207,6 +207,7 @@ class FakeSession:
 
     def __init__(self, path, device="cpu"):
         self.device, self.runs = device, []
+        self.about = ("ONNX Runtime", device)
 
     def run(self, outputs, data):
         self.runs.append((tuple(outputs), data.shape))
@@ -258,6 +259,7 @@ def test_full_memory_of_a_gpu_is_met_with_smaller_batches(fake, monkeypatch, cap
     assert set(np.unique(segmenter.segment(picture))) <= {0, 7}
     assert segmenter._plan == TilePlan("dml:0", 1, "cpu", "one")
     assert caplog.text.count("failed") == 2
+    assert segmenter.about == ("ONNX Runtime", "dml:0")
 
 
 @given(st.integers(1, 5), st.integers(0, 2**32 - 1), st.integers(1, 6))
