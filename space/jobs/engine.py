@@ -18,8 +18,8 @@ from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
 from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
-from space.jobs.devices import torch_device
-from space.jobs.marks import ModelMarks
+from space.jobs.devices import Place, place_for
+from space.jobs.marks import ModelMarks, onnx_of
 from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_onnx, words_of_torch
@@ -88,7 +88,7 @@ class Engine:
         ``auto``, ``cpu``, or the number of a GPU.
     load_config, make_segmenter, make_detector : callable, optional
         Replacements for tests: ``load_config(space_dir)``,
-        ``make_segmenter(folder, folds, device, config)``, ``make_detector(weights, device)``.
+        ``make_segmenter(folder, folds, place, config)``, ``make_detector(weights, place)``.
     whole_s : float
         How long to wait for a map that is still being copied.
     """
@@ -163,7 +163,7 @@ class Engine:
         segmenter = self._loaded(
             "segment",
             (str(folder), folds, made_by, config.inference_runtime, config.off_lamella_classes),
-            lambda: self._make_segmenter(folder, folds, torch_device(self._device), config),
+            lambda: self._make_segmenter(folder, folds, self._place(config, "segment"), config),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
@@ -212,8 +212,8 @@ class Engine:
         made_by = self.marks("detect")
         detector = self._loaded(
             "detect",
-            (str(weights), made_by),
-            lambda: self._make_detector(weights, torch_device(self._device)),
+            (str(weights), made_by, task.config.inference_runtime),
+            lambda: self._make_detector(weights, self._place(task.config, "detect")),
             task.say,
         )
         pixel_nm = float(task.info["pixel_nm"])
@@ -237,6 +237,12 @@ class Engine:
             write_text_atomic(target, json.dumps(content, indent=1) + "\n")
 
         return write
+
+    def _place(self, config: Config, task: str) -> Place:
+        """Return what runs the model for a task, and where."""
+        wanted = config.inference_runtime
+        has_onnx = wanted != "torch" and onnx_of(config, task) is not None
+        return place_for(self._device, wanted, has_onnx)
 
     def _loaded(
         self, task: str, key: object, make: Callable[[], Model], say: Callable[[str], None]
@@ -315,22 +321,22 @@ def _check_contrast(image: np.ndarray, map_name: str, say: Callable[[str], None]
 
 
 def _default_segmenter(
-    folder: Path, folds: tuple[int | str, ...], device: str, config: Config
+    folder: Path, folds: tuple[int | str, ...], place: Place, config: Config
 ) -> SegmentationModel:
     from space.segmentation import Segmenter
 
     return Segmenter(
         folder,
         folds,
-        device,
+        place.device,
         config.preset,
         config.segmentation_checkpoint,
-        config.inference_runtime,
+        place.runtime,
         config.off_lamella_classes or (),
     )
 
 
-def _default_detector(weights: Path, device: str) -> DetectionModel:
+def _default_detector(weights: Path, place: Place) -> DetectionModel:
     from space.lamellae.detector import Detector
 
-    return Detector(weights, device)
+    return Detector(weights, place.device, place.runtime)

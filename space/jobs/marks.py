@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from space.config import Config
-from space.models import DATASET, PLANS, used_folds
+from space.errors import SpaceError
+from space.models import (
+    OnnxFacts,
+    detection_onnx,
+    fold_output,
+    is_onnx,
+    segmentation_files,
+    segmentation_onnx,
+    used_folds,
+)
 from space.trust import file_hash
 
 _DIGITS = 16
@@ -19,14 +28,65 @@ _WAYS = {
 
 
 def model_files(config: Config, task: str) -> tuple[Path, ...]:
-    """Return the files of a model that decide its results."""
+    """Return the files of a model that decide its results, as they are configured.
+
+    An .onnx file beside them was made from them, so it decides nothing else.
+    """
+    return tuple(_files(config, task).values())
+
+
+def onnx_of(config: Config, task: str) -> tuple[Path, OnnxFacts] | None:
+    """Return the .onnx file of the model for a task and its facts; None if it has none of use.
+
+    Raises
+    ------
+    SpaceError
+        If an .onnx file that the configuration names cannot be used.
+    """
     if task == "detect":
-        return (Path(config.detection_weights),)
-    folder = Path(config.segmentation_model)
-    checkpoint = config.segmentation_checkpoint
-    used = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
-    weights = tuple(folder / f"fold_{fold}" / checkpoint for fold in used)
-    return (folder / DATASET, folder / PLANS, *weights)
+        return detection_onnx(config.detection_weights)
+    model, checkpoint = Path(config.segmentation_model), config.segmentation_checkpoint
+    return segmentation_onnx(model, _folds(config), checkpoint)
+
+
+def _files(config: Config, task: str) -> dict[str, Path]:
+    """Name in the source of an .onnx file -> where that file is."""
+    model = Path(config.detection_weights if task == "detect" else config.segmentation_model)
+    if task == "detect" or is_onnx(model):
+        return {model.name: model}
+    return segmentation_files(model, _folds(config), config.segmentation_checkpoint)
+
+
+def _folds(config: Config) -> tuple[int | str, ...]:
+    folder, configured = Path(config.segmentation_model), config.segmentation_folds
+    return used_folds(config.inference_preset, folder, configured, config.segmentation_checkpoint)
+
+
+def _hashes(config: Config, task: str) -> dict[str, str]:
+    """Name of each file that decides the results -> its hash, or that which the .onnx file knows.
+
+    So results of both runtimes are those of one model. Empty if files are missing.
+    """
+    files = _files(config, task)
+    if not any(is_onnx(path) for path in files.values()):
+        hashes = {name: _mark(path) for name, path in files.items()}
+        if all(hashes.values()):
+            return hashes
+    try:
+        found = onnx_of(config, task)
+    except SpaceError:
+        return {}
+    if found is None:
+        return {}
+    source = found[1].source
+    if not any(is_onnx(path) for path in files.values()):
+        return {name: source[name] for name in files}
+    if task == "detect":
+        return source
+    folders = tuple(f"{fold_output(fold)}/" for fold in _folds(config))
+    return {
+        name: mark for name, mark in source.items() if "/" not in name or name.startswith(folders)
+    }
 
 
 class ModelMarks:
@@ -49,11 +109,11 @@ class ModelMarks:
         config, whole = self._load_config(), hashlib.sha256()
         for name in _WAYS[task]:
             whole.update(f"{name} {getattr(config, name)}\n".encode())
-        for path in model_files(config, task):
-            mark = _mark(path)
-            if not mark:
-                return ""
-            whole.update(f"{path.name} {mark}\n".encode())
+        hashes = _hashes(config, task)
+        if not hashes:
+            return ""
+        for name, mark in hashes.items():
+            whole.update(f"{name.rpartition('/')[2]} {mark}\n".encode())
         return whole.hexdigest()[:_DIGITS]
 
 

@@ -9,24 +9,34 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from space.config import Config
 from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
+from space.jobs.marks import model_files, onnx_of
 from space.jobs.records import TASKS
-from space.models import detection_problems, segmentation_problems, used_folds
+from space.models import detection_problems, is_onnx, segmentation_problems, used_folds
 
 OLDEST_PYTHON = (3, 9)
+_ALWAYS = ("numpy", "PIL", "scipy", "filelock")
 PACKAGES = {
-    "detect": ("numpy", "PIL", "scipy", "filelock", "torch", "torchvision", "ultralytics"),
-    "segment": ("numpy", "PIL", "scipy", "filelock", "torch", "nnunetv2"),
+    ("detect", "torch"): (*_ALWAYS, "torch", "torchvision", "ultralytics"),
+    ("detect", "onnx"): (*_ALWAYS, "onnxruntime"),
+    ("segment", "torch"): (*_ALWAYS, "torch", "nnunetv2"),
+    ("segment", "onnx"): (*_ALWAYS, "onnxruntime"),
 }
-"""What a worker imports, for each task."""
+"""What a worker imports, for each task and runtime."""
 
-OLDEST = {"torch": (2, 6), "torchvision": (0, 21), "ultralytics": (8, 3), "nnunetv2": (2, 5)}
+OLDEST = {
+    "torch": (2, 6),
+    "torchvision": (0, 21),
+    "ultralytics": (8, 3),
+    "nnunetv2": (2, 5),
+    "onnxruntime": (1, 17),
+}
 """Oldest versions of packages (as in pyproject.toml)."""
 
 _PATIENCE_S = 60.0
@@ -71,40 +81,98 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
     list of str
         One message for each problem, with what to do; empty when all is well.
     """
-    problems = python_problems(space_dir, tasks)
+    runtimes = {task: _runtimes(config, task) for task in tasks}
+    problems, chosen = _python(space_dir, runtimes)
     if config is None:
         return problems
     if "detect" in tasks:
-        problems += detection_problems(config.detection_weights)
+        problems += detection_problems(config.detection_weights, runtime=chosen["detect"])
     if "segment" in tasks:
         folder, checkpoint = config.segmentation_model, config.segmentation_checkpoint
         used = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
-        problems += segmentation_problems(folder, used, checkpoint)
+        problems += segmentation_problems(folder, used, checkpoint, chosen["segment"])
     return problems
 
 
+def _runtimes(config: Config | None, task: str) -> tuple[str, ...]:
+    """Return what may run the model for a task, best first; without a configuration, any."""
+    if config is None:
+        return ("onnx", "torch")
+    if config.inference_runtime != "auto":
+        return (config.inference_runtime,)
+    try:
+        has_onnx = onnx_of(config, task) is not None
+    except SpaceError:
+        return ("onnx",)  # the file is named in the configuration, and will be told of
+    has_weights = all(path.is_file() and not is_onnx(path) for path in model_files(config, task))
+    if has_onnx:
+        return ("onnx", "torch") if has_weights else ("onnx",)
+    return ("torch",)
+
+
 def python_problems(space_dir: Path, tasks: Sequence[str]) -> list[str]:
-    """Return what is wrong with the Python that runs workers."""
+    """Return what is wrong with the Python that runs workers, whatever the models are."""
+    return _python(space_dir, {task: _runtimes(None, task) for task in tasks})[0]
+
+
+def _python(
+    space_dir: Path, runtimes: Mapping[str, Sequence[str]]
+) -> tuple[list[str], dict[str, str]]:
+    """Return what is wrong with the Python that runs workers, and what it runs each task by.
+
+    Parameters
+    ----------
+    space_dir : Path
+    runtimes : dict of str to sequence of str
+        What may run each task, best first.
+    """
+    chosen = {task: ways[0] for task, ways in runtimes.items()}
     try:
         python = python_executable()
     except SpaceError as error:
-        return [str(error)]
-    names = sorted({name for task in tasks for name in PACKAGES[task]})
-    answer, problem = _ask(python, Path(space_dir), names)
+        return [str(error)], chosen
+    names = {
+        name for task, ways in runtimes.items() for way in ways for name in PACKAGES[task, way]
+    }
+    answer, problem = _ask(python, Path(space_dir), sorted(names))
     where = f"The Python for the models, {python},"
     if problem:
-        return [f"{where} does not start: {problem}. {_DO}"]
-    return [f"{where} {text} {_DO}" for text in unfit(answer, python, space_dir, names)]
+        return [f"{where} does not start: {problem}. {_DO}"], chosen
+    for task, ways in runtimes.items():
+        whole = [way for way in ways if not _lacking(answer["packages"], PACKAGES[task, way])]
+        chosen[task] = (whole or ways)[0]
+    needed = sorted({name for task, way in chosen.items() for name in PACKAGES[task, way]})
+    either = any(len(ways) > 1 for ways in runtimes.values())
+    problems = unfit(answer, python, space_dir, needed, either)
+    return [f"{where} {text} {_DO}" for text in problems], chosen
 
 
-def unfit(answer: dict[str, Any], python: str, space_dir: Path, names: Sequence[str]) -> list[str]:
-    """Return what is wrong with a Python, from its answer to `_QUESTION`."""
+def _lacking(has: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Return which packages are missing or too old."""
+    return [
+        name
+        for name in names
+        if name not in has or (name in OLDEST and _is_older(has[name], OLDEST[name]))
+    ]
+
+
+def unfit(
+    answer: dict[str, Any],
+    python: str,
+    space_dir: Path,
+    names: Sequence[str],
+    either: bool = False,
+) -> list[str]:
+    """Return what is wrong with a Python, from its answer to `_QUESTION`.
+
+    `either` tells that the other runtime would do as well as the one of these packages.
+    """
     version = tuple(answer["version"])
     if version < OLDEST_PYTHON:
         return [f"is version {_dotted(version)}; {_dotted(OLDEST_PYTHON)} or newer is needed."]
     problems = []
     if answer["bits"] != 64:
-        problems.append("is a 32-bit program, for which there is no torch.")
+        problems.append("is a 32-bit program, which cannot run the models.")
     has = answer["packages"]
     missing = [name for name in names if name not in has]
     old = [
@@ -115,9 +183,14 @@ def unfit(answer: dict[str, Any], python: str, space_dir: Path, names: Sequence[
     if missing or old:
         lacks = [f"lacks {', '.join(missing)}"] if missing else []
         lacks += [f"has only {', '.join(old)}"] if old else []
+        lite = "onnxruntime" in names and not {"torch", "nnunetv2"} & set(names)
+        extra = "predict-lite" if lite else "predict"
+        other = " (or .[predict], which runs all models by PyTorch)" if lite and either else ""
+        if not lite:
+            other = " (or .[predict-lite], for models that were converted to .onnx)"
         problems.append(
             f"{' and '.join(lacks)}. Install the packages: in the folder {space_dir}, run "
-            f'"{python}" -m pip install -e .[predict] (see README).'
+            f'"{python}" -m pip install -e .[{extra}]{other} (see README).'
         )
     return problems
 

@@ -16,6 +16,7 @@ from space.models.class_table import (
     read_dataset,
     read_table,
 )
+from space.models.detector_file import detection_onnx
 from space.models.onnx_file import (
     SEGMENTATION_ONNX,
     is_onnx,
@@ -32,19 +33,37 @@ _OF_DETECTORS = ("ultralytics.", "pathlib.")
 """What weights of detectors ask for beside plain data; the worker looks at it more closely."""
 
 
-def detection_problems(weights: Path, allow_code: bool = False) -> list[str]:
+def detection_problems(weights: Path, allow_code: bool = False, runtime: str = "auto") -> list[str]:
     """Return what keeps a file of weights from being used for detection; empty when all is well.
 
     Parameters
     ----------
     weights : Path
+        A ``.pt`` file, or an ``.onnx`` file.
     allow_code : bool
         Whether weights that ask to run code are no problem, since they are not loaded yet.
+    runtime : str
+        ``torch`` or ``onnx`` if it is to be run by that; with ``auto``, either will do.
     """
+    cannot = "The lamella detection model cannot be used."
     try:
+        if is_onnx(weights) and runtime == "torch":
+            return [
+                f"{cannot} It is an .onnx file, which torch does not run [{weights}]. Name the "
+                '.pt file, or set inference_runtime = "auto".'
+            ]
+        if runtime == "onnx" or is_onnx(weights) or not (runtime == "torch" or weights.is_file()):
+            if detection_onnx(weights):
+                return []
+            if runtime == "onnx":
+                return [
+                    f"{cannot} ONNX Runtime needs the .onnx file made from it beside it "
+                    f"[{weights}]: make it by spacetomo models convert, or set "
+                    'inference_runtime = "torch".'
+                ]
         refuse_other_tasks(_names_in(weights, _OF_DETECTORS, allow_code), weights)
     except SpaceError as error:
-        return [f"The lamella detection model cannot be used. {error}"]
+        return [f"{cannot} {error}"]
     return []
 
 

@@ -13,6 +13,7 @@ from space import segmentation
 from space.errors import SpaceError
 from space.images import read_png
 from space.jobs import Job
+from space.jobs.devices import Place
 from space.jobs.engine import DEFAULT_THRESHOLD, Engine, detection_threshold
 from space.lamellae import detector as detector_module
 from space.models import PRESETS
@@ -44,7 +45,10 @@ def program(tmp_path, monkeypatch):
     Models.made = []
     monkeypatch.setattr(segmentation, "Segmenter", Models)
     monkeypatch.setattr(detector_module, "Detector", Models)
-    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: f"torch {device}")
+    monkeypatch.setattr(
+        "space.jobs.engine.place_for",
+        lambda device, runtime, has_onnx: Place(runtime, f"{device}, {has_onnx}"),
+    )
     return folder
 
 
@@ -70,8 +74,11 @@ def test_the_models_are_those_of_the_configuration(program, maps):
     (_, folder, where, more), (_, weights, device, _) = Models.made
     assert folder == program / "models/lamella_segmentation" and not more
     ways = (PRESETS["balanced"], "checkpoint_final.pth", "auto", ())
-    assert where == ((0,), "torch 1", *ways)
-    assert weights == program / "models/lamella_detector/weights.pt" and device == ("torch 1",)
+    assert where == ((0,), "1, False", *ways)
+    assert weights == program / "models/lamella_detector/weights.pt" and device == (
+        "1, False",
+        "auto",
+    )
     assert f"0 lamellae found with a probability of at least {DEFAULT_THRESHOLD:g}." in lines
     content = json.loads((maps / "G_L01_boxes.json").read_text(encoding="utf-8"))
     assert content["boxes"] == [] and content["model"] == "weights.pt"

@@ -8,6 +8,7 @@ import pytest
 from space import trust
 from space.config import Config
 from space.jobs import ModelMarks
+from tests.models.onnx_files import DETECT, SEGMENT, write
 
 
 def config_of(folder, **changes):
@@ -65,3 +66,38 @@ def test_results_of_a_model_that_was_used_otherwise_are_made_anew(tmp_path, task
     before = marks_of(tmp_path)(task)
     assert before
     assert (marks_of(tmp_path, **changes)(task) == before) == same
+
+
+def with_onnx(folder, task):
+    """Write the source of a model and the .onnx file that was made from it; return that file."""
+    if task == "detect":
+        files = {"w.pt": folder / "w.pt"}
+    else:
+        files = {name: folder / name for name in ("dataset.json", "plans.json", "fold_0/c.pth")}
+    for name, path in files.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    source = {name: trust.file_hash(path) for name, path in files.items()}
+    facts = replace(DETECT if task == "detect" else SEGMENT, source=source)
+    target = folder / ("w.onnx" if task == "detect" else "model.onnx")
+    return files, write(target, facts)
+
+
+@pytest.mark.parametrize("task", ["detect", "segment"])
+def test_a_converted_model_has_the_mark_of_what_it_was_made_from(tmp_path, task):
+    ways = {"segmentation_folds": (0,), "segmentation_checkpoint": "c.pth"}
+    files, onnx = with_onnx(tmp_path, task)
+    mark = marks_of(tmp_path, **ways)(task)
+    assert mark
+    weights = list(files.values())[-1]
+    content = weights.read_bytes()
+    weights.unlink()
+    assert marks_of(tmp_path, **ways)(task) == mark, "the .onnx stands for weights that are away"
+    named = {"detection_weights": onnx} if task == "detect" else {"segmentation_model": onnx}
+    assert marks_of(tmp_path, **ways, **named)(task) == mark
+    weights.write_bytes(b"other weights")
+    assert marks_of(tmp_path, **ways)(task) not in ("", mark)
+    weights.write_bytes(content)
+    assert marks_of(tmp_path, **ways)(task) == mark
+    onnx.write_bytes(b"")
+    assert marks_of(tmp_path, **ways, **named)(task) == ""

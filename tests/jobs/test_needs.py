@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from space import packages, workflow
 from space.config import load_config
 from space.errors import SpaceError
 from space.jobs import monitor_command, needs
+from space.models import segmentation_files
+from space.trust import file_hash
 from tests.models.nnunet_files import write_checkpoint, write_model
+from tests.models.onnx_files import DETECT, SEGMENT, write
 from tests.test_weights import asks_for, checkpoint
 
 if sys.version_info >= (3, 11):
@@ -158,12 +162,86 @@ def test_a_missing_model_is_told_once(settings, project, has):
 def test_the_versions_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     predict = dict(text.split(">=") for text in project["optional-dependencies"]["predict"])
-    assert predict == {name: needs._dotted(oldest) for name, oldest in needs.OLDEST.items()}
+    assert predict.items() >= {n: needs._dotted(old) for n, old in needs.OLDEST.items()}.items()
     assert project["requires-python"] == f">={needs._dotted(needs.OLDEST_PYTHON)}"
     # The simulator alone reads with lark.
     needed = {text.split(">=")[0] for text in project["dependencies"]} - {"tomli", "lark"}
     called = {"skimage": "scikit-image", "PIL": "Pillow"}
     assert {called.get(name, name) for name in packages.OWN_PACKAGES} == needed
+
+
+# --- models that were converted -----------------------------------------------------------------
+
+
+@pytest.fixture
+def converted(project):
+    """Have an .onnx file beside the weights of both models, made from them."""
+    segmentation = project / "models/lamella_segmentation"
+    weights = project / "models/lamella_detector/weights.pt"
+    files = segmentation_files(segmentation, (0,), "checkpoint_final.pth")
+    for target, facts, sources in (
+        (weights.with_suffix(".onnx"), DETECT, {weights.name: weights}),
+        (segmentation / "model.onnx", SEGMENT, files),
+    ):
+        write(target, replace(facts, source={n: file_hash(path) for n, path in sources.items()}))
+    return weights, segmentation / "fold_0"
+
+
+TORCH = ("torch", "torchvision", "ultralytics", "nnunetv2")
+
+
+def test_without_torch_converted_models_are_enough(settings, project, has, converted):
+    has(packages=lacking(*TORCH))
+    assert told(settings) == ""
+    weights, fold = converted
+    weights.unlink()
+    shutil.rmtree(fold)
+    assert told(settings) == ""
+
+
+def test_without_onnxruntime_torch_is_enough(settings, has, converted):
+    has(packages=lacking("onnxruntime"))
+    assert told(settings) == ""
+
+
+def test_without_either_both_ways_are_told(settings, has, converted):
+    has(packages=lacking(*TORCH, "onnxruntime"))
+    text = told(settings)
+    assert "lacks onnxruntime." in text
+    assert ".[predict-lite]" in text and ".[predict]" in text
+
+
+def test_without_torch_models_that_are_not_converted_are_told(settings, has):
+    has(packages=lacking(*TORCH))
+    text = told(settings)
+    assert "lacks nnunetv2, torch" in text and ".[predict-lite], for models" in text
+
+
+def test_an_onnx_of_other_weights_does_not_count(settings, has, converted):
+    has(packages=lacking(*TORCH))
+    write_checkpoint(converted[0], {"model": None, "other": 1})
+    assert "lacks torch, torchvision, ultralytics" in told(settings)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "away", "word"),
+    [("torch", "onnxruntime", ""), ("torch", "torch", "lacks torch"), ("onnx", "torch", "")],
+)
+def test_the_runtime_of_the_configuration_is_the_one_that_is_asked_for(
+    settings, project, has, converted, runtime, away, word
+):
+    path = project / "SPACEtomo_config.py"
+    text = path.read_text(encoding="utf-8") + f'\ninference_runtime = "{runtime}"\n'
+    path.write_text(text, encoding="utf-8")
+    has(packages=lacking(away))
+    assert (word in told(settings)) if word else told(settings) == ""
+
+
+def test_onnx_alone_without_a_file_says_how_to_make_one(settings, project, has):
+    path = project / "SPACEtomo_config.py"
+    text = path.read_text(encoding="utf-8") + '\ninference_runtime = "onnx"\n'
+    path.write_text(text, encoding="utf-8")
+    assert told(settings).count("spacetomo models convert") == 2
 
 
 # --- asking a real Python -------------------------------------------------------------------------
