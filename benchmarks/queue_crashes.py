@@ -61,7 +61,7 @@ import errno, os, random, sys, time, types
 from pathlib import Path
 sys.path.insert(0, {project!r})
 from space.jobs import monitor_command as monitor
-from space.jobs import folder_view, map_watch, presence, queue_files, slots, worker
+from space.jobs import cluster, folder_view, map_watch, presence, queue_files, slots, worker
 
 quick = presence.Patience(**{quick!r})
 folder_view.Patience = lambda: quick
@@ -99,8 +99,14 @@ class Runner:
         write_png(target, numpy.zeros((20, 30), "uint8"), 16.0, "x", map=fingerprint(path))
         with open(ran / job.map_name, "a") as stream:
             stream.write(f"{{os.getpid()}}\\n")
+        if "distributed" in sys.modules:
+            with open(Path({home!r}) / "by_dask.txt", "a") as stream:
+                stream.write(f"{{job.map_name}}\\n")
 
 worker.Engine = lambda *args: Runner()
+"""
+
+_ALONE = """
 worker.LONGEST_PAUSE_SECONDS = 0.5
 worker.Timing.__init__.__defaults__ = (600.0, 0.1, 60.0)
 sys.exit(worker.main(space_dir=Path({home!r})))
@@ -109,6 +115,7 @@ sys.exit(worker.main(space_dir=Path({home!r})))
 _MONITOR = """
 slots.FIRST_PAUSE_SECONDS = 0.1
 slots.LONGEST_PAUSE_SECONDS = 1.0
+cluster.DaskExecutor.silence_s = 6.0
 map_watch.BROKEN_SECONDS = 2.0
 monitor.load_config = lambda space_dir: types.SimpleNamespace(runs_per_gpu=1)
 monitor.missing_here = lambda config, space_dir: []
@@ -129,6 +136,8 @@ class Outcome:
     tracebacks: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     settled_s: float = 0.0
+    done: int = 0
+    done_by_dask: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -144,17 +153,25 @@ class Schedule:
     home : Path
         An empty folder for everything.
     seed : int
+    cluster : bool
+        Whether every second monitor has its worker run by Dask.
     """
 
-    def __init__(self, home: Path, seed: int) -> None:
+    def __init__(self, home: Path, seed: int, cluster: bool = False) -> None:
         self.home = home
+        self.cluster = cluster
         self.rng = random.Random(seed)
         self.maps = home / "maps"
         self.away = home / "away"
         self.maps.mkdir()
         (home / "ran").mkdir()
         values = {"project": str(PROJECT), "home": str(home), "quick": asdict(QUICK)}
-        for name, text in (("SPACEtomo_nnUNet.py", _WORKER), ("monitor.py", _MONITOR)):
+        programs = {
+            "SPACEtomo_nnUNet.py": _WORKER + _ALONE,
+            "monitor.py": _MONITOR,
+            "node.py": _WORKER,  # loaded by each process of Dask
+        }
+        for name, text in programs.items():
             (home / name).write_text((_COMMON + text).format(**values), encoding="utf-8")
         self.monitors: list[subprocess.Popen[bytes]] = []
         self.outcome = Outcome(seed)
@@ -297,9 +314,14 @@ class Schedule:
     def _start_monitor(self) -> None:
         with open(self.home / f"monitor_{len(self.monitors)}.log", "ab") as output:
             command = [sys.executable, str(self.home / "monitor.py"), "--dir", str(self.maps)]
+            by_dask = self.cluster and len(self.monitors) % 2 == 0
+            # Another device, since a device that somebody uses gets no worker.
+            command += ["--gpu", "auto", "--executor", "local"] if by_dask else ["--gpu", "cpu"]
+            node = str(self.home / "node.py")
             self.monitors.append(
                 subprocess.Popen(
-                    [*command, "--gpu", "cpu", "--interval", "0.2"],
+                    [*command, "--interval", "0.2"],
+                    env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": node},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -347,6 +369,7 @@ class Schedule:
         folder = JobFolder(self.maps)
         for name in self.healthy:
             status = folder.status(name)
+            self.outcome.done += status.state == "done"
             if status.state == "failed":
                 self.outcome.lost.append(f"{name}: {status.reason}")
             elif status.state != "done" and name not in self.outcome.stuck:
@@ -354,6 +377,9 @@ class Schedule:
             ran = self.home / "ran" / name
             if ran.exists() and len(ran.read_text(encoding="utf-8").split()) > 1:
                 self.outcome.twice.append(name)
+        by_dask = self.home / "by_dask.txt"
+        if by_dask.exists():
+            self.outcome.done_by_dask = len(by_dask.read_text(encoding="utf-8").split())
         for name in self.poison:
             status = folder.status(name)
             if status.state != "failed" or not status.reason:
@@ -373,11 +399,11 @@ class Schedule:
                 os.kill(pid, signal.SIGKILL)
 
 
-def run_schedule(seed: int, keep: Path | None = None) -> Outcome:
+def run_schedule(seed: int, keep: Path | None = None, cluster: bool = False) -> Outcome:
     """Run one schedule in a temporary folder; one that went wrong is kept in `keep`."""
     home = Path(tempfile.mkdtemp(prefix=f"queue_{seed}_")).resolve()
     try:
-        outcome = Schedule(home, seed).run()
+        outcome = Schedule(home, seed, cluster).run()
         if keep is not None and not outcome.is_good:
             shutil.copytree(home, keep / str(seed), symlinks=True, ignore=_special)
         return outcome
@@ -395,11 +421,11 @@ def _special(folder: str, names: list[str]) -> list[str]:
     ]
 
 
-def measure(seeds: range, at_once: int, keep: Path | None) -> dict[str, Any]:
+def measure(seeds: range, at_once: int, keep: Path | None, cluster: bool = False) -> dict[str, Any]:
     """Run schedules and count what went wrong."""
     outcomes = []
     with ThreadPoolExecutor(at_once) as pool:
-        for outcome in pool.map(lambda seed: run_schedule(seed, keep), seeds):
+        for outcome in pool.map(lambda seed: run_schedule(seed, keep, cluster), seeds):
             outcomes.append(outcome)
             if not outcome.is_good:
                 print(json.dumps(asdict(outcome), indent=1), flush=True)
@@ -407,6 +433,8 @@ def measure(seeds: range, at_once: int, keep: Path | None) -> dict[str, Any]:
     return {
         "schedules": len(outcomes),
         "deeds": sum(len(outcome.trouble) for outcome in outcomes),
+        "maps_done": sum(outcome.done for outcome in outcomes),
+        "done_by_dask": sum(outcome.done_by_dask for outcome in outcomes),
         "lost": sum(len(outcome.lost) for outcome in outcomes),
         "twice": sum(len(outcome.twice) for outcome in outcomes),
         "stuck": sum(bool(outcome.stuck) for outcome in outcomes),
@@ -423,10 +451,13 @@ def main() -> None:
     options = parser(__doc__.splitlines()[0], n=200)
     options.add_argument("--at-once", type=int, default=2, help="schedules at the same time")
     options.add_argument("--keep", type=Path, help="keep folders of schedules that went wrong here")
+    options.add_argument(
+        "--cluster", action="store_true", help="every second monitor has its worker run by Dask"
+    )
     args = options.parse_args()
     logging.getLogger("space").setLevel(logging.ERROR)
     seeds = range(args.seed_start, args.seed_start + args.n)
-    report(measure(seeds, args.at_once, args.keep), args.json)
+    report(measure(seeds, args.at_once, args.keep, args.cluster), args.json)
 
 
 if __name__ == "__main__":

@@ -161,3 +161,6 @@ def _need_packages() -> None:
             do='In the folder of the project, run pip install -e ".[cluster]"',
         ) from None
     del dask_jobqueue, distributed
+    for name in ("distributed", "distributed.client"):
+        # What matters is told by the monitor; Dask tells each try to connect, with a traceback.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
