@@ -48,6 +48,8 @@ from space.images import write_json_beside, write_png
 from space.jobs import JobFolder, Patience
 
 TROUBLE_S = 3.0
+CLUSTER_TROUBLE_S = 12.0
+"""A process of Dask takes some seconds to start."""
 SETTLED_WITHIN_S = 60.0
 """The time stated: the longest chain is a silence (2 s), three attempts and pauses between starts,
 beside other work on the machine."""
@@ -67,7 +69,7 @@ quick = presence.Patience(**{quick!r})
 folder_view.Patience = lambda: quick
 queue_files.LOCK_SECONDS = 1.0
 fail = Path({home!r}) / "fail"
-replace = os.replace
+replace = os.plain_replace = getattr(os, "plain_replace", os.replace)  # once, if read twice
 
 def shaky(source, target, **more):
     if fail.exists() and random.random() < 0.5:
@@ -120,7 +122,8 @@ map_watch.BROKEN_SECONDS = 2.0
 monitor.load_config = lambda space_dir: types.SimpleNamespace(runs_per_gpu=1)
 monitor.missing_here = lambda config, space_dir: []
 monitor.ModelMarks = lambda load: None
-sys.exit(monitor.main(space_dir=Path({home!r})))
+if __name__ == "__main__":  # processes of Dask read this file as well
+    sys.exit(monitor.main(space_dir=Path({home!r})))
 """
 
 
@@ -175,7 +178,10 @@ class Schedule:
             (home / name).write_text((_COMMON + text).format(**values), encoding="utf-8")
         self.monitors: list[subprocess.Popen[bytes]] = []
         self.outcome = Outcome(seed)
-        names = [f"G{i % 2}_L{i:02d}.png" for i in range(1, self.rng.randint(5, 9))]
+        names = [
+            f"G{i % 2}_L{i:02d}.png"
+            for i in range(1, self.rng.randint(5, 9) * (4 if cluster else 1))
+        ]
         self.healthy = names + [f"hang_L{i:02d}.png" for i in range(self.rng.randint(0, 1))]
         self.poison = [f"poison_L{i:02d}.png" for i in range(self.rng.randint(0, 2))]
 
@@ -208,7 +214,7 @@ class Schedule:
             self._odd_file,
             self._submit_again,
         ]
-        end = time.monotonic() + TROUBLE_S
+        end = time.monotonic() + (CLUSTER_TROUBLE_S if self.cluster else TROUBLE_S)
         while time.monotonic() < end:
             if waiting:
                 self._make_map(waiting.pop())

@@ -248,7 +248,7 @@ class DaskWorker:
         if self._opening is not None and self._opening.done():
             failed = self._opening.exception()
             if failed is not None:
-                return _FAILED, f"Dask has not started: {failed}"
+                return _FAILED, f"Dask has not started: {failed} {failed.__cause__ or ''}".rstrip()
         status = self._task.status
         if status == "finished":
             code, words = self._task.result(timeout=_ANSWER_SECONDS)
