@@ -356,7 +356,8 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
     troubles = 0
     with contextlib.ExitStack() as stack:
         stack.callback(monitor.close)
-        waker = stack.enter_context(monitor.waker())
+        waking = stack.enter_context(contextlib.ExitStack())
+        waker, watched = waking.enter_context(monitor.waker()), monitor.watched()
         while not stop.is_set():
             try:
                 counts = monitor.tick()
@@ -368,6 +369,9 @@ def watch(monitor: Monitor, once: bool, interval_s: float, stop: threading.Event
                     raise
                 stop.wait(min(60.0, interval_s * 2 ** min(troubles, 6)))
                 continue
+            if monitor.watched() != watched:
+                waking.close()
+                waker, watched = waking.enter_context(monitor.waker()), monitor.watched()
             if monitor.is_stopped():
                 log.info(
                     "SPACE_stop.txt was found: the monitor ends. Remove it before the next start."

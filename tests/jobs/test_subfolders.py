@@ -1,12 +1,14 @@
 import sys
+import threading
+import time
 
 import pytest
 from helpers import Clock, make_map
 from test_monitor import Starts, make_monitor
 
-from space.jobs import map_watch, monitor_command, subfolders
+from space.jobs import JobFolder, map_watch, monitor_command, subfolders
 from space.jobs.executors import LocalProcesses
-from space.jobs.monitor import Monitor
+from space.jobs.monitor import Monitor, watch
 from space.jobs.subfolders import Subfolders, folders_below, has_other_folders
 from space.jobs.workers import this_machine
 
@@ -170,6 +172,33 @@ def test_without_the_choice_maps_below_are_reported(tmp_path, starts, clock):
     assert monitor.watched() == [tmp_path]
     assert monitor.tick()["broken"] == 1
     assert map_watch.misplaced(tmp_path, subfolders=True) == {}
+
+
+def test_a_map_in_a_folder_that_appeared_wakes_the_monitor(tmp_path, starts, monkeypatch):
+    monkeypatch.setattr(subfolders, "_LOOK_SECONDS", 0.0)
+    monitor = watching(tmp_path, starts, time.monotonic)
+    stop = threading.Event()
+    thread = threading.Thread(target=watch, args=(monitor, False, 60.0, stop))
+    below = tmp_path / "below"
+
+    def has_waiting(count):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if below in monitor.watched() and JobFolder(below).waiting() == count:
+                return True
+            time.sleep(0.05)
+        return False
+
+    with_map(below)
+    monitor.folders, monitor._maps = monitor.folders[:1], monitor._maps[:1]
+    thread.start()
+    try:
+        assert has_waiting(1)
+        make_map(below, "G_L02.png", seed=2)
+        assert has_waiting(2), "the monitor looks every minute only"
+    finally:
+        stop.set()
+        thread.join(30)
 
 
 def test_a_stop_in_the_folder_above_ends_the_monitor(tmp_path, starts, clock):
