@@ -14,9 +14,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to those of ``spacetomo``."""
     models = commands.add_parser(
         "models",
-        help="check the models, or allow weights to run code",
-        description="Weights (.pt, .pth) can run code on the machine that loads them. SPACEtomo "
-        "refuses such weights until they are trusted. Run this on the machine of the worker.",
+        help="list, add, choose, check and describe models, or allow weights to run code",
+        description="The models of a project: those in its folder models/, and which of them "
+        "SPACEtomo_config.py names. Weights (.pt, .pth) can run code on the machine that loads "
+        "them: such are refused until they are trusted, on the machine of the worker.",
+        epilog="Example: spacetomo models list",
     )
     actions = models.add_subparsers(dest="action", required=True)
     for action in _ACTIONS:

@@ -12,7 +12,13 @@ from space.weights import beyond_plain, names_asked_for
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the action."""
-    allow = actions.add_parser("trust", help="let these weights run code when they are loaded")
+    allow = actions.add_parser(
+        "trust",
+        help="let these weights run code when they are loaded",
+        description="Lets weights run code when they are loaded, on this machine and as long as "
+        "their content stays the same. Do it only if you know who made them.",
+        epilog="Example: spacetomo models trust models/yeast",
+    )
     allow.add_argument(
         "weights", nargs="+", type=Path, metavar="FILE", help="weights or an nnU-Net folder"
     )
