@@ -184,16 +184,17 @@ def onnx_beside(path: Path, files: Mapping[str, Path]) -> OnnxFacts | None:
         return None
     try:
         facts = read_onnx_facts(path)
+        lacking = [name for name in files if name not in facts.source]
         differing = [name for name, file in files.items() if not _is_source(facts, name, file)]
     except (SpaceError, OSError) as error:
         log.warning("%s is not used. %s", path.name, error)
         return None
     if differing:
         log.warning(
-            "%s is not used: it was made from another %s. Make it again by spacetomo models "
-            "convert. [%s]",
+            "%s is not used: it was made %s %s. Make it again by spacetomo models convert. [%s]",
             path.name,
-            ", ".join(differing[:4]),
+            "without" if lacking else "from another",
+            ", ".join((lacking or differing)[:4]),
             path,
         )
         return None

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from space.errors import SpaceError
+from space.models.onnx_file import segmentation_onnx
+
 Copies = Literal["one", "turned", "mirrored"]
 _FOLD = re.compile(r"fold_(0|[1-9]\d{0,3})")
 
@@ -83,5 +86,19 @@ def folds_in(folder: Path, checkpoint: str) -> tuple[int, ...]:
 def used_folds(
     preset: str, folder: Path, configured: Sequence[int | str], checkpoint: str
 ) -> tuple[int | str, ...]:
-    """Return the folds of a model that a preset uses."""
-    return PRESETS[preset].chosen_folds(configured, folds_in(folder, checkpoint))
+    """Return the folds of a model that a preset uses.
+
+    Those in its .onnx file count where there are no weights: the same on every machine.
+    """
+    present = folds_in(folder, checkpoint) or _folds_of_onnx(folder, configured, checkpoint)
+    return PRESETS[preset].chosen_folds(configured, present)
+
+
+def _folds_of_onnx(
+    model: Path, configured: Sequence[int | str], checkpoint: str
+) -> tuple[int, ...]:
+    try:
+        found = segmentation_onnx(model, configured, checkpoint)
+    except SpaceError:  # told by whoever wants to use it
+        return ()
+    return tuple(fold for fold in found[1].folds if isinstance(fold, int)) if found else ()

@@ -24,6 +24,7 @@ from space.models import (
     read_onnx_facts,
     segmentation_onnx,
     segmentation_problems,
+    used_folds,
 )
 from space.models.onnx_file import facts_from_text
 from space.models.onnx_graph import Graph
@@ -260,12 +261,14 @@ def test_an_entry_of_a_detector_that_is_wrong_is_refused_in_words(name, value):
 # --- beside a model ------------------------------------------------------------------------------
 
 
-def converted(folder):
+def converted(folder, folds=(0, "all")):
     """Return a model's folder with an .onnx file that was made from it."""
     names = ("dataset.json", "plans.json", "fold_0/checkpoint_final.pth")
     write_model(folder)
     source = {name: file_hash(folder / name) for name in names}
-    write(folder / SEGMENTATION_ONNX, replace(SEGMENT, source=source))
+    outputs = [f"fold_{fold}" for fold in folds]
+    facts = replace(SEGMENT, source=source, folds=folds)
+    write(folder / SEGMENTATION_ONNX, facts, inside=graph(("picture",), outputs))
     return folder
 
 
@@ -275,7 +278,7 @@ def test_an_onnx_file_counts_beside_the_files_that_it_was_made_from(tmp_path, ca
     assert path == folder / SEGMENTATION_ONNX and facts.labels == LABELS
     assert not caplog.records
     assert segmentation_onnx(folder, (1,), "checkpoint_final.pth") is None
-    assert "another fold_1/checkpoint_final.pth" in caplog.text
+    assert "made without fold_1/checkpoint_final.pth" in caplog.text
     assert segmentation_onnx(folder, (0,), "checkpoint_best.pth") is None
 
 
@@ -297,6 +300,16 @@ def test_an_onnx_file_that_cannot_be_used_is_told_and_left(tmp_path, caplog):
 
 
 FINAL = "checkpoint_final.pth"
+
+
+def test_accurate_uses_the_folds_of_an_onnx_file_where_there_are_no_weights(tmp_path):
+    folder = converted(tmp_path / "m", folds=(0, 3, "all"))
+    assert used_folds("accurate", folder, (0,), FINAL) == (0,)
+    (folder / "fold_0" / FINAL).unlink()
+    assert used_folds("accurate", folder, (0,), FINAL) == (0, 3)
+    assert used_folds("accurate", folder / SEGMENTATION_ONNX, (0,), FINAL) == (0, 3)
+    assert used_folds("balanced", folder, (0,), FINAL) == (0,)
+    assert used_folds("accurate", tmp_path / "no.onnx", (0,), FINAL) == (0,)
 
 
 def test_a_folder_without_weights_is_complete_with_its_onnx_file(tmp_path):
