@@ -48,11 +48,12 @@ from space.images import write_json_beside, write_png
 from space.jobs import JobFolder, Patience
 
 TROUBLE_S = 3.0
-CLUSTER_TROUBLE_S = 12.0
-"""A process of Dask takes some seconds to start."""
 SETTLED_WITHIN_S = 60.0
 """The time stated: the longest chain is a silence (2 s), three attempts and pauses between starts,
 beside other work on the machine."""
+
+CLUSTER_TROUBLE_S, CLUSTER_SETTLED_WITHIN_S, CLUSTER_SILENCE_S = 12.0, 180.0, 20.0
+"""The same where Dask starts processes, which takes it seconds each time."""
 
 QUICK = Patience(
     beat_s=0.15, stale_s=2.0, missing_s=0.7, look_s=0.7, stall_s=3.0, job_s=6.0, job_per_mpx_s=0.0
@@ -117,7 +118,7 @@ sys.exit(worker.main(space_dir=Path({home!r})))
 _MONITOR = """
 slots.FIRST_PAUSE_SECONDS = 0.1
 slots.LONGEST_PAUSE_SECONDS = 1.0
-cluster.DaskExecutor.silence_s = 6.0
+cluster.DaskExecutor.silence_s = {silence_s!r}
 map_watch.BROKEN_SECONDS = 2.0
 monitor.load_config = lambda space_dir: types.SimpleNamespace(runs_per_gpu=1)
 monitor.missing_here = lambda config, space_dir: []
@@ -169,6 +170,7 @@ class Schedule:
         self.maps.mkdir()
         (home / "ran").mkdir()
         values = {"project": str(PROJECT), "home": str(home), "quick": asdict(QUICK)}
+        values["silence_s"] = CLUSTER_SILENCE_S
         programs = {
             "SPACEtomo_nnUNet.py": _WORKER + _ALONE,
             "monitor.py": _MONITOR,
@@ -350,7 +352,8 @@ class Schedule:
         start = time.monotonic()
         folder = JobFolder(self.maps)
         open_jobs = self.healthy
-        while open_jobs and time.monotonic() - start < SETTLED_WITHIN_S:
+        within_s = CLUSTER_SETTLED_WITHIN_S if self.cluster else SETTLED_WITHIN_S
+        while open_jobs and time.monotonic() - start < within_s:
             if all(process.poll() is not None for process in self.monitors):
                 self._start_monitor()  # also where the last one just found the folder away
             time.sleep(0.2)
@@ -446,7 +449,7 @@ def measure(seeds: range, at_once: int, keep: Path | None, cluster: bool = False
         "stuck": sum(bool(outcome.stuck) for outcome in outcomes),
         "blamed": sum(len(outcome.blamed) for outcome in outcomes),
         "tracebacks": sum(len(outcome.tracebacks) for outcome in outcomes),
-        "stated_s": SETTLED_WITHIN_S,
+        "stated_s": CLUSTER_SETTLED_WITHIN_S if cluster else SETTLED_WITHIN_S,
         "settled_s_median": settled[len(settled) // 2],
         "settled_s_longest": settled[-1],
     }
