@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from space.cli.models import adding, card, checking, listing, trusting, using
+from space.cli.models import adding, card, checking, converting, listing, trusting, using
 
-_ACTIONS = (listing, adding, using, checking, card, trusting)
+_ACTIONS = (listing, adding, using, checking, converting, card, trusting)
 """Each adds itself with ``add_parser(actions)`` and sets ``do``, which gets the arguments."""
 
 
