@@ -95,6 +95,12 @@ class Detector:
         """What runs the network: ``torch`` or ``onnx``."""
         return self._network.runtime
 
+    @property
+    def about(self) -> tuple[str, str] | None:
+        """Runtime and device in words, if the network tells them."""
+        told: tuple[str, str] | None = getattr(self._network, "about", None)
+        return told
+
     def detect(
         self, image: np.ndarray, pixel_nm: float, threshold: float, config: DetectionConfig
     ) -> list[Box]:

@@ -139,6 +139,11 @@ class OnnxNetwork:
         """Where it runs."""
         return self._session.device
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """Runtime and device in words."""
+        return self._session.about
+
     def look(self, windows: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
         """Return the checked output for each window, and whether it is end to end."""
         batch = np.stack(windows).astype(np.float32)[:, None] / np.float32(255.0)

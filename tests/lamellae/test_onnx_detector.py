@@ -171,7 +171,9 @@ def test_boxes_are_read_as_the_file_says(tmp_path, end_to_end, channels):
     facts = replace(DETECT, end_to_end=end_to_end, channels=channels)
     path = constant(tmp_path / "a.onnx", fit(end_to_end), facts)
     config = SimpleNamespace(detection_pixel_nm=400.0, detection_window_px=128)
-    (box,) = Detector(path).detect(np.full((128, 128), 99, np.uint8), 400.0, 0.5, config)
+    detector = Detector(path)
+    (box,) = detector.detect(np.full((128, 128), 99, np.uint8), 400.0, 0.5, config)
+    assert detector.about is not None and "ONNX" in detector.about[0]
     assert box.category == "good" and box.probability == pytest.approx(0.8)
     assert box.center_px == pytest.approx((40, 40))
 
