@@ -126,7 +126,7 @@ class FakeSlurm:
                 os.killpg(int(path.read_text(encoding="utf-8")), signal.SIGKILL)
 
 
-def wait_for(condition, seconds: float = 60.0) -> bool:
+def wait_for(condition, seconds: float = 200.0) -> bool:
     """Wait until a condition holds; False if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -69,7 +69,7 @@ class FakeRunner:
         return write_result(map_dir, job.map_name)
 
 
-def meet(map_dir: Path, seconds: float = 60.0) -> None:
+def meet(map_dir: Path, seconds: float = 150.0) -> None:
     """Wait in the first job of a process until as many processes as are awaited have one."""
     path = Path(map_dir) / "parties.txt"
     parties = int(path.read_text()) if path.exists() else 0
