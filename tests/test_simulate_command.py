@@ -379,3 +379,16 @@ def test_help_and_version_are_shown_by_the_module(words):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and not done.stderr
     assert (__version__ if words == ["--version"] else "usage: spacetomo") in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_output_that_nobody_reads_is_no_traceback():
+    code = "from space.cli import main; raise SystemExit(main(['models', 'list']))"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    child.stdout.close()
+    errors = child.stderr.read().decode()
+    child.stderr.close()
+    assert child.wait(60) == 141
+    assert "Traceback" not in errors and "BrokenPipe" not in errors

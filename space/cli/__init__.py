@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,9 @@ from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
 __all__ = ["INTERRUPTED", "command_line", "main"]
+
+#: Exit code when nobody reads the output any more, as of a shell's own programs (128 + SIGPIPE).
+UNREAD = 141
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -32,10 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command_line().parse_args(argv)
     try:
         with stopped_like_ctrl_c():
-            return int(args.do(args))
+            code = int(args.do(args))
+            sys.stdout.flush()
+            return code
     except SpaceError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # as by `spacetomo models list | head`
+        # What is left in the buffer would raise once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
