@@ -13,7 +13,7 @@ from helpers import FakeRunner, make_map, write_result, write_worker_script
 
 from space.errors import SpaceError
 from space.images import read_png, write_png
-from space.jobs import Job, JobFolder
+from space.jobs import Job, JobFolder, devices
 from space.jobs import worker as worker_module
 from space.jobs.engine import ClaimLost, Engine, detection_threshold
 from space.jobs.heartbeat import Heartbeat
@@ -52,11 +52,11 @@ class FakeModels:
         self.labels = {"background": 0, "lamella": 1}
 
     def segmenter(self, folder, folds, device, config):
-        self.loaded.append(("segment", device))
+        self.loaded.append(("segment", device.device))
         return self
 
     def detector(self, weights, device):
-        self.loaded.append(("detect", device))
+        self.loaded.append(("detect", device.device))
         return self
 
     def segment(self, image, progress=None):
@@ -75,7 +75,7 @@ def models():
 
 @pytest.fixture
 def engine(models, tmp_path, monkeypatch):
-    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: "cpu")
+    monkeypatch.setattr("space.jobs.engine.place_for", lambda *asked: devices.Place("torch", "cpu"))
     return Engine(tmp_path, "cpu", lambda d: CONFIG, models.segmenter, models.detector, 0.1)
 
 
@@ -246,7 +246,7 @@ def test_segmentation_keeps_shape_pixel_size_and_origin(tmp_path, engine, models
 
 
 def test_segmentation_is_tidied_where_the_configuration_says_so(tmp_path, models, monkeypatch):
-    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: "cpu")
+    monkeypatch.setattr("space.jobs.engine.place_for", lambda *asked: devices.Place("torch", "cpu"))
     array = np.full((60, 80), 200, np.uint8)
     array[10:14, 20:24] = 100  # taken for background, 0.004 um2
     write_png(tmp_path / "G_L01.png", array, 16.0, "test")
@@ -350,7 +350,9 @@ def test_command_line_segments_maps_but_not_results(tmp_path, models, monkeypatc
     def make_engine(space_dir, device):
         return Engine(space_dir, device, lambda d: CONFIG, models.segmenter, models.detector)
 
-    monkeypatch.setattr("space.jobs.engine.torch_device", lambda device: device)
+    monkeypatch.setattr(
+        "space.jobs.engine.place_for", lambda device, *more: devices.Place("torch", device)
+    )
     monkeypatch.setattr(worker_module, "Engine", make_engine)
     monkeypatch.setattr(worker_module, "catch_stop_signals", lambda ask: None)
     monkeypatch.setattr(worker_module, "start_logging", lambda: None)
