@@ -67,7 +67,8 @@ class TorchNetwork:
                     output = network(torch.flip(data, flip) if flip else data).float()
                     output = torch.flip(output, flip) if flip else output
                     total = output if total is None else total + output
-            return total / (len(networks) * len(flips))
+            count = len(networks) * len(flips)
+            return total if count == 1 else total.div_(count)  # a copy would need 75 MB
 
     def as_array(self, scores: Any) -> np.ndarray:
         """Return a part of the scores of a tile as an array."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
-from space.models import SCHEMES, read_labels
+from space.models import PRESETS, SCHEMES, read_labels
 from space.segmentation import Segmenter
 from space.segmentation.grid import tile_starts
 from space.segmentation.memory import is_device_fault, is_memory_full
@@ -182,7 +182,7 @@ def nnunets_own(folder, folds):
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(
-        tile_step_size=0.75, use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False
+        tile_step_size=0.5, use_mirroring=True, device=torch.device("cpu"), allow_tqdm=False
     )
     predictor.initialize_from_trained_model_folder(str(folder), folds)
     return predictor
@@ -190,10 +190,10 @@ def nnunets_own(folder, folds):
 
 @pytest.mark.models
 @pytest.mark.parametrize("shape", [(90, 130), (20, 75), (17, 21)])
-def test_strips_give_what_nnunet_gives_for_the_whole_map(tiny, shape):
+def test_the_accurate_preset_gives_what_nnunet_gives_for_the_whole_map(tiny, shape):
     image = smooth_map(*shape)
     image[:3] = 0  # a black border, which nnU-Net cuts off before it normalises
-    segmenter = Segmenter(tiny, (0, 1))
+    segmenter = Segmenter(tiny, (0, 1), preset=PRESETS["accurate"])
     labels = segmenter.segment(image)
     assert labels.shape == shape and labels.dtype == np.uint8
     expected = nnunets_own(tiny, (0, 1)).predict_single_npy_array(
