@@ -1,4 +1,4 @@
-# make demo          a whole session on the simulated microscope
+# make demo          a whole session on the simulated microscope; TORCH=1 installs PyTorch as well
 # make test          the tests, without whole sessions
 # make test-sessions whole sessions with the shipped models
 # make test-oldest   those of the SerialEM side on Python 3.9, with the lowest versions of all packages

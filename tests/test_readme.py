@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from space.cli import command_line, main
-from space.cli import models as models_command
+from space.cli.models import trusting
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +22,7 @@ NOT_RUN = {
     "conda env create -f SPACEenvironment.yaml": "needs conda; test_project.py reads the file",
     "pip install -e .": "fetches packages; make.py installs so before any test",
     'pip install -e ".[predict]"': "the same",
+    'pip install --no-compile -e ".[predict-lite]"': "the same",
     "source .venv/bin/activate": "the tests run in such an environment",
 }
 
@@ -86,8 +87,13 @@ def judge(line: str) -> None:
 def models(line: str, folder: Path) -> None:
     """Run it on shipped weights, with a list of trusted weights in a folder of the test's own."""
     weights = ROOT / "models" / "lamella_detector" / "weights.pt"
-    words = [word.replace("FILE", str(weights)) for word in shlex.split(line)[1:]]
-    assert models_command.run(command_line().parse_args(words), print, folder) == 0
+    args = command_line().parse_args(
+        [word.replace("FILE", str(weights)) for word in shlex.split(line)[1:]]
+    )
+    if args.action == "trust":
+        assert trusting.run(args, print, folder) == 0
+    else:
+        assert args.do(args) == 0
 
 
 def make(line: str) -> None:
@@ -104,7 +110,7 @@ def make(line: str) -> None:
         assert words[0] == "python3"
     told = subprocess.run([sys.executable, *words[1:], "--dry-run"], cwd=ROOT, timeout=60,
                           capture_output=True, text=True)  # fmt: skip
-    assert told.returncode == 0 or "need Python 3.11" in told.stderr, told.stderr
+    assert told.returncode == 0 or "needs Python 3.11" in told.stderr, told.stderr
     shown = ("pytest", "spacetomo", "ruff")
     assert sys.version_info < (3, 11) or any(name in told.stdout for name in shown)
 
@@ -112,7 +118,8 @@ def make(line: str) -> None:
 def monitor(line: str, folder: Path) -> None:
     """Run it on an empty folder, until it has nothing left to do."""
     words = shlex.split(line.replace("/shared/folder", str(folder)))[1:]
-    done = subprocess.run([sys.executable, str(ROOT / words[0]), *words[1:], "--once"],
+    words += [] if "--status" in words else ["--once"]
+    done = subprocess.run([sys.executable, str(ROOT / words[0]), *words[1:]],
                           cwd=folder, capture_output=True, text=True, timeout=60)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
