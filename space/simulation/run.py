@@ -26,11 +26,13 @@ from space.simulator.script_runs import AFTER_SCRIPT, PRIMARY_SCRIPT
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
-    from space.simulator import Script
+    from space.simulator import Policy, Script
 
 SUMMARY = "summary.json"
 LOG = "simulation.log"
 TRUST = "trust_simulated_model"
+KEY_AFTER_S = 2 * 3600.0
+"""For how long a session may wait for the models before key B is pressed, in real time."""
 
 log = logging.getLogger("space.simulation.run")
 
@@ -84,7 +86,7 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     text = _session_text(plan, read_script(script, "--script" if plan.script else "--space-dir"))
     scripts = _action_scripts(plan, text)
     with problems_of_the_simulator():
-        policy = options.read_answers(plan.answers)
+        policy = options.read_answers(plan.answers) or _patient_user()
     prepare_folder(plan)
 
     watch = _Stopwatch()
@@ -119,6 +121,16 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     summary["faults"] = simulation.session.faults.report()
     write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
     return summary
+
+
+def _patient_user() -> Policy:
+    """Return the usual answers of somebody who gives the models time before pressing B.
+
+    A slow computer needs minutes for each map, and a session that is judged must not end before.
+    """
+    from space.simulator import Policy
+
+    return Policy(key_after_s=KEY_AFTER_S)
 
 
 def pictures_to_open(out: Path) -> list[Path]:
