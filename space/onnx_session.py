@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from space.errors import SpaceError
+from space.packages import is_installed
 from space.threads import threads_here
 
 log = logging.getLogger("space.onnx")
@@ -31,9 +31,7 @@ _NO_PACKAGE = 'In the folder of the project, run pip install -e ".[predict-lite]
 
 def has_onnxruntime() -> bool:
     """Tell whether this Python has ONNX Runtime, without importing it."""
-    found = find_spec("onnxruntime")
-    # What an uninstallation leaves is an empty folder.
-    return found is not None and found.origin is not None
+    return is_installed("onnxruntime")
 
 
 def gpu_kinds() -> tuple[str, ...]:

@@ -14,6 +14,13 @@ OWN_PACKAGES = ("numpy", "scipy", "skimage", "matplotlib", "mrcfile", "PIL", "fi
 """The packages of the program without the models; some are imported late in a session."""
 
 
+def is_installed(name: str) -> bool:
+    """Tell whether this Python has a package, without importing it."""
+    found = find_spec(name)
+    # What an uninstallation leaves is an empty folder.
+    return found is not None and found.origin is not None
+
+
 def load(name: str) -> ModuleType:
     """Import a module of this program.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from space import cli
+from space.cli.models import converting
 from space.errors import SpaceError
 from space.images import write_png
 from space.lamellae import conversion as of_detectors
@@ -50,6 +51,7 @@ def asked(monkeypatch):
             of_segmentations.Agreement(1.0, 0.999999, 5, 3.0, 1.5),
         )  # fmt: skip
 
+    monkeypatch.setattr(converting, "is_installed", lambda name: True)
     monkeypatch.setattr(of_detectors, "convert_detector", detector)
     monkeypatch.setattr(of_segmentations, "convert_segmentation", segmentation)
     return calls
@@ -85,6 +87,19 @@ def test_a_refusal_is_told_and_the_others_go_on(project, asked, capsys, monkeypa
     one, other = sorted(json.loads(capsys.readouterr().out), key=lambda told: "problem" in told)
     assert one["agreement"]["share"] == 0.999999 and one["path"].endswith("model.onnx")
     assert "finds other boxes" in other["problem"]
+
+
+def test_packages_that_are_missing_are_told_before_anything_is_loaded(
+    project, asked, capsys, monkeypatch
+):
+    monkeypatch.setattr(converting, "is_installed", lambda name: name == "onnxruntime")
+    assert convert(project) == 2
+    told = capsys.readouterr()
+    said = told.out + told.err
+    assert "torch, ultralytics, onnx, nnunetv2." in said and "[predict,convert]" in said
+    assert convert(project, "lamella_segmentation") == 2
+    assert "torch, nnunetv2, onnx." in "".join(capsys.readouterr())
+    assert asked == []
 
 
 def test_options_that_do_not_fit_are_told(project, asked, capsys, tmp_path):

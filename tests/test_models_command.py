@@ -68,7 +68,7 @@ def test_a_folder_without_weights_is_told(capsys, tmp_path):
 
 def test_without_torch_the_check_says_what_it_could_not_do(ask, said, tmp_path, monkeypatch):
     for module in (checking, trying):
-        monkeypatch.setattr(module, "find_spec", lambda name: None)
+        monkeypatch.setattr(module, "is_installed", lambda name: False)
     path = write_weights(tmp_path / "weights.pt")
     assert ask("check", path) == 0
     assert "weights of another origin" in said[0] and "has no torch" in said[1]
@@ -104,7 +104,7 @@ def test_the_check_refuses_what_a_worker_would(ask, said, tmp_path):
 
 @pytest.mark.models
 def test_the_check_runs_a_model_by_all_that_is_here(command, project, tmp_path):
-    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from space.segmentation.conversion import convert_segmentation
 

@@ -10,11 +10,11 @@ import ctypes
 import logging
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from space.errors import SpaceError
 from space.onnx_session import gpu_kinds, has_onnxruntime
+from space.packages import is_installed
 from space.threads import threads_here
 
 log = logging.getLogger("space.jobs")
@@ -49,7 +49,7 @@ def place_for(device: str, runtime: str, has_onnx: bool) -> Place:
         If the package that is needed is missing.
     """
     if runtime == "torch" or (runtime == "auto" and not (has_onnx and has_onnxruntime())):
-        if runtime == "auto" and has_onnx and not _has_torch():
+        if runtime == "auto" and has_onnx and not is_installed("torch"):
             gpu_kinds()  # says what is missing
         return Place("torch", torch_device(device))
     number = _gpu_number(device)
@@ -60,7 +60,7 @@ def place_for(device: str, runtime: str, has_onnx: bool) -> Place:
         return Place("onnx", f"cuda:{number}")
     if "dml" in kinds and number >= 0:
         return Place("onnx", f"dml:{number}")
-    if runtime == "auto" and _has_torch() and (nvidia_gpus() or _has_amd_gpus()):
+    if runtime == "auto" and is_installed("torch") and (nvidia_gpus() or _has_amd_gpus()):
         usable = torch_device(device)
         return Place("onnx" if usable == "cpu" else "torch", usable)
     if not _is_auto(device):
@@ -114,11 +114,6 @@ def nvidia_gpus() -> int:
 
 def _has_amd_gpus() -> bool:
     return Path("/dev/kfd").exists()  # what ROCm, by which torch runs there, opens
-
-
-def _has_torch() -> bool:
-    found = find_spec("torch")
-    return found is not None and found.origin is not None
 
 
 def _gpu_number(device: str) -> int | None:

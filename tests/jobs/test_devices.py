@@ -81,7 +81,7 @@ def computer(monkeypatch, with_gpus):
         monkeypatch.setattr(devices, "_has_amd_gpus", lambda: False)
         monkeypatch.setattr(devices, "gpu_kinds", lambda: onnx)
         monkeypatch.setattr(devices, "has_onnxruntime", lambda: has_onnx)
-        monkeypatch.setattr(devices, "_has_torch", lambda: has_torch)
+        monkeypatch.setattr(devices, "is_installed", lambda name: has_torch)
         if not has_torch:
             monkeypatch.setitem(sys.modules, "torch", None)
 

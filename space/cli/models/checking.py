@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from space.cli.models.trying import ALIKE, Map, Trial, read_map, runtimes, small
 from space.config import load_config
 from space.errors import SpaceError
 from space.models.description import Model
+from space.packages import is_installed
 from space.trust import MODELS_DIR, file_hash
 from space.weights import load_checkpoint, names_asked_for
 
@@ -164,7 +164,7 @@ def _check_weights(path: Path, report: Report, models_dir: Path) -> None:
         found["sha256"] = file_hash(path)
         found["origin"] = origin(found["sha256"], models_dir)
         report.say(f"{path}: {_ORIGINS[found['origin']]} (SHA-256 {found['sha256']}).")
-        if find_spec("torch") is None:
+        if not is_installed("torch"):
             report.say("  This Python has no torch: it was not tried whether they load.")
             return
         report.say(f"  {_loaded(path, names, models_dir)}")

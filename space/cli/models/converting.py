@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,15 @@ from space.errors import SpaceError
 from space.geometry import rescaled_shape
 from space.images import read_png
 from space.models.description import DETECT, SEGMENT, Folds
+from space.packages import is_installed
 from space.pictures import resized
 
 _PT = ".pt"
+_PACKAGES = {
+    DETECT: ("torch", "ultralytics", "onnx", "onnxruntime"),
+    SEGMENT: ("torch", "nnunetv2", "onnx", "onnxruntime"),
+}
+"""What converting needs, for each task."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +43,8 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "convert",
         help="write a model as .onnx, which runs without torch",
         description="Writes one .onnx file beside the weights of a model, for ONNX Runtime, if it "
-        "finds the same as they do. It needs the packages of .[predict,convert].",
+        "finds the same as they do. It needs PyTorch (Python 3.11 or newer, pip install -e "
+        '".[predict,convert]"). The file can then be copied to other computers.',
         epilog="Example: spacetomo models convert yeast --maps G1_L01.png",
     )
     convert.add_argument(
@@ -74,7 +82,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
     Raises
     ------
     SpaceError
-        If there is no such model, or the options do not fit each other.
+        If there is no such model, packages are missing, or the options do not fit each other.
     """
     known = installed(args.space_dir)
     models = (
@@ -84,6 +92,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
     )
     if args.out is not None and len(models) != 1:
         raise SpaceError("--out is for one model.", do="Name the model, or leave --out away.")
+    _check_packages({one.model.task for one in models})
     done = []
     for one in models:
         name = one.model.place.name
@@ -100,6 +109,19 @@ def run(args: argparse.Namespace, say: Say) -> int:
     if args.json:
         say(json.dumps(done, indent=1))
     return 1 if any("problem" in one for one in done) else 0
+
+
+def _check_packages(tasks: Iterable[str]) -> None:
+    """Refuse before anything is loaded where packages are missing, naming all of them."""
+    needed = dict.fromkeys(name for task in sorted(tasks) for name in _PACKAGES.get(task, ()))
+    missing = [name for name in needed if not is_installed(name)]
+    if missing:
+        raise SpaceError(
+            f"Converting needs packages that this Python does not have: {', '.join(missing)}.",
+            sys.executable,
+            "Convert on a computer with PyTorch (Python 3.11 or newer; in the project's folder: "
+            'pip install -e ".[predict,convert]"), and copy the .onnx file.',
+        )
 
 
 def _in_words(name: str, result: dict[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from space.images import read_png
 from space.jobs import place_for
 from space.models import used_folds
 from space.models.description import DETECT, Model
+from space.onnx_session import has_onnxruntime
+from space.packages import is_installed
 from space.pictures import resized
 from space.settings import Settings
 
@@ -102,10 +103,10 @@ def small_map() -> Map:
 
 def runtimes(model: Model) -> list[str]:
     """Return what can run a model here: ``onnx``, ``torch``, both or none."""
-    found = ["onnx"] if model.onnx is not None and find_spec("onnxruntime") is not None else []
+    found = ["onnx"] if model.onnx is not None and has_onnxruntime() else []
     has_weights = any(path.suffix.lower() in (".pt", ".pth") for path in model.weights)
     packages = _PACKAGES["torch"].get(model.task, ())
-    if has_weights and packages and all(find_spec(name) is not None for name in packages):
+    if has_weights and packages and all(is_installed(name) for name in packages):
         found.append("torch")
     return found
 
