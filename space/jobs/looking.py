@@ -7,7 +7,7 @@ sign that changes does, so a first look has to last for a beat or two.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +97,7 @@ class Observer:
         folders, found_maps = [], []
         workers: dict[str, WorkerSeen] = {}
         monitors: dict[str, MonitorSeen] = {}
+        lives: dict[str, set[Life]] = {}
         for map_dir in self.map_dirs:
             try:
                 view = self._view(map_dir)
@@ -107,15 +108,33 @@ class Observer:
                 folders.append(FolderSeen(str(map_dir), _why(error)))
                 continue
             folders.append(FolderSeen(str(map_dir), is_stopped=is_stopped))
-            for beat, _ in beats:
-                workers[beat.worker.name] = _joined(
-                    workers.get(beat.worker.name), self._worker(beat)
-                )
-            for sign, _ in signs:
-                monitors[sign.who.name] = self._monitor(sign)
+            here = [self._worker(beat) for beat, _ in beats]
+            watching = [self._monitor(sign) for sign, _ in signs]
+            lives[str(map_dir)] = {one.life for one in here} | {one.life for one in watching}
+            workers.update({one.name: _joined(workers.get(one.name), one) for one in here})
+            monitors.update({one.name: one for one in watching})
+        needed = {seen.folder for seen in found_maps if seen.state in ("new", "waiting")}
+        folders = [
+            replace(folder, is_served=self._is_served(folder.path, lives))
+            if folder.path in needed
+            else folder
+            for folder in folders
+        ]
         return Status(
             tuple(folders), tuple(found_maps), tuple(workers.values()), tuple(monitors.values())
         )
+
+    def _is_served(self, path: str, lives: Mapping[str, set[Life]]) -> bool:
+        """Whether somebody lives in a folder; one that has appeared is soon seen by a monitor."""
+        living = {folder for folder, found in lives.items() if found & {"alive", "hanging"}}
+        key = f"served {path}"
+        alone_s = self._watch.unchanged_s(key, path in living)
+        if path in living:
+            return True
+        if not (self._subfolders and living) or alone_s >= self._quiet_s:
+            return False
+        self._unsettled.add(key)
+        return True
 
     def _view(self, map_dir: Path) -> FolderView:
         if map_dir not in self._views:

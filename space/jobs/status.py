@@ -85,11 +85,12 @@ class MonitorSeen:
 
 @dataclass(frozen=True)
 class FolderSeen:
-    """A folder: whether it can be read, and whether a person has stopped the work in it."""
+    """A folder: whether it can be read, was stopped by a person, and somebody works in it."""
 
     path: str
     problem: str = ""
     is_stopped: bool = False
+    is_served: bool = True
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,13 @@ def _living(seen: Sequence[WorkerSeen] | Sequence[MonitorSeen]) -> list[Any]:
 def _dead(status: Status) -> list[Problem]:
     found = []
     stopped = {folder.path for folder in status.folders if folder.is_stopped}
-    waiting = [m for m in status.of("new", "waiting") if m.folder not in stopped]
     # One that hangs is a problem of its own.
     lives = [*(one.life for one in status.workers), *(one.life for one in status.monitors)]
-    if waiting and not {"alive", "hanging"} & set(lives):
+    is_anybody_there = bool({"alive", "hanging"} & set(lives))
+    # Who works in one folder does nothing for the maps in another one.
+    served = {folder.path for folder in status.folders if is_anybody_there and folder.is_served}
+    waiting = [m for m in status.of("new", "waiting") if m.folder not in stopped | served]
+    if waiting:
         where = sorted({seen.folder for seen in waiting})
         found.append(
             Problem(

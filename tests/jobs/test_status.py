@@ -301,6 +301,42 @@ def test_two_folders_are_one_picture(folder, tmp_path_factory, clock):
         assert worker.map_name == "G_L01.png"
 
 
+def test_who_works_in_one_folder_does_nothing_for_the_maps_in_another(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    living = Worker(f"{this_machine()}-2-abc123", this_machine(), os.getpid())
+    sign = json.dumps(MonitorBeat(living, 1, clock_s=time.monotonic()).to_dict())
+    monitor_path(elsewhere, living.name).write_text(sign, encoding="utf-8")
+    found = verdict(quick_observer([elsewhere, folder.map_dir]).look())
+    assert (found.word, found.exit_code) == ("dead", 1)
+    assert str(folder.map_dir) in found.problems[0].do
+    assert str(elsewhere) not in found.problems[0].do
+
+
+def test_a_monitor_has_a_moment_to_see_a_folder_that_appeared_below(tmp_path, clock):
+    make_map(tmp_path, "G_L01.png")
+    below = tmp_path / "below"
+    below.mkdir()
+    make_map(below, "G_L01.png")
+    living = Worker(f"{this_machine()}-2-abc123", this_machine(), os.getpid())
+
+    def sign(map_dir):
+        text = json.dumps(MonitorBeat(living, 1, clock_s=time.monotonic()).to_dict())
+        monitor_path(map_dir, living.name).write_text(text, encoding="utf-8")
+
+    def word(meanwhile=lambda: None):
+        def sleep(seconds):
+            clock.now += seconds
+            meanwhile()
+
+        quiet_s = looking.BEATS_WATCHED * Patience.beat_s
+        observer = Observer([tmp_path, below], quiet_s, subfolders=True, clock=clock)
+        return verdict(watch_until_known(observer, sleep, clock)).word
+
+    sign(tmp_path)
+    assert word() == "dead"
+    assert word(lambda: sign(below)) == "healthy"
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
@@ -317,7 +353,7 @@ SCHEMA = {
     "counts": dict.fromkeys(
         ["new", "copying", "waiting", "running", "done", "failed", "broken"], int
     ),
-    "folders": [{"path": TEXT, "problem": TEXT, "is_stopped": bool}],
+    "folders": [{"path": TEXT, "problem": TEXT, "is_stopped": bool, "is_served": bool}],
     "maps": [{
         "folder": TEXT, "name": TEXT, "state": TEXT, "task": TEXT, "reason": TEXT,
         "megapixels": NUMBER, "worker": TEXT, "attempt": int,
