@@ -78,8 +78,9 @@ class Vitals:
 
     @property
     def mpx_per_s(self) -> float:
-        """How fast it works; 0 as long as that is not known."""
-        return self.done_mpx / self.done_s if self.done_s > 0 else 0.0
+        """How fast it works; 0 as long as that is not known, or if what it tells is absurd."""
+        pace = self.done_mpx / self.done_s if self.done_s > 0 else 0.0
+        return pace if pace < _LARGEST_NUMBER else 0.0
 
     def between_jobs(self) -> Vitals:
         """Return what is told in a folder in which no job is being done."""

@@ -179,3 +179,8 @@ def test_a_sign_of_life_carries_them_and_only_where_the_job_is(tmp_path, clock):
     assert [v.megapixels for v in found] == [10.0, 0.0]
     assert [v.done_mpx for v in found] == [5.0, 5.0]
     assert [v.device for v in found] == ["a GPU"] * 2
+
+
+def test_no_pace_is_endless():
+    assert Vitals.from_dict({"done_mpx": 1e11, "done_s": 1e-300}).mpx_per_s == 0.0
+    assert Vitals.from_dict({"done_mpx": 20.0, "done_s": 10.0}).mpx_per_s == 2.0
