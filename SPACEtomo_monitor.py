@@ -14,7 +14,10 @@ from space.packages import load
 
 if __name__ == "__main__":
     try:
-        main = load("space.jobs.monitor_command").main
-    except RuntimeError as error:
-        sys.exit(str(error))
-    sys.exit(main(space_dir=SPACE_DIR))
+        try:
+            main = load("space.jobs.monitor_command").main
+        except RuntimeError as error:
+            sys.exit(str(error))
+        sys.exit(main(space_dir=SPACE_DIR))
+    except KeyboardInterrupt:  # while it starts, or in --status
+        sys.exit(130)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from space.errors import SpaceError
 from space.jobs.cluster_kinds import make_executor
 from space.jobs.looking import Observer, quick_observer, watch_until_known
 from space.jobs.marks import ModelMarks
+from space.jobs.messages import start_logging
 from space.jobs.monitor import Monitor, watch
 from space.jobs.monitor_sign import MonitorSign
 from space.jobs.needs import missing_here
@@ -24,7 +26,6 @@ from space.jobs.stopping import catch_stop_signals
 from space.jobs.subfolders import DEPTH, MOST_FOLDERS, folders_below
 from space.jobs.view import LiveView, can_be_live
 from space.jobs.wording import lines
-from space.jobs.worker import start_logging
 
 log = logging.getLogger("space.jobs")
 
@@ -94,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
         "scheduler such as tcp://host:8786; left out, processes on this computer",
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, help="most workers at a time (with --executor)"
+        "--jobs", type=int, help="most workers at a time (with --executor; 1 if left out)"
     )
     parser.add_argument("--once", action="store_true", help="end when no map waits any more")
     parser.add_argument("--retry", action="store_true", help="try failed maps again")
@@ -118,6 +119,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.interval > 0:
         parser.error("--interval must be positive")
+    if args.jobs is not None and not args.executor:
+        parser.error("--jobs goes with --executor; on this computer, --gpu names the workers")
+    args.jobs = 1 if args.jobs is None else args.jobs
     if not 1 <= args.jobs <= MOST_JOBS:
         parser.error(f"--jobs must be from 1 to {MOST_JOBS}")
     if args.json and not args.status:
@@ -198,5 +202,8 @@ def show_status(map_dirs: Sequence[Path], as_json: bool, subfolders: bool = Fals
     status = watch_until_known(observer)
     text = json.dumps(to_dict(status), indent=1) if as_json else "\n".join(lines(status))
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))
+    try:
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except BrokenPipeError:  # as by `... | head`; what is in the buffer would raise once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return verdict(status).exit_code

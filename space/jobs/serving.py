@@ -18,8 +18,9 @@ from typing import Any
 
 from space.errors import SpaceError
 from space.files import refuse_link, share_as_folder
+from space.jobs.messages import PlainFormatter, start_logging
 from space.jobs.stopping import StopSwitch
-from space.jobs.worker import STATUS_FOLDER, Timing, run_worker, start_logging
+from space.jobs.worker import STATUS_FOLDER, Timing, run_worker
 from space.jobs.workers import Worker
 
 log = logging.getLogger("space.jobs")
@@ -197,7 +198,7 @@ def _messages(log_path: str, owns_process: bool) -> Iterator[None]:
     logger = logging.getLogger("space")
     handler = logging.FileHandler(path, encoding="utf-8")
     share_as_folder(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PlainFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from space.jobs import wording
 from space.jobs.looking import Observer
+from space.jobs.messages import PlainFormatter
 from space.jobs.status import MapSeen, MapState, Status, Verdict, WorkerSeen, verdict
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class LiveView:
 
     def _log_handler(self) -> logging.Handler:
         handler = _ConsoleHandler(self.console)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(PlainFormatter())
         return handler
 
 
@@ -151,7 +152,10 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "red" if record.levelno >= logging.ERROR else None
-        self._console.print(self.format(record), style=style, markup=False, highlight=False)
+        try:
+            self._console.print(self.format(record), style=style, markup=False, highlight=False)
+        except (OSError, ValueError):  # the terminal is gone, or cannot show it
+            self.handleError(record)
 
 
 # --- drawing ------------------------------------------------------------------------------------

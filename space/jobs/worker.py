@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import logging
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from space.jobs.folder_view import STOP_NAME
 from space.jobs.gpu_turns import GpuTurns, gpu_in_use
 from space.jobs.heartbeat import Heartbeat
 from space.jobs.launch import clear_start_note
+from space.jobs.messages import start_logging
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME
 from space.jobs.records import TASKS, Job
@@ -370,15 +370,6 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     except (SpaceError, OSError) as error:
         log.error("%s", error)
         return 2
-
-
-def start_logging() -> None:
-    """Send messages to standard output, with the time."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("space")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
 
 
 def _is_no_map(path: Path) -> bool:

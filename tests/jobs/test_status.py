@@ -1,5 +1,6 @@
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -430,8 +431,18 @@ def test_hundreds_of_maps_do_not_make_hundreds_of_lines():
     assert found[-1] == "and 480 more"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_a_reader_who_does_not_want_all_gets_no_traceback(folder, monkeypatch):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert monitor_command.main(["--status", "--dir", str(folder.map_dir)]) == 1
+
+
 @pytest.mark.parametrize(
-    "arguments", [("--json",), ("--status", "--once"), ("--status", "--retry")]
+    "arguments",
+    [("--json",), ("--status", "--once"), ("--status", "--retry"), ("--jobs", "4", "--once")],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path, arguments, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -497,3 +508,13 @@ def test_a_real_worker_is_seen_working_stopped_and_killed(folder):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_ctrl_c_ends_the_question_quietly(monkeypatch):
+    def interrupted(**more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(monitor_command, "main", interrupted)
+    with pytest.raises(SystemExit) as ending:
+        runpy.run_path(str(REPOSITORY / "SPACEtomo_monitor.py"), run_name="__main__")
+    assert ending.value.code == 130
