@@ -17,6 +17,9 @@ MOST_FIELDS = 300_000
 """In one file; networks have some thousands."""
 
 _LONGEST_VARINT = 10
+_LARGEST_TAG = 0xFFFF_FFFF
+"""Of a field. Readers in C++ drop the bits above it, and would see another field than this one."""
+
 _FIXED_BYTES = {FIXED_64: 8, FIXED_32: 4}
 
 
@@ -102,7 +105,7 @@ class Reader:
         else:
             raise DamagedError("a part of it is of no known kind")
         start = place + used
-        if not number or start + length > stop:
+        if not number or tag > _LARGEST_TAG or start + length > stop:
             raise DamagedError("it is cut off, or no such file")
         return Field(number, kind, value, start, start + length)
 

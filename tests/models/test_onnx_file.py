@@ -112,6 +112,8 @@ def test_the_order_of_labels_is_that_of_the_outputs(tmp_path):
 
 EXTERNAL = "weights are in another file"
 ELSEWHERE = message(5, tensor("w", number(14, 1)))
+BEYOND_32_BITS = 1 << 29
+"""Added to the number of a field: ONNX Runtime drops it, and reads the field all the same."""
 
 
 def with_parts(*parts: bytes) -> bytes:
@@ -132,6 +134,10 @@ REFUSED = {
     "external in a graph in a node": (
         with_parts(message(1, message(5, message(6, graph((), (), ELSEWHERE))))),
         EXTERNAL,
+    ),
+    "external data, number beyond 32 bits": (
+        with_parts(message(5, tensor("w", message(13 + BEYOND_32_BITS, message(1, "location"))))),
+        "damaged",
     ),
     "operators of others": (with_parts(message(1, message(7, "com.example"))), "com.example"),
     "operators imported": (model(SEGMENT, message(8, message(1, "com.example"))), "com.example"),
