@@ -71,6 +71,16 @@ def test_without_names_the_models_that_are_used_are_converted(project, asked, ca
     assert "2.4 s for a window with torch, 1.8 s with ONNX Runtime" in told
 
 
+def test_the_fold_trained_on_everything_is_converted_where_it_is_used(project, asked):
+    write_model(project / "models/lamella_segmentation", folds=(0, 1, "all"))
+    assert convert(project, "lamella_segmentation") == 0
+    path = project / "SPACEtomo_config.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f'{text}segmentation_folds = ["all"]\n', encoding="utf-8")
+    assert convert(project, "lamella_segmentation") == 0
+    assert [call[1] for call in asked] == [(0, 1), (0, 1, "all")]
+
+
 def test_maps_are_compared_at_the_pixel_size_of_the_model(project, asked, tmp_path):
     write_png(tmp_path / "map.png", np.zeros((60, 80), np.uint8), 6.0, "map.png")
     folder = project / "models/lamella_segmentation"

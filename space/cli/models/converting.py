@@ -165,7 +165,7 @@ def _converted(one: Installed, args: argparse.Namespace) -> dict[str, Any]:
     else:
         from space.segmentation.conversion import convert_segmentation
 
-        folds = _folds(args.folds) or model.folds
+        folds = _folds(args.folds) or _all_folds(one)
         done = convert_segmentation(
             model.place.path, folds, args.out, model.checkpoint, one.pixel_nm, pictures
         )
@@ -181,6 +181,12 @@ def _converted(one: Installed, args: argparse.Namespace) -> dict[str, Any]:
 
 def _folds(given: Sequence[str] | None) -> Folds:
     return tuple(int(fold) if fold.isdigit() else fold for fold in given or ())
+
+
+def _all_folds(one: Installed) -> Folds:
+    """Return the folds that a model has; the one trained on everything only where it is used."""
+    model = one.model
+    return (*model.folds, *(fold for fold in one.folds_used if fold not in model.folds))
 
 
 def _picture(path: Path, pixel_nm: float) -> np.ndarray:
