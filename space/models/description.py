@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Union
 
 from space.errors import SpaceError
@@ -15,6 +15,7 @@ from space.models.onnx_file import (
     SEGMENTATION_ONNX,
     OnnxFacts,
     is_onnx,
+    other_source,
     read_labels,
     read_onnx_facts,
     segmentation_files,
@@ -23,7 +24,6 @@ from space.models.place import DATASET
 from space.models.store import FOLD, FOLDER, WEIGHTS, Place, entries
 from space.models.yolo import read_categories
 from space.predicates import is_number
-from space.trust import file_hash
 
 DETECT, SEGMENT = "detect", "segment"
 USUAL_CHECKPOINT = "checkpoint_final.pth"
@@ -156,12 +156,13 @@ def _segmentation(model: Model, folds: Folds, checkpoint: str, allow_code: bool)
         onnx = folder / SEGMENTATION_ONNX
         facts, onnx_trouble = _facts(onnx, SEGMENT)
     used = folds or present or (facts.folds if facts else (0,))
-    chosen = checkpoint or choose_checkpoint(
-        [inside[f"fold_{fold}"] for fold in used if f"fold_{fold}" in inside]
-    )
+    weights = [inside[f"fold_{fold}"] for fold in used if inside.get(f"fold_{fold}")]
+    if facts and not weights:  # the .onnx file stands for those that it was made from
+        weights = [_sources_in(facts, f"fold_{fold}") for fold in used]
+    chosen = checkpoint or choose_checkpoint(weights)
     own = segmentation_files(folder, used, chosen)
     if facts and onnx:
-        onnx_trouble = _other_source(facts, own)
+        onnx_trouble = _of_others(facts, own)
     try:
         classes: tuple[str, ...] = tuple(read_labels(folder))
     except SpaceError:
@@ -182,6 +183,12 @@ def _segmentation(model: Model, folds: Folds, checkpoint: str, allow_code: bool)
     )
 
 
+def _sources_in(facts: OnnxFacts, folder: str) -> set[str]:
+    """Return the names of the files in a folder that an .onnx file was made from."""
+    paths = map(PurePosixPath, facts.source)
+    return {path.name for path in paths if path.parent.name == folder}
+
+
 def _detector(model: Model, allow_code: bool) -> Model:
     weights = model.place.path
     problems = list(detection_problems(weights, allow_code))
@@ -195,7 +202,7 @@ def _detector(model: Model, allow_code: bool) -> Model:
     has_onnx = onnx.is_file()
     if has_onnx:
         facts, trouble = _facts(onnx, DETECT)
-        trouble = _other_source(facts, {weights.name: weights}) if facts else trouble
+        trouble = _of_others(facts, {weights.name: weights}) if facts else trouble
     files = [weights, model.place.card, *([onnx] if has_onnx else [])]
     return replace(
         model,
@@ -244,18 +251,9 @@ def _facts(path: Path, task: str = "") -> tuple[OnnxFacts | None, str]:
     return facts, ""
 
 
-def _other_source(facts: OnnxFacts, files: dict[str, Path]) -> str:
-    other = [
-        name
-        for name, path in files.items()
-        if name not in facts.source or (path.is_file() and file_hash(path) != facts.source[name])
-    ]
-    if not other:
-        return ""
-    return (
-        f"The .onnx file was made from another {', '.join(other[:4])}. Make it again by spacetomo "
-        "models convert."
-    )
+def _of_others(facts: OnnxFacts, files: dict[str, Path]) -> str:
+    problem = other_source(facts, files)
+    return f"The .onnx file is not that of these files: {problem}" if problem else ""
 
 
 def _pixel_of(facts: OnnxFacts | None) -> dict[str, Any]:

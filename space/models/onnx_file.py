@@ -184,21 +184,33 @@ def onnx_beside(path: Path, files: Mapping[str, Path]) -> OnnxFacts | None:
         return None
     try:
         facts = read_onnx_facts(path)
-        lacking = [name for name in files if name not in facts.source]
-        differing = [name for name, file in files.items() if not _is_source(facts, name, file)]
+        problem = other_source(facts, files)
     except (SpaceError, OSError) as error:
         log.warning("%s is not used. %s", path.name, error)
         return None
-    if differing:
-        log.warning(
-            "%s is not used: it was made %s %s. Make it again by spacetomo models convert. [%s]",
-            path.name,
-            "without" if lacking else "from another",
-            ", ".join((lacking or differing)[:4]),
-            path,
-        )
+    if problem:
+        log.warning("%s is not used: %s [%s]", path.name, problem, path)
         return None
     return facts
+
+
+def other_source(facts: OnnxFacts, files: Mapping[str, Path]) -> str:
+    """Say that an .onnx file was made from other files than these; empty if it was not.
+
+    Parameters
+    ----------
+    facts : OnnxFacts
+    files : mapping of str to Path
+        As for `onnx_beside`.
+    """
+    lacking = [name for name in files if name not in facts.source]
+    differing = [name for name, file in files.items() if not _is_source(facts, name, file)]
+    if not differing:
+        return ""
+    return (
+        f"it was made {'without' if lacking else 'from another'} "
+        f"{', '.join((lacking or differing)[:4])}. Make it again by spacetomo models convert."
+    )
 
 
 def segmentation_onnx(

@@ -16,7 +16,9 @@ import pytest
 from space import cli
 from space.errors import SpaceError
 from space.models.adding import copied, find_model, fit_name, refuse_name
+from space.models.description import describe
 from space.models.sources import Entry, FolderSource, copy, open_source
+from space.models.store import place_of
 from space.trust import file_hash
 from tests.models.nnunet_files import DATASET, PLANS, write_checkpoint, write_model
 from tests.models.onnx_files import DETECT, SEGMENT, write
@@ -128,11 +130,11 @@ def test_onnx_files_come_alone_or_beside_what_they_were_made_from(add, tmp_path)
     code, told, files = add(weights)
     assert code == 0 and "not used" not in told and files[:2] == ["both/both.onnx", "both/both.pt"]
     write(tmp_path / "both.onnx", DETECT)
-    assert "made from another both.pt" in add(weights, "--name", "other")[1]
+    assert "made without both.pt" in add(weights, "--name", "other")[1]
     folder = write_model(tmp_path / "segmentation", folds=())
     write(folder / "model.onnx")
     code, told, _ = add(folder)
-    assert code == 1 and "made from another" in told and "dataset.json" in told
+    assert code == 1 and "made without fold_all" in told and "not added" in told
     names = ("dataset.json", "plans.json")
     own = {name: file_hash(folder / name) for name in names}
     own["fold_all/checkpoint_final.pth"] = "0" * 64
@@ -142,6 +144,17 @@ def test_onnx_files_come_alone_or_beside_what_they_were_made_from(add, tmp_path)
     assert [f for f in files if f.startswith("seg")] == [
         f"segmentation/{name}" for name in ("dataset.json", "model.onnx", "plans.json")
     ]
+
+
+def test_a_folder_without_weights_keeps_their_name(add, tmp_path, project):
+    folder = write_model(tmp_path / "lite", folds=())
+    own = {name: file_hash(folder / name) for name in ("dataset.json", "plans.json")}
+    own |= {f"fold_{fold}/checkpoint_best.pth": "0" * 64 for fold in SEGMENT.folds}
+    write(folder / "model.onnx", replace(SEGMENT, source=own))
+    code, told, _ = add(folder)
+    assert code == 0 and "folds 0, all" in told and "not used" not in told
+    added = describe(place_of(project / "models/lite"))
+    assert added.checkpoint == "checkpoint_best.pth" and added.onnx and not added.problems
 
 
 def test_weights_that_ask_to_run_code_are_copied_and_named(add, tmp_path, project, monkeypatch):
