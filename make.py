@@ -23,7 +23,8 @@ VENV, OLD_VENV = ROOT / ".venv", ROOT / ".venv39"
 BIN = "Scripts" if os.name == "nt" else "bin"
 # The models by ONNX Runtime; with PyTorch, and what tests and lint need. Code is compiled when it
 # is imported: compiled beforehand (without --no-compile), the first would be a quarter larger.
-LITE, ALL = ("--no-compile", "-e", ".[predict-lite]"), ("-e", ".[predict,dev]")
+LITE = ("--no-compile", "-e", ".[predict-lite,simulator]")
+ALL = ("-e", ".[predict,dev]")
 NEEDED = {LITE: (3, 9), ALL: (3, 11)}  # ALL: by PyTorch in constraints.txt
 DEMO = ["simulate", "--out", "demo", "--set", "max_targets=4", "--tilt-step", "20",
         "--series-binning", "8"]  # fmt: skip
@@ -198,7 +199,7 @@ def test_oldest(dry):
             "There is no Python 3.9 here, so no test ran on it. lint checks its syntax and library."
         )
         return
-    what = ["-e", ".", "pytest", "pytest-xdist", "hypothesis"]
+    what = ["-e", ".[simulator]", "pytest", "pytest-xdist", "hypothesis"]
     install(OLD_VENV, python, "constraints-oldest.txt", what, dry)
     run(side_by_side(tool("python", OLD_VENV), *OLDEST), dry=dry)
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-OWN_PACKAGES = ("numpy", "scipy", "skimage", "matplotlib", "mrcfile", "PIL", "filelock")
+OWN_PACKAGES = ("numpy", "scipy", "matplotlib", "mrcfile", "PIL", "filelock")
 """The packages of the program without the models; some are imported late in a session."""
 
 

@@ -128,6 +128,6 @@ def test_packages_that_are_missing_are_told_in_words(name, tmp_path):
     )
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1
-    assert "lacks numpy, scipy, skimage, matplotlib, mrcfile, PIL, filelock." in last
+    assert "lacks numpy, scipy, matplotlib, mrcfile, PIL, filelock." in last
     assert sys.executable in last and "-m pip install" in last
     assert ("Traceback" in done.stderr) == (name in PASTED), "SerialEM shows the last line"

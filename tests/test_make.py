@@ -124,7 +124,7 @@ def test_an_installation_that_failed_is_done_again(make, monkeypatch, tmp_path):
 def test_one_environment_grows(make, monkeypatch, tmp_path):
     requirements = own_requirements(make, monkeypatch, tmp_path)
     commands = called(make, monkeypatch)
-    lite, everything = ".[predict-lite]", ".[predict,dev]"
+    lite, everything = ".[predict-lite,simulator]", ".[predict,dev]"
     for target in (make.demo, make.demo, make.lint, make.demo, make.test):
         target(dry=False)
     assert installations(commands) == [lite, everything]
@@ -137,7 +137,8 @@ def test_one_environment_grows(make, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("value", "extras"), [
-    ("1", "predict,dev"), ("yes", "predict,dev"), ("0", "predict-lite"), ("", "predict-lite"),
+    ("1", "predict,dev"), ("yes", "predict,dev"),
+    ("0", "predict-lite,simulator"), ("", "predict-lite,simulator"),
 ])  # fmt: skip
 def test_the_demo_has_torch_where_it_is_wanted(make, monkeypatch, value, extras):
     commands = called(make, monkeypatch)

@@ -68,7 +68,8 @@ def test_constraints_pin_what_is_required():
 def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested():
     text = (ROOT / "constraints-oldest.txt").read_text(encoding="utf-8").lower()
     tested = dict(re.findall(r"^([\w-]+)==([\d.]+)$", text, re.MULTILINE))
-    for requirement in requirements()["base"]:
+    needs = requirements()
+    for requirement in needs["base"] + needs["simulator"]:
         name, lowest = re.match(r"([\w-]+)>=([\d.]+)", requirement.lower()).groups()
         parts = [int(part) for part in lowest.split(".")]
         assert [int(part) for part in tested[name].split(".")] == [*parts, 0, 0][:3], requirement

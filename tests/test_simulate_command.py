@@ -19,6 +19,7 @@ from space.jobs import pid_alive
 from space.project import project_folder
 from space.simulation import MARKER, judge, resumed
 from space.simulation.summary import summarise, summary_table
+from space.simulator import requirements
 from space.simulator.keeping import SESSION_FOLDER, SETUP
 from tests.side_entry import side_entry_microscope
 
@@ -55,6 +56,15 @@ def test_a_script_that_cannot_be_read_is_told_before_anything_is_done(
     told = capsys.readouterr().err
     assert f"[{option} {what}]" in told and "Traceback" not in told
     assert not (in_folder / "out").exists()
+
+
+def test_packages_of_the_simulator_that_are_missing_are_told(in_folder, capsys, monkeypatch):
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    for words in (["--out", "out"], ["--session", "out", "--run", script(in_folder, "")]):
+        assert main(["simulate", *words]) == 2
+        told = capsys.readouterr().err
+        assert "lacks scikit-image" in told and ".[simulator]" in told and "Traceback" not in told
+        assert not (in_folder / "out").exists()
 
 
 def test_a_script_that_has_none_of_our_settings_runs(in_folder, capsys):

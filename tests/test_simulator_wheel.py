@@ -212,7 +212,9 @@ def test_what_it_imports_is_what_it_requires(simulator):
 
 def test_both_distributions_agree(source):
     whole, alone = (project_file(source / part) for part in ("", ALONE))
-    assert set(alone["project"]["dependencies"]) <= set(whole["project"]["dependencies"])
+    extra = whole["project"]["optional-dependencies"]["simulator"]
+    assert set(extra) <= set(alone["project"]["dependencies"])
+    assert set(alone["project"]["dependencies"]) <= {*whole["project"]["dependencies"], *extra}
     for key in ("requires-python", "license"):
         assert alone["project"][key] == whole["project"][key]
     assert alone["project"]["entry-points"] == whole["project"]["entry-points"]

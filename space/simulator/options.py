@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from space.simulator.column import FAULT_KINDS
+from space.simulator.requirements import packages_missing
 
 if TYPE_CHECKING:
     from space.simulator import Policy
@@ -106,8 +107,12 @@ def made_of(args: argparse.Namespace) -> dict[str, Any]:
     Raises
     ------
     OptionError
-        If there is no such microscope or version.
+        If there is no such microscope or version, or if this Python lacks packages.
     """
+    missing = packages_missing()
+    if missing is not None:
+        what, do = missing
+        raise OptionError(what, do=do)
     values = {
         "seed": args.seed,
         "grids": args.grids,

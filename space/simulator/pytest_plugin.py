@@ -212,7 +212,11 @@ def _with_files(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def simulation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulation]:
     """Return a simulated microscope of the test's own, with its files in `tmp_path`."""
     from space.simulator import Simulation
+    from space.simulator.requirements import packages_missing
 
+    missing = packages_missing()
+    if missing is not None:
+        raise pytest.UsageError(" ".join(missing))
     try:
         made = Simulation(tmp_path, **_options(request))
     except TypeError as error:

@@ -166,7 +166,7 @@ def test_the_versions_are_those_of_the_project():
     assert project["requires-python"] == f">={needs._dotted(needs.OLDEST_PYTHON)}"
     # The simulator alone reads with lark.
     needed = {text.split(">=")[0] for text in project["dependencies"]} - {"tomli", "lark"}
-    called = {"skimage": "scikit-image", "PIL": "Pillow"}
+    called = {"PIL": "Pillow"}
     assert {called.get(name, name) for name in packages.OWN_PACKAGES} == needed
 
 

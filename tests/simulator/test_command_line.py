@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from space.simulator import requirements
 from space.simulator.command_line import main
 from space.simulator.keeping import stored_setup
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 HEAD = "#!Python\nimport serialem as sem\n"
 SMALL = ["--lamellae", "0", "--within", "120"]
 
@@ -91,3 +94,35 @@ def test_nothing_of_the_rest_of_the_project_is_loaded(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
                           text=True, timeout=120)  # fmt: skip
     assert json.loads(done.stdout.splitlines()[-1]) == [0, ["simulator"]], done.stderr
+
+
+@pytest.fixture
+def without_skimage(monkeypatch):
+    """Have none of what the simulator needs beyond the program for real microscopes."""
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+
+
+def told_to_install(text: str) -> bool:
+    return "lacks scikit-image, which the simulator needs" in text and "pip install" in text
+
+
+def test_packages_that_are_missing_are_told_before_anything_begins(
+    run, capsys, tmp_path, without_skimage
+):
+    assert run("sem.V()\n", *SMALL) == 2
+    told = capsys.readouterr().err
+    assert told_to_install(told) and sys.executable in told
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_session_is_judged_and_shown_without_them(run, capsys, monkeypatch):
+    assert run("sem.V()\n", *SMALL) == 0
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    assert main(["--session", "demo", "--judge"]) == 0
+    assert main(["--session", "demo", "--report", "page.html"]) == 0
+
+
+def test_nothing_imports_them_but_commands_that_are_called():
+    code = "import sys; sys.modules['skimage'] = None; from space.simulator.commands import "
+    code += "all_commands; all_commands(); import space.simulator.pytest_plugin, space.cli"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -161,6 +161,13 @@ def test_markers_and_ini_options_choose_the_microscope(pytester, outcomes):
     outcomes(passed=4)
 
 
+def test_packages_that_are_missing_are_told(pytester, outcomes, monkeypatch):
+    monkeypatch.setattr("space.simulator.requirements.find_spec", lambda name: None)
+    pytester.makepyfile("def test_one(sem): pass")
+    told = outcomes(errors=1).stdout
+    told.fnmatch_lines(["*lacks scikit-image*pip install scikit-image*"])
+
+
 def test_options_that_do_not_exist_are_errors(pytester, outcomes):
     pytester.makepyfile(
         """
