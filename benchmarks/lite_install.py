@@ -94,7 +94,7 @@ def weighed(folder: Path) -> dict[str, Any]:
 def asked(python: str) -> dict[str, Any]:
     """Return how an environment answers `QUESTION`."""
     names = "numpy scipy.ndimage matplotlib.pyplot mrcfile PIL.Image filelock lark"
-    command = [python, "-c", QUESTION, f"{names} onnxruntime rich watchdog", " ".join(HEAVY)]
+    command = [python, "-c", QUESTION, f"{names} onnxruntime watchdog", " ".join(HEAVY)]
     answer = subprocess.check_output([*command, str(PROJECT)], text=True, cwd=PROJECT)
     return dict(json.loads(answer.splitlines()[-1]))
 

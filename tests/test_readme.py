@@ -22,7 +22,7 @@ NOT_RUN = {
     "conda env create -f SPACEenvironment.yaml": "needs conda; test_project.py reads the file",
     "pip install -e .": "fetches packages; make.py installs so before any test",
     'pip install -e ".[predict]"': "the same",
-    'pip install --no-compile -e ".[predict-lite]"': "the same",
+    'pip install -e ".[predict-lite]"': "the same",
     "source .venv/bin/activate": "the tests run in such an environment",
 }
 
