@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.demo import missed_bars
 from space import pacetomo
 from space.cli.screen import Screen
 from space.jobs import JobFolder
@@ -45,27 +46,10 @@ def targets_of(out: Path) -> list[pacetomo.TargetsFile]:
     return [pacetomo.parse(path.read_text(encoding="utf-8")) for path in files]
 
 
-def test_the_session_ends_well_and_finds_what_is_there(session):
+def test_the_session_is_as_good_as_asked_for(session):
     _, summary, lines = session
-    assert summary["ok"], "\n".join(lines[-30:])
-    assert summary["recall"] == 1.0 and summary["precision"] == 1.0
-    assert summary["position_error_um_median"] <= 1.5
-    assert summary["maps"] == summary["segmentations"] == 2
-
-
-def test_tilt_series_lie_on_what_was_asked_for(session):
-    _, summary, _ = session
-    assert summary["targets"] > 0
-    assert summary["targets_on_wanted"] / summary["targets"] >= 0.7
-    assert summary["beam_conflicts"] == 0
-    assert summary["tilt_series"] == summary["targets"]
-    assert summary["targets_off_lamella"] == 0
-
-
-def test_tilt_series_are_in_focus_at_all_tilts(session):
-    _, summary, _ = session
-    assert summary["defocus_error_um_median"] <= 0.3
-    assert summary["defocus_error_um_max"] <= 1.0
+    assert missed_bars(summary, level=5) == [], "\n".join(lines[-30:])
+    assert summary["maps"] == 2
 
 
 def test_the_summary_is_written_whole(session):
