@@ -193,7 +193,7 @@ class Monitor:
         self._maps = [*self._maps, MapWatch(self._clock, subfolders=self._below is not None)]
 
     def _follow_subfolders(self) -> None:
-        """Take up folders that have appeared, and let go of those that were removed."""
+        """Take up folders that have appeared; let go of those removed, or not used for long."""
         if self._below is None:
             return
         new, gone = self._below.changes(self.watched())
@@ -202,7 +202,7 @@ class Monitor:
                 self._follow(map_dir)
                 log.info("%s is watched as well.", map_dir)
         if gone:
-            log.info("No longer there: %s.", ", ".join(str(map_dir) for map_dir in gone))
+            log.info("No longer watched: %s.", ", ".join(str(map_dir) for map_dir in gone))
             pairs = [p for p in zip(self.folders, self._maps) if p[0].map_dir not in gone]
             self.folders, self._maps = [p[0] for p in pairs], [p[1] for p in pairs]
 

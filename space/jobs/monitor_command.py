@@ -26,6 +26,7 @@ from space.jobs.stopping import catch_stop_signals
 from space.jobs.subfolders import DEPTH, MOST_FOLDERS, folders_below
 from space.jobs.view import LiveView, can_be_live
 from space.jobs.wording import lines
+from space.jobs.worker import STATUS_FOLDER
 
 log = logging.getLogger("space.jobs")
 
@@ -162,7 +163,8 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
         return status
     except (SpaceError, OSError) as error:
         log.error("%s", error)
-        return STATUS_MISSING
+        is_away = not all(map_dir.is_dir() for map_dir in args.dir)
+        return STATUS_FOLDER if is_away or isinstance(error, OSError) else STATUS_MISSING
 
 
 def make_monitor(
@@ -197,7 +199,7 @@ def _live_view(monitor: Monitor, space_dir: Path, subfolders: bool) -> LiveView:
 
 def show_status(map_dirs: Sequence[Path], as_json: bool, subfolders: bool = False) -> int:
     """Print how the work in some folders goes; return 0 if all is well (`status.EXIT_CODES`)."""
-    below = [path for root in map_dirs for path in folders_below(root)] if subfolders else []
+    below = folders_below(map_dirs)[0] if subfolders else []
     observer = quick_observer([*map_dirs, *below], subfolders=subfolders)
     status = watch_until_known(observer)
     text = json.dumps(to_dict(status), indent=1) if as_json else "\n".join(lines(status))

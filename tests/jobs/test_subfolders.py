@@ -1,3 +1,4 @@
+import os
 import sys
 import threading
 import time
@@ -29,6 +30,16 @@ def with_map(path, name="G_L01.png"):
     return path
 
 
+def found(root, **options):
+    return folders_below([root], **options)[0]
+
+
+def used_at(folder, time_s):
+    for path in folder.iterdir():
+        os.utime(path, (time_s, time_s))
+    return folder
+
+
 def test_folders_with_maps_are_found_and_no_others(tmp_path):
     one, deep = with_map(tmp_path / "one"), with_map(tmp_path / "two/in/here")
     with_map(tmp_path / "too/deep/for/us")
@@ -39,10 +50,10 @@ def test_folders_with_maps_are_found_and_no_others(tmp_path):
     queue.mkdir()
     (queue / "SPACE_queue.txt").touch()
     make_map(tmp_path, "G_L01.png")  # the folder itself is named already
-    assert folders_below(tmp_path) == [one, queue, deep]
-    assert folders_below(tmp_path, depth=1) == [one, queue]
-    assert folders_below(tmp_path, most=1) == [one]
-    assert folders_below(tmp_path / "none") == []
+    assert set(found(tmp_path)) == {one, queue, deep}
+    assert set(found(tmp_path, depth=1)) == {one, queue}
+    assert len(found(tmp_path, most=1)) == 1
+    assert found(tmp_path / "none") == []
 
 
 def test_the_search_has_an_end(tmp_path, monkeypatch):
@@ -50,7 +61,7 @@ def test_the_search_has_an_end(tmp_path, monkeypatch):
     monkeypatch.setattr(subfolders, "_MOST_ENTRIES", 3)
     for i in range(9):
         with_map(tmp_path / f"f{i}")
-    assert len(folders_below(tmp_path)) == 3
+    assert len(found(tmp_path)) == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -59,7 +70,7 @@ def test_links_are_not_followed(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     (root / "link").symlink_to(there, target_is_directory=True)
-    assert folders_below(root) == []
+    assert found(root) == []
 
 
 def test_folders_that_come_and_go_are_noticed_every_few_seconds(tmp_path, clock):
@@ -86,12 +97,23 @@ def test_folders_of_a_share_that_is_away_are_kept(tmp_path, clock):
     assert below.changes([root, one]) == ([], [])
 
 
-def test_there_is_room_for_so_many_folders_only(tmp_path, clock, monkeypatch):
+def test_of_many_folders_those_used_last_are_watched(tmp_path, clock, monkeypatch, caplog):
     monkeypatch.setattr(subfolders, "MOST_FOLDERS", 3)
-    for i in range(5):
-        with_map(tmp_path / f"f{i}")
-    new, _ = Subfolders([tmp_path], clock).changes([tmp_path])
-    assert len(new) == 2
+    folders = [used_at(with_map(tmp_path / f"f{i}"), 1000.0 + i) for i in range(3)]
+    below = Subfolders([tmp_path], clock)
+    assert below.changes([tmp_path]) == (folders[::-1], [])
+    assert "not watched" not in caplog.text
+    for name, time_s in (("a new one", 2000.0), ("an old one", 10.0)):
+        used_at(with_map(tmp_path / name), time_s)
+    clock.now += 11
+    assert below.changes([tmp_path, *folders]) == ([tmp_path / "a new one"], [folders[0]])
+    assert "2 folders with maps are not watched" in caplog.text
+    # A queue that is written again counts, also where its maps are old.
+    (folders[0] / "SPACE_queue.txt").touch()
+    clock.now += 11
+    watched = [tmp_path, folders[1], folders[2], tmp_path / "a new one"]
+    assert below.changes(watched) == ([folders[0]], [folders[1]])
+    assert caplog.text.count("not watched") == 1
 
 
 @pytest.mark.parametrize(
