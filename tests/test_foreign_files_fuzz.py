@@ -89,18 +89,22 @@ OPENS = re.compile(
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
-constants autodoc instrument_file policy text_files onnx_file onnx_graph
+constants autodoc instrument_file policy text_files onnx_file onnx_graph monitor_sign
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
+    "description sources": "folders and archives of models: tests/models",
+    "config_change": "SPACEtomo_config.py: tests of its own",
     "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",
     "argkeys command_docs grammars page parameters": "files of this package",
     "needs": "what another process of ours prints",
-    "workers": "the process table of the system",
+    "workers vitals": "what the system says of processes",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
-    "atomic folder navigator made_with": "no reading",
+    "atomic folder navigator made_with onnx_writing": "no reading",
+    "cluster cluster_places serving": "logs and certificates, which are written",
+    "__init__ monitor_command": "the null device, for output that nobody reads",
 }
 """Names of modules; a new one that opens files belongs into one of these."""
 

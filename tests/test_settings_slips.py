@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
@@ -191,7 +191,7 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(st.dictionaries(st.sampled_from(NAMES), anything))
 def test_no_value_whatever_makes_the_checks_fail_themselves(values):
     problems = check(parse(values), None)
