@@ -10,25 +10,7 @@ import numpy as np
 from space.models import NetworkPlan
 from space.models.presets import Copies
 from space.segmentation.plan import TilePlan
-
-
-class Strip(Protocol):
-    """Class scores of the rows of a map that tiles are being added to, as high as a tile.
-
-    On a map that is wider than high it lies the other way: its rows are columns of the map.
-    """
-
-    def add(self, output: Any, column: int) -> None:
-        """Add the weighted scores of a tile that begins at a column.
-
-        Of a plain tile they are an array of shape (classes, 1, 1).
-        """
-
-    def winner(self, rows: int) -> np.ndarray:
-        """Return the number of the best class in the upper rows, as uint8."""
-
-    def advance(self, rows: int) -> None:
-        """Forget the upper rows; those below move up."""
+from space.segmentation.strips import Strip
 
 
 class Network(Protocol):
@@ -68,12 +50,13 @@ class Network(Protocol):
     def as_array(self, scores: Any) -> np.ndarray:
         """Return a part of the scores of a tile as an array."""
 
-    def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> Strip:
-        """Return an empty strip for a map with so many columns.
+    def strip(self, shape: tuple[int, int], weights: np.ndarray, plan: TilePlan) -> Strip:
+        """Return an empty strip.
 
         Parameters
         ----------
-        columns : int
+        shape : tuple of int
+            The most rows that two strips have in common, and the columns of the map.
         weights : ndarray of float32
             Of the pixels of a tile. Outputs lie in memory as these do, and so should the scores.
         plan : TilePlan

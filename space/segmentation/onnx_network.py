@@ -12,6 +12,7 @@ from space.models import OnnxFacts, fold_output
 from space.models.presets import Copies
 from space.onnx_session import OnnxSession
 from space.segmentation.plan import TilePlan, first_plan, mirrored_axes
+from space.segmentation.strips import Strip
 
 
 class OnnxNetwork:
@@ -67,9 +68,9 @@ class OnnxNetwork:
         """Return a part of the scores of a tile as an array: they are one."""
         return scores
 
-    def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> ArrayStrip:
-        """Return an empty strip for a map with so many columns."""
-        return ArrayStrip(len(self.labels), columns, weights)
+    def strip(self, shape: tuple[int, int], weights: np.ndarray, plan: TilePlan) -> ArrayStrip:
+        """Return an empty strip."""
+        return ArrayStrip(len(self.labels), shape, weights)
 
     @property
     def about(self) -> tuple[str, str]:
@@ -82,36 +83,39 @@ class OnnxNetwork:
         self._sessions.pop(device, None)
 
 
-class ArrayStrip:
-    """Scores in a numpy array (see `space.segmentation.network.Strip`)."""
+class ArrayStrip(Strip):
+    """Scores in a numpy array.
 
-    def __init__(self, classes: int, columns: int, weights: np.ndarray) -> None:
-        self._weights = weights
+    Parameters
+    ----------
+    classes : int
+    shape : tuple of int
+        Rows that two strips have in common, and columns of the map.
+    weights : ndarray of float32
+        Of the pixels of a tile. Scores lie in memory as these do.
+    """
+
+    def __init__(self, classes: int, shape: tuple[int, int], weights: np.ndarray) -> None:
         if weights.flags.c_contiguous:
-            self._scores = np.zeros((classes, len(weights), columns), np.float32)
+            shared = np.zeros((classes, *shape), np.float32)
         else:
-            self._scores = np.zeros((classes, columns, len(weights)), np.float32).swapaxes(1, 2)
+            shared = np.zeros((classes, *shape[::-1]), np.float32).swapaxes(1, 2)
+        super().__init__(shared, weights)
 
-    def add(self, output: np.ndarray, column: int) -> None:
-        """Add the weighted scores of a tile that begins at a column."""
-        width = self._weights.shape[1]
-        for scores, piece in zip(self._scores, output):  # a class at a time fits the cache
-            scores[:, column : column + width] += piece * self._weights
+    def _weighted(self, output: np.ndarray) -> np.ndarray:
+        whole = output.shape[1:] == self._weights.shape
+        weighted: np.ndarray = np.multiply(output, self._weights, out=output if whole else None)
+        return weighted
 
-    def winner(self, rows: int) -> np.ndarray:
-        """Return the number of the best class in the upper rows."""
-        best = self._scores[0, :rows].copy(order="K")
+    def _best(self, scores: np.ndarray) -> np.ndarray:
+        best = scores[0].copy(order="K")
         winner = np.zeros_like(best, np.uint8)
-        for number, scores in enumerate(self._scores[1:, :rows], 1):
-            better = scores > best  # of equal ones the first stays, as argmax has it
+        for number, others in enumerate(scores[1:], 1):
+            better = others > best  # of equal ones the first stays, as argmax has it
             # The number grows, so the larger one is the later one: faster than setting by a mask.
             np.maximum(winner, better.view(np.uint8) * np.uint8(number), out=winner)
-            np.maximum(best, scores, out=best)
+            np.maximum(best, others, out=best)
         return winner
 
-    def advance(self, rows: int) -> None:
-        """Forget the upper rows; those below move up."""
-        for scores in self._scores:
-            kept = scores.shape[0] - rows
-            scores[:kept] = scores[rows:].copy()
-            scores[kept:] = 0.0
+    def _copied(self, scores: np.ndarray) -> np.ndarray:
+        return scores.copy(order="K")

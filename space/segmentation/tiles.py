@@ -1,9 +1,10 @@
 """A map in overlapping tiles: their places, how their scores are blended, labels strip by strip.
 
 The network sees tiles at the places that nnU-Net would choose for the whole map, and
-their outputs are blended with nnU-Net's Gaussian weights. Only a strip of the map is held as
-class scores at a time: 18 classes for a map of 15 000 x 7000 px would need 7 GB, a strip 0.5 GB,
-with the same result. No runtime is known here (`space.segmentation.network`).
+their outputs are blended with nnU-Net's Gaussian weights. Class scores are held only where later
+tiles add to them: 18 classes for a map of 15 000 x 7000 px would need 7 GB, what two strips of
+tiles have in common 0.2 GB, with the same result. No runtime is known here
+(`space.segmentation.network`).
 """
 
 from __future__ import annotations
@@ -48,23 +49,34 @@ def best_classes(
     """
     upright = grid.padded[1] > grid.padded[0]  # then strips lie along columns, from left to right
     turned = _turned if upright else _as_it_is
+    height, length = turned(grid.padded)
+    tile_height, _ = turned(grid.tile)
     across, along = turned((grid.rows, grid.columns))
+    rows = _until_the_next(across, height)
+    columns = dict(zip(along, _until_the_next(along, length)))
     weights = gaussian(grid.tile)
-    length = turned(grid.padded)[1]
-    strip = network.strip(length, weights.T if upright else weights, plan)
+    shape = (tile_height - min(rows), length)
+    strip = network.strip(shape, weights.T if upright else weights, plan)
     for i, start in enumerate(across):
         for first in range(0, len(along), plan.batch):
             group = along[first : first + plan.batch]
             places = [turned((start, place)) for place in group]
             outputs = _outputs(places, grid, part, network, plan, plain)
-            for place, output in zip(group, outputs):
-                strip.add(output.swapaxes(1, 2) if upright else output, place)
+            for place, at in zip(group, places):
+                # No name here holds the scores of a tile while the network sees the next one.
+                best = strip.add(_laid(next(outputs), upright), place, rows[i], columns[place])
+                yield from _on_map(grid, at, best.T if upright else best)
             progress((i + (first + len(group)) / len(along)) / len(across))
-        following = across[i + 1] if i + 1 < len(across) else turned(grid.padded)[0]
-        done = following - start
-        winner = strip.winner(done)
-        yield from _on_map(grid, turned((start, 0)), winner.T if upright else winner)
-        strip.advance(done)
+        strip.advance(rows[i])
+
+
+def _laid(scores: Any, upright: bool) -> Any:
+    return scores.swapaxes(1, 2) if upright else scores
+
+
+def _until_the_next(starts: Sequence[int], end: int) -> list[int]:
+    """Return how far it is from each tile to the next, and from the last one to the end."""
+    return [following - start for start, following in zip(starts, (*starts[1:], end))]
 
 
 def _outputs(

@@ -13,6 +13,7 @@ import numpy as np
 from space.models.presets import Copies
 from space.segmentation.loading import load_model
 from space.segmentation.plan import TilePlan, first_plan, mirrored_axes
+from space.segmentation.strips import Strip
 
 
 class TorchNetwork:
@@ -75,9 +76,9 @@ class TorchNetwork:
         array: np.ndarray = scores.float().cpu().numpy()
         return array
 
-    def strip(self, columns: int, weights: np.ndarray, plan: TilePlan) -> TorchStrip:
-        """Return an empty strip for a map with so many columns."""
-        return TorchStrip(len(self.labels), columns, weights, plan.collect_on)
+    def strip(self, shape: tuple[int, int], weights: np.ndarray, plan: TilePlan) -> TorchStrip:
+        """Return an empty strip."""
+        return TorchStrip(len(self.labels), shape, weights, plan.collect_on)
 
     def free(self, device: str) -> None:
         """Give back what is held on a device."""
@@ -99,39 +100,50 @@ class TorchNetwork:
         return self._networks[device]
 
 
-class TorchStrip:
-    """Scores on the CPU or on a GPU (see `space.segmentation.network.Strip`)."""
+class TorchStrip(Strip):
+    """Scores on the CPU or on a GPU.
 
-    def __init__(self, classes: int, columns: int, weights: np.ndarray, device: str) -> None:
+    Parameters
+    ----------
+    classes : int
+    shape : tuple of int
+        Rows that two strips have in common, and columns of the map.
+    weights : ndarray of float32
+        Of the pixels of a tile. Scores lie in memory as these do.
+    device : str
+    """
+
+    def __init__(
+        self, classes: int, shape: tuple[int, int], weights: np.ndarray, device: str
+    ) -> None:
         import torch
 
         self._device = device
-        self._weights = torch.from_numpy(weights).to(device)
         if weights.flags.c_contiguous:
-            self._scores = torch.zeros((classes, len(weights), columns), device=device)
+            shared = torch.zeros((classes, *shape), device=device)
         else:
-            upright = torch.zeros((classes, columns, len(weights)), device=device)
-            self._scores = upright.swapaxes(1, 2)
+            shared = torch.zeros((classes, *shape[::-1]), device=device).swapaxes(1, 2)
+        super().__init__(shared, torch.from_numpy(weights).to(device))
 
-    def add(self, output: Any, column: int) -> None:
-        """Add the weighted scores of a tile that begins at a column."""
+    def add(self, output: Any, column: int, rows: int, columns: int) -> np.ndarray:
+        """Add the scores of a tile, and decide what no later tile reaches."""
         import torch
 
-        width = self._weights.shape[1]
-        pieces = torch.as_tensor(output, dtype=torch.float32, device=self._device)
-        for scores, piece in zip(self._scores, pieces):
-            scores[:, column : column + width] += piece * self._weights
+        with torch.inference_mode():  # as the scores were made, else they could not be changed
+            return super().add(output, column, rows, columns)
 
-    def winner(self, rows: int) -> np.ndarray:
-        """Return the number of the best class in the upper rows."""
+    def _weighted(self, output: Any) -> Any:
         import torch
 
-        best: np.ndarray = self._scores[:, :rows].argmax(dim=0).to("cpu", torch.uint8).numpy()
+        scores = torch.as_tensor(output, dtype=torch.float32, device=self._device)
+        whole = scores.shape[1:] == self._weights.shape
+        return scores.mul_(self._weights) if whole else scores * self._weights
+
+    def _best(self, scores: Any) -> np.ndarray:
+        import torch
+
+        best: np.ndarray = scores.argmax(dim=0).to("cpu", torch.uint8).numpy()
         return best
 
-    def advance(self, rows: int) -> None:
-        """Forget the upper rows; those below move up."""
-        for scores in self._scores:  # one class at a time needs little memory
-            kept = scores.shape[0] - rows
-            scores[:kept] = scores[rows:].clone()
-            scores[kept:] = 0.0
+    def _copied(self, scores: Any) -> Any:
+        return scores.clone()

@@ -265,16 +265,15 @@ def test_full_memory_of_a_gpu_is_met_with_smaller_batches(fake, monkeypatch, cap
 @given(st.integers(1, 5), st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_a_strip_adds_finds_the_best_class_and_moves_on(classes, seed, rows):
     rng = np.random.default_rng(seed)
-    weights = rng.random((6, 4)).astype(np.float32)
-    strip = ArrayStrip(classes, 9, weights)
-    expected = np.zeros((classes, 6, 9), np.float32)
-    for column in (0, 3, 5):
-        output = rng.integers(-2, 3, (classes, 6, 4)).astype(np.float32)
-        strip.add(output, column)
-        expected[:, :, column : column + 4] += output * weights
-    assert np.array_equal(strip.winner(rows), expected[:, :rows].argmax(axis=0))
-    strip.advance(rows)
-    expected = np.concatenate(
-        [expected[:, rows:], np.zeros((classes, rows, 9), np.float32)], axis=1
-    )
-    assert np.array_equal(strip.winner(6), expected.argmax(axis=0))
+    weights = rng.integers(1, 4, (6, 4)).astype(np.float32)  # whole numbers: nothing is rounded
+    strip = ArrayStrip(classes, (6 - rows, 9), weights)
+    expected = np.zeros((classes, rows + 6, 9), np.float32)
+    found = np.zeros((rows + 6, 9), np.uint8)
+    for top, decided in ((0, rows), (rows, 6)):
+        for column, following in ((0, 3), (3, 5), (5, 9)):
+            output = rng.integers(-2, 3, (classes, 6, 4)).astype(np.float32)
+            expected[:, top : top + 6, column : column + 4] += output * weights
+            best = strip.add(output, column, decided, following - column)
+            found[top : top + decided, column:following] = best
+        strip.advance(decided)
+    assert np.array_equal(found, expected.argmax(axis=0))

@@ -35,8 +35,8 @@ class BrightnessNetwork:
     def as_array(self, scores):
         return scores
 
-    def strip(self, columns, weights, plan):
-        return ArrayStrip(len(CLASSES), columns, weights)
+    def strip(self, shape, weights, plan):
+        return ArrayStrip(len(CLASSES), shape, weights)
 
 
 def labels_of(image, off=(HOLE, METAL), batch=1, network=None):

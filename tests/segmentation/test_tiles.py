@@ -27,9 +27,9 @@ class FakeNetwork:
                 [np.cos((k + 1) * (tile + place + tile.mean())) for k in range(CLASSES)]
             ).astype(np.float32)
 
-    def strip(self, columns, weights, plan):
-        self.strips.append((CLASSES, len(weights), columns))
-        return ArrayStrip(CLASSES, columns, weights)
+    def strip(self, shape, weights, plan):
+        self.strips.append(shape)
+        return ArrayStrip(CLASSES, shape, weights)
 
 
 def whole_scores(grid, part, network, plan):
@@ -71,7 +71,11 @@ def test_strips_give_the_labels_of_the_whole_map(shape, tile, step, batch, seed)
     highest = np.sort(scores, axis=0)
     clear = highest[-1] - highest[-2] > 1e-4 * np.abs(highest).max(axis=0)
     assert (labels == scores.argmax(axis=0))[clear].all()
-    assert len(network.strips) == 1 and network.strips[0][2] == min(grid.padded)
+    ((shared, length),) = network.strips
+    assert length == min(grid.padded)
+    lies = int(grid.padded[1] > grid.padded[0])
+    nearest = np.diff([*(grid.rows, grid.columns)[lies], grid.padded[lies]]).min()
+    assert shared == tile[lies] - nearest
 
 
 @pytest.mark.models
@@ -84,14 +88,22 @@ def test_strips_of_both_runtimes_add_up_the_same(lies):
     rng = np.random.default_rng(0)
     weights = gaussian((8, 12))
     weights = weights.T if lies else weights
-    strips = (ArrayStrip(3, 30, weights), TorchStrip(3, 30, weights, "cpu"))
-    for column in (0, 7, 18, 30 - weights.shape[1]):
-        output = rng.normal(size=(3, *weights.shape)).astype(np.float32)
-        for strip, piece in zip(strips, (output, torch.from_numpy(output))):
-            strip.add(piece, column)
-    for rows in (3, 2):
-        one, other = (strip.winner(rows) for strip in strips)
-        assert one.dtype == other.dtype == np.uint8 and len(np.unique(one)) > 1
-        assert np.array_equal(one, other)
+    strips = (ArrayStrip(3, (6, 30), weights), TorchStrip(3, (6, 30), weights, "cpu"))
+    height, width = weights.shape
+    columns, seen = (0, 7, 15, 30 - width), set()
+    for rows in (height - 6, height - 5):
+        for column, following in zip(columns, (*columns[1:], 30)):
+            output = rng.normal(size=(3, height, width)).astype(np.float32)
+            pieces = (output.copy(), torch.from_numpy(output.copy()))
+            if column == 7:  # a plain tile
+                pieces = (output[:, :1, :1], output[:, :1, :1])
+            one, other = (
+                strip.add(piece, column, rows, following - column)
+                for strip, piece in zip(strips, pieces)
+            )
+            assert one.shape == (rows, following - column)
+            seen.update(one.ravel().tolist())
+            assert one.dtype == other.dtype == np.uint8 and np.array_equal(one, other)
         for strip in strips:
             strip.advance(rows)
+    assert seen == {0, 1, 2}
