@@ -9,11 +9,13 @@ tiles have in common 0.2 GB, with the same result. No runtime is known here
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from space.errors import SpaceError
 from space.segmentation.grid import Grid
 from space.segmentation.network import Network
 from space.segmentation.plain import PlainPlaces
@@ -98,11 +100,28 @@ def _outputs(
         if scores is not None:
             yield scores
             continue
-        output = next(seen)
+        output = _checked(next(seen), (len(network.labels), *grid.tile))
         if plain:
             rows, columns = plain.window(place)
             plain.learn(place, network.as_array(output[:, rows, columns]))
         yield output
+
+
+def _checked(output: Any, expected: tuple[int, ...]) -> Any:
+    """Refuse what are no scores of a tile: a map of one class would come of them."""
+    if tuple(output.shape) != expected:
+        raise SpaceError(
+            f"The segmentation network gives an output of {tuple(output.shape)}, where {expected} "
+            "is expected.",
+            do="Use the dataset.json and plans.json that belong to its weights.",
+        )
+    if not math.isfinite(float(output.sum())):
+        raise SpaceError(
+            "The segmentation network gives values that are not numbers (NaN or infinite): its "
+            "weights are damaged, its training failed, or the GPU miscalculates.",
+            do="Try it on the CPU (--gpu cpu). If the problem persists, use other weights.",
+        )
+    return output
 
 
 def _as_it_is(pair: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -18,6 +18,8 @@ HOLE, METAL, MEDIUM, ORGANELLE = 1, 2, 3, 4
 class BrightnessNetwork:
     """Tells classes by their smoothed brightness, and counts the tiles that it sees."""
 
+    labels = CLASSES
+
     def __init__(self, bounds=(80, 180)):
         self.seen = 0
         self._bounds = bounds

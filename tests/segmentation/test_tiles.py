@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from space.errors import SpaceError
 from space.segmentation.grid import tile_grid
 from space.segmentation.onnx_network import ArrayStrip
 from space.segmentation.plan import TilePlan
@@ -15,6 +16,8 @@ CLASSES = 4
 
 class FakeNetwork:
     """Scores that depend on the pixel, its place in the tile, and all of the tile."""
+
+    labels = {f"class {k}": k for k in range(CLASSES)}
 
     def __init__(self):
         self.strips = []
@@ -107,3 +110,26 @@ def test_strips_of_both_runtimes_add_up_the_same(lies):
         for strip in strips:
             strip.advance(rows)
     assert seen == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("odd", "text"),
+    [
+        (lambda scores: scores[:1], r"an output of \(1, 8, 8\), where \(4, 8, 8\) is expected"),
+        (lambda scores: scores[:, :4], "where"),
+        (lambda scores: np.where(scores > 0.99, np.nan, scores), "not numbers"),
+        (lambda scores: np.where(scores > 0.99, np.inf, scores), "not numbers"),
+    ],
+)
+def test_what_are_no_scores_is_refused(odd, text):
+    class Odd(FakeNetwork):
+        def scores(self, tiles, plan):
+            return (odd(output) for output in super().scores(tiles, plan))
+
+    image = np.zeros((8, 8), np.float32)
+    found = best_classes(
+        tile_grid(image.shape, (8, 8), 0.5), lambda r, c: image[r, c], Odd(),
+        TilePlan("cpu", 1, "cpu"),
+    )  # fmt: skip
+    with pytest.raises(SpaceError, match=text):
+        list(found)
