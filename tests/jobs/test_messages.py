@@ -11,6 +11,8 @@ from space.jobs.messages import start_logging
 def logger(monkeypatch):
     logger = logging.getLogger("space")
     monkeypatch.setattr(logger, "handlers", list(logger.handlers))
+    # What captures messages in tests of several processes cannot send odd characters between them.
+    monkeypatch.setattr(logger, "propagate", False)
     level = logger.level
     yield logger
     logger.setLevel(level)
