@@ -82,7 +82,8 @@ class OnnxSession:
         """Runtime and device in words."""
         kind, _, number = self.device.partition(":")
         words = {"cuda": f"NVIDIA GPU {number}", "dml": f"GPU {number} (DirectML)"}
-        device = words.get(kind, f"CPU, {threads_here()} threads")
+        threads = threads_here()
+        device = words.get(kind, f"CPU, {threads} thread" + ("s" if threads != 1 else ""))
         return f"ONNX Runtime {_onnxruntime().__version__}", device
 
     def run(self, outputs: Sequence[str] | None, data: np.ndarray) -> list[np.ndarray]:

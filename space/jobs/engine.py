@@ -22,7 +22,7 @@ from space.jobs.devices import Place, place_for
 from space.jobs.marks import ModelMarks, onnx_of
 from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
-from space.jobs.vitals import Progressed, words_of_onnx, words_of_torch
+from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
 from space.models import used_folds
 from space.pictures import resized
@@ -151,8 +151,9 @@ class Engine:
         if not self._models:
             return "", ""
         *_, (_, model) = self._models.values()
-        is_onnx = getattr(model, "runtime", "torch") == "onnx"
-        return words_of_onnx(self._device) if is_onnx else words_of_torch(self._device)
+        # The model knows where it runs, also after a GPU has failed; torch is asked itself.
+        told: tuple[str, str] | None = getattr(model, "about", None)
+        return told or words_of_torch(self._device)
 
     def _segment(self, task: _Task) -> Callable[[Path], None]:
         config, say = task.config, task.say

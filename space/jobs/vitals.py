@@ -302,23 +302,5 @@ def words_of_torch(wanted: str) -> tuple[str, str]:
     return runtime, _cpu_words(torch.get_num_threads())
 
 
-def words_of_onnx(wanted: str) -> tuple[str, str]:
-    """Return runtime and device of a model that ONNX Runtime runs, in words.
-
-    Parameters
-    ----------
-    wanted : str
-        As for `words_of_torch`.
-    """
-    onnx = sys.modules.get("onnxruntime")
-    if onnx is None:
-        return "", ""
-    runtime = f"ONNX Runtime {onnx.__version__}"
-    gpus = [p for p in onnx.get_available_providers() if p.startswith(GPU_PROVIDERS)]
-    if wanted != "cpu" and gpus:
-        return runtime, f"GPU by {gpus[0].removesuffix('ExecutionProvider')}"
-    return runtime, "CPU"
-
-
 def _cpu_words(threads: int) -> str:
     return f"CPU, {threads} thread" + ("s" if threads != 1 else "")

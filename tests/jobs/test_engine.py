@@ -171,3 +171,14 @@ def test_the_threshold_beside_a_picture_counts_before_the_folder_s_and_after_the
     assert used(threshold=0.5) == 0.5
     path.with_suffix(".json").write_text('{"pixel_nm": 16}', encoding="utf-8")
     assert used() == 0.7
+
+
+def test_where_a_model_runs_is_what_the_model_says_now(program, maps, monkeypatch):
+    monkeypatch.setattr(Models, "about", ("ONNX Runtime 1.9", "NVIDIA GPU 0"), raising=False)
+    engine = Engine(program, "0")
+    assert engine.about() == ("", ""), "nothing is loaded"
+    make_map(maps, "G_L01.png")
+    engine.run(Job("G_L01.png"), maps)
+    assert engine.about() == ("ONNX Runtime 1.9", "NVIDIA GPU 0")
+    monkeypatch.setattr(Models, "about", ("ONNX Runtime 1.9", "CPU, 3 threads"))
+    assert engine.about() == ("ONNX Runtime 1.9", "CPU, 3 threads"), "the GPU failed meanwhile"

@@ -106,20 +106,6 @@ def test_the_memory_of_a_gpu_is_what_torch_holds(monkeypatch):
     assert vitals.words_of_torch("auto") == ("torch 9.0", "CPU, 3 threads")
 
 
-@pytest.mark.parametrize(
-    ("providers", "wanted", "words"),
-    [
-        (["CPUExecutionProvider"], "auto", "CPU"),
-        (["CUDAExecutionProvider", "CPUExecutionProvider"], "0", "GPU by CUDA"),
-        (["CUDAExecutionProvider", "CPUExecutionProvider"], "cpu", "CPU"),
-    ],
-)
-def test_what_onnx_runtime_runs_on(monkeypatch, providers, wanted, words):
-    onnx = types.SimpleNamespace(__version__="1.9", get_available_providers=lambda: providers)
-    monkeypatch.setitem(sys.modules, "onnxruntime", onnx)
-    assert vitals.words_of_onnx(wanted) == ("ONNX Runtime 1.9", words)
-
-
 def test_the_memory_of_a_gpu_without_torch_is_what_its_driver_tells(monkeypatch):
     import os
 
