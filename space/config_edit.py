@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from space.constants import parse_constants
+from space.constants import assigned_name, parse_constants
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MARKS = (
@@ -174,7 +174,7 @@ def _places(text: str) -> list[_Place]:
 
     places = []
     for part in body:
-        target = _target(part)
+        target = assigned_name(part)
         value = getattr(part, "value", None)
         if target is None or not isinstance(value, ast.expr):
             continue
@@ -188,16 +188,6 @@ def _places(text: str) -> list[_Place]:
             )
         )
     return places
-
-
-def _target(part: ast.stmt) -> str | None:
-    if isinstance(part, ast.Assign) and len(part.targets) == 1:
-        target = part.targets[0]
-    elif isinstance(part, ast.AnnAssign):
-        target = part.target
-    else:
-        return None
-    return target.id if isinstance(target, ast.Name) else None
 
 
 def _after(text: str, name: str, places: Sequence[_Place], order: Sequence[str]) -> int:

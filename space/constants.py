@@ -62,7 +62,7 @@ def parse_constants(text: str) -> tuple[dict[str, Any], list[str]]:
         value: ast.expr | None = getattr(part, "value", None)
         if isinstance(part, ast.Expr) and _is_text(part.value):
             continue
-        name = _assigned(part)
+        name = assigned_name(part)
         if name is None or value is None:
             problems.append(f"Line {part.lineno}: {_instead_of_line(part)}")
             continue
@@ -81,7 +81,8 @@ def _syntax(error: SyntaxError) -> str:
     return f"{where} is not valid Python: {error.msg}. Correct it."
 
 
-def _assigned(line: ast.stmt) -> str | None:
+def assigned_name(line: ast.stmt) -> str | None:
+    """Return the name that a line assigns a value to; None if it does anything else."""
     if isinstance(line, ast.Assign) and len(line.targets) == 1:
         target = line.targets[0]
     elif isinstance(line, ast.AnnAssign):

@@ -6,17 +6,14 @@ stand-ins in place of everything that it would import, so it can do nothing but 
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.models.looker import SHAPE, Looker, StandIn
-from space.pickles import LARGEST_BYTES, read_orders
+from space.models.looker import SHAPE, StandIn, look_into
 
 _HEADS = re.compile(r"decoder\.seg_layers\.\d+\.weight")
 _CONVOLUTION_3D = 5
@@ -56,20 +53,7 @@ def read_facts(path: Path) -> CheckpointFacts:
     SpaceError
         If it is cut off, damaged, or no checkpoint of nnU-Net.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
-            if archive.getinfo(name).file_size > LARGEST_BYTES:
-                raise ValueError("its description is too large")
-            data = archive.read(name)
-            read_orders(data)
-            content = Looker(io.BytesIO(data)).load()
-    except Exception as error:  # whatever a damaged pickle may raise
-        raise SpaceError(
-            f"The weights cannot be read ({type(error).__name__}: {error}).",
-            str(path),
-            "Download or copy the file again.",
-        ) from None
+    content = look_into(path)
     facts = _facts(content) if isinstance(content, dict) else None
     if facts is None or not (
         facts.trainer and facts.configuration and content.get("network_weights")

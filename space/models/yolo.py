@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
 from space.files import is_name
-from space.models.looker import Looker, StandIn
-from space.pickles import LARGEST_BYTES, read_orders
+from space.models.looker import Looker, StandIn, look_into
 
 NO_DETECTOR = "Name the weights of a YOLO detection model as detection_weights."
 
@@ -63,20 +60,7 @@ def read_categories(weights: Path) -> tuple[str, ...]:
     SpaceError
         If the file cannot be read, or does not say them.
     """
-    try:
-        with zipfile.ZipFile(weights) as archive:
-            (name,) = (n for n in archive.namelist() if n.split("/")[1:] == ["data.pkl"])
-            if archive.getinfo(name).file_size > LARGEST_BYTES:
-                raise ValueError("its description is too large")
-            data = archive.read(name)
-            read_orders(data)
-            content = _NetworkLooker(io.BytesIO(data)).load()
-    except Exception as error:  # whatever a damaged pickle may raise
-        raise SpaceError(
-            f"The weights cannot be read ({type(error).__name__}: {error}).",
-            str(weights),
-            "Download or copy the file again.",
-        ) from None
+    content = look_into(weights, _NetworkLooker)
     table = content if isinstance(content, dict) else {"model": content}
     for network in (table.get("ema"), table.get("model")):
         found = _names(network.state.get("names")) if isinstance(network, _Network) else ()
