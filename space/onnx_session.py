@@ -46,6 +46,11 @@ def gpu_kinds() -> tuple[str, ...]:
     return tuple(kind for kind, name in GPU_PROVIDERS.items() if name in available)
 
 
+def can_use(device: str) -> bool:
+    """Tell whether the ONNX Runtime here, if there is one, can use a device (``cuda:0``)."""
+    return has_onnxruntime() and (device == "cpu" or device.partition(":")[0] in gpu_kinds())
+
+
 class OnnxSession:
     """A network in an .onnx file, loaded once.
 

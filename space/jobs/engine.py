@@ -19,12 +19,11 @@ from space.files import read_json_or_empty, write_text_atomic
 from space.geometry import rescaled_shape
 from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
 from space.jobs.devices import Place, place_for
-from space.jobs.marks import ModelMarks, onnx_of
+from space.jobs.marks import ModelMarks, folds_of, model_mark, onnx_of
 from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
-from space.models import used_folds
 from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
@@ -158,9 +157,7 @@ class Engine:
     def _segment(self, task: _Task) -> Callable[[Path], None]:
         config, say = task.config, task.say
         folder = Path(config.segmentation_model)
-        checkpoint = config.segmentation_checkpoint
-        folds = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
-        made_by = self.marks("segment")
+        folds, made_by = folds_of(config), model_mark(config, "segment")
         segmenter = self._loaded(
             "segment",
             (str(folder), folds, made_by, config.inference_runtime, config.off_lamella_classes),
@@ -210,7 +207,7 @@ class Engine:
                 "Write pixel_nm into the JSON file beside it",
             )
         weights = Path(task.config.detection_weights)
-        made_by = self.marks("detect")
+        made_by = model_mark(task.config, "detect")
         detector = self._loaded(
             "detect",
             (str(weights), made_by, task.config.inference_runtime),

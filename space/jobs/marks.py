@@ -46,7 +46,7 @@ def onnx_of(config: Config, task: str) -> tuple[Path, OnnxFacts] | None:
     if task == "detect":
         return detection_onnx(config.detection_weights)
     model, checkpoint = Path(config.segmentation_model), config.segmentation_checkpoint
-    return segmentation_onnx(model, _folds(config), checkpoint)
+    return segmentation_onnx(model, folds_of(config), checkpoint)
 
 
 def _files(config: Config, task: str) -> dict[str, Path]:
@@ -54,10 +54,11 @@ def _files(config: Config, task: str) -> dict[str, Path]:
     model = Path(config.detection_weights if task == "detect" else config.segmentation_model)
     if task == "detect" or is_onnx(model):
         return {model.name: model}
-    return segmentation_files(model, _folds(config), config.segmentation_checkpoint)
+    return segmentation_files(model, folds_of(config), config.segmentation_checkpoint)
 
 
-def _folds(config: Config) -> tuple[int | str, ...]:
+def folds_of(config: Config) -> tuple[int | str, ...]:
+    """Return the folds of the segmentation model that are used."""
     folder, configured = Path(config.segmentation_model), config.segmentation_folds
     return used_folds(config.inference_preset, folder, configured, config.segmentation_checkpoint)
 
@@ -83,17 +84,31 @@ def _hashes(config: Config, task: str) -> dict[str, str]:
         return {name: source[name] for name in files}
     if task == "detect":
         return source
-    folders = tuple(f"{fold_output(fold)}/" for fold in _folds(config))
+    folders = tuple(f"{fold_output(fold)}/" for fold in folds_of(config))
     return {
         name: mark for name, mark in source.items() if "/" not in name or name.startswith(folders)
     }
 
 
-class ModelMarks:
-    """The marks of the models that are configured.
+def model_mark(config: Config, task: str) -> str:
+    """Return the mark of the model for a task; empty if its files are not there.
 
     A mark is a hash of contents and of how the model is used, so the same model has it on every
     machine, and a changed configuration makes results anew.
+    """
+    hashes = _hashes(config, task)
+    if not hashes:
+        return ""
+    whole = hashlib.sha256()
+    for name in _WAYS[task]:
+        whole.update(f"{name} {getattr(config, name)}\n".encode())
+    for name, mark in hashes.items():
+        whole.update(f"{name.rpartition('/')[2]} {mark}\n".encode())
+    return whole.hexdigest()[:_DIGITS]
+
+
+class ModelMarks:
+    """The marks of the models that are configured (`model_mark`).
 
     Parameters
     ----------
@@ -106,15 +121,7 @@ class ModelMarks:
 
     def __call__(self, task: str) -> str:
         """Return the mark of the model for a task; empty if its files are not there."""
-        config, whole = self._load_config(), hashlib.sha256()
-        for name in _WAYS[task]:
-            whole.update(f"{name} {getattr(config, name)}\n".encode())
-        hashes = _hashes(config, task)
-        if not hashes:
-            return ""
-        for name, mark in hashes.items():
-            whole.update(f"{name.rpartition('/')[2]} {mark}\n".encode())
-        return whole.hexdigest()[:_DIGITS]
+        return model_mark(self._load_config(), task)
 
 
 def _mark(path: Path) -> str:

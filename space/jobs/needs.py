@@ -16,9 +16,9 @@ from typing import Any
 from space.config import Config
 from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
-from space.jobs.marks import model_files, onnx_of
+from space.jobs.marks import folds_of, model_files, onnx_of
 from space.jobs.records import TASKS
-from space.models import detection_problems, is_onnx, segmentation_problems, used_folds
+from space.models import detection_problems, is_onnx, segmentation_problems
 
 OLDEST_PYTHON = (3, 9)
 _ALWAYS = ("numpy", "PIL", "scipy", "filelock")
@@ -89,7 +89,7 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
         problems += detection_problems(config.detection_weights, runtime=chosen["detect"])
     if "segment" in tasks:
         folder, checkpoint = config.segmentation_model, config.segmentation_checkpoint
-        used = used_folds(config.inference_preset, folder, config.segmentation_folds, checkpoint)
+        used = folds_of(config)
         problems += segmentation_problems(folder, used, checkpoint, chosen["segment"])
     return problems
 

@@ -14,7 +14,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.lamellae.outputs import TRIAL_WINDOW, check_output
 from space.models import NO_DETECTOR, OnnxFacts, detection_onnx, is_onnx
-from space.onnx_session import OnnxSession, gpu_kinds, has_onnxruntime
+from space.onnx_session import OnnxSession, can_use
 
 
 class WindowNetwork(Protocol):
@@ -80,14 +80,9 @@ def open_network(weights: Path, device: str, runtime: str = "auto") -> WindowNet
             )
         return TorchNetwork.load(weights, device)
     only = runtime == "onnx" or is_onnx(weights) or not Path(weights).is_file()
-    if only or _takes(device):
+    if only or can_use(device):
         return OnnxNetwork(*found, device)
     return TorchNetwork.load(weights, device)
-
-
-def _takes(device: str) -> bool:
-    """Whether the ONNX Runtime here can use a device."""
-    return has_onnxruntime() and (device == "cpu" or device.partition(":")[0] in gpu_kinds())
 
 
 class TorchNetwork:

@@ -88,7 +88,8 @@ def used_folds(
 ) -> tuple[int | str, ...]:
     """Return the folds of a model that a preset uses.
 
-    Those in its .onnx file count where there are no weights: the same on every machine.
+    Those in its .onnx file count where there are no weights at all. Where weights of some folds
+    are there, these count, also if the .onnx file has more.
     """
     present = folds_in(folder, checkpoint) or _folds_of_onnx(folder, configured, checkpoint)
     return PRESETS[preset].chosen_folds(configured, present)

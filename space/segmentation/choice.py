@@ -7,7 +7,7 @@ from pathlib import Path
 
 from space.errors import SpaceError
 from space.models import read_labels, segmentation_onnx, segmentation_problems
-from space.onnx_session import gpu_kinds, has_onnxruntime
+from space.onnx_session import can_use
 from space.segmentation.network import Network
 
 
@@ -54,7 +54,7 @@ def _decided(
 ) -> str:
     if not has_file:
         return "torch"
-    if has_onnxruntime() and (device == "cpu" or device.partition(":")[0] in gpu_kinds()):
+    if can_use(device):
         return "onnx"
     # The .onnx file may be all that there is; then loading it says what is missing.
     return "onnx" if segmentation_problems(model, folds, checkpoint, "torch") else "torch"

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from space import onnx_session
 from space.errors import SpaceError
 from space.lamellae import networks
 from space.lamellae.detector import Detector
@@ -36,8 +37,8 @@ def opened(monkeypatch):
     monkeypatch.setattr(
         networks, "OnnxNetwork", lambda path, facts, device: ("onnx", path.name, device)
     )
-    monkeypatch.setattr(networks, "has_onnxruntime", lambda: True)
-    monkeypatch.setattr(networks, "gpu_kinds", lambda: ("dml",))
+    monkeypatch.setattr(onnx_session, "has_onnxruntime", lambda: True)
+    monkeypatch.setattr(onnx_session, "gpu_kinds", lambda: ("dml",))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_runs_weights_with_a_file_beside_them(opened, weights, device, runt
 
 
 def test_without_onnxruntime_torch_runs_them(opened, weights, monkeypatch):
-    monkeypatch.setattr(networks, "has_onnxruntime", lambda: False)
+    monkeypatch.setattr(onnx_session, "has_onnxruntime", lambda: False)
     assert open_network(weights, "cpu")[0] == "torch"
 
 

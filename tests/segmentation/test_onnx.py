@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from space import onnx_session
 from space.errors import SpaceError
 from space.models import PRESETS, OnnxFacts, segmentation_onnx
 from space.project import models_folder
@@ -173,7 +174,7 @@ def test_a_missing_onnxruntime_is_told_where_only_it_could_work(tmp_path, monkey
     )
     onnx_files.write(folder / "model.onnx", facts)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.setattr(choice, "has_onnxruntime", lambda: False)
+    monkeypatch.setattr(onnx_session, "has_onnxruntime", lambda: False)
     assert choice._decided(folder, (0,), FINAL, "cpu", "one") == "torch"
     (folder / "fold_0" / FINAL).unlink()
     for model in (folder, folder / "model.onnx"):
@@ -188,8 +189,8 @@ def test_a_missing_onnxruntime_is_told_where_only_it_could_work(tmp_path, monkey
 )  # fmt: skip
 def test_which_runtime_is_taken_for_a_device(tmp_path, monkeypatch, device, kinds, runtime):
     folder = write_model(tmp_path / "m")
-    monkeypatch.setattr(choice, "has_onnxruntime", lambda: True)
-    monkeypatch.setattr(choice, "gpu_kinds", lambda: kinds)
+    monkeypatch.setattr(onnx_session, "has_onnxruntime", lambda: True)
+    monkeypatch.setattr(onnx_session, "gpu_kinds", lambda: kinds)
     assert choice._decided(folder, (0,), FINAL, device, True) == runtime
 
 
