@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space import images, pacetomo
+from space import images, journal, pacetomo
 from space import settings as space_settings
 from space.constants import read_constants
 from space.errors import SpaceError
@@ -89,7 +89,7 @@ OPENS = re.compile(
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
-constants autodoc instrument_file policy text_files onnx_file onnx_graph monitor_sign
+constants autodoc instrument_file policy text_files onnx_file onnx_graph monitor_sign journal
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -218,6 +218,10 @@ def written_again(read: Callable[[Path], Any], write: Callable[[Path, Any], None
 
 
 NAVFILE = (OSError, ValueError)
+JOURNAL = (
+    b'{"when_utc": "2026-03-01T22:10:05.120+00:00", "kind": "level_done", "grid": "G1", '
+    b'"lamella": 3, "text": "a", "numbers": {"level": 1, "seconds": 80.5}}\n'
+)
 READERS = {
     # SerialEM's files
     "navigator": Reader(navigator_items, "a.nav", NAV, NAVFILE),
@@ -253,6 +257,7 @@ READERS = {
         as_json({"offset_um": [1, 2], "lamellae": [LAMELLA], "others": [], "made_with": {}}),
         (SpaceError,),
     ),
+    "journal": Reader(lambda p: journal.read(p.parent), journal.JOURNAL_FILE, JOURNAL),
     "names of grids": Reader(
         lambda p: grid_names.earlier_names(p.parent), grid_names.NAMES_FILE, as_json({"1": "G1"})
     ),
