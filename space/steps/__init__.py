@@ -18,19 +18,33 @@ from space.steps.identity import (
     session_id,
 )
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
-from space.steps.lamella_list import numbers_to_visit
+from space.steps.lamella_list import LamellaList, numbers_to_visit
+from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
 from space.steps.prepare import check_autoloader, open_grid
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
-from space.steps.session import GridSession
+from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
+from space.steps.target_facts import (
+    begun_files,
+    choice_path,
+    cut_files,
+    has_no_targets,
+    targets_files,
+)
 from space.steps.target_plots import draw_segmentations
 
 __all__ = [
     "SEGMENTATION_TIMEOUT_S",
+    "FilesOfGrid",
+    "GridOnDisk",
     "GridSession",
+    "LamellaList",
+    "begun_files",
     "check_autoloader",
+    "choice_path",
     "collect_maps",
+    "cut_files",
     "draw_segmentations",
     "earlier_names",
     "ensure_grid_picture",
@@ -39,6 +53,7 @@ __all__ = [
     "go_to_lamella_conditions",
     "grid_name",
     "grid_name_in",
+    "has_no_targets",
     "is_acquired",
     "is_session",
     "keep_begun_off",
@@ -46,6 +61,7 @@ __all__ = [
     "note_name",
     "numbers_to_visit",
     "open_grid",
+    "read_lamella_list",
     "refind_lamellae",
     "remarks_on_changes",
     "repair_targets",
@@ -55,5 +71,6 @@ __all__ = [
     "session_id",
     "set_up_ready",
     "start_acquisition",
+    "targets_files",
     "wait_for_segmentations",
 ]

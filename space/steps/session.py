@@ -13,14 +13,11 @@ from space.settings import Settings
 _GRID_LABEL_LENGTH = 6
 
 
-@dataclass(frozen=True)
-class GridSession:
-    """One grid's session.
+class FilesOfGrid:
+    """The names of a grid's files.
 
     Attributes
     ----------
-    settings, config :
-        What the user chose.
     directory : Path
         SerialEM's directory, where its files go.
     map_dir : Path
@@ -31,22 +28,10 @@ class GridSession:
         What the names of its files begin with in the map folder; empty: the name of the grid.
     """
 
-    settings: Settings
-    config: Config
     directory: Path
     map_dir: Path
     grid: str
-    map_root: str = ""
-
-    @property
-    def space_dir(self) -> Path:
-        """Folder of this project."""
-        return Path(self.settings.SPACE_DIR)
-
-    @property
-    def own_inference(self) -> bool:
-        """Whether this computer runs the models (else a monitor does)."""
-        return not self.settings.external_map_dir
+    map_root: str
 
     @property
     def navigator_file(self) -> Path:
@@ -107,6 +92,38 @@ class GridSession:
         """Targets file of an area; the Navigator note is its name."""
         root = pacetomo.area_root(self.map_stem(number), area)
         return self.directory / pacetomo.targets_file_name(root)
+
+
+@dataclass(frozen=True)
+class GridOnDisk(FilesOfGrid):
+    """A grid of which files are read and nothing else is done."""
+
+    directory: Path
+    map_dir: Path
+    grid: str
+    map_root: str = ""
+
+
+@dataclass(frozen=True)
+class GridSession(FilesOfGrid):
+    """One grid's session: what the user chose, `settings` and `config`, and its files."""
+
+    settings: Settings
+    config: Config
+    directory: Path
+    map_dir: Path
+    grid: str
+    map_root: str = ""
+
+    @property
+    def space_dir(self) -> Path:
+        """Folder of this project."""
+        return Path(self.settings.SPACE_DIR)
+
+    @property
+    def own_inference(self) -> bool:
+        """Whether this computer runs the models (else a monitor does)."""
+        return not self.settings.external_map_dir
 
 
 def map_label(number: int) -> str:

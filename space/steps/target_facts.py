@@ -8,13 +8,13 @@ from pathlib import Path
 from space import pacetomo
 from space.errors import SpaceError
 from space.microscope import navigator
-from space.steps.session import GridSession
+from space.steps.session import FilesOfGrid
 from space.targeting import count_points
 
 _MOST_AREA_DIGITS = 2
 
 
-def choice_path(session: GridSession, number: int) -> Path:
+def choice_path(session: FilesOfGrid, number: int) -> Path:
     """The choice of a lamella's targets as a file that a person can edit."""
     return session.directory / f"{session.map_stem(number)}_choice.json"
 
@@ -30,7 +30,7 @@ def area_patterns(root: str) -> list[str]:
     return [root, *further]
 
 
-def targets_files(session: GridSession, number: int) -> list[Path]:
+def targets_files(session: FilesOfGrid, number: int) -> list[Path]:
     """Return the targets files of all areas that are there."""
     return [
         path
@@ -39,7 +39,7 @@ def targets_files(session: GridSession, number: int) -> list[Path]:
     ]
 
 
-def has_no_targets(session: GridSession, number: int) -> bool:
+def has_no_targets(session: FilesOfGrid, number: int) -> bool:
     """Whether a lamella was set up without targets.
 
     The targets file is then empty and the choice beside it has none. An empty file beside a
@@ -53,7 +53,7 @@ def has_no_targets(session: GridSession, number: int) -> bool:
     )
 
 
-def is_set_up(session: GridSession, number: int) -> bool:
+def is_set_up(session: FilesOfGrid, number: int) -> bool:
     """Whether the targets of a lamella were set up.
 
     There is no target, or the item with the targets file's name as note is there, which is
@@ -68,7 +68,7 @@ def is_set_up(session: GridSession, number: int) -> bool:
     return navigator.map_with_note(path.name) is not None and not cut_files(session, number)
 
 
-def cut_files(session: GridSession, number: int) -> list[Path]:
+def cut_files(session: FilesOfGrid, number: int) -> list[Path]:
     """Return the targets files of a lamella that are incomplete."""
     chosen = count_points(choice_path(session, number)) or ()
     areas = {session.targets_file(number, area): counts for area, counts in enumerate(chosen, 1)}
@@ -99,7 +99,7 @@ def _is_cut(path: Path, chosen: tuple[int, int]) -> bool:
     return not complete or not text.endswith("\n")
 
 
-def is_begun(session: GridSession, number: int) -> bool:
+def is_begun(session: FilesOfGrid, number: int) -> bool:
     """Whether PACEtomo has begun with one of a lamella's areas."""
     return any(begun_files(path) for path in targets_files(session, number))
 
