@@ -15,17 +15,27 @@ from space.overview.facts import (
     SeriesFacts,
     SessionFacts,
 )
+from space.overview.pace import Rest, in_words, time_left, total
 from space.overview.reading import read_session
+from space.overview.wording import LEVELS, attention, counts, next_step
 
 __all__ = [
     "LAMELLA_STATES",
+    "LEVELS",
     "AreaFacts",
     "GridFacts",
     "GridState",
     "LamellaFacts",
     "LamellaState",
+    "Rest",
     "Segmentation",
     "SeriesFacts",
     "SessionFacts",
+    "attention",
+    "counts",
+    "in_words",
+    "next_step",
     "read_session",
+    "time_left",
+    "total",
 ]
