@@ -1,0 +1,19 @@
+"""Tilt series as they are on disk: their pictures, and what became of them."""
+
+from space.series.pictures import Picture, TiltSeries, read_series, series_of, time_of
+from space.series.plate import Plate
+from space.series.quality import VERDICTS, Loss, Quality, Verdict, judge
+
+__all__ = [
+    "VERDICTS",
+    "Loss",
+    "Picture",
+    "Plate",
+    "Quality",
+    "TiltSeries",
+    "Verdict",
+    "judge",
+    "read_series",
+    "series_of",
+    "time_of",
+]
