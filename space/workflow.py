@@ -1,10 +1,10 @@
-"""Levels 1 to 5: what SPACEtomo.py and SPACEtomo_postAction.py start."""
+"""What SPACEtomo.py and SPACEtomo_postAction.py start."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from space import jobs, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
+from space.grids import grid_session, map_dir, run_grids
+from space.journal import Kind, note, warnings_kept
+from space.levels import COLLECT, FIND, SEGMENT, TARGETS
 from space.microscope import (
     check_program,
     failure_text,
     forget_warnings,
     log_to_serialem,
     navigator,
-    save_log_file,
     scope,
     script,
     series_needs,
@@ -27,13 +29,9 @@ from space.microscope import (
 )
 from space.models import class_doubt
 from space.packages import own_packages_missing
-from space.settings import STAGE, Settings
-from space.steps import GridSession
+from space.settings import Settings
 
 log = logging.getLogger("space.workflow")
-
-# Levels of automation
-FIND, COLLECT, SEGMENT, TARGETS, ACQUIRE = 1, 2, 3, 4, 5
 
 
 # --- what the scripts call ----------------------------------------------------------------------
@@ -88,13 +86,27 @@ def run(script_globals: Mapping[str, Any]) -> None:
         if settings.automation_level >= SEGMENT:
             _report_doubts(settings, config)
         directory = _begin(settings)
-        failures = _run_grids(settings, config, directory)
-        if len(failures) == len(settings.grid_list):
-            raise SpaceError(
-                " ".join(failures),
-                do="Fix this and run the script again; what is done is skipped.",
-            )
-        log.info("SPACEtomo has finished level %d.", settings.automation_level)
+        with _run_noted(directory, settings), warnings_kept(directory) as keeper:
+            failures = run_grids(settings, config, directory, keeper)
+            if len(failures) == len(settings.grid_list):
+                raise SpaceError(
+                    " ".join(failures),
+                    do="Fix this and run the script again; what is done is skipped.",
+                )
+            log.info("SPACEtomo has finished level %d.", settings.automation_level)
+
+
+@contextmanager
+def _run_noted(directory: Path, settings: Settings) -> Iterator[None]:
+    """Note in the journal when a run began and how it ended."""
+    note(directory, Kind.RUN_STARTED, level=settings.automation_level)
+    try:
+        yield
+    except BaseException as error:
+        text = failure_text(error) if isinstance(error, Exception) else type(error).__name__
+        note(directory, Kind.RUN_ENDED, text=text, failed=1)
+        raise
+    note(directory, Kind.RUN_ENDED, failed=0)
 
 
 def _begin(settings: Settings) -> Path:
@@ -104,62 +116,16 @@ def _begin(settings: Settings) -> Path:
     scope.centre_image_shift_on_tilt_axis()
     steps.check_autoloader(settings)
     directory = _choose_directory()
-    map_dir = _map_dir(settings, directory)
+    folder = map_dir(settings, directory)
     own_id = steps.ensure_session_id(directory)
     settings_module.save(settings, directory)
     if settings.external_map_dir:
-        stem = steps.reserve_settings_name(map_dir, own_id)
-        settings_module.save(settings, map_dir, f"{stem}.json")
+        stem = steps.reserve_settings_name(folder, own_id)
+        settings_module.save(settings, folder, f"{stem}.json")
     if settings.automation_level >= TARGETS:
         series_needs.prepare_for_series()
         series_needs.warn_of_what_is_missing(directory, settings.max_tilt)
     return directory
-
-
-def _map_dir(settings: Settings, directory: Path) -> Path:
-    return Path(settings.external_map_dir) if settings.external_map_dir else directory
-
-
-def _run_grids(settings: Settings, config: Config, directory: Path) -> list[str]:
-    """Run one grid after the other, until acquisition will start; return why grids failed."""
-    failures: list[str] = []
-    names: tuple[str, ...] = ()
-    for position, slot in enumerate(settings.grid_list):
-        started = False
-        with survives(f"Grid {slot} failed") as outcome:
-            earlier = steps.earlier_names(directory)
-            name = steps.grid_name(slot, settings, names, earlier)
-            names = (*names, name)
-            steps.note_name(directory, slot, name)
-            session = _grid_session(settings, config, directory, name)
-            if session.map_root != name:
-                log.info(
-                    "Another session has maps of a grid %s in %s: those of this one are called "
-                    "%s_L01.png and so on.",
-                    name,
-                    session.map_dir,
-                    session.map_root,
-                )
-            started = run_grid(session, slot)
-        if outcome.failed:
-            failures.append(f"grid {slot}: {outcome.reason}")
-        rest = settings.grid_list[position + 1 :]
-        if started and rest:
-            log.warning(
-                "Grid %s is acquired first. Run the script again afterwards for "
-                "grid(s) %s; what is done is skipped.",
-                slot,
-                ", ".join(str(other) for other in rest),
-            )
-            break
-    return failures
-
-
-def _grid_session(settings: Settings, config: Config, directory: Path, grid: str) -> GridSession:
-    """Return the session of a grid; its files get a name in the map folder if they have none."""
-    map_dir = _map_dir(settings, directory)
-    root = steps.reserve_grid_name(map_dir, directory, grid, steps.ensure_session_id(directory))
-    return GridSession(settings, config, directory, map_dir, grid, root)
 
 
 def _report_doubts(settings: Settings, config: Config) -> None:
@@ -232,85 +198,6 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
     return parsed.settings, config
 
 
-def run_grid(session: GridSession, slot: int | str) -> bool:
-    """Run one grid up to the level asked for; return whether acquisition will start."""
-    level = session.settings.automation_level
-    if navigator.is_open(session.navigator_file):
-        navigator.save()  # whether a grid is acquired is judged by its file
-    if level >= ACQUIRE and slot != STAGE and steps.is_acquired(session):
-        log.info("Grid %s was acquired already: skipped.", session.grid)
-        return False
-    logged = steps.open_grid(session, slot)
-    try:
-        return _run_levels(session)
-    finally:
-        if logged:
-            save_log_file()
-
-
-def _run_levels(session: GridSession) -> bool:
-    level = session.settings.automation_level
-    began = time.monotonic()
-    _report_changed_settings(session)
-
-    steps.find_lamellae(session)
-    steps.repair_whole_grid(session)
-    steps.ensure_grid_picture(session)
-    if session.settings.WG_offset_via_IM:
-        steps.refind_lamellae(session)
-        steps.ensure_grid_picture(session)
-    began = _report_time(FIND, began)
-    if not steps.numbers_to_visit(navigator.items()):
-        log.warning("Grid %s has no lamella to collect maps of.", session.grid)
-        return False
-    if level < COLLECT:
-        return False
-
-    steps.collect_maps(session, segment=level >= SEGMENT)
-    began = _report_time(COLLECT, began)
-    if level < SEGMENT:
-        return False
-
-    if level == SEGMENT:
-        steps.wait_for_segmentations(session, steps.SEGMENTATION_TIMEOUT_S)
-        steps.draw_segmentations(session, steps.lamella_numbers())
-        _report_time(SEGMENT, began)
-        return False
-
-    steps.go_to_lamella_conditions(session)
-    series_needs.warn_of_focus_area()
-    if level >= ACQUIRE:
-        steps.keep_begun_off(session)
-    for number in steps.lamella_numbers():
-        steps.repair_targets(session, number)
-    if level < ACQUIRE:
-        steps.set_up_ready(session, acquiring=False)
-        _report_time(TARGETS, began)
-        return False
-    with survives("Not all targets were set up") as outcome:
-        steps.set_up_ready(session, acquiring=True)
-    if outcome.error is not None and navigator.left_to_acquire() == 0:
-        raise outcome.error
-    _report_time(TARGETS, began)
-    return steps.start_acquisition(session)
-
-
-def _report_changed_settings(session: GridSession) -> None:
-    """Warn of results that were made with other settings than those of this run."""
-    numbers = steps.numbers_to_visit(navigator.items())
-    remarks = steps.remarks_on_changes(session, numbers, session.settings.automation_level)
-    for remark in remarks:
-        log.warning("%s", remark)
-    if remarks:
-        log.info("What is not done yet will be done with the present settings.")
-
-
-def _report_time(level: int, began: float) -> float:
-    now = time.monotonic()
-    log.info("Level %d: %.0f s", level, now - began)
-    return now
-
-
 # --- the post action ------------------------------------------------------------------------------
 
 
@@ -334,5 +221,7 @@ def run_post_action(space_dir: Path) -> None:
     settings = settings_module.load(directory)
     config = load_config(space_dir)
     grid = navigator.file_stem()
-    session = _grid_session(settings, config, directory, grid)
-    steps.set_up_ready(session, acquiring=True)
+    session = grid_session(settings, config, directory, grid)
+    with warnings_kept(directory) as keeper:
+        keeper.grid = grid
+        steps.set_up_ready(session, acquiring=True)

@@ -100,13 +100,13 @@ def _reported_slot() -> int | None:
     return int(answer[0] if isinstance(answer, tuple) else answer or 0) or None
 
 
-def load(slot: int) -> None:
-    """Load the grid of a slot onto the stage, unless it is there already."""
+def load(slot: int) -> bool:
+    """Load the grid of a slot onto the stage; False when it was there already."""
     sem = serialem()
     if is_on_stage(slot):
         log.info("Slot %d is already on the stage: not loaded again.", slot)
         sem.SetPersistentVar(_LOADED_SLOT, str(slot))
-        return
+        return False
     log.info("Loading the grid of slot %d...", slot)
     close_valve()
     sem.SetPersistentVar(_LOADED_SLOT, _NONE)  # whatever happens, the old grid may be gone
@@ -124,3 +124,4 @@ def load(slot: int) -> None:
             f"The grid was not loaded (code {code}).", f"slot {slot}", "Check the autoloader."
         )
     sem.SetPersistentVar(_LOADED_SLOT, str(slot))
+    return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
 from space.steps import lamella_list
@@ -114,6 +115,7 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
         states = segmentation_states(session, settled)
         for number, reason in states.failed:
             settled[number] = f"it was not segmented: {reason}"
+            note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, settled[number])
             log.error(
                 "%s was not segmented: %s. It gets no targets; see its log, then run the "
                 "script again.",
@@ -126,6 +128,8 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
             with survives(f"{session.map_stem(number)}: no targets were set up") as outcome:
                 set_up_targets(session, number, labels)
             settled[number] = outcome.reason
+            if outcome.failed:
+                note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, outcome.reason)
         pending = states.pending + states.absent
         if states.ready:
             continue  # others may be segmented by now
@@ -209,6 +213,7 @@ def start_acquisition(session: GridSession) -> bool:
         return False
     navigator.save()
     navigator.start_acquire_at_end()
+    note(session.directory, Kind.ACQUISITION_STARTED, session.grid, items=count)
     log.info(
         "Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
         "(Final data), the primary action must be PACEtomo and the script after it "

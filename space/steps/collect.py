@@ -10,6 +10,7 @@ from typing import Any
 from space.contrast import judge_structure
 from space.errors import SpaceError
 from space.images import is_whole_png, read_json_beside
+from space.journal import Kind, note
 from space.microscope import (
     Item,
     MapImage,
@@ -75,6 +76,7 @@ def _collect_each(session: GridSession, numbers: list[int], segment: bool) -> li
         with survives(f"No map of lamella {number} (the next one follows)") as outcome:
             _collect(session, number, numbers[position + 1 :], segment, somebody_there)
         if outcome.failed:
+            note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, outcome.reason)
             somebody_there = somebody_there and not isinstance(outcome.error, NobodyThereError)
             failed.append(number)
     # Where only saving or queueing the map had failed, it is there.
@@ -196,6 +198,7 @@ def _collect(
     navigator.take_height(collected.index)
     navigator.save()
     _save(session, number, collected, view)
+    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number)
     if segment:
         submit_segmentation(session, session.map_png(number), again=True)
 

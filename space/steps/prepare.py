@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from space.errors import SpaceError
+from space.journal import Kind, note
 from space.microscope import autoloader, column, montage, navigator, open_log_file, stage
 from space.settings import STAGE, Settings
 from space.steps.session import GridSession
@@ -32,9 +33,9 @@ def check_autoloader(settings: Settings) -> None:
 def open_grid(session: GridSession, slot: int | str) -> bool:
     """Load the grid, open its Navigator file and its log; return whether it has such a log."""
     montage.close_files()
-    if slot != STAGE:
-        autoloader.load(int(slot))
-    elif autoloader.loaded_slot() is not None:
+    if slot != STAGE and autoloader.load(int(slot)):
+        note(session.directory, Kind.GRID_LOADED, session.grid, text=f"slot {slot}")
+    elif slot == STAGE and autoloader.loaded_slot() is not None:
         log.info("Using the grid that is on the stage.")
     stage.level_stage()
     navigator.open_file(session.navigator_file)

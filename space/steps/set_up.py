@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from space.files import write_text_atomic
+from space.journal import Kind, note
 from space.microscope import Item, MapImage, montage, navigator, scope, stage
 from space.steps.area_files import map_on_stage, mark_for_acquisition, write_area
 from space.steps.choose import choose_targets
@@ -60,6 +61,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
 def _write_no_targets(session: GridSession, number: int) -> None:
     put_aside(session, number)
     write_text_atomic(session.targets_file(number), "")
+    note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, "no place was chosen")
     log.warning("%s has no targets: an empty targets file was written.", session.map_stem(number))
 
 
@@ -88,4 +90,12 @@ def _write_targets(
         session.map_stem(number),
         choice.n_targets,
         len(choice.areas),
+    )
+    note(
+        session.directory,
+        Kind.TARGETS_SET_UP,
+        session.grid,
+        number,
+        targets=choice.n_targets,
+        areas=len(choice.areas),
     )

@@ -1,0 +1,97 @@
+"""Levels 1 to 5 of one grid, as a list of steps."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from space import journal, steps
+from space.journal import Kind
+from space.microscope import navigator, save_log_file, series_needs, survives
+from space.settings import STAGE
+from space.steps import GridSession
+
+log = logging.getLogger("space.workflow")
+
+FIND, COLLECT, SEGMENT, TARGETS, ACQUIRE = 1, 2, 3, 4, 5
+"""Levels of automation."""
+
+
+def run_grid(session: GridSession, slot: int | str) -> bool:
+    """Run one grid up to the level asked for; return whether acquisition will start."""
+    level = session.settings.automation_level
+    if navigator.is_open(session.navigator_file):
+        navigator.save()  # whether a grid is acquired is judged by its file
+    if level >= ACQUIRE and slot != STAGE and steps.is_acquired(session):
+        log.info("Grid %s was acquired already: skipped.", session.grid)
+        return False
+    logged = steps.open_grid(session, slot)
+    try:
+        return _run_levels(session)
+    finally:
+        if logged:
+            save_log_file()
+
+
+def _run_levels(session: GridSession) -> bool:
+    level = session.settings.automation_level
+    began = time.monotonic()
+    _report_changed_settings(session)
+
+    steps.find_lamellae(session)
+    steps.repair_whole_grid(session)
+    steps.ensure_grid_picture(session)
+    if session.settings.WG_offset_via_IM:
+        steps.refind_lamellae(session)
+        steps.ensure_grid_picture(session)
+    began = _report_time(session, FIND, began)
+    if not steps.numbers_to_visit(navigator.items()):
+        log.warning("Grid %s has no lamella to collect maps of.", session.grid)
+        return False
+    if level < COLLECT:
+        return False
+
+    steps.collect_maps(session, segment=level >= SEGMENT)
+    began = _report_time(session, COLLECT, began)
+    if level < SEGMENT:
+        return False
+
+    if level == SEGMENT:
+        steps.wait_for_segmentations(session, steps.SEGMENTATION_TIMEOUT_S)
+        steps.draw_segmentations(session, steps.lamella_numbers())
+        _report_time(session, SEGMENT, began)
+        return False
+
+    steps.go_to_lamella_conditions(session)
+    series_needs.warn_of_focus_area()
+    if level >= ACQUIRE:
+        steps.keep_begun_off(session)
+    for number in steps.lamella_numbers():
+        steps.repair_targets(session, number)
+    if level < ACQUIRE:
+        steps.set_up_ready(session, acquiring=False)
+        _report_time(session, TARGETS, began)
+        return False
+    with survives("Not all targets were set up") as outcome:
+        steps.set_up_ready(session, acquiring=True)
+    if outcome.error is not None and navigator.left_to_acquire() == 0:
+        raise outcome.error
+    _report_time(session, TARGETS, began)
+    return steps.start_acquisition(session)
+
+
+def _report_changed_settings(session: GridSession) -> None:
+    """Warn of results that were made with other settings than those of this run."""
+    numbers = steps.numbers_to_visit(navigator.items())
+    remarks = steps.remarks_on_changes(session, numbers, session.settings.automation_level)
+    for remark in remarks:
+        log.warning("%s", remark)
+    if remarks:
+        log.info("What is not done yet will be done with the present settings.")
+
+
+def _report_time(session: GridSession, level: int, began: float) -> float:
+    now = time.monotonic()
+    log.info("Level %d: %.0f s", level, now - began)
+    journal.note(session.directory, Kind.LEVEL_DONE, session.grid, level=level, seconds=now - began)
+    return now
