@@ -18,7 +18,7 @@ from space.settings import Settings
 from space.simulation import judge, map_truth, series_truth
 from space.simulation.run import columns_on_stage_deg, targeting_options
 from space.simulation.summary import summarise, summary_table
-from space.simulator.column import load_instrument, shipped
+from space.simulator.column import AS_DRAWN, load_instrument, shipped
 from space.simulator.imaging import View, px_to_grid
 from space.simulator.judging import DOSE_PIXEL_UM, DoubleExposure, double_exposed
 from space.simulator.specimen import LABELS, Grid
@@ -173,7 +173,11 @@ def shot(series, center, tilt_deg, defocus_um, asked_um=-5.0, slope=(0.0, 0.0)):
     """An exposure of a tilt series with what is known of its focus."""
     taken = beam(series, center, tilt_deg)
     return SimpleNamespace(
-        **vars(taken), defocus_um=defocus_um, target_defocus_um=asked_um, slope=slope
+        **vars(taken),
+        defocus_um=defocus_um,
+        target_defocus_um=asked_um,
+        slope=slope,
+        lying=AS_DRAWN,
     )
 
 
@@ -368,8 +372,8 @@ def test_targets_without_a_tilt_series_count_where_image_shift_puts_them(tmp_pat
     path = tmp_path / "G1_L01_tgts.txt"
     path.write_text(pacetomo.render(pacetomo.TargetsFile(targets, ())), encoding="utf-8")
     tracking = item("L01_001", (11.0, 18.5), path.name)
-    imaged = {"G1_L01_ts_001.mrc": (10.9, 18.6)}
-    planned, points, series = judge._target_points(tmp_path, "G1_L01", imaged, [tracking])
+    imaged = {"G1_L01_ts_001.mrc": SimpleNamespace(center_um=(10.9, 18.6), lying=AS_DRAWN)}
+    planned, points, series = judge._target_points(tmp_path, "G1_L01", imaged, [tracking], AS_DRAWN)
     assert planned == [(11.0, 18.5), (12.0, 18.5)]
     assert points == [(10.9, 18.6), (12.0, 18.5)] and series == 1
     assert judge._target_points(tmp_path, "G1_L01", {}, [])[1] == [(11.0, 20.0), (12.0, 20.0)]

@@ -19,6 +19,7 @@ from space import pacetomo
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.simulation.map_truth import dice
 from space.simulation.series_truth import defocus_errors_um, off_lamella
+from space.simulator.column import AS_DRAWN, Lying
 from space.simulator.judging import DoubleExposure, by_series, double_exposed
 from space.targeting import TargetingOptions, class_tables
 
@@ -237,7 +238,7 @@ def judge_grid(
     nav_items : sequence
         Items with `label`, `note`, `stage_um`.
     exposures : sequence
-        The simulator's exposures of this grid.
+        The simulator's exposures of this grid. The files are taken to say where it lay at the last.
     label_names : sequence of str
         Class names by label value.
     options : TargetingOptions
@@ -248,13 +249,17 @@ def judge_grid(
     map_root : str
         What the names of the grid's files begin with in the map folder, if not with its name.
     """
+    lying = exposures[-1].lying if exposures else AS_DRAWN
+    on_grid = np.array(optics.stage_to_specimen) @ lying.rows
+    grid_optics = replace(optics, stage_to_specimen=_rows(on_grid))
+    rotation_deg -= lying.turned_deg
     known = positions(nav_items) | excluded(directory / f"{grid.name}_lamellae.json")
     numbers = sorted(known)
     truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
-    found_um = np.array([known[n][0] for n in numbers]).reshape(-1, 2)
+    found_um = lying.to_grid(np.array([known[n][0] for n in numbers]).reshape(-1, 2))
     pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um)}
     wanted = wanted_values(options, label_names)
-    imaged = {name: taken[0].center_um for name, taken in by_series(exposures).items()}
+    imaged = {name: taken[0] for name, taken in by_series(exposures).items()}
     verdicts = []
     conflicts = 0
     for i, lamella in enumerate(grid.lamellae):
@@ -264,8 +269,8 @@ def judge_grid(
             verdict = replace(verdict, found=True, category=known[number][1])
         if number > 0:
             stem = f"{grid.name}_L{number:02d}"
-            planned, points, n_series = _target_points(directory, stem, imaged, nav_items)
-            conflicts += beam_conflicts(np.array(points), optics, lamella.slope)
+            planned, points, n_series = _target_points(directory, stem, imaged, nav_items, lying)
+            conflicts += beam_conflicts(np.array(points), grid_optics, lamella.slope)
             verdict = replace(
                 verdict,
                 name=stem,
@@ -279,6 +284,7 @@ def judge_grid(
                     directory / f"{stem}.mrc",
                     map_dir / f"{map_root or grid.name}_L{number:02d}_seg.png",
                     label_names,
+                    lying,
                 ),
             )
         verdicts.append(verdict)
@@ -290,19 +296,24 @@ def judge_grid(
         tuple(v.error_um for v in verdicts if v.error_um is not None),
         double_exposed(exposures),
         defocus_errors_um(exposures, optics.stage_to_specimen),
-        off_lamella(list(imaged.values()), grid.lamellae, label_names),
+        off_lamella([first.center_um for first in imaged.values()], grid.lamellae, label_names),
     )
 
 
+def _rows(matrix: np.ndarray) -> Rows:
+    (a, b), (c, d) = matrix.tolist()
+    return (a, b), (c, d)
+
+
 def _map_facts(
-    grid: Grid, map_file: Path, segmentation: Path, label_names: Sequence[str]
+    grid: Grid, map_file: Path, segmentation: Path, label_names: Sequence[str], lying: Lying
 ) -> dict[str, Any]:
     """Files of a lamella's map and its segmentation, as fields of its verdict."""
     is_segmented = segmentation.exists()
     return {
         "map": map_file.name if map_file.exists() else "",
         "segmentation": segmentation.name if is_segmented else "",
-        "dice": dice(grid, segmentation, label_names) if is_segmented else {},
+        "dice": dice(grid, segmentation, label_names, lying) if is_segmented else {},
     }
 
 
@@ -326,9 +337,15 @@ def wanted_values(options: TargetingOptions, label_names: Sequence[str]) -> set[
 
 
 def _target_points(
-    directory: Path, stem: str, imaged: Mapping[str, Point], nav_items: Sequence[NavItem]
+    directory: Path,
+    stem: str,
+    imaged: Mapping[str, Exposure],
+    nav_items: Sequence[NavItem],
+    lying: Lying,
 ) -> tuple[list[Point], list[Point], int]:
     """Planned points of a lamella's targets, where they were imaged, and how many series.
+
+    All are points of the grid.
 
     A target without a tilt series counts where it was planned. The targets file has the stage's
     readings, which differ from the places by the tilt axis offset; the tracking target's
@@ -347,9 +364,11 @@ def _target_points(
         _, first_um = targets[0]
         aside = np.subtract(places.get(path.name, first_um), first_um)
         for name, stage_um in targets:
-            x_um, y_um = aside + stage_um
+            first = imaged.get(name)
+            there = lying if first is None else first.lying
+            x_um, y_um = there.to_grid(aside + stage_um).tolist()
             planned.append((x_um, y_um))
-            points.append(imaged.get(name, (x_um, y_um)))
+            points.append((x_um, y_um) if first is None else first.center_um)
             series += name in imaged
     return planned, points, series
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space.geometry import MapFrame
+from space.simulator.column import AS_DRAWN, Lying
 
 if TYPE_CHECKING:
     from space.simulator.specimen import Grid
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
 _REGISTER_WITHIN_UM = 2.0
 
 
-def dice(grid: Grid, segmentation: Path, label_names: Sequence[str]) -> dict[str, float]:
+def dice(
+    grid: Grid, segmentation: Path, label_names: Sequence[str], lying: Lying = AS_DRAWN
+) -> dict[str, float]:
     """Dice coefficient by class of a segmentation beside which its map's frame was noted."""
     from PIL import Image
 
     about = segmentation.with_name(segmentation.name.replace("_seg.png", ".json"))
     frame = MapFrame.from_dict(json.loads(about.read_text(encoding="utf-8"))["frame"])
     predicted = np.asarray(Image.open(segmentation))
-    truth = registered_truth(grid, frame, predicted)
+    truth = registered_truth(grid, frame, predicted, lying)
     return {k: round(v, 4) for k, v in dice_by_class(predicted, truth, label_names).items()}
 
 
@@ -47,13 +50,15 @@ def dice_by_class(
     return result
 
 
-def registered_truth(grid: Grid, frame: MapFrame, predicted: np.ndarray) -> np.ndarray:
+def registered_truth(
+    grid: Grid, frame: MapFrame, predicted: np.ndarray, lying: Lying = AS_DRAWN
+) -> np.ndarray:
     """Truth labels on the map's pixels, shifted to where the map really lies.
 
     The stage lands half a µm off at each piece, which is a matter of position (judged by the
     targets), not of segmentation. The shift with the most equal labels is taken.
     """
-    m = to_grid(frame)
+    m = to_grid(frame, lying)
     step = max(1, round(0.08 / frame.pixel_um))
     truth = grid.label_map(m, frame.shape)
     reach = int(_REGISTER_WITHIN_UM / (step * frame.pixel_um))
@@ -85,8 +90,9 @@ def _best_shift(
     return shift
 
 
-def to_grid(frame: MapFrame) -> np.ndarray:
-    """Affine (2, 3) map from pixel (column, row, 1) to the stage."""
+def to_grid(frame: MapFrame, lying: Lying = AS_DRAWN) -> np.ndarray:
+    """Affine (2, 3) map from pixel (column, row, 1) to the grid that lies so on the stage."""
     inverse = np.linalg.inv(np.array(frame.stage_to_px))
     middle = inverse @ (frame.shape[1] / 2, frame.shape[0] / 2)
-    return np.column_stack([inverse, np.array(frame.center_stage_um) - middle])
+    corner_um = lying.to_grid(np.array(frame.center_stage_um) - middle)
+    return np.column_stack([lying.rows.T @ inverse, corner_um])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,9 +18,11 @@ from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
 from space.jobs import Claim, JobFolder, Worker, result_path
+from space.simulation.map_truth import to_grid
 
 if TYPE_CHECKING:
-    from space.simulator import Simulation
+    from space.simulator import Exposure, Simulation
+    from space.simulator.column import Lying
     from space.simulator.specimen import Grid
 
 
@@ -86,24 +89,41 @@ class TruthWorker:
         for claim in skipped:
             folder.release(claim)
 
-    @property
-    def _grid(self) -> Grid:
-        grid: Grid = self.simulation.session.grid  # type: ignore[assignment] # the truth is needed
+    def _shown(self, picture: Path) -> list[Exposure]:
+        """Exposures of the pieces that a picture of a map shows."""
+        stem = picture.stem[: -len("_wg")] if picture.stem.endswith("_wg") else picture.stem
+        exposures = self.simulation.session.exposures
+        return [e for e in exposures if Path(e.file).name == f"{stem}.mrc"]
+
+    def _grid(self, name: str) -> Grid:
+        session = self.simulation.session
+        named = [grid for grid in session.grids.values() if grid.name == name]
+        grid: Grid = named[0] if named else session.grid  # type: ignore[assignment] # the truth
         return grid
+
+    def _lying(self, frame: MapFrame, middle_um: np.ndarray, grid: str) -> Lying:
+        """How a grid lies where a frame says that it shows a point of it in the middle."""
+        exposures = self.simulation.session.exposures
+        ways = dict.fromkeys(e.lying for e in exposures if e.grid == grid)
+        return min(ways, key=lambda w: math.dist(w.to_stage(middle_um), frame.center_stage_um))
 
     def _detect(self, picture: Path, claim: Claim) -> None:
         session = self.simulation.session
         frame = _frame_of(picture)
+        exposure = (self._shown(picture) or session.exposures)[-1]
+        lying = exposure.lying
         if picture.stem.endswith("_im"):
-            center = session.exposures[-1].center_um
+            exposure = session.exposures[-1]
+            lying = exposure.lying
+            center = lying.to_stage(np.array(exposure.center_um))
         else:
-            (x, y), (dx, dy) = frame.center_stage_um, session.scope.optics.low_mag_offset_um
-            center = (x + dx, y + dy)
-        frame = replace(frame, center_stage_um=center)
+            center = np.add(frame.center_stage_um, session.scope.optics.low_mag_offset_um)
+        frame = replace(frame, center_stage_um=tuple(center.tolist()))
         boxes = []
-        for lamella in self._grid.lamellae:
+        for lamella in self._grid(exposure.grid).lamellae:
             x0, y0, x1, y1 = lamella.box_um
-            corners = frame.to_map(np.array([[x0, y0], [x0, y1], [x1, y0], [x1, y1]]))
+            corners_um = lying.to_stage(np.array([[x0, y0], [x0, y1], [x1, y0], [x1, y1]]))
+            corners = frame.to_map(corners_um)
             (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
             row, column = (top + bottom) / 2, (left + right) / 2
             inside = 0 < row < frame.shape[0] and 0 < column < frame.shape[1]
@@ -131,21 +151,22 @@ class TruthWorker:
         )
 
     def _segment(self, picture: Path, claim: Claim) -> None:
-        session = self.simulation.session
         frame = _frame_of(picture)
+        grid, lying = self.simulation.session.grid, self.simulation.session.lying
+        name = grid.name if grid is not None else ""
         # The stage put each piece a bit elsewhere; aligned to each other, they all lie as far
         # from their places as they did on average.
-        taken = {
-            piece.section: piece.center_um
-            for piece in session.exposures
-            if Path(piece.file).name == f"{picture.stem}.mrc"
-        }
+        shown = self._shown(picture)
+        taken = {piece.section: piece.center_um for piece in shown}
         if taken:
-            middle = np.mean(list(taken.values()), axis=0)
+            name = shown[-1].grid
+            middle_um = np.mean(list(taken.values()), axis=0)
+            lying = self._lying(frame, middle_um, name)
+            middle = lying.to_stage(middle_um)
             self.displaced_um[picture.name] = tuple(middle - frame.center_stage_um)
             frame = replace(frame, center_stage_um=tuple(middle))
         array, info = read_png(picture)
-        labels = self._grid.label_map(_px_to_grid(frame), array.shape)
+        labels = self._grid(name).label_map(to_grid(frame, lying), array.shape)
         write_png(
             result_path(picture.parent, picture.name, "segment"),
             labels,
@@ -162,9 +183,3 @@ def nothing_missing(*asked: object) -> list[str]:
 
 def _frame_of(picture: Path) -> MapFrame:
     return MapFrame.from_dict(read_json_beside(picture)["frame"])
-
-
-def _px_to_grid(frame: MapFrame) -> np.ndarray:
-    """Return the (2, 3) map from (column, row, 1) to the grid."""
-    corner, right, down = frame.to_stage(np.array([[0, 0], [0, 1], [1, 0]]))
-    return np.column_stack([right - corner, down - corner, corner])

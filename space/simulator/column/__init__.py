@@ -22,9 +22,11 @@ from space.simulator.column.instrument_file import (
     present_name,
     shipped,
 )
+from space.simulator.column.lying import AS_DRAWN, LoadModel, Lying
 from space.simulator.column.toml_table import InstrumentError
 
 __all__ = [
+    "AS_DRAWN",
     "CAMERA_KINDS",
     "DEATH_EXIT_CODE",
     "FAULT_KINDS",
@@ -35,6 +37,8 @@ __all__ = [
     "Installation",
     "Instrument",
     "InstrumentError",
+    "LoadModel",
+    "Lying",
     "SEMerror",
     "SEMexited",
     "SEMmoduleError",

@@ -14,6 +14,7 @@ import numpy as np
 from space.simulator.column.aberrations import AberrationModel
 from space.simulator.column.energy_filter import FilterModel
 from space.simulator.column.gun import GunModel
+from space.simulator.column.lying import LoadModel
 from space.simulator.column.optics import ColumnOptics, Magnification, Matrix
 from space.simulator.column.states import Area, ImagingState
 
@@ -316,6 +317,8 @@ class Instrument:
         above it; the seed of a session draws the vector.
     low_mag_field_radius_um : float
         What an inserted objective aperture leaves of the field in low magnification.
+    loading : LoadModel
+        How differently a grid lies each time it is loaded.
     """
 
     source: str
@@ -341,6 +344,7 @@ class Instrument:
     gun: GunModel
     autoloader_slots: int
     controls: Controls
+    loading: LoadModel = LoadModel()
 
     def optics(self, seed: int = 1) -> ColumnOptics:
         """Calibrations of this microscope; the seed sets the low magnification offset."""

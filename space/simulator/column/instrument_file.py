@@ -28,6 +28,7 @@ from space.simulator.column.instrument import (
     StageModel,
 )
 from space.simulator.column.letters import AREA_LETTERS, SET_LETTERS
+from space.simulator.column.lying import LoadModel
 from space.simulator.column.optics import Magnification
 from space.simulator.column.states import Area, ImagingState
 from space.simulator.column.toml_table import InstrumentError, Table
@@ -129,6 +130,7 @@ def instrument_of(values: dict[str, Any], path: Path) -> Instrument:
         gun=_gun(file.table("gun")),
         autoloader_slots=file.integer("autoloader_slots", range(0, 101)),
         controls=_controls(file.table("controls")),
+        loading=_loading(file.optional_table("loading")),
     )
     for table in (shift, mags, file):
         table.done()
@@ -398,6 +400,28 @@ def _gun(table: Table) -> GunModel:
     if flash_below >= 1:
         raise table.error("flash_below", "must be below 1", "Give a part of the full current")
     model = GunModel(table.number("current_loss_per_h", least=0), flash_below)
+    table.done()
+    return model
+
+
+def _loading(table: Table | None) -> LoadModel:
+    """How grids are loaded; files of before this was simulated say nothing about it."""
+    if table is None:
+        return LoadModel()
+    smallest, largest = table.pair("far_turn_deg")
+    model = LoadModel(
+        turn_deg=table.number("turn_deg", least=0),
+        shift_um=table.number("shift_um", least=0),
+        far_share=table.number("far_share", least=0),
+        far_turn_deg=(smallest, largest),
+        first_too=table.flag("first_too"),
+    )
+    if model.far_share > 1:
+        raise table.error("far_share", "must not be above 1", "Give a number from 0 to 1")
+    if not 0 <= smallest <= largest <= 180:
+        raise table.error(
+            "far_turn_deg", "is no range of angles", "Give the smallest and the largest angle"
+        )
     table.done()
     return model
 

@@ -161,6 +161,11 @@ class Table:
             raise self._wrong(key, value, f"a table [{self._inner(key)}]")
         return Table(self._file, self._inner(key), value)
 
+    def optional_table(self, key: str) -> Table | None:
+        """Table inside this one, None if it is not there."""
+        self._taken.add(key)
+        return self.table(key) if key in self._values else None
+
     def tables(self, key: str, default: Any = REQUIRED) -> list[Table]:
         """Tables `[[key]]` inside this one, at least one of them unless there is a default."""
         kind = f"one or more tables [[{self._inner(key)}]]"

@@ -114,6 +114,8 @@ def _require_slot(session: Session, slot: int) -> None:
 def load_cartridge(session: Session, slot: int) -> tuple[float, float]:
     """Load a grid; valves are closed afterwards and the stage is at home.
 
+    The grid lies on the stage a bit differently each time.
+
     Valves that scripts cannot drive are the business of a person, who opens them again.
     Returns the end code of the operation (0 good) and 0.
     """
@@ -132,6 +134,7 @@ def load_cartridge(session: Session, slot: int) -> tuple[float, float]:
     session.clock.advance(120.0)
     start_pump(session)
     session.loaded_slot = slot
+    session.loads[slot] = session.loads.get(slot, 0) + 1
     scope.stage.go_home()
     scope.set_image_shift(0.0, 0.0)
     return (0.0, 0.0)

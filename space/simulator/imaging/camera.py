@@ -11,6 +11,7 @@ import numpy as np
 from space.simulator.column.errors import SEMerror
 from space.simulator.column.instrument import LINEAR, ONE_MODE, CameraModel, CameraSet, ReadMode
 from space.simulator.column.letters import SET_LETTERS, SetLetter, set_named
+from space.simulator.column.lying import AS_DRAWN, Lying
 from space.simulator.column.optics import ColumnOptics
 from space.simulator.specimen.interface import slope_at
 
@@ -63,6 +64,8 @@ class View:
         Of the specimen there, grid frame; the picture shows its plane.
     anchor_um : (x, y)
         Point of the plane, grid frame.
+    lying : Lying
+        How the grid lies on the stage.
     axis_shift_um : float
         Image shift along specimen Y that brings the tilt axis to the centre, 0 if unused.
     """
@@ -77,6 +80,7 @@ class View:
     height_um: float = 0.0
     slope: tuple[float, float] = (0.0, 0.0)
     anchor_um: tuple[float, float] = (0.0, 0.0)
+    lying: Lying = AS_DRAWN
 
 
 def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
@@ -93,16 +97,17 @@ def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
     axis = optics.tilt_axis_offset_um
     seen[0, 2] += view.shift_um[0] + aside[0]
     seen[1, 2] += view.shift_um[1] + aside[1] + view.axis_shift_um - axis
-    zero_um = np.asarray(view.stage_um, dtype=float)  # grid point on the optical axis
+    zero_um = np.asarray(view.stage_um, dtype=float)  # stage position on the optical axis
     if optics.entry(view.mag_index).low_mag:
         zero_um = zero_um + np.asarray(optics.low_mag_offset_um)
-    anchor = optics.stage_to_specimen() @ (np.asarray(view.anchor_um) - zero_um) - (0.0, axis)
+    anchor_um = view.lying.to_stage(np.asarray(view.anchor_um))
+    anchor = optics.stage_to_specimen() @ (anchor_um - zero_um) - (0.0, axis)
     on_axis_um = view.height_um - _specimen_slope(optics, view) @ anchor
     flat = onto_specimen(optics, view) @ seen
     flat[1, 2] += on_axis_um * math.sin(math.radians(view.tilt_deg)) * path(optics, view) + axis
-    grid = optics.specimen_to_stage() @ flat
-    grid[:, 2] += zero_um
-    return grid
+    stage = optics.specimen_to_stage() @ flat
+    stage[:, 2] += zero_um - np.asarray(view.lying.moved_um)
+    return np.asarray(view.lying.rows.T @ stage)
 
 
 def onto_specimen(optics: ColumnOptics, view: View) -> np.ndarray:
@@ -128,13 +133,14 @@ def path(optics: ColumnOptics, view: View) -> float:
 
 def lean(optics: ColumnOptics, view: View) -> tuple[float, float]:
     """(dx, dy) in the grid frame by which the beam's path goes sideways while it rises by 1."""
-    x, y = optics.specimen_to_stage() @ (0.0, math.tan(math.radians(view.tilt_deg)))
+    aside = optics.specimen_to_stage() @ (0.0, math.tan(math.radians(view.tilt_deg)))
+    x, y = view.lying.rows.T @ aside
     return float(x), float(y)
 
 
 def _specimen_slope(optics: ColumnOptics, view: View) -> np.ndarray:
     """Slope along and across the tilt axis."""
-    return optics.specimen_to_stage().T @ np.asarray(view.slope, dtype=float)
+    return optics.specimen_to_stage().T @ view.lying.rows @ np.asarray(view.slope, dtype=float)
 
 
 def center_um(optics: ColumnOptics, view: View) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from space.simulator.column.aberrations import (
     tilt_displacement_um,
 )
 from space.simulator.column.instrument import OBJECTIVE_APERTURE
+from space.simulator.column.lying import Lying
 from space.simulator.column.optics import ColumnOptics, tilted_height_um
 from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging import damage
@@ -78,6 +79,8 @@ class Exposure:
     frame_offsets_um : tuple of tuple of float
         Where the specimen was in the middle of each frame, relative to where the picture shows
         it: displacement (x, y), stage frame. Empty when the exposure was not divided.
+    turned_deg, moved_um : float, tuple of float
+        How the grid lay on the stage, as in `Lying`.
     """
 
     index: int
@@ -105,6 +108,13 @@ class Exposure:
     slope: tuple[float, float] = (0.0, 0.0)
     frames: str = ""
     frame_offsets_um: tuple[tuple[float, float], ...] = ()
+    turned_deg: float = 0.0
+    moved_um: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def lying(self) -> Lying:
+        """How the grid lay on the stage."""
+        return Lying(self.turned_deg, self.moved_um)
 
 
 @dataclass(frozen=True)
@@ -212,6 +222,7 @@ def picture_geometry(
         shift_um=scope.total_shift_um(),
         axis_shift_um=scope.axis_offset_um,
         tilt_deg=scope.stage.tilt_deg,
+        lying=session.lying,
     )
     view = camera_model.with_height(scope.optics, view, session.grid, scope.stage.position_um[2])
     height_um = height_in_center_um(scope.optics, view)
@@ -235,7 +246,8 @@ def _tilt_displacement_um(scope: Microscope, defocus_um: float) -> np.ndarray:
 
 def height_in_center_um(optics: ColumnOptics, view: camera_model.View) -> float:
     """Height above the tilt axis of what is in the image centre, after tilting."""
-    point = np.array(camera_model.center_um(optics, view)) - view.stage_um
+    center_um = view.lying.to_stage(np.array(camera_model.center_um(optics, view)))
+    point = center_um - view.stage_um
     if optics.entry(view.mag_index).low_mag:
         point -= optics.low_mag_offset_um
     y0_um = float((optics.stage_to_specimen() @ point)[1]) - optics.tilt_axis_offset_um
@@ -369,6 +381,7 @@ def footprint(session: Session, geometry: PictureGeometry) -> tuple[tuple[float,
     x, y = np.array(view.shift_um) + beam_shift_um(session)
     center = camera_model.center_um(scope.optics, replace(view, shift_um=(x, y)))
     stretch = camera_model.onto_specimen(scope.optics, view)
-    axes = scope.beam_diameter_um / 2.0 * scope.optics.specimen_to_stage() @ stretch
+    to_grid = view.lying.rows.T @ scope.optics.specimen_to_stage()
+    axes = scope.beam_diameter_um / 2.0 * to_grid @ stretch
     (a, b), (c, d) = axes.tolist()
     return center, ((a, b), (c, d))

@@ -29,14 +29,21 @@ def defocus_at_um(
     across the tilt axis by y and higher by z at zero tilt, is higher by y sin(tilt) + z cos(tilt).
     """
     away_um = np.subtract(point_um, exposure.center_um)
-    y_um = float((np.asarray(stage_to_specimen) @ away_um)[1])
+    y_um = float((grid_to_specimen(exposure, stage_to_specimen) @ away_um)[1])
     z_um, angle = float(np.dot(exposure.slope, away_um)), radians(exposure.tilt_deg)
     return exposure.defocus_um + y_um * sin(angle) + z_um * cos(angle)
 
 
+def grid_to_specimen(
+    exposure: Exposure, stage_to_specimen: Sequence[Sequence[float]] | np.ndarray
+) -> np.ndarray:
+    """Matrix from distances on the grid to specimen coordinates, as the grid lay at a picture."""
+    return np.asarray(stage_to_specimen) @ exposure.lying.rows
+
+
 def slope_of(exposure: Exposure, specimen_to_stage: np.ndarray) -> Point:
     """Slope of what is in the centre of a picture along the tilt axis and across it."""
-    along, across = specimen_to_stage.T @ exposure.slope
+    along, across = specimen_to_stage.T @ exposure.lying.rows @ exposure.slope
     return float(along), float(across)
 
 

@@ -20,6 +20,7 @@ from space.simulator.judging.exposed import SharedArea, shared_areas
 from space.simulator.judging.geometry import (
     Point,
     defocus_at_um,
+    grid_to_specimen,
     lamella_tilt_deg,
     order_of,
     ramp_um,
@@ -259,7 +260,8 @@ class _Bench:
     def judge(self, series: Series, shared: SharedArea) -> SeriesTruth:
         first = series.pictures[0]
         slope = slope_of(first, self._optics.specimen_to_stage())
-        pretilt_deg, rotation_deg = inclination_deg(first.slope, self._to_specimen)
+        to_specimen = _rows(grid_to_specimen(first, self._to_specimen))
+        pretilt_deg, rotation_deg = inclination_deg(first.slope, to_specimen)
         pictures = self._pictures(series, slope)
         own = {exposure.index for exposure in series.pictures}
         others = [exposure for exposure in self._exposures if exposure.index not in own]
@@ -297,7 +299,7 @@ class _Bench:
         self, picture: Exposure, place_um: Point, slope: Point, so_far_e_A2: float
     ) -> PictureTruth:
         away_um = np.subtract(picture.center_um, place_um)
-        along_um, across_um = np.asarray(self._to_specimen) @ away_um
+        along_um, across_um = grid_to_specimen(picture, self._to_specimen) @ away_um
         higher_um = float(np.dot(picture.slope, away_um))
         defocus_um = defocus_at_um(picture, place_um, self._to_specimen)
         asked_um = picture.target_defocus_um if self._defocus_um is None else self._defocus_um
@@ -323,8 +325,8 @@ class _Bench:
         """Points (n, 2) spread over the camera's field at zero tilt, grid frame."""
         columns, rows = (np.linspace(-0.5, 0.5, n) * px for n, px in zip(_POINTS, self._size_px))
         camera_px = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-        to_stage = self._optics.camera_to_stage(exposure.mag_index)
-        return camera_px @ to_stage.T + exposure.center_um
+        to_grid = exposure.lying.rows.T @ self._optics.camera_to_stage(exposure.mag_index)
+        return camera_px @ to_grid.T + exposure.center_um
 
 
 def doses_e_A2(

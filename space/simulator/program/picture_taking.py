@@ -216,6 +216,8 @@ def _note_exposure(
             slope=view.slope,
             frames=str(stack.path) if stack is not None else "",
             frame_offsets_um=() if parts is None else parts.offsets(),
+            turned_deg=view.lying.turned_deg,
+            moved_um=view.lying.moved_um,
         )
     )
     if session.keeper is not None:

@@ -20,6 +20,7 @@ from space.simulator.column.installation import NEWEST, Installation
 from space.simulator.column.instrument import Instrument
 from space.simulator.column.instrument_file import load_instrument
 from space.simulator.column.letters import AreaLetter
+from space.simulator.column.lying import Lying, lying
 from space.simulator.column.random_source import RandomSource
 from space.simulator.column.scope import Microscope
 from space.simulator.column.states import Area
@@ -149,6 +150,7 @@ class Session(Hardware):
 
     HARDWARE: ClassVar[tuple[str, ...]] = (
         "loaded_slot",
+        "loads",
         "dewars_full_at_s",
         "pump_stops_at_s",
         "last_apertures",
@@ -215,6 +217,8 @@ class Session(Hardware):
         self.acquire = AcquireState()
         self.grids: dict[int, Specimen] = dict(grids or {})
         self.loaded_slot = loaded
+        # How often the grid of a slot was loaded; what is on the stage at the start, once.
+        self.loads: dict[int, int] = {} if loaded is None else {loaded: 1}
         self.exposures: list[Exposure] = []
         self.noise = noise
         self.reported: tuple[float | str, ...] = ()
@@ -284,6 +288,13 @@ class Session(Hardware):
     def grid(self) -> Specimen | None:
         """Grid on the stage, or None."""
         return self.grids.get(self.loaded_slot) if self.loaded_slot is not None else None
+
+    @property
+    def lying(self) -> Lying:
+        """How the grid on the stage lies there; another way each time it is loaded."""
+        loads = self.loads.get(self.loaded_slot, 1) if self.loaded_slot is not None else 1
+        name = getattr(self.grid, "name", "")
+        return lying(self.instrument.loading, self.seed, name, loads)
 
     def height_um(self) -> float:
         """Height above the tilt axis of what stands in the centre of the present view."""
