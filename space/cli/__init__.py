@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import judge, models, simulate, status
+from space.cli import export, judge, models, simulate, status
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -29,6 +29,7 @@ def command_line() -> argparse.ArgumentParser:
     judge.add_parser(commands)
     models.add_parser(commands)
     status.add_parser(commands)
+    export.add_parser(commands)
     return parser
 
 

@@ -1,0 +1,290 @@
+"""One tilt series as its mdoc describes it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+from space.errors import SpaceError
+from space.files import read_bytes_bounded
+from space.microscope import autodoc, mdoc
+
+_LARGEST_MDOC_BYTES = 32_000_000
+_AXIS = re.compile(r"Tilt axis angle\s*=\s*([-+]?\d+(?:\.\d*)?)", re.IGNORECASE)
+_ANGSTROM_PER_NM = 10.0
+_DO = "Export the others, or have the .mdoc corrected."
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What no mdoc tells, and processing needs.
+
+    Attributes
+    ----------
+    cs_mm : float
+        Spherical aberration.
+    amplitude_contrast : float
+    hand : int
+        1 or -1: on which side the defocus grows with the tilt (rlnTomoHand of RELION).
+    dose_e_per_a2 : float or None
+        Dose of one tilt; None to take it from the mdoc.
+    """
+
+    cs_mm: float = 2.7
+    amplitude_contrast: float = 0.1
+    hand: int = -1
+    dose_e_per_a2: float | None = None
+
+
+@dataclass(frozen=True)
+class TiltImage:
+    """One picture of a series.
+
+    Attributes
+    ----------
+    section : int
+        In the image file, from 0.
+    tilt_deg : float
+    dose_e_per_a2, prior_dose_e_per_a2 : float
+        Of this picture, and of all before it.
+    target_defocus_um, measured_defocus_um : float or None
+        Negative is under focus, as in SerialEM; measured by the script, where it did so.
+    frames : str
+        Name of its file of frames, as SerialEM saw it; empty without one.
+    n_frames : int
+    mean_counts : float or None
+    """
+
+    section: int
+    tilt_deg: float
+    dose_e_per_a2: float
+    prior_dose_e_per_a2: float
+    target_defocus_um: float | None = None
+    measured_defocus_um: float | None = None
+    frames: str = ""
+    n_frames: int = 0
+    mean_counts: float | None = None
+
+    @property
+    def frames_name(self) -> str:
+        """Name of the file of frames without its folder, which may be one of Windows."""
+        return PureWindowsPath(self.frames).name
+
+
+@dataclass(frozen=True)
+class TiltSeries:
+    """One tilt series.
+
+    Attributes
+    ----------
+    name : str
+        Of its image file, without extension.
+    stack, mdoc : Path
+        Image file, and SerialEM's notes beside it.
+    pixel_nm : float
+        Of the image file.
+    binning : float
+        Of the image file, in real pixels of the camera.
+    size_px : tuple of int
+        Columns and rows of a picture.
+    axis_deg : float
+        Tilt axis as SerialEM's titles give it: from the vertical, counterclockwise.
+    voltage_kv : float
+    turned : bool
+        Whether SerialEM turns or flips the camera's pictures (RotationAndFlip).
+    images : tuple of TiltImage
+        In the order of acquisition.
+    """
+
+    name: str
+    stack: Path
+    mdoc: Path
+    pixel_nm: float
+    binning: float
+    size_px: tuple[int, int]
+    axis_deg: float
+    voltage_kv: float
+    turned: bool
+    images: tuple[TiltImage, ...]
+
+    @property
+    def by_tilt(self) -> tuple[TiltImage, ...]:
+        """Its pictures by tilt, the most negative first."""
+        return tuple(sorted(self.images, key=lambda image: image.tilt_deg))
+
+    @property
+    def dose_e_per_a2(self) -> float:
+        """Dose of one tilt, the median of all."""
+        doses = sorted(image.dose_e_per_a2 for image in self.images)
+        return doses[len(doses) // 2]
+
+    @property
+    def defocus_um(self) -> float | None:
+        """Defocus that was asked for; None where the mdoc does not say."""
+        return next((i.target_defocus_um for i in self.images if i.target_defocus_um), None)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether every picture has a file of frames."""
+        return all(image.frames for image in self.images)
+
+
+def read_series(stack: Path, optics: Optics | None = None) -> TiltSeries:
+    """Read a series from the mdoc of its image file.
+
+    Parameters
+    ----------
+    stack : Path
+        The image file.
+    optics : Optics, optional
+        Gives the dose where the mdoc has none.
+
+    Raises
+    ------
+    SpaceError
+        When there is no mdoc, or it lacks what every program needs: tilts, pixel size, tilt axis,
+        voltage, dose.
+    """
+    path = mdoc.path_of(stack)
+    try:
+        document = autodoc.parse(read_bytes_bounded(path, _LARGEST_MDOC_BYTES))
+    except OSError as error:
+        raise SpaceError(
+            f"The notes of a tilt series cannot be read ({error}).",
+            str(path),
+            "Copy the .mdoc file to where the tilt series is.",
+        ) from error
+    sections = _pictures(document, path)
+    given = optics.dose_e_per_a2 if optics else None
+    pixel_nm = _first(document, sections, "PixelSpacing") / _ANGSTROM_PER_NM
+    binning = _first(document, sections, "Binning", 1.0)
+    columns, rows = _size(document, path)
+    return TiltSeries(
+        stack.stem,
+        stack,
+        path,
+        _positive(pixel_nm, "PixelSpacing", path),
+        _positive(binning, "Binning", path),
+        (columns, rows),
+        _axis_deg(document, sections, path),
+        _positive(_first(document, sections, "Voltage"), "Voltage", path),
+        bool(_first(document, sections, "RotationAndFlip", 0.0)),
+        _images(sections, given, pixel_nm, binning, path),
+    )
+
+
+def _pictures(document: autodoc.Document, path: Path) -> list[autodoc.Section]:
+    """Return the sections that tell a tilt, by their place in the image file."""
+    found: dict[int, autodoc.Section] = {}
+    for section in mdoc.images(document):
+        if section.name.isdecimal() and section.number("TiltAngle") is not None:
+            found[int(section.name)] = section  # of repeated ones the last counts
+    if not found:
+        raise SpaceError("The notes of a tilt series name no picture with a tilt.", str(path), _DO)
+    return [found[number] for number in sorted(found)]
+
+
+def _images(
+    sections: list[autodoc.Section],
+    given_dose: float | None,
+    pixel_nm: float,
+    binning: float,
+    path: Path,
+) -> tuple[TiltImage, ...]:
+    images: list[TiltImage] = []
+    prior = 0.0
+    rate = _rate_e_per_a2_s(sections, pixel_nm, binning)
+    for section in sections:
+        dose = given_dose if given_dose is not None else _dose(section, rate)
+        if dose is None:
+            raise SpaceError(
+                "The notes of a tilt series tell no dose (neither ExposureDose nor DoseRate).",
+                f"{path}, picture {section.name}",
+                "Give the dose of one tilt: --dose 3.1 (electrons per square angstrom).",
+            )
+        noted = section.number("PriorRecordDose")
+        prior = max(prior, noted) if noted is not None else prior
+        counts = section.numbers("MinMaxMean")
+        images.append(
+            TiltImage(
+                int(section.name),
+                float(section.number("TiltAngle") or 0.0),
+                dose,
+                prior,
+                section.number("TargetDefocus"),
+                section.number("CtfFind"),
+                section.values.get("SubFramePath", ""),
+                int(section.number("NumSubFrames") or 0),
+                counts[2] if len(counts) == 3 else None,
+            )
+        )
+        prior += dose
+    return tuple(images)
+
+
+def _rate_e_per_a2_s(
+    sections: list[autodoc.Section], pixel_nm: float, binning: float
+) -> float | None:
+    """Return the dose rate of a series in electrons per square angstrom and second.
+
+    DoseRate counts electrons for each unbinned pixel and second at the camera. What the specimen
+    and the slit of a filter hold back is missing from it, more so at high tilt. The highest of the
+    series is therefore nearest to what the specimen got, and still a lower limit.
+    """
+    rates = [rate for s in sections if (rate := s.number("DoseRate")) is not None and rate > 0]
+    unbinned_a = pixel_nm * _ANGSTROM_PER_NM / binning
+    return max(rates) / unbinned_a**2 if rates and unbinned_a > 0 else None
+
+
+def _dose(section: autodoc.Section, rate_e_per_a2_s: float | None) -> float | None:
+    """Return the dose of a picture in electrons per square angstrom, None if it does not say.
+
+    ExposureDose is that of the specimen, where SerialEM's dose is calibrated.
+    """
+    dose = section.number("ExposureDose")
+    if dose:
+        return dose
+    time_s = section.number("ExposureTime")
+    return rate_e_per_a2_s * time_s if rate_e_per_a2_s and time_s else None
+
+
+def _first(
+    document: autodoc.Document,
+    sections: list[autodoc.Section],
+    key: str,
+    otherwise: float = math.nan,
+) -> float:
+    """Return a number from the pictures, else from the head of the file."""
+    values = (section.number(key) for section in (*sections, document.header))
+    return next((value for value in values if value is not None), otherwise)
+
+
+def _positive(value: float, key: str, path: Path) -> float:
+    if not value > 0:
+        raise SpaceError(f"The notes of a tilt series tell no {key}.", str(path), _DO)
+    return value
+
+
+def _size(document: autodoc.Document, path: Path) -> tuple[int, int]:
+    size = document.header.numbers("ImageSize")
+    if len(size) != 2:
+        raise SpaceError("The notes of a tilt series tell no ImageSize.", str(path), _DO)
+    return int(size[0]), int(size[1])
+
+
+def _axis_deg(document: autodoc.Document, sections: list[autodoc.Section], path: Path) -> float:
+    """Return the angle of the tilt axis: of the title, else from the rotation of the picture.
+
+    The title is RotationAngle - 90, within ±180 (SerialEM; plus 180 where its stage is inverted,
+    which only the title tells).
+    """
+    for title in document.of_kind("T"):
+        found = _AXIS.search(title.name)
+        if found:
+            return float(found[1])
+    rotation = _first(document, sections, "RotationAngle")
+    if math.isnan(rotation):
+        raise SpaceError("The notes of a tilt series tell no tilt axis.", str(path), _DO)
+    return (rotation - 90 + 180) % 360 - 180
