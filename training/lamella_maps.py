@@ -40,7 +40,8 @@ class Conditions:
     Attributes
     ----------
     noise : float
-        Factor on the usual noise, 0.5..3.
+        Factor on the usual noise, 0.5..3. That falls with the pixel's side, for the same dose;
+        pictures of low magnification got less of it, and have a factor of up to 10.
     magnification : float
         True over nominal pixel size, 0.9..1.1.
     rotation_deg : float
@@ -64,6 +65,8 @@ class Conditions:
         Width of the filter of a picture that was denoised or binned, in pixels of the camera.
     clip : (low, high)
         Percentiles between which grey levels are stretched; the rest is black or white.
+    headroom : float
+        Share of the grey levels above the brightest one that are not used.
     """
 
     noise: float = 1.0
@@ -80,6 +83,7 @@ class Conditions:
     light: float = 0.0
     smooth_px: float = 0.0
     clip: tuple[float, float] = (0.1, 99.9)
+    headroom: float = 0.0
 
 
 Look = Literal["plain", "real"]
@@ -106,17 +110,21 @@ def draw_conditions(rng) -> Conditions:
     )
 
 
-def draw_real_conditions(rng) -> Conditions:
+def draw_real_conditions(rng, pixel_nm: float = MODEL_PIXEL_NM) -> Conditions:
     """Draw conditions as pictures of real lamellae have them, those on a screen too."""
     clipped = (rng.uniform(0.0, 3.0), 100 - float(np.exp(rng.uniform(np.log(0.05), np.log(25)))))
+    native_nm = float(np.exp(rng.uniform(*np.log((12, 40) if rng.random() < 0.35 else (2, 10)))))
+    # Noise of a pixel of vacuum, whatever its size: coarse pictures were taken with less dose.
+    noise = float(np.exp(rng.uniform(np.log(0.02), np.log(0.16))))
     return replace(
         draw_conditions(rng),
-        noise=float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
-        native_nm=float(np.exp(rng.uniform(*np.log((12, 40) if rng.random() < 0.35 else (2, 10))))),
-        pedestal=float(rng.uniform(0.05, 0.25) if rng.random() < 0.25 else rng.uniform(0, 0.02)),
-        light=float(rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0),
-        smooth_px=float(rng.uniform(0.5, 1.5) if rng.random() < 0.25 else 0.0),
-        clip=clipped if rng.random() < 0.5 else (0.1, 99.9),
+        noise=noise * max(native_nm, pixel_nm) / NOISE_NM,
+        native_nm=native_nm,
+        pedestal=float(rng.uniform(0.04, 0.28) if rng.random() < 0.35 else rng.uniform(0, 0.02)),
+        light=float(rng.uniform(-0.5, 0.5) if rng.random() < 0.3 else 0.0),
+        smooth_px=float(rng.uniform(0.5, 1.3) if rng.random() < 0.2 else 0.0),
+        clip=clipped if rng.random() < 0.4 else (0.1, 99.9),
+        headroom=float(rng.uniform(0.0, 0.4) if rng.random() < 0.6 else 0.0),
     )
 
 
@@ -148,7 +156,7 @@ def lamella_map(
     if look == "real":
         looks = draw_appearance(np.random.default_rng([102, seed]), kind)
         site = replace(site, contrast=1.0, looks=looks)
-        conditions = draw_real_conditions(rng)
+        conditions = draw_real_conditions(rng, pixel_nm)
     else:
         conditions = draw_conditions(rng)
     grid = replace(grid, lamellae=(Lamella.at(site),))
@@ -208,7 +216,7 @@ def _recorded(rng, grid, center, angle, extent_um, pixel_nm, c: Conditions):
         seen = ndimage.gaussian_filter(seen, c.smooth_px)
     if missing.any():
         seen[missing] = rng.choice([0.0, np.median(seen)])
-    picture = to_bytes(seen, *c.clip)
+    picture = to_bytes(seen, *c.clip, headroom=c.headroom)
     if taken_shape != shape:
         picture = resized(picture, shape)
     # The same tiles on the map's own pixels.

@@ -32,9 +32,15 @@ def exposed(rng, transmission: np.ndarray, relative_noise: float) -> np.ndarray:
     return transmission + relative_noise * np.sqrt(np.maximum(transmission, 0.002)) * noise
 
 
-def to_bytes(picture: np.ndarray, low: float = 0.1, high: float = 99.9) -> np.ndarray:
-    """Stretch between two percentiles to 0..255, as maps are saved for a model."""
+def to_bytes(
+    picture: np.ndarray, low: float = 0.1, high: float = 99.9, headroom: float = 0.0
+) -> np.ndarray:
+    """Stretch between two percentiles to 0..255, as maps are saved for a model.
+
+    `headroom` is the share of these grey levels above the second one.
+    """
     lo, hi = np.percentile(picture[::4, ::4], [low, high])
+    hi = lo + (hi - lo) / (1 - headroom)
     scaled = (picture - lo) * (255.0 / max(hi - lo, 1e-6))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 

@@ -85,6 +85,22 @@ def test_a_thick_edge_is_bulk_where_hardly_anything_passes():
     assert np.median(wide.transmission[wide.labels == black]) < 0.2
 
 
+def test_the_rim_of_a_hole_is_as_bright_as_drawn():
+    dark, bright = (paint(site(15, rim=rim), COARSE_UM).transmission for rim in (0.7, 1.3))
+    changed = np.abs(bright - dark) > 1e-3
+    assert 0 < changed.mean() < 0.1
+    assert (bright[changed] > dark[changed]).all()
+    assert np.median(bright[changed] / dark[changed]) == pytest.approx(1.3 / 0.7, rel=0.05)
+
+
+def test_some_lamellae_are_nearly_as_bright_as_vacuum_and_some_equally_thick_all_over():
+    seen = [draw_appearance(np.random.default_rng(k), "good") for k in range(200)]
+    depth = np.array([[looks.front, looks.back] for looks in seen])
+    assert 0.05 < (depth.max(axis=1) < 0.3).mean() < 0.35
+    ratio = depth[:, 1] / depth[:, 0]
+    assert 0.3 < (ratio < 1.5).mean() < 0.8 and ratio.max() > 3
+
+
 def test_without_looks_a_lamella_is_plain():
     plain = Grid.make(5, 1, kinds=["good"]).lamellae[0].site
     assert plain.looks is None

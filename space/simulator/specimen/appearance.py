@@ -4,7 +4,7 @@ In the plain appearance a cell is darker than the medium and a mitochondrion muc
 cell. In pictures of real lamellae the contrast between them lies around zero and has either sign;
 what carries the class is the wall, the texture and what lies where. The ranges follow pictures of
 real lamellae: contrast of cells -3 to +8 %, of walls 10 to 15 %, thickness at the front a quarter
-of that at the back.
+of that at the back in some and the same in others, transmission of the film 0.2 to 0.95.
 """
 
 from __future__ import annotations
@@ -116,6 +116,9 @@ class Appearance:
         How much of the thin front is torn into a net.
     deposits : float
         How many lumps of redeposited material lie about.
+    rim : float
+        Brightness of the rim of holes over that of the film: below 1 where it curls up, above
+        where it is thin.
     """
 
     organism: str
@@ -142,6 +145,7 @@ class Appearance:
     ice: float
     torn: float
     deposits: float
+    rim: float
 
 
 def draw_appearance(rng: np.random.Generator, kind: str) -> Appearance:
@@ -155,15 +159,20 @@ def draw_appearance(rng: np.random.Generator, kind: str) -> Appearance:
     """
     organism = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     of = ORGANISMS[organism]
-    front = rng.uniform(0.12, 0.75)
-    back = front * rng.uniform(1.1, 3.5) + rng.uniform(0.0, 0.5)
+    # Some are nearly as bright as vacuum; cells in most of these are nowhere to be seen.
+    faint = rng.random() < 0.15
+    front = float(np.exp(rng.uniform(np.log(0.07), np.log(0.2)))) if faint else _drawn_depth(rng)
+    even = rng.random() < 0.55
+    back = front * rng.uniform(0.8, 1.5) if even else front * rng.uniform(1.1, 3.5)
+    back = back if even or faint else back + rng.uniform(0.0, 0.5)
+    empty = rng.random() < (0.6 if faint else 0.05)
     if kind in ("thick", "wedge"):
         back = rng.uniform(2.0, 3.3)
         front = rng.uniform(1.5, 2.4) if kind == "thick" else front
     ice_least = rng.uniform(0.5, 1.6)
     return Appearance(
         organism=organism,
-        crowding=rng.uniform(*of.crowding) if rng.random() > 0.05 else 0.0,
+        crowding=0.0 if empty else rng.uniform(*of.crowding),
         walled=bool(rng.random() < of.walled),
         cell=float(np.clip(rng.normal(0.02, 0.03), -0.06, 0.1)),
         cell_spread=rng.uniform(0.0, 0.025),
@@ -177,8 +186,8 @@ def draw_appearance(rng: np.random.Generator, kind: str) -> Appearance:
         front=front,
         back=back,
         profile=rng.uniform(0.4, 1.6),
-        slope_across=rng.normal(0, 0.25),
-        unevenness=rng.uniform(0.0, 0.16) if rng.random() < 0.75 else rng.uniform(0.16, 0.35),
+        slope_across=rng.normal(0, 0.25 if rng.random() < 0.3 else 0.08),
+        unevenness=rng.uniform(0.0, 0.12) if rng.random() < 0.75 else rng.uniform(0.12, 0.35),
         curtains=float(np.exp(rng.uniform(np.log(0.01), np.log(0.12)))),
         bands=rng.uniform(0.05, 0.25) if rng.random() < 0.65 else 0.0,
         edge_ramps_um=(_drawn_ramp_um(rng), _drawn_ramp_um(rng)),
@@ -186,8 +195,13 @@ def draw_appearance(rng: np.random.Generator, kind: str) -> Appearance:
         ice=float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
         torn=rng.uniform(0.2, 1.0) if rng.random() < 0.4 else 0.0,
         deposits=float(rng.integers(1, 6)) if rng.random() < 0.3 else 0.0,
+        rim=rng.uniform(0.6, 0.95) if rng.random() < 0.5 else rng.uniform(1.05, 1.7),
     )
 
 
+def _drawn_depth(rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(np.log(0.16), np.log(1.1))))
+
+
 def _drawn_ramp_um(rng: np.random.Generator) -> float:
-    return rng.uniform(0.2, 1.6) if rng.random() < 0.6 else 0.0
+    return rng.uniform(0.2, 1.6) if rng.random() < 0.45 else 0.0

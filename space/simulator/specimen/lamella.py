@@ -24,10 +24,10 @@ def paint(site: Site, pixel_um: float) -> Raster:
     canvas = Canvas(site, pixel_um)
     crack, missing, tau = _plain(canvas, site) if site.looks is None else _varied(canvas, site)
     transmission = np.exp(-tau * canvas.density)
-    # The torn rim of a hole curls up and looks darker than the film behind it.
+    # The torn rim of a hole curls up and looks darker than the film behind it, or is thin.
     gap = crack | missing
     rim = ndimage.binary_dilation(gap, iterations=max(1, round(0.08 / pixel_um))) & ~gap
-    transmission[rim] *= 0.8
+    transmission[rim] *= np.float32(0.8 if site.looks is None else site.looks.rim)
     around = surroundings(canvas, site)
     transmission[gap] = 1.0
     outside = np.abs(canvas.t) > site.width_um / 2
