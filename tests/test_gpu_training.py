@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from training import train_on_gpu  # noqa: E402
 from training.losses import class_weights, supervised_loss  # noqa: E402
 from training.patches import IGNORED, PatchPool, varied  # noqa: E402
 from training.seeds import is_natural, part_of  # noqa: E402
-from training.stream import LabelledMap, labelled_map, map_of  # noqa: E402
+from training.stream import LabelledMap, labelled_map, map_of, number_of  # noqa: E402
 
 SMALL = train_on_gpu.Run(
     0.0, 1, batch=2, first_maps=1, features=(4, 8, 8), patch_px=64, pixel_nm=96.0
@@ -46,6 +48,10 @@ def test_only_training_seeds_are_drawn_and_both_kinds_of_them():
     assert {part_of(seed) for seed in seeds} == {"train"}
     assert len(set(seeds)) == 2000
     assert 0.3 < np.mean([is_natural(seed) for seed in seeds]) < 0.5
+
+
+def test_the_number_of_a_map_follows_from_its_seed():
+    assert [number_of(map_of(number)[0]) for number in range(50)] == list(range(50))
 
 
 def test_a_quarter_of_the_maps_is_plain():
@@ -110,13 +116,64 @@ def test_the_learning_rate_rises_and_falls_to_nothing():
     assert rates[-1] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_run_ends_and_its_weights_are_a_model_folder(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of two steps and the model folder that was made of it."""
+    folder = tmp_path_factory.mktemp("gpu")
     run = train_on_gpu.Run(**{**SMALL.__dict__, "minutes": 5.0, "most_steps": 2})
-    train_on_gpu.train(run, tmp_path / "run", "cpu")
-    record = json.loads((tmp_path / "run" / "record.json").read_text(encoding="utf-8"))
+    train_on_gpu.train(run, folder / "run", "cpu")
+    train_on_gpu.ship(folder / "run", folder / "model")
+    return folder
+
+
+def test_a_run_ends_and_its_weights_are_a_model_folder(made):
+    record = json.loads((made / "run" / "record.json").read_text(encoding="utf-8"))
     assert record["run"]["steps"] > 0 and record["run"]["finite"]
-    train_on_gpu.ship(tmp_path / "run", tmp_path / "model")
-    saved = load_checkpoint(tmp_path / "model" / "fold_0" / "checkpoint_final.pth")
+    saved = load_checkpoint(made / "model" / "fold_0" / "checkpoint_final.pth")
     assert saved["network_weights"]["decoder.seg_layers.0.weight"].shape[0] == len(LABELS)
     picture = np.random.default_rng(0).integers(0, 255, (90, 70)).astype(np.uint8)
-    assert Segmenter(tmp_path / "model", (0,)).segment(picture).shape == (90, 70)
+    assert Segmenter(made / "model", (0,)).segment(picture).shape == (90, 70)
+
+
+def test_a_training_goes_on_from_a_model_with_maps_that_are_new_to_it(made, tmp_path):
+    start = train_on_gpu.start_from(made / "model", SMALL)
+    old = {map_of(number)[0] for number in range(start.next_map)}
+    assert set(start.seeds) and set(start.seeds) <= old
+    run = replace(SMALL, minutes=5.0, most_steps=1, rate=0.0, first_map=start.next_map)
+    train_on_gpu.train(run, tmp_path, "cpu", start)
+    # Nothing was learned: the weights are those of the model.
+    saved = torch.load(tmp_path / "weights.pth", weights_only=True)
+    assert all(torch.allclose(saved[n].float(), w, atol=1e-3) for n, w in start.weights.items())
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert record["started_from"]["run"]["steps"] == 2
+    seen = {s for first, last in record["training_seeds"] for s in range(first, last + 1)}
+    assert set(start.seeds) < seen
+
+
+def test_weights_of_another_network_pixel_or_class_table_are_no_start(made, tmp_path):
+    with pytest.raises(ValueError, match="another network"):
+        train_on_gpu.start_from(made / "model", replace(SMALL, features=(4, 8, 16)))
+    with pytest.raises(ValueError, match=r"pixels of 96\.0 nm"):
+        train_on_gpu.start_from(made / "model", replace(SMALL, pixel_nm=12.0))
+    for name, change in (
+        ("dataset.json", {"labels": {"background": 0, "lamella": 1}}),
+        ("record.json", {"training_seeds": [[900_000, 900_001]]}),
+    ):
+        folder = tmp_path / name
+        shutil.copytree(made / "model", folder)
+        stored = json.loads((folder / name).read_text(encoding="utf-8"))
+        (folder / name).write_text(json.dumps({**stored, **change}), encoding="utf-8")
+        with pytest.raises(ValueError, match="other classes|test seed"):
+            train_on_gpu.start_from(folder, SMALL)
+
+
+def test_a_compiler_that_fails_is_not_used(monkeypatch, capsys):
+    def broken(*_, **__):
+        raise RuntimeError("no compiler here")
+
+    def plain(pictures, labels, weights):
+        return (pictures.mean() * torch.ones(1, requires_grad=True)).sum()
+
+    monkeypatch.setattr(torch, "compile", lambda loss, dynamic: broken)
+    assert train_on_gpu.fastest(plain, SMALL, "cpu") is plain
+    assert "no compiler here" in capsys.readouterr().out

@@ -54,16 +54,18 @@ def supervised_loss(
 
 
 def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None, ignored: int) -> Tensor:
+    import torch
     from torch.nn import functional
 
-    entropy = functional.cross_entropy(logits, labels, weight=weights, ignore_index=ignored)
-    counted = (labels != ignored).unsqueeze(1)
-    chances = logits.softmax(1) * counted
-    truth = functional.one_hot(labels.clamp(max=logits.shape[1] - 1), logits.shape[1])
-    truth = truth.permute(0, 3, 1, 2) * counted
+    log_chances = logits.log_softmax(1)
+    entropy = functional.nll_loss(log_chances, labels, weight=weights, ignore_index=ignored)
+    chances = log_chances.exp() * (labels != ignored).unsqueeze(1)
+    # What is ignored equals no class.
+    classes = torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
+    truth = labels.unsqueeze(1) == classes
     # Over the whole batch, so that a class missing from one patch does not spoil its Dice.
     both = (chances * truth).sum((0, 2, 3))
-    size = chances.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-    present = truth.sum((0, 2, 3)) > 0
-    dice = (2 * both + 1) / (size + 1)
-    return entropy + 1 - dice[1:][present[1:]].mean()
+    number = truth.sum((0, 2, 3))
+    dice = (2 * both + 1) / (chances.sum((0, 2, 3)) + number + 1)
+    present = (number > 0)[1:].float()
+    return entropy + 1 - (dice[1:] * present).sum() / present.sum().clamp(min=1)

@@ -30,39 +30,40 @@ class PatchPool:
     device: str
     size_px: int
     rng: np.random.Generator
-    _maps: list[LabelledMap] = field(default_factory=list)
+    _seen: list[tuple[int, float, float, dict[int, np.ndarray]]] = field(default_factory=list)
     _pixels: list[Tensor] = field(default_factory=list)
     _holders: dict[int, list[int]] = field(default_factory=dict)
+    _counts: np.ndarray = field(default_factory=lambda: np.zeros(256))
 
     def __len__(self) -> int:
-        return len(self._maps)
+        return len(self._pixels)
 
     @property
     def seeds(self) -> list[int]:
         """Seeds of the maps, in the order in which they came."""
-        return [drawn.seed for drawn in self._maps]
+        return [seed for seed, _, _, _ in self._seen]
 
     def add(self, drawn: LabelledMap) -> None:
         """Take in a map; one smaller than a patch is widened by what is ignored."""
-        wide = [max(0, self.size_px - n) for n in drawn.picture.shape]
-        pad = ((0, wide[0]), (0, wide[1]))
-        both = np.stack(
-            [
-                np.pad(drawn.picture, pad, constant_values=int(round(drawn.mean))),
-                np.pad(drawn.labels, pad, constant_values=IGNORED),
-            ]
+        rows, cols = drawn.picture.shape
+        both = torch.empty(
+            (2, max(rows, self.size_px), max(cols, self.size_px)),
+            dtype=torch.uint8,
+            device=self.device,
         )
+        both[0], both[1] = int(round(drawn.mean)), IGNORED
+        both[0, :rows, :cols] = torch.from_numpy(drawn.picture).to(self.device)
+        both[1, :rows, :cols] = torch.from_numpy(drawn.labels).to(self.device)
         for value in drawn.places:
-            self._holders.setdefault(value, []).append(len(self._maps))
-        self._maps.append(drawn)
-        self._pixels.append(torch.from_numpy(both).to(self.device))
+            self._holders.setdefault(value, []).append(len(self))
+        self._counts += np.bincount(drawn.labels.ravel()[::97], minlength=256)
+        self._seen.append((drawn.seed, drawn.mean, max(drawn.deviation, 1e-3), drawn.places))
+        self._pixels.append(both)
 
     def class_shares(self, n_classes: int) -> np.ndarray:
         """Shares of all pixels by class, (n_classes,)."""
-        counts = np.zeros(256)
-        for pixels in self._pixels:
-            counts += np.bincount(pixels[1].flatten()[::97].cpu().numpy(), minlength=256)
-        return counts[:n_classes] / max(counts[:n_classes].sum(), 1)
+        counts = self._counts[:n_classes]
+        return counts / max(counts.sum(), 1)
 
     def batch(self, n: int, centred: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw patches.
@@ -89,7 +90,7 @@ class PatchPool:
             ]
             part = torch.rot90(part, int(self.rng.integers(4)), (1, 2))
             parts.append(part.flip(2) if self.rng.random() < 0.5 else part)
-            stats.append((self._maps[k].mean, max(self._maps[k].deviation, 1e-3)))
+            stats.append(self._seen[k][1:3])
         both = torch.stack(parts)
         of = torch.tensor(stats, dtype=torch.float32, device=self.device)
         return (
@@ -105,10 +106,10 @@ class PatchPool:
         if centred:
             value = list(self._holders)[rng.integers(len(self._holders))]
             k = self._holders[value][rng.integers(len(self._holders[value]))]
-            places = self._maps[k].places[value]
+            places = self._seen[k][3][value]
             middle = places[rng.integers(len(places))] + rng.integers(-size // 3, size // 3 + 1, 2)
         else:
-            k = int(rng.integers(len(self._maps)))
+            k = int(rng.integers(len(self)))
             middle = rng.integers(0, self._pixels[k].shape[1:])
         most = np.array(self._pixels[k].shape[1:]) - size
         row, col = np.clip(middle - size // 2, 0, most)

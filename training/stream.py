@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import queue
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from space.simulator.specimen import LABELS
 
 from .lamella_maps import MODEL_PIXEL_NM, Look, lamella_map
-from .seeds import FIRST_NATURAL_SEED
+from .seeds import FIRST_NATURAL_SEED, is_natural
 
 #: Share of maps in the plain appearance; the others look as real ones do.
 PLAIN_EVERY = 4
@@ -49,6 +50,11 @@ def map_of(number: int) -> tuple[int, Look]:
     look: Look = "plain" if number % PLAIN_EVERY == PLAIN_EVERY - 1 else "real"
     natural = number % 5 < NATURAL_OF_FIVE
     return (FIRST_NATURAL_SEED["train"] + number if natural else number), look
+
+
+def number_of(seed: int) -> int:
+    """Running number of the map with a seed, the inverse of `map_of`."""
+    return seed - FIRST_NATURAL_SEED["train"] if is_natural(seed) else seed
 
 
 def labelled_map(seed: int, look: Look, pixel_nm: float = MODEL_PIXEL_NM) -> LabelledMap:
@@ -100,18 +106,35 @@ class MapStream:
         ]
         for process in self._processes:
             process.start()
+        # A thread takes them in meanwhile: reading a map of 20 MB would hold up the training.
+        self._read: queue.Queue[LabelledMap] = queue.Queue(2 * processes)
+        self._open = True
+        self._reader = threading.Thread(target=self._take_in, daemon=True)
+        self._reader.start()
+
+    def _take_in(self) -> None:
+        held: LabelledMap | None = None
+        while self._open:
+            try:
+                held = held or self._maps.get(timeout=0.2)
+                self._read.put(held, timeout=0.2)
+                held = None
+            except (queue.Empty, queue.Full):
+                continue
 
     def ready(self, wait_s: float = 0.0) -> Iterator[LabelledMap]:
         """Yield the maps that are there; waits for the first one at most `wait_s`."""
         while True:
             try:
-                yield self._maps.get(timeout=wait_s) if wait_s else self._maps.get_nowait()
+                yield self._read.get(timeout=wait_s) if wait_s else self._read.get_nowait()
             except queue.Empty:
                 return
             wait_s = 0.0
 
     def close(self) -> None:
         """End the processes."""
+        self._open = False
+        self._reader.join(5)
         for process in self._processes:
             process.terminate()
         for process in self._processes:

@@ -1,12 +1,15 @@
 """Train the segmentation model on a GPU, on maps that are simulated while it trains.
 
 python -m training.train_on_gpu --minutes 8 --processes 14 --out RUN
+python -m training.train_on_gpu --minutes 8 --processes 14 --out RUN \\
+    --start-from models/lamella_segmentation --rate 0.001
 python -m training.train_on_gpu --out RUN --ship models/lamella_segmentation
 
 The network, its normalisation and its files are nnU-Net's small plan of the shipped model with
 other levels; what differs from `training.train_segmentation` is that no data set is written: maps
 stay in the GPU's memory, patches are cut out and varied there. It ends by the clock and saves every
-minute, so that a quarter of an hour on a GPU is enough. It sees training seeds only; accuracy
+minute, so that a quarter of an hour on a GPU is enough; the next quarter goes on from its weights,
+on maps that they have not seen. It sees training seeds only; accuracy
 is measured by `benchmarks.segmentation_accuracy`.
 """
 
@@ -17,7 +20,8 @@ import copy
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,7 @@ from torch import Tensor, nn
 
 from space.files import atomic_path, write_text_atomic
 from space.models import CARD, SIMULATED
-from space.simulator.specimen import LABELS
+from space.simulator.specimen import LABEL, LABELS
 from space.weights import load_checkpoint
 
 from . import formats
@@ -35,7 +39,8 @@ from .lamella_maps import MODEL_PIXEL_NM
 from .losses import class_weights, supervised_loss
 from .patches import IGNORED, PatchPool, varied
 from .records import read_record, versions, write_record
-from .stream import MapStream
+from .seeds import parts_for_training
+from .stream import MapStream, number_of
 from .train_segmentation import CONFIGURATION, levels_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "models" / "lamella_segmentation"
@@ -73,6 +78,8 @@ class Run:
         That are drawn.
     most_steps : int
         After which it ends before the time is over.
+    first_map : int
+        Running number of the first map: behind those that the first weights were trained on.
     features : tuple of int
         Of each level of the network. A seventh level has pixels of 0.8 µm: it sees whole cells.
     patch_px : int
@@ -89,6 +96,7 @@ class Run:
     first_maps: int = 14
     most_maps: int = 1500
     most_steps: int = 1_000_000
+    first_map: int = 0
     features: tuple[int, ...] = (16, 32, 64, 128, 192, 192, 192)
     patch_px: int = 640
     pixel_nm: float = MODEL_PIXEL_NM
@@ -132,6 +140,65 @@ def rate_at(progress: float, highest: float) -> float:
     return highest * 0.5 * (1 + math.cos(math.pi * min((progress - _WARM_UP) / (1 - _WARM_UP), 1)))
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        By the names of the network's parameters; empty for random ones.
+    seeds : tuple of int
+        Of the maps that these weights were trained on.
+    record : dict
+        What is known of that training.
+    """
+
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def next_map(self) -> int:
+        """Running number of the first map that is new to the weights."""
+        return 1 + max((number_of(seed) for seed in self.seeds), default=-1)
+
+
+def start_from(model: Path, run: Run) -> Start:
+    """Read the weights of a model folder, for a network as a run has it.
+
+    Raises
+    ------
+    ValueError
+        If they are of another network, of other classes or of another pixel size, or saw test maps.
+    """
+    record = read_record(model / _RECORD)
+    table = json.loads((model / "dataset.json").read_text(encoding="utf-8"))["labels"]
+    if table != LABEL:
+        raise ValueError(f"{model} has other classes than simulated maps: {', '.join(table)}")
+    if record.get("pixel_nm") != run.pixel_nm:
+        raise ValueError(
+            f"{model} is for pixels of {record.get('pixel_nm')} nm, not {run.pixel_nm}"
+        )
+    stored = load_checkpoint(model / "fold_0" / "checkpoint_final.pth")["network_weights"]
+    template = json.loads((TEMPLATE / _PLANS).read_text(encoding="utf-8"))
+    wanted = {n: p.shape for n, p in network_of(plans_of(run, template)).named_parameters()}
+    odd = [n for n, shape in wanted.items() if n not in stored or stored[n].shape != shape]
+    odd += [n for n in wanted if n not in odd and not bool(stored[n].isfinite().all())]
+    if odd:
+        raise ValueError(f"{model} has another network, or weights that are no numbers: {odd[0]}")
+    ranges = record.get("training_seeds", [])
+    seeds = parts_for_training(s for first, last in ranges for s in range(first, last + 1))[0]
+    return Start({name: stored[name].float() for name in wanted}, tuple(seeds), record)
+
+
+def _begin(network: nn.Module, start: Start) -> None:
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if start.weights:
+                value.copy_(start.weights[name])
+
+
 def _averaged(average: dict[str, Tensor], network: nn.Module, step: int) -> None:
     """Move an average of weights towards those of now."""
     keep = min(1 - 1 / _AVERAGED_OVER, (1 + step) / (10 + step))
@@ -139,23 +206,86 @@ def _averaged(average: dict[str, Tensor], network: nn.Module, step: int) -> None
         average[name].lerp_(value.detach(), 1 - keep)
 
 
-def train(run: Run, out: Path, device: str) -> None:
+LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def _loss_of(network: nn.Module, device: str) -> LossOf:
+    """Loss of a batch for pictures, labels and weights of the classes."""
+
+    def loss(pictures: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        with torch.autocast(device.split(":")[0], torch.bfloat16):
+            outputs = network(pictures)
+        return supervised_loss(outputs[:_SUPERVISED], labels, weights, IGNORED)
+
+    return loss
+
+
+def fastest(plain: LossOf, run: Run, device: str) -> LossOf:
+    """The loss compiled, if that takes less time for a batch on this device.
+
+    Maps are being drawn meanwhile. What goes wrong with a compiler must not end a training.
+    """
+    shape = (run.batch, 1, run.patch_px, run.patch_px)
+    pictures = torch.randn(shape, device=device).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, len(LABELS), (shape[0], *shape[2:]), device=device)
+    weights = torch.ones(len(LABELS), device=device)
+
+    def tried(loss: LossOf) -> tuple[float, float]:
+        began = time.monotonic()
+        for repeat in range(8):
+            if repeat == 3:
+                _wait(device)
+                began = time.monotonic()
+            value = loss(pictures, labels, weights)
+            value.backward()
+        return value.item(), (time.monotonic() - began) / 5
+
+    began = time.monotonic()
+    compiled = torch.compile(plain, dynamic=False)
+    try:
+        (right, plain_s), (found, compiled_s) = tried(plain), tried(compiled)
+    except Exception as error:  # noqa: BLE001 - a broken compiler is one not to use
+        print(f"not compiled: {str(error)[:300]}", flush=True)
+        return plain
+    spent_s = time.monotonic() - began
+    print(
+        f"{plain_s:.4f} s a batch, compiled {compiled_s:.4f} s, after {spent_s:.0f} s", flush=True
+    )
+    same = abs(found - right) < 0.02 * abs(right)
+    return compiled if same and compiled_s < plain_s else plain
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def train(
+    run: Run, out: Path, device: str, begin: Start | None = None, compiling: bool = False
+) -> None:
     """Train until the time is over; weights and record lie in `out`."""
+    begin = begin or Start()
     start = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     plans = plans_of(run, json.loads((TEMPLATE / _PLANS).read_text(encoding="utf-8")))
     write_text_atomic(out / _PLANS, json.dumps(plans, indent=1))
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
-    network = network_of(plans).to(device, memory_format=torch.channels_last)
+    stream = MapStream(run.processes, run.first_map, run.pixel_nm)
+    network = network_of(plans)
+    _begin(network, begin)
+    network.to(device, memory_format=torch.channels_last)
     average = {name: value.detach().clone() for name, value in network.named_parameters()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=run.rate, weight_decay=1e-4, eps=1e-5)
+    evenly = torch.ones(len(LABELS), device=device)
+    weights = evenly
     generator = torch.Generator(device).manual_seed(0)
     pool = PatchPool(device, run.patch_px, np.random.default_rng(0))
-    stream = MapStream(run.processes, pixel_nm=run.pixel_nm)
     total_s, saved, step, losses = 60 * run.minutes, start, 0, []
-    weights: Tensor | None = None
     try:
+        loss_of = _loss_of(network, device)
+        if compiling:
+            loss_of = fastest(loss_of, run, device)
         while step < run.most_steps and (progress := (time.monotonic() - start) / total_s) < 1:
             if step % 10 == 0 and len(pool) < run.most_maps:
                 for drawn in stream.ready(wait_s=5.0 if len(pool) < run.first_maps else 0.0):
@@ -172,11 +302,7 @@ def train(run: Run, out: Path, device: str) -> None:
             seen = ((varied(pictures, generator) - mean) / deviation).contiguous(
                 memory_format=torch.channels_last
             )
-            with torch.autocast(device.split(":")[0], torch.bfloat16):
-                outputs = network(seen)
-            loss = supervised_loss(
-                outputs[:_SUPERVISED], labels, weights if balanced else None, IGNORED
-            )
+            loss = loss_of(seen, labels, weights if balanced else evenly)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 12)
@@ -191,26 +317,32 @@ def train(run: Run, out: Path, device: str) -> None:
                 print(*losses[-1], flush=True)
             if time.monotonic() - saved > _SAVE_EVERY_S:
                 saved = time.monotonic()
-                _save(out, run, average, pool, losses, step)
+                _save(out, run, average, begin, pool.seeds, losses, step)
     finally:
         stream.close()
         if step:
-            _save(out, run, average, pool, losses, step)
+            _save(out, run, average, begin, pool.seeds, losses, step)
 
 
-def _save(out: Path, run: Run, average, pool: PatchPool, losses, step: int) -> None:
+def _save(out: Path, run: Run, average, begin: Start, seeds, losses, step: int) -> None:
     half = {name: value.half().cpu() for name, value in average.items()}
+    if not all(bool(value.isfinite().all()) for value in half.values()):
+        print(f"weights of step {step} are no numbers: those saved before are kept", flush=True)
+        return
     with atomic_path(out / _WEIGHTS) as temporary:
         torch.save(half, temporary)
-    finite = all(bool(value.isfinite().all()) for value in half.values())
     record = {
         "model": "lamella segmentation",
         "pixel_nm": run.pixel_nm,
-        "run": {**asdict(run), "steps": step, "finite": finite},
-        "training_seeds": formats.as_ranges(pool.seeds),
+        "run": {**asdict(run), "steps": step, "finite": True},
+        "training_seeds": formats.as_ranges([*begin.seeds, *seeds]),
         "loss": losses[:: max(1, len(losses) // 60)],
         "versions": versions("torch", "numpy", "scipy"),
     }
+    if begin.record:
+        record["started_from"] = {
+            key: begin.record[key] for key in ("run", "started_from") if key in begin.record
+        }
     write_record(out / _RECORD, record)
 
 
@@ -253,15 +385,28 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--processes", type=int, default=14)
     parser.add_argument("--batch", type=int, default=Run.batch)
+    parser.add_argument("--patch-px", type=int, default=Run.patch_px)
+    parser.add_argument("--rate", type=float, default=Run.rate, help="highest learning rate")
+    parser.add_argument("--balanced", type=float, default=Run.balanced)
     parser.add_argument("--first-maps", type=int, default=Run.first_maps)
+    parser.add_argument("--most-steps", type=int, default=Run.most_steps)
+    parser.add_argument("--start-from", type=Path, help="model folder whose weights to go on from")
+    parser.add_argument("--compile", action="store_true", help="see whether that makes it faster")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--ship", type=Path, help="write the run's weights as a model folder")
     args = parser.parse_args()
     if args.ship:
         ship(args.out, args.ship)
         return
-    run = Run(args.minutes, args.processes, batch=args.batch, first_maps=args.first_maps)
-    train(run, args.out, args.device)
+    run = Run(
+        args.minutes, args.processes, args.batch, args.rate, args.balanced, args.first_maps,
+        most_steps=args.most_steps, patch_px=args.patch_px,
+    )  # fmt: skip
+    try:
+        begin = start_from(args.start_from, run) if args.start_from else Start()
+    except ValueError as error:
+        parser.error(str(error))
+    train(replace(run, first_map=begin.next_map), args.out, args.device, begin, args.compile)
 
 
 if __name__ == "__main__":
