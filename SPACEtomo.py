@@ -4,7 +4,7 @@
 # The first line names one of the PathToPython entries of SerialEMproperties.txt (3.9 or newer).
 
 SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
-automation_level = 4  # 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
+automation_level = 4  # 0 only check, 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
 
 # Grids
 grid_list = [1]  # autoloader slots; "stage" = the loaded grid

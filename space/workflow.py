@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from space import jobs, steps
+from space import checkup, jobs, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
@@ -69,7 +69,7 @@ def run_post_action_script(space_dir: str) -> None:
 
 
 def run(script_globals: Mapping[str, Any]) -> None:
-    """Run all grids of a session up to its `automation_level`.
+    """Run all grids of a session up to its `automation_level`; at level 0 only check.
 
     Raises
     ------
@@ -77,6 +77,9 @@ def run(script_globals: Mapping[str, Any]) -> None:
         When SerialEM is too old, or with all problems of the settings, before anything moves; or
         when every grid failed.
     """
+    if script_globals.get("automation_level") == checkup.LEVEL:
+        checkup.run_check(script_globals)
+        return
     check_program()
     settings, config = checked(script_globals)
     with log_to_serialem():

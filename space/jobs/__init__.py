@@ -5,13 +5,13 @@ in processes of their own, are imported by those.
 """
 
 from space.jobs.claims import Claim
-from space.jobs.devices import place_for
+from space.jobs.devices import nvidia_gpus, place_for
 from space.jobs.folder import JobFolder
 from space.jobs.launch import ensure_worker
 from space.jobs.machine import JobStatus
 from space.jobs.map_watch import MAP_PATTERN
 from space.jobs.marks import ModelMarks, model_files
-from space.jobs.needs import missing_here
+from space.jobs.needs import ask_python, missing_here
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import TASKS, Job, JobState
@@ -33,9 +33,11 @@ __all__ = [
     "Patience",
     "QueueLockedError",
     "Worker",
+    "ask_python",
     "ensure_worker",
     "missing_here",
     "model_files",
+    "nvidia_gpus",
     "pid_alive",
     "place_for",
     "result_path",

@@ -134,7 +134,7 @@ def _python(
     names = {
         name for task, ways in runtimes.items() for way in ways for name in PACKAGES[task, way]
     }
-    answer, problem = _ask(python, Path(space_dir), sorted(names))
+    answer, problem = ask_python(python, Path(space_dir), sorted(names))
     where = f"The Python for the models, {python},"
     if problem:
         return [f"{where} does not start: {problem}. {_DO}"], chosen
@@ -195,7 +195,7 @@ def unfit(
     return problems
 
 
-def _ask(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, Any], str]:
+def ask_python(python: str, space_dir: Path, names: Sequence[str]) -> tuple[dict[str, Any], str]:
     """Ask a Python for its version and packages; return its answer, or why there is none."""
     if not python:
         return {}, "its path is not known"

@@ -57,20 +57,31 @@ def warn_of_what_is_missing(folder: Path, max_tilt_deg: float) -> None:
     max_tilt_deg : float
         Highest tilt of the series.
     """
-    for check in (_tilt_axis, lambda: _tilt_range(max_tilt_deg), _buffers, _frames):
-        _warn(check)
-    _warn(lambda: _mdocs(folder))
+    for message in what_is_missing(folder, max_tilt_deg):
+        log.warning("%s", message)
+
+
+def what_is_missing(folder: Path, max_tilt_deg: float) -> list[str]:
+    """Return what `warn_of_what_is_missing` warns of; nothing is moved or exposed."""
+    checks = (
+        _tilt_axis,
+        lambda: _tilt_range(max_tilt_deg),
+        _buffers,
+        _frames,
+        lambda: _mdocs(folder),
+    )
+    return [message for check in checks if (message := _answer(check))]
 
 
 def warn_of_focus_area() -> None:
     """Warn if Focus lies beside Record; low dose must be on."""
-    if message := _answer(_focus_area):
+    if message := focus_beside_record():
         warn_once("focus_area", "%s", message)
 
 
-def _warn(check: Callable[[], str]) -> None:
-    if message := _answer(check):
-        log.warning("%s", message)
+def focus_beside_record() -> str:
+    """Return a message if Focus lies beside Record; empty without low dose."""
+    return _answer(_focus_area)
 
 
 def _answer(check: Callable[[], str]) -> str:

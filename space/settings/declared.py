@@ -97,9 +97,9 @@ class Settings:
     )
     automation_level: int = setting(
         4,
-        Whole(at_least=1, at_most=5),
+        Whole(at_least=0, at_most=5),
         Result.NOTHING,
-        "1 find, 2 montages, 3 segment, 4 targets, 5 acquire",
+        "0 only check, 1 find, 2 montages, 3 segment, 4 targets, 5 acquire",
     )
 
     grid_list: tuple[int | str, ...] = setting(

@@ -61,7 +61,7 @@ def has(monkeypatch):
 
     def tell(**changes: object) -> None:
         told = {**WHOLE, **changes}
-        monkeypatch.setattr(needs, "_ask", lambda python, space_dir, names: (told, ""))
+        monkeypatch.setattr(needs, "ask_python", lambda python, space_dir, names: (told, ""))
 
     tell()
     return tell
@@ -252,7 +252,7 @@ def test_this_python_tells_about_itself_quickly_and_lightly(tmp_path):
     code = needs._QUESTION + "\nassert not {'numpy', 'torch'} & set(sys.modules)"
     names = ["numpy", "no_such_package", "ultralytics"]
     start = time.monotonic()
-    told, problem = needs._ask(sys.executable, tmp_path, names)
+    told, problem = needs.ask_python(sys.executable, tmp_path, names)
     assert time.monotonic() - start < 2.0 and problem == ""
     assert told["version"] == list(sys.version_info[:3]) and told["bits"] == 64
     assert "numpy" in told["packages"] and "no_such_package" not in told["packages"]
