@@ -9,6 +9,11 @@ automation_level = 4  # 0 only check, 1 find, 2 montages, 3 segment, 4 targets, 
 # Grids
 grid_list = [1]  # autoloader slots; "stage" = the loaded grid
 grid_default_name = ""  # grid name to use if the autoloader has none
+screen_first = False  # True: levels 1 to 3 for all grids, then targets
+grid_order = []  # order of targets and acquisition; [] = that of grid_list; "best" (with
+#                  screen_first): most and best lamellae first
+script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several grids unattended:
+#                      {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip
 
 # Targets

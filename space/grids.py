@@ -3,49 +3,165 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from space import journal, levels, steps
+from space import journal, levels, overview, steps
 from space.config import Config
 from space.journal import Keeper, Kind
-from space.microscope import survives
-from space.settings import Settings
-from space.steps import GridSession
+from space.microscope import Outcome, navigator, survives
+from space.overview import GridFacts
+from space.settings import BEST, Settings
+from space.steps import GridSession, Night
 
 log = logging.getLogger("space.workflow")
 
 
-def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keeper) -> list[str]:
-    """Run one grid after the other, until acquisition will start; return why grids failed.
+@dataclass(frozen=True)
+class GridsOutcome:
+    """How a run over the grids ended.
+
+    Attributes
+    ----------
+    failures : tuple of str
+        Why grids failed in this run.
+    tried : int
+        How many grids were worked on in this run.
+    acquiring : bool
+        Whether an acquisition starts when the script has ended.
+    """
+
+    failures: tuple[str, ...] = ()
+    tried: int = 0
+    acquiring: bool = False
+
+    def after(self, slot: int | str, outcome: Outcome, started: bool) -> GridsOutcome:
+        """Return the outcome after one more grid."""
+        failed = (f"grid {slot}: {outcome.reason}",) if outcome.failed else ()
+        return GridsOutcome((*self.failures, *failed), self.tried + 1, started)
+
+
+@dataclass
+class _Run:
+    """One run over the grids: what all of them share."""
+
+    settings: Settings
+    config: Config
+    directory: Path
+    keeper: Keeper
+    night: Night
+    names: tuple[str, ...] = ()
+
+    def session_of(self, slot: int | str) -> GridSession:
+        """Return the session of the grid in a slot; warnings are its own from here on."""
+        self.keeper.grid = ""
+        session = _session_of(self.settings, self.config, self.directory, slot, self.names)
+        self.names = (*self.names, session.grid)
+        self.keeper.grid = session.grid
+        return session
+
+    def keep(self, night: Night) -> None:
+        """Keep how far the night has come."""
+        self.night = night
+        steps.save_night(self.directory, night)
+
+
+def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keeper) -> GridsOutcome:
+    """Run one grid after the other, until acquisition will start.
 
     `keeper` is told which grid is worked on.
     """
-    failures: list[str] = []
-    names: tuple[str, ...] = ()
-    for position, slot in enumerate(settings.grid_list):
-        started = False
-        keeper.grid = ""
-        with survives(f"Grid {slot} failed") as outcome:
-            session = _session_of(settings, config, directory, slot, names)
-            names = (*names, session.grid)
-            keeper.grid = session.grid
-            started = levels.run_grid(session, slot)
-        if outcome.failed:
-            failures.append(f"grid {slot}: {outcome.reason}")
-            journal.note(directory, Kind.GRID_SKIPPED, keeper.grid, text=outcome.reason)
-        elif not started:
-            journal.note(directory, Kind.GRID_DONE, keeper.grid)
-        rest = settings.grid_list[position + 1 :]
-        if started and rest:
-            log.warning(
-                "Grid %s is acquired first. Run the script again afterwards for "
-                "grid(s) %s; what is done is skipped.",
-                slot,
-                ", ".join(str(other) for other in rest),
-            )
+    night = steps.begin_or_continue(directory)
+    run = _Run(settings, config, directory, keeper, night)
+    if settings.screen_first and settings.automation_level > levels.SEGMENT:
+        _screen(run)
+    outcome = GridsOutcome()
+    order = order_of_grids(settings, directory)
+    run.names = ()
+    for slot in order:
+        if str(slot) in run.night.ended:
+            continue
+        outcome = _run_one(run, slot, outcome)
+        if outcome.acquiring:
+            _tell_what_follows(run, slot, order)
             break
     keeper.grid = ""
-    return failures
+    return outcome
+
+
+def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
+    started = False
+    with survives(f"Grid {slot} failed") as outcome:
+        started = levels.run_grid(run.session_of(slot), slot)
+    if outcome.failed:
+        journal.note(run.directory, Kind.GRID_SKIPPED, run.keeper.grid, text=outcome.reason)
+    elif not started:
+        journal.note(run.directory, Kind.GRID_DONE, run.keeper.grid)
+    if not started:
+        run.keep(run.night.with_ended(slot, outcome.reason))
+    return before.after(slot, outcome, started)
+
+
+def _tell_what_follows(run: _Run, slot: int | str, order: Sequence[int | str]) -> None:
+    """Say what comes after the acquisition that starts now."""
+    rest = [one for one in order if one != slot and str(one) not in run.night.ended]
+    others = ", ".join(map(str, rest))
+    if run.settings.script_numbers:
+        log.info(
+            "When grid %s is acquired, SerialEM runs this script again, %s. If the acquisition "
+            "ends by an error or is stopped, nothing more starts by itself: look at the log, then "
+            "run the script again; what is done is skipped.",
+            slot,
+            f"which goes on with grid(s) {others}" if rest else "which ends the session",
+        )
+    elif rest:
+        log.warning(
+            "Grid %s is acquired first. Run the script again afterwards for "
+            "grid(s) %s; what is done is skipped.",
+            slot,
+            others,
+        )
+
+
+# --- screening ------------------------------------------------------------------------------------
+
+
+def _screen(run: _Run) -> None:
+    """Find and map the lamellae of all grids; each map is queued for segmentation."""
+    if navigator.open_folder() == run.directory:
+        navigator.save()  # how far grids are is judged by their files
+    facts = overview.read_session(run.directory)
+    known = {grid.slot: grid for grid in facts.grids}
+    for slot in run.settings.grid_list:
+        if str(slot) in run.night.screened or is_screened(known.get(str(slot))):
+            continue
+        with survives(f"Grid {slot} was not screened (it is tried once more later)"):
+            levels.screen_grid(run.session_of(slot), slot)
+        run.keep(run.night.with_screened(slot))
+
+
+def is_screened(grid: GridFacts | None) -> bool:
+    """Whether all lamellae of a grid have maps."""
+    return grid is not None and grid.state not in ("not begun", "finding", "mapping")
+
+
+def order_of_grids(settings: Settings, directory: Path) -> list[int | str]:
+    """Return the slots in the order in which their grids get targets and are acquired."""
+    wanted = settings.grid_order
+    if wanted != BEST:
+        first: list[int | str] = list(wanted)
+        return [*first, *(slot for slot in settings.grid_list if slot not in first)]
+    facts = {grid.slot: grid for grid in overview.read_session(directory).grids}
+
+    def worth(slot: int | str) -> float:
+        grid = facts.get(str(slot))
+        return sum(one.probability for one in grid.visited if one.map_file) if grid else 0.0
+
+    return sorted(settings.grid_list, key=worth, reverse=True)
+
+
+# --- one grid -------------------------------------------------------------------------------------
 
 
 def _session_of(

@@ -33,11 +33,20 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
             save_log_file()
 
 
-def _run_levels(session: GridSession) -> bool:
-    level = session.settings.automation_level
-    began = time.monotonic()
-    _report_changed_settings(session)
+def screen_grid(session: GridSession, slot: int | str) -> None:
+    """Find and map the lamellae of a grid; each map is queued for segmentation."""
+    logged = steps.open_grid(session, slot)
+    try:
+        _report_changed_settings(session)
+        _find_and_map(session, SEGMENT)
+    finally:
+        if logged:
+            save_log_file()
 
+
+def _find_and_map(session: GridSession, level: int) -> bool:
+    """Take a grid through levels 1 and 2; return whether it has lamellae to go on with."""
+    began = time.monotonic()
     steps.find_lamellae(session)
     steps.repair_whole_grid(session)
     steps.ensure_grid_picture(session)
@@ -50,12 +59,18 @@ def _run_levels(session: GridSession) -> bool:
         return False
     if level < COLLECT:
         return False
-
     steps.collect_maps(session, segment=level >= SEGMENT)
-    began = _report_time(session, COLLECT, began)
-    if level < SEGMENT:
+    _report_time(session, COLLECT, began)
+    return True
+
+
+def _run_levels(session: GridSession) -> bool:
+    level = session.settings.automation_level
+    _report_changed_settings(session)
+    if not _find_and_map(session, level) or level < SEGMENT:
         return False
 
+    began = time.monotonic()
     if level == SEGMENT:
         steps.wait_for_segmentations(session, steps.SEGMENTATION_TIMEOUT_S)
         steps.draw_segmentations(session, steps.lamella_numbers())

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from space import checkup, jobs, steps
+from space import checkup, jobs, overview, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
 from space.grids import grid_session, map_dir, run_grids
 from space.journal import Kind, note, warnings_kept
-from space.levels import COLLECT, FIND, SEGMENT, TARGETS
+from space.levels import ACQUIRE, COLLECT, FIND, SEGMENT, TARGETS
 from space.microscope import (
     check_program,
     failure_text,
@@ -88,15 +88,28 @@ def run(script_globals: Mapping[str, Any]) -> None:
             log.info("%s", left_out)
         if settings.automation_level >= SEGMENT:
             _report_doubts(settings, config)
+        if settings.automation_level >= ACQUIRE:
+            steps.confirm_scripts(settings)
         directory = _begin(settings)
         with _run_noted(directory, settings), warnings_kept(directory) as keeper:
-            failures = run_grids(settings, config, directory, keeper)
-            if len(failures) == len(settings.grid_list):
+            outcome = run_grids(settings, config, directory, keeper)
+            if outcome.tried and len(outcome.failures) == outcome.tried:
                 raise SpaceError(
-                    " ".join(failures),
+                    " ".join(outcome.failures),
                     do="Fix this and run the script again; what is done is skipped.",
                 )
+            if outcome.acquiring and settings.script_numbers:
+                return  # SerialEM runs the script again
+            if not outcome.acquiring and len(settings.grid_list) > 1:
+                _tell_how_it_stands(directory)
             log.info("SPACEtomo has finished level %d.", settings.automation_level)
+
+
+def _tell_how_it_stands(directory: Path) -> None:
+    """Log a table of all grids and lamellae, at the end of the last run over several grids."""
+    with survives("The table of grids was not made"):
+        night = steps.load_night(directory)
+        log.info("%s", overview.closing_table(overview.read_session(directory), night.ended))
 
 
 @contextmanager

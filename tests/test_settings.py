@@ -24,6 +24,7 @@ from space.settings import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+NUMBERS = {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 CLASSES = ("background", "white", "black", "crack", "mitos", "ice", "lamella")
 
 
@@ -117,6 +118,19 @@ def test_the_script_and_the_defaults_agree():
         ("grid_list", (1, 1), "more than once"),
         ("grid_list", (1, "stage"), "Put it first"),
         ("grid_default_name", 7, "must be a string"),
+        ("screen_first", 1, "neither True nor False"),
+        ("grid_order", "bset", "no order of grids"),
+        ("grid_order", (0,), "no order of grids"),
+        ("grid_order", (1, 1), "names a slot twice"),
+        ("grid_order", (5,), "which grid_list does not hold"),
+        ("grid_order", "best", "Set screen_first = True"),
+        ("script_numbers", (1, 2, 3), "not a table"),
+        ("script_numbers", {"SPACEtomo": 1, "PACEtomo": 2}, "no number for post action"),
+        ("script_numbers", {**NUMBERS, "postAction": 4}, "'postAction'"),
+        ("script_numbers", {**NUMBERS, "PACEtomo": 0}, "holds 0"),
+        ("script_numbers", {**NUMBERS, "PACEtomo": True}, "holds True"),
+        ("script_numbers", {**NUMBERS, "PACEtomo": [2]}, "whole numbers"),
+        ("script_numbers", {**NUMBERS, "PACEtomo": 1}, "two scripts one number"),
         ("target_list", (), "empty"),
         ("target_list", "mitos", "not a list"),
         ("target_list", ("mitso",), "'mitos'"),
@@ -179,6 +193,17 @@ def test_lamella_may_be_the_first_target_of_a_model_without_such_a_class(good, c
 def test_thresholds_may_be_given_for_classes_that_are_not_wanted_now(good, config):
     for value in ({"mitos": 0.1, "lamella": 0.2}, {"crack": 0}, 0):
         assert check(parsed(good, target_score_threshold=value), config) == []
+
+
+def test_a_night_of_several_grids(good, config, tmp_path):
+    settings = replace(
+        good, grid_list=(2, 4), screen_first=True, grid_order="best", script_numbers=NUMBERS
+    )
+    assert check(parsed(settings), config) == []
+    save(settings, tmp_path)
+    assert load(tmp_path) == settings
+    (problem,) = check(parsed(settings, grid_list=("stage", 2)), config)
+    assert "screen_first loads each grid again" in problem
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):

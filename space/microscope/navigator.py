@@ -20,6 +20,9 @@ ARRIVED_WITHIN_UM = 1.5
 
 _LONGEST_LABEL = 16
 
+_RUN_SCRIPT = 2
+"""Primary action of Acquire at Items."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -334,8 +337,20 @@ def end_acquisition() -> None:
         serialem().EndAcquireAtItems()
 
 
-def start_acquire_at_end() -> None:
-    """Start Acquire at Items, as the user set up its dialog for final data, after this script."""
+def start_acquire_at_end(primary: int = 0, after_item: int = 0, at_the_end: int = 0) -> None:
+    """Start Acquire at Items for final data after this script.
+
+    Parameters
+    ----------
+    primary, after_item, at_the_end : int
+        Numbers of the scripts to run for each item, after each item, and when all have ended
+        well. Without them, it is done as the user set up the dialog.
+    """
     sem = serialem()
     sem.NavAcqAtEndUseParams("F")
+    if primary:
+        sem.SetNavAcqAtEndParams(
+            "prim", float(_RUN_SCRIPT), "scrp-p", float(primary), "scrp-a", float(after_item)
+        )
+        sem.RunScriptAfterNavAcquire(int(at_the_end))
     sem.StartNavAcquireAtEnd()

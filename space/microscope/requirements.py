@@ -18,20 +18,19 @@ COMMANDS = tuple(
     DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit GetVariable
     GoToImagingState GoToLowDoseArea ImageProperties ImageShiftByMicrons IsVariableDefined
     IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M MoveStageTo MoveToNavItem
-    NavAcqAtEndUseParams NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator
-    OpenNewFile OpenNewMontage OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile
-    ReadOtherFile ReportApertureSize ReportAxisPosition ReportCameraProperty
-    ReportColumnOrGunValve ReportDefocus ReportDirectory ReportFileNumber
-    ReportFrameSavingPath ReportIfNavAcquiring ReportIfNavOpen ReportIlluminatedArea
-    ReportImageShift ReportItemAcquire ReportLDDefocusOffset ReportLowDose ReportMag
-    ReportMagIndex ReportMeanCounts ReportNavFile ReportNumNavAcquire ReportNumTableItems
-    ReportOtherItem ReportProperty ReportSlotStatus ReportStageXYZ ReportTiltAngle
-    ReportTiltAxisOffset ReportUserSetting ResetImageShift S SaveLog SaveLogOpenNew
-    SaveNavigator SetApertureSize SetColumnOrGunValve SetDefocus SetDirectory
-    SetImageShift SetItemAcquire SetMag SetMagIndex SetMontageParams SetMontPanelParams
-    SetNewFileType SetPersistentVar SetProperty SetupFullMontage SetUserSetting SetVariable
-    ShiftItemsByMicrons StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo
-    UpdateItemZ V YesNoBox
+    NavAcqAtEndUseParams NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator OpenNewFile
+    OpenNewMontage OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile ReadOtherFile
+    ReportApertureSize ReportAxisPosition ReportCameraProperty ReportColumnOrGunValve
+    ReportDefocus ReportDirectory ReportFileNumber ReportFrameSavingPath ReportIfNavAcquiring
+    ReportIfNavOpen ReportIlluminatedArea ReportImageShift ReportItemAcquire
+    ReportLDDefocusOffset ReportLowDose ReportMag ReportMagIndex ReportMeanCounts ReportNavFile
+    ReportNumNavAcquire ReportNumTableItems ReportOtherItem ReportProperty ReportSlotStatus
+    ReportStageXYZ ReportTiltAngle ReportTiltAxisOffset ReportUserSetting ResetImageShift
+    RunScriptAfterNavAcquire S SaveLog SaveLogOpenNew SaveNavigator SetApertureSize
+    SetColumnOrGunValve SetDefocus SetDirectory SetImageShift SetItemAcquire SetMag SetMagIndex
+    SetMontageParams SetMontPanelParams SetNavAcqAtEndParams SetNewFileType SetPersistentVar
+    SetProperty SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons
+    StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo UpdateItemZ V YesNoBox
     """.split()
 )
 """Everything of the module `serialem` that is used; held to the code by a test."""

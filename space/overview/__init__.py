@@ -17,6 +17,7 @@ from space.overview.facts import (
 )
 from space.overview.pace import Rest, in_words, time_left, total
 from space.overview.reading import read_session
+from space.overview.table import closing_table
 from space.overview.wording import LEVELS, attention, counts, next_step
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "SeriesFacts",
     "SessionFacts",
     "attention",
+    "closing_table",
     "counts",
     "in_words",
     "next_step",

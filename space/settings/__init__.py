@@ -16,13 +16,15 @@ from space.settings.declared import (
     settings_of,
 )
 from space.settings.kinds import plain
-from space.settings.lists import STAGE, ClassNames, is_priority
+from space.settings.lists import BEST, SCRIPTS, STAGE, ClassNames, is_priority
 from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
 from space.settings.saved import SETTINGS_FILE, load, save
 
 __all__ = [
+    "BEST",
     "DEFAULT_SCORE_THRESHOLD",
     "LARGEST_SHIFT_UM",
+    "SCRIPTS",
     "SETTINGS_FILE",
     "STAGE",
     "STEEPEST_TILT_DEG",

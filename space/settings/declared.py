@@ -21,7 +21,7 @@ from space.settings.kinds import (
     String,
     Whole,
 )
-from space.settings.lists import ClassNames, Grids, WantedClasses
+from space.settings.lists import ClassNames, GridOrder, Grids, ScriptNumbers, WantedClasses
 
 WHOLE_LAMELLA = "lamella"
 """First entry of target_list that means everything on the lamella that is not avoided."""
@@ -73,6 +73,8 @@ _DECLARATION = "declaration"
 def setting(default: Any, kind: Kind, changes: Result, meaning: str) -> Any:
     """Declare a field of `Settings`."""
     declaration = Declaration(kind, changes, meaning)
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={_DECLARATION: declaration})
     return field(default=default, metadata={_DECLARATION: declaration})
 
 
@@ -110,6 +112,23 @@ class Settings:
         String('Put the name in quotes, or "" for none.'),
         Result.NOTHING,
         "grid name to use if the autoloader has none",
+    )
+    screen_first: bool = setting(
+        False, Flag(), Result.NOTHING, "True: levels 1 to 3 for all grids, then targets"
+    )
+    grid_order: tuple[int, ...] | str = setting(
+        (),
+        GridOrder(),
+        Result.NOTHING,
+        'order of targets and acquisition; [] = that of grid_list; "best" (with screen_first): '
+        "most and best lamellae first",
+    )
+    script_numbers: dict[str, int] = setting(
+        {},
+        ScriptNumbers(),
+        Result.NOTHING,
+        "numbers of the scripts in SerialEM, to acquire several grids unattended: "
+        '{"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}',
     )
     exclude_lamella_classes: tuple[str, ...] = setting(
         ("broken", "gone"),

@@ -148,3 +148,72 @@ def _problems_of_priorities(name: str, value: Mapping[object, object]) -> list[s
         for key, priority in value.items()
         if not (isinstance(key, str) and is_priority(priority))
     ]
+
+
+SCRIPTS = ("SPACEtomo", "PACEtomo", "post action")
+"""The scripts that a night needs, by the names that they have in script_numbers."""
+
+BEST = "best"
+"""Value of grid_order: most and best lamellae first."""
+
+
+@dataclass(frozen=True)
+class ScriptNumbers(Kind):
+    """A table of the numbers that scripts have in SerialEM; empty: they are not known."""
+
+    type = "table of script names and numbers"
+
+    @property
+    def range(self) -> str:
+        return f"empty, or {', '.join(SCRIPTS)}, each with a number from 1 of its own"
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if value in ((), {}):
+            return []
+        example = '{"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}'
+        if not isinstance(value, dict):
+            return [f"{name} = {quoted(value)} is not a table. Give numbers as in {example}."]
+        problems = [
+            f"{name} names {quoted(key)}, which is not one of {', '.join(SCRIPTS)}. "
+            f"Write it as in {example}."
+            for key in value
+            if key not in SCRIPTS
+        ]
+        problems += [
+            f"{name} has no number for {script}. Give all three as in {example}, or none."
+            for script in SCRIPTS
+            if script not in value
+        ]
+        wrong = [number for number in value.values() if not is_whole(number) or number < 1]
+        if wrong:
+            problems.append(
+                f"{name} holds {quoted(wrong[0])}. Allowed: whole numbers from 1, as the scripts "
+                "have in SerialEM's Script menu."
+            )
+        elif len(set(value.values())) < len(value):
+            problems.append(f"{name} gives two scripts one number. Each has a number of its own.")
+        return problems
+
+
+@dataclass(frozen=True)
+class GridOrder(Kind):
+    """A list of slots, or best."""
+
+    type = f'list of slots, or "{BEST}"'
+
+    @property
+    def range(self) -> str:
+        return f"slots of grid_list, each once; 1 to {_HIGHEST_SLOT}"
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if value == BEST:
+            return []
+        slots = value if isinstance(value, tuple) else (None,)
+        if not all(_is_slot(slot) for slot in slots):
+            return [
+                f"{name} = {quoted(value)} is no order of grids. Give slots in square brackets, "
+                f'such as [2, 1], "{BEST}", or [] for that of grid_list.'
+            ]
+        if len(set(slots)) < len(slots):
+            return [f"{name} = {quoted(value)} names a slot twice. Name each grid once."]
+        return []

@@ -9,6 +9,7 @@ from typing import Any
 
 from space.settings.declared import NAMES, STEEPEST_TILT_DEG, Settings, problems_of
 from space.settings.kinds import plain, quoted
+from space.settings.lists import BEST, STAGE
 from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 
@@ -52,7 +53,11 @@ def parse(values: Mapping[str, Any]) -> ParsedSettings:
     settings = Settings(**{name: raw[name] for name in raw if name not in invalid})
     problems = tuple(text for texts in found.values() for text in texts)
     parsed = ParsedSettings(raw, settings, invalid, problems)
-    contradictions = (*_too_steep(parsed), *_wanted_and_avoided(parsed))
+    contradictions = (
+        *_too_steep(parsed),
+        *_wanted_and_avoided(parsed),
+        *_odd_order(parsed),
+    )
     return replace(parsed, problems=(*problems, *contradictions))
 
 
@@ -73,6 +78,30 @@ def _wanted_and_avoided(parsed: ParsedSettings) -> list[str]:
     if not both:
         return []
     return [f"{', '.join(both)} is in target_list and in avoid_list. Remove it from one of them."]
+
+
+def _odd_order(parsed: ParsedSettings) -> list[str]:
+    """Return what in the order of the grids contradicts the list of them."""
+    settings = parsed.settings
+    problems = []
+    if not parsed.invalid & {"grid_order", "grid_list"} and settings.grid_order != BEST:
+        others = [slot for slot in settings.grid_order if slot not in settings.grid_list]
+        if others:
+            problems.append(
+                f"grid_order names {quoted(tuple(others))}, which grid_list does not hold. Name "
+                "slots of grid_list only."
+            )
+    if settings.grid_order == BEST and not settings.screen_first:
+        problems.append(
+            f'grid_order = "{BEST}" needs to know the lamellae of all grids first. Set '
+            "screen_first = True, or give the slots in their order."
+        )
+    if settings.screen_first and STAGE in settings.grid_list[:1] and len(settings.grid_list) > 1:
+        problems.append(
+            f'screen_first loads each grid again, which cannot be done with "{STAGE}". Name its '
+            "slot in grid_list."
+        )
+    return problems
 
 
 # --- names --------------------------------------------------------------------------------------

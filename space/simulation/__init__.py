@@ -7,6 +7,7 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 from space.simulation.bench import Bench, make_project, script_text, without_plots
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
+from space.simulation.night import Night, NightOutcome, faults_of_a_night
 from space.simulation.plan import (
     MARKER,
     Plan,
@@ -42,6 +43,8 @@ __all__ = [
     "TRUST",
     "Bench",
     "DoubleExposure",
+    "Night",
+    "NightOutcome",
     "Plan",
     "Progress",
     "ScriptReport",
@@ -51,6 +54,7 @@ __all__ = [
     "defocus_errors_um",
     "dice_by_class",
     "double_exposed",
+    "faults_of_a_night",
     "grids_of",
     "judge_session",
     "judge_simulation",

@@ -21,6 +21,7 @@ from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import LamellaList, numbers_to_visit
 from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
+from space.steps.night import Night, begin_or_continue, confirm_scripts, load_night, save_night
 from space.steps.prepare import check_autoloader, open_grid
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
@@ -40,10 +41,13 @@ __all__ = [
     "GridOnDisk",
     "GridSession",
     "LamellaList",
+    "Night",
+    "begin_or_continue",
     "begun_files",
     "check_autoloader",
     "choice_path",
     "collect_maps",
+    "confirm_scripts",
     "cut_files",
     "draw_segmentations",
     "earlier_names",
@@ -58,6 +62,7 @@ __all__ = [
     "is_session",
     "keep_begun_off",
     "lamella_numbers",
+    "load_night",
     "note_name",
     "numbers_to_visit",
     "open_grid",
@@ -68,6 +73,7 @@ __all__ = [
     "repair_whole_grid",
     "reserve_grid_name",
     "reserve_settings_name",
+    "save_night",
     "session_id",
     "set_up_ready",
     "start_acquisition",

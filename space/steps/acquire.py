@@ -21,9 +21,13 @@ from space.steps.inference import (
     submit_segmentation,
     wait_for_jobs,
 )
+from space.steps.night import may_start, note_started
 from space.steps.session import GridSession
 from space.steps.set_up import set_up_targets
 from space.steps.target_facts import choice_path, has_no_targets, is_set_up
+
+_IN_THEIR_ORDER = ("PACEtomo", "post action", "SPACEtomo")
+"""Scripts of an acquisition: for each item, after each item, when all are done."""
 
 log = logging.getLogger("space.workflow")
 
@@ -211,16 +215,35 @@ def start_acquisition(session: GridSession) -> bool:
     if count == 0:
         log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
         return False
+    numbers = session.settings.script_numbers
+    if numbers and not may_start(session.grid, _notes_to_acquire()):
+        log.warning(
+            "Grid %s: acquisition was started twice with the same %d item(s), and none of them was "
+            "acquired. It is not started again by itself. Look at the log for the reason; the "
+            "next run of this script starts it again.",
+            session.grid,
+            count,
+        )
+        return False
     navigator.save()
-    navigator.start_acquire_at_end()
+    if numbers:
+        navigator.start_acquire_at_end(*(numbers[script] for script in _IN_THEIR_ORDER))
+        note_started(session.directory)
+        log.info("Acquire at Items starts with %d item(s) when this script has ended.", count)
+    else:
+        navigator.start_acquire_at_end()
+        log.info(
+            "Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
+            "(Final data), the primary action must be PACEtomo and the script after it "
+            "SPACEtomo_postAction.",
+            count,
+        )
     note(session.directory, Kind.ACQUISITION_STARTED, session.grid, items=count)
-    log.info(
-        "Acquire at Items starts with %d item(s) when this script has ended. In its dialog "
-        "(Final data), the primary action must be PACEtomo and the script after it "
-        "SPACEtomo_postAction.",
-        count,
-    )
     return True
+
+
+def _notes_to_acquire() -> list[str]:
+    return [item.note for item in navigator.items() if navigator.acquire_is_on(item.index)]
 
 
 def is_acquired(session: GridSession) -> bool:

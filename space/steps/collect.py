@@ -49,10 +49,10 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     Raises
     ------
     SpaceError
-        When maps were to be collected, and there is none of any of these lamellae.
+        When maps were to be collected, and there is no map of any lamella.
     """
     todo = []
-    for number in lamella_list.numbers_to_visit(navigator.items()):
+    for number in _numbers_to_visit():
         if not has_map(session, number):
             todo.append(number)
         elif _finish(session, number, segment):
@@ -60,12 +60,17 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     if not todo:
         return
     go_to_lamella_conditions(session)
-    if len(_collect_each(session, todo, segment)) == len(todo):
+    failed = _collect_each(session, todo, segment)
+    if failed and not any(has_map(session, number) for number in _numbers_to_visit()):
         raise SpaceError(
             "No lamella map could be collected.",
             session.grid,
             "See the messages above; run the script again to continue.",
         )
+
+
+def _numbers_to_visit() -> list[int]:
+    return lamella_list.numbers_to_visit(navigator.items())
 
 
 def _collect_each(session: GridSession, numbers: list[int], segment: bool) -> list[int]:

@@ -10,6 +10,8 @@ from space.simulator.column.errors import (
 from space.simulator.column.faults import (
     DEATH_EXIT_CODE,
     FAULT_KINDS,
+    Fault,
+    FaultName,
     Faults,
     FaultSpecError,
     parse_fault,
@@ -32,6 +34,8 @@ __all__ = [
     "FAULT_KINDS",
     "INSTRUMENT_FOLDER",
     "Controls",
+    "Fault",
+    "FaultName",
     "FaultSpecError",
     "Faults",
     "Installation",
