@@ -33,6 +33,7 @@ from space.models import (
     segmentation_problems,
 )
 from space.models.card import read_card
+from space.onnx_rewriting import rewrite
 from space.onnx_writing import INPUT, halve_weights, onnx_model, save_onnx
 from space.predicates import is_number
 from space.segmentation.loading import LoadedModel, load_model
@@ -219,7 +220,9 @@ def _exported(loaded: LoadedModel, outputs: Sequence[str], folder: Path) -> Any:
 
     varying = {name: {0: "tiles"} for name in (INPUT, *outputs)}
     example = torch.zeros((1, 1, *loaded.plan.patch_px))
-    return onnx_model(Folds().eval(), example, outputs, varying, folder)
+    model = onnx_model(Folds().eval(), example, outputs, varying, folder)
+    rewrite(model)
+    return model
 
 
 def _labelled(
