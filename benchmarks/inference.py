@@ -35,7 +35,7 @@ from space.simulator.specimen import LABEL, LABELS
 from training.lamella_maps import lamella_map
 
 LOOKS = ("plain", "real")
-PREDICTOR = "nnunet"
+PREDICTOR, TORCH = "nnunet", "torch"
 QUICK_PX = 1300
 Segment = Callable[[np.ndarray], np.ndarray]
 
@@ -108,11 +108,11 @@ def nnunet_predictor(folder: Path, folds: Sequence[int | str], checkpoint: str) 
 
 
 def segmenters(config: Config) -> dict[str, Segmenter]:
-    """Return each preset with the runtime that is taken here, and the default one with each."""
+    """Return each preset with the runtime that is taken here, and the default one with torch."""
     folder, checkpoint = config.segmentation_model, config.segmentation_checkpoint
     plain = config.off_lamella_classes or ()
     ways = [(name, name, "auto") for name in PRESETS]
-    ways += [(runtime, config.inference_preset, runtime) for runtime in ("torch", "onnx")]
+    ways.append((TORCH, config.inference_preset, "torch"))
     return {
         title: Segmenter(
             folder,
@@ -128,9 +128,13 @@ def segmenters(config: Config) -> dict[str, Segmenter]:
 
 
 def measure(
-    given: Iterator[Map], ways: Mapping[str, Segment], names: Mapping[str, int], pixel_nm: float
+    given: Iterator[Map],
+    ways: Mapping[str, Segment],
+    partners: Mapping[str, str],
+    names: Mapping[str, int],
+    pixel_nm: float,
 ) -> dict[str, Tally]:
-    """Segment each map in every way, one after the other."""
+    """Segment each map in every way, one after the other, and compare it with its partner."""
     tallies = {name: Tally() for name in ways}
     to_ours = np.zeros(256, np.uint8)
     for name, value in names.items():
@@ -144,16 +148,23 @@ def measure(
         for name, labels in found.items():
             tally = tallies[name]
             tally.megapixels += labels.size / 1e6
-            other = "onnx" if name == "torch" else PREDICTOR
-            tally.equal_px += int(np.count_nonzero(labels == found.get(other, labels)))
+            other = found[partners.get(name, PREDICTOR)]
+            tally.equal_px += int(np.count_nonzero(labels == other))
             clean = to_ours[tidied(labels, names, pixel_nm, picture=shown.picture)]
             table = confusion(shown.truth, clean, len(LABELS))
             tally.tables[shown.look] = tally.tables.get(shown.look, 0) + table
     return tallies
 
 
-def numbers_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    """Return speeds, agreements and differences of Dice."""
+def numbers_of(tallies: Mapping[str, Tally], own_onnx: str | None) -> dict[str, Any]:
+    """Return speeds, agreements and differences of Dice.
+
+    Parameters
+    ----------
+    tallies : mapping
+    own_onnx : str or None
+        What ONNX Runtime did of the same as ``torch``; None if it is not taken here.
+    """
     own = tallies[PREDICTOR]
 
     def agreement(name: str) -> float:
@@ -163,8 +174,9 @@ def numbers_of(tallies: Mapping[str, Tally]) -> dict[str, Any]:
     for name in PRESETS:
         numbers[f"{name}_speed"] = round(own.seconds / tallies[name].seconds, 2)
         numbers[f"{name}_dice_difference"] = round(tallies[name].mean_dice - own.mean_dice, 4)
-    numbers["onnx_speed"] = round(tallies["torch"].seconds / tallies["onnx"].seconds, 2)
-    numbers["onnx_agreement"] = agreement("torch")
+    if own_onnx is not None:
+        numbers["onnx_speed"] = round(tallies[TORCH].seconds / tallies[own_onnx].seconds, 2)
+        numbers["onnx_agreement"] = agreement(TORCH)
     for name in (PREDICTOR, *PRESETS):
         numbers[name] = tallies[name].about()
     return numbers
@@ -200,9 +212,12 @@ def segmentation_numbers(seeds: Sequence[int], largest_px: int | None) -> dict[s
     ways.update({name: segmenter.segment for name, segmenter in loaded.items()})
     pixel_nm = config.segmentation_pixel_nm
     labels = loaded["accurate"].labels
-    tallies = measure(maps(seeds, pixel_nm, largest_px), ways, labels, pixel_nm)
-    runtime = loaded["accurate"].runtime
-    return {"runtime": runtime, "maps": 2 * len(seeds), **numbers_of(tallies)}
+    given = maps(seeds, pixel_nm, largest_px)
+    same = config.inference_preset
+    tallies = measure(given, ways, {TORCH: same}, labels, pixel_nm)
+    runtime = loaded[same].runtime
+    numbers = numbers_of(tallies, same if runtime == "onnx" else None)
+    return {"runtime": runtime, "maps": 2 * len(seeds), **numbers}
 
 
 def main() -> None:

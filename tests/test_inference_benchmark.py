@@ -24,18 +24,19 @@ def test_speed_agreement_and_dice_are_those_of_the_ways():
     """Ways that are known: the same labels at a tenth of the time, and wrong ones."""
     right = lambda picture: np.full(picture.shape, LABELS["lamella"], np.uint8)  # noqa: E731
     wrong = lambda picture: np.full(picture.shape, LABELS["cell"], np.uint8)  # noqa: E731
-    ways = {"nnunet": right, "accurate": right, "balanced": right, "fast": wrong}
-    ways.update({"torch": right, "onnx": right})
+    ways = {"nnunet": right, "accurate": right, "balanced": right, "fast": wrong, "torch": right}
     with pytest.MonkeyPatch.context() as patch:
-        times = iter([0, 40, 40, 60, 60, 64, 64, 66, 66, 76, 76, 81] * 2)
+        times = iter([0, 40, 40, 60, 60, 64, 64, 66, 66, 74] * 2)
         patch.setattr(inference.time, "process_time", lambda: next(times))
         given = iter([shown("plain"), shown("real")])
-        numbers = inference.numbers_of(inference.measure(given, ways, LABELS, 16.0))
+        tallies = inference.measure(given, ways, {"torch": "balanced"}, LABELS, 16.0)
+    numbers = inference.numbers_of(tallies, "balanced")
     assert numbers["accurate_agreement"] == numbers["onnx_agreement"] == 1.0
     assert (numbers["accurate_speed"], numbers["balanced_speed"]) == (2.0, 10.0)
     assert (numbers["fast_speed"], numbers["onnx_speed"]) == (20.0, 2.0)
     assert numbers["balanced_dice_difference"] == 0.0 and numbers["fast_dice_difference"] == -1.0
     assert numbers["balanced"]["seconds_per_megapixel"] == pytest.approx(8e6 / (2 * 54 * 72), 1e-4)
+    assert "onnx_speed" not in inference.numbers_of(tallies, None)
 
 
 @pytest.mark.models
@@ -53,8 +54,10 @@ def test_the_presets_are_compared_with_nnunets_predictor(tmp_path):
         ways.update({k: s.segment for k, s in inference.segmenters(config).items()})
     assert [given[1] for given in made[:3]] == [(0, 1), (0,), (0,)]
     assert [given[3] for given in made[:3]] == list(PRESETS.values())
-    tallies = inference.measure(iter([shown("real")]), ways, LABELS, 16.0)
-    numbers = inference.numbers_of(tallies)
+    assert list(ways) == ["nnunet", *PRESETS, "torch"]
+    same = {"torch": "balanced"}
+    tallies = inference.measure(iter([shown("real")]), ways, same, LABELS, 16.0)
+    numbers = inference.numbers_of(tallies, "balanced")
     assert numbers["accurate_agreement"] > 0.99 and numbers["onnx_agreement"] == 1.0
     assert tallies["fast"].seconds > 0
 
