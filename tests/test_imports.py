@@ -43,6 +43,33 @@ def test_the_workflow_imports_quickly_and_lightly():
     assert "serialem" not in modules
 
 
+def test_every_module_can_be_imported_where_nothing_but_the_base_packages_are():
+    """Extras are imported where they are used. `make test-oldest` runs this, too."""
+    code = f"""
+import importlib, pathlib, sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY[:-3]!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Without())
+names = sorted(".".join(path.with_suffix("").parts) for path in pathlib.Path("space").rglob("*.py"))
+names = [name for name in names if not name.endswith("__main__")]
+failed = []
+for name in names:
+    try:
+        importlib.import_module(name)
+    except Exception as problem:
+        failed.append(f"{{name}}: {{problem!r}}")
+print(len(names), failed)
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    count, _, failed = done.stdout.strip().partition(" ")
+    assert failed == "[]" and int(count) > 300
+
+
 def test_only_the_microscope_room_names_serialem():
     guilty = []
     for path in (ROOT / "space").rglob("*.py"):

@@ -70,7 +70,6 @@ files = st.builds(
 )
 
 
-@settings(max_examples=100)
 @given(files)
 def test_what_is_written_is_read_back(targets_file):
     assert parse(render(targets_file)) == targets_file
@@ -88,7 +87,6 @@ line = st.one_of(
 )
 
 
-@settings(max_examples=300)
 @given(st.lists(line, max_size=12))
 def test_whatever_can_be_read_is_kept_by_writing_it_again(lines):
     start = ["_tgt = 001", "tsfile = t.mrc", "stageX = 1", "stageY = 2"]

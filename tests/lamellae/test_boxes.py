@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.lamellae import Box
@@ -104,7 +104,6 @@ def test_neighbouring_lamellae_stay_two_even_in_a_chain():
     assert close not in merge_boxes([close, a])
 
 
-@settings(max_examples=200)
 @given(st.integers(1, 5000), st.integers(64, 1024), st.integers(0, 63))
 def test_windows_cover_everything_and_overlap(length, window, overlap):
     starts = window_starts(length, window, overlap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.microscope import autodoc, mdoc
@@ -101,7 +101,6 @@ VALUES = st.lists(WORDS, min_size=1).map(" ".join)
 KEYS = st.from_regex(r"[A-Z][A-Za-z0-9]{0,12}", fullmatch=True)
 
 
-@settings(max_examples=100)
 @given(
     header=st.dictionaries(KEYS, VALUES, max_size=4),
     picture=st.dictionaries(KEYS, VALUES, max_size=6),
@@ -112,7 +111,6 @@ def test_what_is_composed_is_read_again(header, picture):
     assert [section.values for section in mdoc.images(document)] == [picture]
 
 
-@settings(max_examples=300)
 @given(data=damaged(ODD.read_bytes() + SERIALEM.encode()))
 def test_any_damage_is_read_and_kept(data):
     document = autodoc.parse(data)
@@ -122,7 +120,6 @@ def test_any_damage_is_read_and_kept(data):
             section.number(key)
 
 
-@settings(max_examples=100)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_read_and_kept(data):
     assert autodoc.parse(data).to_bytes() == data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import SpaceError
@@ -64,7 +64,6 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path):
             mrc.read_header(path)
 
 
-@settings(max_examples=300)
 @given(data=st.data())
 def test_damage_gives_a_header_that_fits_the_file_or_a_refusal(data, tmp_path_factory):
     name = data.draw(st.sampled_from(MRC_FILES))

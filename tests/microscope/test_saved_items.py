@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from space.microscope import read_navigator_file
 from tests.foreign_files import DATA, damaged
@@ -105,7 +105,6 @@ def test_a_scale_that_is_none_is_told_as_missing(tmp_path, scale):
     assert read_navigator_file(path)[1].stage_to_px((10, 10)) is None
 
 
-@settings(max_examples=300)
 @given(data=damaged((DATA / "cp1252_xml.nav").read_bytes()) | damaged(AUTODOC.encode()))
 def test_damage_gives_items_or_a_refusal(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "damaged.nav"

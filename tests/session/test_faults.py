@@ -108,6 +108,12 @@ def before(tmp_path_factory):
     return root
 
 
+def test_a_session_runs_level_by_level_and_is_whole(before):
+    """Held by the fixture; it is also the session that runs on the oldest Python."""
+    assert {path.name for path in before.iterdir()} >= {str(level) for level in LEVELS}
+    assert len(list((before / str(LEVELS[-1])).glob("G1_L0?_ts_*.mrc"))) >= 2
+
+
 @pytest.fixture
 def session(before, monkeypatch):
     """Give the session as a level left it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator import Simulation
@@ -104,7 +104,6 @@ def test_a_grid_bows_by_some_micrometres():
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(x=st.floats(-8, 8), y=st.floats(-8, 8), lamella=st.sampled_from([0, 1, None]))
 def test_the_slope_is_that_of_the_height(grid, x, y, lamella):
     x0, y0 = grid.lamellae[lamella].center_um if lamella is not None else (400.0, -300.0)
@@ -279,7 +278,6 @@ def test_walls_throw_no_shadow_at_zero_tilt_and_more_at_higher_tilts(grid):
         assert max(farthest) > min(farthest) + 5.0
 
 
-@settings(max_examples=100, deadline=None)
 @given(tilt=TILTS, where=st.floats(-40.0, 40.0), number=st.sampled_from([0, 1]))
 def test_a_point_is_shaded_when_its_line_of_sight_meets_a_wall(grid, tilt, where, number):
     """The line is followed through the bulk in steps, in the frame of the grid."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator.formats import mdoc
@@ -130,7 +130,6 @@ words = st.text(
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
-@settings(max_examples=50)
 @given(
     header=st.dictionaries(words, values, max_size=4),
     entries=st.lists(st.dictionaries(words, values, max_size=4), max_size=4),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import mrcfile
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -100,7 +100,6 @@ def test_pictures_without_notes_can_be_aligned_and_shift_the_microscope(make_ses
         commands["AddImagePosAsNavPoint"](session, "O", 10, 10)
 
 
-@settings(max_examples=300)
 @given(data=st.data())
 def test_damage_gives_sections_or_a_refusal(data, tmp_path_factory):
     name = data.draw(st.sampled_from(MRC_FILES))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator.formats import navfile
@@ -103,7 +103,6 @@ text = st.text(
 keys = st.from_regex(r"\A[A-Za-z]\w{0,8}\Z", fullmatch=True).filter(str.isascii)
 
 
-@settings(max_examples=50)
 @given(
     items=st.lists(st.tuples(text, st.dictionaries(keys, text, max_size=4)), max_size=4),
     xml=st.booleans(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from space.simulator.formats import autodoc, mdoc, navfile
 from space.simulator.formats.navfile import NavFile
@@ -98,7 +98,6 @@ def test_an_xml_file_is_read_in_the_encoding_that_it_has(tmp_path, declared, enc
     assert navfile.read(path).items[0].note == "Mü & b – 5 €"
 
 
-@settings(max_examples=300)
 @given(data=damaged((DATA / "cp1252_xml.nav").read_bytes()) | damaged(ODD_NAV.encode("cp1252")))
 def test_damage_to_a_navigator_file_gives_items_or_a_refusal(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "damaged.nav"
@@ -214,7 +213,6 @@ def test_an_mdoc_of_another_program_is_kept_to_the_byte(tmp_path):
     assert path.read_bytes() == before
 
 
-@settings(max_examples=300)
 @given(data=damaged((DATA / "odd_values.mrc.mdoc").read_bytes()))
 def test_damage_to_an_mdoc_is_survived_and_once_written_it_stays(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "damaged.mrc.mdoc"

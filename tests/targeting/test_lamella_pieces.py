@@ -177,7 +177,6 @@ def slow_lamella(labels: np.ndarray) -> np.ndarray:
     return np.isin(numbers, np.flatnonzero((areas > 0) & (areas >= 0.1 * areas.max())))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -255,7 +254,7 @@ def test_with_the_whole_lamella_first_its_threshold_is_for_what_is_not_named():
     assert classes_hit(labels, choice) == {"mitos"}  # a field of surface scores 0.1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10_000), low=st.floats(0.03, 0.5), high=st.floats(0.03, 0.5))
 def test_every_target_reaches_the_threshold_of_its_class(seed, low, high):
     rng = np.random.default_rng(seed)
@@ -310,7 +309,7 @@ def test_no_target_is_centred_beside_the_lamella_however_much_its_field_holds(be
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_targets_of_any_map_are_centred_on_the_lamella(seed):
     rng = np.random.default_rng(seed)
     coarse = rng.choice(

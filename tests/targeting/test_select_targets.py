@@ -24,7 +24,7 @@ LABELS = {
 }
 NAMES = {number: name for name, number in LABELS.items()}
 AVOID = ("black", "white", "ice", "crack")
-QUICK = settings(max_examples=12, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=6, suppress_health_check=list(HealthCheck))
 
 
 def make_map(seed: int, shape=(360, 420), n_mitos=25) -> np.ndarray:
