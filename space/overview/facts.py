@@ -221,6 +221,8 @@ class GridFacts:
         By number; those that were left out stand last.
     level : int
         Level up to which the session works on it.
+    map_root : str
+        What the names of its files begin with in the map folder.
     problems : tuple of str
         What could not be read.
     """
@@ -235,6 +237,7 @@ class GridFacts:
     lamellae: tuple[LamellaFacts, ...] = ()
     level: int = 5
     problems: tuple[str, ...] = ()
+    map_root: str = ""
 
     @property
     def title(self) -> str:

@@ -114,6 +114,7 @@ def _grid(
         lamellae_of(files, Seen(items, known, jobs)),
         level,
         tuple(problems),
+        root,
     )
 
 

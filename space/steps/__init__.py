@@ -23,6 +23,8 @@ from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
 from space.steps.night import Night, begin_or_continue, confirm_scripts, load_night, save_night
 from space.steps.prepare import check_autoloader, open_grid
+from space.steps.question import read_record
+from space.steps.rechoose import ChosenAgain, choose_again, hand_back
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
 from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
@@ -37,6 +39,7 @@ from space.steps.target_plots import draw_segmentations
 
 __all__ = [
     "SEGMENTATION_TIMEOUT_S",
+    "ChosenAgain",
     "FilesOfGrid",
     "GridOnDisk",
     "GridSession",
@@ -46,6 +49,7 @@ __all__ = [
     "begun_files",
     "check_autoloader",
     "choice_path",
+    "choose_again",
     "collect_maps",
     "confirm_scripts",
     "cut_files",
@@ -57,6 +61,7 @@ __all__ = [
     "go_to_lamella_conditions",
     "grid_name",
     "grid_name_in",
+    "hand_back",
     "has_no_targets",
     "is_acquired",
     "is_session",
@@ -67,6 +72,7 @@ __all__ = [
     "numbers_to_visit",
     "open_grid",
     "read_lamella_list",
+    "read_record",
     "refind_lamellae",
     "remarks_on_changes",
     "repair_targets",

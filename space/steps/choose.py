@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from space.steps.session import GridSession
 from space.steps.target_facts import choice_path
 from space.targeting import (
     Choice,
+    ChoiceFile,
     describe,
     find_holes,
     read_choice,
@@ -44,33 +46,11 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
     shape = question.labels.shape
     edited = read_choice(path, shape)
     polygons = save_and_read_polygons(session, question.frame)
-    if edited is not None and edited.take == "all":
-        log.info("%s: taking the targets in %s.", stem, path.name)
-        choice = review_targets(
-            question.labels,
-            question.names,
-            question.options,
-            question.optics,
-            edited.areas,
-            polygons_map_px=polygons,
-        )
-    else:
-        fixed = None
-        if edited is not None and edited.take == "fixed":
-            fixed = edited.fixed_map_px
-            log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), path.name)
-        choice = select_targets(
-            question.labels,
-            question.names,
-            question.options,
-            question.optics,
-            polygons_map_px=polygons,
-            fixed_map_px=fixed,
-            sites_map_px=_holes(session, number) if session.settings.hole_pattern else None,
-        )
+    choice = choice_of(session, number, question, edited, polygons)
     take = edited.take if edited is not None else "nothing"
     used = made_with(session.settings, TARGETS)
-    write_choice(path, choice, session.map_png(number).name, shape, take, used)
+    record = asdict(question.record)
+    write_choice(path, choice, session.map_png(number).name, shape, take, used, record)
     for line in describe(choice, question.options).splitlines():
         log.info("%s: %s", stem, line)
     log.info(
@@ -80,6 +60,31 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
         session.targets_file(number).name,
     )
     return choice
+
+
+def choice_of(
+    session: GridSession,
+    number: int,
+    question: Question,
+    edited: ChoiceFile | None,
+    polygons_map_px: tuple[np.ndarray, ...],
+) -> Choice:
+    """Return the choice of targets, with what a person has edited. Nothing is written."""
+    name, stem = choice_path(session, number).name, session.map_stem(number)
+    asked = (question.labels, question.names, question.options, question.optics)
+    if edited is not None and edited.take == "all":
+        log.info("%s: taking the targets in %s.", stem, name)
+        return review_targets(*asked, edited.areas, polygons_map_px=polygons_map_px)
+    fixed = None
+    if edited is not None and edited.take == "fixed":
+        fixed = edited.fixed_map_px
+        log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), name)
+    return select_targets(
+        *asked,
+        polygons_map_px=polygons_map_px,
+        fixed_map_px=fixed,
+        sites_map_px=_holes(session, number) if session.settings.hole_pattern else None,
+    )
 
 
 def save_and_read_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from space.errors import SpaceError
+from space.files import read_json_or_empty
 from space.geometry import MapFrame, field_rotation_deg
 from space.microscope import RecordOptics
 from space.models import read_labels
+from space.predicates import is_number
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession
 from space.targeting import ExposureOptics, TargetingOptions, wanted_mask
+
+RECORD = "record"
+"""Name of the optics of Record in the file of a choice."""
 
 _CREEP_UM = 0.01
 """Beams are taken wider by what the specimen creeps between the pictures of one tilt."""
@@ -39,6 +44,8 @@ class Question:
         What beam and camera cover in the map.
     frame : MapFrame
         Where the map lies.
+    record : RecordOptics
+        What Record pictures and the beam cover, as the microscope told.
     """
 
     labels: np.ndarray
@@ -46,6 +53,7 @@ class Question:
     options: TargetingOptions
     optics: ExposureOptics
     frame: MapFrame
+    record: RecordOptics
 
     def wanted(self, polygons_map_px: tuple[np.ndarray, ...]) -> np.ndarray:
         """Return the pixels that are wanted, within polygons if there are any."""
@@ -61,7 +69,26 @@ def question_of(
 ) -> Question:
     """Return the question for a lamella's map and the optics of Record."""
     options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
-    return Question(labels, names, options, _optics(session, facts, record), facts.frame)
+    return Question(labels, names, options, _optics(session, facts, record), facts.frame, record)
+
+
+def read_record(choice_file: Path) -> RecordOptics | None:
+    """Return the optics of Record that are noted in a choice; None if there are none of use."""
+    noted = read_json_or_empty(choice_file).get(RECORD)
+    if not isinstance(noted, dict):
+        return None
+    field = noted.get("field_um")
+    values = (
+        [*field, noted.get("rotation_deg"), noted.get("beam_diameter_um")]
+        if (isinstance(field, list) and len(field) == 2)
+        else []
+    )
+    if not values or not all(is_number(value) for value in values):
+        return None
+    width, height, rotation, beam = map(float, values)
+    if not (width > 0 and height > 0 and beam > 0):
+        return None
+    return RecordOptics((width, height), rotation, beam)
 
 
 def labels_of_map(

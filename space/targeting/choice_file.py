@@ -68,6 +68,7 @@ def write_choice(
     map_shape: tuple[int, int],
     take: Take = "nothing",
     made_with: Mapping[str, Any] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a choice, whole or not at all.
 
@@ -88,8 +89,10 @@ def write_choice(
         What a later set-up is to take from it.
     made_with : mapping, optional
         The settings that the targets were chosen with, as plain values.
+    record : mapping, optional
+        What Record pictures and the beam covered, as plain values.
     """
-    text = render(choice, map_name, map_shape, take, made_with)
+    text = render(choice, map_name, map_shape, take, made_with, record)
     path = Path(path)
     if path.is_file() and (before := path.read_bytes()) != text.encode("utf-8"):
         earlier = path.with_name(f"{path.stem}_earlier{path.suffix}")
@@ -131,6 +134,7 @@ def render(
     map_shape: tuple[int, int],
     take: Take = "nothing",
     made_with: Mapping[str, Any] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> str:
     """Text of a file; one line for each target."""
     head = {
@@ -150,6 +154,8 @@ def render(
     }
     if made_with:
         lines.append(f'"made_with": {_dump(dict(made_with))}')
+    if record:
+        lines.append(f'"record": {_dump(dict(record))}')
     lines.append(f'"report": {_dump(report)}')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -170,7 +176,8 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
             name,
             "Look there for a missing comma, quote or bracket.",
         ) from None
-    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas", "made_with", "report"}
+    known = {"format", "how to edit", "take", "map", "map_shape_px", "areas"}
+    known |= {"made_with", "record", "report"}
     _table(values, known, {"format", "take", "map_shape_px", "areas"}, name)
     if values["format"] != FORMAT:
         raise _wrong("format", values["format"], f'"{FORMAT}"', name)
