@@ -26,20 +26,17 @@ class GridsOutcome:
     ----------
     failures : tuple of str
         Why grids failed in this run.
-    tried : int
-        How many grids were worked on in this run.
     acquiring : bool
         Whether an acquisition starts when the script has ended.
     """
 
     failures: tuple[str, ...] = ()
-    tried: int = 0
     acquiring: bool = False
 
     def after(self, slot: int | str, outcome: Outcome, started: bool) -> GridsOutcome:
         """Return the outcome after one more grid."""
         failed = (f"grid {slot}: {outcome.reason}",) if outcome.failed else ()
-        return GridsOutcome((*self.failures, *failed), self.tried + 1, started)
+        return GridsOutcome((*self.failures, *failed), started)
 
 
 @dataclass

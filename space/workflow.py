@@ -93,15 +93,15 @@ def run(script_globals: Mapping[str, Any]) -> None:
         directory = _begin(settings)
         with _run_noted(directory, settings), warnings_kept(directory) as keeper:
             outcome = run_grids(settings, config, directory, keeper)
-            if outcome.tried and len(outcome.failures) == outcome.tried:
-                raise SpaceError(
-                    " ".join(outcome.failures),
-                    do="Fix this and run the script again; what is done is skipped.",
-                )
             if outcome.acquiring and settings.script_numbers:
                 return  # SerialEM runs the script again
             if not outcome.acquiring and len(settings.grid_list) > 1:
                 _tell_how_it_stands(directory)
+            if len(outcome.failures) == len(settings.grid_list):
+                raise SpaceError(
+                    " ".join(outcome.failures),
+                    do="Fix this and run the script again; what is done is skipped.",
+                )
             log.info("SPACEtomo has finished level %d.", settings.automation_level)
 
 

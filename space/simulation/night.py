@@ -39,7 +39,6 @@ TILTS_DEG = (0.0, 30.0, -30.0)
 FINISHED = "SPACEtomo has finished level 5"
 
 _MOST_COMMANDS = 200_000
-_LIMIT_UM = 240.0
 _OCCASIONS: dict[FaultName, int] = {
     "camera-timeout": 60,
     "stage-failure": 40,
@@ -220,6 +219,8 @@ class Night:
     faults : sequence of Fault
     most_runs : int
         How often the person runs the script at most.
+    limit_um : float
+        How far the stage reaches; the montage of a whole grid fills it.
     plots : bool
         Whether pictures for people are drawn.
     settings : mapping
@@ -232,6 +233,7 @@ class Night:
     seed: int = 1
     faults: Sequence[Fault] = ()
     most_runs: int = 12
+    limit_um: float = 240.0
     plots: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     show: Callable[[str], None] = lambda line: None
@@ -242,7 +244,7 @@ class Night:
         self._setup = Setup(
             seed=self.seed,
             instrument=str(small_camera(self.directory.parent)),
-            stage_limit_um=_LIMIT_UM,
+            stage_limit_um=self.limit_um,
             noise=False,
             loaded=None,
         )

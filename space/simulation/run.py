@@ -22,7 +22,7 @@ from space.simulation.problems import problems_of_the_simulator
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
 from space.simulation.summary import summarise
 from space.simulator import options
-from space.simulator.script_runs import AFTER_SCRIPT, PRIMARY_SCRIPT
+from space.simulator.script_runs import AFTER_SCRIPT, PRIMARY_SCRIPT, RUN_SCRIPT
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 LOG = "simulation.log"
 TRUST = "trust_simulated_model"
+NUMBERS = "script_numbers"
 KEY_AFTER_S = 2 * 3600.0
 """For how long a session may wait for the models before key B is pressed, in real time."""
+
+_ACQUIRE = 5
 
 log = logging.getLogger("space.simulation.run")
 
@@ -113,7 +116,7 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     except SessionError as error:
         raise SpaceError(str(error), str(out)) from error
 
-    watch.stop("level_5" if plan.level == 5 else "end")
+    watch.stop("level_5" if plan.level == _ACQUIRE else "end")
     summary = judged(plan, simulation, watch.seconds)
     watch.stop("judge")
     summary["ok"] = result.ok
@@ -149,14 +152,22 @@ def _session_text(plan: Plan, text: str) -> str:
         "pretilt": PRETILT_DEG[1],  # the stand-in counts its tilts from the stage
         **grids_of(plan),
     }
+    if plan.level == _ACQUIRE and plan.grids > 1:  # nobody is there to run it for each grid
+        ours[NUMBERS] = {
+            "SPACEtomo": RUN_SCRIPT,
+            "PACEtomo": PRIMARY_SCRIPT,
+            "post action": AFTER_SCRIPT,
+        }
     return with_settings(with_own_settings(text, ours), plan.settings)
 
 
 def _action_scripts(plan: Plan, session_text: str) -> dict[int, Script]:
-    """Give the scripts of Acquire at Items; our post action is used with our settings only."""
+    """Give the scripts by their numbers; our post action is used with our settings only."""
     from space.simulator import Script
 
     scripts = {PRIMARY_SCRIPT: Script("acquisition", _primary_text(plan))}
+    if has_setting(session_text, NUMBERS):
+        scripts[RUN_SCRIPT] = Script("SPACEtomo", session_text)
     if plan.after is not None:
         scripts[AFTER_SCRIPT] = Script("after", read_script(plan.after, "--after"))
     elif has_setting(session_text, "SPACE_DIR"):

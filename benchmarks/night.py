@@ -1,0 +1,142 @@
+"""Nights without a person: several grids at level 5 with faults, judged by the truth.
+
+Each night has its own seed of the microscope's errors and of the faults; the grids are the same in
+all of them, since painting them is slow. The truth answers in place of the models.
+
+    python -m benchmarks.night --nights 30 --json nights.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space.simulation import Night, NightOutcome, faults_of_a_night, make_project
+from space.simulator.specimen import Grid
+
+HEAD = (
+    "seed  ended  runs  faults  done  cut  none  repeated  double px  error um  own s"
+    "  (per lamella)"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nights", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1, help="of the first night")
+    parser.add_argument("--grids", type=int, default=4)
+    parser.add_argument("--lamellae", type=int, default=4, help="on each grid")
+    parser.add_argument("--share", type=float, default=0.2, help="of faults per lamella")
+    parser.add_argument("--plots", action="store_true", help="draw the pictures for people, too")
+    parser.add_argument("--keep", type=Path, help="keep the sessions of all nights here")
+    parser.add_argument("--json", type=Path, help="file for the numbers, renewed after each night")
+    args = parser.parse_args()
+    grids = drawn(args.grids, args.lamellae)
+    nights = []
+    print(HEAD)
+    for seed in range(args.seed, args.seed + args.nights):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = args.keep / f"night_{seed}" if args.keep else Path(temporary)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            found = one_night(folder, grids, seed, args)
+        nights.append(found)
+        print(row(found), flush=True)
+        if args.json:
+            args.json.write_text(
+                json.dumps({"summary": summary(nights), "nights": nights}, indent=1) + "\n",
+                encoding="utf-8",
+            )
+    print()
+    for name, value in summary(nights).items():
+        print(f"{name:28s} {value}")
+
+
+def drawn(grids: int, lamellae: int) -> dict[int, Grid]:
+    """Grids of good lamellae in a small part in the middle, by slot."""
+    return {
+        slot: Grid.make(
+            70 + slot, lamellae, name=f"G{slot}", kinds=["good"] * lamellae, within_um=150.0,
+            level=True,
+        )
+        for slot in range(1, grids + 1)
+    }  # fmt: skip
+
+
+def one_night(
+    folder: Path, grids: dict[int, Grid], seed: int, args: argparse.Namespace
+) -> dict[str, Any]:
+    project = make_project(folder / "project")
+    faults = faults_of_a_night(seed, len(grids), args.lamellae, args.share)
+    night = Night(folder / "session", project, grids, seed, faults, plots=args.plots)
+    outcome = night.run()
+    (folder / "log.txt").write_text("\n".join(outcome.log), encoding="utf-8")
+    return {"seed": seed, "faults": [str(fault) for fault in faults], **numbers(outcome)}
+
+
+def numbers(outcome: NightOutcome) -> dict[str, Any]:
+    count = len(outcome.lamellae)
+    errors = outcome.position_error_um
+    return {
+        "ended": outcome.ended,
+        "runs": outcome.runs,
+        "struck": outcome.struck,
+        "lamellae": [asdict(one) for one in outcome.lamellae],
+        **{state: outcome.count(state) for state in ("done", "cut", "none")},
+        "repeated": outcome.repeated,
+        "double_exposed_px": outcome.double_exposed_px,
+        "position_error_um": [round(error, 3) for error in errors],
+        "own_s": round(outcome.own_s, 2),
+        "own_s_per_lamella": round(outcome.own_s / max(count, 1), 2),
+        "wall_s": round(outcome.wall_s, 1),
+    }
+
+
+def row(night: dict[str, Any]) -> str:
+    error = f"{np.median(night['position_error_um']):8.2f}" if night["position_error_um"] else "-"
+    return (
+        f"{night['seed']:4d}  {'yes' if night['ended'] else 'NO':5s}  {night['runs']:4d}  "
+        f"{len(night['struck']):6d}  {night['done']:4d}  {night['cut']:3d}  {night['none']:4d}  "
+        f"{night['repeated']:8d}  {night['double_exposed_px']:9d}  {error}  {night['own_s']:5.1f}"
+        f"  {night['own_s_per_lamella']:5.2f}  {', '.join(night['struck'])}"
+    )
+
+
+def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all nights come to.
+
+    A lamella could be done if no interruption left its series incomplete: those are not taken
+    again, since that would expose it twice.
+    """
+    total = {
+        name: sum(night[name] for night in nights)
+        for name in ("done", "cut", "none", "repeated", "double_exposed_px")
+    }
+    errors = [error for night in nights for error in night["position_error_um"]]
+    return {
+        "nights": len(nights),
+        "ended": sum(night["ended"] for night in nights),
+        "without a person": sum(night["runs"] == 1 for night in nights),
+        "faults that struck": sum(len(night["struck"]) for night in nights),
+        "done": total["done"],
+        "could be done": total["done"] + total["none"],
+        "cut by an interruption": total["cut"],
+        "lost": total["none"],
+        "pictures taken twice": total["repeated"],
+        "double-exposed pixels": total["double_exposed_px"],
+        "position error um, median": round(float(np.median(errors)), 3) if errors else None,
+        "own s per lamella, median": float(
+            np.median([night["own_s_per_lamella"] for night in nights])
+        ),
+    }
+
+
+if __name__ == "__main__":
+    main()
