@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from space.errors import SpaceError
+from space.settings import Settings
 from space.simulation import Plan, grids_of, setup_of
 from tests.side_entry import side_entry_microscope
 
@@ -16,7 +17,13 @@ def plan(**changes) -> Plan:
 
 
 def test_grids_are_in_the_autoloader():
-    assert grids_of(plan(grids=2)) == {"grid_list": [1, 2]}
+    assert grids_of(plan(grids=2, level=4)) == {"grid_list": [1, 2]}
+
+
+def test_several_grids_are_acquired_without_a_person():
+    assert "script_numbers" not in grids_of(plan(grids=1))
+    numbers = grids_of(plan(grids=2))["script_numbers"]
+    assert Settings(script_numbers=numbers).script_numbers["PACEtomo"] == 2
 
 
 def test_without_an_autoloader_the_grid_is_on_the_stage_and_has_its_name(tmp_path):

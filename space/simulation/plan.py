@@ -20,7 +20,13 @@ from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.project import project_folder
 from space.simulation.problems import problems_of_the_simulator
-from space.simulator.script_runs import refuse_contradictions, session_made_of
+from space.simulator.script_runs import (
+    AFTER_SCRIPT,
+    PRIMARY_SCRIPT,
+    RUN_SCRIPT,
+    refuse_contradictions,
+    session_made_of,
+)
 
 if TYPE_CHECKING:
     from space.simulator.keeping import Setup
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
 
 MARKER = "SPACE_simulation.json"
 """Marks a folder as made by a simulation, which may empty it again; holds the plan."""
+
+ACQUIRE = 5
+"""Level at which grids are acquired."""
 
 _PATHS = ("space_dir", "script", "primary", "after", "answers")
 _PLAIN = ("level", "tilt_step_deg", "series_binning")
@@ -160,11 +169,18 @@ def prepare_folder(plan: Plan) -> None:
 
 
 def grids_of(plan: Plan) -> dict[str, Any]:
-    """Give the settings that name the grids of a plan: without an autoloader that on the stage."""
+    """Give the settings for the grids of a plan: without an autoloader that on the stage.
+
+    Several are acquired one after the other, with the scripts' numbers: nobody is there.
+    """
     from space.simulator.column import load_instrument
 
     if load_instrument(plan.instrument).autoloader_slots:
-        return {"grid_list": list(range(1, plan.grids + 1))}
+        grids = {"grid_list": list(range(1, plan.grids + 1))}
+        if plan.grids == 1 or plan.level < ACQUIRE:
+            return grids
+        numbers = (RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT)
+        return {**grids, "script_numbers": dict(zip(settings.SCRIPTS, numbers))}
     if plan.grids > 1:
         raise SpaceError(
             f"{plan.instrument} has no autoloader for {plan.grids} grids.",

@@ -17,7 +17,7 @@ from space.files import write_text_atomic
 from space.images import DRAWING, read_png_text
 from space.project import POST_ACTION, SCRIPT, STAND_IN
 from space.simulation import judge
-from space.simulation.plan import Plan, grids_of, prepare_folder, setup_of
+from space.simulation.plan import ACQUIRE, Plan, grids_of, prepare_folder, setup_of
 from space.simulation.problems import problems_of_the_simulator
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
 from space.simulation.summary import summarise
@@ -34,8 +34,6 @@ TRUST = "trust_simulated_model"
 NUMBERS = "script_numbers"
 KEY_AFTER_S = 2 * 3600.0
 """For how long a session may wait for the models before key B is pressed, in real time."""
-
-_ACQUIRE = 5
 
 log = logging.getLogger("space.simulation.run")
 
@@ -116,7 +114,7 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     except SessionError as error:
         raise SpaceError(str(error), str(out)) from error
 
-    watch.stop("level_5" if plan.level == _ACQUIRE else "end")
+    watch.stop("level_5" if plan.level == ACQUIRE else "end")
     summary = judged(plan, simulation, watch.seconds)
     watch.stop("judge")
     summary["ok"] = result.ok
@@ -152,12 +150,6 @@ def _session_text(plan: Plan, text: str) -> str:
         "pretilt": PRETILT_DEG[1],  # the stand-in counts its tilts from the stage
         **grids_of(plan),
     }
-    if plan.level == _ACQUIRE and plan.grids > 1:  # nobody is there to run it for each grid
-        ours[NUMBERS] = {
-            "SPACEtomo": RUN_SCRIPT,
-            "PACEtomo": PRIMARY_SCRIPT,
-            "post action": AFTER_SCRIPT,
-        }
     return with_settings(with_own_settings(text, ours), plan.settings)
 
 
