@@ -59,9 +59,10 @@ class _Run:
         return session
 
     def keep(self, night: Night) -> None:
-        """Keep how far the night has come."""
+        """Keep how far the night has come; one grid is no night."""
         self.night = night
-        steps.save_night(self.directory, night)
+        if len(self.settings.grid_list) > 1:
+            steps.save_night(self.directory, night)
 
 
 def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keeper) -> GridsOutcome:

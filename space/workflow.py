@@ -241,3 +241,5 @@ def run_post_action(space_dir: Path) -> None:
     with warnings_kept(directory) as keeper:
         keeper.grid = grid
         steps.set_up_ready(session, acquiring=True)
+        if not settings.script_numbers and navigator.left_to_acquire() == 0:
+            note(directory, Kind.ACQUISITION_ENDED, grid, items=0)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.files import read_json_or_empty, write_text_atomic
+from space.files import read_json_or_empty, remove_if_possible, write_text_atomic
 from space.journal import Kind, note
 from space.microscope import memory, navigator, yes
 from space.settings import SCRIPTS, Settings
@@ -91,9 +91,10 @@ def begin_or_continue(directory: Path) -> Night:
     left = navigator.left_to_acquire()
     if acquiring:
         note(directory, Kind.ACQUISITION_ENDED, items=left)
-    night = load_night(directory) if acquiring and left == 0 else Night()
-    save_night(directory, night)
-    return night
+    if acquiring and left == 0:
+        return load_night(directory)
+    remove_if_possible(directory / NIGHT_FILE)
+    return Night()
 
 
 # --- acquisitions that follow each other ----------------------------------------------------------
