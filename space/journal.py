@@ -42,7 +42,7 @@ class Kind(str, Enum):
     GRID_DONE = "grid_done"  # all that was wanted of it is done
     GRID_SKIPPED = "grid_skipped"  # text: why
     LEVEL_DONE = "level_done"  # level, seconds
-    LAMELLA_MAPPED = "lamella_mapped"
+    LAMELLA_MAPPED = "lamella_mapped"  # seams (that could be compared), worst_step_um
     TARGETS_SET_UP = "targets_set_up"  # targets, areas
     LAMELLA_SKIPPED = "lamella_skipped"  # text: why
     ACQUISITION_STARTED = "acquisition_started"  # items

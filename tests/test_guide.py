@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
 from tools import message_page
+from tools.messages import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
 SYMPTOMS = (ROOT / "docs" / "symptoms.md").read_text(encoding="utf-8")
@@ -20,6 +22,11 @@ def _plain(text: str) -> str:
 
 
 SAID = [_plain(text) for message in FOUND for text in (message.text, message.remedy)]
+SAID += [  # what is put together from parts
+    re.sub(r"{[^{}]*}|%[sdgf]", "…", text)
+    for path in sorted((ROOT / "space").glob("*/*.py"))
+    for _, text in sentences(ast.parse(path.read_text(encoding="utf-8")))
+]
 
 
 @pytest.mark.parametrize("quote", QUOTES)

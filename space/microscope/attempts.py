@@ -28,10 +28,17 @@ class SpoiltError(SpaceError):
 class DoubtfulError(SpoiltError):
     """A picture may be spoilt, or the specimen may look like that: the second one is kept.
 
-    `result` is what `carefully` returns then.
+    Parameters
+    ----------
+    what, where, do : str
+        As for all such errors.
+    result : optional
+        What `carefully` returns if the second attempt is as doubtful.
     """
 
-    result: Any = None
+    def __init__(self, what: str, where: str = "", do: str = "", result: Any = None) -> None:
+        super().__init__(what, where, do)
+        self.result = result
 
 
 def carefully(work: Callable[[], Result], what: str) -> Result:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from space.contrast import judge_pieces, judge_structure
 from space.errors import OutOfSpaceError, SpaceError
 from space.geometry import MapFrame, montage_pieces
-from space.microscope import navigator, pieces
+from space.microscope import navigator, pieces, seams
 from space.microscope.attempts import DoubtfulError, SpoiltError, carefully
 from space.microscope.navfile import SavedItem
 from space.microscope.scope import (
@@ -34,9 +34,16 @@ LEAST_FREE_GB = 0.5
 """With less on the disk no montage is begun."""
 
 _LEAST_OVERLAP_PX = 16
+_MORE_OVERLAP, _MOST_OVERLAP = 1.5, 0.5
+_LOOK_AT_IT = (
+    "Look at the map: where a lamella is cut in two, targets are misplaced. Delete the map item "
+    "and run the script again to have it collected again."
+)
 _MOST_PIECES = 30
 _MRC = 0
 log = logging.getLogger("space.microscope")
+
+MapSeams = tuple[seams.Seam, ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class MapImage:
         Its item as it stands in the Navigator file; None if this file cannot be read.
     by_image_shift : bool
         Whether its pieces were taken by image shift: the stage then finds a place in it elsewhere.
+    seams : tuple of Seam
+        How its pieces fit, if it was collected just now.
     """
 
     picture: Picture
@@ -65,6 +74,7 @@ class MapImage:
     buffer: str
     saved: SavedItem | None = None
     by_image_shift: bool = False
+    seams: MapSeams = ()
 
 
 def close_files() -> None:
@@ -106,16 +116,18 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
 
 
 def collect_here(
-    path: Path, size: tuple[int, int], overlap: float, view: Picture, note: str, label: str
+    path: Path, size_um: tuple[float, float], overlap: float, view: Picture, note: str, label: str
 ) -> MapImage:
     """Collect a View montage by stage moves around the present stage position.
+
+    Pieces that do not fit are taken once more, with more overlap.
 
     Parameters
     ----------
     path : Path
         Image file; replaced when it exists.
-    size : tuple of int
-        Number of pieces along x and y of the camera.
+    size_um : tuple of float
+        Field to be covered, along x and y of the camera.
     overlap : float
         Overlap as a fraction of the frame.
     view : Picture
@@ -127,8 +139,12 @@ def collect_here(
     rows, columns = view.data.shape
     x_um, y_um, _ = stage_position_um()
     matrix = stage_to_pixels(view.pixel_nm / 1000)
+    overlaps = [overlap]
 
-    def work() -> None:
+    def work() -> MapSeams:
+        share = overlaps[-1]
+        size = pieces_for(size_um, view, share)
+        log.info("%s: collecting %d x %d pieces...", label, *size)
         _prepare_file(path)
         _go_back_to(x_um, y_um)
         sem.ParamSetToUseForMontage(2)
@@ -136,8 +152,8 @@ def collect_here(
         sem.AllowFileOverwrite(0)
         sem.SetMontageParams(
             1,
-            _overlap_px(columns, overlap),
-            _overlap_px(rows, overlap),
+            _overlap_px(columns, share),
+            _overlap_px(rows, share),
             columns,
             rows,
             0,
@@ -149,9 +165,15 @@ def collect_here(
         if away_um > navigator.ARRIVED_WITHIN_UM:
             raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
         _check_pieces(path)
+        fit = seams.seams_of(path, view.pixel_nm)
+        wrong = seams.in_words(fit)
+        if wrong:
+            overlaps.append(max(overlap, min(_MORE_OVERLAP * overlap, _MOST_OVERLAP)))
+            raise DoubtfulError(wrong, do=_LOOK_AT_IT, result=fit)
+        return fit
 
-    carefully(work, f"The montage {path.name}")
-    return _register(note, label)
+    found = carefully(work, f"The montage {path.name}")
+    return replace(_register(note, label), seams=found or ())
 
 
 def _go_back_to(x_um: float, y_um: float) -> None:

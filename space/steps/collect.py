@@ -189,12 +189,10 @@ def _collect(
     width_um, height_um = frame.box_size_in_image_um(lamella.size_um)
     padding = settings.MM_padding_factor
     wanted_um = (width_um * padding, height_um * padding)
-    pieces = montage.pieces_for(wanted_um, view, settings.MM_montage_overlap)
     _drop_unfinished_item(session, number)
-    log.info("Lamella %d: collecting %d x %d pieces...", number, *pieces)
     collected = montage.collect_here(
         session.directory / session.map_note(number),
-        pieces,
+        wanted_um,
         settings.MM_montage_overlap,
         view,
         session.map_note(number),
@@ -203,9 +201,15 @@ def _collect(
     navigator.take_height(collected.index)
     navigator.save()
     _save(session, number, collected, view)
-    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number)
+    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number, "", **_fit(collected.seams))
     if segment:
         submit_segmentation(session, session.map_png(number), again=True)
+
+
+def _fit(seams: montage.MapSeams) -> dict[str, float]:
+    """Return how well a map's pieces fit, for the journal."""
+    clear = [seam.step_um for seam in seams if seam.clear]
+    return {"seams": len(clear), "worst_step_um": max(clear)} if clear else {}
 
 
 def _drop_unfinished_item(session: GridSession, number: int) -> None:

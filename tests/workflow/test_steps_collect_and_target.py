@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 
 import mrcfile
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from space import jobs, pacetomo, plots
+from space import jobs, journal, pacetomo, plots
 from space.images import read_png, write_png
 from space.jobs import JobFolder
+from space.microscope import pieces, seams
+from space.microscope.seams import Seam
 from space.simulation import script_text
 from space.simulator import Policy, Script
 from space.simulator.specimen.labels import LABEL
@@ -317,3 +320,23 @@ def test_a_grid_counts_as_acquired_only_when_nothing_is_left(bench):
     assert session.run(5).ok
     assert "acquired already" in session.log()
     assert session.count_exposures() == exposures
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_map_whose_pieces_do_not_fit_is_taken_again_with_more_overlap(bench, monkeypatch, mended):
+    bad = (Seam((0, 1), 0.9, 0.1, 1.4), Seam((1, 2), 0.9, 0.9, 0.0))
+    found = iter([bad, bad[1:] if mended else bad])
+    monkeypatch.setattr(seams, "seams_of", lambda *_: next(found))
+    session = bench()
+    session.place_lamellae()
+    assert session.run(2).ok
+    log = session.log()
+    assert "pieces do not fit at 1 of 2 seams, by up to 1.4 um" in log
+    assert ("This happened twice: the result is kept." in log) is not mended
+    assert len(re.findall(r"L01: collecting \d+ x \d+ pieces", log)) == 2
+    places = pieces.read(session.directory / "G1_L01.mrc")
+    rows = places[0].frame_px[1]
+    apart = {abs(b.corner_px[1] - a.corner_px[1]) for a, b in zip(places, places[1:])} - {0}
+    assert 1 - min(apart) / rows == pytest.approx(1.5 * 0.25, abs=0.01)
+    mapped = [e for e in journal.read(session.directory) if e.kind is journal.Kind.LAMELLA_MAPPED]
+    assert mapped[0].numbers["worst_step_um"] == (0.0 if mended else 1.4)

@@ -1,0 +1,205 @@
+"""How well the pieces of a montage fit where they overlap.
+
+SerialEM moves pieces so that neighbours fit and notes where they are (AlignedPieceCoords). Where it
+found no fit, or a piece shows another place than the stage says, the map has a step: a lamella is
+cut in two there, and targets near it are misplaced. Each pair of neighbours is compared once more
+where both show the same: the highest correlation belongs at no shift.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import fft
+from scipy.ndimage import gaussian_filter
+
+from space.errors import SpaceError
+from space.microscope import mdoc, mrc
+from space.pictures import block_means
+
+MISFIT_UM = 0.5
+"""From this step on a seam does not fit. Good maps stay below 0.1 um."""
+
+CLEAR = 0.3
+"""A correlation from which on a comparison tells anything; vacuum and noise stay below."""
+
+_LEAST_SHARE = 0.04  # of the frame: narrower strips are no overlap to compare
+_LONG_SHARE = 0.4  # of the other side: corners that touch are no neighbours
+_LONGEST_PX = 320  # of a strip that is compared
+_NARROWEST_PX = 12
+_SMOOTH_PX, _FLAT_PX = 1.0, 12.0
+_MUCH_LESS = 0.15  # of a correlation
+_STEPS = ("AlignedPieceCoords", "AlignedPieceCoordsVS", "PieceCoordinates")
+
+
+@dataclass(frozen=True)
+class Seam:
+    """Two neighbouring pieces.
+
+    Attributes
+    ----------
+    pieces : tuple of int
+        Their sections in the file.
+    correlation, here : float
+        The highest within the strips, from -1 to 1, and that where the pieces lie.
+    step_um : float
+        How far from its place in the montage the second one fits best.
+    """
+
+    pieces: tuple[int, int]
+    correlation: float
+    here: float
+    step_um: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the strips show enough to be compared."""
+        return self.correlation >= CLEAR
+
+    @property
+    def fits(self) -> bool:
+        """Whether the pieces lie where they fit best, or nearly as well (as in a regular film)."""
+        return self.step_um <= MISFIT_UM or self.here > self.correlation - _MUCH_LESS
+
+
+@dataclass(frozen=True)
+class _Placed:
+    section: int
+    left_px: int
+    bottom_px: int
+
+
+def seams_of(path: Path, pixel_nm: float) -> tuple[Seam, ...]:
+    """Compare all neighbouring pieces of a montage.
+
+    Parameters
+    ----------
+    path : Path
+        Image file with an mdoc beside it; none is compared without one, or if either is odd.
+    pixel_nm : float
+        Of its pieces.
+    """
+    import mrcfile
+
+    try:
+        placed = _placed(path)
+        if len(placed) < 2:
+            return ()
+        mrc.read_header(path)  # refuses a file that was cut off
+        with mrcfile.mmap(path, "r", permissive=True) as opened:
+            data = opened.data
+            if data is None or data.ndim != 3 or max(p.section for p in placed) >= len(data):
+                return ()
+            return tuple(
+                seam
+                for first, second in _neighbours(placed, data.shape[1:])
+                if (seam := _compare(data, first, second, pixel_nm)) is not None
+            )
+    except (OSError, ValueError, SpaceError):
+        return ()
+
+
+def misfits(seams: Sequence[Seam]) -> tuple[Seam, ...]:
+    """Return the seams at which pieces clearly do not fit, the worst first."""
+    off = [seam for seam in seams if seam.clear and not seam.fits]
+    return tuple(sorted(off, key=lambda seam: -seam.step_um))
+
+
+def in_words(seams: Sequence[Seam]) -> str:
+    """Say what is wrong with a montage; empty if nothing is, or nothing can be told."""
+    off = misfits(seams)
+    if not off:
+        return ""
+    clear = sum(seam.clear for seam in seams)
+    return f"pieces do not fit at {len(off)} of {clear} seams, by up to {off[0].step_um:.1f} um"
+
+
+def _placed(path: Path) -> list[_Placed]:
+    """Return where the pieces lie in the montage: as aligned, if SerialEM has aligned them."""
+    sections = [one for one in mdoc.images(mdoc.read(mdoc.path_of(path))) if one.name.isdecimal()]
+    for key in _STEPS:
+        found = [(int(section.name), section.numbers(key)) for section in sections]
+        placed = [_Placed(number, int(at[0]), int(at[1])) for number, at in found if len(at) >= 2]
+        if placed and len(placed) == len(sections):
+            return placed
+    return []
+
+
+def _neighbours(placed: Sequence[_Placed], shape: tuple[int, ...]) -> list[tuple[_Placed, _Placed]]:
+    """Return pairs of pieces that share a strip along most of a side."""
+    rows, columns = shape
+    pairs = []
+    for at, first in enumerate(placed):
+        for second in placed[at + 1 :]:
+            wide = columns - abs(first.left_px - second.left_px)
+            high = rows - abs(first.bottom_px - second.bottom_px)
+            shares = sorted((wide / columns, high / rows))
+            if (
+                shares[0] > _LEAST_SHARE
+                and shares[1] > _LONG_SHARE
+                and shares[0] < 1 - _LEAST_SHARE
+            ):
+                pairs.append((first, second))
+    return pairs
+
+
+def _compare(data: np.ndarray, first: _Placed, second: _Placed, pixel_nm: float) -> Seam | None:
+    strips = _strips(data, first, second)
+    binning = max(1, round(max(strips[0].shape) / _LONGEST_PX))
+    binning = max(1, min(binning, min(strips[0].shape) // _NARROWEST_PX))
+    small = [_flattened(block_means(strip.astype(np.float32), binning)) for strip in strips]
+    if min(small[0].shape) < _NARROWEST_PX:
+        return None
+    score = _correlations(*small)
+    at = np.unravel_index(int(np.argmax(score)), score.shape)
+    shift_px = [int(p) - n if p > n // 2 else int(p) for p, n in zip(at, score.shape)]
+    step_um = math.hypot(*shift_px) * binning * pixel_nm / 1000
+    here = float(score[np.ix_((-1, 0, 1), (-1, 0, 1))].max())
+    return Seam((first.section, second.section), float(score[at]), here, step_um)
+
+
+def _strips(data: np.ndarray, first: _Placed, second: _Placed) -> tuple[np.ndarray, np.ndarray]:
+    """Cut what both show out of both; rows of the file go up, as its coordinates do."""
+    rows, columns = data.shape[1:]
+    left, right = sorted((first.left_px, second.left_px))
+    bottom, top = sorted((first.bottom_px, second.bottom_px))
+
+    def cut(piece: _Placed) -> np.ndarray:
+        x = slice(right - piece.left_px, left + columns - piece.left_px)
+        y = slice(top - piece.bottom_px, bottom + rows - piece.bottom_px)
+        return np.asarray(data[piece.section][y, x])
+
+    return cut(first), cut(second)
+
+
+def _flattened(strip: np.ndarray) -> np.ndarray:
+    """Return a strip without slow changes of brightness, which differ from piece to piece."""
+    return np.asarray(gaussian_filter(strip, _SMOOTH_PX) - gaussian_filter(strip, _FLAT_PX))
+
+
+def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the correlation of two strips at each shift, in the order of a transform.
+
+    Each shift is judged by the part that both strips still show.
+    """
+    shape = [fft.next_fast_len(2 * side - 1, real=True) for side in one.shape]
+
+    def correlated(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        spectrum = fft.rfft2(a, shape) * np.conj(fft.rfft2(b, shape))
+        return np.asarray(fft.irfft2(spectrum, shape))
+
+    full = np.ones_like(one)
+    common = np.maximum(correlated(full, full), 1.0)
+    sums = correlated(one, full), correlated(full, other)
+    squares = correlated(one**2, full), correlated(full, other**2)
+    spread = [np.maximum(sq - s**2 / common, 0) for s, sq in zip(sums, squares)]
+    floor = 1e-3 * float(one.var() * other.var()) * common**2
+    score = (correlated(one, other) - sums[0] * sums[1] / common) / np.sqrt(
+        np.maximum(spread[0] * spread[1], floor + 1e-12)
+    )
+    score[common < 0.4 * one.size] = -1.0
+    return np.asarray(score)
