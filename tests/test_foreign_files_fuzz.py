@@ -41,6 +41,7 @@ from space.jobs import (
 from space.lamellae import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
+from space.series import judge, read_series
 from space.settings import Settings
 from space.simulator import Policy
 from space.simulator.column import (
@@ -90,6 +91,7 @@ READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 constants autodoc instrument_file policy text_files onnx_file onnx_graph monitor_sign journal
+pictures
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -101,6 +103,7 @@ READ_ELSEWHERE = {
     "argkeys command_docs grammars page parameters": "files of this package",
     "needs": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
+    "shots": "pictures in a page of ours: tests/report",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder navigator made_with onnx_writing": "no reading",
     "cluster cluster_places serving": "logs and certificates, which are written",
@@ -229,6 +232,7 @@ READERS = {
     "navigator, moved": Reader(moving.bring_paths_here, "a.nav", NAV),
     "mdoc": Reader(lambda p: mdoc.images(mdoc.read(p)), "a.mdoc", MDOC),
     "mdoc, written again": Reader(written_again(mdoc.read, mdoc.write), "a.mdoc", MDOC),
+    "tilt series": Reader(lambda p: judge(read_series(p)), "ts.mrc.mdoc", MDOC),
     "pieces": Reader(cut_pieces, "m.mrc.mdoc", MDOC_OF_PIECES),
     **{f"MRC {n}": mrc_reader(mrc.read_header, SpaceError, n) for n in MRC_FILES[:4]},
     # files of a session

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import check, export, judge, models, simulate, status, targets
+from space.cli import check, export, judge, models, report, simulate, status, targets
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -31,6 +31,7 @@ def command_line() -> argparse.ArgumentParser:
     check.add_parser(commands)
     status.add_parser(commands)
     targets.add_parser(commands)
+    report.add_parser(commands)
     export.add_parser(commands)
     return parser
 

@@ -1,6 +1,7 @@
 """Tilt series as they are on disk: their pictures, and what became of them."""
 
 from space.series.pictures import Picture, TiltSeries, read_series, series_of, time_of
+from space.series.places import astray_um
 from space.series.plate import Plate
 from space.series.quality import VERDICTS, Loss, Quality, Verdict, judge
 
@@ -12,6 +13,7 @@ __all__ = [
     "Quality",
     "TiltSeries",
     "Verdict",
+    "astray_um",
     "judge",
     "read_series",
     "series_of",

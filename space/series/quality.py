@@ -85,6 +85,8 @@ class Quality:
     expected : tuple of float
         Counts to be expected of each picture, in their order; empty without a plate.
     plate : Plate or None
+    lost : tuple of bool
+        Whether each picture belongs to a side that was lost; empty if nothing was judged.
     """
 
     verdict: Verdict
@@ -92,6 +94,7 @@ class Quality:
     spoilt_deg: tuple[float, ...] = ()
     expected: tuple[float, ...] = ()
     plate: Plate | None = None
+    lost: tuple[bool, ...] = ()
 
     @property
     def text(self) -> str:
@@ -128,7 +131,9 @@ def judge(series: TiltSeries) -> Quality:
     expected = tuple(float(c) for c in plate.counts(tilt) * _seconds(pictures)) if plate else ()
     known = plate is not None or (len(pictures) >= FEWEST and away.any())
     verdict: Verdict = "lost" if losses else "spoilt" if spoilt else "good"
-    return Quality(verdict if known or off.any() else "not judged", losses, spoilt, expected, plate)
+    if not known and not off.any():
+        verdict = "not judged"
+    return Quality(verdict, losses, spoilt, expected, plate, tuple(map(bool, lost)))
 
 
 def _seconds(pictures: tuple[Picture, ...]) -> np.ndarray:
