@@ -22,8 +22,8 @@ from space.simulation import Night, NightOutcome, faults_of_a_night, make_projec
 from space.simulator.specimen import Grid
 
 HEAD = (
-    "seed  ended  runs  faults  done  cut  none  repeated  double px  error um  own s"
-    "  (per lamella)"
+    "seed  ended  runs  faults  done  cut  none  repeated  double px  off  error um  own s  "
+    "  per lamella  what struck"
 )
 
 
@@ -92,7 +92,9 @@ def numbers(outcome: NightOutcome) -> dict[str, Any]:
         **{state: outcome.count(state) for state in ("done", "cut", "none")},
         "repeated": outcome.repeated,
         "double_exposed_px": outcome.double_exposed_px,
+        "off_lamella": outcome.off_lamella,
         "position_error_um": [round(error, 3) for error in errors],
+        "target_error_um": [round(error, 3) for error in outcome.target_error_um],
         "own_s": round(outcome.own_s, 2),
         "own_s_per_lamella": round(outcome.own_s / max(count, 1), 2),
         "wall_s": round(outcome.wall_s, 1),
@@ -100,13 +102,15 @@ def numbers(outcome: NightOutcome) -> dict[str, Any]:
 
 
 def row(night: dict[str, Any]) -> str:
-    error = f"{np.median(night['position_error_um']):8.2f}" if night["position_error_um"] else "-"
-    return (
-        f"{night['seed']:4d}  {'yes' if night['ended'] else 'NO':5s}  {night['runs']:4d}  "
-        f"{len(night['struck']):6d}  {night['done']:4d}  {night['cut']:3d}  {night['none']:4d}  "
-        f"{night['repeated']:8d}  {night['double_exposed_px']:9d}  {error}  {night['own_s']:5.1f}"
-        f"  {night['own_s_per_lamella']:5.2f}  {', '.join(night['struck'])}"
-    )
+    error = _median(night["target_error_um"])
+    columns = (
+        (4, night["seed"]), (7, "yes" if night["ended"] else "NO"), (6, night["runs"]),
+        (8, len(night["struck"])), (6, night["done"]), (5, night["cut"]), (6, night["none"]),
+        (10, night["repeated"]), (11, night["double_exposed_px"]), (5, night["off_lamella"]),
+        (10, "-" if error is None else f"{error:.2f}"), (7, f"{night['own_s']:.1f}"),
+        (15, f"{night['own_s_per_lamella']:.2f}"),
+    )  # fmt: skip
+    return "".join(f"{value:>{width}}" for width, value in columns) + f"  {night['struck']}"
 
 
 def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
@@ -117,9 +121,10 @@ def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
     """
     total = {
         name: sum(night[name] for night in nights)
-        for name in ("done", "cut", "none", "repeated", "double_exposed_px")
+        for name in ("done", "cut", "none", "repeated", "double_exposed_px", "off_lamella")
     }
-    errors = [error for night in nights for error in night["position_error_um"]]
+    maps = [error for night in nights for error in night["position_error_um"]]
+    errors = [error for night in nights for error in night["target_error_um"]]
     return {
         "nights": len(nights),
         "ended": sum(night["ended"] for night in nights),
@@ -131,11 +136,17 @@ def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
         "lost": total["none"],
         "pictures taken twice": total["repeated"],
         "double-exposed pixels": total["double_exposed_px"],
-        "position error um, median": round(float(np.median(errors)), 3) if errors else None,
+        "series beside lamellae": total["off_lamella"],
+        "maps off their lamella um, median": _median(maps),
+        "targets off their place um, median": _median(errors),
         "own s per lamella, median": float(
             np.median([night["own_s_per_lamella"] for night in nights])
         ),
     }
+
+
+def _median(values: list[float]) -> float | None:
+    return round(float(np.median(values)), 3) if values else None
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,14 +20,17 @@ from unittest import mock
 import numpy as np
 
 from space import jobs, workflow
+from space.microscope import read_navigator_file
 from space.project import POST_ACTION, STAND_IN, project_folder
 from space.simulation.bench import script_text, without_plots
 from space.simulation.scripts import read_script, with_settings
+from space.simulation.series_truth import off_lamella
 from space.simulation.truth_worker import TruthWorker
 from space.simulator import Policy, Script
 from space.simulator.column import FAULT_KINDS, INSTRUMENT_FOLDER, Fault, Faults
 from space.simulator.judging import by_series, double_exposed
 from space.simulator.keeping import Setup, open_session, pictures
+from space.simulator.specimen import LABELS
 
 if TYPE_CHECKING:
     from space.simulator import Exposure, ScriptResult, Simulation
@@ -175,7 +178,12 @@ class NightOutcome:
     lamellae : list of LamellaOutcome
     double_exposed_px : int
     position_error_um : list of float
-        Of tilt series: from the true middle of their lamella to the middle of its map.
+        Of maps: from the true middle of their lamella to the middle of the map.
+    target_error_um : list of float
+        Of tracking targets: from their place in the map to where their series were taken, after the
+        grid was loaded again.
+    off_lamella : int
+        Series that were taken beside any lamella.
     own_s : float
         CPU time of the product.
     wall_s : float
@@ -188,6 +196,8 @@ class NightOutcome:
     lamellae: list[LamellaOutcome] = field(default_factory=list)
     double_exposed_px: int = 0
     position_error_um: list[float] = field(default_factory=list)
+    target_error_um: list[float] = field(default_factory=list)
+    off_lamella: int = 0
     own_s: float = 0.0
     wall_s: float = 0.0
     log: list[str] = field(default_factory=list)
@@ -324,12 +334,20 @@ class Night:
             taken = [one for one in exposures if one.grid == grid.name]
             series = by_series(taken)
             outcome.double_exposed_px += double_exposed(taken).at_one_tilt
+            first = {name: one[0] for name, one in series.items()}
+            centers = [one.center_um for one in first.values()]
+            outcome.off_lamella += off_lamella(centers, grid.lamellae, LABELS)
             by_lamella: dict[int, list[list[Exposure]]] = {one.number: [] for one in grid.lamellae}
             for one in series.values():
                 by_lamella[_nearest(grid, one[0])].append(one)
             for number, its_series in by_lamella.items():
                 outcome.lamellae.append(_outcome_of(grid.name, number, its_series))
-            outcome.position_error_um += _errors_of_maps(grid, taken)
+            maps = _maps(grid.name, taken)
+            outcome.target_error_um += _errors_of_targets(self.directory, grid.name, maps, first)
+            outcome.position_error_um += [
+                min(math.dist(middle, one.center_um) for one in grid.lamellae)
+                for middle in maps.values()
+            ]
 
 
 def _is_over(lines: Sequence[str]) -> bool:
@@ -389,15 +407,31 @@ def _outcome_of(grid: str, number: int, series: Sequence[Sequence[Exposure]]) ->
     return LamellaOutcome(grid, number, "done" if complete else "cut", repeated)
 
 
-def _errors_of_maps(grid: Grid, exposures: Sequence[Exposure]) -> list[float]:
-    """Distance of each lamella's map from the true middle of the lamella."""
-    maps: dict[str, list[Exposure]] = {}
+def _maps(grid: str, exposures: Sequence[Exposure]) -> dict[str, np.ndarray]:
+    """Places on the grid of the middles of lamella maps, by the maps' names."""
+    pieces: dict[str, list[Exposure]] = {}
     for one in exposures:
         name = Path(one.file).name if one.file else ""
-        if re.fullmatch(rf"{re.escape(grid.name)}_L\d\d\.mrc", name):
-            maps.setdefault(name, []).append(one)
+        if re.fullmatch(rf"{re.escape(grid)}_L\d\d\.mrc", name):
+            pieces.setdefault(name, []).append(one)
+    return {
+        name: np.mean([one.center_um for one in taken], axis=0) for name, taken in pieces.items()
+    }
+
+
+def _errors_of_targets(
+    directory: Path, grid: str, maps: Mapping[str, np.ndarray], series: Mapping[str, Exposure]
+) -> list[float]:
+    """Distances of tracking targets from their place in the map to where they were imaged."""
+    path = directory / f"{grid}.nav"
+    items = {item.note: item for item in read_navigator_file(path)} if path.is_file() else {}
     errors = []
-    for taken in maps.values():
-        middle = np.mean([one.center_um for one in taken], axis=0)
-        errors.append(min(math.dist(middle, one.center_um) for one in grid.lamellae))
+    for name, middle in maps.items():
+        note = f"{Path(name).stem}_tgts.txt"
+        taken = series.get(f"{Path(name).stem}_ts_001.mrc")
+        if taken is None or note not in items or name not in items:
+            continue
+        there, here = (np.array(items[one].numbers("StageXYZ")[:2]) for one in (note, name))
+        planned = middle + (there - here) @ taken.lying.rows
+        errors.append(math.dist(planned, taken.center_um))
     return errors
