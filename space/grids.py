@@ -13,7 +13,7 @@ from space.journal import Keeper, Kind
 from space.microscope import Outcome, navigator, survives
 from space.overview import GridFacts
 from space.settings import BEST, Settings
-from space.steps import GridSession, Night
+from space.steps import Course, GridSession, Night
 
 log = logging.getLogger("space.workflow")
 
@@ -83,21 +83,28 @@ def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keepe
         outcome = _run_one(run, slot, outcome)
         if outcome.acquiring:
             _tell_what_follows(run, slot, order)
+        if outcome.acquiring or steps.run_stops(directory):
             break
     keeper.grid = ""
     return outcome
 
 
 def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
-    started = False
+    started, why = False, ""
     with survives(f"Grid {slot} failed") as outcome:
-        started = levels.run_grid(run.session_of(slot), slot)
-    if outcome.failed:
-        journal.note(run.directory, Kind.GRID_SKIPPED, run.keeper.grid, text=outcome.reason)
+        session = run.session_of(slot)
+        course = steps.before_grid(session, slot)
+        why = "as ordered" if course is Course.SKIP else ""
+        started = course is Course.GO_ON and levels.run_grid(session, slot)
+    if steps.run_stops(run.directory):
+        return before
+    why = outcome.reason or why
+    if why:
+        journal.note(run.directory, Kind.GRID_SKIPPED, run.keeper.grid, text=why)
     elif not started:
         journal.note(run.directory, Kind.GRID_DONE, run.keeper.grid)
     if not started:
-        run.keep(run.night.with_ended(slot, outcome.reason))
+        run.keep(run.night.with_ended(slot, why))
     return before.after(slot, outcome, started)
 
 
@@ -135,7 +142,11 @@ def _screen(run: _Run) -> None:
         if str(slot) in run.night.screened or is_screened(known.get(str(slot))):
             continue
         with survives(f"Grid {slot} was not screened (it is tried once more later)"):
-            levels.screen_grid(run.session_of(slot), slot)
+            session = run.session_of(slot)
+            if steps.before_grid(session, slot) is Course.GO_ON:
+                levels.screen_grid(session, slot)
+        if steps.run_stops(run.directory):
+            return
         run.keep(run.night.with_screened(slot))
 
 

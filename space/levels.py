@@ -57,11 +57,11 @@ def _find_and_map(session: GridSession, level: int) -> bool:
     if not steps.numbers_to_visit(navigator.items()):
         log.warning("Grid %s has no lamella to collect maps of.", session.grid)
         return False
-    if level < COLLECT:
+    if level < COLLECT or steps.leaves_grid(session):
         return False
     steps.collect_maps(session, segment=level >= SEGMENT)
     _report_time(session, COLLECT, began)
-    return True
+    return not steps.leaves_grid(session)
 
 
 def _run_levels(session: GridSession) -> bool:

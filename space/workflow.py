@@ -92,7 +92,10 @@ def run(script_globals: Mapping[str, Any]) -> None:
             steps.confirm_scripts(settings)
         directory = _begin(settings)
         with _run_noted(directory, settings), warnings_kept(directory) as keeper:
+            steps.log_standing(directory)
             outcome = run_grids(settings, config, directory, keeper)
+            if steps.was_stopped(directory):
+                return
             if outcome.acquiring and settings.script_numbers:
                 return  # SerialEM runs the script again
             if not outcome.acquiring and len(settings.grid_list) > 1:
@@ -240,6 +243,8 @@ def run_post_action(space_dir: Path) -> None:
     session = grid_session(settings, config, directory, grid)
     with warnings_kept(directory) as keeper:
         keeper.grid = grid
-        steps.set_up_ready(session, acquiring=True)
+        if steps.after_item(session) is steps.Course.GO_ON:
+            steps.set_up_ready(session, acquiring=True)
+            steps.after_item(session)  # setting up may have taken long
         if not settings.script_numbers and navigator.left_to_acquire() == 0:
             note(directory, Kind.ACQUISITION_ENDED, grid, items=0)

@@ -40,7 +40,8 @@ def test_every_example_is_an_order():
     "line",
     [
         "puase", "stop it", "skip", "skip 3", "skip L", "skip L03 L04", "stop after", "do not stop",
-        "skip grid", "p\0a\0u\0s\0e", "stop\u200b", "stop " * 1000, "L03", "skip L9999999", "–pause",
+        "skip grid", "p\0a\0u\0s\0e", "stop\u200b", "stop " * 1000, "L03", "skip L9999999",
+        "–pause",
     ],
 )  # fmt: skip
 def test_what_is_no_order_is_never_taken_for_one(line):

@@ -306,6 +306,11 @@ def is_acquiring() -> bool:
     return bool(serialem().ReportIfNavAcquiring()[0])
 
 
+def acquired_item() -> Item | None:
+    """Return the item that is being acquired now; None when there is none."""
+    return item(int(serialem().ReportNavItem()[0])) if is_acquiring() else None
+
+
 def left_to_acquire() -> int:
     """Return how many items are set to be acquired (0 when the Navigator is closed)."""
     return max(0, int(serialem().ReportNumNavAcquire()[0]))

@@ -24,9 +24,9 @@ COMMANDS = tuple(
     ReportDefocus ReportDirectory ReportFileNumber ReportFrameSavingPath ReportIfNavAcquiring
     ReportIfNavOpen ReportIlluminatedArea ReportImageShift ReportItemAcquire
     ReportLDDefocusOffset ReportLowDose ReportMag ReportMagIndex ReportMeanCounts ReportNavFile
-    ReportNumNavAcquire ReportNumTableItems ReportOtherItem ReportProperty ReportSlotStatus
-    ReportStageXYZ ReportTiltAngle ReportTiltAxisOffset ReportUserSetting ResetImageShift
-    RunScriptAfterNavAcquire S SaveLog SaveLogOpenNew SaveNavigator SetApertureSize
+    ReportNavItem ReportNumNavAcquire ReportNumTableItems ReportOtherItem ReportProperty
+    ReportSlotStatus ReportStageXYZ ReportTiltAngle ReportTiltAxisOffset ReportUserSetting
+    ResetImageShift RunScriptAfterNavAcquire S SaveLog SaveLogOpenNew SaveNavigator SetApertureSize
     SetColumnOrGunValve SetDefocus SetDirectory SetImageShift SetItemAcquire SetMag SetMagIndex
     SetMontageParams SetMontPanelParams SetNavAcqAtEndParams SetNewFileType SetPersistentVar
     SetProperty SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons

@@ -54,6 +54,7 @@ def wait_for(
     status: Callable[[], str] | None = None,
     poll_s: float = POLL_S,
     glance: Callable[[], object] | None = None,
+    why_to_stop: Callable[[], str] | None = None,
 ) -> Result:
     """Call `poll` again and again until it returns something else than None.
 
@@ -71,11 +72,13 @@ def wait_for(
         Pause between two polls, in SerialEM's time.
     glance : callable, optional
         Cheap; a pause ends early when it returns something else than before the last poll.
+    why_to_stop : callable, optional
+        Looked at after each poll: what it returns, unless empty, ends the waiting as B does.
 
     Raises
     ------
     StoppedByUserError
-        When the user pressed B.
+        When the user pressed B or ordered it otherwise.
     SpaceError
         After `timeout_s`.
     """
@@ -92,9 +95,10 @@ def wait_for(
         if result is not None:
             break
         now = time.monotonic()
-        if is_stopped:
+        reason = "by the B key" if is_stopped else why_to_stop() if why_to_stop else ""
+        if reason:
             raise StoppedByUserError(
-                f"Waiting for {what} was stopped by the B key.",
+                f"Waiting for {what} was stopped {reason}.",
                 do="Run the script again to continue.",
             )
         if now - start > timeout_s:

@@ -28,6 +28,17 @@ from space.steps.rechoose import ChosenAgain, choose_again, hand_back
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
 from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
+from space.steps.steering import (
+    PAUSE_KEY,
+    Course,
+    after_item,
+    before_grid,
+    checkpoint,
+    leaves_grid,
+    log_standing,
+    run_stops,
+    was_stopped,
+)
 from space.steps.target_facts import (
     begun_files,
     choice_path,
@@ -38,16 +49,21 @@ from space.steps.target_facts import (
 from space.steps.target_plots import draw_segmentations
 
 __all__ = [
+    "PAUSE_KEY",
     "SEGMENTATION_TIMEOUT_S",
     "ChosenAgain",
+    "Course",
     "FilesOfGrid",
     "GridOnDisk",
     "GridSession",
     "LamellaList",
     "Night",
+    "after_item",
+    "before_grid",
     "begin_or_continue",
     "begun_files",
     "check_autoloader",
+    "checkpoint",
     "choice_path",
     "choose_again",
     "collect_maps",
@@ -67,7 +83,9 @@ __all__ = [
     "is_session",
     "keep_begun_off",
     "lamella_numbers",
+    "leaves_grid",
     "load_night",
+    "log_standing",
     "note_name",
     "numbers_to_visit",
     "open_grid",
@@ -79,10 +97,12 @@ __all__ = [
     "repair_whole_grid",
     "reserve_grid_name",
     "reserve_settings_name",
+    "run_stops",
     "save_night",
     "session_id",
     "set_up_ready",
     "start_acquisition",
     "targets_files",
     "wait_for_segmentations",
+    "was_stopped",
 ]

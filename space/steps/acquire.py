@@ -7,13 +7,14 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from space import orders
 from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list
+from space.steps import lamella_list, steering
 from space.steps.begun import keep_begun_off
-from space.steps.collect import map_item
+from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
     SEGMENTATION_TIMEOUT_S,
     WorkerWatch,
@@ -24,6 +25,7 @@ from space.steps.inference import (
 from space.steps.night import may_start, note_started
 from space.steps.session import GridSession
 from space.steps.set_up import set_up_targets
+from space.steps.steering import Course
 from space.steps.target_facts import choice_path, has_no_targets, is_set_up
 
 _IN_THEIR_ORDER = ("PACEtomo", "post action", "SPACEtomo")
@@ -53,7 +55,9 @@ class SegmentationStates:
 
 
 def segmentation_states(session: GridSession, settled: Container[int] = ()) -> SegmentationStates:
-    """Return how far the maps without targets are, without those `settled` in this run.
+    """Return how far the maps without targets are.
+
+    Lamellae that are `settled` in this run, and those that a person has skipped, are left out.
 
     Reads files and the Navigator only; nothing is queued.
     """
@@ -61,10 +65,12 @@ def segmentation_states(session: GridSession, settled: Container[int] = ()) -> S
     ready: list[tuple[int, Path]] = []
     failed: list[tuple[int, str]] = []
     others: dict[str, list[int]] = {"pending": [], "absent": []}
+    skipped = steering.skipped(session)
     for number in lamella_numbers():
         picture = session.map_png(number)
         if (
             number in settled
+            or number in skipped
             or not picture.is_file()
             or map_item(session, number) is None
             or is_set_up(session, number)
@@ -128,13 +134,16 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
             )
         for number in states.absent:
             submit_segmentation(session, session.map_png(number))
-        for number, labels in states.ready:
+        ready = dict(states.ready)
+        for number in steering.visits(session, ready, lambda: go_to_lamella_conditions(session)):
             with survives(f"{session.map_stem(number)}: no targets were set up") as outcome:
-                set_up_targets(session, number, labels)
+                set_up_targets(session, number, ready[number])
             settled[number] = outcome.reason
             if outcome.failed:
                 note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, outcome.reason)
         pending = states.pending + states.absent
+        if steering.leaves_grid(session):
+            return
         if states.ready:
             continue  # others may be segmented by now
         if not pending:
@@ -177,6 +186,8 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
         return ""
     if failure:
         return failure
+    if number in steering.skipped(session):
+        return f"it is skipped, as ordered in {orders.CONTROL_FILE}"
     if map_item(session, number) is None:
         return "it has no map"
     if not picture.is_file():
@@ -191,8 +202,11 @@ def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
     """Wait until one of the pending maps is segmented or has failed."""
     folder = job_folder(session)
     names = [session.map_png(number).name for number in pending]
+    skipped = steering.skipped(session)
 
     def poll() -> bool | None:
+        if steering.skipped(session) != skipped:
+            return True
         statuses = folder.statuses_of(names, "segment").values()
         return True if any(s.state not in ("queued", "running") for s in statuses) else None
 
@@ -211,6 +225,9 @@ def start_acquisition(session: GridSession) -> bool:
         log.info("Acquire at Items is running already.")
         return True
     keep_begun_off(session)
+    steering.keep_skipped_off(session)
+    if steering.checkpoint(session) is not Course.GO_ON:
+        return False
     count = navigator.left_to_acquire()
     if count == 0:
         log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
@@ -259,9 +276,11 @@ def is_acquired(session: GridSession) -> bool:
         return False
     if known is None or any(item.acquire for item in items):
         return False
-    if session.settings.WG_offset_via_IM and any(_numbers(items, FIRST_LABEL)):
+    skipped = steering.skipped(session)
+    first = set(_numbers(items, FIRST_LABEL)) - skipped
+    if session.settings.WG_offset_via_IM and first:
         return False
-    numbers = {*_numbers(items, FINAL_LABEL), *_numbers(items, FIRST_LABEL)}
+    numbers = first | set(_numbers(items, FINAL_LABEL)) - skipped
     notes = {item.note for item in items if item.is_map}
     return all(
         session.map_note(number) in notes and _has_targets_file(session, number)

@@ -26,7 +26,7 @@ from space.microscope import (
     states,
     survives,
 )
-from space.steps import lamella_list
+from space.steps import lamella_list, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import view_of, view_shape_px
@@ -52,8 +52,11 @@ def collect_maps(session: GridSession, segment: bool) -> None:
         When maps were to be collected, and there is no map of any lamella.
     """
     todo = []
+    skipped = steering.skipped(session)
     for number in _numbers_to_visit():
-        if not has_map(session, number):
+        if number in skipped:
+            log.info("Lamella %d is skipped, as ordered.", number)
+        elif not has_map(session, number):
             todo.append(number)
         elif _finish(session, number, segment):
             log.info("The map %s exists: montage skipped.", session.map_note(number))
@@ -77,9 +80,10 @@ def _collect_each(session: GridSession, numbers: list[int], segment: bool) -> li
     """Collect the maps of lamellae; return the numbers of those that have none in the end."""
     failed = []
     somebody_there = True
-    for position, number in enumerate(numbers):
+    for number in steering.visits(session, numbers, lambda: go_to_lamella_conditions(session)):
+        later = numbers[numbers.index(number) + 1 :]
         with survives(f"No map of lamella {number} (the next one follows)") as outcome:
-            _collect(session, number, numbers[position + 1 :], segment, somebody_there)
+            _collect(session, number, later, segment, somebody_there)
         if outcome.failed:
             note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, outcome.reason)
             somebody_there = somebody_there and not isinstance(outcome.error, NobodyThereError)
@@ -254,6 +258,9 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
                 f"Nobody centred lamella {number} within {CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
                 do="Set MM_mean_threshold = 0 for sessions without a person.",
             )
+        reason = steering.why_to_stop_waiting(session)
+        if reason:
+            raise StoppedByUserError(f"Centring lamella {number} was given up {reason}.")
     scope.reset_image_shift()
     return scope.take_view()
 
@@ -307,12 +314,15 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
 def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     """Wait until every map is segmented or has failed; the B key ends the waiting."""
     numbers = lamella_list.numbers_to_visit(navigator.items())
-    names = [session.map_png(number).name for number in numbers]
-    names = [name for name in names if (session.map_dir / name).is_file()]
+    pictures = {number: session.map_png(number).name for number in numbers}
+    pictures = {n: name for n, name in pictures.items() if (session.map_dir / name).is_file()}
+    names = list(pictures.values())
     folder = job_folder(session)
 
     def poll() -> bool | None:
-        statuses = folder.statuses_of(names, "segment").values()
+        skipped = steering.skipped(session)
+        wanted = [name for number, name in pictures.items() if number not in skipped]
+        statuses = folder.statuses_of(wanted, "segment").values()
         return None if any(s.state in ("queued", "running") for s in statuses) else True
 
     try:

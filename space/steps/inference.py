@@ -11,13 +11,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from space import jobs
+from space import jobs, orders
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
 from space.images import file_state, read_png
 from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
+from space.steps import steering
 from space.steps.session import GridSession
 
 Result = TypeVar("Result")
@@ -102,7 +103,14 @@ def wait_for_jobs(
 
     # A worker notes there that it is done; looked at more often than the results themselves.
     runs = session.map_dir / jobs.RUNS_NAME
-    return wait_for(attended, what, timeout_s, status, glance=lambda: file_state(runs))
+    return wait_for(
+        attended,
+        what,
+        timeout_s,
+        status,
+        glance=lambda: (file_state(runs), orders.stamp(session.directory)),
+        why_to_stop=lambda: steering.why_to_stop_waiting(session),
+    )
 
 
 def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
@@ -111,7 +119,7 @@ def detect(session: GridSession, picture: Path, threshold: float) -> list[Box]:
     Raises
     ------
     SpaceError
-        When the detection failed, took too long, or the user pressed B.
+        When the detection failed, took too long, or a person stopped it.
     """
     folder = job_folder(session)
     submitted = False

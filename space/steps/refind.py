@@ -34,7 +34,7 @@ from space.microscope import (
     survives,
 )
 from space.settings import Settings
-from space.steps import lamella_list
+from space.steps import lamella_list, steering
 from space.steps.find import CLOSEST_UM, lamella_of_box
 from space.steps.grid_picture import draw_boxes
 from space.steps.inference import detect
@@ -94,6 +94,9 @@ def refind_lamellae(session: GridSession) -> None:
     known = replace(known, made_with=settings)
     _go_to_intermediate(session)
     visits = _visit_all(session, known, retry=False)
+    if steering.leaves_grid(session):
+        navigator.save()
+        return
     if (visits.unseen or visits.failed) and visits.known.offset_um is not None:
         visits = _visit_all(session, visits.known, retry=True)
     if visits.failed and visits.known.offset_um is None and not visits.unseen:
@@ -175,7 +178,11 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> VisitRe
     unseen: list[str] = []
     failed: list[str] = []
     reason = ""
-    for label in [item.label for item in labelled(navigator.items(), FIRST_LABEL)]:
+    points = labelled(navigator.items(), FIRST_LABEL)
+    labels = {lamella_list.number_of(item): item.label for item in points}
+    numbers = [lamella_list.number_of(item) for item in points]
+    for number in steering.visits(session, numbers, lambda: _go_to_intermediate(session)):
+        label = labels[number]
         item = _first_point(label)
         if item is None:
             continue

@@ -116,8 +116,9 @@ class SmallSession:
         simulation = None
         try:
             with open_session(
-                self.directory, self._setup, faults=faults, policy=Policy(key_after_s=5.0),
-                time_scale=0.0, grids={1: grid()},
+                self.directory, self._setup, faults=faults,
+                policy=Policy(key_after_s=5.0, left_alone=("P",)), time_scale=0.0,
+                grids={1: grid()},
             ) as simulation:  # fmt: skip
                 without_lamella_pictures(self._monkeypatch)
                 let_truth_answer(self._monkeypatch, TruthWorker(simulation))

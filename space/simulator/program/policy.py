@@ -103,6 +103,9 @@ class Policy:
     key_after_s : float
         A key that a script asks for during this real time is pressed, so that no loop waits
         for ever.
+    left_alone : tuple of str
+        Keys that are pressed only where `keys` or `respond` says so, however often a script asks:
+        those that interrupt it, where others let it go on.
     folder : str
         Folder chosen in a folder dialog; "" = the present one.
     respond : callable, optional
@@ -117,6 +120,7 @@ class Policy:
     keys: tuple[str, ...] = ()
     key_after_polls: int = 0
     key_after_s: float = 600.0
+    left_alone: tuple[str, ...] = ()
     folder: str = ""
     respond: Callable[[str, str], Single | None] | None = None
 
@@ -329,7 +333,8 @@ class Keyboard:
         if not was_pressed and name in self.planned:
             self.planned.remove(name)
             was_pressed = True
-        if not was_pressed and not often and now - start < policy.key_after_s:
+        waited_for = often or now - start >= policy.key_after_s
+        if not was_pressed and (not waited_for or name in policy.left_alone):
             return False
         self.polls.pop(name)
         self.since.pop(name)
