@@ -60,6 +60,12 @@ beam_margin = 0.2  # um; gap around the beam of the tracking target, which drift
 take_previews = False  # a Preview of each target at level 4 (dose), for PACEtomo's refFromPreview
 acquire_begun_items = False  # True: acquire interrupted items again (exposes their targets twice)
 
+# Messages
+notify = {}  # who is told when nobody is there, by mail (to the address in SerialEM) and by a
+#              webhook: {"email": True, "webhook": "https://...", "format": "slack"}, or "teams",
+#              "mattermost", "json"; "on": ["grid done", "grid failed", "person needed", "stopped",
+#              "finished"] (without it: all of these); {} = nobody
+
 # Inference
 external_map_dir = ""  # shared folder, if another computer runs the models (with
 #                        SPACEtomo_monitor.py); "" = this computer runs them

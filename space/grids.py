@@ -98,6 +98,7 @@ def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
         started = course is Course.GO_ON and levels.run_grid(session, slot)
     if steps.run_stops(run.directory):
         return before
+    _tell_of_grid(run, slot, outcome, started)
     why = outcome.reason or why
     if why:
         journal.note(run.directory, Kind.GRID_SKIPPED, run.keeper.grid, text=why)
@@ -106,6 +107,17 @@ def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
     if not started:
         run.keep(run.night.with_ended(slot, why))
     return before.after(slot, outcome, started)
+
+
+def _tell_of_grid(run: _Run, slot: int | str, outcome: Outcome, started: bool) -> None:
+    """Tell people of a grid; the post action tells of one that is acquired."""
+    level, grid = run.settings.automation_level, run.keeper.grid
+    if outcome.failed:
+        text = f"Grid {slot} failed: {outcome.reason}"
+        steps.tell(run.settings, run.directory, "grid failed", text, grid)
+    elif not started and level < levels.ACQUIRE:
+        text = f"Level {level} of grid {slot} is done."
+        steps.tell(run.settings, run.directory, "grid done", text, grid)
 
 
 def _tell_what_follows(run: _Run, slot: int | str, order: Sequence[int | str]) -> None:

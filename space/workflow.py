@@ -91,7 +91,11 @@ def run(script_globals: Mapping[str, Any]) -> None:
         if settings.automation_level >= ACQUIRE:
             steps.confirm_scripts(settings)
         directory = _begin(settings)
-        with _run_noted(directory, settings), warnings_kept(directory) as keeper:
+        with (
+            warnings_kept(directory) as keeper,
+            steps.told_when_stopped(settings, directory),
+            _run_noted(directory, settings),
+        ):
             steps.log_standing(directory)
             outcome = run_grids(settings, config, directory, keeper)
             if steps.was_stopped(directory):
@@ -106,6 +110,9 @@ def run(script_globals: Mapping[str, Any]) -> None:
                     do="Fix this and run the script again; what is done is skipped.",
                 )
             log.info("SPACEtomo has finished level %d.", settings.automation_level)
+            if not outcome.acquiring:
+                text = f"Level {settings.automation_level} is finished."
+                steps.tell(settings, directory, "finished", text)
 
 
 def _tell_how_it_stands(directory: Path) -> None:
@@ -137,7 +144,7 @@ def _begin(settings: Settings) -> Path:
     directory = _choose_directory()
     folder = map_dir(settings, directory)
     own_id = steps.ensure_session_id(directory)
-    settings_module.save(settings, directory)
+    settings_module.save(settings, directory, secrets=True)
     if settings.external_map_dir:
         stem = steps.reserve_settings_name(folder, own_id)
         settings_module.save(settings, folder, f"{stem}.json")
@@ -241,10 +248,13 @@ def run_post_action(space_dir: Path) -> None:
     config = load_config(space_dir)
     grid = navigator.file_stem()
     session = grid_session(settings, config, directory, grid)
-    with warnings_kept(directory) as keeper:
+    with warnings_kept(directory) as keeper, steps.told_when_stopped(settings, directory):
         keeper.grid = grid
         if steps.after_item(session) is steps.Course.GO_ON:
             steps.set_up_ready(session, acquiring=True)
             steps.after_item(session)  # setting up may have taken long
-        if not settings.script_numbers and navigator.left_to_acquire() == 0:
-            note(directory, Kind.ACQUISITION_ENDED, grid, items=0)
+        if navigator.left_to_acquire() == 0:
+            if not settings.script_numbers:
+                note(directory, Kind.ACQUISITION_ENDED, grid, items=0)
+            text = "All items that were set to be acquired are done."
+            steps.tell(settings, directory, "grid done", text, grid)

@@ -6,12 +6,20 @@ below are what these return and raise, and what a script needs around them.
 
 from space.microscope.attempts import DoubtfulError, SpoiltError
 from space.microscope.failures import Outcome, failure_text, survives
-from space.microscope.log import forget_warnings, log_to_serialem, open_log_file, save_log_file
+from space.microscope.log import (
+    forget_warnings,
+    log_to_serialem,
+    open_log_file,
+    save_log_file,
+    warn_once,
+)
+from space.microscope.mail import send_mail
 from space.microscope.montage import MapImage
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.navigator import Item
 from space.microscope.requirements import check_program
 from space.microscope.scope import Picture, RecordOptics
+from space.microscope.sem import is_exit
 from space.microscope.virtual_map import ViewConditions, view_conditions
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause, wait_for, yes
 
@@ -29,14 +37,17 @@ __all__ = [
     "check_program",
     "failure_text",
     "forget_warnings",
+    "is_exit",
     "key_pressed",
     "log_to_serialem",
     "open_log_file",
     "pause",
     "read_navigator_file",
     "save_log_file",
+    "send_mail",
     "survives",
     "view_conditions",
     "wait_for",
+    "warn_once",
     "yes",
 ]

@@ -17,7 +17,8 @@ COMMANDS = tuple(
     ChangeItemColor ChangeItemLabel ChangeItemNote CloseFile CloseNavigator Delay
     DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit GetVariable
     GoToImagingState GoToLowDoseArea ImageProperties ImageShiftByMicrons IsVariableDefined
-    IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M MoveStageTo MoveToNavItem
+    IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M
+    MailSubject MoveStageTo MoveToNavItem
     NavAcqAtEndUseParams NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator OpenNewFile
     OpenNewMontage OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile ReadOtherFile
     ReportApertureSize ReportAxisPosition ReportCameraProperty ReportColumnOrGunValve
@@ -26,7 +27,8 @@ COMMANDS = tuple(
     ReportLDDefocusOffset ReportLowDose ReportMag ReportMagIndex ReportMeanCounts ReportNavFile
     ReportNavItem ReportNumNavAcquire ReportNumTableItems ReportOtherItem ReportProperty
     ReportSlotStatus ReportStageXYZ ReportTiltAngle ReportTiltAxisOffset ReportUserSetting
-    ResetImageShift RunScriptAfterNavAcquire S SaveLog SaveLogOpenNew SaveNavigator SetApertureSize
+    ResetImageShift RunScriptAfterNavAcquire S SaveLog SaveLogOpenNew SaveNavigator SendEmail
+    SetApertureSize
     SetColumnOrGunValve SetDefocus SetDirectory SetImageShift SetItemAcquire SetMag SetMagIndex
     SetMontageParams SetMontPanelParams SetNavAcqAtEndParams SetNewFileType SetPersistentVar
     SetProperty SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons

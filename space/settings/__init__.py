@@ -17,6 +17,7 @@ from space.settings.declared import (
 )
 from space.settings.kinds import plain
 from space.settings.lists import BEST, SCRIPTS, STAGE, ClassNames, is_priority
+from space.settings.notify import OCCASIONS
 from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
 from space.settings.saved import SETTINGS_FILE, load, save
 
@@ -24,6 +25,7 @@ __all__ = [
     "BEST",
     "DEFAULT_SCORE_THRESHOLD",
     "LARGEST_SHIFT_UM",
+    "OCCASIONS",
     "SCRIPTS",
     "SETTINGS_FILE",
     "STAGE",

@@ -6,7 +6,7 @@ earlier results follow from the declarations.
 
 from __future__ import annotations
 
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -22,6 +22,7 @@ from space.settings.kinds import (
     Whole,
 )
 from space.settings.lists import ClassNames, GridOrder, Grids, ScriptNumbers, WantedClasses
+from space.settings.notify import Notification
 
 WHOLE_LAMELLA = "lamella"
 """First entry of target_list that means everything on the lamella that is not avoided."""
@@ -72,10 +73,10 @@ _DECLARATION = "declaration"
 
 def setting(default: Any, kind: Kind, changes: Result, meaning: str) -> Any:
     """Declare a field of `Settings`."""
-    declaration = Declaration(kind, changes, meaning)
+    metadata = {_DECLARATION: Declaration(kind, changes, meaning)}
     if isinstance(default, dict):
-        return field(default_factory=default.copy, metadata={_DECLARATION: declaration})
-    return field(default=default, metadata={_DECLARATION: declaration})
+        return field(default_factory=default.copy, repr=not kind.secret, metadata=metadata)
+    return field(default=default, repr=not kind.secret, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -319,6 +320,16 @@ class Settings:
         "True: acquire interrupted items again (exposes their targets twice)",
     )
 
+    notify: dict[str, Any] = setting(
+        {},
+        Notification(),
+        Result.NOTHING,
+        "who is told when nobody is there, by mail (to the address in SerialEM) and by a webhook: "
+        '{"email": True, "webhook": "https://...", "format": "slack"}, or "teams", "mattermost", '
+        '"json"; "on": ["grid done", "grid failed", "person needed", "stopped", "finished"] '
+        "(without it: all of these); {} = nobody",
+    )
+
     external_map_dir: str = setting(
         "",
         String('Give a shared folder in quotes, or "" for none.'),
@@ -332,11 +343,18 @@ class Settings:
         if problems:
             raise SpaceError(" ".join(problems))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+    def to_dict(self, secrets: bool = False) -> dict[str, Any]:
+        """Return plain values for JSON.
+
+        Parameters
+        ----------
+        secrets : bool
+            With the values of settings that are secret, in place of their defaults.
+        """
+        shown = self if secrets else replace(self, **_without_secrets())
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
+            for name, value in asdict(shown).items()
         }
 
 
@@ -350,6 +368,12 @@ def declaration(name: str) -> Declaration:
     """Return what is known about a setting."""
     declared: Declaration = _FIELDS[name].metadata[_DECLARATION]
     return declared
+
+
+def _without_secrets() -> dict[str, Any]:
+    """Return the defaults of the settings that are secret."""
+    defaults = Settings()
+    return {name: getattr(defaults, name) for name in NAMES if declaration(name).kind.secret}
 
 
 def problems_of(name: str, value: object) -> list[str]:

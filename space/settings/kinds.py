@@ -43,9 +43,12 @@ class Kind(ABC):
     ----------
     unit : str
         Unit of a number; empty if it has none.
+    secret : bool
+        Whether the value must not be shown, nor leave this computer with saved settings.
     """
 
     unit: str = ""
+    secret: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -16,10 +16,15 @@ SETTINGS_FILE = "SPACE_settings.json"
 _WRITE_AGAIN = "Run SPACEtomo.py again: it writes them again."
 
 
-def save(settings: Settings, folder: Path, name: str = SETTINGS_FILE) -> Path:
-    """Write `SPACE_settings.json` into `folder` and return its path."""
+def save(
+    settings: Settings, folder: Path, name: str = SETTINGS_FILE, secrets: bool = False
+) -> Path:
+    """Write `SPACE_settings.json` into `folder` and return its path.
+
+    Secrets are written only where it is asked for, never into a folder that others share.
+    """
     path = Path(folder) / name
-    write_text_atomic(path, json.dumps(settings.to_dict(), indent=2) + "\n")
+    write_text_atomic(path, json.dumps(settings.to_dict(secrets), indent=2) + "\n")
     return path
 
 

@@ -47,6 +47,7 @@ from space.steps.target_facts import (
     targets_files,
 )
 from space.steps.target_plots import draw_segmentations
+from space.steps.telling import tell, told_when_stopped
 
 __all__ = [
     "PAUSE_KEY",
@@ -103,6 +104,8 @@ __all__ = [
     "set_up_ready",
     "start_acquisition",
     "targets_files",
+    "tell",
+    "told_when_stopped",
     "wait_for_segmentations",
     "was_stopped",
 ]

@@ -32,6 +32,7 @@ from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import view_of, view_shape_px
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
+from space.steps.telling import tell
 
 CENTRE_BY_HAND_TIMEOUT_S = 2 * 3600.0
 """How long to wait for a person to bring a lamella into view."""
@@ -248,6 +249,14 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
         number,
         mean,
         threshold,
+    )
+    tell(
+        session.settings,
+        session.directory,
+        "person needed",
+        f"Lamella {number} has to be brought into view by hand; then press B. "
+        f"This waits for {CENTRE_BY_HAND_TIMEOUT_S / 3600:.0f} h.",
+        session.grid,
     )
     key_pressed("B")
     start = time.monotonic()

@@ -23,6 +23,7 @@ from space.steps import lamella_list
 from space.steps.grid_names import earlier_names
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
+from space.steps.telling import tell
 
 PAUSE_KEY = "P"
 """Pauses the run after the current lamella. B goes on, as it ends every other wait."""
@@ -107,7 +108,7 @@ def why_to_stop_waiting(session: GridSession) -> str:
 
 def _checkpoint(session: GridSession, number: int | None) -> tuple[Course, bool]:
     what = f"grid {session.grid}" if number is None else session.map_stem(number)
-    standing, paused = _attended(session.directory, lambda: _scene(session), what)
+    standing, paused = _attended(session, lambda: _scene(session), what)
     if standing.stop:
         return Course.STOP, paused
     if _grid_is_skipped(session, standing) or (session.grid, number) in standing.skipped:
@@ -144,7 +145,7 @@ def before_grid(session: GridSession, slot: int | str) -> Course:
     if after is not None and after.lamella is None and after.grid != name:
         _stop_now(directory, standing)
     scene = Scene(name, (), {**_slots(session), str(slot): name})
-    standing, _ = _attended(directory, lambda: scene, f"grid {name}")
+    standing, _ = _attended(session, lambda: scene, f"grid {name}")
     if standing.stop:
         return Course.STOP
     if str(slot) in standing.skipped_grids:
@@ -201,7 +202,7 @@ def after_item(session: GridSession) -> Course:
     keep_skipped_off(session)
     if _stops_after_this_item(session, standing):
         _stop_now(directory, standing)
-    standing, _ = _attended(directory, lambda: _scene(session), "the next item")
+    standing, _ = _attended(session, lambda: _scene(session), "the next item")
     keep_skipped_off(session)
     if not (standing.stop or _grid_is_skipped(session, standing)):
         return Course.GO_ON
@@ -272,18 +273,22 @@ def _number_in(session: GridSession, note: str) -> int | None:
 # --- reading and obeying --------------------------------------------------------------------------
 
 
-def _attended(directory: Path, scene: Callable[[], Scene], what: str) -> tuple[Standing, bool]:
+def _attended(session: GridSession, scene: Callable[[], Scene], what: str) -> tuple[Standing, bool]:
     """Read the orders, wait while there is a pause; return those that hold, and if it waited."""
+    directory = session.directory
     standing = _look(directory, scene)
     if key_pressed(PAUSE_KEY) and not standing.stop:
         log.info("Key %s: pause.", PAUSE_KEY)
         standing = _write(directory, replace(standing, pause=True))
     if not standing.pause or standing.stop:
         return standing, False
-    return _wait(directory, scene, standing, what), True
+    return _wait(session, scene, standing, what), True
 
 
-def _wait(directory: Path, scene: Callable[[], Scene], standing: Standing, what: str) -> Standing:
+def _wait(
+    session: GridSession, scene: Callable[[], Scene], standing: Standing, what: str
+) -> Standing:
+    directory = session.directory
     log.warning(
         "Paused before %s. To go on, press B, or write a line with the words: go on, into %s. "
         "After %.0f hours the run stops.",
@@ -292,6 +297,8 @@ def _wait(directory: Path, scene: Callable[[], Scene], standing: Standing, what:
         LONGEST_PAUSE_S / 3600,
     )
     journal.note(directory, Kind.PAUSED, text=f"before {what}")
+    text = f"Paused before {what}, as ordered. After {LONGEST_PAUSE_S / 3600:.0f} h the run stops."
+    tell(session.settings, directory, "person needed", text, session.grid)
     key_pressed("B")  # forget what was pressed earlier
     start = time.monotonic()
     while standing.pause and not standing.stop:

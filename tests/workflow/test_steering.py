@@ -76,7 +76,7 @@ def test_a_stop_ends_a_run_before_the_next_lamella_and_the_next_grid(three):
 
 
 def test_a_key_pauses_after_the_lamella_and_another_goes_on(bench):
-    session = bench(("good", "good"), policy=Policy(keys=("P", "B")))
+    session = bench(("good", "good"), policy=Policy(keys=("P", "B", "B")))  # the first is forgotten
     session.place_lamellae(6.0)
     assert session.run(2).ok
     assert "Key P: pause." in session.log() and "The pause is over." in session.log()
