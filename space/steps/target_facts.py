@@ -80,9 +80,10 @@ def cut_files(session: FilesOfGrid, number: int) -> list[Path]:
 def _is_cut(path: Path, chosen: tuple[int, int]) -> bool:
     """Whether a targets file lacks its end.
 
-    Without the end mark (earlier versions wrote none, a person may have deleted it) it must read
-    well, be ended, and have as many targets, with their scores, and geometry points as were
-    chosen.
+    Without the end mark (earlier versions wrote none, PACEtomo's own script for targets keeps none)
+    it must read well, be ended, and have the geometry points that were chosen, which come last.
+    Where none were, it must have as many targets with their scores. What a person has added has
+    no score.
     """
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
@@ -91,11 +92,9 @@ def _is_cut(path: Path, chosen: tuple[int, int]) -> bool:
         read = pacetomo.read(path)
     except (OSError, SpaceError):
         return True
-    complete = (
-        len(read.targets) >= max(1, chosen[0])
-        and len(read.geo_points) >= chosen[1]
-        and (not chosen[0] or all(target.score is not None for target in read.targets))
-    )
+    scored = sum(target.score is not None for target in read.targets)
+    at_its_end = len(read.geo_points) >= chosen[1] > 0
+    complete = bool(read.targets) and (at_its_end or (scored >= chosen[0] and not chosen[1]))
     return not complete or not text.endswith("\n")
 
 

@@ -21,6 +21,7 @@ FILE = pacetomo.TargetsFile(
 )
 BARE = pacetomo.render(FILE)
 TEXT = BARE + pacetomo.END
+ADDED = "_tgt = 004\ntsfile = G1_L01_ts_004.mrc\nSSX = 3\nSSY = 0\nskip = False\n\n"
 
 
 @pytest.fixture
@@ -66,6 +67,10 @@ def test_a_targets_file_cut_anywhere_is_not_a_set_up(lamella):
         (TEXT[: TEXT.index("_tgt = 003")] + pacetomo.END, 3, True),  # a person left one out
         (TEXT.replace("tsfile = G1_L01_ts_003.mrc", "tsfile ="), 3, True),  # theirs to mend
         (TEXT[: TEXT.index("_tgt = 003")], 3, False),
+        # PACEtomo's script for targets writes the file anew, or adds to its end.
+        (BARE.replace("_geo = 1", f"{ADDED}_geo = 1"), 3, True),
+        (BARE[: BARE.index("_tgt = 003")] + BARE[BARE.index("_geo = 1") :], 3, True),
+        (TEXT + ADDED, 3, True),
         (TEXT[: TEXT.index("_geo = 1")] + "_geo = 1\nSSX = 1\n", 3, False),
         (b"\0" * len(TEXT), 3, False),
         ("", 3, False),
