@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Container
 from dataclasses import asdict
 from typing import Any
 
@@ -65,12 +66,31 @@ def collect_maps(session: GridSession, segment: bool) -> None:
         return
     go_to_lamella_conditions(session)
     failed = _collect_each(session, todo, segment)
+    while added := _added_by_hand(session, todo):
+        log.info("Added meanwhile: lamella %s.", ", ".join(map(str, added)))
+        todo += added
+        failed += _collect_each(session, added, segment)
     if failed and not any(has_map(session, number) for number in _numbers_to_visit()):
         raise SpaceError(
             "No lamella map could be collected.",
             session.grid,
             "See the messages above; run the script again to continue.",
         )
+
+
+def _added_by_hand(session: GridSession, known: Container[int]) -> list[int]:
+    """Return the lamellae without map that a person has added since the `known` ones were listed.
+
+    None where the run is to stop.
+    """
+    if steering.leaves_grid(session):
+        return []
+    skipped = steering.skipped(session)
+    return [
+        number
+        for number in _numbers_to_visit()
+        if number not in known and number not in skipped and not has_map(session, number)
+    ]
 
 
 def _numbers_to_visit() -> list[int]:

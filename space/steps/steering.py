@@ -337,8 +337,9 @@ def _look(directory: Path, scene: Callable[[], Scene]) -> Standing:
             answer = str(error)
             log.warning("%s: %s", orders.CONTROL_FILE, answer)
         answers.append((line, answer))
-    standing = _write(directory, replace(standing, read=taken.stamp))
-    orders.finish(directory, answers)
+    standing = replace(standing, read=taken.stamp)
+    if _is_saved(directory, standing):  # else they are read once more at the next look
+        orders.finish(directory, answers)
     return standing
 
 
@@ -361,8 +362,14 @@ def _stop_now(directory: Path, standing: Standing) -> None:
 
 def _write(directory: Path, standing: Standing) -> Standing:
     """Save the orders that hold; one that cannot be saved is obeyed now, but may be forgotten."""
+    _is_saved(directory, standing)
+    return standing
+
+
+def _is_saved(directory: Path, standing: Standing) -> bool:
     try:
         orders.write_standing(directory, standing)
     except OSError as error:
         log.warning("The orders were not saved in %s: %s.", orders.STANDING_FILE, error)
-    return standing
+        return False
+    return True

@@ -6,12 +6,13 @@ import pytest
 
 from space import journal, orders
 from space.journal import Kind
+from space.microscope import Item, StoppedByUserError, navigator
+from space.settings import Settings
 from space.simulation import Bench
 from space.simulator import Policy
-from space.steps import steering
+from space.steps import Course, GridSession, acquire, collect, inference, steering
+from tests.microscope import fake_serialem
 from tests.workflow.test_waiting_for_targets import when_told
-
-POST_ACTION = "SPACEtomo_postAction.py"
 
 
 def order_when(session: Bench, words: str, *lines: str) -> None:
@@ -27,19 +28,34 @@ def order_when(session: Bench, words: str, *lines: str) -> None:
 
 
 @pytest.fixture
-def three(bench):
+def maps(monkeypatch) -> list[int]:
+    """Numbers of the lamellae of which maps were collected; no picture is taken."""
+    made: list[int] = []
+
+    def collect_one(session, number, later, segment, somebody_there) -> None:
+        made.append(number)
+        collect.log.info("Saved %s.", session.map_png(number).name)
+
+    monkeypatch.setattr(collect, "_collect", collect_one)
+    monkeypatch.setattr(collect, "has_map", lambda session, number: number in made)
+    monkeypatch.setattr(collect, "_finish", lambda session, number, segment: True)
+    return made
+
+
+@pytest.fixture
+def three(bench, maps):
     """A session with three lamellae, of which nothing is done yet."""
     session = bench(("good",) * 3)
     session.place_lamellae(6.0)
     return session
 
 
-def test_orders_between_lamellae(three):
+def test_orders_between_lamellae(three, maps):
     order_when(three, "Saved G1_L01.png", "skip L02", "skip L07", "pase", "pause", "stop after L03")
     order_when(three, "Paused before", "go on", "stop after L03")
     assert three.run(2).ok
     log = three.log()
-    assert three.names("*_L0?.png") == ["G1_L01.png", "G1_L03.png"]
+    assert maps == [1, 3]
     for words in (
         "Order: skip L02. G1_L02 is skipped",
         "has no lamella 7 (it has L01, L02, L03)",
@@ -61,53 +77,119 @@ def test_orders_between_lamellae(three):
     assert three.run(2).ok
     assert "still hold: skip G1_L02." in three.log()
     assert "SPACEtomo has finished" in three.log()
-    assert three.names("*_L0?.png") == ["G1_L01.png", "G1_L03.png"]
+    assert maps == [1, 3]
     orders.give(three.directory, "take L02")
-    assert three.run(4).ok
-    assert three.names("*_L0?_tgts.txt") == [f"G1_L0{n}_tgts.txt" for n in (1, 2, 3)]
+    assert three.run(2).ok
+    assert maps == [1, 3, 2]
 
 
-def test_a_stop_ends_a_run_before_the_next_lamella_and_the_next_grid(three):
+def test_a_stop_ends_a_run_before_the_next_lamella(three, maps):
     order_when(three, "Saved G1_L01.png", "stop")
     assert three.run(4).ok
-    assert three.names("*_L0?.png") == ["G1_L01.png"]
-    assert three.names("*_tgts.txt") == []
+    assert maps == [1] and three.names("*_tgts.txt") == []
     assert "The run has stopped, as ordered" in three.log()
 
 
-def test_a_key_pauses_after_the_lamella_and_another_goes_on(bench):
-    session = bench(("good", "good"), policy=Policy(keys=("P", "B", "B")))  # the first is forgotten
+def test_a_key_pauses_after_the_lamella_and_another_goes_on(bench, maps):
+    session = bench(("good", "good"), policy=Policy(keys=("P", "B", "B")))  # one B is forgotten
     session.place_lamellae(6.0)
     assert session.run(2).ok
     assert "Key P: pause." in session.log() and "The pause is over." in session.log()
-    assert session.names("*_L0?.png") == ["G1_L01.png", "G1_L02.png"]
+    assert maps == [1, 2]
 
 
-def test_a_pause_that_nobody_ends_stops_the_run(three, monkeypatch):
+def test_a_pause_that_nobody_ends_stops_the_run(three, maps, monkeypatch):
     monkeypatch.setattr(steering, "LONGEST_PAUSE_S", 0.2)
     orders.give(three.directory, "pause")
     assert three.run(2).ok
-    assert "Nobody ended the pause." in three.log() and three.names("*_L0?.png") == []
+    assert "Nobody ended the pause." in three.log() and maps == []
     assert three.run(2).ok
-    assert len(three.names("*_L0?.png")) == 3
+    assert maps == [1, 2, 3]
 
 
-def test_a_wait_for_the_models_ends_by_an_order(three):
-    three.worker.held_back.update({"G1_L02.png", "G1_L03.png"})
-    order_when(three, "Waiting for the next of 2", "skip L02")
-    order_when(three, "Order: skip L02", "stop")
-    assert three.run(4).ok
-    assert "Waiting for the next of" in three.log()
-    assert "was stopped as ordered in SPACE_control.txt" in three.log()
-    assert three.names("*_tgts.txt") == ["G1_L01_tgts.txt"]
-    told = three.log().split("have no targets:\n")[1]
-    assert "G1_L02: it is skipped, as ordered in SPACE_control.txt" in told
-
-
-def test_a_grid_is_skipped_and_the_run_ends_well(three):
+def test_a_grid_is_skipped_and_the_run_ends_well(three, maps):
     orders.give(three.directory, "skip grid 1")
     assert three.run(2).ok
-    assert three.names("*_L0?.png") == [] and "Grid G1 is skipped, as ordered" in three.log()
+    assert maps == [] and "Grid G1 is skipped, as ordered" in three.log()
     orders.give(three.directory, "take grid 1")
     assert three.run(2).ok
-    assert len(three.names("*_L0?.png")) == 3
+    assert maps == [1, 2, 3]
+
+
+def test_lamellae_added_and_removed_by_hand_count_at_once(three, maps):
+    place = three.grid.lamellae[1].center_um
+    three.do("sem.DeleteNavigatorItem(2)", "sem.SaveNavigator()")
+    changed = []
+
+    def change() -> None:
+        if not changed:
+            changed.append(True)
+            index = navigator.add_stage_point(*place, 0.0)
+            navigator.describe(index, label="FL2")
+
+    when_told(three, "Saved G1_L01.png", change)
+    assert three.run(2).ok
+    assert "Added meanwhile: lamella 2." in three.log() and maps == [1, 3, 2]
+
+
+@pytest.fixture
+def waiting(monkeypatch, tmp_path):
+    """A session whose microscope lets no time pass, with three lamellae."""
+    fake_serialem.install(monkeypatch, Delay=lambda *time: None, KeyBreak=lambda key: 0.0)
+    points = [Item(n, f"FL{n}", "", (0.0, 0.0), 0.0, 0) for n in (1, 2, 3)]
+    monkeypatch.setattr(navigator, "items", lambda: points)
+    settings = Settings(external_map_dir=str(tmp_path))
+    return GridSession(settings, None, tmp_path, tmp_path, "G1")
+
+
+def test_a_wait_ends_by_an_order(waiting, tmp_path):
+    polls = []
+
+    def poll() -> None:
+        polls.append(True)
+        if len(polls) == 2:
+            orders.give(tmp_path, "skip L02", "stop")
+
+    folder = inference.job_folder(waiting)
+    with pytest.raises(StoppedByUserError, match="stopped as ordered in SPACE_control.txt"):
+        inference.wait_for_jobs(waiting, folder, poll, "a map", 60.0)
+    assert steering.skipped(waiting) == {2} and steering.run_stops(tmp_path)
+    assert list(steering.visits(waiting, [1, 2, 3])) == []
+
+
+def test_what_is_skipped_is_not_set_up(waiting, tmp_path, monkeypatch):
+    monkeypatch.setattr(acquire, "map_item", lambda session, number: True)
+    for number in (1, 2, 3):
+        waiting.map_png(number).write_bytes(b"")
+    assert acquire.segmentation_states(waiting).absent == (1, 2, 3)
+    orders.give(tmp_path, "skip L02")
+    assert steering.checkpoint(waiting, 2) is Course.SKIP
+    assert steering.checkpoint(waiting, 3) is Course.GO_ON
+    assert acquire.segmentation_states(waiting).absent == (1, 3)
+    assert "as ordered in SPACE_control.txt" in acquire._why_no_targets(waiting, 2, "")
+
+
+def test_an_order_after_which_to_stop_that_is_past_waits_for_the_next_step(waiting, tmp_path):
+    orders.give(tmp_path, "stop after L01")
+    assert list(steering.visits(waiting, [2, 3])) == [2, 3]
+    assert list(steering.visits(waiting, [1, 2, 3])) == [1]
+
+
+def test_a_run_stops_after_a_grid_and_not_in_it(waiting, tmp_path):
+    orders.give(tmp_path, "stop after grid")
+    assert list(steering.visits(waiting, [1, 2])) == [1, 2]
+    assert steering.before_grid(waiting, 1) is Course.GO_ON
+    other = GridSession(waiting.settings, None, tmp_path, tmp_path, "G2")
+    assert steering.before_grid(other, 2) is Course.STOP
+    assert steering.was_stopped(tmp_path) and not steering.was_stopped(tmp_path)
+
+
+def test_orders_that_cannot_be_saved_are_obeyed_now(waiting, tmp_path, caplog, monkeypatch):
+    def refuse(*about):
+        raise PermissionError("in use by a scanner")
+
+    monkeypatch.setattr(orders, "write_standing", refuse)
+    orders.give(tmp_path, "skip L02")
+    for _ in range(2):
+        assert steering.checkpoint(waiting, 2) is Course.SKIP
+    assert "The orders were not saved" in caplog.text
