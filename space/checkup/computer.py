@@ -66,6 +66,7 @@ def _all(places: Places, expected: Expected) -> Iterator[Finding]:
     yield from _python(places)
     yield config_finding
     yield from _settings(places, parsed, config)
+    yield from _scripts(parsed)
     yield from _models(places, parsed, config)
     yield from _shared_folder(parsed)
     if places.directory is not None:
@@ -109,6 +110,25 @@ def _settings(places: Places, parsed: ParsedSettings, config: Config | None) -> 
             )
         )
     return findings
+
+
+def _scripts(parsed: ParsedSettings) -> Iterator[Finding]:
+    """Return what is to be compared by a person: no command tells which script has which number."""
+    settings = parsed.settings
+    if settings.script_numbers:
+        told = ", ".join(f"{number} = {name}" for name, number in settings.script_numbers.items())
+        yield warn(
+            "script_numbers",
+            f"{told}; SerialEM does not tell whether this is so.",
+            "Compare them with SerialEM's Script menu.",
+        )
+    elif len(settings.grid_list) > 1:
+        yield warn(
+            "script_numbers",
+            f"they are not set, and grid_list has {len(settings.grid_list)} grids: somebody has to "
+            "run the script again after the acquisition of each.",
+            "Set them to have all grids acquired unattended.",
+        )
 
 
 def _models(places: Places, parsed: ParsedSettings, config: Config | None) -> Iterator[Finding]:

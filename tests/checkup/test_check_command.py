@@ -142,6 +142,21 @@ def test_settings_configuration_and_models_fail_with_their_messages(tmp_path, pr
     assert worst(found, "SPACEtomo_config.py").verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"script_numbers": {"SPACEtomo": 4, "PACEtomo": 2, "post action": 3}}, "4 = SPACEtomo"),
+        ({"grid_list": [1, 2]}, "grid_list has 2 grids"),
+    ],
+)
+def test_script_numbers_are_for_a_person_to_compare(project, all_well, changed, words):
+    found = of_computer(Places("", settings(project, **changed), project))
+    finding = worst(found, "script_numbers")
+    assert finding.verdict == "warn" and words in finding.seen
+    found = of_computer(Places("", settings(project), project))
+    assert "script_numbers" not in [one.subject for one in found]
+
+
 def test_what_the_models_lack_is_told_where_they_run(tmp_path, project, all_well, monkeypatch):
     asked = []
 

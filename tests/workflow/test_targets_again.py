@@ -11,6 +11,7 @@ import pytest
 from space import journal, plots
 from space.cli import main
 from space.journal import Kind
+from space.overview import read_session
 from space.steps import read_record
 from tests.workflow.bench import cached_grid, make_bench
 
@@ -47,6 +48,16 @@ def again(folder: Path, space_dir: Path, capsys, *options: str, code: int = 0) -
     assert main(["targets", str(folder), *fixed, *options]) == code
     (row,) = json.loads(capsys.readouterr().out)["lamellae"]
     return row
+
+
+def test_the_overview_of_a_session_as_it_was_made(set_up):
+    (grid,) = read_session(set_up.directory).grids
+    (lamella,) = grid.lamellae
+    assert (grid.name, grid.slot, grid.state, grid.problems) == ("G1", "1", "done", ())
+    assert (lamella.state, lamella.segmentation, lamella.reason) == ("ready", "done", "")
+    assert lamella.left_to_acquire == len(lamella.areas) > 0 and not lamella.series
+    assert lamella.map_file == set_up.directory / f"{NAME}.mrc"
+    assert lamella.position_um == pytest.approx(set_up.grid.lamellae[0].center_um, abs=3)
 
 
 def test_the_same_settings_choose_the_same_targets(set_up, space_dir, capsys, tmp_path):
