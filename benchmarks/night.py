@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--grids", type=int, default=4)
     parser.add_argument("--lamellae", type=int, default=4, help="on each grid")
     parser.add_argument("--share", type=float, default=0.2, help="of faults per lamella")
+    parser.add_argument(
+        "--still", action="store_true", help="grids lie the same each time they are loaded"
+    )
     parser.add_argument("--plots", action="store_true", help="draw the pictures for people, too")
     parser.add_argument("--keep", type=Path, help="keep the sessions of all nights here")
     parser.add_argument("--json", type=Path, help="file for the numbers, renewed after each night")
@@ -75,7 +78,15 @@ def one_night(
 ) -> dict[str, Any]:
     project = make_project(folder / "project")
     faults = faults_of_a_night(seed, len(grids), args.lamellae, args.share)
-    night = Night(folder / "session", project, grids, seed, faults, plots=args.plots)
+    night = Night(
+        folder / "session",
+        project,
+        grids,
+        seed,
+        faults,
+        moved_by_loading=not args.still,
+        plots=args.plots,
+    )
     outcome = night.run()
     (folder / "log.txt").write_text("\n".join(outcome.log), encoding="utf-8")
     return {"seed": seed, "faults": [str(fault) for fault in faults], **numbers(outcome)}

@@ -107,11 +107,17 @@ def faults_of_a_night(seed: int, grids: int, lamellae: int, share: float) -> lis
     return found
 
 
-def small_camera(folder: Path) -> Path:
-    """Write an instrument with small pictures, and a beam so wide that there are few targets."""
+def small_camera(folder: Path, moved_by_loading: bool = True) -> Path:
+    """Write an instrument with small pictures, and a beam so wide that there are few targets.
+
+    Grids can be made to lie the same each time that they are loaded.
+    """
     text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
     text = text.replace("{ binning = 4", "{ binning = 16").replace("4, 8]", "4, 8, 16]")
     text = text.replace("beam_um = 1.6", "beam_um = 6.0")
+    if not moved_by_loading:
+        text = text.replace("turn_deg = 2.0", "turn_deg = 0.0")
+        text = text.replace("shift_um = 45.0", "shift_um = 0.0")
     path = folder / "small_camera.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -231,6 +237,8 @@ class Night:
         How often the person runs the script at most.
     limit_um : float
         How far the stage reaches; the montage of a whole grid fills it.
+    moved_by_loading : bool
+        Whether a grid lies another way when it is loaded again.
     plots : bool
         Whether pictures for people are drawn.
     settings : mapping
@@ -244,6 +252,7 @@ class Night:
     faults: Sequence[Fault] = ()
     most_runs: int = 12
     limit_um: float = 240.0
+    moved_by_loading: bool = True
     plots: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     show: Callable[[str], None] = lambda line: None
@@ -253,7 +262,7 @@ class Night:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._setup = Setup(
             seed=self.seed,
-            instrument=str(small_camera(self.directory.parent)),
+            instrument=str(small_camera(self.directory.parent, self.moved_by_loading)),
             stage_limit_um=self.limit_um,
             noise=False,
             loaded=None,
