@@ -15,11 +15,11 @@ from uuid import uuid4
 
 from space.errors import SpaceError, shown
 from space.models.card import CARD
-from space.models.description import RECORD, choose_checkpoint, folds_in
+from space.models.description import RECORD, choose_checkpoint
 from space.models.onnx_file import SEGMENTATION_ONNX
 from space.models.place import DATASET, PLANS
 from space.models.sources import Entry, Source, copy
-from space.models.store import FOLD
+from space.models.store import FOLD, folds_in
 
 _NAME = re.compile(r"\w[\w\-. ()+]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

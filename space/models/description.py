@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Union
+from typing import Any
 
 from space.errors import SpaceError
 from space.files import read_json_or_empty
@@ -21,7 +21,7 @@ from space.models.onnx_file import (
     segmentation_files,
 )
 from space.models.place import DATASET
-from space.models.store import FOLD, FOLDER, WEIGHTS, Place, entries
+from space.models.store import FOLD, FOLDER, WEIGHTS, Folds, Place, entries, folds_in
 from space.models.yolo import read_categories
 from space.predicates import is_number
 
@@ -29,8 +29,6 @@ DETECT, SEGMENT = "detect", "segment"
 USUAL_CHECKPOINT = "checkpoint_final.pth"
 RECORD = "record.json"
 """Beside weights that this project's training made: seeds, versions, validation."""
-
-Folds = tuple[Union[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,6 @@ def choose_checkpoint(folds: Sequence[set[str]]) -> str:
     if USUAL_CHECKPOINT in common or not common:
         return USUAL_CHECKPOINT
     return "checkpoint_best.pth" if "checkpoint_best.pth" in common else min(common)
-
-
-def folds_in(names: Sequence[str]) -> Folds:
-    """Return the folds that folders of these names hold: those with a number, or "all"."""
-    found = [match[1] for match in map(FOLD.fullmatch, names) if match]
-    numbers = sorted({int(text) for text in found if text != "all" and text == str(int(text))})
-    return tuple(numbers) if numbers else tuple(sorted({"all"} & set(found)))
 
 
 def _segmentation(model: Model, folds: Folds, checkpoint: str, allow_code: bool) -> Model:

@@ -6,7 +6,6 @@ made it, and it is part of the mark of a result.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Literal
 
 from space.errors import SpaceError
 from space.models.onnx_file import segmentation_onnx
+from space.models.store import folds_in
 
 Copies = Literal["one", "turned", "mirrored"]
-_FOLD = re.compile(r"fold_(0|[1-9]\d{0,3})")
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 """The choice in SPACEtomo_config.py; ``accurate`` does what nnU-Net's own predictor does."""
 
 
-def folds_in(folder: Path, checkpoint: str) -> tuple[int, ...]:
+def numbered_folds(folder: Path, checkpoint: str) -> tuple[int, ...]:
     """Return the numbered folds of an nnU-Net model that have weights of this name."""
-    found = []
-    for path in Path(folder).glob(f"fold_*/{checkpoint}"):
-        match = _FOLD.fullmatch(path.parent.name)
-        if match:
-            found.append(int(match[1]))
-    return tuple(sorted(found))
+    names = [path.parent.name for path in Path(folder).glob(f"fold_*/{checkpoint}")]
+    return tuple(fold for fold in folds_in(names) if isinstance(fold, int))
 
 
 def used_folds(
@@ -91,7 +86,7 @@ def used_folds(
     Those in its .onnx file count where there are no weights at all. Where weights of some folds
     are there, these count, also if the .onnx file has more.
     """
-    present = folds_in(folder, checkpoint) or _folds_of_onnx(folder, configured, checkpoint)
+    present = numbered_folds(folder, checkpoint) or _folds_of_onnx(folder, configured, checkpoint)
     return PRESETS[preset].chosen_folds(configured, present)
 
 

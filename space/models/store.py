@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Union
 
 from space.errors import SpaceError
 from space.models.card import CARD
 from space.models.onnx_file import is_onnx
 from space.models.place import DATASET, PLANS, model_folders
+
+Folds = tuple[Union[int, str], ...]
 
 FOLDER, WEIGHTS, ONNX = "nnU-Net folder", "YOLO weights", "ONNX file"
 
@@ -45,6 +48,13 @@ class Place:
     form: str
     card: Path
     trouble: str = ""
+
+
+def folds_in(names: Iterable[str]) -> Folds:
+    """Return the folds that folders of these names hold: those with a number, or "all"."""
+    found = [match[1] for match in map(FOLD.fullmatch, names) if match]
+    numbers = sorted({int(text) for text in found if text != "all" and text == str(int(text))})
+    return tuple(numbers) if numbers else tuple(sorted({"all"} & set(found)))
 
 
 def find_places(models_dir: Path) -> list[Place]:

@@ -3,7 +3,7 @@
 import pytest
 
 from space.models import PRESETS, used_folds
-from space.models.presets import folds_in
+from space.models.presets import numbered_folds
 
 from .nnunet_files import write_model
 
@@ -48,6 +48,6 @@ def test_folds_of_a_preset(tmp_path, preset, configured, used):
 def test_folds_are_folders_with_the_weights_that_are_asked_for(tmp_path):
     folder = write_model(tmp_path / "model", (0, 2, "02", "x"))
     (folder / "fold_4").mkdir()
-    assert folds_in(folder, "checkpoint_final.pth") == (0, 2)
-    assert folds_in(folder, "checkpoint_best.pth") == ()
-    assert folds_in(tmp_path / "nowhere", "checkpoint_final.pth") == ()
+    assert numbered_folds(folder, "checkpoint_final.pth") == (0, 2)
+    assert numbered_folds(folder, "checkpoint_best.pth") == ()
+    assert numbered_folds(tmp_path / "nowhere", "checkpoint_final.pth") == ()

@@ -25,7 +25,8 @@ from space.config import load_config
 from space.errors import SpaceError
 from space.geometry import rescaled_shape
 from space.images import read_png
-from space.models.description import DETECT, SEGMENT, Folds
+from space.models.description import DETECT, SEGMENT
+from space.models.store import Folds
 from space.packages import is_installed
 from space.pictures import resized
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from space.config import CONFIG_FILE, Config, load_config
 from space.errors import SpaceError, shown
 from space.jobs import ModelMarks
-from space.models.description import DETECT, Folds, Model, describe
-from space.models.store import ONNX, Place, find_places, place_of
+from space.models.description import DETECT, Model, describe
+from space.models.store import ONNX, Folds, Place, find_places, place_of
 from space.project import project_folder
 from space.trust import MODELS_DIR, SHIPPED_FILE, TRUSTED_FILE, file_hash, read_hashes
 

@@ -11,7 +11,8 @@ from space.cli.models.shared import Installed, Say, add_space_dir, find, install
 from space.config import ALL_FOLDS, CONFIG_FILE, Config, load_config
 from space.config_edit import written
 from space.errors import SpaceError
-from space.models.description import DETECT, Folds, Model, describe
+from space.models.description import DETECT, Model, describe
+from space.models.store import Folds
 from space.targeting import TargetingOptions
 from space.targeting.scoring import pieces_unknown
 
