@@ -102,9 +102,15 @@ def model_mark(config: Config, task: str) -> str:
     whole = hashlib.sha256()
     for name in _WAYS[task]:
         whole.update(f"{name} {getattr(config, name)}\n".encode())
-    for name, mark in hashes.items():
+    for name, mark in sorted(hashes.items(), key=lambda item: _order(item[0])):
         whole.update(f"{name.rpartition('/')[2]} {mark}\n".encode())
     return whole.hexdigest()[:_DIGITS]
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    """Files of folds stand last, by their numbers: it does not matter which fold is named first."""
+    inside = "/" in name
+    return (inside, len(name), name) if inside else (False, 0, "")
 
 
 class ModelMarks:

@@ -8,7 +8,7 @@ import pytest
 from space import trust
 from space.config import Config
 from space.jobs import ModelMarks
-from tests.models.onnx_files import DETECT, SEGMENT, write
+from tests.models.onnx_files import DETECT, SEGMENT, graph, write
 
 
 def config_of(folder, **changes):
@@ -66,6 +66,30 @@ def test_results_of_a_model_that_was_used_otherwise_are_made_anew(tmp_path, task
     before = marks_of(tmp_path)(task)
     assert before
     assert (marks_of(tmp_path, **changes)(task) == before) == same
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_it_does_not_matter_which_fold_is_named_first(tmp_path, converted):
+    """Scores of folds are averaged; by another model a result is made anew."""
+    names = ("dataset.json", "plans.json", "fold_2/c.pth", "fold_10/c.pth", "fold_3/c.pth")
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    if converted:
+        source = {name: trust.file_hash(tmp_path / name) for name in names}
+        facts = replace(SEGMENT, source=source, folds=(2, 10, 3))
+        outputs = graph(outputs=[f"fold_{fold}" for fold in facts.folds])
+        write(tmp_path / "model.onnx", facts, inside=outputs)
+        for name in names[2:]:
+            (tmp_path / name).unlink()
+
+    def mark(*folds, preset="balanced"):
+        changes = {"segmentation_folds": folds, "inference_preset": preset}
+        return marks_of(tmp_path, segmentation_checkpoint="c.pth", **changes)("segment")
+
+    assert mark(2, 10) and mark(2, 10) == mark(10, 2) != mark(2, 3)
+    assert mark(2, 10, preset="fast") != mark(10, 2, preset="fast")
 
 
 def with_onnx(folder, task):
