@@ -24,6 +24,7 @@ from space.jobs.records import TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
+from space.packages import is_installed
 from space.pictures import resized
 from space.predicates import is_number
 from space.settings import SETTINGS_FILE, Settings
@@ -161,7 +162,9 @@ class Engine:
         segmenter = self._loaded(
             "segment",
             (str(folder), folds, made_by, config.inference_runtime, config.off_lamella_classes),
-            lambda: self._make_segmenter(folder, folds, self._place(config, "segment"), config),
+            lambda: self._by_either(
+                task, lambda place: self._make_segmenter(folder, folds, place, config)
+            ),
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
@@ -211,7 +214,7 @@ class Engine:
         detector = self._loaded(
             "detect",
             (str(weights), made_by, task.config.inference_runtime),
-            lambda: self._make_detector(weights, self._place(task.config, "detect")),
+            lambda: self._by_either(task, lambda place: self._make_detector(weights, place)),
             task.say,
         )
         pixel_nm = float(task.info["pixel_nm"])
@@ -241,6 +244,23 @@ class Engine:
         wanted = config.inference_runtime
         has_onnx = wanted != "torch" and onnx_of(config, task) is not None
         return place_for(self._device, wanted, has_onnx)
+
+    def _by_either(self, task: _Task, make: Callable[[Place], Model]) -> Model:
+        """Load a model; by torch where ONNX Runtime does not load it, if either may be taken."""
+        config, kind = task.config, task.job.task
+        place = self._place(config, kind)
+        try:
+            return make(place)
+        except SpaceError as error:
+            may_be_torch = config.inference_runtime == "auto" and is_installed("torch")
+            if place.runtime != "onnx" or not may_be_torch:
+                raise
+            try:
+                model = make(place_for(self._device, "torch", False))
+            except SpaceError:
+                raise error from None  # there is nothing else to load
+            task.say(f"{error.what} PyTorch is used instead. {error.do}".strip())
+            return model
 
     def _loaded(
         self, task: str, key: object, make: Callable[[], Model], say: Callable[[str], None]

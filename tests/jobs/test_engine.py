@@ -128,6 +128,45 @@ def test_a_map_without_pixel_size_is_taken_for_one_of_the_model(program, maps):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("task", ["segment", "detect"])
+@pytest.mark.parametrize(
+    ("runtime", "torch", "may"),
+    [
+        ("auto", "fits", True),
+        ("auto", "is missing", False),
+        ("auto", "has no weights", False),
+        ("onnx", "fits", False),
+    ],
+)
+def test_what_onnx_runtime_does_not_load_is_run_by_torch_if_that_may_be(
+    program, maps, monkeypatch, task, runtime, torch, may
+):
+    make_map(maps, "G_L01.png")
+    path = program / "SPACEtomo_config.py"
+    text = path.read_text(encoding="utf-8") + f"\ninference_runtime = '{runtime}'\n"
+    path.write_text(text, encoding="utf-8")
+
+    def load(*given):
+        place = next(value for value in given if isinstance(value, Place))
+        if place.runtime == "onnx" or torch == "has no weights":
+            raise SpaceError(f"It is not loaded by {place.runtime}.", do="Copy it again")
+        return Models(place)
+
+    monkeypatch.setattr("space.jobs.engine.is_installed", lambda name: torch != "is missing")
+    monkeypatch.setattr(
+        "space.jobs.engine.place_for",
+        lambda device, runtime, has_onnx: Place("torch" if runtime == "torch" else "onnx", device),
+    )
+    engine, lines = Engine(program, make_segmenter=load, make_detector=load), []
+    if may:
+        engine.run(Job("G_L01.png", task), maps, lines.append)
+        assert "It is not loaded by onnx. PyTorch is used instead. Copy it again" in lines
+    else:
+        with pytest.raises(SpaceError, match="not loaded by onnx"):
+            engine.run(Job("G_L01.png", task), maps, lines.append)
+        assert not Models.made
+
+
 def test_an_unknown_task_is_refused_before_the_map_is_read(program, maps):
     with pytest.raises(SpaceError, match="task 'dance' is unknown"):
         Engine(program).run(Job("G_L01.png", "dance"), maps)
