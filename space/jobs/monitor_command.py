@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
             return STATUS_MISSING
         monitor = make_monitor(args, space_dir, devices, config.runs_per_gpu)
         names = ", ".join(str(folder.map_dir) for folder in monitor.folders)
-        log.info("Watching %s with %s. Press Ctrl-C to end.", names, ", ".join(devices))
+        log.info("Watching %s with --gpu %s. Press Ctrl-C to end.", names, ",".join(devices))
         monitor.retry(given_up_only=not args.retry)
         with contextlib.ExitStack() as stack:
             stack.enter_context(MonitorSign(monitor.watched, devices, lambda: monitor.last_look))

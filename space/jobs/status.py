@@ -199,6 +199,9 @@ def verdict(status: Status) -> Verdict:
     if counts["copying"]:
         return Verdict("healthy", f"{maps(counts['copying'])} still being copied.")
     watched = "A monitor watches." if _living(status.monitors) else "Nobody watches."
+    if not (status.maps or status.workers or status.monitors):
+        # A folder in which nothing has ever been done looks like this, and so does a wrong one.
+        return Verdict("idle", f"There are no maps yet. {watched} Is this the folder of the maps?")
     return Verdict("idle", f"Nothing waits. {watched}")
 
 

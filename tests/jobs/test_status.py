@@ -101,6 +101,12 @@ def test_a_folder_that_cannot_be_read_cannot_be_judged_unless_others_are_bad_eno
     assert (found.word, found.exit_code, len(found.problems)) == ("dead", 1, 2)
 
 
+def test_a_folder_in_which_nothing_was_ever_done_may_be_the_wrong_one():
+    assert "no maps yet" in judged().text and "Is this the folder" in judged().text
+    assert judged(seen_map("done")).text == "Nothing waits. Nobody watches."
+    assert judged(monitors=[seen_monitor()]).text == "Nothing waits. A monitor watches."
+
+
 def test_a_stop_file_is_named_as_the_reason():
     stopped = replace(HERE, is_stopped=True)
     assert judged(folders=[stopped]).word == "idle"
