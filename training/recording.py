@@ -40,7 +40,8 @@ def to_bytes(
     `headroom` is the share of these grey levels above the second one.
     """
     lo, hi = np.percentile(picture[::4, ::4], [low, high])
-    hi = lo + (hi - lo) / (1 - headroom)
+    if headroom:  # all other maps stay the same to the last bit
+        hi = lo + (hi - lo) / (1 - headroom)
     scaled = (picture - lo) * (255.0 / max(hi - lo, 1e-6))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
