@@ -40,7 +40,7 @@ segmentation_pixel_nm = 12
 # model with other names needs its own here, e.g. ["background", "hole", "metal"].
 off_lamella_classes = ["background", "white", "black"]
 # Correct a segmentation by what is known: specks, organelles outside of cells, lamella inside a
-# closed wall, and background where there is a picture (see docs/targeting.md).
+# closed wall or in bulk, and background where there is a picture (see docs/targeting.md).
 tidy_segmentation = True
 
 # "accurate" (as nnU-Net itself predicts), "balanced" or "fast": see docs/models.md for the cost.

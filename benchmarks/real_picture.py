@@ -23,6 +23,7 @@ from space.lamellae.detector import Detector
 from space.pictures import resized, to_8_bit
 from space.plots import Shown, plot_detection, plot_segmentation
 from space.segmentation import Segmenter
+from space.segmentation.structure import tidied
 from space.simulation import match
 
 from .common import PROJECT, report
@@ -85,10 +86,11 @@ def look_at_grid(
 def look_at_lamella(
     grey: np.ndarray, pixel_nm: float, config: Config
 ) -> tuple[dict[str, float], np.ndarray, np.ndarray, dict[str, int]]:
-    """Segment at the model's pixel size: shares of the classes, picture, labels, class table."""
+    """Segment as a session does: shares of the classes, picture, labels, class table."""
     segmenter = Segmenter(config.segmentation_model, config.segmentation_folds)
     picture = resized(grey, rescaled_shape(grey.shape, pixel_nm / config.segmentation_pixel_nm))
     labels = segmenter.segment(picture)
+    labels = tidied(labels, segmenter.labels, config.segmentation_pixel_nm, picture=picture)
     counts = np.bincount(labels.ravel(), minlength=256) / labels.size
     shares = {name: round(float(counts[value]), 4) for name, value in segmenter.labels.items()}
     return shares, picture, labels, segmenter.labels

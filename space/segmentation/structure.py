@@ -32,7 +32,8 @@ ORGANELLES = (
     "multivesicles",
     "membranes",
 )
-NOT_IN_A_CELL = ("white", "black", "crack", "coating")
+BULK = "black"
+NOT_IN_A_CELL = ("white", BULK, "crack", "coating")
 """Classes that are never inside of a cell."""
 
 SMALLEST_UM2: Mapping[str, float] = MappingProxyType(
@@ -72,6 +73,9 @@ class Structure:
         ``lamella`` that is enclosed by cell and wall becomes ``cell``.
     organelles : bool
         Organelles that do not lie in or at a cell become what surrounds them.
+    islands : bool
+        Pieces of lamella, with all that lies in them, become bulk where they lie in it: bulk lets
+        hardly anything pass, and noise on it looks like structure.
     background : bool
         ``background`` (no picture) becomes what surrounds it where there is a picture. Only in
         models with ``lamella``: in others, background is whatever has no name.
@@ -83,6 +87,10 @@ class Structure:
         A larger region outside of cells is left: it is no organelle, but nobody knows what it is.
     largest_background_um2 : float
         A larger region of background is left.
+    largest_island_um2 : float
+        A larger piece of lamella is left; lamellae have 100 µm² and more.
+    least_bulk_contact : float
+        Share of its outline that an island has in common with bulk.
     least_cell_contact : float
         Share of its outline that an organelle at a cell has in common with it.
     least_texture : float
@@ -93,11 +101,14 @@ class Structure:
     specks: bool = True
     interiors: bool = True
     organelles: bool = True
+    islands: bool = True
     background: bool = True
     smallest_um2: Mapping[str, float] = field(default_factory=lambda: SMALLEST_UM2)
     largest_cell_um2: float = 40.0
     largest_organelle_um2: float = 20.0
     largest_background_um2: float = 25.0
+    largest_island_um2: float = 20.0
+    least_bulk_contact: float = 0.8
     least_cell_contact: float = 0.2
     least_texture: float = 0.05
 
@@ -154,6 +165,7 @@ def tidied(
             (rules.specks, _without_specks),
             (rules.interiors, _with_interiors),
             (rules.organelles, _without_stray_organelles),
+            (rules.islands, _without_islands),
         )
         if wanted
     ]
@@ -162,7 +174,7 @@ def tidied(
         log.warning("The labels look like noise (%d runs of one class): they are not tidied.", runs)
         return labels
     found = RegionMap.of(labels, picture)
-    # Each change unites regions or turns lamella into cell, so this ends.
+    # Each change unites regions, or turns lamella into cell or into bulk, so this ends.
     while True:
         before = found
         for step in steps:
@@ -244,3 +256,21 @@ def _without_stray_organelles(regions: Regions, scene: _Scene) -> np.ndarray:
     stray = at_cell < scene.rules.least_cell_contact * (at_cell + elsewhere)
     stray &= area <= scene.px(scene.rules.largest_organelle_um2)
     return _given_away(regions, stray[group] & organelles, ~organelles)
+
+
+def _without_islands(regions: Regions, scene: _Scene) -> np.ndarray:
+    if not {BULK, LAMELLA} <= set(scene.names):
+        return regions.labels
+    kinds = scene.of(regions, LAMELLA, CELL, WALL, *ORGANELLES)
+    count, group = united(regions.shared_px, kinds)
+    members = group[kinds]
+
+    def outline(others: np.ndarray) -> np.ndarray:
+        return np.bincount(members, regions.outline_px(kinds, others), count)
+
+    in_bulk = outline(scene.of(regions, BULK))
+    island = (in_bulk > 0) & (in_bulk >= scene.rules.least_bulk_contact * outline(~kinds))
+    area = np.bincount(group, regions.areas_px, count)
+    island &= area <= scene.px(scene.rules.largest_island_um2)
+    island &= np.bincount(group, regions.at_edge, count) == 0
+    return np.where(island[group] & kinds, scene.names[BULK], regions.labels)

@@ -12,7 +12,7 @@ from space.segmentation.structure import Structure, tidied
 
 NAMES = {name: k for k, name in enumerate(["background", *list(structure.SMALLEST_UM2)[1:]])}
 PIXEL_NM = 100.0
-OFF = Structure(specks=False, interiors=False, organelles=False, background=False)
+OFF = Structure(specks=False, interiors=False, organelles=False, islands=False, background=False)
 
 
 def field(name="lamella", shape=(80, 80)):
@@ -59,7 +59,12 @@ def test_tidying_again_with_the_picture_changes_nothing(labels, picture, pixel_n
 @settings(max_examples=40, deadline=None)
 @given(blocks)
 def test_a_region_above_all_sizes_is_never_changed(labels):
-    rules = Structure(largest_cell_um2=0.5, largest_organelle_um2=0.5, largest_background_um2=0.5)
+    rules = Structure(
+        largest_cell_um2=0.5,
+        largest_organelle_um2=0.5,
+        largest_background_um2=0.5,
+        largest_island_um2=0.5,
+    )
     result = tidied(labels, NAMES, PIXEL_NM, rules)
     before = RegionMap.of(labels)
     large = before.regions.areas_px > 50
@@ -191,3 +196,33 @@ def test_noise_is_returned_as_it_is(monkeypatch, caplog):
     labels[::2, ::2] = NAMES["ice"]
     assert np.array_equal(tidied(labels, NAMES, PIXEL_NM), labels)
     assert "noise" in caplog.text
+
+
+def in_bulk():
+    """A piece of lamella in bulk, with a cell in it and vacuum beside the bulk."""
+    labels = field("black")
+    labels[:, :10] = NAMES["white"]
+    disc(labels, "lamella", (40, 45), 12)
+    disc(labels, "cell", (40, 45), 5)
+    return labels
+
+
+def test_a_piece_of_lamella_in_bulk_becomes_bulk_with_what_lies_in_it():
+    result = tidied(in_bulk(), NAMES, PIXEL_NM, replace(OFF, islands=True))
+    assert (result[:, 10:] == NAMES["black"]).all()
+    assert (result[:, :10] == NAMES["white"]).all()
+
+
+@pytest.mark.parametrize("change", ["large", "at vacuum", "at the edge", "no bulk"])
+def test_a_lamella_stays(change):
+    labels, rules = in_bulk(), replace(OFF, islands=True)
+    if change == "large":
+        rules = replace(rules, largest_island_um2=4.0)
+    elif change == "at vacuum":
+        labels[:, :40] = NAMES["white"]
+        disc(labels, "lamella", (40, 45), 12)
+    elif change == "at the edge":
+        labels[38:42, 45:] = NAMES["lamella"]
+    else:
+        labels[labels == NAMES["black"]] = NAMES["ice"]
+    assert np.array_equal(tidied(labels, NAMES, PIXEL_NM, rules), labels)
