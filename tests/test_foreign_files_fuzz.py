@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from space import images, journal, pacetomo
 from space import settings as space_settings
+from space.checkup import serialem_files
 from space.constants import read_constants
 from space.errors import SpaceError
 from space.jobs import (
@@ -41,6 +42,7 @@ from space.jobs import (
 from space.lamellae import Box
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
+from space.overview import series as overview_series
 from space.series import judge, read_series
 from space.settings import Settings
 from space.simulator import Policy
@@ -56,7 +58,15 @@ from space.simulator.formats import mdoc as simulated_mdoc
 from space.simulator.formats import mrc as simulated_mrc
 from space.simulator.formats import navfile as simulated_navfile
 from space.simulator.program.policy import PolicyError
-from space.steps import grid_names, identity, inference, lamella_list, map_facts, target_facts
+from space.steps import (
+    grid_names,
+    identity,
+    inference,
+    lamella_list,
+    map_facts,
+    question,
+    target_facts,
+)
 from space.targeting import choice_file
 from tests.foreign_files import (
     DATA,
@@ -90,7 +100,8 @@ OPENS = re.compile(
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
-constants autodoc instrument_file policy text_files onnx_file onnx_graph monitor_sign journal
+serialem_files series question constants autodoc instrument_file policy text_files onnx_file
+onnx_graph monitor_sign journal
 pictures
 """
 READ_ELSEWHERE = {
@@ -101,6 +112,7 @@ READ_ELSEWHERE = {
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",
     "argkeys command_docs grammars page parameters": "files of this package",
+    "check": "SPACEtomo.py, read as other files of constants",
     "needs": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
     "shots": "pictures in a page of ours: tests/report",
@@ -156,6 +168,7 @@ LAMELLA = {
 CHOICE = {
     "format": choice_file.FORMAT, "how to edit": [], "take": "nothing", "map": "a.png",
     "map_shape_px": [90, 120], "report": {},
+    "record": {"field_um": [3.1, 2.2], "rotation_deg": 84.5, "beam_diameter_um": 1.5},
     "areas": [
         {
             "targets": [{"row": 5, "column": 6.5, "score": 0.4, "fixed": True}],
@@ -233,6 +246,14 @@ READERS = {
     "mdoc": Reader(lambda p: mdoc.images(mdoc.read(p)), "a.mdoc", MDOC),
     "mdoc, written again": Reader(written_again(mdoc.read, mdoc.write), "a.mdoc", MDOC),
     "tilt series": Reader(lambda p: judge(read_series(p)), "ts.mrc.mdoc", MDOC),
+    "mdoc, counted": Reader(overview_series.pictures_in, "a.mdoc", MDOC),
+    "properties of SerialEM": Reader(
+        serialem_files.read_properties,
+        "SerialEMproperties.txt",
+        b'PathToPython 3.11 "C:\\Python 311"\nPythonModulePath C:\\SerialEM\n# end\n',
+        (OSError,),
+    ),
+    "choice, optics": Reader(question.read_record, "c.json", as_json(CHOICE)),
     "pieces": Reader(cut_pieces, "m.mrc.mdoc", MDOC_OF_PIECES),
     **{f"MRC {n}": mrc_reader(mrc.read_header, SpaceError, n) for n in MRC_FILES[:4]},
     # files of a session

@@ -83,7 +83,7 @@ def _planned(content: pacetomo.TargetsFile) -> tuple[tuple[float, float] | None,
 def _series(folder: Path, number: int, target: pacetomo.Target) -> SeriesFacts:
     path = folder / target.tsfile
     notes = mdoc.path_of(path)
-    pictures, tilts = _pictures(notes)
+    pictures, tilts = pictures_in(notes)
     return SeriesFacts(
         target.tsfile,
         number,
@@ -97,7 +97,7 @@ def _series(folder: Path, number: int, target: pacetomo.Target) -> SeriesFacts:
     )
 
 
-def _pictures(path: Path) -> tuple[int, list[float]]:
+def pictures_in(path: Path) -> tuple[int, list[float]]:
     """Return how many pictures an mdoc tells of, and their tilts; an odd file tells nothing."""
     try:
         data = read_bytes_bounded(path, _LARGEST_MDOC_BYTES)
