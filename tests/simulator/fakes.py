@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from space.simulator import Session
 
 
 @dataclass(frozen=True)
@@ -85,3 +87,9 @@ def brightest(data) -> tuple[float, float]:
     return float((weight * (cols + 0.5)).sum() / total), float(
         (weight * (rows + 0.5)).sum() / total
     )
+
+
+def without_frame_files(session: Session) -> Session:
+    """Save no frames of Record pictures, where nobody looks: that takes longer than the picture."""
+    session.camera.sets["R"] = replace(session.camera.sets["R"], save_frames=False)
+    return session

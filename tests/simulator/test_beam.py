@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from space.simulator import Simulation
 from space.simulator.column import CAMERA_KINDS, SEMerror, load_instrument, shipped
 from space.simulator.commands import all_commands
-from tests.simulator.fakes import brightest
+from tests.simulator.fakes import brightest, without_frame_files
 
-EXAMPLES = settings(max_examples=15)
+EXAMPLES = settings(max_examples=6)  # on each microscope
 GUN = 3e-3  # what the beam may lose meanwhile
 
 
@@ -30,6 +30,7 @@ class Scope:
             time_scale=0.0,
             instrument=name,
         ).session
+        without_frame_files(self.session)
         self.reset()
 
     def __call__(self, command, *arguments):

@@ -20,6 +20,8 @@ from space.simulator.commands import (
 )
 from tests.simulator.fakes import SpotGrid
 
+SAVES_FRAMES = True
+
 
 @pytest.fixture
 def session(make_session):

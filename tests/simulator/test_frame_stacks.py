@@ -20,6 +20,8 @@ from space.simulator.imaging import frame_stack
 from space.simulator.keeping import Setup, open_session, pictures
 from tests.simulator.fakes import SpotGrid, TextureGrid, textured
 
+SAVES_FRAMES = True
+
 FRAME_PX = 256
 LINEAR, COUNTING, SUPER_RESOLUTION = range(3)
 

@@ -13,6 +13,8 @@ from space.simulator.commands import files as file_commands
 from space.simulator.program.files import read_mdoc
 from space.simulator.program.frames import FrameContext, FrameNaming, file_name
 
+SAVES_FRAMES = True
+
 CONTEXT = FrameContext("ts_001", "12-A", -30.04, datetime(2026, 3, 5, 4, 3, 2))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from space.simulator import Exposure, Simulation
@@ -26,7 +26,7 @@ from space.simulator.judging import (
     summed_up,
 )
 from space.simulator.keeping import SESSION_FOLDER, Setup, open_session
-from tests.simulator.fakes import SpotGrid
+from tests.simulator.fakes import SpotGrid, without_frame_files
 
 KRIOS = load_instrument("krios_k3")
 RECORD_MAG = next(area for area in KRIOS.areas if area.letter == "R").mag_index
@@ -57,7 +57,7 @@ def simulated(folder, grid=None, **options) -> Simulation:
     options = {"noise": False, "stage_error_um": 0.0, "time_scale": 0.0, **options}
     grid = grid or SpotGrid()
     simulation = Simulation(folder, grids={1: grid}, instrument="krios_k3", **options)
-    put_in_focus(simulation.session.scope, grid.height)
+    put_in_focus(without_frame_files(simulation.session).scope, grid.height)
     return simulation
 
 
@@ -348,7 +348,6 @@ def on_slope(slope, tilts):
     return [picture(n, t, file="/d/a_ts_1.mrc", slope=slope) for n, t in enumerate(tilts)]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-60, 60))
 def test_pretilt_rotation_and_tilt_are_those_of_the_plane(dx, dy, tilt_deg):
     (series,) = judge_pictures(on_slope((dx, dy), (0, 3, tilt_deg, 70)), KRIOS).series
@@ -425,7 +424,6 @@ def test_the_simulators_own_command_judges_what_it_has_run(tmp_path, capsys):
         assert why in capsys.readouterr().err
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-60, 60))
 def test_a_point_that_wanders_on_a_slope_is_seen_where_it_is(dx, dy, tilt_deg):
     """The distance in the picture is that of two points of the plane, turned about the axis."""
