@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,6 +67,12 @@ class TextureGrid:
 
 def textured(seed: int = 3, pixel_um: float = 0.03, size: int = 1000, **changes) -> TextureGrid:
     """Texture with detail at several scales."""
+    return TextureGrid(_texture(seed, size), pixel_um, **changes)
+
+
+@lru_cache(maxsize=6)
+def _texture(seed: int, size: int) -> np.ndarray:
+    """Smoothing takes longer than most tests that look at it, so they share it."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(seed)
@@ -74,7 +81,8 @@ def textured(seed: int = 3, pixel_um: float = 0.03, size: int = 1000, **changes)
         part = gaussian_filter(rng.standard_normal((size, size)).astype(np.float32), sigma)
         total += part / part.std()
     texture = np.clip(0.5 + 0.12 * total, 0.0, 1.0).astype(np.float32)
-    return TextureGrid(texture, pixel_um, **changes)
+    texture.setflags(write=False)
+    return texture
 
 
 def brightest(data) -> tuple[float, float]:

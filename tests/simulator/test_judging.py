@@ -40,7 +40,7 @@ tilts = {TILTS}
 sem.SetLowDoseMode(1)
 sem.SetUserSetting("ShiftToTiltAxis", 1)
 sem.SetTargetDefocus({ASKED_UM})
-sem.SetBinning("R", 4)
+sem.SetBinning("R", 8)
 sem.GoToLowDoseArea("R")
 """
 CLEAN = """
