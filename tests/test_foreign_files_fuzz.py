@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space import images, journal, pacetomo
+from space import images, journal, orders, pacetomo
 from space import settings as space_settings
 from space.checkup import serialem_files
 from space.constants import read_constants
@@ -101,7 +101,7 @@ READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
-onnx_graph monitor_sign journal
+onnx_graph monitor_sign journal control_file standing
 pictures
 """
 READ_ELSEWHERE = {
@@ -115,6 +115,7 @@ READ_ELSEWHERE = {
     "check": "SPACEtomo.py, read as other files of constants",
     "needs": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
+    "webhook": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder navigator made_with onnx_writing": "no reading",
@@ -212,6 +213,18 @@ def job_tables(path: Path) -> None:
     folder.submit("G1_L05.png", task="segment")
 
 
+def orders_of(path: Path) -> list[object]:
+    """Return the orders in a file, and forget it."""
+    found: list[object] = []
+    for line in orders.take(path.parent).lines:
+        try:
+            found.append(orders.read_order(line))
+        except orders.NotAnOrderError as error:
+            found.append(str(error))
+    orders.finish(path.parent, [])
+    return found
+
+
 def session_of(path: Path) -> Any:
     return identity.ensure_session_id(path.parent)
 
@@ -283,6 +296,16 @@ READERS = {
         (SpaceError,),
     ),
     "journal": Reader(lambda p: journal.read(p.parent), journal.JOURNAL_FILE, JOURNAL),
+    "orders": Reader(
+        orders_of, orders.CONTROL_FILE, b"pause\r\nskip L03 # dirty\nstop after L05\n"
+    ),
+    "orders that hold": Reader(
+        lambda p: orders.read_standing(p.parent),
+        orders.STANDING_FILE,
+        as_json(
+            {"pause": True, "stop_after": {"grid": "G1", "lamella": 3}, "skipped": [["G1", 2]]}
+        ),
+    ),
     "names of grids": Reader(
         lambda p: grid_names.earlier_names(p.parent), grid_names.NAMES_FILE, as_json({"1": "G1"})
     ),

@@ -65,12 +65,12 @@ def segmentation_states(session: GridSession, settled: Container[int] = ()) -> S
     ready: list[tuple[int, Path]] = []
     failed: list[tuple[int, str]] = []
     others: dict[str, list[int]] = {"pending": [], "absent": []}
-    skipped = steering.skipped(session)
+    left_out = steering.left_out(session)
     for number in lamella_numbers():
         picture = session.map_png(number)
         if (
             number in settled
-            or number in skipped
+            or number in left_out
             or not picture.is_file()
             or map_item(session, number) is None
             or is_set_up(session, number)
@@ -188,6 +188,8 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
         return failure
     if number in steering.skipped(session):
         return f"it is skipped, as ordered in {orders.CONTROL_FILE}"
+    if number in steering.left_out(session):
+        return "its note names an excluded class"
     if map_item(session, number) is None:
         return "it has no map"
     if not picture.is_file():

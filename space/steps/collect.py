@@ -54,10 +54,10 @@ def collect_maps(session: GridSession, segment: bool) -> None:
         When maps were to be collected, and there is no map of any lamella.
     """
     todo = []
-    skipped = steering.skipped(session)
+    left_out = steering.left_out(session)
     for number in _numbers_to_visit():
-        if number in skipped:
-            log.info("Lamella %d is skipped, as ordered.", number)
+        if number in left_out:
+            log.info("Lamella %d is left out, as ordered or as its note says.", number)
         elif not has_map(session, number):
             todo.append(number)
         elif _finish(session, number, segment):
@@ -85,11 +85,11 @@ def _added_by_hand(session: GridSession, known: Container[int]) -> list[int]:
     """
     if steering.leaves_grid(session):
         return []
-    skipped = steering.skipped(session)
+    left_out = steering.left_out(session)
     return [
         number
         for number in _numbers_to_visit()
-        if number not in known and number not in skipped and not has_map(session, number)
+        if number not in known and number not in left_out and not has_map(session, number)
     ]
 
 

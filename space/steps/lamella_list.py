@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,23 @@ def number_of(item: Item) -> int:
 def numbers_to_visit(items: list[Item]) -> list[int]:
     """Return the numbers of the lamellae for montages."""
     return [number_of(item) for item in to_visit(items)]
+
+
+def excluded_by_hand(
+    items: list[Item], known: LamellaList | None, classes: Collection[str]
+) -> list[int]:
+    """Return the lamellae whose note a person has changed to one of the excluded classes.
+
+    A class that was excluded only later leaves out no lamella that was found before.
+    """
+    before = {lamella.number: lamella.category for lamella in known.lamellae} if known else {}
+    return [
+        number_of(item)
+        for item in to_visit(items)
+        if (found := mark(item)) is not None
+        and found.category in classes
+        and before.get(found.number) != found.category
+    ]
 
 
 def remarks(items: list[Item]) -> list[str]:

@@ -94,6 +94,16 @@ def skipped(session: GridSession) -> frozenset[int]:
     return frozenset(number for grid, number in standing.skipped if grid == session.grid)
 
 
+def left_out(session: GridSession) -> frozenset[int]:
+    """Return the lamellae that are skipped, or to whose note a person gave an excluded class."""
+    excluded = lamella_list.excluded_by_hand(
+        navigator.items(),
+        lamella_list.load(session.lamellae_file),
+        session.settings.exclude_lamella_classes,
+    )
+    return skipped(session) | frozenset(excluded)
+
+
 def leaves_grid(session: GridSession) -> bool:
     """Whether no more is to be done on a grid: the run stops, or the grid is skipped."""
     standing = orders.read_standing(session.directory)
@@ -224,20 +234,17 @@ def keep_skipped_off(session: GridSession) -> None:
     Notes of items stay as they are: PACEtomo finds its targets file by them.
     """
     standing = orders.read_standing(session.directory)
-    if not standing.skipped and not standing.turned_off:
+    skip = left_out(session)
+    if not skip and not standing.turned_off:
         return
     turned_off = set(standing.turned_off)
     for item, number in _items_with_targets(session):
         is_on = navigator.acquire_is_on(item.index)
-        if (session.grid, number) in standing.skipped:
+        if number in skip:
             if is_on and navigator.set_acquire(item.index, on=False):
                 turned_off.add(item.note)
-                log.info(
-                    "Acquire of %s was turned off, as ordered. To take it again: take %s_L%02d.",
-                    item.note,
-                    session.grid,
-                    number,
-                )
+                why = _why(standing, session.grid, number)
+                log.info("Acquire of %s was turned off, %s.", item.note, why)
         elif item.note in turned_off:
             begun = begun_files(session.directory / item.note)
             if begun or is_on or navigator.set_acquire(item.index):
@@ -246,6 +253,12 @@ def keep_skipped_off(session: GridSession) -> None:
     if turned_off != standing.turned_off:
         navigator.save()
         _write(session.directory, replace(standing, turned_off=frozenset(turned_off)))
+
+
+def _why(standing: Standing, grid: str, number: int) -> str:
+    if (grid, number) in standing.skipped:
+        return f"as ordered. To take it again: take {grid}_L{number:02d}"
+    return "since the note of the lamella names an excluded class"
 
 
 def _stops_after_this_item(session: GridSession, standing: Standing) -> bool:

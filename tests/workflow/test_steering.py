@@ -6,11 +6,20 @@ import pytest
 
 from space import journal, orders
 from space.journal import Kind
+from space.lamellae import Lamella
 from space.microscope import Item, StoppedByUserError, navigator
 from space.settings import Settings
 from space.simulation import Bench
 from space.simulator import Policy
-from space.steps import Course, GridSession, acquire, collect, inference, steering
+from space.steps import (
+    Course,
+    GridSession,
+    acquire,
+    collect,
+    inference,
+    lamella_list,
+    steering,
+)
 from tests.microscope import fake_serialem
 from tests.workflow.test_waiting_for_targets import when_told
 
@@ -167,6 +176,28 @@ def test_what_is_skipped_is_not_set_up(waiting, tmp_path, monkeypatch):
     assert steering.checkpoint(waiting, 3) is Course.GO_ON
     assert acquire.segmentation_states(waiting).absent == (1, 3)
     assert "as ordered in SPACE_control.txt" in acquire._why_no_targets(waiting, 2, "")
+
+
+def test_a_class_changed_by_hand_leaves_a_lamella_out_until_it_is_changed_back(
+    waiting, monkeypatch
+):
+    known = tuple(Lamella(n, (0.0, 0.0), (9.0, 9.0), "good", 0.9) for n in (1, 2))
+    broken = Lamella(3, (0.0, 0.0), (9.0, 9.0), "broken", 0.9)  # not yet excluded then
+    lamella_list.save(waiting.lamellae_file, lamella_list.LamellaList((*known, broken)))
+    notes = {1: "good (90%)", 2: "broken (90%)", 3: "broken (90%)", 4: ""}
+
+    def items():
+        return [Item(n, f"FL{n}", note, (0.0, 0.0), 0.0, 0) for n, note in notes.items()]
+
+    monkeypatch.setattr(navigator, "items", items)
+    monkeypatch.setattr(acquire, "map_item", lambda session, number: True)
+    for number in notes:
+        waiting.map_png(number).write_bytes(b"")
+    assert steering.left_out(waiting) == {2}
+    assert acquire.segmentation_states(waiting).absent == (1, 3, 4)
+    assert "excluded class" in acquire._why_no_targets(waiting, 2, "")
+    notes[2] = "good (90%)"
+    assert steering.left_out(waiting) == set()
 
 
 def test_an_order_after_which_to_stop_that_is_past_waits_for_the_next_step(waiting, tmp_path):
