@@ -13,6 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 6, 16, 16
 _PLAN = 420
 _PLAN_EDGE = 26
 _SMALLEST_BOX = 9
+_LARGEST = 1e12  # what is larger, or no number, is not drawn
 _MOST_TILTS = 5
 
 Values = Sequence["float | None"]
@@ -41,7 +42,7 @@ class Line:
     def points(self) -> list[tuple[float, float]]:
         """The points that are known."""
         pairs = ((x, y) for x, y in zip(self.x, self.y) if x is not None and y is not None)
-        return [(x, y) for x, y in pairs if math.isfinite(x) and math.isfinite(y)]
+        return [(x, y) for x, y in pairs if abs(x) < _LARGEST and abs(y) < _LARGEST]
 
 
 def chart(
