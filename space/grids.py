@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from space import journal, levels, overview, steps
+from space import journal, levels, overview, report, steps
 from space.config import Config
 from space.journal import Keeper, Kind
 from space.microscope import Outcome, navigator, survives
@@ -106,6 +106,8 @@ def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
         journal.note(run.directory, Kind.GRID_DONE, run.keeper.grid)
     if not started:
         run.keep(run.night.with_ended(slot, why))
+    if len(run.settings.grid_list) > 1:  # of a single grid it is written when the run ends
+        report.update(run.directory, run.keeper.grid)
     return before.after(slot, outcome, started)
 
 

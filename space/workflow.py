@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from space import checkup, jobs, overview, steps
+from space import checkup, jobs, overview, report, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
@@ -124,15 +124,18 @@ def _tell_how_it_stands(directory: Path) -> None:
 
 @contextmanager
 def _run_noted(directory: Path, settings: Settings) -> Iterator[None]:
-    """Note in the journal when a run began and how it ended."""
+    """Note in the journal when a run began and how it ended, and report then."""
     note(directory, Kind.RUN_STARTED, level=settings.automation_level)
     try:
         yield
     except BaseException as error:
         text = failure_text(error) if isinstance(error, Exception) else type(error).__name__
         note(directory, Kind.RUN_ENDED, text=text, failed=1)
+        if isinstance(error, Exception):
+            report.update(directory)
         raise
     note(directory, Kind.RUN_ENDED, failed=0)
+    report.update(directory)
 
 
 def _begin(settings: Settings) -> Path:
@@ -258,3 +261,4 @@ def run_post_action(space_dir: Path) -> None:
                 note(directory, Kind.ACQUISITION_ENDED, grid, items=0)
             text = "All items that were set to be acquired are done."
             steps.tell(settings, directory, "grid done", text, grid)
+    report.update(directory, grid)

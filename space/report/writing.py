@@ -25,7 +25,10 @@ LARGEST_BYTES = 5_000_000
 _MOST_FOR_CHARTS = 3_000_000
 _SPARE_BYTES = 20_000
 _TRIES = 4
-_FAILURES = (OSError, SpaceError, ValueError, ArithmeticError, LookupError, TypeError, MemoryError)
+_FAILURES = (
+    *(OSError, SpaceError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError),
+    *(RuntimeError, MemoryError, ImportError),
+)
 
 
 @dataclass(frozen=True)

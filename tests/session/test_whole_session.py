@@ -74,6 +74,13 @@ def test_files_of_the_session_are_there(session):
         assert labels.dtype == np.uint8
 
 
+def test_the_report_was_written_after_the_tilt_series(session):
+    out, _, _ = session
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert all(name in text for name in ("G1_L01_ts_001.mrc", "Mean counts", "<img "))
+    assert "lost from" not in text
+
+
 def test_stacks_and_maps_are_valid_mrc_with_an_mdoc_section_for_each_image(session):
     out, _, _ = session
     stacks = sorted(out.glob("G1_L*_ts_*.mrc"))
