@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from space import grids, levels, overview, steps
+from space import grids, levels, orders, overview, steps
 from space.errors import SpaceError
 from space.journal import Keeper, Kind, read
 from space.overview import GridFacts, LamellaFacts, SessionFacts, closing_table
 from space.settings import Settings
-from space.steps import Night, night
+from space.steps import GridSession, Night, night
 from tests.microscope import fake_serialem
 
 NUMBERS = {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
@@ -38,6 +37,8 @@ def sem(monkeypatch):
         ReportNumNavAcquire=lambda: (0.0, 0.0),
         ReportIfNavOpen=lambda: 0.0,
         YesNoBox=lambda text: 1.0,
+        KeyBreak=lambda key: 0.0,
+        Delay=lambda *time: None,
     )
 
 
@@ -48,7 +49,9 @@ class Grids:
         self.directory, self.done, self.failing, self.acquiring = directory, [], set(), set()
         self.facts = facts
         monkeypatch.setattr(
-            grids, "_session_of", lambda s, c, d, slot, names: SimpleNamespace(grid=f"G{slot}")
+            grids,
+            "_session_of",
+            lambda s, c, d, slot, names: GridSession(s, c, d, d, f"G{slot}"),
         )
         monkeypatch.setattr(levels, "run_grid", lambda session, slot: self._do("run", slot))
         monkeypatch.setattr(levels, "screen_grid", lambda session, slot: self._do("screen", slot))
@@ -73,6 +76,18 @@ class Grids:
 def session(tmp_path, monkeypatch, sem):
     steps.ensure_session_id(tmp_path)
     return Grids(tmp_path, monkeypatch)
+
+
+def test_a_person_skips_a_grid_and_stops_before_another(session, tmp_path):
+    orders.give(tmp_path, "skip grid 2")
+    session.run(automation_level=4)
+    assert session.done == ["run 1", "run 3"]
+    orders.give(tmp_path, "take grid 2", "stop after grid")
+    session.run(automation_level=4)
+    assert session.done == ["run 1"]
+    assert steps.was_stopped(tmp_path)
+    session.run(automation_level=4)
+    assert session.done == ["run 1", "run 2", "run 3"]
 
 
 def test_all_grids_are_screened_before_one_is_acquired(session):
