@@ -56,6 +56,7 @@ class GpuTurns:
         self._per_gpu = per_gpu
         self._folder = folder or turns_folder()
         self._is_unusable = False
+        self._allowed = 1
 
     @property
     def are_taken(self) -> bool:
@@ -103,8 +104,8 @@ class GpuTurns:
         folder, gpu = self._folder, _in_file_name(self._gpu())
         assert folder is not None
         _make_for_all(folder)
-        count = min(_MOST_TURNS, max(1, self._per_gpu()))
-        turns = [folder / f"gpu_{gpu}_turn_{number}.lock" for number in range(1, count + 1)]
+        numbers = range(1, self._count() + 1)
+        turns = [folder / f"gpu_{gpu}_turn_{number}.lock" for number in numbers]
         # Whoever waits holds the door, so nobody who gives a turn back takes it again before.
         with contextlib.ExitStack() as door:
             doors = [folder / f"gpu_{gpu}_next.lock"]
@@ -114,6 +115,14 @@ class GpuTurns:
                 return False
         stack.callback(free_gpu_memory)  # before the lock is let go
         return True
+
+    def _count(self) -> int:
+        """Return how many workers may use a GPU; as last known while that cannot be read."""
+        try:
+            self._allowed = min(_MOST_TURNS, max(1, self._per_gpu()))
+        except SpaceError as error:  # somebody edits the configuration; the job itself says so
+            log.warning("runs_per_gpu stays %d (%s).", self._allowed, error)
+        return self._allowed
 
 
 def turns_folder() -> Path | None:

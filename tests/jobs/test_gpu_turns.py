@@ -8,6 +8,7 @@ import types
 import pytest
 from helpers import REPOSITORY, FakeRunner, make_map
 
+from space.errors import SpaceError
 from space.jobs import JobFolder, gpu_turns
 from space.jobs.gpu_turns import GpuTurns, gpu_in_use, turns_folder
 from space.jobs.heartbeat import Heartbeat
@@ -225,6 +226,25 @@ def test_the_gpu_that_a_worker_uses(monkeypatch, torch, onnx, visible, device, e
             monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert gpu_in_use(device) == expected
+
+
+def test_turns_are_still_taken_while_the_configuration_is_edited(folder, caplog):
+    """Else two models would fight for the memory of the GPU from then on."""
+    answers = iter([2, SpaceError("SPACEtomo_config.py cannot be read."), 2])
+
+    def per_gpu():
+        answer = next(answers)
+        if isinstance(answer, SpaceError):
+            raise answer
+        return answer
+
+    turns = GpuTurns(lambda: "0", per_gpu, folder)
+    never = lambda: False  # noqa: E731
+    for _ in range(3):
+        with turns.turn(never) as got:
+            assert got and turns.are_taken
+            assert turns._allowed == 2
+    assert "runs_per_gpu stays 2" in caplog.text and "No turns" not in caplog.text
 
 
 def test_a_worker_leaves_its_jobs_to_others_while_it_waits_for_its_turn(tmp_path, folder):
