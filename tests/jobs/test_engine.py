@@ -95,6 +95,28 @@ def test_a_model_is_loaded_again_when_the_configuration_names_another(program, m
     assert [where[0] for _, _, where, _ in Models.made] == [(0,), (0, 1)]
 
 
+def test_a_preset_that_is_changed_during_a_run_is_that_of_the_next_one(program, maps, monkeypatch):
+    make_map(maps, "G_L01.png")
+    path, engine = program / "SPACEtomo_config.py", Engine(program)
+    for name in ("dataset.json", "plans.json", "fold_0/checkpoint_final.pth"):
+        part = program / "models/lamella_segmentation" / name
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(b"{}")
+    marks = [engine.marks("segment")]
+
+    def edits(self, image, progress):
+        text = path.read_text(encoding="utf-8") + "\ninference_preset = 'fast'\n"
+        path.write_text(text, encoding="utf-8")
+        return np.zeros(image.shape, np.uint8)
+
+    monkeypatch.setattr(Models, "segment", edits)
+    made = [read_png(engine.run(Job("G_L01.png"), maps))[1]["model_hash"]]
+    marks.append(engine.marks("segment"))
+    made.append(read_png(engine.run(Job("G_L01.png"), maps))[1]["model_hash"])
+    assert made == marks and made[0] != made[1]
+    assert [where[2] for _, _, where, _ in Models.made] == [PRESETS["balanced"], PRESETS["fast"]]
+
+
 def test_what_is_off_the_lamella_and_the_runtime_reach_the_model(program, maps):
     make_map(maps, "G_L01.png")
     path, engine = program / "SPACEtomo_config.py", Engine(program)
