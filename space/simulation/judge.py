@@ -341,7 +341,7 @@ def _target_points(
     stem: str,
     imaged: Mapping[str, Exposure],
     nav_items: Sequence[NavItem],
-    lying: Lying,
+    lying: Lying = AS_DRAWN,
 ) -> tuple[list[Point], list[Point], int]:
     """Planned points of a lamella's targets, where they were imaged, and how many series.
 
