@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from space.errors import SpaceError
 from space.files import atomic_path
@@ -107,8 +109,15 @@ def _pieces_per_overview_px(saved: SavedItem) -> float:
     return max(1.0, overview[0] / piece[0]) if overview and piece and piece[0] > 0 else 1.0
 
 
+_TURNED_DEG = 0.02  # less is not seen at the edge of a picture
+
+
 def cut_out(
-    data: np.ndarray, center_px: tuple[float, float], shape: tuple[int, int], enlarge: float = 1.0
+    data: np.ndarray,
+    center_px: tuple[float, float],
+    shape: tuple[int, int],
+    enlarge: float = 1.0,
+    turned_deg: float = 0.0,
 ) -> np.ndarray:
     """Cut a picture of `shape` around a point; beyond the map's edge lies its mean.
 
@@ -122,12 +131,16 @@ def cut_out(
         (rows, columns) of the picture.
     enlarge : float
         Picture pixels per map pixel; 1 cuts whole pixels without interpolation.
+    turned_deg : float
+        Image rotation of the map less that of the picture.
 
     Returns
     -------
     ndarray
         Same type as `data`. With `enlarge` 1 the centre is off by up to half a pixel.
     """
+    if abs(turned_deg) > _TURNED_DEG:
+        return _cut_turned(data, center_px, shape, enlarge, turned_deg)
     rows = round(shape[0] / enlarge)
     columns = round(shape[1] / enlarge)
     top = round(center_px[0] - rows / 2)
@@ -141,6 +154,38 @@ def cut_out(
         return cut
     large = resized(cut.astype(np.float32), shape)
     return large.round().astype(data.dtype) if data.dtype.kind in "iu" else large
+
+
+def _cut_turned(
+    data: np.ndarray,
+    center_px: tuple[float, float],
+    shape: tuple[int, int],
+    enlarge: float,
+    turned_deg: float,
+) -> np.ndarray:
+    """Cut a picture out of a map that is turned against it."""
+    angle = math.radians(turned_deg)
+    # Image rotation is counter-clockwise with rows running up; here they run down.
+    to_map = np.array(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    ) / enlarge  # fmt: skip
+    middle = (np.array(shape) - 1) / 2.0
+    offset = np.array(center_px) - 0.5 - to_map @ middle
+    reach = math.hypot(*shape) / enlarge / 2 + 2
+    low = np.maximum(0, np.floor(np.array(center_px) - reach)).astype(int)
+    high = np.maximum(low + 1, np.ceil(np.array(center_px) + reach)).astype(int)
+    inside = data[low[0] : high[0], low[1] : high[1]]
+    if not inside.size:
+        return np.full(shape, data.mean(), data.dtype)
+    cut = ndimage.affine_transform(
+        inside.astype(np.float32),
+        to_map,
+        offset - low,
+        output_shape=tuple(shape),
+        order=1,
+        cval=float(inside.mean()),
+    )
+    return cut.round().astype(data.dtype) if data.dtype.kind in "iu" else np.asarray(cut)
 
 
 def write_view(

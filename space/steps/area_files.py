@@ -149,9 +149,13 @@ def _write_view(path: Path, point_stage_um: np.ndarray, lamella_map: MapOnStage)
     image, facts = lamella_map.image, lamella_map.facts
     enlarge = image.picture.pixel_nm / facts.view.pixel_nm
     row, column = image.frame.to_map(point_stage_um[np.newaxis])[0]
-    cut = virtual_map.cut_out(image.picture.data, (row, column), facts.view_shape_px, enlarge)
+    cut = virtual_map.cut_out(
+        image.picture.data, (row, column), facts.view_shape_px, enlarge, facts.turned_deg
+    )
     x_um, y_um = lamella_map.readings_um(point_stage_um)
-    virtual_map.write_view(path, cut, facts.view, (float(x_um), float(y_um)), lamella_map.z_um)
+    # As a View picture is taken now, on a grid that may lie turned against its map.
+    view = replace(facts.view, rotation_deg=facts.view.rotation_deg - facts.turned_deg)
+    virtual_map.write_view(path, cut, view, (float(x_um), float(y_um)), lamella_map.z_um)
 
 
 def _add_geometry_items(root: str, label: str, points_stage_um: np.ndarray, z_um: float) -> None:

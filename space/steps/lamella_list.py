@@ -34,12 +34,16 @@ class LamellaList:
         Shift from low to intermediate magnification, after it was measured and applied.
     made_with : mapping
         The settings with which the lamellae were found; empty when it is not known.
+    frame : mapping or None
+        `MapFrame` of the whole-grid picture that the places refer to, since the grid was loaded
+        again; None: as noted beside that picture.
     """
 
     lamellae: tuple[Lamella, ...]
     others: tuple[Lamella, ...] = ()
     offset_um: tuple[float, float] | None = None
     made_with: Mapping[str, Any] = field(default_factory=dict)
+    frame: Mapping[str, Any] | None = None
 
     def updated(self, lamella: Lamella) -> LamellaList:
         """Return the list with one lamella's facts replaced."""
@@ -57,6 +61,8 @@ def save(path: Path, known: LamellaList) -> None:
         "lamellae": [_to_dict(lamella) for lamella in known.lamellae],
         "others": [_to_dict(lamella) for lamella in known.others],
     }
+    if known.frame is not None:
+        values["frame"] = dict(known.frame)
     write_text_atomic(path, json.dumps(values, indent=1) + "\n")
 
 
@@ -76,6 +82,7 @@ def load(path: Path) -> LamellaList | None:
             tuple(_from_dict(lamella) for lamella in values["others"]),
             None if offset is None else (float(offset[0]), float(offset[1])),
             dict(values.get("made_with", {})),
+            None if values.get("frame") is None else dict(values["frame"]),
         )
     except FileNotFoundError:
         return None

@@ -16,8 +16,16 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame, rotation_of
-from space.images import json_path, read_json_beside, read_png
-from space.microscope import MapImage, ViewConditions, mdoc, mrc, scope, view_conditions
+from space.images import json_path, read_json_beside, read_png, write_json_beside
+from space.microscope import (
+    MapImage,
+    SavedItem,
+    ViewConditions,
+    mdoc,
+    mrc,
+    scope,
+    view_conditions,
+)
 from space.steps.session import GridSession
 
 SAME_PLACE_UM, SAME_PLACE_PX = 0.02, 1.0
@@ -28,6 +36,9 @@ SAME_SCALE = 0.005
 """Pixel sizes that differ by no larger fraction are the same."""
 
 SAME_ROTATION_DEG = 0.2
+
+TURNED = "turned_deg"
+"""Key of a map's notes, see `MapFacts`."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,16 @@ class MapFacts:
         How View pictures were taken.
     view_shape_px : tuple of int
         Their rows and columns.
+    turned_deg : float
+        By how much the map's rotation, in `frame` and `view`, is that of a View picture taken now
+        and more: the grid was loaded again since.
     """
 
     frame: MapFrame
     pixel_nm: float
     view: ViewConditions
     view_shape_px: tuple[int, int]
+    turned_deg: float = 0.0
 
 
 def view_of(session: GridSession, number: int, image: MapImage) -> ViewConditions | None:
@@ -91,6 +106,7 @@ def read_facts(picture: Path) -> MapFacts:
             float(values["pixel_nm"]),
             ViewConditions(**view),
             (int(rows), int(columns)),
+            float(values.get(TURNED, 0.0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SpaceError(
@@ -99,6 +115,29 @@ def read_facts(picture: Path) -> MapFacts:
             _REMEDY,
         ) from None
     return facts
+
+
+def note_place(picture: Path, saved: SavedItem) -> bool:
+    """Note beside a map's picture where its Navigator item says that it lies now.
+
+    The segmentation of the picture stays what it is. Returns whether anything had changed.
+    """
+    values = read_json_beside(picture)
+    facts = read_facts(picture)
+    matrix = saved.stage_to_px(facts.frame.shape)
+    x_um, y_um = saved.numbers("StageXYZ")[:2]
+    if matrix is None:
+        raise SpaceError("The Navigator does not give the scale of a map.", saved.label)
+    frame = MapFrame(facts.frame.shape, matrix, (x_um, y_um))
+    if frame == facts.frame:
+        return False
+    rotation = rotation_of(matrix, scope.stage_to_specimen())
+    as_taken = facts.view.rotation_deg - facts.turned_deg
+    values["frame"] = frame.to_dict()
+    values["view"] = {**asdict(facts.view), "rotation_deg": rotation}
+    values[TURNED] = (rotation - as_taken + 180.0) % 360.0 - 180.0
+    write_json_beside(picture, values)
+    return True
 
 
 _REMEDY = (

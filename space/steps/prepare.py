@@ -8,6 +8,8 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.microscope import autoloader, column, montage, navigator, open_log_file, stage
 from space.settings import STAGE, Settings
+from space.steps import placement
+from space.steps.realign import ensure_placed
 from space.steps.session import GridSession
 
 log = logging.getLogger("space.workflow")
@@ -31,9 +33,21 @@ def check_autoloader(settings: Settings) -> None:
 
 
 def open_grid(session: GridSession, slot: int | str) -> bool:
-    """Load the grid, open its Navigator file and its log; return whether it has such a log."""
+    """Load the grid, open its Navigator file and its log; return whether it has such a log.
+
+    A grid that was loaded again is found, and its items are moved to where it lies now.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be loaded, or is not recognized.
+    """
     montage.close_files()
-    if slot != STAGE and autoloader.load(int(slot)):
+    if slot != STAGE and not autoloader.is_on_stage(int(slot)):
+        placement.forget(session.directory)
+    loaded = slot != STAGE and autoloader.load(int(slot))
+    if loaded:
+        placement.name_load()
         note(session.directory, Kind.GRID_LOADED, session.grid, text=f"slot {slot}")
     elif slot == STAGE and autoloader.loaded_slot() is not None:
         log.info("Using the grid that is on the stage.")
@@ -42,4 +56,5 @@ def open_grid(session: GridSession, slot: int | str) -> bool:
     logged = open_log_file(session.directory / session.log_name)
     log.info("Grid %s in %s", session.grid, session.directory)
     column.open_valve()
+    ensure_placed(session, loaded)
     return logged

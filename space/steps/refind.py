@@ -92,7 +92,7 @@ def refind_lamellae(session: GridSession) -> None:
     known = _with_offset(lamella_list.load(session.lamellae_file) or LamellaList(()))
     settings = {**known.made_with, **made_with(session.settings, REFINED)}
     known = replace(known, made_with=settings)
-    _go_to_intermediate(session)
+    go_to_intermediate(session)
     visits = _visit_all(session, known, retry=False)
     if steering.leaves_grid(session):
         navigator.save()
@@ -115,7 +115,8 @@ def refind_lamellae(session: GridSession) -> None:
         log.warning("None of the lamellae of grid %s was found again.", session.grid)
 
 
-def _go_to_intermediate(session: GridSession) -> None:
+def go_to_intermediate(session: GridSession) -> None:
+    """Go to the magnification at which lamellae are found again."""
     if session.settings.aperture_control:
         column.retract_objective_aperture()
     setting = _set_intermediate(session.settings)

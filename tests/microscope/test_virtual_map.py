@@ -116,3 +116,29 @@ def test_the_virtual_map_of_a_k3_says_what_its_camera_shows(tmp_path):
     notes = mdoc.images(mdoc.read(tmp_path / "view.mrc.mdoc"))[0]
     assert notes.values["Binning"] == "4" and notes.number("PixelSpacing") == 76
     assert (notes.number("MagIndex"), notes.number("Defocus")) == (17, -60)
+
+
+@pytest.mark.parametrize("turned_deg", [3.0, -12.0])
+@pytest.mark.parametrize("enlarge", [1.0, 2.0])
+def test_a_picture_cut_out_of_a_turned_map_is_as_view_would_show_it(turned_deg, enlarge):
+    """Image rotation is counter-clockwise from camera X (right) with camera Y up."""
+    spots = [(0.0, 0.0), (20.0, 5.0), (-8.0, 15.0)]  # specimen (x, y) from the middle, px of View
+    rows, columns = np.indices((160, 200)) + 0.5
+    map_picture = np.zeros((160, 200))
+    angle = np.radians(turned_deg)
+    wanted = []
+    for x, y in spots:
+        right, up = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+        row, column = 80 - up / enlarge, 100 + right / enlarge
+        map_picture += np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 3.0)
+        wanted.append((40 - y, 50 + x))
+    cut = cut_out(map_picture, (80.0, 100.0), (80, 100), enlarge, turned_deg)
+    assert cut.shape == (80, 100)
+    for row, column in wanted:
+        near = cut[int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2]
+        assert near.max() > 0.7, (row, column)
+
+
+def test_a_turned_picture_beyond_the_map_is_its_mean():
+    beyond = cut_out(np.full((30, 30), 7, np.int16), (500.0, 500.0), (8, 8), 1.0, 5.0)
+    assert beyond.dtype == np.int16 and (beyond == 7).all()

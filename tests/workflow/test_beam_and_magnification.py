@@ -93,6 +93,6 @@ def test_a_wrong_beam_diameter_is_told(space_dir, value, word):
 def test_an_intermediate_magnification_in_the_low_range_is_told(microscope, caplog, index, warned):
     microscope("talos_ceta")
     settings = Settings(IM_mag_index=index, WG_image_state=1)
-    refind._go_to_intermediate(SimpleNamespace(settings=settings))
+    refind.go_to_intermediate(SimpleNamespace(settings=settings))
     assert ("low range (LM)" in caplog.text) is warned
     assert (f"IM_mag_index {index}" in caplog.text) is warned

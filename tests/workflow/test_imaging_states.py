@@ -109,14 +109,14 @@ def test_the_intermediate_pictures_have_their_state_or_magnification(
     microscope, caplog, values, magnification
 ):
     scope = microscope(("Whole lamella", "", 1600))
-    refind._go_to_intermediate(SimpleNamespace(settings=Settings(**values)))
+    refind.go_to_intermediate(SimpleNamespace(settings=Settings(**values)))
     assert scope.magnification(scope.mag_index) == magnification
     assert not scope.low_dose and caplog.text == ""
 
 
 def test_an_intermediate_state_in_the_low_range_is_told_by_its_setting(microscope, caplog):
     microscope(("LM", "", 410))
-    refind._go_to_intermediate(SimpleNamespace(settings=Settings(IM_image_state="LM")))
+    refind.go_to_intermediate(SimpleNamespace(settings=Settings(IM_image_state="LM")))
     assert "IM_image_state 'LM' is 410x" in caplog.text and "low range (LM)" in caplog.text
 
 
@@ -125,5 +125,5 @@ def test_a_low_dose_state_is_refused_where_lamellae_would_be_exposed(microscope,
     microscope(("Search", "S", 2050))
     settings = Settings(**{setting: "Search"})
     with pytest.raises(SpaceError, match="low dose state") as caught:
-        refind._go_to_intermediate(SimpleNamespace(settings=settings))
+        refind.go_to_intermediate(SimpleNamespace(settings=settings))
     assert f"{setting} = 'Search'" in str(caught.value)
