@@ -108,6 +108,8 @@ READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
     "description sources": "folders and archives of models: tests/models",
     "config_change": "SPACEtomo_config.py: tests of its own",
+    "moved_items": "Navigator files that SerialEM has just saved: tests/microscope",
+    "placement": "a note of ours: tests/workflow",
     "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",

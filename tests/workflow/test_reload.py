@@ -257,7 +257,7 @@ def found_again(monkeypatch, seed, lying, other=None):
     """Look for a grid (or another one in its place) by a map of its middle; map and place found."""
     grid = Grid.make(seed, 3)
     rng = np.random.default_rng(seed)
-    data, frame = pictures_of(grid, Lying(), rng)(np.zeros(2), None, (620, 620))
+    data, frame = pictures_of(grid, Lying())(np.zeros(2), None, (620, 620))
     image = SimpleNamespace(picture=SimpleNamespace(data=data), frame=frame)
     monkeypatch.setattr(reload_search.column, "retract_objective_aperture", lambda: None)
     monkeypatch.setattr(reload_search.states, "go_to_whole_grid_state", lambda state: None)
