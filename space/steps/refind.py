@@ -182,7 +182,7 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> VisitRe
     points = labelled(navigator.items(), FIRST_LABEL)
     labels = {lamella_list.number_of(item): item.label for item in points}
     numbers = [lamella_list.number_of(item) for item in points]
-    for number in steering.visits(session, numbers, lambda: _go_to_intermediate(session)):
+    for number in steering.visits(session, numbers, lambda: go_to_intermediate(session)):
         label = labels[number]
         item = _first_point(label)
         if item is None:
