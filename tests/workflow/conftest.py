@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 
 from space.simulation import Bench, make_project
+from space.simulator.column import INSTRUMENT_FOLDER
 from tests.workflow.bench import cached_grid, make_bench, without_lamella_pictures
 
 
 @pytest.fixture(scope="session")
 def space_dir(tmp_path_factory) -> Path:
     """A project folder with models that only seem to be there."""
-    return make_project(tmp_path_factory.mktemp("project"))
+    return make_project(tmp_path_factory.mktemp("project"), segmentation_pixel_nm=24)
+
+
+@pytest.fixture(scope="session")
+def small_pictures(tmp_path_factory) -> Path:
+    """A microscope whose pictures have a quarter of the pixels, which is three times as fast."""
+    text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
+    assert text.count("{ binning = 4") >= 7
+    path = tmp_path_factory.mktemp("microscope") / "small_pictures.toml"
+    path.write_text(text.replace("{ binning = 4", "{ binning = 8"), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +34,11 @@ def pictures_for_people(monkeypatch) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path, space_dir, monkeypatch):
+def bench(tmp_path, space_dir, small_pictures, monkeypatch):
     """Return a function that makes a bench with lamellae of the given kinds."""
 
     def make(kinds=("good",), seed: int = 11, **simulation: object) -> Bench:
+        simulation.setdefault("instrument", small_pictures)
         return make_bench(
             tmp_path / "session",
             space_dir,

@@ -21,7 +21,7 @@ BINNING_OF_OVERVIEWS = "space.simulator.montage.assembly.overview_binning"
 
 def test_what_is_noted_beside_a_map_is_the_same_when_it_is_noted_anew(bench, monkeypatch):
     monkeypatch.setattr(BINNING_OF_OVERVIEWS, lambda size, limit=0: OVERVIEW_BINNING)
-    session = bench(stage_error_um=0.0)
+    session = bench(instrument="krios_k3", stage_error_um=0.0)
     session.place_lamellae()
     assert session.run(2).ok
     noted = session.directory / "G1_L01.json"

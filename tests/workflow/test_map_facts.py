@@ -41,9 +41,9 @@ def other(values, *path, factor=None, value=None):
 LIES = {
     "centre 300 um away": (lambda v: moved(v, 300, 0), "300 um away"),
     "centre 0.1 um away": (lambda v: moved(v, 0, -0.1), "0.1 um away"),
-    "pixel ten times as large": (lambda v: other(v, "pixel_nm", factor=10), "160 nm"),
+    "pixel ten times as large": (lambda v: other(v, "pixel_nm", factor=10), "240 nm"),
     "pixel 2 % larger": (lambda v: other(v, "pixel_nm", factor=1.02), "pixel"),
-    "pixel and scale": (lambda v: (other(v, "pixel_nm", factor=10), scaled(v, 0.1)), "160 nm"),
+    "pixel and scale": (lambda v: (other(v, "pixel_nm", factor=10), scaled(v, 0.1)), "240 nm"),
     "scale": (lambda v: scaled(v, 1.02), "scale or rotation"),
     "scale of nothing": (lambda v: scaled(v, 0.0), "scale or rotation"),
     "mirrored": (mirrored, "scale or rotation"),
@@ -102,10 +102,10 @@ def test_targets_are_set_up_only_from_what_is_true_of_the_map(bench):
     path.write_text(true)
     picture.write_bytes(true_picture)
 
-    retold(picture, pixel_nm="160.0")
+    retold(picture, pixel_nm="240.0")
     session.run(3)  # the picture is another: it is segmented again
     session.run(4)
-    assert "the picture itself 160 nm" in session.log() and session.names("*_tgts.txt") == []
+    assert "the picture itself 240 nm" in session.log() and session.names("*_tgts.txt") == []
     picture.write_bytes(true_picture)
     assert session.run(3).ok
 

@@ -40,7 +40,7 @@ def holds_wanted(grid, point_um, label="mitos") -> bool:
 
 
 def test_level_4_sets_targets_on_the_wanted_class(bench):
-    session = bench()
+    session = bench(instrument="krios_k3")  # with its pictures whole
     session.place_lamellae()
     result = session.run(4)
     assert result.ok, result.error
