@@ -64,6 +64,7 @@ from space.steps import (
     inference,
     lamella_list,
     map_facts,
+    night,
     question,
     target_facts,
 )
@@ -101,8 +102,7 @@ READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
-onnx_graph monitor_sign journal control_file standing
-pictures
+onnx_graph monitor_sign journal control_file standing pictures night
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -120,7 +120,8 @@ READ_ELSEWHERE = {
     "webhook": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
-    "atomic folder navigator made_with onnx_writing": "no reading",
+    "atomic folder folders navigator made_with onnx_writing": "no reading",
+    "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving": "logs and certificates, which are written",
     "__init__ monitor_command": "the null device, for output that nobody reads",
 }
@@ -307,6 +308,11 @@ READERS = {
         as_json(
             {"pause": True, "stop_after": {"grid": "G1", "lamella": 3}, "skipped": [["G1", 2]]}
         ),
+    ),
+    "grids of the night": Reader(
+        lambda p: night.load_night(p.parent),
+        night.NIGHT_FILE,
+        as_json({"screened": ["1"], "ended": {"2": "too thick"}}),
     ),
     "names of grids": Reader(
         lambda p: grid_names.earlier_names(p.parent), grid_names.NAMES_FILE, as_json({"1": "G1"})
