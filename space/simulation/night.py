@@ -310,7 +310,7 @@ class Night:
                         self.directory,
                         self._setup,
                         faults=faults,
-                        policy=Policy(key_after_s=5.0),
+                        policy=Policy(key_after_s=2 * 3600.0),
                         progress=hear,
                         time_scale=0.0,
                         grids=self.grids,
