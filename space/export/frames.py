@@ -75,10 +75,10 @@ def _place(image: TiltImage, beside: Path, folder: Path | None) -> Path | str:
     name = image.frames_name
     if folder is not None:
         return folder / name
-    for place in (Path(image.frames), beside / "frames" / name, beside / name):
+    for place in (Path(image.picture.frames), beside / "frames" / name, beside / name):
         if place.is_file():
             return place
-    return image.frames
+    return image.picture.frames
 
 
 def _text(place: Path | str) -> str:

@@ -64,11 +64,11 @@ def _tilts(one: SeriesFrames) -> str:
         [
             (
                 one.path(image),
-                image.n_frames or 1,
+                image.picture.n_frames or 1,
                 image.tilt_deg,
                 one.series.axis_deg,
                 image.prior_dose_e_per_a2,
-                -(image.target_defocus_um or 0.0),
+                -(image.picture.target_defocus_um or 0.0),
             )
             for image in one.series.images
         ],

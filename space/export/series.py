@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from space.errors import SpaceError
 from space.files import read_bytes_bounded
 from space.microscope import autodoc, mdoc
+from space.series import Picture, judge, series_of
 
 _LARGEST_MDOC_BYTES = 32_000_000
 _AXIS = re.compile(r"Tilt axis angle\s*=\s*([-+]?\d+(?:\.\d*)?)", re.IGNORECASE)
-_ANGSTROM_PER_NM = 10.0
 _DO = "Export the others, or have the .mdoc corrected."
 
 
@@ -44,33 +45,30 @@ class TiltImage:
 
     Attributes
     ----------
-    section : int
-        In the image file, from 0.
-    tilt_deg : float
+    picture : Picture
+        What its mdoc says.
     dose_e_per_a2, prior_dose_e_per_a2 : float
         Of this picture, and of all before it.
-    target_defocus_um, measured_defocus_um : float or None
-        Negative is under focus, as in SerialEM; measured by the script, where it did so.
-    frames : str
-        Name of its file of frames, as SerialEM saw it; empty without one.
-    n_frames : int
-    mean_counts : float or None
     """
 
-    section: int
-    tilt_deg: float
+    picture: Picture
     dose_e_per_a2: float
     prior_dose_e_per_a2: float
-    target_defocus_um: float | None = None
-    measured_defocus_um: float | None = None
-    frames: str = ""
-    n_frames: int = 0
-    mean_counts: float | None = None
+
+    @property
+    def section(self) -> int:
+        """Where it is in the image file, from 0."""
+        return self.picture.section or 0
+
+    @property
+    def tilt_deg(self) -> float:
+        """Its tilt."""
+        return self.picture.tilt_deg
 
     @property
     def frames_name(self) -> str:
-        """Name of the file of frames without its folder, which may be one of Windows."""
-        return PureWindowsPath(self.frames).name
+        """Name of its file of frames without the folder, which may be one of Windows."""
+        return PureWindowsPath(self.picture.frames).name
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,8 @@ class TiltSeries:
         Whether SerialEM turns or flips the camera's pictures (RotationAndFlip).
     images : tuple of TiltImage
         In the order of acquisition.
+    lost : str
+        From which tilt on its pictures show something else, in words; empty if they do not.
     """
 
     name: str
@@ -108,6 +108,7 @@ class TiltSeries:
     voltage_kv: float
     turned: bool
     images: tuple[TiltImage, ...]
+    lost: str = ""
 
     @property
     def by_tilt(self) -> tuple[TiltImage, ...]:
@@ -123,12 +124,14 @@ class TiltSeries:
     @property
     def defocus_um(self) -> float | None:
         """Defocus that was asked for; None where the mdoc does not say."""
-        return next((i.target_defocus_um for i in self.images if i.target_defocus_um), None)
+        return next(
+            (i.picture.target_defocus_um for i in self.images if i.picture.target_defocus_um), None
+        )
 
     @property
     def has_frames(self) -> bool:
         """Whether every picture has a file of frames."""
-        return all(image.frames for image in self.images)
+        return all(image.picture.frames for image in self.images)
 
 
 def read_series(stack: Path, optics: Optics | None = None) -> TiltSeries:
@@ -149,110 +152,79 @@ def read_series(stack: Path, optics: Optics | None = None) -> TiltSeries:
     """
     path = mdoc.path_of(stack)
     try:
-        document = autodoc.parse(read_bytes_bounded(path, _LARGEST_MDOC_BYTES))
+        data = read_bytes_bounded(path, _LARGEST_MDOC_BYTES)
     except OSError as error:
         raise SpaceError(
             f"The notes of a tilt series cannot be read ({error}).",
             str(path),
             "Copy the .mdoc file to where the tilt series is.",
         ) from error
-    sections = _pictures(document, path)
-    given = optics.dose_e_per_a2 if optics else None
-    pixel_nm = _first(document, sections, "PixelSpacing") / _ANGSTROM_PER_NM
-    binning = _first(document, sections, "Binning", 1.0)
-    columns, rows = _size(document, path)
+    document = autodoc.parse(data)
+    whole = series_of(data, stack.stem)
+    pictures = [one for one in whole.pictures if one.section is not None]
+    if not pictures:
+        raise SpaceError("The notes of a tilt series name no picture with a tilt.", str(path), _DO)
+    sections = mdoc.images(document)
+    quality = judge(whole)
     return TiltSeries(
         stack.stem,
         stack,
         path,
-        _positive(pixel_nm, "PixelSpacing", path),
-        _positive(binning, "Binning", path),
-        (columns, rows),
+        _positive(_first(document, sections, "PixelSpacing"), "PixelSpacing", path) / 10,
+        _positive(_first(document, sections, "Binning", 1.0), "Binning", path),
+        _size(document, path),
         _axis_deg(document, sections, path),
         _positive(_first(document, sections, "Voltage"), "Voltage", path),
         bool(_first(document, sections, "RotationAndFlip", 0.0)),
-        _images(sections, given, pixel_nm, binning, path),
+        _images(pictures, optics.dose_e_per_a2 if optics else None, path),
+        quality.text if quality.verdict == "lost" else "",
     )
 
 
-def _pictures(document: autodoc.Document, path: Path) -> list[autodoc.Section]:
-    """Return the sections that tell a tilt, by their place in the image file."""
-    found: dict[int, autodoc.Section] = {}
-    for section in mdoc.images(document):
-        if section.name.isdecimal() and section.number("TiltAngle") is not None:
-            found[int(section.name)] = section  # of repeated ones the last counts
-    if not found:
-        raise SpaceError("The notes of a tilt series name no picture with a tilt.", str(path), _DO)
-    return [found[number] for number in sorted(found)]
-
-
-def _images(
-    sections: list[autodoc.Section],
-    given_dose: float | None,
-    pixel_nm: float,
-    binning: float,
-    path: Path,
-) -> tuple[TiltImage, ...]:
+def _images(pictures: list[Picture], given_dose: float | None, path: Path) -> tuple[TiltImage, ...]:
     images: list[TiltImage] = []
     prior = 0.0
-    rate = _rate_e_per_a2_s(sections, pixel_nm, binning)
-    for section in sections:
-        dose = given_dose if given_dose is not None else _dose(section, rate)
+    rate = _rate_e_per_a2_s(pictures)
+    for picture in pictures:
+        dose = given_dose if given_dose is not None else _dose(picture, rate)
         if dose is None:
             raise SpaceError(
                 "The notes of a tilt series tell no dose (neither ExposureDose nor DoseRate).",
-                f"{path}, picture {section.name}",
+                f"{path}, picture {picture.section}",
                 "Give the dose of one tilt: --dose 3.1 (electrons per square angstrom).",
             )
-        noted = section.number("PriorRecordDose")
-        prior = max(prior, noted) if noted is not None else prior
-        counts = section.numbers("MinMaxMean")
-        images.append(
-            TiltImage(
-                int(section.name),
-                float(section.number("TiltAngle") or 0.0),
-                dose,
-                prior,
-                section.number("TargetDefocus"),
-                section.number("CtfFind"),
-                section.values.get("SubFramePath", ""),
-                int(section.number("NumSubFrames") or 0),
-                counts[2] if len(counts) == 3 else None,
-            )
-        )
+        prior = max(prior, picture.prior_e_A2 or 0.0)
+        images.append(TiltImage(picture, dose, prior))
         prior += dose
     return tuple(images)
 
 
-def _rate_e_per_a2_s(
-    sections: list[autodoc.Section], pixel_nm: float, binning: float
-) -> float | None:
+def _rate_e_per_a2_s(pictures: list[Picture]) -> float | None:
     """Return the dose rate of a series in electrons per square angstrom and second.
 
-    DoseRate counts electrons for each unbinned pixel and second at the camera. What the specimen
-    and the slit of a filter hold back is missing from it, more so at high tilt. The highest of the
-    series is therefore nearest to what the specimen got, and still a lower limit.
+    What the specimen and the slit of a filter hold back does not arrive at the camera, more so at
+    high tilt. The highest rate of the series is therefore nearest to what the specimen got, and
+    still a lower limit.
     """
-    rates = [rate for s in sections if (rate := s.number("DoseRate")) is not None and rate > 0]
-    unbinned_a = pixel_nm * _ANGSTROM_PER_NM / binning
-    return max(rates) / unbinned_a**2 if rates and unbinned_a > 0 else None
+    rates = [one.seen_e_A2 / one.exposure_s for one in pictures if one.seen_e_A2 and one.exposure_s]
+    return max(rates, default=None)
 
 
-def _dose(section: autodoc.Section, rate_e_per_a2_s: float | None) -> float | None:
+def _dose(picture: Picture, rate_e_per_a2_s: float | None) -> float | None:
     """Return the dose of a picture in electrons per square angstrom, None if it does not say.
 
     ExposureDose is that of the specimen, where SerialEM's dose is calibrated.
     """
-    dose = section.number("ExposureDose")
-    if dose:
-        return dose
-    time_s = section.number("ExposureTime")
-    return rate_e_per_a2_s * time_s if rate_e_per_a2_s and time_s else None
+    if picture.dose_e_A2:
+        return picture.dose_e_A2
+    if rate_e_per_a2_s is None or picture.exposure_s is None:
+        return None
+    return rate_e_per_a2_s * picture.exposure_s
 
 
 def _first(
     document: autodoc.Document,
-    sections: list[autodoc.Section],
+    sections: Sequence[autodoc.Section],
     key: str,
     otherwise: float = math.nan,
 ) -> float:
@@ -274,7 +246,7 @@ def _size(document: autodoc.Document, path: Path) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def _axis_deg(document: autodoc.Document, sections: list[autodoc.Section], path: Path) -> float:
+def _axis_deg(document: autodoc.Document, sections: Sequence[autodoc.Section], path: Path) -> float:
     """Return the angle of the tilt axis: of the title, else from the rotation of the picture.
 
     The title is RotationAngle - 90, within ±180 (SerialEM; plus 180 where its stage is inverted,

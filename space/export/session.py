@@ -34,7 +34,7 @@ FORMATS = (*_BY_FRAMES, *_BY_STACK)
 _COLUMNS = (
     "grid", "lamella", "class", "area", "target", "score", "series", "pictures", "lowest_deg",
     "highest_deg", "tilt_axis_deg", "pixel_nm", "dose_per_tilt_e_per_a2", "dose_e_per_a2",
-    "target_defocus_um", "measured_defocus_um", "stack", "mdoc",
+    "target_defocus_um", "measured_defocus_um", "lost", "stack", "mdoc",
 )  # fmt: skip
 
 
@@ -127,16 +127,18 @@ def export_session(
             else "",
         )
     series = [one.series for one in found]
-    remarks: tuple[str, ...] = ()
+    remarks = [
+        f"{one.name} was {one.lost}. All of it was handed over" for one in series if one.lost
+    ]
     if to in _BY_FRAMES:
         placed = [find_frames(one, frames.folder, frames.pixel_nm) for one in series]
         texts = _BY_FRAMES[to](placed, optics)
-        remarks = tuple(dict.fromkeys(remark for one in placed for remark in one.remarks))
+        remarks += dict.fromkeys(remark for one in placed for remark in one.remarks)
     else:
         texts = _BY_STACK[to](series, optics)
     texts["series.csv"] = _csv(found)
     _write(out, to, texts)
-    return Exported(out, tuple(one.name for one in series), left_out, remarks)
+    return Exported(out, tuple(one.name for one in series), left_out, tuple(remarks))
 
 
 def _check_folder(out: Path) -> None:
@@ -192,7 +194,7 @@ def _csv(found: Sequence[_Found]) -> str:
     writer.writerow(_COLUMNS)
     for one in found:
         series = one.series
-        measured = [i.measured_defocus_um for i in series.images if i.measured_defocus_um]
+        measured = [d for i in series.images if (d := i.picture.defocus_um)]
         tilts = [image.tilt_deg for image in series.images]
         writer.writerow([
             one.grid.name, one.lamella.label, one.lamella.category, one.area, one.facts.target,
@@ -200,7 +202,7 @@ def _csv(found: Sequence[_Found]) -> str:
             _shown(max(tilts)), _shown(series.axis_deg), _shown(series.pixel_nm),
             _shown(series.dose_e_per_a2), _shown(sum(i.dose_e_per_a2 for i in series.images)),
             _shown(series.defocus_um), _shown(median(measured) if measured else None),
-            series.stack.resolve(), series.mdoc.resolve(),
+            series.lost, series.stack.resolve(), series.mdoc.resolve(),
         ])  # fmt: skip
     return text.getvalue()
 

@@ -41,7 +41,7 @@ def _tomostar(one: SeriesFrames) -> str:
                 image.tilt_deg,
                 one.series.axis_deg,
                 image.prior_dose_e_per_a2,
-                image.mean_counts if image.mean_counts is not None else 0.0,
+                image.picture.counts or 0.0,
                 0.0,
             )
             for image in one.series.by_tilt

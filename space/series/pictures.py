@@ -60,6 +60,13 @@ class Picture:
     height_um : float or None
         Of the target above the tilt axis, as the script last had it.
     when : datetime or None
+    section : int or None
+        In the image file, from 0; None where the mdoc numbers it in another way.
+    prior_e_A2 : float or None
+        Dose that the place had before, as SerialEM counted it.
+    frames : str
+        Its file of frames, as SerialEM saw it; empty without one.
+    n_frames : int
     """
 
     tilt_deg: float
@@ -75,6 +82,10 @@ class Picture:
     off_um: float | None = None
     height_um: float | None = None
     when: datetime | None = None
+    section: int | None = None
+    prior_e_A2: float | None = None
+    frames: str = ""
+    n_frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,6 +199,10 @@ def _picture(section: Section) -> Picture | None:
         off_um=(off[0] ** 2 + off[1] ** 2) ** 0.5 if len(off) >= 2 else None,
         height_um=values.one(_HEIGHT_KEY),
         when=time_of(values.text("DateTime")),
+        section=int(section.name) if re.fullmatch(r"[0-9]{1,6}", section.name) else None,
+        prior_e_A2=values.one("PriorRecordDose"),
+        frames=values.text("SubFramePath"),
+        n_frames=int(values.above_zero("NumSubFrames") or 0),
     )
 
 

@@ -118,6 +118,21 @@ def test_it_says_what_it_did(session, frames, capsys):
     assert "Look at this" not in capsys.readouterr().out
 
 
+def test_a_series_that_was_lost_is_named(session, capsys):
+    path = session / "G1_L01_ts_002.mrc.mdoc"
+    tilts = [sign * tilt for tilt in range(0, 61, 3) for sign in (1, -1) if tilt or sign > 0]
+    text = mdoc_text(tilts)
+    for number, tilt in enumerate(tilts):
+        if tilt > 30:
+            old = f"[ZValue = {number}]\nTiltAngle = {tilt}\nMinMaxMean = 0 900 289.5"
+            assert old in text
+            text = text.replace(old, old.replace("289.5", "12.5"))
+    path.write_text(text, encoding="utf-8")
+    out = exported(session, "imod")
+    assert "G1_L01_ts_002 was lost from +33° on (10 pictures)" in capsys.readouterr().out
+    assert "lost from +33" in (out / "series.csv").read_text(encoding="utf-8")
+
+
 def test_nothing_in_the_session_changes(session):
     def content():
         return {path: path.read_bytes() for path in session.rglob("*") if path.is_file()}

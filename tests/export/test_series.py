@@ -93,5 +93,5 @@ def test_a_real_series():
     assert series.axis_deg == 94.0
     # By the rate at the camera, which looked past the specimen at the last tilt.
     assert series.dose_e_per_a2 == pytest.approx(2.73, abs=0.01)
-    assert series.images[0].measured_defocus_um == pytest.approx(-4.64, abs=0.01)
+    assert series.images[0].picture.defocus_um == pytest.approx(-4.64, abs=0.01)
     assert series.has_frames
