@@ -143,7 +143,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         loaded=None,
         stage_limit_um=STAGE_LIMIT_UM,
         instrument=_instrument(case, folder),
-        policy=Policy(key_after_s=5.0, left_alone=("P",)),
+        policy=Policy(key_after_s=5.0),
     )
     worker = TruthWorker(simulation)
     _choose_scripts(simulation, case, project)

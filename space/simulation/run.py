@@ -23,7 +23,6 @@ from space.simulation.scripts import has_setting, read_script, with_own_settings
 from space.simulation.summary import summarise
 from space.simulator import options
 from space.simulator.script_runs import AFTER_SCRIPT, PRIMARY_SCRIPT, RUN_SCRIPT
-from space.steps import PAUSE_KEY
 from space.targeting import TargetingOptions
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def _patient_user() -> Policy:
     """
     from space.simulator import Policy
 
-    return Policy(key_after_s=KEY_AFTER_S, left_alone=(PAUSE_KEY,))
+    return Policy(key_after_s=KEY_AFTER_S)
 
 
 def pictures_to_open(out: Path) -> list[Path]:

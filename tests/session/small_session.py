@@ -117,7 +117,7 @@ class SmallSession:
         try:
             with open_session(
                 self.directory, self._setup, faults=faults,
-                policy=Policy(key_after_s=5.0, left_alone=("P",)), time_scale=0.0,
+                policy=Policy(key_after_s=5.0), time_scale=0.0,
                 grids={1: grid()},
             ) as simulation:  # fmt: skip
                 without_lamella_pictures(self._monkeypatch)

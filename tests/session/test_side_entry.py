@@ -50,7 +50,7 @@ def session(tmp_path_factory) -> Session:
             Grid.make(7, 1, name="G1", kinds=["good"], within_um=150.0),
             instrument=side_entry_microscope(folder, binning=8),
             stage_limit_um=240.0,
-            policy=Policy(key_after_s=5.0, left_alone=("P",)),
+            policy=Policy(key_after_s=5.0),
         )
         primary = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
         after = (ROOT / "SPACEtomo_postAction.py").read_text(encoding="utf-8")

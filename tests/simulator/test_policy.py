@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -120,6 +121,7 @@ def test_policy_from_a_file(tmp_path, make_simulation):
     yes = false                # a comment
     folder = "data"
     keys = ["b", "C"]
+    awaited = ["n"]
     key_after_polls = 3
     key_after_s = 1
 
@@ -139,6 +141,7 @@ def test_policy_from_a_file(tmp_path, make_simulation):
         yes=False,
         folder="data",
         keys=("b", "C"),
+        awaited=("n",),
         key_after_polls=3,
         key_after_s=1,
         answers=(("start over", False), (r"No\. \d", True), ("Proceed", (True, False))),
@@ -201,6 +204,12 @@ def test_a_key_that_is_looked_for_again_and_again_is_pressed():
     often = Policy(key_after_polls=3)
     assert [keyboard.test("B", often) for _ in range(6)] == [False, False, True] * 2
     assert Keyboard().test("B", Policy(key_after_s=0.0))
+
+
+@pytest.mark.parametrize("policy", [Policy(key_after_polls=1), Policy(key_after_s=0.0)])
+def test_only_the_keys_that_end_a_wait_are_pressed_unasked(policy):
+    assert [Keyboard().test(key, policy) for key in "Bp"] == [True, False]
+    assert Keyboard().test("p", replace(policy, awaited=("P",)))
 
 
 def test_a_script_that_waits_for_a_key_in_vain_is_told_in_the_log_once(

@@ -10,7 +10,8 @@ Policies can be written in files in TOML::
     yes = true                      # Yes/No boxes that nothing below answers
     folder = "data"                 # chosen in folder dialogs
     keys = ["b"]                    # pressed one after another when the script looks for them
-    key_after_polls = 0             # press any key that is looked for this often; 0 = never
+    awaited = ["b"]                 # keys that end a wait: pressed when looked for ...
+    key_after_polls = 0             # ... this often; 0 = never
     key_after_s = 600.0             # ... or for this long
 
     [questions]                     # part of the text of a Yes/No box or pause = answer
@@ -98,14 +99,14 @@ class Policy:
         The answer "Cancel" cancels.
     keys : tuple of str
         Keys pressed in the script window, each found by one KeyBreak.
+    awaited : tuple of str
+        Keys that end a wait. Only these are pressed unasked: any other may mean an order, as the
+        key that pauses a run, for which a script looks now and then all night.
     key_after_polls : int
-        A key that a script asks for this often in a row is pressed; 0 = never.
+        An awaited key that a script asks for this often is pressed; 0 = never.
     key_after_s : float
-        A key that a script asks for during this real time is pressed, so that no loop waits
-        for ever.
-    left_alone : tuple of str
-        Keys that are pressed only where `keys` or `respond` says so, however often a script asks:
-        those that interrupt it, where others let it go on.
+        An awaited key that a script asks for during this real time is pressed, so that no loop
+        waits for ever.
     folder : str
         Folder chosen in a folder dialog; "" = the present one.
     respond : callable, optional
@@ -118,9 +119,9 @@ class Policy:
     answers: tuple[tuple[str, Answer], ...] = ()
     texts: tuple[tuple[str, Answer], ...] = ()
     keys: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ("B",)
     key_after_polls: int = 0
     key_after_s: float = 600.0
-    left_alone: tuple[str, ...] = ()
     folder: str = ""
     respond: Callable[[str, str], Single | None] | None = None
 
@@ -202,7 +203,7 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def _checked(name: str, value: object, kinds: tuple[type, ...]) -> object:
-    if name == "keys" and isinstance(value, (list, tuple)):
+    if name in ("keys", "awaited") and isinstance(value, (list, tuple)):
         if all(isinstance(key, str) and len(key) == 1 for key in value):
             return tuple(value)
     elif isinstance(value, kinds) and isinstance(value, bool) == (bool in kinds):
@@ -254,6 +255,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "yes": (bool,),
     "folder": (str,),
     "keys": (list,),
+    "awaited": (list,),
     "key_after_polls": (int,),
     "key_after_s": (int, float),
 }
@@ -333,8 +335,9 @@ class Keyboard:
         if not was_pressed and name in self.planned:
             self.planned.remove(name)
             was_pressed = True
-        waited_for = often or now - start >= policy.key_after_s
-        if not was_pressed and (not waited_for or name in policy.left_alone):
+        awaited = name in (key.upper() for key in policy.awaited)
+        in_vain = often or now - start >= policy.key_after_s
+        if not was_pressed and not (awaited and in_vain):
             return False
         self.polls.pop(name)
         self.since.pop(name)
