@@ -6,11 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from space.microscope import navigator
+from space.microscope import memory, navigator
 from space.microscope.sem import error_text, sem_errors, serialem
 
 _LOAD = "SPACE_LOAD_ID"
 """SerialEM variable that lives as long as the program: which load of a grid this is."""
+
+_NO_MULTI_GRID = "SPACE_NO_MULTI_GRID"
+"""SerialEM variable: that SerialEM has no session with several grids open."""
 
 log = logging.getLogger("space.microscope")
 
@@ -40,21 +43,25 @@ def at_place(x_um: float, y_um: float, z_um: float) -> Iterator[None]:
 def realigned_by_serialem(index: int) -> bool:
     """Let SerialEM realign the grid by its map, if a session with several grids is open in it.
 
+    Where none was open when it was first asked, it is not asked again until SerialEM is closed.
     Its command moves the Navigator's items with the grid. Whether it did so rightly is found out
     afterwards, as if nobody had realigned it.
     """
     sem = serialem()
     report = getattr(sem, "ReportCurrentMulGridID", None)
     command = getattr(sem, "RealignReloadedGrid", None)
-    if report is None or command is None:
+    if report is None or command is None or memory.recalled(_NO_MULTI_GRID):
         return False
     log.info(
-        "SerialEM is asked for a session with several grids; an error means that there is none."
+        "SerialEM is asked once for a session with several grids of its own; an error in the next "
+        "line means that there is none, which is well."
     )
     try:
         answer = report()
     except sem_errors():
-        return False  # there is no such session
+        # No command tells it without an error in the log: it is not asked before each grid.
+        memory.remember(_NO_MULTI_GRID, "1")
+        return False
     number = answer[0] if isinstance(answer, tuple) else answer
     if not isinstance(number, (int, float)) or number <= 0:
         return False

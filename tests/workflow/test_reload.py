@@ -21,6 +21,7 @@ from space.simulator.specimen import Grid
 from space.steps import lamella_list, map_facts, placement, prepare, realign, reload_search
 from space.steps.lamella_list import LamellaList
 from space.steps.reload_lamellae import Measured
+from tests.microscope import fake_serialem
 from tests.workflow.bench import cached_grid
 
 REACH_UM = 300.0
@@ -287,3 +288,17 @@ def test_a_grid_is_found_by_its_map(monkeypatch, lying):
 def test_another_grid_is_not_taken_for_it(monkeypatch):
     with pytest.raises(reload_search.SpaceError, match="not recognized"):
         found_again(monkeypatch, 5, Lying(1.0, (20.0, 10.0)), other=Grid.make(77, 3))
+
+
+def test_serialem_is_asked_once_whether_it_has_several_grids(monkeypatch):
+    asked = []
+
+    def report():
+        asked.append(1)
+        raise fake_serialem.SEMerror("no session")
+
+    fake_serialem.install(
+        monkeypatch, ReportCurrentMulGridID=report, RealignReloadedGrid=lambda *given: None
+    )
+    assert [reloading.realigned_by_serialem(1) for _ in range(3)] == [False] * 3
+    assert len(asked) == 1
