@@ -21,7 +21,14 @@ from space.steps.inference import SEGMENTATION_TIMEOUT_S
 from space.steps.lamella_list import LamellaList, numbers_to_visit
 from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
-from space.steps.night import Night, begin_or_continue, confirm_scripts, load_night, save_night
+from space.steps.night import (
+    Night,
+    begin_or_continue,
+    confirm_going_on,
+    confirm_scripts,
+    load_night,
+    save_night,
+)
 from space.steps.prepare import check_autoloader, open_grid
 from space.steps.question import read_record
 from space.steps.rechoose import ChosenAgain, choose_again, hand_back
@@ -68,6 +75,7 @@ __all__ = [
     "choice_path",
     "choose_again",
     "collect_maps",
+    "confirm_going_on",
     "confirm_scripts",
     "cut_files",
     "draw_segmentations",

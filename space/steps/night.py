@@ -20,6 +20,7 @@ from space.journal import Kind, note
 from space.microscope import memory, navigator, yes
 from space.settings import SCRIPTS, Settings
 from space.steps.identity import session_id
+from space.steps.target_facts import begun_files
 
 NIGHT_FILE = "SPACE_night.json"
 """Which grids this night is through with."""
@@ -86,7 +87,7 @@ def begin_or_continue(directory: Path) -> Night:
     A run continues the night when an acquisition that this program started has ended with nothing
     left to acquire. After an error or a stop something is left: then a person has started the run.
     """
-    acquiring = memory.recalled(_ACQUIRING) == session_id(directory) != ""
+    acquiring = _has_acquired(directory)
     memory.remember(_ACQUIRING, _NOTHING)
     left = navigator.left_to_acquire()
     if acquiring:
@@ -95,6 +96,39 @@ def begin_or_continue(directory: Path) -> Night:
         return load_night(directory)
     remove_if_possible(directory / NIGHT_FILE)
     return Night()
+
+
+def confirm_going_on(directory: Path) -> None:
+    """Have a person confirm that what an acquisition left is acquired now.
+
+    Items with which nobody has begun are left when a person has ended Acquire at Items. Whoever
+    did so is there to answer; should SerialEM have started this run by itself, nothing is exposed
+    until somebody has.
+
+    Raises
+    ------
+    SpaceError
+        When they are not to be acquired.
+    """
+    if not _has_acquired(directory) or navigator.left_to_acquire() == 0:
+        return
+    left = [item.note for item in navigator.items() if navigator.acquire_is_on(item.index)]
+    untouched = [name for name in left if not (name and begun_files(directory / name))]
+    if untouched and not yes(
+        f"The last acquisition ended with {len(untouched)} item(s) still to be acquired "
+        f"(the first: {untouched[0] or 'without a note'}). Yes: go on with the session, which "
+        "acquires them. No: stop here."
+    ):
+        raise SpaceError(
+            "The session does not go on, as answered; nothing was moved.",
+            str(directory),
+            "The items keep their Acquire. Run the script again to go on.",
+        )
+
+
+def _has_acquired(directory: Path) -> bool:
+    """Whether an acquisition that this program started was the last thing that was done."""
+    return memory.recalled(_ACQUIRING) == session_id(directory) != ""
 
 
 # --- acquisitions that follow each other ----------------------------------------------------------

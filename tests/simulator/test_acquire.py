@@ -268,9 +268,11 @@ def test_stop_by_the_user_ends_it_and_leaves_acquire_on(make_simulation):
 
     simulation = make_simulation(policy=Policy(respond=press_stop))
     primary = NOTE + "if sem.ReportNavItem()[0] == 2: sem.YesNoBox('x')\n"
-    result = start(simulation, primary)
+    simulation.scripts[9] = Script("Last", HEAD + "sem.Echo('last script')")
+    result = start(simulation, primary, end="sem.RunScriptAfterNavAcquire(9)\n")
     assert result.stopped and not simulation.session.acquire.acquiring
     assert len(logged(simulation, "item")) == 2 and flags(simulation) == [False, True, True]
+    assert not logged(simulation, "last script")
 
 
 def test_stop_between_scripts_ends_it_too(make_simulation):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -142,6 +143,34 @@ def test_after_an_acquisition_that_left_something_all_is_tried_again(session, se
     sem.ReportNumNavAcquire = lambda: (2.0, 0.0)  # it was stopped
     session.run()
     assert session.done == ["run 1", "run 2"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "left", "begun", "asked"),
+    [(True, 2, 0, 1), (True, 2, 1, 1), (True, 1, 1, 0), (True, 0, 0, 0), (False, 2, 0, 0)],
+)
+def test_what_a_person_left_is_acquired_only_when_somebody_says_so(
+    session, sem, monkeypatch, ours, left, begun, asked
+):
+    questions = []
+    sem.YesNoBox = lambda text: questions.append(text) or 0.0
+    items = [SimpleNamespace(index=n, note=f"G1_L{n:02d}_tgts.txt") for n in range(1, left + 1)]
+    sem.ReportNumNavAcquire = lambda: (float(left), 0.0)
+    monkeypatch.setattr(night.navigator, "items", lambda: items)
+    monkeypatch.setattr(night.navigator, "acquire_is_on", lambda index: True)
+    for n in range(1, begun + 1):
+        (session.directory / f"G1_L{n:02d}_tgts.txt").touch()
+        (session.directory / f"G1_L{n:02d}_tgts_run01.txt").touch()
+    if ours:
+        night.note_started(session.directory)
+    if not asked:
+        night.confirm_going_on(session.directory)
+    for _ in range(2 if asked else 0):  # a No is asked about again
+        with pytest.raises(SpaceError, match="keep their Acquire"):
+            night.confirm_going_on(session.directory)
+    assert len(questions) == 2 * asked
+    sem.YesNoBox = lambda text: 1.0
+    night.confirm_going_on(session.directory)
 
 
 def test_a_grid_that_could_not_be_screened_gets_a_second_chance(session):
