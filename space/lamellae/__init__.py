@@ -12,6 +12,7 @@ from space.lamellae.marks import (
     lamella_note,
     lamella_number,
     mark_of,
+    without_again,
 )
 from space.lamellae.select import (
     LEFT_OUT,
@@ -44,4 +45,5 @@ __all__ = [
     "shifted",
     "stays_unseen",
     "why_left_out",
+    "without_again",
 ]

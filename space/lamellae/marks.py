@@ -7,6 +7,8 @@ person's own points may be called anything. A lamella is
   SPACEtomo writes it, or
 * a point labelled ``FL<n>`` without a note: one that a person added by hand.
 
+A person may end either note with ``again``: the map of this lamella is to be taken again.
+
 Anything else with such a label was made by somebody else and is left alone.
 """
 
@@ -24,6 +26,7 @@ FINAL_LABEL = "FL"
 """Label of lamellae with refined positions."""
 
 _NOTE = re.compile(r"(?P<category>.*\S) \((?P<percent>\d{1,3})%\)")
+_AGAIN = re.compile(r"(?:^|\s+)again$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Mark:
         As detected; for a point that a person added, a good one for certain.
     by_hand : bool
         Whether a person added it.
+    again : bool
+        Whether its map is to be taken again.
     """
 
     prefix: str
@@ -46,6 +51,7 @@ class Mark:
     category: str = "good"
     probability: float = 1.0
     by_hand: bool = False
+    again: bool = False
 
 
 def mark_of(label: str, note: str, kind: int) -> Mark | None:
@@ -62,12 +68,21 @@ def mark_of(label: str, note: str, kind: int) -> Mark | None:
     if number is None or kind != POINT:
         return None
     prefix = label[: len(FIRST_LABEL)]
-    if not note.strip():
-        return Mark(prefix, number, by_hand=True) if prefix == FINAL_LABEL else None
-    found = _NOTE.fullmatch(note.strip())
+    own_note = without_again(note)
+    again = own_note != note.strip()
+    if not own_note:
+        by_hand = Mark(prefix, number, by_hand=True, again=again)
+        return by_hand if prefix == FINAL_LABEL else None
+    found = _NOTE.fullmatch(own_note)
     if found is None or int(found["percent"]) > 100:
         return None
-    return Mark(prefix, number, found["category"], int(found["percent"]) / 100)
+    probability = int(found["percent"]) / 100
+    return Mark(prefix, number, found["category"], probability, again=again)
+
+
+def without_again(note: str) -> str:
+    """Return the note of a lamella's point without the word that asks for a new map."""
+    return _AGAIN.sub("", note.strip())
 
 
 def lamella_number(label: str) -> int | None:

@@ -18,6 +18,10 @@ PL, FL = "PL", "FL"
         ("PL12", "broken (7%)", 0, Mark(PL, 12, "broken", 0.07)),
         ("FL2", "very thick (100%)", 0, Mark(FL, 2, "very thick", 1.0)),
         ("FL2", " good (90%) ", 0, Mark(FL, 2, "good", 0.9)),
+        ("FL2", "good (90%) again", 0, Mark(FL, 2, "good", 0.9, again=True)),
+        ("FL2", "Again ", 0, Mark(FL, 2, by_hand=True, again=True)),
+        ("PL2", "again", 0, None),
+        ("FL2", "good (90%) again and again", 0, None),
         ("FL3", "", 0, Mark(FL, 3, by_hand=True)),  # as the log invites people to do
         ("PL3", "", 0, None),  # only a detection makes these
         ("FL1", "good (90%)", 2, None),  # a map of a grid called FL1
