@@ -15,6 +15,8 @@ grid_order = []  # order of targets and acquisition; [] = that of grid_list; "be
 script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several grids unattended:
 #                      {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip
+reacquire = []  # lamellae whose maps are taken again, once for each entry: ["L03"]; of several
+#                 grids ["G1_L03"]; once more ["L03 again"]
 
 # Targets
 target_list = ["mitos"]  # classes to target; "lamella" first: everything that is not avoided; with

@@ -124,6 +124,10 @@ def test_the_script_and_the_defaults_agree():
         ("grid_order", (1, 1), "names a slot twice"),
         ("grid_order", (5,), "which grid_list does not hold"),
         ("grid_order", "best", "Set screen_first = True"),
+        ("reacquire", "L03", "not a list"),
+        ("reacquire", ("L03", 3), "holds 3"),
+        ("reacquire", ("FL3",), "holds 'FL3', which is no lamella"),
+        ("reacquire", ("L03 agian",), "no lamella"),
         ("script_numbers", (1, 2, 3), "not a table"),
         ("script_numbers", {"SPACEtomo": 1, "PACEtomo": 2}, "no number for post action"),
         ("script_numbers", {**NUMBERS, "postAction": 4}, "'postAction'"),
@@ -204,6 +208,13 @@ def test_a_night_of_several_grids(good, config, tmp_path):
     assert load(tmp_path) == settings
     (problem,) = check(parsed(settings, grid_list=("stage", 2)), config)
     assert "screen_first loads each grid again" in problem
+
+
+def test_a_lamella_to_map_again_is_named_with_its_grid_where_there_are_several(good, config):
+    assert check(parsed(good, reacquire=("L03", "G1_L04 again")), config) == []
+    several = parsed(good, grid_list=(1, 2), reacquire=("a_b_l3", "l4  AGAIN 2"))
+    (problem,) = check(several, config)
+    assert "reacquire names L04 again 2 without its grid" in problem
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):

@@ -16,7 +16,7 @@ from space.settings.declared import (
     settings_of,
 )
 from space.settings.kinds import plain
-from space.settings.lists import BEST, SCRIPTS, STAGE, ClassNames, is_priority
+from space.settings.lists import BEST, SCRIPTS, STAGE, ClassNames, MapAgain, is_priority, map_again
 from space.settings.notify import OCCASIONS
 from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
 from space.settings.saved import SETTINGS_FILE, load, save
@@ -32,6 +32,7 @@ __all__ = [
     "STEEPEST_TILT_DEG",
     "WHOLE_LAMELLA",
     "ClassNames",
+    "MapAgain",
     "ParsedSettings",
     "Result",
     "Settings",
@@ -41,6 +42,7 @@ __all__ = [
     "is_priority",
     "left_out",
     "load",
+    "map_again",
     "misspelt",
     "parse",
     "plain",

@@ -21,7 +21,14 @@ from space.settings.kinds import (
     String,
     Whole,
 )
-from space.settings.lists import ClassNames, GridOrder, Grids, ScriptNumbers, WantedClasses
+from space.settings.lists import (
+    ClassNames,
+    GridOrder,
+    Grids,
+    MapsAgain,
+    ScriptNumbers,
+    WantedClasses,
+)
 from space.settings.notify import Notification
 
 WHOLE_LAMELLA = "lamella"
@@ -136,6 +143,13 @@ class Settings:
         ClassNames("broken"),
         Result.LAMELLAE,
         "lamella classes to skip",
+    )
+    reacquire: tuple[str, ...] = setting(
+        (),
+        MapsAgain(),
+        Result.NOTHING,
+        'lamellae whose maps are taken again, once for each entry: ["L03"]; of several grids '
+        '["G1_L03"]; once more ["L03 again"]',
     )
 
     target_list: tuple[str, ...] | dict[str, float] = setting(

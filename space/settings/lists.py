@@ -1,7 +1,8 @@
-"""Kinds of settings that are lists: autoloader slots and class names."""
+"""Kinds of settings that are lists: autoloader slots, class names, lamellae."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ STAGE = "stage"
 """Entry of grid_list for a grid that is already on the stage."""
 
 _HIGHEST_SLOT = 12
+_MAP_AGAIN = re.compile(
+    r"(?:(?P<grid>.{1,200})_)?L(?P<number>[0-9]{1,6})(?P<again>\s+again(?:\s+(?P<times>[0-9]{1,3}))?)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -217,3 +222,56 @@ class GridOrder(Kind):
         if len(set(slots)) < len(slots):
             return [f"{name} = {quoted(value)} names a slot twice. Name each grid once."]
         return []
+
+
+@dataclass(frozen=True)
+class MapsAgain(Kind):
+    """A list of lamellae whose maps are taken again, once for each entry."""
+
+    type = "list of lamellae"
+
+    @property
+    def range(self) -> str:
+        return 'as "L03" or "G1_L03", also with "again", "again 2" and so on behind'
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if not isinstance(value, tuple):
+            return [
+                f"{name} = {quoted(value)} is not a list. Give lamellae in quotes in square "
+                'brackets, such as ["L03"], or [] for none.'
+            ]
+        return [
+            f"{name} holds {quoted(entry)}, which is no lamella. Write it as in the names of its "
+            'files, such as "L03", or "G1_L03" with the name of the grid.'
+            for entry in value
+            if not isinstance(entry, str) or map_again(entry) is None
+        ]
+
+
+@dataclass(frozen=True)
+class MapAgain:
+    """An entry of reacquire.
+
+    Attributes
+    ----------
+    grid : str
+        Name of the grid; "" for the only one.
+    number : int
+        The lamella's number.
+    word : str
+        The entry without the grid, spelt as it is kept: L03, L03 again, L03 again 2.
+    """
+
+    grid: str
+    number: int
+    word: str
+
+
+def map_again(entry: str) -> MapAgain | None:
+    """Read an entry of reacquire; None when it names no lamella."""
+    found = _MAP_AGAIN.fullmatch(entry.strip())
+    if found is None:
+        return None
+    number, times = int(found["number"]), int(found["times"] or 1)
+    again = "" if not found["again"] else " again" if times < 2 else f" again {times}"
+    return MapAgain(found["grid"] or "", number, f"L{number:02d}{again}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from space.settings.declared import NAMES, STEEPEST_TILT_DEG, Settings, problems_of
 from space.settings.kinds import plain, quoted
-from space.settings.lists import BEST, STAGE
+from space.settings.lists import BEST, STAGE, map_again
 from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 
@@ -57,6 +57,7 @@ def parse(values: Mapping[str, Any]) -> ParsedSettings:
         *_too_steep(parsed),
         *_wanted_and_avoided(parsed),
         *_odd_order(parsed),
+        *_of_which_grid(parsed),
     )
     return replace(parsed, problems=(*problems, *contradictions))
 
@@ -102,6 +103,19 @@ def _odd_order(parsed: ParsedSettings) -> list[str]:
             "slot in grid_list."
         )
     return problems
+
+
+def _of_which_grid(parsed: ParsedSettings) -> list[str]:
+    """Return the lamellae to map again without a grid: those of other grids are not meant."""
+    settings = parsed.settings
+    if parsed.invalid & {"reacquire", "grid_list"} or len(settings.grid_list) < 2:
+        return []
+    return [
+        f"reacquire names {asked.word} without its grid. With several grids write "
+        f'"G1_{asked.word}" with the name of the grid.'
+        for entry in settings.reacquire
+        if (asked := map_again(entry)) is not None and not asked.grid
+    ]
 
 
 # --- names --------------------------------------------------------------------------------------

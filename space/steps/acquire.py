@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, steering
+from space.steps import lamella_list, retake, steering
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -283,11 +283,21 @@ def is_acquired(session: GridSession) -> bool:
     if session.settings.WG_offset_via_IM and first:
         return False
     numbers = first | set(_numbers(items, FINAL_LABEL)) - skipped
+    if _maps_are_taken_again(session, items):
+        return False
     notes = {item.note for item in items if item.is_map}
     return all(
         session.map_note(number) in notes and _has_targets_file(session, number)
         for number in numbers
     )
+
+
+def _maps_are_taken_again(session: GridSession, items: tuple[SavedItem, ...]) -> bool:
+    marks = [mark_of(item.label, item.note, item.kind) for item in items]
+    wanted = False
+    with survives("Which maps are taken again is not known"):
+        wanted = retake.is_open(session, [mark for mark in marks if mark is not None])
+    return wanted
 
 
 def _has_targets_file(session: GridSession, number: int) -> bool:

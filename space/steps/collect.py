@@ -27,7 +27,7 @@ from space.microscope import (
     states,
     survives,
 )
-from space.steps import lamella_list, steering
+from space.steps import lamella_list, retake, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import view_of, view_shape_px
@@ -48,6 +48,8 @@ class NobodyThereError(SpaceError):
 def collect_maps(session: GridSession, segment: bool) -> None:
     """Collect a map of each lamella that has none; queue each for segmentation if wanted.
 
+    Maps that are to be taken again (`space.steps.retake`) are collected, too.
+
     Raises
     ------
     SpaceError
@@ -55,10 +57,11 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     """
     todo = []
     left_out = steering.left_out(session)
+    again = _maps_to_take_again(session)
     for number in _numbers_to_visit():
         if number in left_out:
             log.info("Lamella %d is left out, as ordered or as its note says.", number)
-        elif not has_map(session, number):
+        elif number in again or not has_map(session, number):
             todo.append(number)
         elif _finish(session, number, segment):
             log.info("The map %s exists: montage skipped.", session.map_note(number))
@@ -76,6 +79,13 @@ def collect_maps(session: GridSession, segment: bool) -> None:
             session.grid,
             "See the messages above; run the script again to continue.",
         )
+
+
+def _maps_to_take_again(session: GridSession) -> frozenset[int]:
+    wanted: frozenset[int] = frozenset()
+    with survives("No map is taken again"):
+        wanted = retake.maps_to_take_again(session)
+    return wanted
 
 
 def _added_by_hand(session: GridSession, known: Container[int]) -> list[int]:
@@ -214,6 +224,7 @@ def _collect(
     width_um, height_um = frame.box_size_in_image_um(lamella.size_um)
     padding = settings.MM_padding_factor
     wanted_um = (width_um * padding, height_um * padding)
+    asked_by = retake.make_way(session, number)
     _drop_unfinished_item(session, number)
     collected = montage.collect_here(
         session.directory / session.map_note(number),
@@ -226,7 +237,9 @@ def _collect(
     navigator.take_height(collected.index)
     navigator.save()
     _save(session, number, collected, view)
-    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number, "", **_fit(collected.seams))
+    about = f"taken again, as asked by {asked_by}" if asked_by else ""
+    fit = _fit(collected.seams)
+    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number, about, **fit)
     if segment:
         submit_segmentation(session, session.map_png(number), again=True)
 

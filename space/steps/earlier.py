@@ -1,7 +1,8 @@
-"""What an earlier set-up of a lamella, and the tilt series begun from it, left on disk."""
+"""What earlier maps and set-ups of a lamella, and tilt series begun from them, left on disk."""
 
 from __future__ import annotations
 
+import glob
 import logging
 import re
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from space import pacetomo
 from space.files import move_aside, replace_patiently
 from space.microscope import navigator
-from space.steps.session import GridSession
-from space.steps.target_facts import area_patterns, find_files
+from space.steps.session import FilesOfGrid, GridSession
+from space.steps.target_facts import area_patterns, find_files, is_begun
+
+_OF_A_MAP = (".png", ".json")
+_ASIDE = re.compile(r"_earlier(_\d+)?$")
 
 log = logging.getLogger("space.workflow")
 
@@ -30,6 +34,52 @@ def put_aside(session: GridSession, number: int) -> None:
             min(path.name for path in moved),
         )
     _drop_items(session, number)
+
+
+def put_map_aside(session: GridSession, number: int) -> None:
+    """Clear the way for a new map of a lamella; files keep their content under other names.
+
+    The map itself comes last: until then, what is missing is made from it again. For lamellae of
+    which nothing was exposed, and not during acquisition.
+    """
+    put_aside(session, number)
+    lamella_map = session.directory / session.map_note(number)
+    picture = session.map_png(number)
+    of_the_map = {
+        *_made_from(session.directory, session.map_stem(number)),
+        *_made_from(picture.parent, picture.stem),
+    }
+    moved = [move_aside(path) for path in sorted(of_the_map)]
+    if lamella_map.is_file():
+        moved.append(_move_with_notes(lamella_map))
+        log.info("%s is kept as %s.", lamella_map.name, moved[-1].name)
+    item = navigator.map_with_note(lamella_map.name)
+    if item is not None:
+        navigator.delete([item.index])
+    if moved:
+        navigator.save()
+
+
+def was_exposed(session: FilesOfGrid, number: int) -> bool:
+    """Whether PACEtomo has begun with a lamella, also from targets that are not there any more."""
+    series = (
+        pacetomo.tilt_series_pattern(f"{root}{again}")
+        for root in area_patterns(session.map_stem(number))
+        for again in ("", "_set[0-9]*")
+    )
+    return is_begun(session, number) or any(
+        find_files(session.directory, pattern) for pattern in series
+    )
+
+
+def _made_from(folder: Path, stem: str) -> list[Path]:
+    """Return what was made from a lamella's map: pictures, labels, and facts beside them."""
+    return [
+        path
+        for pattern in (f"{glob.escape(stem)}.*", f"{glob.escape(stem)}_*")
+        for path in find_files(folder, pattern)
+        if path.suffix in _OF_A_MAP and not _ASIDE.search(path.stem) and path.is_file()
+    ]
 
 
 def first_free_series(session: GridSession, root: str) -> int:

@@ -64,6 +64,11 @@ class FilesOfGrid:
         return self.directory / f"{self.grid}_lamellae.json"
 
     @property
+    def retaken_file(self) -> Path:
+        """Which entries of `reacquire` were obeyed."""
+        return self.directory / f"{self.grid}_retaken.json"
+
+    @property
     def detection_plot(self) -> Path:
         """Picture of the grid with the detected lamellae."""
         return self.directory / f"{self.grid}_lamella_detected.png"
