@@ -201,8 +201,8 @@ class LamellaFacts:
 
     @property
     def left_to_acquire(self) -> int:
-        """How many of its areas wait with Acquire on."""
-        return sum(area.acquire and not area.begun for area in self.areas)
+        """How many of its areas have Acquire on, with the one that is being acquired."""
+        return sum(area.acquire and not area.acquired for area in self.areas)
 
 
 @dataclass(frozen=True)

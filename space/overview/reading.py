@@ -40,6 +40,8 @@ def read_session(directory: Path, map_dir: Path | None = None) -> SessionFacts:
         When there is no such folder, or no session in it.
     """
     directory = Path(directory)
+    if directory.is_file():
+        raise SpaceError("This is a file.", str(directory), "Name the folder that it is in.")
     if not directory.is_dir():
         raise SpaceError("There is no such folder.", str(directory), "Correct the path.")
     settings, problems = _settings(directory)

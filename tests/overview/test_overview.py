@@ -37,7 +37,7 @@ def test_a_lamella_has_its_files_places_and_series(tmp_path):
     first, second = lamella.areas
     assert (first.targets, first.geometry_points, second.targets) == (2, 1, 1)
     assert first.newest_file.name == "G1_L03_tgts_run01.txt"
-    assert (first.begun, first.acquired, second.begun, lamella.left_to_acquire) == (1, 0, 0, 1)
+    assert (first.begun, first.acquired, second.begun, lamella.left_to_acquire) == (1, 0, 0, 2)
     assert [one.name for one in lamella.series] == ["G1_L03_ts_001.mrc", "G1_L03_ts_002.mrc"]
     series = lamella.series[1]
     assert (series.target, series.pictures, series.score) == (2, 40, 0.5)

@@ -22,7 +22,7 @@ EXPECTED = {
     "segmenting": (0, "segmentation: queued", "1 x segmentation of a map: unknown"),
     "failed": (1, "out of memory", "it is tried again"),
     "ready": (0, "L03  no targets", "done up to level 4; for more, raise automation_level"),
-    "acquiring": (0, "2 tilt series of 41 pictures", "L02  begun"),
+    "acquiring": (0, "L02  begun", "1 x tilt series of an area"),
     "interrupted": (1, "L01  begun", "It is not acquired again by itself"),
     "done": (0, "2 acquired", "2 tilt series of 32 pictures"),
     "odd files": (1, "The list of lamellae cannot be read", "'../up', noted for slot '7'"),
@@ -48,6 +48,9 @@ def test_what_is_no_session_is_refused_with_words(tmp_path, capsys):
     assert main(["status", str(tmp_path)]) == 2
     assert "There is no session in this folder" in capsys.readouterr().err
     assert main(["status", str(tmp_path / "missing")]) == 2
+    (tmp_path / "G1.nav").write_text("AdocVersion = 2.00\n", encoding="utf-8")
+    assert main(["status", str(tmp_path / "G1.nav")]) == 2
+    assert "Name the folder that it is in" in capsys.readouterr().err
 
 
 BEGAN = datetime(2026, 3, 1, 20, tzinfo=timezone.utc)
