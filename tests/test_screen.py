@@ -119,3 +119,10 @@ def test_a_script_of_ones_own_has_no_progress(tmp_path):
         session.says("hello")
         session.says("Tilt 3 of 5 (0.0 deg)")
         assert stream.getvalue() == "hello\n"
+
+
+@pytest.mark.parametrize(("key", "verbose", "shown"), [("P", 0, 0), ("P", 1, 1), ("B", 0, 1)])
+def test_that_nobody_presses_the_key_of_a_pause_is_only_in_the_log(tmp_path, key, verbose, shown):
+    session = Session(tmp_path, io.StringIO(), verbose=bool(verbose))
+    session.says(f"The script has been looking for key {key} for a while: answers press it")
+    assert ("looking for key" in session.stream.getvalue()) is bool(shown)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from space import __version__
-from space.cli import INTERRUPTED, main
+from space.cli import INTERRUPTED, command_line, main
 from space.images import DRAWING
 from space.jobs import pid_alive
 from space.project import project_folder
@@ -380,6 +382,24 @@ def test_acquire_runs_the_actions_that_were_chosen_on_a_new_session(in_folder, c
     told = capsys.readouterr().out
     assert told.index("acquired") < told.index("tidied up")
     assert setup(in_folder / "out")["grids"][0]["lamellae"] == 1
+
+
+def parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """Return the parser, and those of the commands below it."""
+    commands = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    below = [each for one in commands for each in one.choices.values()]
+    return [parser, *(found for each in below for found in parsers(each))]
+
+
+@pytest.mark.parametrize("parser", parsers(command_line())[1:], ids=lambda parser: parser.prog)
+def test_the_help_of_each_command_ends_with_an_example_that_it_takes(parser):
+    _, found, example = (parser.epilog or "").rpartition("Example: ")
+    assert found and example.startswith("spacetomo ")
+    command_line().parse_args(shlex.split(example)[1:])
+
+
+def test_the_check_at_the_microscope_can_be_tried_here():
+    assert command_line().parse_args(["simulate", "--level", "0"]).level == 0
 
 
 @pytest.mark.parametrize("words", [["--version"], ["simulate", "--help"], ["models", "--help"]])

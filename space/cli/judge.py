@@ -18,6 +18,7 @@ def add_parser(commands: Any) -> None:
         description="Compares the tilt series that any script has taken on the simulated "
         "microscope with the truth: place, defocus, tilt of the specimen, dose, double exposure. "
         "Changes nothing in the session.",
+        epilog="Example: spacetomo judge demo --out series.png",
     )
     judge.set_defaults(do=_judge)
     judge.add_argument(

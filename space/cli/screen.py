@@ -11,11 +11,13 @@ from space.simulation import Progress
 BAR = 16
 """Width of the bar in characters."""
 
-# Frequent lines of the log, which the progress replaces.
+# Lines of the log that are not shown: frequent ones, which the progress replaces, and that nobody
+# presses P (pause), for which SPACEtomo looks before each lamella.
 _MANY = re.compile(
     r"^(Opened |\[file\] |Eucentricity: |Waiting for |Started a worker |Shifted |Tilt \d+ of "
     r"|Saved \S+\.png\.$)"
     r"|: moving there\.\.\.$|: collecting \d+ x \d+ pieces|is queued for segmentation\.$"
+    r"|^The script has been looking for key P "
     r"|candidate places, |: The fields hold |do not count \(on_lamella_only\)"
 )
 

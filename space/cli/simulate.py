@@ -36,13 +36,13 @@ def add_parser(commands: Any) -> None:
         "real models in real worker processes, and compares the result with the truth. "
         "With --session, runs one script on a session that is kept on disk, as from the script "
         "window of SerialEM.",
-        epilog=FAULTS_IN_WORDS,
+        epilog=f"{FAULTS_IN_WORDS} Example: spacetomo simulate --out demo --level 4 --lamellae 2",
     )
     simulate.set_defaults(do=_simulate)
     simulate.add_argument(
         "--out", type=Path, default=Path("demo"), help="folder of all files (demo)"
     )
-    simulate.add_argument("--level", type=int, choices=range(1, 6), help="automation level (5)")
+    simulate.add_argument("--level", type=int, choices=range(6), help="automation level (5)")
     simulate.add_argument("--script", type=Path, help="script to run instead of SPACEtomo.py")
     add_microscope_options(simulate)
     add_acquire_options(simulate, otherwise="the stand-in for PACEtomo")
