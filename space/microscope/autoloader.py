@@ -84,8 +84,12 @@ def loaded_slot() -> int | None:
 
 
 def is_on_stage(slot: int) -> bool:
-    """Whether the grid of a slot is on the stage, loaded by this program or by somebody else."""
-    return slot in (loaded_slot(), _reported_slot())
+    """Whether the grid of a slot is on the stage, loaded by this program or by somebody else.
+
+    What SerialEM reports counts more than what this program has loaded: a person may have put
+    another grid there since. Where it reports none, the latter counts.
+    """
+    return slot == (_reported_slot() or loaded_slot())
 
 
 def _reported_slot() -> int | None:
@@ -97,7 +101,8 @@ def _reported_slot() -> int | None:
         answer = report()
     except sem_errors():
         return None
-    return int(answer[0] if isinstance(answer, tuple) else answer or 0) or None
+    slot = int(answer[0] if isinstance(answer, tuple) else answer or 0)
+    return slot if slot > 0 else None
 
 
 def load(slot: int) -> bool:

@@ -54,11 +54,29 @@ def move_items(movement: Movement) -> int:
             str(path),
             "Save the Navigator and run the script again.",
         )
-    shutil.copyfile(path, path.with_name(f"{path.stem}_before_reload{path.suffix}"))
+    shutil.copyfile(path, _kept(path))
     sem.CloseNavigator()
     write_bytes_atomic(path, after)
     sem.ReadNavFile(str(path))
     return count
+
+
+def was_moved(path: Path, note: str) -> bool:
+    """Whether the item with a note was moved when a grid was loaded again.
+
+    Parameters
+    ----------
+    path : Path
+        The Navigator file.
+    note : str
+        Of a map.
+    """
+    before = _kept(path)
+    return before.is_file() and any(item.note == note for item in read_navigator_file(before))
+
+
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_before_reload{path.suffix}")
 
 
 def moved(data: bytes, movement: Movement) -> tuple[bytes, int]:

@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, retake, steering
+from space.steps import lamella_list, placement, retake, steering
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -188,6 +188,8 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
         return failure
     if number in steering.skipped(session):
         return f"it is skipped, as ordered in {orders.CONTROL_FILE}"
+    if number in placement.unseen(session):
+        return "it was not recognized after the grid was loaded again"
     if number in steering.left_out(session):
         return "its note names an excluded class"
     if map_item(session, number) is None:

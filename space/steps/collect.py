@@ -30,7 +30,7 @@ from space.microscope import (
 from space.steps import lamella_list, retake, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with
-from space.steps.map_facts import view_of, view_shape_px
+from space.steps.map_facts import TURNED, turned_since, view_of, view_shape_px
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
 from space.steps.telling import tell
@@ -60,7 +60,11 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     again = _maps_to_take_again(session)
     for number in _numbers_to_visit():
         if number in left_out:
-            log.info("Lamella %d is left out, as ordered or as its note says.", number)
+            log.info(
+                "Lamella %d is left out: as ordered, as its note says, or since it was not "
+                "recognized after the grid was loaded again.",
+                number,
+            )
         elif number in again or not has_map(session, number):
             todo.append(number)
         elif _finish(session, number, segment):
@@ -336,6 +340,8 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
     # A map that is only saved again was collected with the settings of an earlier run.
     earlier = read_json_beside(session.map_png(number)).get(KEY, {})
     about[KEY] = earlier if view is None else made_with(session.settings, MAP)
+    if view is None and (turned := turned_since(session, number)):
+        about[TURNED] = turned
     frame_px = view_shape_px(session, number) if view is None else view.data.shape
     save_for_model(
         session.map_png(number),

@@ -22,6 +22,7 @@ from space.microscope import (
     SavedItem,
     ViewConditions,
     mdoc,
+    moved_items,
     mrc,
     scope,
     view_conditions,
@@ -138,6 +139,32 @@ def note_place(picture: Path, saved: SavedItem) -> bool:
     values[TURNED] = (rotation - as_taken + 180.0) % 360.0 - 180.0
     write_json_beside(picture, values)
     return True
+
+
+def turned_since(session: GridSession, number: int) -> float:
+    """Return by how much a lamella's map is turned since it was collected, in degrees.
+
+    Raises
+    ------
+    SpaceError
+        When the grid was loaded again since and the notes beside its picture are lost: View maps
+        would be cut out of it turned.
+    """
+    picture = session.map_png(number)
+    values = read_json_beside(picture)
+    if "frame" in values:
+        turned = values.get(TURNED, 0.0)
+        return float(turned) if isinstance(turned, (int, float)) else 0.0
+    note = session.map_note(number)
+    if not moved_items.was_moved(session.navigator_file, note):
+        return 0.0
+    raise SpaceError(
+        f"What was noted beside {picture.name} is lost, and the grid was loaded again since: by "
+        "how much the map is turned is not known.",
+        note,
+        "Delete the map's file and its Navigator item and run the script again: it is collected "
+        "again.",
+    )
 
 
 _REMEDY = (

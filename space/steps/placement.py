@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from space.files import read_json_or_empty, write_text_atomic
@@ -18,12 +19,12 @@ from space.steps.session import GridSession
 PLACEMENT_FILE = "SPACE_placement.json"
 """Name of the note in a session's directory."""
 
-_GRID, _LOAD = "grid", "load"
+_GRID, _LOAD, _UNSEEN = "grid", "load", "unseen"
 
 
 def forget(directory: Path) -> None:
     """Note that the items of no grid fit: another one is about to be loaded."""
-    _write(directory, None, None)
+    _write(directory, None, None, ())
 
 
 def name_load() -> None:
@@ -31,9 +32,21 @@ def name_load() -> None:
     reloading.set_load_id(uuid.uuid4().hex)
 
 
-def remember(session: GridSession) -> None:
-    """Note that the items of this grid fit."""
-    _write(session.directory, session.grid, reloading.load_id())
+def remember(session: GridSession, unseen: Iterable[int] = ()) -> None:
+    """Note that the items of this grid fit, but for lamellae that were not recognized."""
+    _write(session.directory, session.grid, reloading.load_id(), unseen)
+
+
+def unseen(session: GridSession) -> frozenset[int]:
+    """Return the lamellae that were not recognized when the grid was loaded again.
+
+    Nothing of them is to be exposed: what lies at their places is not known.
+    """
+    noted = read_json_or_empty(session.directory / PLACEMENT_FILE)
+    numbers = noted.get(_UNSEEN)
+    if noted.get(_GRID) != session.grid or not isinstance(numbers, list):
+        return frozenset()
+    return frozenset(number for number in numbers if type(number) is int)
 
 
 def fits(session: GridSession, loaded: bool) -> bool:
@@ -58,6 +71,6 @@ def fits(session: GridSession, loaded: bool) -> bool:
     return noted.get(_GRID) == session.grid and (now is None or noted.get(_LOAD) in (now, None))
 
 
-def _write(directory: Path, grid: str | None, load: str | None) -> None:
-    text = json.dumps({_GRID: grid, _LOAD: load})
+def _write(directory: Path, grid: str | None, load: str | None, unseen: Iterable[int]) -> None:
+    text = json.dumps({_GRID: grid, _LOAD: load, _UNSEEN: sorted(unseen)})
     write_text_atomic(directory / PLACEMENT_FILE, text + "\n")

@@ -6,7 +6,15 @@ import logging
 
 from space.errors import SpaceError
 from space.journal import Kind, note
-from space.microscope import autoloader, column, montage, navigator, open_log_file, stage
+from space.microscope import (
+    autoloader,
+    column,
+    montage,
+    navigator,
+    open_log_file,
+    save_log_file,
+    stage,
+)
 from space.settings import STAGE, Settings
 from space.steps import placement
 from space.steps.realign import ensure_placed
@@ -56,5 +64,10 @@ def open_grid(session: GridSession, slot: int | str) -> bool:
     logged = open_log_file(session.directory / session.log_name)
     log.info("Grid %s in %s", session.grid, session.directory)
     column.open_valve()
-    ensure_placed(session, loaded)
+    try:
+        ensure_placed(session, loaded)
+    except BaseException:  # the caller goes on with another grid: what was said is kept here
+        if logged:
+            save_log_file()
+        raise
     return logged

@@ -55,7 +55,10 @@ def ensure_placed(session: GridSession, loaded: bool) -> Measured | None:
         When it is not recognized; nothing of it was exposed at high magnification then.
     """
     grid_map = navigator.map_with_note(session.whole_grid_note)
-    if placement.fits(session, loaded) or not _has_places(session, grid_map):
+    if placement.fits(session, loaded):
+        placement.remember(session, placement.unseen(session))
+        return None
+    if not _has_places(session, grid_map):
         placement.remember(session)
         return None
     if grid_map is None:
@@ -65,7 +68,7 @@ def ensure_placed(session: GridSession, loaded: bool) -> Measured | None:
             "Align it by hand, delete SPACE_placement.json and run the script again.",
         )
     measured = _realign(session, grid_map)
-    placement.remember(session)
+    placement.remember(session, measured.unseen)
     return measured
 
 
@@ -118,10 +121,14 @@ def _report(session: GridSession, measured: Measured, shift_um: float) -> None:
     )
     for number in measured.unseen:
         log.warning(
-            "Lamella %d was not found again after the grid was loaded: its place is that of the "
-            "others. Look at it before it is acquired.",
+            "Lamella %d was not recognized after the grid was loaded again: it is left out. To "
+            "take it, look for it at its place in the Navigator and correct this, delete %s and "
+            "run the script again.",
             number,
+            placement.PLACEMENT_FILE,
         )
+        why = "it was not recognized after the grid was loaded again"
+        note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, why)
     note(
         session.directory,
         Kind.GRID_REALIGNED,

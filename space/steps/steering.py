@@ -19,7 +19,7 @@ from space import journal, orders
 from space.journal import Kind
 from space.microscope import Item, key_pressed, navigator, pause
 from space.orders import NotAnOrderError, Scene, Standing, StopAfter
-from space.steps import lamella_list
+from space.steps import lamella_list, placement
 from space.steps.grid_names import earlier_names
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
@@ -95,13 +95,17 @@ def skipped(session: GridSession) -> frozenset[int]:
 
 
 def left_out(session: GridSession) -> frozenset[int]:
-    """Return the lamellae that are skipped, or to whose note a person gave an excluded class."""
+    """Return the lamellae that are to be left out.
+
+    They are skipped as ordered, a person gave their note an excluded class, or they were not
+    recognized when the grid was loaded again.
+    """
     excluded = lamella_list.excluded_by_hand(
         navigator.items(),
         lamella_list.load(session.lamellae_file),
         session.settings.exclude_lamella_classes,
     )
-    return skipped(session) | frozenset(excluded)
+    return skipped(session) | frozenset(excluded) | placement.unseen(session)
 
 
 def leaves_grid(session: GridSession) -> bool:
@@ -243,7 +247,7 @@ def keep_skipped_off(session: GridSession) -> None:
         if number in skip:
             if is_on and navigator.set_acquire(item.index, on=False):
                 turned_off.add(item.note)
-                why = _why(standing, session.grid, number)
+                why = _why(standing, session, number)
                 log.info("Acquire of %s was turned off, %s.", item.note, why)
         elif item.note in turned_off:
             begun = begun_files(session.directory / item.note)
@@ -255,9 +259,11 @@ def keep_skipped_off(session: GridSession) -> None:
         _write(session.directory, replace(standing, turned_off=frozenset(turned_off)))
 
 
-def _why(standing: Standing, grid: str, number: int) -> str:
-    if (grid, number) in standing.skipped:
-        return f"as ordered. To take it again: take {grid}_L{number:02d}"
+def _why(standing: Standing, session: GridSession, number: int) -> str:
+    if (session.grid, number) in standing.skipped:
+        return f"as ordered. To take it again: take {session.grid}_L{number:02d}"
+    if number in placement.unseen(session):
+        return "since the lamella was not recognized after the grid was loaded again"
     return "since the note of the lamella names an excluded class"
 
 

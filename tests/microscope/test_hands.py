@@ -149,6 +149,25 @@ def test_a_grid_that_somebody_has_loaded_is_taken_as_it_is(monkeypatch, status, 
             autoloader.slot_name(3)
 
 
+@pytest.mark.parametrize(
+    ("report", "on_stage"),
+    [
+        (None, 2),
+        (refuse, 2),
+        (lambda: 0.0, 2),
+        (lambda: -1.0, 2),
+        (lambda: 2.0, 2),
+        (lambda: 3.0, 3),
+    ],
+)
+def test_a_grid_that_a_person_has_put_there_since_is_noticed(monkeypatch, report, on_stage):
+    more = {} if report is None else {"ReportLoadedSlot": report}
+    fake_serialem.install(
+        monkeypatch, IsVariableDefined=lambda name: 1.0, GetVariable=lambda name: 2.0, **more
+    )
+    assert [slot for slot in (1, 2, 3) if autoloader.is_on_stage(slot)] == [on_stage]
+
+
 @pytest.mark.parametrize("report", [None, refuse, lambda: 0.0])
 def test_an_empty_slot_stays_one_where_nothing_is_known_of_the_stage(monkeypatch, report):
     more = {} if report is None else {"ReportLoadedSlot": report}

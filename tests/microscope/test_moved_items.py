@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from space.geometry import MapFrame
-from space.microscope.moved_items import moved, moved_values
+from space.microscope.moved_items import moved, moved_values, was_moved
 from space.microscope.navfile import read_navigator_file
 from space.registration import Movement
 
@@ -47,6 +47,14 @@ def test_items_move_and_the_rest_stays_byte_for_byte(tmp_path):
     )
     pixels = np.array([(0.0, 0.0), (200.0, 400.0)])
     assert new.to_stage(pixels) == pytest.approx(MOVEMENT.apply(old.to_stage(pixels)), abs=1e-3)
+
+
+def test_what_was_moved_is_known_by_the_file_of_before(tmp_path):
+    path = tmp_path / "G1.nav"
+    path.write_text(TEXT.replace("= \xe4", ""), encoding="utf-8")
+    assert not was_moved(path, "G1_L01.mrc")
+    (tmp_path / "G1_before_reload.nav").write_bytes(path.read_bytes())
+    assert was_moved(path, "G1_L01.mrc") and not was_moved(path, "G1_L02.mrc")
 
 
 def test_a_file_in_xml(tmp_path):

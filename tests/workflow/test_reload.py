@@ -18,7 +18,15 @@ from space.registration import Movement
 from space.settings import Settings
 from space.simulator.column import Lying
 from space.simulator.specimen import Grid
-from space.steps import lamella_list, map_facts, placement, prepare, realign, reload_search
+from space.steps import (
+    lamella_list,
+    map_facts,
+    placement,
+    prepare,
+    realign,
+    reload_search,
+    steering,
+)
 from space.steps.lamella_list import LamellaList
 from space.steps.reload_lamellae import Measured
 from tests.microscope import fake_serialem
@@ -125,6 +133,86 @@ def test_items_fit_as_long_as_the_grid_stays(tmp_path, load):
     assert not placement.fits(one, loaded=False)
 
 
+@pytest.fixture
+def three(tmp_path, load, monkeypatch):
+    """A grid of which lamella 3 is not recognized when it is loaded again."""
+    one = grid_session(tmp_path)
+    monkeypatch.setattr(navigator, "map_with_note", lambda note: "map")
+    monkeypatch.setattr(realign, "_realign", lambda *_: Measured(MOVEMENT, 0.4, 6, 2, (3,)))
+    monkeypatch.setattr(steering.navigator, "items", list)
+    placement.name_load()
+    realign.ensure_placed(one, loaded=True)
+    return one
+
+
+def test_lamellae_that_are_not_recognized_are_left_out_until_the_next_load(three, tmp_path):
+    assert steering.left_out(three) == {3}
+    assert steering.left_out(grid_session(tmp_path, "G2")) == frozenset()
+    realign.ensure_placed(three, loaded=False)  # the next run, the grid has stayed
+    assert steering.left_out(three) == {3}
+    placement.forget(tmp_path)
+    assert steering.left_out(three) == frozenset()
+    path = tmp_path / placement.PLACEMENT_FILE
+    for odd in ('"3"', "3", '[true, "3", 3.0, null]'):
+        path.write_text(f'{{"grid": "G1", "unseen": {odd}}}', encoding="utf-8")
+        assert steering.left_out(three) == frozenset()
+
+
+def test_acquire_of_what_is_not_recognized_is_turned_off(three, monkeypatch):
+    items = [
+        SimpleNamespace(index=n, note=f"G1_L{n:02d}_tgts.txt", is_map=True, label=f"L{n:02d}_001")
+        for n in (2, 3)
+    ]
+    acquired = {2: True, 3: True}
+    monkeypatch.setattr(steering.lamella_list, "excluded_by_hand", lambda *_: ())
+    monkeypatch.setattr(navigator, "items", lambda: items)
+    monkeypatch.setattr(navigator, "acquire_is_on", acquired.get)
+    monkeypatch.setattr(
+        navigator, "set_acquire", lambda index, on=True: acquired.update({index: on}) or True
+    )
+    monkeypatch.setattr(navigator, "save", lambda: None)
+    steering.keep_skipped_off(three)
+    assert acquired == {2: True, 3: False}
+    placement.remember(three)  # recognized after the next load
+    steering.keep_skipped_off(three)
+    assert acquired == {2: True, 3: True}
+
+
+def test_the_log_of_a_grid_that_is_not_recognized_is_kept(tmp_path, load, monkeypatch):
+    def refuse(session, loaded):
+        raise reload_search.not_recognized("it is another one")
+
+    saved = []
+    monkeypatch.setattr(autoloader, "is_on_stage", lambda slot: False)
+    monkeypatch.setattr(autoloader, "load", lambda slot: True)
+    for part, name in (
+        (prepare.montage, "close_files"), (prepare.stage, "level_stage"),
+        (prepare.column, "open_valve"),
+    ):  # fmt: skip
+        monkeypatch.setattr(part, name, lambda: None)
+    monkeypatch.setattr(navigator, "open_file", lambda path: None)
+    monkeypatch.setattr(prepare, "open_log_file", lambda path: True)
+    monkeypatch.setattr(prepare, "save_log_file", lambda: saved.append(True))
+    monkeypatch.setattr(prepare, "ensure_placed", refuse)
+    with pytest.raises(reload_search.SpaceError, match="another one"):
+        prepare.open_grid(grid_session(tmp_path), 1)
+    assert saved == [True]
+
+
+def test_by_how_much_a_map_is_turned_is_never_lost(tmp_path):
+    session = grid_session(tmp_path)
+    session.map_png = lambda number: tmp_path / f"G1_L{number:02d}.png"
+    session.map_note = lambda number: f"G1_L{number:02d}.mrc"
+    write_json_beside(session.map_png(1), {"frame": FRAME.to_dict(), "turned_deg": 4.0})
+    assert map_facts.turned_since(session, 1) == 4.0  # where the picture alone is lost
+    assert map_facts.turned_since(session, 2) == 0.0
+    text = "AdocVersion = 2.00\n\n[Item = L02]\nType = 2\nNote = G1_L02.mrc\n"
+    (tmp_path / "G1_before_reload.nav").write_text(text, encoding="utf-8")
+    assert map_facts.turned_since(session, 3) == 0.0  # collected since
+    with pytest.raises(map_facts.SpaceError, match="is lost, and the grid was loaded again"):
+        map_facts.turned_since(session, 2)
+
+
 def test_that_no_items_fit_is_noted_before_a_grid_is_loaded(tmp_path, load, monkeypatch):
     one = grid_session(tmp_path)
     placement.remember(one)
@@ -224,8 +312,9 @@ def test_lamellae_that_were_not_seen_are_named(tmp_path, caplog):
     session = grid_session(tmp_path)
     with caplog.at_level("INFO", logger="space.workflow"):
         realign._report(session, Measured(MOVEMENT, 0.4, 6, 2, (3,)), 36.0)
-    assert "turned by 4.00 degrees" in caplog.text and "Lamella 3 was not found" in caplog.text
-    (event,) = journal.read(tmp_path)
+    assert "turned by 4.00 degrees" in caplog.text and "Lamella 3 was not recog" in caplog.text
+    skipped, event = journal.read(tmp_path)
+    assert (skipped.kind, skipped.lamella) == ("lamella_skipped", 3)
     assert event.numbers == {"residual_um": 0.4, "rotation_deg": 4.0, "shift_um": 36.0}
 
 
