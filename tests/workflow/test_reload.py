@@ -62,7 +62,9 @@ def test_items_are_where_the_grid_lies_and_another_grid_is_refused(bench):
     now = places(session)
     assert now.keys() == before.keys() and {"FL1", "FL2"} <= now.keys()
     away = [np.hypot(*(lies.to_stage(lay.to_grid(before[k])) - now[k])) for k in now]
-    assert np.median(away) < 0.6, away  # two lamellae; benchmarks/reload.py has the numbers
+    # The map has four pieces, each displaced by a stage error of 0.35 um per axis, and is compared
+    # at seven places: 1 um is three standard deviations. benchmarks/reload.py has the numbers.
+    assert np.median(away) < 1.0, away
     (event,) = (e for e in journal.read(session.directory) if e.kind == "grid_realigned")
     assert event.numbers["rotation_deg"] == pytest.approx(lies.turned_deg, abs=0.1)
     assert 0 < event.numbers["residual_um"] < 1.5
