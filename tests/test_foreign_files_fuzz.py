@@ -66,6 +66,7 @@ from space.steps import (
     map_facts,
     night,
     question,
+    retake,
     target_facts,
 )
 from space.targeting import choice_file
@@ -102,7 +103,7 @@ READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
-onnx_graph monitor_sign journal control_file standing pictures night
+onnx_graph monitor_sign journal control_file standing pictures night retake
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -115,6 +116,7 @@ READ_ELSEWHERE = {
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",
     "argkeys command_docs grammars page parameters": "files of this package",
     "check": "SPACEtomo.py, read as other files of constants",
+    "taught": "targets files that were read before, copied: tests/workflow",
     "needs": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
     "webhook": "the answer of a server: tests/test_webhook.py",
@@ -278,6 +280,9 @@ READERS = {
     "targets, begun": Reader(target_facts.begun_files, "a_tgts.txt", TARGETS.encode()),
     "choice": Reader(
         lambda p: choice_file.read_choice(p, (90, 120)), "c.json", as_json(CHOICE), (SpaceError,)
+    ),
+    "maps taken again": Reader(
+        retake.read_taken, "G1_retaken.json", as_json({"1": ["L01"]}), (SpaceError,)
     ),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
@@ -193,8 +194,17 @@ def _listed(numbers: Iterable[int]) -> str:
 
 
 def _taken(session: GridSession) -> dict[int, tuple[str, ...]]:
-    """Return the entries that were obeyed, by lamella."""
-    path = session.retaken_file
+    return read_taken(session.retaken_file)
+
+
+def read_taken(path: Path) -> dict[int, tuple[str, ...]]:
+    """Return the entries of `reacquire` that were obeyed, by lamella.
+
+    Raises
+    ------
+    SpaceError
+        When the file was damaged.
+    """
     try:
         values = read_json(path)
         return {int(number): tuple(map(str, words)) for number, words in values.items()}
