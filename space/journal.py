@@ -44,6 +44,7 @@ class Kind(str, Enum):
     LEVEL_DONE = "level_done"  # level, seconds
     LAMELLA_MAPPED = "lamella_mapped"  # seams (that could be compared), worst_step_um
     TARGETS_SET_UP = "targets_set_up"  # targets, areas
+    GEOMETRY_TAKEN_OVER = "geometry_taken_over"  # text: the targets file; pretilt_deg, rotation_deg
     LAMELLA_SKIPPED = "lamella_skipped"  # text: why
     ACQUISITION_STARTED = "acquisition_started"  # items
     ACQUISITION_ENDED = "acquisition_ended"  # items (left to acquire)

@@ -256,6 +256,8 @@ def run_post_action(space_dir: Path) -> None:
     with warnings_kept(directory) as keeper, steps.told_when_stopped(settings, directory):
         keeper.grid = grid
         if steps.after_item(session) is steps.Course.GO_ON:
+            for number in steps.lamella_numbers():
+                steps.teach_next_areas(session, number)
             steps.set_up_ready(session, acquiring=True)
             steps.after_item(session)  # setting up may have taken long
         if navigator.left_to_acquire() == 0:

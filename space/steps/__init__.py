@@ -54,6 +54,7 @@ from space.steps.target_facts import (
     targets_files,
 )
 from space.steps.target_plots import draw_segmentations
+from space.steps.taught import teach_next_areas
 from space.steps.telling import tell, told_when_stopped
 
 __all__ = [
@@ -112,6 +113,7 @@ __all__ = [
     "set_up_ready",
     "start_acquisition",
     "targets_files",
+    "teach_next_areas",
     "tell",
     "told_when_stopped",
     "wait_for_segmentations",
