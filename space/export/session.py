@@ -137,7 +137,11 @@ def export_session(
     else:
         texts = _BY_STACK[to](series, optics)
     texts["series.csv"] = _csv(found)
-    _write(out, to, texts)
+    try:
+        _write(out, to, texts)
+    except OSError as error:
+        do = "Name a folder on a disk with room, where files may be created: --out."
+        raise SpaceError(f"The files cannot be written ({error}).", str(out), do) from error
     return Exported(out, tuple(one.name for one in series), left_out, tuple(remarks))
 
 

@@ -148,6 +148,12 @@ def test_a_folder_with_other_files_is_left_alone(session, tmp_path, capsys):
     assert "holds other files" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_is_told_in_words(session, capsys):
+    beside_a_file = session / "G1.nav" / "out"
+    assert main(["export", str(session), "--to", "imod", "--out", str(beside_a_file)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_series_without_frames(session, capsys):
     for target in (1, 2):
         path = session / f"G1_L01_ts_{target:03d}.mrc.mdoc"
