@@ -147,6 +147,13 @@ def _chosen(
         for lamella in grid.visited
         if not wanted or lamella.label in wanted
     ]
+    if (wanted or grid_name is not None) and not pairs:
+        raise SpaceError(
+            f"There is no {', '.join(sorted(wanted)) or 'lamella to visit'} "
+            f"{'on grid ' + grid_name if grid_name is not None else 'in this session'}.",
+            str(session.directory),
+            "Name lamellae as L03, and grids, as spacetomo status does.",
+        )
     found = [(grid, lamella) for grid, lamella in pairs if lamella.labels is not None]
     if not found:
         raise SpaceError(

@@ -172,7 +172,8 @@ def test_the_optics_of_record_are_noted_or_asked_for(copy, space_dir, capsys):
         (("--set", "max_targets"), "is not NAME=VALUE"),
         (("--set", "target_list=['gold']"), "does not know"),
         (("--set", "tolerance=7"), "out of range"),
-        (("--lamella", "L07"), "None of 0 lamellae"),
+        (("--lamella", "L07"), "There is no L07 in this session"),
+        (("--grid", "G9"), "There is no lamella to visit on grid G9"),
         (("--out", "INSIDE"), "into the session"),
     ],
 )
