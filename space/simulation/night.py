@@ -417,14 +417,20 @@ def _outcome_of(grid: str, number: int, series: Sequence[Sequence[Exposure]]) ->
 
 
 def _maps(grid: str, exposures: Sequence[Exposure]) -> dict[str, np.ndarray]:
-    """Places on the grid of the middles of lamella maps, by the maps' names."""
-    pieces: dict[str, list[Exposure]] = {}
+    """Places on the grid of the middles of lamella maps, by the maps' names.
+
+    Of a montage that was cut off and taken again, the last one is the map.
+    """
+    pieces: dict[str, dict[int, Exposure]] = {}
     for one in exposures:
         name = Path(one.file).name if one.file else ""
         if re.fullmatch(rf"{re.escape(grid)}_L\d\d\.mrc", name):
-            pieces.setdefault(name, []).append(one)
+            if one.section == 0:
+                pieces[name] = {}
+            pieces.setdefault(name, {})[one.section] = one
     return {
-        name: np.mean([one.center_um for one in taken], axis=0) for name, taken in pieces.items()
+        name: np.mean([one.center_um for one in taken.values()], axis=0)
+        for name, taken in pieces.items()
     }
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+
+import pytest
 
 from space.journal import Kind, read
 from space.simulation import Night, make_project
+from space.simulation.night import _maps
 from space.simulator.column import Fault
 from space.simulator.specimen import Grid
 
@@ -36,3 +40,16 @@ def test_a_night_ends_by_itself_with_all_grids_acquired(tmp_path):
     kinds = [event.kind for event in read(night.directory)]
     assert kinds.count(Kind.ACQUISITION_STARTED) == kinds.count(Kind.ACQUISITION_ENDED) == 2
     assert kinds.count(Kind.RUN_STARTED) == kinds.count(Kind.RUN_ENDED) == 3
+
+
+def test_of_a_map_that_was_taken_again_the_last_one_counts():
+    def pieces(*places):
+        return [
+            SimpleNamespace(file="G1_L01.mrc", section=number, center_um=(x, 0.0))
+            for number, x in enumerate(places)
+        ]
+
+    others = [SimpleNamespace(file=name, section=0, center_um=(99, 0)) for name in ("", "G1.mrc")]
+    found = _maps("G1", [*pieces(0.0, 0.0, 0.0), *others, *pieces(4.0, 6.0)])
+    assert list(found) == ["G1_L01.mrc"]
+    assert found["G1_L01.mrc"] == pytest.approx([5.0, 0.0])
