@@ -371,7 +371,8 @@ def _measured(simulation: Simulation, own: OwnTime) -> Iterator[None]:
     """Let the truth answer, and measure what the product takes."""
     worker = TruthWorker(simulation)
     session = simulation.session
-    watching, run, run_post_action = session.watching, workflow.run, workflow.run_post_action
+    watching, between_commands = session.watching, session.between_commands
+    run, run_post_action = workflow.run, workflow.run_post_action
 
     def answer(*arguments: Any, **named: Any) -> None:
         with own.of_others():
@@ -381,6 +382,10 @@ def _measured(simulation: Simulation, own: OwnTime) -> Iterator[None]:
     def watched(*arguments: Any) -> Iterator[None]:
         with own.of_others(), watching(*arguments):
             yield
+
+    def kept() -> None:  # the microscope notes what has changed
+        with own.of_others():
+            between_commands()
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -393,6 +398,7 @@ def _measured(simulation: Simulation, own: OwnTime) -> Iterator[None]:
         worker.instead_of_models(),
         mock.patch.object(jobs, "ensure_worker", answer),
         mock.patch.object(session, "watching", watched),
+        mock.patch.object(session, "between_commands", kept),
         mock.patch.object(workflow, "run", timed(run)),
         mock.patch.object(workflow, "run_post_action", timed(run_post_action)),
     ):
