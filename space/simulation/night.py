@@ -351,7 +351,7 @@ class Night:
                 by_lamella[_nearest(grid, one[0])].append(one)
             for number, its_series in by_lamella.items():
                 outcome.lamellae.append(_outcome_of(grid.name, number, its_series))
-            maps = _maps(grid.name, taken)
+            maps = maps_of(grid.name, taken)
             outcome.target_error_um += _errors_of_targets(self.directory, grid.name, maps, first)
             outcome.position_error_um += [
                 min(math.dist(middle, one.center_um) for one in grid.lamellae)
@@ -422,7 +422,7 @@ def _outcome_of(grid: str, number: int, series: Sequence[Sequence[Exposure]]) ->
     return LamellaOutcome(grid, number, "done" if complete else "cut", repeated)
 
 
-def _maps(grid: str, exposures: Sequence[Exposure]) -> dict[str, np.ndarray]:
+def maps_of(grid: str, exposures: Sequence[Exposure]) -> dict[str, np.ndarray]:
     """Places on the grid of the middles of lamella maps, by the maps' names.
 
     Of a montage that was cut off and taken again, the last one is the map.

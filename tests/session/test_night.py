@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from space import simulation
 from space.journal import Kind, read
 from space.simulation import Night, make_project
-from space.simulation.night import _maps
 from space.simulator.column import Fault
 from space.simulator.specimen import Grid
 
@@ -50,6 +50,6 @@ def test_of_a_map_that_was_taken_again_the_last_one_counts():
         ]
 
     others = [SimpleNamespace(file=name, section=0, center_um=(99, 0)) for name in ("", "G1.mrc")]
-    found = _maps("G1", [*pieces(0.0, 0.0, 0.0), *others, *pieces(4.0, 6.0)])
+    found = simulation.night.maps_of("G1", [*pieces(0.0, 0.0, 0.0), *others, *pieces(4.0, 6.0)])
     assert list(found) == ["G1_L01.mrc"]
     assert found["G1_L01.mrc"] == pytest.approx([5.0, 0.0])
