@@ -32,7 +32,7 @@ _LONG_SHARE = 0.4  # of the other side: corners that touch are no neighbours
 _LONGEST_PX = 320  # of a strip that is compared
 _NARROWEST_PX = 12
 _SMOOTH_PX, _FLAT_PX = 1.0, 12.0
-_MUCH_LESS = 0.15  # of a correlation
+_MUCH_LESS = 0.4  # of a correlation; of pieces that do not fit hardly any is left
 _STEPS = ("AlignedPieceCoords", "AlignedPieceCoordsVS", "PieceCoordinates")
 
 

@@ -211,6 +211,8 @@ def test_every_key_is_needed(load):
     from space.simulator.column.instrument_file import instrument_of
 
     for path in keys(values):
+        if path == ("loading",):  # files from before grids lay anew at each load
+            continue
         less = copy.deepcopy(values)
         inner = less
         for key in path[:-1]:
