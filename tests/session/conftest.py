@@ -22,10 +22,15 @@ def plan():
             "seed": 900_301,
             "kinds": ("good", "good"),
             "tilt_step_deg": 30.0,
+            "series_binning": 8,
             "within_um": 260.0,
             **changes,
             # Fewer targets than with the default, to save time.
-            "settings": {"target_score_threshold": 0.1, **changes.get("settings", {})},
+            "settings": {
+                "target_score_threshold": 0.1,
+                "max_targets": 4,
+                **changes.get("settings", {}),
+            },
         }
         return Plan(**values)
 
