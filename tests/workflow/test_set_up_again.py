@@ -121,7 +121,7 @@ def test_the_stand_in_takes_targets_of_which_only_stage_positions_are_told(bench
 
 
 def test_previews_for_pacetomo_show_the_targets(bench):
-    session = bench()
+    session = bench(instrument="krios_k3")  # with its pictures whole
     session.place_lamellae()
     before = session.count_exposures()
     assert session.run(4, take_previews=True, max_targets=3).ok

@@ -24,7 +24,7 @@ def test_level_4_waits_for_all_although_one_lamella_is_ready(bench):
     session = bench(("good", "good"))
     session.place_lamellae(6.0)
     session.worker.held_back.add("G1_L02.png")
-    when_told(session, "G1_L01: 1", session.worker.held_back.clear)
+    when_told(session, "targets in 1 area(s)", session.worker.held_back.clear)
     result = session.run(4)
     assert result.ok, result.error
     assert session.names("*_tgts.txt") == ["G1_L01_tgts.txt", "G1_L02_tgts.txt"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from space.simulator import Simulation
+from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.formats.navfile import MAP, POLYGON
 from space.simulator.formats.navfile import read as read_nav
 from space.simulator.specimen import Grid
@@ -24,7 +25,14 @@ def screened(folder, **options):
         2: Grid.make(12, 0, name="B/2", milled=False),
         4: Grid.make(13, 0, name="G4", milled=False),
     }
-    simulation = Simulation(folder, seed=8, grids=grids, loaded=2, time_scale=0.0, **options)
+    # The script loads the grid that is on the stage once more: it shall lie as before.
+    text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
+    text = text.replace("turn_deg = 2.0", "turn_deg = 0.0")
+    still = folder / "still.toml"
+    still.write_text(text.replace("shift_um = 45.0", "shift_um = 0.0"), encoding="utf-8")
+    simulation = Simulation(
+        folder, seed=8, grids=grids, loaded=2, time_scale=0.0, instrument=still, **options
+    )
     binned_more(simulation.session, "S")
     result = simulation.run(SCRIPT, "screen_grids.py")
     assert result.ok, result.error
