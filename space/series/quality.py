@@ -47,7 +47,7 @@ RUN = 2
 """One picture that is off may be a blanked beam; so many in a row are something else."""
 
 _STAYS_OFF = 0.5  # part of the pictures from there on that are off, too
-_DARK = 0.2  # of the median: too few counts to be anything, where no plate can be fitted
+_DARK = 0.02  # of the median, where no plate can be fitted: a thick plate leaves no less at 70°
 _STEEPEST_LEAN = 0.35  # tan(19°)
 _BLACK = 0.02  # of what is expected
 
