@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft, ndimage
 
 from space.geometry import MapFrame
 
@@ -106,6 +105,8 @@ def on_lattice(
     turned_deg : float
         The lattice's axes are those of the stage turned by this angle.
     """
+    from scipy import ndimage
+
     columns, rows = (max(8, round(side / pixel_um)) for side in size_um)
     # The picture is first averaged to the lattice's pitch, so that nothing is skipped.
     small, frame = reduced(data, frame, pixel_um)
@@ -147,6 +148,8 @@ def flattened(picture: np.ndarray, sigma_px: float) -> np.ndarray:
 
 def _smoothed(values: np.ndarray, sigma_px: float) -> np.ndarray:
     """Smooth about as a Gaussian does, at a cost that does not grow with its width."""
+    from scipy import ndimage
+
     half = round((math.sqrt(12 * sigma_px**2 / _BOXES + 1) - 1) / 2)
     for _ in range(_BOXES):
         values = ndimage.uniform_filter(values, 2 * half + 1)  # of an odd width: nothing is moved
@@ -186,6 +189,8 @@ def _likeness(template: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
     Only pixels known in both count; NaN where they are too few.
     """
+    from scipy import fft
+
     shape = tuple(a - b + 1 for a, b in zip(picture.shape, template.shape))
     if min(shape) < 1:
         return np.full((1, 1), np.nan)

@@ -41,6 +41,7 @@ def test_the_workflow_imports_quickly_and_lightly():
     assert seconds < LIMIT_S
     assert [name for name in HEAVY if name in modules] == []
     assert "serialem" not in modules
+    assert "scipy" not in modules  # half a second, needed only once pictures are there
 
 
 def test_every_module_can_be_imported_where_nothing_but_the_base_packages_are():

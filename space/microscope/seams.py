@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import gaussian_filter
 
 from space.errors import SpaceError
 from space.microscope import mdoc, mrc
@@ -178,6 +176,8 @@ def _strips(data: np.ndarray, first: _Placed, second: _Placed) -> tuple[np.ndarr
 
 def _flattened(strip: np.ndarray) -> np.ndarray:
     """Return a strip without slow changes of brightness, which differ from piece to piece."""
+    from scipy.ndimage import gaussian_filter
+
     return np.asarray(gaussian_filter(strip, _SMOOTH_PX) - gaussian_filter(strip, _FLAT_PX))
 
 
@@ -186,6 +186,8 @@ def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
     Each shift is judged by the part that both strips still show.
     """
+    from scipy import fft
+
     shape = [fft.next_fast_len(2 * side - 1, real=True) for side in one.shape]
 
     def correlated(a: np.ndarray, b: np.ndarray) -> np.ndarray:

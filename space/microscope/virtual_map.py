@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from space.errors import SpaceError
 from space.files import atomic_path
@@ -177,6 +176,8 @@ def _cut_turned(
     inside = data[low[0] : high[0], low[1] : high[1]]
     if not inside.size:
         return np.full(shape, data.mean(), data.dtype)
+    from scipy import ndimage
+
     cut = ndimage.affine_transform(
         inside.astype(np.float32),
         to_map,
