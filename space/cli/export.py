@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
         help="hand the tilt series of a session over to RELION, Warp, AreTomo or IMOD",
         description="Writes what a program imports for all tilt series of a session: tilts, doses, "
         "defocus, pixel size and tilt axis, and where the data are. No data are copied, and "
-        "nothing in the session changes.",
+        "no file of the session is changed.",
         epilog="Example: spacetomo export D:/session --to relion5 --frames D:/frames --out relion",
     )
     export.set_defaults(do=_export)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from space import overview, report
+from space.cli import given
 from space.errors import SpaceError
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "when the page was written, 2 when there is no session or it cannot be written.",
         epilog="Example: spacetomo report D:/sessions/today --out D:/today.html",
     )
-    parser.add_argument("session", type=Path, help="directory of the session (with the .nav files)")
+    given.add_session(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -29,12 +30,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"page to write (default: {report.REPORT_FILE} in the directory)",
     )
     parser.add_argument("--grid", metavar="NAME", help="only this grid")
-    parser.add_argument(
-        "--maps",
-        type=Path,
-        metavar="DIR",
-        help="folder of the maps, where external_map_dir is another path on this computer",
-    )
     parser.add_argument(
         "--json",
         action="store_true",

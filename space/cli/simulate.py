@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from space.cli.given import named_values
 from space.errors import SpaceError
 from space.project import project_folder
 from space.simulator import options
@@ -68,22 +68,6 @@ def add_parser(commands: Any) -> None:
     add_session_options(session)
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, object]:
-    """Read NAME=VALUE pairs; a value that is not a Python literal is a string."""
-    import ast
-
-    result: dict[str, object] = {}
-    for pair in pairs:
-        name, found, value = pair.partition("=")
-        if not found:
-            raise SpaceError(f"'{pair}' is not NAME=VALUE.", "--set", "Write --set max_targets=4")
-        try:
-            result[name.strip()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            result[name.strip()] = value
-    return result
-
-
 def _given(args: argparse.Namespace) -> dict[str, Any]:
     """Give the fields of a plan that options set; others keep their default or former values."""
     values = {
@@ -92,7 +76,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         "script": args.script,
         "primary": args.primary,
         "after": args.after,
-        "settings": _settings(args.set) or None,
+        "settings": named_values(args.set) or None,
         "tilt_step_deg": args.tilt_step,
         "series_binning": args.series_binning,
         "answers": options.existing(args.answer, "--answer"),

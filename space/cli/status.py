@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from space import journal, overview
+from space.cli import given
 from space.overview import GridFacts, LamellaFacts, Rest, SessionFacts
 
 FORMAT = 1
@@ -25,13 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "a person, 1 when something does, 2 when there is no session.",
         epilog="Example: spacetomo status D:/sessions/today",
     )
-    status.add_argument("session", type=Path, help="directory of the session (with the .nav files)")
-    status.add_argument(
-        "--maps",
-        type=Path,
-        metavar="DIR",
-        help="folder of the maps, where external_map_dir is another path on this computer",
-    )
+    given.add_session(status)
     status.add_argument("--json", action="store_true", help="print all of it as JSON")
     status.set_defaults(do=_status)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 
 from space import overview, pacetomo, plots, steps
 from space import settings as settings_module
+from space.cli import given
 from space.config import Config, load_config
 from space.errors import SpaceError
 from space.images import read_png
@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "lamella could not be done, 2 if none could.",
         epilog="Example: spacetomo targets D:/sessions/today --set target_list='[\"nucleus\"]'",
     )
-    targets.add_argument("session", type=Path, help="directory of the session")
+    given.add_session(targets)
     targets.add_argument(
         "--set",
         action="append",
@@ -92,12 +92,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     targets.add_argument(
         "--record-rotation", type=float, default=0.0, metavar="DEG", help="its image rotation"
-    )
-    targets.add_argument(
-        "--maps",
-        type=Path,
-        metavar="DIR",
-        help="folder of the maps, where external_map_dir is another path on this computer",
     )
     targets.add_argument(
         "--space-dir", type=Path, metavar="DIR", help="folder of the project (default: this one)"
@@ -170,34 +164,20 @@ def _new_settings(
     """Return the settings of the session with those that are given."""
     if session.settings is None:
         raise SpaceError(session.problems[0], str(session.directory))
-    given = _given(pairs)
+    changed = given.named_values(pairs)
     known = settings_module.settings_of(Result.TARGETS)
-    others = [name for name in given if name not in known]
+    others = [name for name in changed if name not in known]
     if others:
         raise SpaceError(
             f"{', '.join(others)} changes no targets.", "--set", f"Known: {', '.join(known)}."
         )
     # Folders are those of this computer.
     here = {"SPACE_DIR": str(space_dir), "external_map_dir": "", "automation_level": 4}
-    parsed = settings_module.parse({**session.settings.to_dict(), **given, **here})
+    parsed = settings_module.parse({**session.settings.to_dict(), **changed, **here})
     problems = settings_module.check(parsed, config)
     if problems:
         raise SpaceError(" ".join(problems), "--set", "Correct it.")
     return parsed.settings
-
-
-def _given(pairs: Sequence[str]) -> dict[str, object]:
-    """Read NAME=VALUE pairs; a value that is not a Python literal is a string."""
-    found: dict[str, object] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise SpaceError(f"'{pair}' is not NAME=VALUE.", "--set", "Write --set max_targets=4")
-        try:
-            found[name.strip()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            found[name.strip()] = value
-    return found
 
 
 def _out(args: argparse.Namespace) -> Path:
