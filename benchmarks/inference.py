@@ -239,6 +239,7 @@ def main() -> None:
         n = 1 if args.quick else args.n
         seeds = range(args.seed_start, args.seed_start + n)
         numbers.update(segmentation_numbers(seeds, QUICK_PX if args.quick else None))
+        report(numbers, args.json)
     if "latency" not in args.without:
         numbers.update(latencies(3 if args.quick else 10))
     if "memory" not in args.without and not args.quick:

@@ -274,7 +274,7 @@ serialem.KeyBreak = lambda key: 0.0
 sys.modules["serialem"] = serialem
 from space.steps import inference
 maps, name, ready = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-session = types.SimpleNamespace(map_dir=maps, own_inference=False)
+session = types.SimpleNamespace(map_dir=maps, directory=maps, grid="G1", own_inference=False)
 folder = inference.job_folder(session)
 
 def poll():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import inference
+from benchmarks.latency import latency_result_s
 from space.config import load_config
 from space.models import PRESETS
 from space.simulator.specimen import LABEL
@@ -66,3 +67,7 @@ def _torch_only(given):
     from space.segmentation import Segmenter
 
     return Segmenter(*given[:5], "torch", *given[6:])
+
+
+def test_the_time_from_a_result_to_the_waiting_step_is_measured_with_a_process_that_waits():
+    assert 0 < latency_result_s(1, done=0).worst_s < 60
