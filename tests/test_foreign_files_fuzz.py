@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space import images, journal, orders, pacetomo
+from space import images, journal, orders, pacetomo, review
 from space import settings as space_settings
 from space.checkup import serialem_files
 from space.constants import read_constants
@@ -103,7 +103,7 @@ READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
-onnx_graph monitor_sign journal control_file standing pictures night retake
+onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -251,6 +251,20 @@ def written_again(read: Callable[[Path], Any], write: Callable[[Path, Any], None
     return lambda path: write(path, read(path))
 
 
+EDIT = {"id": "a1", "kind": "add_lamella", "of": "0123", "at": "2026-03-01T22:10:05"}
+REVIEW = {
+    "format": review.FORMAT, "grid": "G1", "revision": 7,
+    "approved": {"lamellae": True, "targets": [3, 4]},
+    "edits": [
+        {**EDIT, "center_um": [1.5, -2], "box_um": [16, 12.0], "class": "good"},
+        {**EDIT, "id": "a2", "kind": "order", "numbers": [3, 1]},
+        {**EDIT, "id": "a3", "kind": "targets", "number": 3, "redo": True},
+    ],
+}  # fmt: skip
+REVIEW_ANSWERS = {
+    "format": "SPACEtomo review answers 1", "grid": "G1",
+    "answers": {"a1": {"answer": "applied", "why": "It is L04.", "when": "now", "of": "0123"}},
+}  # fmt: skip
 NAVFILE = (OSError, ValueError)
 JOURNAL = (
     b'{"when_utc": "2026-03-01T22:10:05.120+00:00", "kind": "level_done", "grid": "G1", '
@@ -283,6 +297,12 @@ READERS = {
     ),
     "maps taken again": Reader(
         retake.read_taken, "G1_retaken.json", as_json({"1": ["L01"]}), (SpaceError,)
+    ),
+    "review": Reader(
+        lambda p: review.read_review(p, "G1"), "r.json", as_json(REVIEW), (SpaceError,)
+    ),
+    "review, answers": Reader(
+        review.read_answers, "a.json", as_json(REVIEW_ANSWERS), (SpaceError,)
     ),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(

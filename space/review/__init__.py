@@ -1,0 +1,79 @@
+"""What a page may ask of a running session, and what the run answers: two files for each grid.
+
+The page writes ``<grid>_review.json``, the run only reads it; the run writes
+``<grid>_review_answers.json``, the page only reads it. Nothing here knows the microscope or the
+web. docs/review.md describes the protocol.
+"""
+
+from space.review.answers import (
+    ANSWERS_ENDING,
+    Answer,
+    answers_path,
+    kept,
+    read_answers,
+    write_answers,
+)
+from space.review.edits import (
+    LARGEST_BOX_UM,
+    MOST_NUMBERS,
+    SMALLEST_BOX_UM,
+    Edit,
+    Kind,
+    NotAnEditError,
+    edit_to_dict,
+    read_edit,
+)
+from space.review.review_file import (
+    FORMAT,
+    MOST_EDITS,
+    REVIEW_ENDING,
+    Review,
+    StaleError,
+    Unreadable,
+    open_edits,
+    parse_review,
+    read_review,
+    review_path,
+    save_review,
+    undo,
+)
+from space.review.rules import CLOSEST_UM, Verdict, may, verdict
+from space.review.scene import LamellaSeen, Scene, State, choice_stamp, grid_stamp
+
+__all__ = [
+    "ANSWERS_ENDING",
+    "CLOSEST_UM",
+    "FORMAT",
+    "LARGEST_BOX_UM",
+    "MOST_EDITS",
+    "MOST_NUMBERS",
+    "REVIEW_ENDING",
+    "SMALLEST_BOX_UM",
+    "Answer",
+    "Edit",
+    "Kind",
+    "LamellaSeen",
+    "NotAnEditError",
+    "Review",
+    "Scene",
+    "StaleError",
+    "State",
+    "Unreadable",
+    "Verdict",
+    "answers_path",
+    "choice_stamp",
+    "edit_to_dict",
+    "grid_stamp",
+    "kept",
+    "may",
+    "open_edits",
+    "parse_review",
+    "read_answers",
+    "read_edit",
+    "read_review",
+    "review_path",
+    "save_review",
+    "undo",
+    "verdict",
+    "write_answers",
+]
