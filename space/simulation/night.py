@@ -54,6 +54,8 @@ _OCCASIONS: dict[FaultName, int] = {
     "user-stop": 900,
     "script-error": 200,
     "serialem-death": 900,
+    "state-off": 15,
+    "tilt-off": 20,
 }
 """About how many occasions a lamella gives for each kind; for all others, there is one a grid."""
 

@@ -270,3 +270,29 @@ def test_serialem_death_strikes_between_two_commands(make_simulation):
     with pytest.raises(Died):
         simulation.run(HEAD + "for i in range(3): sem.T()\n")
     assert len(simulation.exposures) == 2
+
+
+def test_a_state_or_area_that_comes_out_at_another_magnification(make_simulation):
+    body = (
+        "sem.GoToImagingState('1')\nsem.Echo(str(sem.ReportMagIndex()[0]))\n"
+        "sem.GoToImagingState('1')\nsem.Echo(str(sem.ReportMagIndex()[0]))\n"
+        "sem.GoToImagingState('2')\n"  # a low dose state counts when its area is gone to
+        "for area in 'VVRV':\n"
+        "    sem.GoToLowDoseArea(area)\n"
+        "    sem.Echo(str(sem.ReportMagIndex()[0]))\n"
+    )
+    simulation = run(make_simulation, body, "state-off@2", "state-off@3")
+    wg, wrong, *areas = [float(line) for line in simulation.log if line.endswith(".0")]
+    assert wrong == wg - 1
+    stored = simulation.session.scope.areas
+    view, record = stored["V"].mag_index, stored["R"].mag_index
+    assert areas == [view - 1, view - 1, record, view]
+
+
+def test_a_tilt_that_ends_short_of_its_angle_without_an_error(make_simulation):
+    body = (
+        "sem.TiltTo(-30)\nsem.Echo('at %.1f' % sem.ReportTiltAngle())\n"
+        "sem.TiltTo(-30)\nsem.Echo('at %.1f' % sem.ReportTiltAngle())\n"
+    )
+    simulation = run(make_simulation, body, "tilt-off@1", stage_error_um=0)
+    assert [line for line in simulation.log if line.startswith("at ")] == ["at -27.0", "at -30.0"]

@@ -37,6 +37,7 @@ DEATH_EXIT_CODE = 86
 
 STAGE_FAILED = "The stage did not reach its position in time (time-out)"
 STAGE_OFF_UM = (3.0, -4.0)
+TILT_SHORT_DEG = 3.0
 LOST_FOCUS_UM = 12.0
 DRIFT = (20.0, 90.0)  # nm/s at first, and the time in s with which it dies away
 VIBRATION = (30.0, 2.0)
@@ -62,6 +63,8 @@ FaultName = Literal[
     "user-stop",
     "script-error",
     "serialem-death",
+    "state-off",
+    "tilt-off",
 ]
 
 
@@ -161,6 +164,18 @@ FAULT_KINDS: dict[FaultName, Kind] = {
         "nothing: the process has ended",
         f"the program is gone (exit code {DEATH_EXIT_CODE}); buffers, variables and what was not "
         "saved are lost, the microscope is as it was",
+    ),
+    "state-off": Kind(
+        "going to an imaging state outside low dose, or to a low dose area",
+        "imaging states and areas gone to",
+        "nothing, but ReportMag is one step off until another area or state is gone to",
+        "another magnification than that of the state or area",
+    ),
+    "tilt-off": Kind(
+        "tilt",
+        "tilts",
+        "nothing, but ReportTiltAngle is 3 degrees short of where the stage was tilted to",
+        "the wrong tilt in the readout",
     ),
 }
 

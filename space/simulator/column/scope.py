@@ -331,6 +331,11 @@ class Microscope(Hardware):
         self.intensity = area.intensity
         self.probe_mode = area.probe_mode
 
+    def miss_magnification(self) -> None:
+        """Stand one step of magnification off, as after a command that had not its effect."""
+        lower = self.mag_index - 1
+        self.set_mag_index(lower if lower >= 1 else self.mag_index + 1)
+
     def apply_state(self, state: ImagingState) -> None:
         """Go to an imaging state; a low dose one is used when its area is next visited."""
         if state.area is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from space.simulator.column.clock import Clock
 from space.simulator.column.drift import Drift
 from space.simulator.column.errors import SEMerror, TaskError
-from space.simulator.column.faults import STAGE_FAILED, STAGE_OFF_UM, Faults
+from space.simulator.column.faults import STAGE_FAILED, STAGE_OFF_UM, TILT_SHORT_DEG, Faults
 from space.simulator.column.hardware import Hardware
 from space.simulator.column.random_source import RandomSource
 
@@ -190,6 +190,10 @@ class Stage(Hardware):
         if self.faults.strikes("stage-failure"):
             self.tilt_deg += (float(angle_deg) - self.tilt_deg) / 2.0
             raise TaskError(STAGE_FAILED)
+        if self.faults.strikes("tilt-off"):
+            short = min(TILT_SHORT_DEG, change)
+            angle_deg -= math.copysign(short, angle_deg - self.tilt_deg)
+            change -= short
         error = self.random_source.at(_TILT, angle_deg, *self.reported_xy_um).normal(0.0, 1.0, 3)
         if change > STANDS_DEG:
             self.true_xy_um = self.true_xy_um + error[:2] * self.tilt_error_um

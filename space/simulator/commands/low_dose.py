@@ -21,6 +21,8 @@ def go_to_low_dose_area(session: Session, letter: str) -> None:
     if letter[:1] not in AREA_LETTERS:
         raise SEMerror(f"{letter!r} is not a low dose area letter")
     session.scope.go_to_area(letter[0])
+    if session.faults.strikes("state-off"):
+        session.scope.miss_magnification()
 
 
 def set_low_dose_mode(session: Session, on: int) -> float:
@@ -145,6 +147,8 @@ def go_to_imaging_state(session: Session, name: str) -> float:
         return float(code)
     state = session.scope.states[found]
     session.scope.apply_state(state)
+    if state.area is None and session.faults.strikes("state-off"):
+        session.scope.miss_magnification()
     for letter in state.area.letter if state.area else "VR":
         session.camera.set_exposure(letter, state.exposure_s)
     session.clock.advance(10.0)
