@@ -111,6 +111,7 @@ READ_ELSEWHERE = {
     "config_change": "SPACEtomo_config.py: tests of its own",
     "moved_items": "Navigator files that SerialEM has just saved: tests/microscope",
     "placement": "a note of ours: tests/workflow",
+    "conditions": "what SerialEM remembers for us: tests/microscope",
     "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",

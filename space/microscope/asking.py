@@ -13,9 +13,8 @@ from typing import Any
 from space.errors import SpaceError
 from space.microscope.column import OBJECTIVE_APERTURE
 from space.microscope.sem import error_text, sem_errors, serialem
+from space.microscope.states import AREAS
 
-_AREAS = "VFTRS"
-_NAMES = {"V": "View", "F": "Focus", "T": "Trial", "R": "Record", "S": "Search"}
 _STATE_ANSWERS = 4
 
 
@@ -65,8 +64,8 @@ def imaging_state(state: int | str) -> StateFacts | None:
     if len(values) != _STATE_ANSWERS or not isinstance(values[-1], str):
         return StateFacts(0, name, area_known=False)
     area = int(values[1])
-    letter = _AREAS[area] if 0 <= area < len(_AREAS) else ""
-    found = StateFacts(int(values[0]), name, _NAMES.get(letter, ""))
+    names = tuple(AREAS.values())
+    found = StateFacts(int(values[0]), name, names[area] if 0 <= area < len(names) else "")
     if isinstance(state, str) and not name.lower().startswith(state.strip().lower()):
         raise SpaceError(f"no imaging state is called {state!r}; number {state} is {name!r}")
     return found

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from space.errors import SpaceError
+from space.microscope import conditions
 from space.microscope.sem import error_text, sem_errors, serialem
 
 _HIGHEST_MAG_INDEX = 50
 _FOCUS_CHECKED = "SPACE_FOCUS_CHECKED"
 _FAR_OFFSET_UM, _LIKE_OFFSET = 20.0, 0.2
 _SAME_MAGNIFICATION = 0.2
+
+AREAS = {"V": "View", "F": "Focus", "T": "Trial", "R": "Record", "S": "Search"}
+"""Names of low dose areas by the letter that commands take, in the order of their numbers."""
+
 log = logging.getLogger("space.microscope")
 
 _UNKNOWN_NAME, _NO_SUCH_NUMBER = 1, 3
@@ -109,22 +115,32 @@ def _place(setting: str, state: object) -> str:
 def go_to_whole_grid_state(state: int | str) -> None:
     """Go to the state for whole-grid montages and make sure that it is in low magnification."""
     setting = "WG_image_state"
-    go_to_imaging_state(setting, state)
-    _require_no_low_dose(setting, state)
-    magnification, low, *_ = serialem().ReportMag()
-    if not low:
-        raise SpaceError(
-            f"The magnification is {magnification:g}, not a low one.",
-            _place(setting, state),
-            "Set the state for whole-grid montages.",
-        )
+
+    def require_low_magnification() -> None:
+        _require_no_low_dose(setting, state)
+        magnification, low, *_ = serialem().ReportMag()
+        if not low:
+            raise SpaceError(
+                f"The magnification is {magnification:g}, not a low one.",
+                _place(setting, state),
+                "Set the state for whole-grid montages.",
+            )
+
+    conditions.arrive(
+        _place(setting, state),
+        lambda: go_to_imaging_state(setting, state),
+        require=require_low_magnification,
+    )
 
 
 def go_to_intermediate_state(state: int | str) -> None:
     """Go to the state for pictures of whole lamellae."""
     setting = "IM_image_state"
-    go_to_imaging_state(setting, state)
-    _require_no_low_dose(setting, state)
+    conditions.arrive(
+        _place(setting, state),
+        lambda: go_to_imaging_state(setting, state),
+        require=lambda: _require_no_low_dose(setting, state),
+    )
 
 
 def _require_no_low_dose(setting: str, state: int | str) -> None:
@@ -145,11 +161,15 @@ def go_to_low_dose_states(states: int | str | tuple[int | str, ...]) -> None:
     has a state of its own.
     """
     setting = "MM_image_state"
-    for state in states if isinstance(states, tuple) else (states,):
-        go_to_imaging_state(setting, state)
+
+    def set_states() -> None:
+        for state in states if isinstance(states, tuple) else (states,):
+            go_to_imaging_state(setting, state)
+
+    set_states()
     place = _place(setting, states)
-    record = _magnification_of("R", "Record", place)
-    view = _magnification_of("V", "View", place)
+    record = _magnification_of("R", place, set_states)
+    view = _magnification_of("V", place, set_states)
     if record <= view:
         raise SpaceError(
             f"Record is at {record:g}x, not above View ({view:g}x).",
@@ -159,24 +179,27 @@ def go_to_low_dose_states(states: int | str | tuple[int | str, ...]) -> None:
         )
 
 
-def _magnification_of(letter: str, area: str, place: str) -> float:
+def _magnification_of(letter: str, place: str, set_states: Callable[[], None]) -> float:
     """Go to a low dose area and return its magnification, which must not be a low one."""
+
+    def require_high_magnification() -> None:
+        magnification, low, *_ = serialem().ReportMag()
+        if low:
+            raise SpaceError(
+                f"{AREAS[letter]} is at {magnification:g}x, a low magnification.",
+                place,
+                "Set up View and Record, then add the state in View.",
+            )
+
     try:
-        go_to_area(letter)
+        _arrive_in(letter, set_states, require_high_magnification)
     except sem_errors() as error:
         raise SpaceError(
-            f"There is no {area} area: {error_text(error)}.",
+            f"There is no {AREAS[letter]} area: {error_text(error)}.",
             place,
             "Set a low dose state. Set up View and Record first, then add the state in View.",
         ) from error
-    magnification, low, *_ = serialem().ReportMag()
-    if low:
-        raise SpaceError(
-            f"{area} is at {magnification:g}x, a low magnification.",
-            place,
-            "Set up View and Record, then add the state in View.",
-        )
-    return float(magnification)
+    return float(serialem().ReportMag()[0])
 
 
 def correct_focus_left_in_view() -> None:
@@ -205,15 +228,57 @@ def correct_focus_left_in_view() -> None:
 
 
 def go_to_area(letter: str) -> None:
-    """Go to a low dose area (V, F, T, R or S)."""
-    serialem().GoToLowDoseArea(letter)
+    """Go to a low dose area (V, F, T, R or S).
+
+    Raises
+    ------
+    SpaceError
+        When the microscope is not there as it was when this run first went there.
+    """
+    _arrive_in(letter)
+
+
+def _arrive_in(
+    letter: str,
+    set_again: Callable[[], None] = lambda: None,
+    require: Callable[[], None] = lambda: None,
+) -> None:
+    sem = serialem()
+
+    def once_more() -> None:
+        set_again()
+        # SerialEM leaves everything as it is where it believes to be already.
+        sem.GoToLowDoseArea("R" if letter == "V" else "V")
+        sem.GoToLowDoseArea(letter)
+
+    conditions.arrive(
+        AREAS[letter],
+        lambda: sem.GoToLowDoseArea(letter),
+        once_more,
+        require,
+        {conditions.AREA: float(list(AREAS).index(letter))},
+    )
 
 
 # --- magnifications -------------------------------------------------------------------------------
 
 
 def set_magnification(value: int) -> None:
-    """Set a magnification; values below 50 are magnification indexes."""
+    """Set a magnification; values below 50 are magnification indexes.
+
+    Raises
+    ------
+    SpaceError
+        When it cannot be set, or the microscope is not there as at the first time in this run.
+    """
+    conditions.arrive(
+        f"IM_mag_index = {value}",
+        lambda: _set_magnification(value),
+        require=lambda: _require_magnification(value),
+    )
+
+
+def _set_magnification(value: int) -> None:
     sem = serialem()
     try:
         if value < _HIGHEST_MAG_INDEX:
@@ -226,6 +291,10 @@ def set_magnification(value: int) -> None:
             f"IM_mag_index {value}",
             "Set an index or a magnification that the microscope has.",
         ) from error
+
+
+def _require_magnification(value: int) -> None:
+    sem = serialem()
     if value < _HIGHEST_MAG_INDEX:
         now = sem.ReportMagIndex()
         is_set = int(now[0] if isinstance(now, tuple) else now) == value

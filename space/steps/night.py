@@ -17,7 +17,7 @@ from typing import Any
 from space.errors import SpaceError
 from space.files import read_json_or_empty, remove_if_possible, write_text_atomic
 from space.journal import Kind, note
-from space.microscope import memory, navigator, yes
+from space.microscope import conditions, memory, navigator, yes
 from space.settings import SCRIPTS, Settings
 from space.steps.identity import session_id
 from space.steps.target_facts import begun_files
@@ -94,6 +94,7 @@ def begin_or_continue(directory: Path) -> Night:
         note(directory, Kind.ACQUISITION_ENDED, items=left)
     if acquiring and left == 0:
         return load_night(directory)
+    conditions.begin_anew()
     remove_if_possible(directory / NIGHT_FILE)
     return Night()
 

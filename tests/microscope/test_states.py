@@ -121,10 +121,13 @@ def optics(monkeypatch, magnifications=None, low_dose=1.0, now=(4800.0, 0.0, 0.0
         place[0] = magnifications[letter]
         visited.append(letter)
 
+    def area():
+        return float("VFTRS".index(visited[-1])) if visited else -1.0
+
     functions = {
         "GoToImagingState": lambda text: 0.0,
         "GoToLowDoseArea": go_to_area,
-        "ReportLowDose": lambda: (low_dose, 3.0),
+        "ReportLowDose": lambda: (low_dose, area()),
         "ReportMag": lambda: place[0],
     }
     fake_serialem.install(monkeypatch, **functions)

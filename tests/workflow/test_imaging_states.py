@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -35,11 +36,12 @@ def microscope(tmp_path, monkeypatch):
     """Return a function that connects to a microscope with further states (name, area, mag)."""
     with ExitStack() as stack:
 
-        def connect(*more: tuple[str, str, int]):
+        def connect(*more: tuple[str, str, int], faults: tuple[str, ...] = ()):
             extra = "".join(STATE.format(name=n, area=a, magnification=m) for n, a, m in more)
             path = tmp_path / "mine.toml"
             path.write_text(TALOS_TEXT.replace("[apertures]", f"{extra}[apertures]", 1), "utf-8")
-            simulation = Simulation(tmp_path, grids={1: Grid.make(1, 0)}, instrument=path)
+            grids = {1: Grid.make(1, 0)}
+            simulation = Simulation(tmp_path, grids=grids, instrument=path, faults=faults)
             monkeypatch.chdir(tmp_path)
             sem, _ = stack.enter_context(external_python(simulation.session, all_commands()))
             monkeypatch.setitem(sys.modules, "serialem", sem)
@@ -127,3 +129,31 @@ def test_a_low_dose_state_is_refused_where_lamellae_would_be_exposed(microscope,
     with pytest.raises(SpaceError, match="low dose state") as caught:
         refind.go_to_intermediate(SimpleNamespace(settings=settings))
     assert f"{setting} = 'Search'" in str(caught.value)
+
+
+def test_an_area_that_comes_out_at_another_magnification_is_set_once_more(microscope, caplog):
+    caplog.set_level(logging.INFO)
+    scope = microscope(faults=("state-off@3",))
+    states.go_to_low_dose_states(2)
+    assert caplog.text == ""
+    states.go_to_low_dose_states(2)  # Record comes out wrong
+    assert "Record: magnification" in caplog.text and "Record is right now" in caplog.text
+    assert scope.area == "V" and scope.magnification(scope.mag_index) == 7300
+
+
+def test_nothing_is_done_in_an_area_that_stays_at_another_magnification(microscope):
+    scope = microscope(faults=("state-off@3-",))
+    states.go_to_low_dose_states(2)
+    with pytest.raises(SpaceError, match="not as it was when this run first went there") as caught:
+        states.go_to_area("V")
+    assert "[View]" in str(caught.value) and scope.area == "V"
+
+
+def test_a_whole_grid_state_that_comes_out_wrong_in_the_middle_of_a_night(microscope, caplog):
+    caplog.set_level(logging.INFO)
+    scope = microscope(faults=("state-off@2",))
+    for _ in range(2):
+        states.go_to_whole_grid_state(1)
+        scope.set_mag_index(12)
+    assert "WG_image_state = 1: magnification" in caplog.text
+    assert "WG_image_state = 1 is right now" in caplog.text
