@@ -22,7 +22,7 @@ from space.microscope.scope import (
     stage_to_pixels,
 )
 from space.microscope.sem import serialem
-from space.microscope.stage import stage_position_um
+from space.microscope.stage import ARRIVED_WITHIN_UM, move_to, stage_position_um
 
 OVERVIEW_BUFFER = "B"
 """Buffer that holds the overview after a montage was acquired or loaded."""
@@ -162,7 +162,7 @@ def collect_here(
         sem.SetMontPanelParams(1, 1, 1, -1)
         _acquire(path)
         away_um = pieces.displaced_um(pieces.read(path), matrix)
-        if away_um > navigator.ARRIVED_WITHIN_UM:
+        if away_um > ARRIVED_WITHIN_UM:
             raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
         _check_pieces(path)
         fit = seams.seams_of(path, view.pixel_nm)
@@ -179,8 +179,8 @@ def collect_here(
 def _go_back_to(x_um: float, y_um: float) -> None:
     """Bring the stage back if an unfinished montage left it elsewhere."""
     now_x_um, now_y_um, _ = stage_position_um()
-    if math.hypot(now_x_um - x_um, now_y_um - y_um) > navigator.ARRIVED_WITHIN_UM:
-        serialem().MoveStageTo(x_um, y_um)
+    if math.hypot(now_x_um - x_um, now_y_um - y_um) > ARRIVED_WITHIN_UM:
+        move_to(x_um, y_um)
 
 
 def _prepare_file(path: Path) -> None:

@@ -12,11 +12,9 @@ from space.item_types import MAP
 from space.microscope.moving import bring_paths_here
 from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.sem import error_text, sem_errors, serialem
+from space.microscope.stage import ARRIVED_WITHIN_UM
 
 log = logging.getLogger("space.microscope")
-
-ARRIVED_WITHIN_UM = 1.5
-"""Readings of a stage that has arrived differ less from where it was sent."""
 
 _LONGEST_LABEL = 16
 

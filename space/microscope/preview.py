@@ -29,8 +29,8 @@ def take_previews(previews: list[tuple[Path, tuple[float, float]]]) -> None:
     try:
         for path, shift_um in previews:
             sem.GoToLowDoseArea("R")
-            sem.SetImageShift(x, y)
-            sem.ImageShiftByMicrons(*shift_um)
+            scope.set_image_shift(x, y)
+            scope.shift_image(*shift_um)
             scope.take_preview(path.name)
             sem.OpenNewFile(str(path))
             try:

@@ -16,7 +16,7 @@ from space.geometry import Matrix, image_rotation_deg, stage_to_image_matrix
 from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.log import warn_once
 from space.microscope.sem import error_text, sem_errors, serialem
-from space.microscope.stage import stage_position_um
+from space.microscope.stage import ARRIVED_WITHIN_UM, stage_position_um
 from space.microscope.states import go_to_area
 
 _SHIFT_TO_TILT_AXIS = "ShiftToTiltAxis"
@@ -105,8 +105,53 @@ def navigator_offset_um() -> tuple[float, float]:
 
 
 def reset_image_shift() -> None:
-    """Let the stage take over the image shift, so that the same point stays centred."""
-    serialem().ResetImageShift()
+    """Let the stage take over the image shift, so that the same point stays centred.
+
+    Raises
+    ------
+    SpaceError
+        When the shift is gone but the stage did not go there: another place is in the middle now.
+    """
+    sem = serialem()
+    before_um = stage_position_um()
+    *_, move_x_um, move_y_um = sem.ReportImageShift()
+    sem.ResetImageShift()
+    x_um, y_um, _ = stage_position_um()
+    away_um = math.hypot(x_um - before_um[0] - move_x_um, y_um - before_um[1] - move_y_um)
+    if away_um > ARRIVED_WITHIN_UM:
+        raise SpaceError(
+            "The stage did not take over the image shift: it stands "
+            f"{away_um:.1f} um from where it should be.",
+            "ResetImageShift",
+            "Check the stage, then run the script again.",
+        )
+
+
+def set_image_shift(x: float, y: float) -> None:
+    """Set the image shift in units of the microscope; errors as for `shift_image`."""
+    _require_shifted(serialem().SetImageShift(float(x), float(y)), f"of {x:.2f}, {y:.2f} units")
+
+
+def shift_image(x_um: float, y_um: float) -> None:
+    """Change the image shift by specimen um.
+
+    Raises
+    ------
+    SpaceError
+        When SerialEM refuses, which it tells by a code alone, and leaves the shift as it is.
+    """
+    code = serialem().ImageShiftByMicrons(float(x_um), float(y_um))
+    _require_shifted(code, f"by {x_um:.1f}, {y_um:.1f} um")
+
+
+def _require_shifted(code: float | None, shift: str) -> None:
+    if code:
+        raise SpaceError(
+            f"SerialEM refuses an image shift {shift}.",
+            "image shift",
+            "It would pass the limit (property ImageShiftLimit). Lower image_shift_limit, or "
+            "raise the property.",
+        )
 
 
 @dataclass(frozen=True)

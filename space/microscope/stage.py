@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from space.errors import SpaceError
 from space.microscope.attempts import carefully, disturbance
@@ -12,7 +13,12 @@ from space.microscope.sem import check_space_left, error_text, sem_errors, seria
 STAGE_LIMIT_UM = 990.0
 """Reach of the stage from its centre along x and y (SerialEM's default limit)."""
 
-_LEVEL_WITHIN_DEG = 0.5
+ARRIVED_WITHIN_UM = 1.5
+"""Readings of a stage that has arrived differ less from where it was sent."""
+
+TILTED_WITHIN_DEG = 0.5
+"""The same for tilts."""
+
 _NEARLY_LEVEL_DEG = 3.0  # foreshortens by a thousandth
 _SAME_TILT_DEG = 0.2
 log = logging.getLogger("space.microscope")
@@ -33,6 +39,75 @@ def tilt_deg() -> float:
     return float(serialem().ReportTiltAngle())
 
 
+def move_to(x_um: float, y_um: float) -> None:
+    """Send the stage to a position as it is read there; image shift stays.
+
+    Raises
+    ------
+    SpaceError
+        When it did not get there in two attempts.
+    """
+    for last in (False, True):
+        trouble = _move_to(x_um, y_um)
+        if not trouble:
+            return
+        if last:
+            raise SpaceError(
+                f"The stage does not go to {x_um:.1f}, {y_um:.1f} um: {trouble}.",
+                "MoveStageTo",
+                "Check the stage, then run the script again.",
+            )
+        log.warning(
+            "The stage did not get to %.1f, %.1f um: %s. It is sent again.", x_um, y_um, trouble
+        )
+
+
+def _move_to(x_um: float, y_um: float) -> str:
+    """Send the stage to a position; return what went wrong, empty if nothing did."""
+    try:
+        serialem().MoveStageTo(x_um, y_um)
+    except sem_errors() as error:
+        check_space_left(error)
+        return error_text(error)
+    now_x_um, now_y_um, _ = stage_position_um()
+    away_um = math.hypot(now_x_um - x_um, now_y_um - y_um)
+    return f"it stands {away_um:.1f} um away" if away_um > ARRIVED_WITHIN_UM else ""
+
+
+def tilt_to(angle_deg: float) -> None:
+    """Tilt the stage, and see that it got there.
+
+    Raises
+    ------
+    SpaceError
+        When it did not in two attempts.
+    """
+    trouble = _tilt_twice(angle_deg)
+    if trouble:
+        raise SpaceError(
+            f"The stage does not tilt to {angle_deg:.1f} degrees: {trouble}.",
+            "TiltTo",
+            "Check the stage and its limits, then run the script again.",
+        )
+
+
+def _tilt_twice(angle_deg: float) -> str:
+    """Tilt the stage, in two attempts; return what went wrong, empty if nothing did."""
+    trouble = ""
+    for _ in range(2):
+        try:
+            serialem().TiltTo(float(angle_deg))
+            trouble = ""
+        except sem_errors() as error:
+            check_space_left(error)
+            trouble = error_text(error)
+        if not trouble and abs(tilt_deg() - angle_deg) > TILTED_WITHIN_DEG:
+            trouble = f"it stands at {tilt_deg():.1f} degrees, without an error"
+        if not trouble:
+            break
+    return trouble
+
+
 def level_stage() -> None:
     """Bring a stage back to 0 degrees that an interrupted script left tilted.
 
@@ -41,16 +116,12 @@ def level_stage() -> None:
     SpaceError
         When it stays so tilted that maps would be foreshortened.
     """
-    if abs(tilt_deg()) <= _LEVEL_WITHIN_DEG:
+    if abs(tilt_deg()) <= TILTED_WITHIN_DEG:
         return
     log.info("The stage is tilted by %.1f degrees: it is brought back to 0.", tilt_deg())
-    for _ in range(2):
-        try:
-            serialem().TiltTo(0.0)
-            return
-        except sem_errors() as error:
-            check_space_left(error)
-            refusal = error_text(error)
+    refusal = _tilt_twice(0.0)
+    if not refusal:
+        return
     if abs(tilt_deg()) > _NEARLY_LEVEL_DEG:
         raise SpaceError(
             f"The stage stays tilted by {tilt_deg():.1f} degrees: {refusal}.",
@@ -102,3 +173,21 @@ def find_eucentric_height() -> None:
     except SpaceError:
         level_stage()  # a stage that stopped on its way would spoil all that follows
         raise
+    else:
+        _warn_of_failed_routine()
+        level_stage()  # where the routine ends, if the stage did all that it was told
+
+
+def _warn_of_failed_routine() -> None:
+    """Warn if the routine gave up, which SerialEM only tells when it is asked."""
+    report = getattr(serialem(), "ReportRoughEucenFailed", None)
+    try:
+        has_failed = report is not None and bool(report())
+    except sem_errors():
+        return
+    if has_failed:
+        log.warning(
+            "SerialEM gave up finding the eucentric height, which would have passed its limit: the "
+            "present height of %.1f um stays. Tilt series of this lamella may leave the picture.",
+            stage_position_um()[2],
+        )

@@ -9,7 +9,7 @@ import pytest
 from fake_serialem import SEMerror
 
 from space.errors import SpaceError
-from space.microscope import autoloader, column, forget_warnings, stage
+from space.microscope import autoloader, column, forget_warnings, scope, stage
 from space.microscope.log import warn_once
 
 
@@ -145,7 +145,11 @@ class Stage:
         if self.left:
             self.tilt_deg = self.left.pop(0)
             raise SEMerror("the stage did not move")
-        self.tilt_deg = angle
+        self.tilt_deg = angle - min(self.short_deg, angle) if self.short_times > 0 else angle
+        self.short_times -= 1
+
+    short_deg, short_times = 0.0, 0
+    """By how much a tilt ends short of its angle without an error, and how often."""
 
 
 def fail_on_the_way(stage: Stage) -> None:
@@ -202,6 +206,87 @@ def test_a_stage_is_levelled_or_nearly_so(monkeypatch, caplog, tilt_deg, left, o
         stage.level_stage()
     assert len(made.sent) == (0 if outcome == "nothing" else len(left) + (outcome == "level"))
     assert len(warnings(caplog)) == (outcome == "warning")
+
+
+@pytest.mark.parametrize(("times", "reached"), [(0, True), (1, True), (2, False)])
+def test_a_tilt_that_was_not_reached_is_tried_once_more_and_then_told(monkeypatch, times, reached):
+    made = Stage(monkeypatch)
+    made.short_deg, made.short_times = 3.0, times
+    if reached:
+        stage.tilt_to(60)
+    else:
+        with pytest.raises(SpaceError, match="not tilt to 60.0 degrees: it stands at 57.0"):
+            stage.tilt_to(60)
+    assert made.sent == [60.0] * min(times + 1, 2)
+
+
+def test_a_routine_that_leaves_the_stage_tilted_is_followed_by_levelling(monkeypatch):
+    made = Stage(monkeypatch, lambda stage: setattr(stage, "tilt_deg", 2.8))
+    stage.find_eucentric_height()
+    assert made.calls == 1 and made.tilt_deg == 0.0
+
+
+def test_a_routine_that_gave_up_silently_is_told(monkeypatch, caplog):
+    Stage(monkeypatch)
+    import serialem
+
+    serialem.ReportRoughEucenFailed = lambda: 0.0
+    stage.find_eucentric_height()
+    assert warnings(caplog) == []
+    serialem.ReportRoughEucenFailed = lambda: 1.0
+    stage.find_eucentric_height()
+    (told,) = warnings(caplog)
+    assert "gave up" in told and "12.5 um stays" in told
+
+
+class Moved:
+    """A stage that moves only so many times when it is told to; image shift as it is told."""
+
+    def __init__(self, monkeypatch, fails: int = 0) -> None:
+        self.place, self.shift_um, self.fails, self.sent = (0.0, 0.0), (3.0, -4.0), fails, 0
+        fake_serialem.install(
+            monkeypatch,
+            ReportStageXYZ=lambda: (*self.place, 0.0),
+            MoveStageTo=self.move,
+            ReportImageShift=lambda: (1.0, 2.0, 30.0, 40.0, *self.shift_um),
+            ResetImageShift=lambda: self.move(*self.shift_um),
+        )
+
+    def move(self, x: float, y: float) -> None:
+        self.sent += 1
+        if self.sent > self.fails:
+            self.place = (x, y)
+
+
+@pytest.mark.parametrize(("fails", "arrives"), [(0, True), (1, True), (2, False)])
+def test_a_move_that_did_not_happen_is_made_once_more_and_then_told(monkeypatch, fails, arrives):
+    made = Moved(monkeypatch, fails)
+    if arrives:
+        stage.move_to(30.0, 40.0)
+        assert made.place == (30.0, 40.0)
+    else:
+        with pytest.raises(SpaceError, match=r"30.0, 40.0 um: it stands 50.0 um away"):
+            stage.move_to(30.0, 40.0)
+
+
+def test_a_stage_that_does_not_take_over_the_image_shift_is_told(monkeypatch):
+    Moved(monkeypatch)
+    scope.reset_image_shift()
+    Moved(monkeypatch, fails=1)
+    with pytest.raises(SpaceError, match="it stands 5.0 um from where it should be"):
+        scope.reset_image_shift()
+
+
+def test_an_image_shift_that_is_refused_by_a_code_is_an_error(monkeypatch):
+    fake_serialem.install(
+        monkeypatch, ImageShiftByMicrons=lambda x, y: float(x > 20), SetImageShift=lambda x, y: 1.0
+    )
+    scope.shift_image(19.0, 0.0)
+    with pytest.raises(SpaceError, match=r"refuses an image shift by 21.0, 0.0 um") as caught:
+        scope.shift_image(21.0, 0.0)
+    assert "ImageShiftLimit" in str(caught.value)
+    with pytest.raises(SpaceError, match=r"of 2.00, 3.00 units"):
+        scope.set_image_shift(2, 3)
 
 
 # --- autoloader -----------------------------------------------------------------------------------
