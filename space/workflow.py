@@ -92,7 +92,7 @@ def run(script_globals: Mapping[str, Any]) -> None:
             steps.confirm_scripts(settings)
         directory = _begin(settings)
         if settings.automation_level >= ACQUIRE:
-            steps.confirm_going_on(directory)
+            steps.confirm_going_on(settings, directory)
         with (
             warnings_kept(directory) as keeper,
             steps.told_when_stopped(settings, directory),

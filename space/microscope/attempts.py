@@ -14,6 +14,8 @@ from space.microscope.waiting import StoppedByUserError, wait_for
 Result = TypeVar("Result")
 
 DEWARS_TIMEOUT_S = 2 * 3600.0
+"""Longest wait for dewars to be filled."""
+
 _DEWARS_POLL_S = 15.0
 _NO_DEWARS = "SPACE_NO_DEWARS"
 """SerialEM variable that lives as long as the script: this microscope cannot report dewars."""
@@ -131,6 +133,8 @@ def wait_for_dewars() -> None:
             "the dewars to be filled",
             DEWARS_TIMEOUT_S,
             poll_s=_DEWARS_POLL_S,
+            do="Look after the nitrogen supply; pictures would be blurred. Then run the script "
+            "again: what is done is skipped.",
         )
         log.info("The dewars are full.")
     except StoppedByUserError:

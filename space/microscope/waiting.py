@@ -55,6 +55,7 @@ def wait_for(
     poll_s: float = POLL_S,
     glance: Callable[[], object] | None = None,
     why_to_stop: Callable[[], str] | None = None,
+    do: str = "Run the script again to continue.",
 ) -> Result:
     """Call `poll` again and again until it returns something else than None.
 
@@ -74,6 +75,8 @@ def wait_for(
         Cheap; a pause ends early when it returns something else than before the last poll.
     why_to_stop : callable, optional
         Looked at after each poll: what it returns, unless empty, ends the waiting as B does.
+    do : str
+        What a person has to do when time is over.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def wait_for(
     if result is not None:
         return result
     key_pressed("B")  # forget what was pressed earlier
-    log.info("Waiting for %s. Press B to stop waiting.", what)
+    log.info("Waiting for %s, at most %s. Press B to stop waiting.", what, _duration(timeout_s))
     while result is None:
         is_stopped, seen = _pause_in_steps(poll_s, glance, seen)
         result = poll()
@@ -102,17 +105,18 @@ def wait_for(
                 do="Run the script again to continue.",
             )
         if now - start > timeout_s:
-            raise SpaceError(
-                f"Gave up waiting for {what} after {timeout_s / 60:.0f} min.",
-                do="See the logs of the jobs in the map folder, then run the "
-                "script again to continue.",
-            )
+            raise SpaceError(f"Gave up waiting for {what} after {_duration(timeout_s)}.", do=do)
         if now - reported > _REPORT_EVERY_S:
             reported = now
             progress = status() if status else ""
             detail = f" ({progress})" if progress else ""
             log.info("Still waiting for %s after %.0f min%s.", what, (now - start) / 60, detail)
     return result
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = seconds / 3600, seconds / 60
+    return f"{hours:.3g} h" if hours >= 1 else f"{minutes:.0f} min"
 
 
 def _pause_in_steps(

@@ -110,6 +110,7 @@ def wait_for_jobs(
         status,
         glance=lambda: (file_state(runs), orders.stamp(session.directory)),
         why_to_stop=lambda: steering.why_to_stop_waiting(session),
+        do="See the logs of the jobs in the map folder, then run the script again to continue.",
     )
 
 

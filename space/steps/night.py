@@ -21,6 +21,7 @@ from space.microscope import conditions, memory, navigator, yes
 from space.settings import SCRIPTS, Settings
 from space.steps.identity import session_id
 from space.steps.target_facts import begun_files
+from space.steps.telling import tell
 
 NIGHT_FILE = "SPACE_night.json"
 """Which grids this night is through with."""
@@ -99,12 +100,12 @@ def begin_or_continue(directory: Path) -> Night:
     return Night()
 
 
-def confirm_going_on(directory: Path) -> None:
+def confirm_going_on(settings: Settings, directory: Path) -> None:
     """Have a person confirm that what an acquisition left is acquired now.
 
     Items with which nobody has begun are left when a person has ended Acquire at Items. Whoever
     did so is there to answer; should SerialEM have started this run by itself, nothing is exposed
-    until somebody has.
+    until somebody has. SerialEM's box has no limit of time, so people are told of it.
 
     Raises
     ------
@@ -115,11 +116,20 @@ def confirm_going_on(directory: Path) -> None:
         return
     left = [item.note for item in navigator.items() if navigator.acquire_is_on(item.index)]
     untouched = [name for name in left if not (name and begun_files(directory / name))]
-    if untouched and not yes(
+    if not untouched:
+        return
+    question = (
         f"The last acquisition ended with {len(untouched)} item(s) still to be acquired "
         f"(the first: {untouched[0] or 'without a note'}). Yes: go on with the session, which "
         "acquires them. No: stop here."
-    ):
+    )
+    tell(
+        settings,
+        directory,
+        "person needed",
+        f"SerialEM waits for an answer, without a limit of time. {question}",
+    )
+    if not yes(question):
         raise SpaceError(
             "The session does not go on, as answered; nothing was moved.",
             str(directory),

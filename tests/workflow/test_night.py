@@ -152,8 +152,9 @@ def test_after_an_acquisition_that_left_something_all_is_tried_again(session, se
 def test_what_a_person_left_is_acquired_only_when_somebody_says_so(
     session, sem, monkeypatch, ours, left, begun, asked
 ):
-    questions = []
+    questions, told = [], []
     sem.YesNoBox = lambda text: questions.append(text) or 0.0
+    monkeypatch.setattr(night, "tell", lambda *about: told.append(about[2:]))
     items = [SimpleNamespace(index=n, note=f"G1_L{n:02d}_tgts.txt") for n in range(1, left + 1)]
     sem.ReportNumNavAcquire = lambda: (float(left), 0.0)
     monkeypatch.setattr(night.navigator, "items", lambda: items)
@@ -164,13 +165,16 @@ def test_what_a_person_left_is_acquired_only_when_somebody_says_so(
     if ours:
         night.note_started(session.directory)
     if not asked:
-        night.confirm_going_on(session.directory)
+        night.confirm_going_on(Settings(), session.directory)
     for _ in range(2 if asked else 0):  # a No is asked about again
         with pytest.raises(SpaceError, match="keep their Acquire"):
-            night.confirm_going_on(session.directory)
+            night.confirm_going_on(Settings(), session.directory)
     assert len(questions) == 2 * asked
+    assert len(told) == len(questions)  # before the box, which waits for ever
+    for (occasion, text), question in zip(told, questions):
+        assert occasion == "person needed" and text.endswith(question)
     sem.YesNoBox = lambda text: 1.0
-    night.confirm_going_on(session.directory)
+    night.confirm_going_on(Settings(), session.directory)
 
 
 def test_a_grid_that_could_not_be_screened_gets_a_second_chance(session):
