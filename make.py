@@ -175,16 +175,25 @@ def test_sessions(dry):
     run_tests("session", dry)
 
 
+def test_all(dry):
+    """All tests in one go, the longest first, in JOBS processes (2)."""
+    run_tests("", dry)
+
+
 def run_tests(marks, dry):
     """Run the tests with these marks."""
     setup(dry)
-    run(side_by_side(tool("python"), "-m", marks), dry=dry)
+    run(side_by_side(tool("python"), *(["-m", marks] if marks else [])), dry=dry)
 
 
 def side_by_side(python, *options):
-    """Return the command for tests; those of one file share fixtures and stay together."""
+    """Return the command for tests; those of one file share fixtures and stay together.
+
+    Files are handed out as tests/conftest.py has put them, not those with most tests first.
+    """
     jobs = os.environ.get("JOBS", "2")
-    return [python, "-m", "pytest", "-n", jobs, "--dist", "loadfile", *options]
+    shared = ["--dist", "loadfile", "--no-loadscope-reorder"]
+    return [python, "-m", "pytest", "-n", jobs, *shared, *options]
 
 
 def test_oldest(dry):
@@ -259,6 +268,7 @@ TARGETS = {
     "demo": demo,
     "test": test,
     "test-sessions": test_sessions,
+    "test-all": test_all,
     "test-oldest": test_oldest,
     "fuzz": fuzz,
     "lint": lint,

@@ -6,12 +6,16 @@ draws new ones, again and again, and more of them; what it finds belongs into a 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests import oldest
+
+# Tests run side by side, so that threads of one process would only wait for those of another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no error: no deadlines.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, max_examples=30)
@@ -38,7 +42,21 @@ def pytest_ignore_collect(collection_path, config):
 
 @pytest.hookimpl(trylast=True)  # property tests have got their mark by then
 def pytest_collection_modifyitems(config, items):
-    """Choose the tests for the oldest Python."""
+    """Choose the tests for the oldest Python, and begin with the files that take longest.
+
+    Processes that share the tests take the next file when they are done with one: a long one at
+    the end would leave the others idle.
+    """
     if config.getoption("--oldest"):
         items[:], others = oldest.chosen(items)
         config.hook.pytest_deselected(items=others)
+    sessions = {item.path for item in items if item.get_closest_marker("session")}
+    items.sort(key=lambda item: _rank(item.path, sessions))
+
+
+def _rank(path, sessions):
+    """Whole sessions come first, then what drives the workflow, then all others."""
+    rooms = path.relative_to(TESTS).parts[:-1] if path.is_relative_to(TESTS) else ()
+    if path in sessions:
+        return 0
+    return 1 if rooms[:1] in (("session",), ("workflow",)) else 2

@@ -233,8 +233,9 @@ def test_a_dry_run_does_nothing(make, monkeypatch, capsys, tmp_path):
         target(dry=True)
     told = capsys.readouterr().out
     for words in ("simulate --out demo", "-m pytest -n 2", "--hypothesis-profile=random", "vermin",
-                  "loadfile -m 'not session'", "loadfile -m session",
-                  "-W default --oldest", "constraints-oldest.txt", "remove"):  # fmt: skip
+                  "reorder -m 'not session'", "reorder -m session",
+                  "--dist loadfile", "-W default --oldest", "constraints-oldest.txt",
+                  "remove"):  # fmt: skip
         assert words in told
     assert not list(tmp_path.iterdir())
 
