@@ -50,9 +50,8 @@ def main() -> None:
 def one_reload(folder: Path, seed: int, lamellae: int, maps: bool) -> dict[str, object]:
     """Load a grid twice, then another one in its place; say how far places are off."""
     grid = Grid.make(seed, lamellae, kinds=["good"] * lamellae, within_um=170.0)
-    bench = Bench(folder / "session", make_project(folder / "project"), grid)
+    bench = Bench(folder / "session", make_project(folder / "project"), grid, seed=seed)
     session = bench.simulation.session
-    session.seed = seed
     session.scope.stage.limits_um = (-REACH_UM, REACH_UM, -REACH_UM, REACH_UM)
     session.camera.sets["R"] = replace(session.camera.sets["R"], binning=8)
     level = 2 if maps else 1

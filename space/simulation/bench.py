@@ -100,8 +100,9 @@ class Bench:
         self.directory = directory
         self.space_dir = space_dir
         simulation.setdefault("policy", Policy(key_after_polls=0))
+        simulation.setdefault("seed", 5)
         self.simulation = Simulation(
-            directory, seed=5, grids={1: grid}, noise=False, time_scale=0.0, **simulation
+            directory, grids={1: grid}, noise=False, time_scale=0.0, **simulation
         )
         self.grid = grid
         self.worker = TruthWorker(self.simulation)
