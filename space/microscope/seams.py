@@ -31,6 +31,9 @@ _LONGEST_PX = 320  # of a strip that is compared
 _NARROWEST_PX = 12
 _SMOOTH_PX, _FLAT_PX = 1.0, 12.0
 _MUCH_LESS = 0.4  # of a correlation; of pieces that do not fit hardly any is left
+_MOST_STEPS = 8  # uphill; _NARROWEST_PX leaves room for them
+_SURELY = 1.0 - _MUCH_LESS  # no correlation is above 1: pieces that agree by so much fit
+_FLOOR = 1e-3  # of the spread: flat parts tell nothing
 _STEPS = ("AlignedPieceCoords", "AlignedPieceCoordsVS", "PieceCoordinates")
 
 
@@ -152,12 +155,15 @@ def _compare(data: np.ndarray, first: _Placed, second: _Placed, pixel_nm: float)
     small = [_flattened(block_means(strip.astype(np.float32), binning)) for strip in strips]
     if min(small[0].shape) < _NARROWEST_PX:
         return None
+    pieces, pitch_um = (first.section, second.section), binning * pixel_nm / 1000
+    near = _nearby(*small)
+    if near is not None:
+        return Seam(pieces, near.correlation, near.here, math.hypot(*near.shift_px) * pitch_um)
     score = _correlations(*small)
     at = np.unravel_index(int(np.argmax(score)), score.shape)
     shift_px = [int(p) - n if p > n // 2 else int(p) for p, n in zip(at, score.shape)]
-    step_um = math.hypot(*shift_px) * binning * pixel_nm / 1000
     here = float(score[np.ix_((-1, 0, 1), (-1, 0, 1))].max())
-    return Seam((first.section, second.section), float(score[at]), here, step_um)
+    return Seam(pieces, float(score[at]), here, math.hypot(*shift_px) * pitch_um)
 
 
 def _strips(data: np.ndarray, first: _Placed, second: _Placed) -> tuple[np.ndarray, np.ndarray]:
@@ -181,6 +187,51 @@ def _flattened(strip: np.ndarray) -> np.ndarray:
     return np.asarray(gaussian_filter(strip, _SMOOTH_PX) - gaussian_filter(strip, _FLAT_PX))
 
 
+@dataclass(frozen=True)
+class _Near:
+    """The top of the correlation beside where two strips lie, and the best within a pixel there."""
+
+    shift_px: tuple[int, int]
+    correlation: float
+    here: float
+
+
+def _nearby(one: np.ndarray, other: np.ndarray) -> _Near | None:
+    """Compare two strips as they lie, and from there uphill.
+
+    None unless they surely fit: all shifts have to be compared then, which takes much longer.
+    """
+    known: dict[tuple[int, int], float] = {}
+
+    def score(shift: tuple[int, int]) -> float:
+        if shift not in known:
+            known[shift] = _correlation_at(one, other, shift)
+        return known[shift]
+
+    here = max(score((down, right)) for down in (-1, 0, 1) for right in (-1, 0, 1))
+    if here <= _SURELY:
+        return None
+    at = (0, 0)
+    for _ in range(_MOST_STEPS):
+        around = [(at[0] + down, at[1] + right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+        best = max(around, key=score)
+        if score(best) <= score(at):
+            return _Near(at, score(at), here)
+        at = best
+    return None
+
+
+def _correlation_at(one: np.ndarray, other: np.ndarray, shift_px: tuple[int, int]) -> float:
+    """Return the correlation at one shift."""
+    (down, right), (rows, columns) = shift_px, one.shape
+    a = one[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)]
+    b = other[max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)]
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.vdot(a, a) * np.vdot(b, b))
+    floor = _FLOOR * float(one.var() * other.var()) * a.size**2
+    return float(np.vdot(a, b)) / math.sqrt(max(spread, floor + 1e-12))
+
+
 def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the correlation of two strips at each shift, in the order of a transform.
 
@@ -199,7 +250,7 @@ def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     sums = correlated(one, full), correlated(full, other)
     squares = correlated(one**2, full), correlated(full, other**2)
     spread = [np.maximum(sq - s**2 / common, 0) for s, sq in zip(sums, squares)]
-    floor = 1e-3 * float(one.var() * other.var()) * common**2
+    floor = _FLOOR * float(one.var() * other.var()) * common**2
     score = (correlated(one, other) - sums[0] * sums[1] / common) / np.sqrt(
         np.maximum(spread[0] * spread[1], floor + 1e-12)
     )

@@ -93,6 +93,22 @@ def test_small_steps_do_not_count(tmp_path):
     assert seams.in_words(found) == ""
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (2, -3), (-5, 0)])
+def test_pieces_that_fit_are_compared_nearby_alone(tmp_path, monkeypatch, shift):
+    """It is much quicker, and says the same."""
+    path = montage(tmp_path, scene("lamella"), {2: shift})
+    with monkeypatch.context() as patch:
+        patch.setattr(seams, "_correlations", None)
+        quick = seams.seams_of(path, PIXEL_NM)
+    monkeypatch.setattr(seams, "_nearby", lambda *strips: None)
+    thorough = seams.seams_of(path, PIXEL_NM)
+    assert len(quick) == len(thorough) == 7
+    for one, other in zip(quick, thorough):
+        assert (one.pieces, one.step_um) == (other.pieces, pytest.approx(other.step_um))
+        assert one.correlation == pytest.approx(other.correlation, abs=1e-4)
+        assert one.here == pytest.approx(other.here, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
