@@ -60,6 +60,8 @@ image_shift_limit = 15  # um; maximum distance of a target from the tracking tar
 beam_diameter = 0  # um; at Record (0 = as the microscope reports, else the camera's diagonal)
 beam_margin = 0.2  # um; gap around the beam of the tracking target, which drifts during tilting
 take_previews = False  # a Preview of each target at level 4 (dose), for PACEtomo's refFromPreview
+try_focus_and_tilt = False  # try the tilt range and, beside the targets, autofocus on each lamella
+#                             before its series (dose)
 acquire_begun_items = False  # True: acquire interrupted items again (exposes their targets twice)
 
 # Messages

@@ -46,6 +46,9 @@ class Kind(str, Enum):
     TARGETS_SET_UP = "targets_set_up"  # targets, areas
     GEOMETRY_TAKEN_OVER = "geometry_taken_over"  # text: the targets file; pretilt_deg, rotation_deg
     LAMELLA_SKIPPED = "lamella_skipped"  # text: why
+    LAMELLA_TRIED = (
+        "lamella_tried"  # text: why it failed; failed, lowest_deg, highest_deg, defocus_um
+    )
     ACQUISITION_STARTED = "acquisition_started"  # items
     ACQUISITION_ENDED = "acquisition_ended"  # items (left to acquire)
     PAUSED = "paused"

@@ -68,6 +68,7 @@ from space.steps import (
     question,
     retake,
     target_facts,
+    tried,
 )
 from space.targeting import choice_file
 from tests.foreign_files import (
@@ -104,6 +105,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
+tried
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -305,6 +307,7 @@ READERS = {
     "review, answers": Reader(
         review.read_answers, "a.json", as_json(REVIEW_ANSWERS), (SpaceError,)
     ),
+    "trials": Reader(tried.read, "G1_tried.json", as_json({"1": "", "3": "no focus"})),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(
         lambda p: space_settings.load(p.parent),

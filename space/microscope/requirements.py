@@ -15,13 +15,14 @@ COMMANDS = tuple(
     AddImagePosAsNavPoint AddStagePosAsNavPoint AddToAutodoc AdjustStagePosForNav AlignTo
     AllowFileOverwrite AreDewarsFilling bufferImage CameraProperties CameraToSpecimenMatrix
     ChangeItemColor ChangeItemLabel ChangeItemNote CloseFile CloseNavigator Delay
-    DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit GetVariable
+    DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit G GetVariable
     GoToImagingState GoToLowDoseArea ImageProperties ImageShiftByMicrons IsVariableDefined
     IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M
     MailSubject MoveStageTo MoveToNavItem
     NavAcqAtEndUseParams NavIndexWithNote NewMap NoMessageBoxOnError OpenNavigator OpenNewFile
     OpenNewMontage OpenOldFile ParamSetToUseForMontage R ReadFile ReadNavFile ReadOtherFile
-    ReportApertureSize ReportAxisPosition ReportCameraProperty ReportColumnOrGunValve
+    ReportApertureSize ReportAutoFocus ReportAxisPosition ReportCameraProperty
+    ReportColumnOrGunValve
     ReportDefocus ReportDirectory ReportFileNumber ReportFrameSavingPath ReportIfNavAcquiring
     ReportIfNavOpen ReportIlluminatedArea ReportImageShift ReportItemAcquire
     ReportLDDefocusOffset ReportLowDose ReportMag ReportMagIndex ReportMeanCounts ReportNavFile

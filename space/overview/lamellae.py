@@ -12,7 +12,7 @@ from space.lamellae import FINAL_LABEL, Lamella, Mark, mark_of
 from space.microscope import SavedItem
 from space.overview.facts import AreaFacts, LamellaFacts, LamellaState, Segmentation
 from space.overview.series import areas_of
-from space.steps import FilesOfGrid, LamellaList, choice_path, has_no_targets
+from space.steps import FilesOfGrid, LamellaList, choice_path, has_no_targets, read_trials
 
 _NO_SIZE = (0.0, 0.0)
 _REMOVED = "it has no point in the Navigator any more"
@@ -41,7 +41,11 @@ def lamellae_of(files: FilesOfGrid, seen: Seen) -> tuple[LamellaFacts, ...]:
     """Return the lamellae of a grid: those to visit by number, then those that were left out."""
     points = points_to_visit(seen.items)
     maps = {item.note: item for item in seen.items if item.is_map}
-    visited = [_visited(files, seen, mark, item, maps) for mark, item in points]
+    trials = read_trials(files)
+    visited = [
+        _after_trial(_visited(files, seen, mark, item, maps), trials.get(mark.number, ""))
+        for mark, item in points
+    ]
     listed = seen.known.lamellae if seen.known else ()
     others = seen.known.others if seen.known else ()
     offset_um = (seen.known.offset_um if seen.known else None) or (0.0, 0.0)
@@ -146,6 +150,13 @@ def _judged(lamella: LamellaFacts, no_targets: bool) -> LamellaFacts:
     """Return the lamella with its state, and a reason that belongs to it."""
     state, reason = _state_of(lamella, no_targets)
     return replace(lamella, state=state, reason=reason)
+
+
+def _after_trial(lamella: LamellaFacts, why: str) -> LamellaFacts:
+    """Return the lamella with why it is not acquired, if its trial failed."""
+    if not why or lamella.state != "ready":
+        return lamella
+    return replace(lamella, reason=f"focus and tilt range were tried and failed: {why}")
 
 
 def _state_of(lamella: LamellaFacts, no_targets: bool) -> tuple[LamellaState, str]:

@@ -327,6 +327,13 @@ class Settings:
         Result.TARGETS,
         "a Preview of each target at level 4 (dose), for PACEtomo's refFromPreview",
     )
+    try_focus_and_tilt: bool = setting(
+        False,
+        Flag(),
+        Result.NOTHING,
+        "try the tilt range and, beside the targets, autofocus on each lamella before its series "
+        "(dose)",
+    )
     acquire_begun_items: bool = setting(
         False,
         Flag(),

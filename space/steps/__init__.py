@@ -56,6 +56,7 @@ from space.steps.target_facts import (
 from space.steps.target_plots import draw_segmentations
 from space.steps.taught import teach_next_areas
 from space.steps.telling import tell, told_when_stopped
+from space.steps.tried import outcomes as read_trials
 
 __all__ = [
     "PAUSE_KEY",
@@ -101,6 +102,7 @@ __all__ = [
     "open_grid",
     "read_lamella_list",
     "read_record",
+    "read_trials",
     "refind_lamellae",
     "remarks_on_changes",
     "repair_targets",

@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, placement, retake, steering
+from space.steps import lamella_list, placement, retake, steering, trial, tried
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -112,6 +112,7 @@ def set_up_ready(session: GridSession, acquiring: bool) -> None:
     """
     settled: dict[int, str] = {}  # each map is processed once: why it has no targets, or ""
     try:
+        trial.try_earlier(session, lamella_numbers())
         _set_up_all(session, acquiring, settled)
     except StoppedByUserError as stopped:
         log.warning("%s", stopped)
@@ -141,6 +142,8 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
             settled[number] = outcome.reason
             if outcome.failed:
                 note(session.directory, Kind.LAMELLA_SKIPPED, session.grid, number, outcome.reason)
+            else:
+                trial.try_lamella(session, number)
         pending = states.pending + states.absent
         if steering.leaves_grid(session):
             return
@@ -285,7 +288,7 @@ def is_acquired(session: GridSession) -> bool:
     if session.settings.WG_offset_via_IM and first:
         return False
     numbers = first | set(_numbers(items, FINAL_LABEL)) - skipped
-    if _maps_are_taken_again(session, items):
+    if _maps_are_taken_again(session, items) or tried.failed(session) - skipped:
         return False
     notes = {item.note for item in items if item.is_map}
     return all(

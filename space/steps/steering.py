@@ -19,7 +19,7 @@ from space import journal, orders
 from space.journal import Kind
 from space.microscope import Item, key_pressed, navigator, pause
 from space.orders import NotAnOrderError, Scene, Standing, StopAfter
-from space.steps import lamella_list, placement
+from space.steps import lamella_list, placement, tried
 from space.steps.grid_names import earlier_names
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
@@ -238,7 +238,7 @@ def keep_skipped_off(session: GridSession) -> None:
     Notes of items stay as they are: PACEtomo finds its targets file by them.
     """
     standing = orders.read_standing(session.directory)
-    skip = left_out(session)
+    skip = left_out(session) | tried.failed(session)
     if not skip and not standing.turned_off:
         return
     turned_off = set(standing.turned_off)
@@ -262,6 +262,8 @@ def keep_skipped_off(session: GridSession) -> None:
 def _why(standing: Standing, session: GridSession, number: int) -> str:
     if (session.grid, number) in standing.skipped:
         return f"as ordered. To take it again: take {session.grid}_L{number:02d}"
+    if number in tried.failed(session):
+        return "since its focus and tilt range were tried and failed"
     if number in placement.unseen(session):
         return "since the lamella was not recognized after the grid was loaded again"
     return "since the note of the lamella names an excluded class"
