@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from space import overview, pacetomo, plots, steps
-from space import settings as settings_module
 from space.cli import given
 from space.config import Config, load_config
 from space.errors import SpaceError
 from space.images import read_png
-from space.journal import Kind
 from space.journal import read as read_journal
 from space.microscope import RecordOptics, read_navigator_file
 from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.project import project_folder
-from space.settings import Result, Settings
+from space.settings import Settings
 from space.steps import ChosenAgain, GridSession
 
 FORMAT = 1
@@ -105,7 +103,7 @@ def _targets(args: argparse.Namespace) -> int:
     chosen = _chosen(session, args.grid, args.lamella)
     space_dir = args.space_dir or project_folder()
     config = load_config(space_dir)
-    settings = _new_settings(session, args.set, config, space_dir)
+    settings = overview.settings_with(session, given.named_values(args.set), config, space_dir)
     out = _out(args)
     if args.write and not args.acquisition_ended:
         _refuse_while_acquiring(session)
@@ -158,28 +156,6 @@ def _chosen(
     return found
 
 
-def _new_settings(
-    session: SessionFacts, pairs: Sequence[str], config: Config, space_dir: Path
-) -> Settings:
-    """Return the settings of the session with those that are given."""
-    if session.settings is None:
-        raise SpaceError(session.problems[0], str(session.directory))
-    changed = given.named_values(pairs)
-    known = settings_module.settings_of(Result.TARGETS)
-    others = [name for name in changed if name not in known]
-    if others:
-        raise SpaceError(
-            f"{', '.join(others)} changes no targets.", "--set", f"Known: {', '.join(known)}."
-        )
-    # Folders are those of this computer.
-    here = {"SPACE_DIR": str(space_dir), "external_map_dir": "", "automation_level": 4}
-    parsed = settings_module.parse({**session.settings.to_dict(), **changed, **here})
-    problems = settings_module.check(parsed, config)
-    if problems:
-        raise SpaceError(" ".join(problems), "--set", "Correct it.")
-    return parsed.settings
-
-
 def _out(args: argparse.Namespace) -> Path:
     """Return the folder of the pictures, which must not be the session."""
     out = (args.out or Path.cwd() / f"{args.session.resolve().name}_targets").resolve()
@@ -194,13 +170,7 @@ def _out(args: argparse.Namespace) -> Path:
 
 def _refuse_while_acquiring(session: SessionFacts) -> None:
     """Refuse to change a session whose items are being acquired, as far as files tell."""
-    last = None
-    for event in read_journal(session.directory):
-        if event.kind in (Kind.ACQUISITION_STARTED, Kind.ACQUISITION_ENDED, Kind.RUN_STARTED):
-            last = event
-    runs = last is not None and last.kind is Kind.ACQUISITION_STARTED
-    begun = any(area.begun and area.acquire for one in session.lamellae for area in one.areas)
-    if runs or begun:
+    if overview.may_be_acquiring(session, read_journal(session.directory)):
         raise SpaceError(
             "Tilt series of this session may be being acquired: nothing was written.",
             str(session.directory),
@@ -249,9 +219,7 @@ def _record(
         width, height = args.record_field_um
         beam_um = settings.beam_diameter or (width**2 + height**2) ** 0.5
         return RecordOptics((width, height), args.record_rotation, beam_um)
-    paths = [lamella.choice_file, *(other.choice_file for other in session.lamellae)]
-    known = (steps.read_record(path) for path in paths if path is not None)
-    record = next((found for found in known if found is not None), None)
+    record = overview.noted_record(session, lamella, settings)
     if record is None:
         raise SpaceError(
             "What a Record picture covers is not noted in this session (no lamella was set up by "
@@ -259,8 +227,7 @@ def _record(
             lamella.label,
             "Give --record-field-um and --record-rotation, and beam_diameter with --set.",
         )
-    beam_um = settings.beam_diameter or record.beam_diameter_um
-    return replace(record, beam_diameter_um=beam_um)
+    return record
 
 
 def _draw(files: GridSession, number: int, again: ChosenAgain, out: Path) -> Path:

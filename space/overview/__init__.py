@@ -4,6 +4,7 @@ Everything is read from files, without a microscope, and nothing is changed. `re
 one entry; `facts` has what it returns.
 """
 
+from space.overview.choosing import may_be_acquiring, noted_record, settings_with
 from space.overview.facts import (
     LAMELLA_STATES,
     AreaFacts,
@@ -36,8 +37,11 @@ __all__ = [
     "closing_table",
     "counts",
     "in_words",
+    "may_be_acquiring",
     "next_step",
+    "noted_record",
     "read_session",
+    "settings_with",
     "time_left",
     "total",
 ]
