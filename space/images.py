@@ -305,21 +305,31 @@ def _text_of(kind: bytes, body: bytes, room: int) -> tuple[str, str] | None:
 
 def png_megapixels(path: Path) -> float:
     """Return how many million pixels a PNG file has by its header; 0 if unknown."""
+    rows, columns = png_shape(path) or (0, 0)
+    return rows * columns / 1e6
+
+
+def png_shape(path: Path) -> tuple[int, int] | None:
+    """Return rows and columns of a PNG file by its header; None if it is none."""
     try:
-        kind = os.stat(path)
-        if not stat.S_ISREG(kind.st_mode):
-            return 0.0
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
         with open(path, "rb") as stream:
-            return _megapixels(stream.read(24))
+            return _shape(stream.read(24))
     except OSError:
-        return 0.0
+        return None
+
+
+def _shape(data: bytes) -> tuple[int, int] | None:
+    if len(data) < 24 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return height, width
 
 
 def _megapixels(data: bytes) -> float:
-    if len(data) < 24 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
-        return 0.0
-    width, height = struct.unpack_from(">II", data, 16)
-    return width * height / 1e6
+    rows, columns = _shape(data) or (0, 0)
+    return rows * columns / 1e6
 
 
 def fingerprint(path: Path) -> str:

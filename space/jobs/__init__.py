@@ -8,6 +8,7 @@ from space.jobs.claims import Claim
 from space.jobs.devices import nvidia_gpus, place_for
 from space.jobs.folder import JobFolder
 from space.jobs.launch import ensure_worker
+from space.jobs.looking import Observer
 from space.jobs.machine import JobStatus
 from space.jobs.map_watch import MAP_PATTERN
 from space.jobs.marks import ModelMarks, model_files
@@ -16,6 +17,7 @@ from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import TASKS, Job, JobState
 from space.jobs.results import result_path
+from space.jobs.status import to_dict as status_table
 from space.jobs.workers import Worker, pid_alive
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "ModelMarks",
+    "Observer",
     "Patience",
     "QueueLockedError",
     "Worker",
@@ -41,4 +44,5 @@ __all__ = [
     "pid_alive",
     "place_for",
     "result_path",
+    "status_table",
 ]

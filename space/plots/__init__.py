@@ -1,17 +1,21 @@
 """Pictures a person looks at. matplotlib is imported only when one is drawn."""
 
+from space.plots.colours import class_colors, rgb
 from space.plots.detection import Shown, plot_detection
 from space.plots.scores import plot_score
 from space.plots.segmentation import plot_segmentation
 from space.plots.series import SeriesLine, plot_series
-from space.plots.targets import plot_targets
+from space.plots.targets import field_corners_px, plot_targets
 
 __all__ = [
     "SeriesLine",
     "Shown",
+    "class_colors",
+    "field_corners_px",
     "plot_detection",
     "plot_score",
     "plot_segmentation",
     "plot_series",
     "plot_targets",
+    "rgb",
 ]

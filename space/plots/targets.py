@@ -138,7 +138,7 @@ def _draw_area(
     from matplotlib.patches import Circle, Ellipse, Polygon
 
     beam_px = optics.beam_diameter_um / optics.pixel_um
-    corners = _field_corners_px(optics)
+    corners = field_corners_px(optics)
     reach_px = [reach / optics.pixel_um for reach in optics.field_reach_um]
     edged = outlined(sizes.edge)
     for index, (row, column) in enumerate(area.targets_map_px):
@@ -293,8 +293,8 @@ def _draw_wanted(axes: Axes, mask: np.ndarray) -> None:
     draw_layer(axes, layer, mask.shape, interpolation="nearest")
 
 
-def _field_corners_px(optics: ExposureOptics) -> np.ndarray:
-    """Corners (4, 2) of the field as (column, row) from its centre."""
+def field_corners_px(optics: ExposureOptics) -> np.ndarray:
+    """Return the corners (4, 2) of the Record field as (column, row) from its centre."""
     wide, high = (side / optics.pixel_um / 2 for side in optics.field_um)
     angle = math.radians(optics.field_rotation_deg)
     along = np.array([math.cos(angle), math.sin(angle)])

@@ -5,6 +5,7 @@ The names below are for `space.workflow`.
 
 from space.steps.acquire import is_acquired, lamella_numbers, set_up_ready, start_acquisition
 from space.steps.begun import keep_begun_off
+from space.steps.choose import polygons_on_map
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
 from space.steps.find import find_lamellae
 from space.steps.grid_names import earlier_names, grid_name, note_name
@@ -18,9 +19,11 @@ from space.steps.identity import (
     session_id,
 )
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
-from space.steps.lamella_list import LamellaList, numbers_to_visit
+from space.steps.lamella_list import DEFAULT_SIZE_UM, LamellaList, numbers_to_visit
 from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
+from space.steps.map_facts import MapFacts
+from space.steps.map_facts import read_facts as read_map_facts
 from space.steps.night import (
     Night,
     begin_or_continue,
@@ -30,8 +33,15 @@ from space.steps.night import (
     save_night,
 )
 from space.steps.prepare import check_autoloader, open_grid
-from space.steps.question import read_record
-from space.steps.rechoose import ChosenAgain, choose_again, hand_back
+from space.steps.question import Question, names_of, optics_of, read_record
+from space.steps.rechoose import (
+    ChosenAgain,
+    answer_again,
+    choose_again,
+    hand_back,
+    question_on_disk,
+    save_choice,
+)
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
 from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
@@ -51,6 +61,7 @@ from space.steps.target_facts import (
     choice_path,
     cut_files,
     has_no_targets,
+    is_begun,
     targets_files,
 )
 from space.steps.target_plots import draw_segmentations
@@ -59,6 +70,7 @@ from space.steps.telling import tell, told_when_stopped
 from space.steps.tried import outcomes as read_trials
 
 __all__ = [
+    "DEFAULT_SIZE_UM",
     "PAUSE_KEY",
     "SEGMENTATION_TIMEOUT_S",
     "ChosenAgain",
@@ -67,8 +79,11 @@ __all__ = [
     "GridOnDisk",
     "GridSession",
     "LamellaList",
+    "MapFacts",
     "Night",
+    "Question",
     "after_item",
+    "answer_again",
     "before_grid",
     "begin_or_continue",
     "begun_files",
@@ -91,16 +106,22 @@ __all__ = [
     "hand_back",
     "has_no_targets",
     "is_acquired",
+    "is_begun",
     "is_session",
     "keep_begun_off",
     "lamella_numbers",
     "leaves_grid",
     "load_night",
     "log_standing",
+    "names_of",
     "note_name",
     "numbers_to_visit",
     "open_grid",
+    "optics_of",
+    "polygons_on_map",
+    "question_on_disk",
     "read_lamella_list",
+    "read_map_facts",
     "read_record",
     "read_trials",
     "refind_lamellae",
@@ -110,6 +131,7 @@ __all__ = [
     "reserve_grid_name",
     "reserve_settings_name",
     "run_stops",
+    "save_choice",
     "save_night",
     "session_id",
     "set_up_ready",

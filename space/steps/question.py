@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from space.predicates import is_number
 from space.steps.inference import read_segmentation
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession
-from space.targeting import ExposureOptics, TargetingOptions, wanted_mask
+from space.targeting import (
+    Choice,
+    ExposureOptics,
+    TargetArea,
+    TargetingOptions,
+    review_targets,
+    wanted_mask,
+)
 
 RECORD = "record"
 """Name of the optics of Record in the file of a choice."""
@@ -55,6 +63,24 @@ class Question:
     frame: MapFrame
     record: RecordOptics
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the map."""
+        return self.labels.shape[0], self.labels.shape[1]
+
+    def judged(
+        self, areas: Sequence[TargetArea], polygons_map_px: tuple[np.ndarray, ...] = ()
+    ) -> Choice:
+        """Return targets as they are, with their scores and what is wrong with them."""
+        return review_targets(
+            self.labels,
+            self.names,
+            self.options,
+            self.optics,
+            areas,
+            polygons_map_px=polygons_map_px,
+        )
+
     def wanted(self, polygons_map_px: tuple[np.ndarray, ...]) -> np.ndarray:
         """Return the pixels that are wanted, within polygons if there are any."""
         return wanted_mask(self.labels, self.names, self.options, polygons_map_px)
@@ -69,7 +95,7 @@ def question_of(
 ) -> Question:
     """Return the question for a lamella's map and the optics of Record."""
     options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
-    return Question(labels, names, options, _optics(session, facts, record), facts.frame, record)
+    return Question(labels, names, options, optics_of(session, facts, record), facts.frame, record)
 
 
 def read_record(choice_file: Path) -> RecordOptics | None:
@@ -125,7 +151,8 @@ def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) ->
     return stored or own
 
 
-def _optics(session: GridSession, facts: MapFacts, record: RecordOptics) -> ExposureOptics:
+def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> ExposureOptics:
+    """Return what beam and camera cover in a lamella's map."""
     return ExposureOptics(
         pixel_nm=facts.pixel_nm,
         field_um=record.field_um,

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from space import pacetomo
 from space.errors import SpaceError
 from space.files import move_aside, replace_patiently
@@ -21,7 +23,7 @@ from space.steps.map_facts import read_facts
 from space.steps.question import Question, labels_of_map, question_of
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, find_files, is_begun
-from space.targeting import Choice, ChoiceFile, read_choice, review_targets, write_choice
+from space.targeting import Choice, ChoiceFile, Take, read_choice, write_choice
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ class ChosenAgain:
         return float(sum(area.imaged.scores.sum() for area in self.before.areas))
 
 
+def question_on_disk(
+    session: GridSession, number: int, labels_path: Path, record: RecordOptics
+) -> Question:
+    """Return the question to the target selection about a lamella's segmented map.
+
+    Raises
+    ------
+    SpaceError
+        When a file is missing or cannot be used.
+    """
+    facts = read_facts(session.map_png(number))
+    labels, names = labels_of_map(session, labels_path, facts)
+    return question_of(session, labels, names, facts, record)
+
+
 def choose_again(
     session: GridSession,
     number: int,
@@ -90,24 +107,45 @@ def choose_again(
     SpaceError
         When a file is missing or cannot be used.
     """
-    facts = read_facts(session.map_png(number))
-    labels, names = labels_of_map(session, labels_path, facts)
-    question = question_of(session, labels, names, facts, record)
+    question = question_on_disk(session, number, labels_path, record)
     bounded = session.settings.target_polygons
-    polygons = polygons_on_map(items, facts.frame) if bounded else ()
-    before = read_choice(choice_path(session, number), labels.shape)
-    score = None
-    if before is not None and before.areas:
-        judged = review_targets(
-            labels, names, question.options, question.optics, before.areas, polygons_map_px=polygons
-        )
-        score = judged.counts.total_score
-    elif before is not None:
-        score = 0.0
+    polygons = polygons_on_map(items, question.frame) if bounded else ()
+    before = read_choice(choice_path(session, number), question.shape)
     edited = None if ignore_edits else before
-    return ChosenAgain(
-        question, before, score, choice_of(session, number, question, edited, polygons)
-    )
+    return answer_again(session, number, question, before, edited, polygons)
+
+
+def answer_again(
+    session: GridSession,
+    number: int,
+    question: Question,
+    before: ChoiceFile | None,
+    edited: ChoiceFile | None,
+    polygons_map_px: tuple[np.ndarray, ...],
+) -> ChosenAgain:
+    """Choose targets again and hold them against those from before. Nothing is written.
+
+    Parameters
+    ----------
+    session : GridSession
+    number : int
+        Number of the lamella.
+    question : Question
+        With the new settings.
+    before : ChoiceFile or None
+        What it is compared with.
+    edited : ChoiceFile or None
+        What a person has given or fixed.
+    polygons_map_px : tuple of (k, 2) arrays
+        What bounds targets; none: they may be anywhere.
+    """
+    score = None
+    if before is not None:
+        score = 0.0
+        if before.areas:
+            score = question.judged(before.areas, polygons_map_px).counts.total_score
+    choice = choice_of(session, number, question, edited, polygons_map_px)
+    return ChosenAgain(question, before, score, choice)
 
 
 def hand_back(session: GridSession, number: int, again: ChosenAgain) -> list[Path]:
@@ -133,17 +171,23 @@ def hand_back(session: GridSession, number: int, again: ChosenAgain) -> list[Pat
         if _has_begun_meanwhile(targets, moved[0]):
             replace_patiently(moved[0], targets)
             raise _begun(session, number)
-    question = again.question
+    save_choice(session, number, again.question, again.choice, "all")
+    return moved
+
+
+def save_choice(
+    session: GridSession, number: int, question: Question, choice: Choice, take: Take
+) -> None:
+    """Write a lamella's choice with what it was made with; what was there is kept beside it."""
     write_choice(
         choice_path(session, number),
-        again.choice,
+        choice,
         session.map_png(number).name,
-        (question.labels.shape[0], question.labels.shape[1]),
-        "all",
+        question.shape,
+        take,
         made_with(session.settings, TARGETS),
         asdict(question.record),
     )
-    return moved
 
 
 def _has_begun_meanwhile(targets: Path, moved: Path) -> bool:

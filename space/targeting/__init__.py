@@ -12,6 +12,7 @@ from space.targeting.choice_file import (
     ChoiceFile,
     Take,
     count_points,
+    read_areas,
     read_choice,
     write_choice,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "find_holes",
     "inside",
     "lever_arm_um",
+    "read_areas",
     "read_choice",
     "review_targets",
     "select_targets",

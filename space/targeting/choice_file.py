@@ -190,13 +190,32 @@ def parse(text: str, map_shape: tuple[int, int], name: str = "choice file") -> C
             name,
             "Positions are valid for one map only: delete the file.",
         )
-    if not isinstance(values["areas"], list):
-        raise _wrong("areas", values["areas"], "a list", name)
+    return ChoiceFile(values["take"], read_areas(values["areas"], map_shape, name))
+
+
+def read_areas(entries: Any, map_shape: tuple[int, int], name: str) -> tuple[TargetArea, ...]:
+    """Read the areas of a choice from plain values; those without targets are left out.
+
+    Parameters
+    ----------
+    entries : any
+        What stands as ``areas`` in a file.
+    map_shape : (int, int)
+        Rows and columns of the map.
+    name : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    SpaceError
+        With the first thing that is wrong.
+    """
+    if not isinstance(entries, list):
+        raise _wrong("areas", entries, "a list", name)
     areas = [
-        _area(entry, map_shape, f"{name}, area {number}")
-        for number, entry in enumerate(values["areas"], 1)
+        _area(entry, map_shape, f"{name}, area {number}") for number, entry in enumerate(entries, 1)
     ]
-    return ChoiceFile(values["take"], tuple(area for area in areas if len(area.targets_map_px)))
+    return tuple(area for area in areas if len(area.targets_map_px))
 
 
 _REMEDY = "Correct it, or delete it to have targets chosen again."
