@@ -124,6 +124,7 @@ READ_ELSEWHERE = {
     "workers vitals": "what the system says of processes",
     "webhook": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
+    "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing": "no reading",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",

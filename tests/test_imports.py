@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
     "torch", "torchvision", "ultralytics", "nnunetv2", "onnxruntime", "onnx", "rich", "watchdog",
-    "dask", "distributed", "matplotlib", "skimage", "cv2",
+    "dask", "distributed", "starlette", "uvicorn", "matplotlib", "skimage", "cv2",
 )  # fmt: skip
 LIMIT_S = 2.0
 PASTED = ("SPACEtomo.py", "SPACEtomo_postAction.py")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import check, export, judge, models, report, simulate, status, targets
+from space.cli import check, export, inspect, judge, models, report, simulate, status, targets
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -33,6 +33,7 @@ def command_line() -> argparse.ArgumentParser:
     targets.add_parser(commands)
     report.add_parser(commands)
     export.add_parser(commands)
+    inspect.add_parser(commands)
     return parser
 
 

@@ -1,0 +1,325 @@
+"""The page's server as an application: which address asks for what.
+
+All that reads files or computes runs in threads, so that the server answers meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space import orders
+from space.errors import SpaceError
+from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_megapixels, png_shape
+from space.overview import GridFacts, LamellaFacts
+from space.page import choosing, current, lamella_facts
+from space.page.answers import (
+    KEPT_FOR_EVER,
+    as_json,
+    body_answer,
+    json_answer,
+    kind_of,
+    refusal_answer,
+    table_sent,
+)
+from space.page.changes import Changes
+from space.page.grid_facts import grid_facts
+from space.page.jobs_seen import JobsSeen
+from space.page.overlays import Overlays
+from space.page.pyramid import Layout
+from space.page.refusal import RefusedError, unknown, wrong
+from space.page.security import App, Guard, Key
+from space.page.session import Session
+from space.page.state import state_of
+from space.page.static_files import OWN, file_in, leaflet_folder
+from space.page.tiles import Tiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+ASKS_ONLY = ("/api/check/", "/api/choose_again/")
+"""Addresses that are asked by POST and change nothing."""
+
+MOST_LOG_LINES = 400
+_GRID = "grid"
+_LABELS = "_seg"
+
+log = logging.getLogger("space.page")
+
+
+class Page:
+    """What the addresses of the page do.
+
+    Parameters
+    ----------
+    session : Session
+    tiles : Tiles
+    read_only : bool
+        Whether nothing may be changed.
+    """
+
+    def __init__(self, session: Session, tiles: Tiles, read_only: bool) -> None:
+        self.session = session
+        self.read_only = read_only
+        self.changes = Changes(session)
+        self.jobs = JobsSeen()
+        self.tiles = tiles
+        self._overlays = Overlays()
+        self._leaflet = leaflet_folder()
+        self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
+
+    # --- the page -----------------------------------------------------------------------------
+
+    async def index(self, request: Request) -> Response:
+        """Answer with the page itself."""
+        return await self._file(request, OWN, "index.html")
+
+    async def static(self, request: Request) -> Response:
+        """Answer with a file of the page."""
+        return await self._file(request, OWN, request.path_params["name"])
+
+    async def leaflet(self, request: Request) -> Response:
+        """Answer with a file of Leaflet."""
+        return await self._file(request, self._leaflet, request.path_params["name"])
+
+    async def _file(self, request: Request, folder: Path, name: str) -> Response:
+        body = await _in_thread(file_in, folder, name)
+        return body_answer(request, body, kind_of(name))
+
+    # --- the session --------------------------------------------------------------------------
+
+    async def state(self, request: Request) -> Response:
+        """Answer with where the session stands."""
+        return body_answer(request, await _in_thread(self._state_now), "application/json")
+
+    def _state_now(self) -> bytes:
+        seen = self.session.look()
+        key = (seen.mark, self.jobs.version)
+        if self._state[0] != key:
+            self._state = (key, as_json(state_of(seen, self.jobs.table, self.read_only)))
+        return self._state[1]
+
+    async def events(self, request: Request) -> Response:
+        """Tell what changes, as long as somebody listens."""
+        from starlette.responses import StreamingResponse
+
+        self.changes.admit()
+        known = request.headers.get("last-event-id", "")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(
+            self.changes.events(known), media_type="text/event-stream", headers=headers
+        )
+
+    async def grid(self, request: Request) -> Response:
+        """Answer with a grid: its map and boxes."""
+        grid = self._grid(request)
+        return json_answer(request, await _in_thread(lambda: grid_facts(grid, self.session.config)))
+
+    async def lamella(self, request: Request) -> Response:
+        """Answer with a lamella: its map, classes and targets."""
+        grid, lamella = self._lamella(request)
+        facts = await _in_thread(lamella_facts.lamella_facts, self.session, grid, lamella)
+        return json_answer(request, facts)
+
+    async def settings(self, request: Request) -> Response:
+        """Answer with the settings that change targets."""
+        return json_answer(request, choosing.settings_table(self.session.settings))
+
+    async def log(self, request: Request) -> Response:
+        """Answer with the end of a grid's log."""
+        path = self._grid(request).log_file
+        lines = [] if path is None else await _in_thread(current.log_lines, path, MOST_LOG_LINES)
+        return json_answer(request, {"lines": lines})
+
+    async def picture(self, request: Request) -> Response:
+        """Answer with a picture that the session has made for people."""
+        name = request.path_params["name"]
+        there = {one["name"]: one["name"] for one in current.pictures(self.session.look())}
+        if name not in there:
+            raise unknown("There is no such picture in this session.")
+        body = await _in_thread(_whole_picture, self.session.directory / there[name])
+        return body_answer(request, body, "image/png")
+
+    # --- tiles --------------------------------------------------------------------------------
+
+    async def tile(self, request: Request) -> Response:
+        """Answer with a tile of a map, or of a segmentation."""
+        values, grid = request.path_params, self._grid(request)
+        at = (values["z"], values["x"], values["y"])
+        if values["ending"] not in ("jpg", "png") or max(at) > 1_000_000:
+            raise unknown("There is no such tile.")
+        what, mark = values["what"], request.query_params.get("v", "")
+        if values["ending"] == "png":
+            body, is_marked = await _in_thread(
+                self._label_tile, grid, what, at, request.query_params.get("class", ""), mark
+            )
+            kind = "image/png"
+        else:
+            body, is_marked = await _in_thread(self._map_tile, grid, what, at, mark)
+            kind = "image/jpeg"
+        if is_marked:
+            return body_answer(request, body, kind, KEPT_FOR_EVER)
+        return body_answer(request, body, kind)
+
+    def _map_tile(
+        self, grid: GridFacts, what: str, at: tuple[int, int, int], mark: str
+    ) -> tuple[bytes, bool]:
+        picture = grid.whole_grid_picture if what == _GRID else _labelled(grid, what).picture
+        if picture is None:
+            raise unknown("There is no such map yet.", grid.name)
+        if not Layout(_shape(picture)).has(*at):
+            raise unknown("There is no such tile.")
+        return self.tiles.tile(picture, *at), mark == fingerprint(picture)
+
+    def _label_tile(
+        self, grid: GridFacts, what: str, at: tuple[int, int, int], name: str, mark: str
+    ) -> tuple[bytes, bool]:
+        if not what.endswith(_LABELS):
+            raise unknown("There is no such segmentation.")
+        lamella = _labelled(grid, what[: -len(_LABELS)])
+        if lamella.labels is None:
+            raise unknown("There is no such segmentation yet.", lamella.label)
+        classes = lamella_facts.classes_of(self.session.files_of(grid), lamella.labels)
+        if name and name not in classes.labels:
+            raise unknown("There is no such class.")
+        body = self._overlays.tile(lamella.labels, at, classes.shown(name))
+        if not body:
+            raise unknown("There is no such tile.")
+        return body, mark == fingerprint(lamella.labels)
+
+    # --- targets ------------------------------------------------------------------------------
+
+    async def check(self, request: Request) -> Response:
+        """Answer with what is wrong with targets, as they are on the page."""
+        return await self._about_targets(request, choosing.judged)
+
+    async def choose_again(self, request: Request) -> Response:
+        """Answer with another choice of targets."""
+        return await self._about_targets(request, choosing.chosen_again)
+
+    async def _about_targets(
+        self,
+        request: Request,
+        answer: Callable[[Session, GridFacts, LamellaFacts, dict[str, Any]], dict[str, Any]],
+    ) -> Response:
+        grid, lamella = self._lamella(request)
+        values = await table_sent(request)
+        return json_answer(request, await _in_thread(answer, self.session, grid, lamella, values))
+
+    async def orders(self, request: Request) -> Response:
+        """Hand an order to the run."""
+        line = (await table_sent(request)).get("line")
+        if not isinstance(line, str) or len(line.splitlines()) != 1:
+            raise wrong("line is no line of text.")
+        await _in_thread(self._order, line)
+        return json_answer(request, {"given": orders.words_of(line)})
+
+    def _order(self, line: str) -> None:
+        try:
+            orders.read_order(line)
+            orders.give(self.session.directory, orders.words_of(line))
+        except orders.NotAnOrderError as error:
+            raise wrong(str(error)) from None
+        except OSError as error:
+            raise SpaceError(f"The order cannot be written: {error}.") from None
+
+    # --- names --------------------------------------------------------------------------------
+
+    def _grid(self, request: Request) -> GridFacts:
+        return self.session.grid(request.path_params["grid"])
+
+    def _lamella(self, request: Request) -> tuple[GridFacts, LamellaFacts]:
+        return self.session.lamella(request.path_params["grid"], request.path_params["number"])
+
+    # --- as long as the server runs -----------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        """Look for changes while the server runs."""
+        tasks = [asyncio.create_task(self.changes.watch()), asyncio.create_task(self._watch_jobs())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await _in_thread(self.tiles.close)
+
+    async def _watch_jobs(self) -> None:
+        while True:
+            try:
+                map_dir = self.session.look().facts.map_dir
+                if await _in_thread(self.jobs.look, map_dir):
+                    self.changes.tell(["jobs", "state"])
+            except (SpaceError, OSError, ValueError) as error:
+                log.warning("The queue cannot be looked at: %s", error)
+            await asyncio.sleep(5.0)
+
+
+def _labelled(grid: GridFacts, label: str) -> LamellaFacts:
+    found = next((one for one in grid.visited if one.label == label), None)
+    if found is None:
+        raise unknown("There is no such lamella to visit.", grid.name)
+    return found
+
+
+def _shape(picture: Path) -> tuple[int, int]:
+    shape = png_shape(picture)
+    if shape is None:
+        raise unknown("There is no such map yet.")
+    return shape
+
+
+def _whole_picture(path: Path) -> bytes:
+    if not is_whole_png(path) or png_megapixels(path) > LARGEST_PICTURE_MPX:
+        raise unknown("There is no such picture in this session.")
+    return path.read_bytes()
+
+
+async def _in_thread(function: Callable[..., Any], *values: Any) -> Any:
+    from starlette.concurrency import run_in_threadpool
+
+    return await run_in_threadpool(function, *values)
+
+
+def make_app(page: Page, key: Key) -> App:
+    """Return the application: the page behind its guard."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.routing import Route
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return refusal_answer(error if isinstance(error, SpaceError) else SpaceError(str(error)))
+
+    async def no_route(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return refusal_answer(RefusedError(HTTPStatus(status), "There is no such address."))
+
+    lamella = "{grid:str}/{number:int}"
+    routes = [
+        Route("/", page.index),
+        Route("/static/{name:path}", page.static),
+        Route("/leaflet/{name:path}", page.leaflet),
+        Route("/api/state", page.state),
+        Route("/api/events", page.events),
+        Route("/api/settings", page.settings),
+        Route("/api/grid/{grid:str}", page.grid),
+        Route("/api/log/{grid:str}", page.log),
+        Route(f"/api/lamella/{lamella}", page.lamella),
+        Route(f"/api/check/{lamella}", page.check, methods=["POST"]),
+        Route(f"/api/choose_again/{lamella}", page.choose_again, methods=["POST"]),
+        Route("/api/orders", page.orders, methods=["POST"]),
+        Route("/pictures/{name:str}", page.picture),
+        Route("/tiles/{grid:str}/{what:str}/{z:int}/{x:int}/{y:int}.{ending:str}", page.tile),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=page.lifespan,
+        exception_handlers={SpaceError: refused, HTTPException: no_route},
+    )
+    return Guard(app, key, page.read_only, ASKS_ONLY)

@@ -1,0 +1,1 @@
+"""What a person asks of the run on the page, and what became of it."""

@@ -1,0 +1,146 @@
+"""The server: one process that runs until Ctrl-C, bound to this computer alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from space.errors import SpaceError
+from space.page.app import Page, make_app
+from space.page.security import Key
+from space.page.session import Session
+from space.page.tiles import CACHE_FOLDER, Tiles
+
+HOST = "127.0.0.1"
+PORT = 8765
+_PORTS_TRIED = 20
+_PACKAGES = ("starlette", "uvicorn", "xstatic.pkg.leaflet")
+_MOST_HEADER_BYTES = 32_768
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be served, and how.
+
+    Attributes
+    ----------
+    directory : Path
+        Directory of the session.
+    space_dir : Path
+        Folder of the project.
+    map_dir : Path or None
+        Where its maps are, seen from this computer.
+    port : int
+        0: the first free one from `PORT` on.
+    read_only : bool
+        Whether nothing may be changed, and nothing is written into the session's directory.
+    opens : bool
+        Whether a browser is opened.
+    """
+
+    directory: Path
+    space_dir: Path
+    map_dir: Path | None = None
+    port: int = 0
+    read_only: bool = False
+    opens: bool = False
+
+
+def missing_packages() -> list[str]:
+    """Return which packages the page lacks here."""
+    return [name for name in _PACKAGES if not _is_there(name)]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def serve(wish: Wish, say: Callable[[str], object] = print) -> None:
+    """Serve the page until the program is stopped.
+
+    Raises
+    ------
+    SpaceError
+        If a package is missing, there is no session, or no port is free.
+    """
+    missing = missing_packages()
+    if missing:
+        raise SpaceError(
+            f"The page needs packages that this Python lacks: {', '.join(missing)}.",
+            sys.executable,
+            'Install them with pip: pip install -e ".[page]" in the folder of SPACEtomo '
+            "(Python 3.11 or newer).",
+        )
+    session = Session(wish.directory, wish.map_dir, wish.space_dir)
+    own = Path(tempfile.mkdtemp(prefix="spacetomo_page_")) if wish.read_only else None
+    try:
+        _run(wish, session, own or session.directory / CACHE_FOLDER, say)
+    finally:
+        if own is not None:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def _run(wish: Wish, session: Session, cache: Path, say: Callable[[str], object]) -> None:
+    import uvicorn
+
+    key = Key()
+    page = Page(session, Tiles(cache), wish.read_only)
+    with _listening(wish.port) as listener:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/?token={key.token}"
+        say(f"Session {session.directory}{' (read only)' if wish.read_only else ''}")
+        say(f"Open {address}")
+        say("Whoever has this address can use the page on this computer. Ctrl-C ends it.")
+        options: dict[str, Any] = {
+            "log_level": "warning",
+            "access_log": False,
+            "server_header": False,
+            "date_header": False,
+            "proxy_headers": False,
+            "ws": "none",
+            "http": "h11",
+            "loop": "asyncio",
+            "timeout_keep_alive": 20,
+            "timeout_graceful_shutdown": 2,
+            "h11_max_incomplete_event_size": _MOST_HEADER_BYTES,
+        }
+        server = uvicorn.Server(uvicorn.Config(make_app(page, key), **options))
+        if wish.opens:
+            webbrowser.open(address)
+        server.run(sockets=[listener])
+
+
+def _listening(port: int) -> socket.socket:
+    """Return a socket that listens on this computer alone.
+
+    Raises
+    ------
+    SpaceError
+        If the port that was asked for, or every one that is tried, is in use.
+    """
+    wanted = [port] if port else [*range(PORT, PORT + _PORTS_TRIED), 0]
+    for number in wanted:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, number))
+            listener.listen(128)
+            return listener
+        except OSError:
+            listener.close()
+    raise SpaceError(
+        f"Port {port} is in use, or may not be used.",
+        "--port",
+        "Name another one, or none.",
+    )

@@ -1,0 +1,135 @@
+"""What each address of the page answers."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from space import orders
+from space.overview import read_session
+from tests.page.conftest import FRAME
+
+
+def test_the_page_and_its_files_come_from_packages(page):
+    index = page.get("/")
+    assert index.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in index.headers["content-security-policy"]
+    assert index.text.count("<script") == index.text.count("<script src=") + index.text.count(
+        '<script type="module" src='
+    )
+    for address, kind in (("/static/app.js", "text/java"), ("/leaflet/leaflet.js", "text/java"),
+                          ("/leaflet/leaflet.css", "text/css"),
+                          ("/leaflet/images/layers.png", "image/png")):  # fmt: skip
+        answer = page.get(address)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
+        again = page.get(address, **{"if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304 and not again.content
+    for address in ("/static/", "/static/..%2f__init__.py", "/leaflet/images", "/nothing", "/api"):
+        assert page.get(address).status_code == 404
+
+
+def test_the_state_says_what_the_overview_says(page, folder):
+    state = page.json("/api/state")
+    facts = read_session(folder.directory)
+    (grid,) = state["grids"]
+    assert [one["state"] for one in grid["lamellae"]] == [
+        one.state for one in facts.grids[0].lamellae
+    ]
+    assert [len(one["series"]) for one in grid["lamellae"]] == [2, 0, 0, 0]
+    assert state["now"]["run"] == "running" and state["session"] == "session"
+    assert state["events"][-1]["text"] == "<b>The stage did not settle</b>"
+    answer = page.get("/api/state")
+    assert page.get("/api/state", **{"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def test_the_state_follows_the_files(page, folder):
+    folder.found(4)
+    page.page.session.look(now=True)
+    (grid,) = page.json("/api/state")["grids"]
+    assert [one["number"] for one in grid["lamellae"]] == [1, 2, 3, 4, 0]
+
+
+def test_a_session_that_goes_away_is_told_and_shown_as_it_was(page, folder):
+    away = folder.directory.with_name("away")
+    folder.directory.rename(away)
+    page.page.session.look(now=True)
+    state = page.json("/api/state")
+    assert state["problem"] and len(state["grids"][0]["lamellae"]) == 4
+    away.rename(folder.directory)
+    page.page.session.look(now=True)
+    assert page.json("/api/state")["problem"] == ""
+
+
+def test_boxes_lie_where_the_frame_of_the_map_says(page):
+    grid = page.json("/api/grid/G1")
+    by_number = {one["number"]: one for one in grid["lamellae"]}
+    top, left, bottom, right = by_number[1]["box_px"]
+    middle = np.array([(top + bottom) / 2, (left + right) / 2])
+    assert FRAME.to_stage(middle)[0] == pytest.approx((10.0, 5.0))
+    assert ((right - left) * 0.8, (bottom - top) * 0.8) == pytest.approx((12.0, 8.0))
+    to_stage = np.array(grid["map"]["to_stage"])
+    assert to_stage @ [*middle[::-1], 1] == pytest.approx((10.0, 5.0))
+    to_map = np.array(grid["map"]["to_map"])
+    assert to_map @ [10.0, 5.0, 1] == pytest.approx(middle[::-1])
+    assert (by_number[0]["visit"], by_number[3]["visit"]) == (False, True)
+
+
+def test_tiles_show_the_map(page):
+    tiles = page.json("/api/grid/G1")["map"]["tiles"]
+    assert (tiles["max_zoom"], tiles["shape_px"]) == (1, [300, 400])
+    address = "/" + tiles["url"].format(z=1, x=1, y=0)
+    for _ in range(2):  # made, then kept
+        answer = page.get(address)
+        assert answer.headers["cache-control"].endswith("immutable")
+        tile = np.asarray(Image.open(io.BytesIO(answer.content)))
+        assert tile.shape == (256, 256) and tile[:, 150:].max() < 20  # beyond the map
+        assert abs(int(tile[10, 100]) - (10 + 100 + 256) % 256) < 12
+        page.page.tiles.wait()
+    small = Image.open(io.BytesIO(page.get("/" + tiles["url"].format(z=0, x=0, y=0)).content))
+    assert abs(int(np.asarray(small)[50, 20]) - 141) < 12
+    for at in ((2, 0, 0), (1, 2, 0), (1, 0, 2), (0, 1, 0)):
+        z, x, y = at
+        assert page.get("/" + tiles["url"].format(z=z, x=x, y=y)).status_code == 404
+    old = page.get("/tiles/G1/grid/0/0/0.jpg?v=old")
+    assert old.status_code == 200 and "immutable" not in old.headers["cache-control"]
+
+
+def test_orders_are_written_as_a_person_would(page, folder):
+    assert page.post("/api/orders", {"line": "skip  L02 # now"}) == {"given": "skip L02"}
+    page.post("/api/orders", {"line": "pause"})
+    text = (folder.directory / orders.CONTROL_FILE).read_text(encoding="utf-8")
+    assert text == "skip L02\npause\n"
+    for line in ("fly", "pause\nstop", "", 3, None, "pause\x0bstop", "pause\u2028stop"):
+        page.post("/api/orders", {"line": line}, 400)
+    assert (folder.directory / orders.CONTROL_FILE).read_text(encoding="utf-8") == text
+
+
+def test_the_log_and_pictures_are_those_of_the_session(page, folder):
+    assert page.json("/api/log/G1") == {"lines": ["one", "two"]}
+    Image.new("RGB", (4, 4)).save(folder.directory / "G1_L01_segmentation.png")
+    Image.new("RGB", (4, 4)).save(folder.directory / "G2_L01_segmentation.png")
+    page.page.session.look(now=True)
+    (picture,) = page.json("/api/state")["pictures"]
+    assert page.get(f"/pictures/{picture['name']}").headers["content-type"] == "image/png"
+    for name in ("G2_L01_segmentation.png", "G1.nav", "G1_wg.png"):
+        assert page.get(f"/pictures/{name}").status_code == 404
+
+
+def test_a_lamella_whose_map_says_nothing_is_told(page):
+    facts = page.json("/api/lamella/G1/1")
+    assert facts["map"] is None and "cannot be read" in facts["problems"][0]
+    assert facts["exposed"] is True and [len(a["series"]) for a in facts["areas"]] == [2]
+    assert page.json("/api/lamella/G1/3")["problems"] == []
+    for address in ("/api/lamella/G1/9", "/api/lamella/G9/1", "/api/lamella/G1/0"):
+        assert page.get(address).status_code == 404
+
+
+def test_the_settings_that_change_targets_are_described(page):
+    by_name = {one["name"]: one for one in page.json("/api/settings")}
+    assert {"target_list", "max_targets", "sparse_targets"} <= set(by_name)
+    assert by_name["max_targets"]["meaning"] and "grid_list" not in by_name
+    assert json.dumps(by_name)
