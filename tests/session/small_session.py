@@ -19,7 +19,12 @@ from space.simulator.column import INSTRUMENT_FOLDER, Faults
 from space.simulator.formats import mdoc
 from space.simulator.keeping import Setup, open_session, pictures
 from space.simulator.specimen import Grid
-from tests.workflow.bench import ROOT, let_truth_answer, without_lamella_pictures
+from tests.workflow.bench import (
+    ROOT,
+    let_truth_answer,
+    without_frames,
+    without_lamella_pictures,
+)
 
 TILTS = (0.0, 30.0, -30.0)
 MOST_COMMANDS = 20_000
@@ -58,10 +63,10 @@ def grid() -> Grid:
 
 
 def small_camera(folder: Path) -> Path:
-    """Write an instrument with small pictures, and a beam so wide that there are few targets."""
+    """Write an instrument with small pictures, without frames, and a beam for few targets."""
     text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
     text = text.replace("{ binning = 4", "{ binning = 16").replace("4, 8]", "4, 8, 16]")
-    text = text.replace("beam_um = 1.6", "beam_um = 6.0")
+    text = without_frames(text.replace("beam_um = 1.6", "beam_um = 6.0"))
     path = folder / "small_camera.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -172,10 +177,10 @@ sem.SetItemAcquire(int(sem.NavIndexWithNote({note!r})), 1)
         """The truth about all pictures."""
         return pictures(self.directory)
 
-    def sections(self, name: str) -> list[Exposure]:
-        """The truth about the pictures that a file holds, in its order."""
-        path = self.directory / name
-        latest = {one.section: one for one in self.exposures if one.file and Path(one.file) == path}
+    def sections(self, name: str, exposures: list[Exposure]) -> list[Exposure]:
+        """The truth about the pictures that a file holds, in its order, of that about all."""
+        path = str(self.directory / name)
+        latest = {one.section: one for one in exposures if one.file == path}
         count = len(mdoc.read(mdoc.path_for(path)).images)
         return [latest[number] for number in range(count)]
 
@@ -199,24 +204,25 @@ sem.SetItemAcquire(int(sem.NavIndexWithNote({note!r})), 1)
         assert not [item for item in self.items if re.fullmatch(r"PL\d+", item.label)]
         for item in points:
             self._nearest(item.numbers("StageXYZ")[:2], within_um=3.0)
+        exposures = self.exposures
         if level >= 2:
-            self._check_maps()
+            self._check_maps(exposures)
         if level >= 4:
             self._check_targets()
         if level >= 5:
-            self._check_tilt_series()
+            self._check_tilt_series(exposures)
 
     def _nearest(self, stage_um, within_um: float) -> int:
         away = [np.hypot(*np.subtract(stage_um, one.center_um)) for one in grid().lamellae]
         assert min(away) < within_um, f"{stage_um} is {min(away):.1f} um from any lamella"
         return int(np.argmin(away))
 
-    def _check_maps(self) -> None:
+    def _check_maps(self, exposures: list[Exposure]) -> None:
         notes = [item.note for item in self.items if re.fullmatch(r"G1_L\d\d\.mrc", item.note)]
         assert sorted(notes) == ["G1_L01.mrc", "G1_L02.mrc"]
         seen = set()
         for note in notes:
-            taken = self.sections(note)
+            taken = self.sections(note, exposures)
             assert all(one.dose_e_A2 > 0 for one in taken), f"{note} has dark pieces"
             assert all(abs(one.tilt_deg) < 0.5 for one in taken), f"{note} was taken at a tilt"
             assert all(-75 < one.defocus_um < -45 for one in taken), f"{note} is not in focus"
@@ -235,11 +241,11 @@ sem.SetItemAcquire(int(sem.NavIndexWithNote({note!r})), 1)
             for target in file.targets[1:]:
                 assert notes.count(target.viewfile) == 1
 
-    def _check_tilt_series(self) -> None:
+    def _check_tilt_series(self, exposures: list[Exposure]) -> None:
         assert not [item.note for item in self.items if item.acquire]
         for file in self.targets().values():
             for target in file.targets:
-                taken = self.sections(target.tsfile)
+                taken = self.sections(target.tsfile, exposures)
                 assert [round(one.tilt_deg) for one in taken] == list(TILTS), target.tsfile
                 assert all(one.dose_e_A2 > 0 for one in taken), f"{target.tsfile} is dark"
                 assert abs(taken[0].defocus_um + 4.0) < 1.0, f"{target.tsfile} is not in focus"

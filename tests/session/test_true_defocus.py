@@ -25,7 +25,13 @@ from space.simulation import (
 from space.simulator import Exposure, Script
 from space.simulator.column import INSTRUMENT_FOLDER
 from space.simulator.specimen import LABELS, inclination_deg
-from tests.workflow.bench import ROOT, cached_grid, make_bench, without_lamella_pictures
+from tests.workflow.bench import (
+    ROOT,
+    cached_grid,
+    make_bench,
+    without_frames,
+    without_lamella_pictures,
+)
 
 STAND_IN = (ROOT / "examples/parallel_tilt_series.py").read_text(encoding="utf-8")
 SETTING = 'sem.SetUserSetting("ShiftToTiltAxis", 1)'
@@ -62,11 +68,11 @@ class Taken:
 
 
 def small_pictures(path: Path, folder: Path) -> Path:
-    """Write a microscope with pictures of fewer pixels of the same field."""
+    """Write a microscope with pictures of fewer pixels of the same field, without frames."""
     text = re.sub(r"\{ binning = [\d.]+", "{ binning = 16", path.read_text(encoding="utf-8"))
     text = re.sub(r"(?m)^binnings = \[(?!.*\b16\b)(.*?)\]", r"binnings = [\1, 16]", text)
     small = folder / path.name
-    small.write_text(text, encoding="utf-8")
+    small.write_text(without_frames(text), encoding="utf-8")
     return small
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,3 +38,10 @@ def without_lamella_pictures(monkeypatch) -> None:
     """Draw no pictures of lamellae: they take long where nobody looks at them."""
     for name in ("plot_targets", "plot_segmentation"):
         monkeypatch.setattr(plots, name, lambda *args, **about: None)
+
+
+def without_frames(instrument: str) -> str:
+    """Have a camera save no frames, which are larger than small pictures and slow to draw."""
+    text, count = re.subn(r'(?m)^frame_folder = "\w*"', 'frame_folder = ""', instrument)
+    assert count == 1
+    return text

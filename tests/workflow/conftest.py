@@ -8,7 +8,7 @@ import pytest
 
 from space.simulation import Bench, make_project
 from space.simulator.column import INSTRUMENT_FOLDER
-from tests.workflow.bench import cached_grid, make_bench, without_lamella_pictures
+from tests.workflow.bench import cached_grid, make_bench, without_frames, without_lamella_pictures
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,8 @@ def small_pictures(tmp_path_factory) -> Path:
     text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
     assert text.count("{ binning = 4") >= 7
     path = tmp_path_factory.mktemp("microscope") / "small_pictures.toml"
-    path.write_text(text.replace("{ binning = 4", "{ binning = 8"), encoding="utf-8")
+    text = without_frames(text.replace("{ binning = 4", "{ binning = 8"))
+    path.write_text(text, encoding="utf-8")
     return path
 
 

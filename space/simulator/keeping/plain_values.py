@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,29 @@ import numpy as np
 from space.simulator.column.drift import Creep
 
 _RECORDS = {"Creep": Creep}
+_AS_THEY_ARE = {float, int, str, bool, type(None)}
 
 
 def plain(value: Any) -> Any:
     """Give a value as JSON can hold it."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:  # most are, and this is asked after each command
+        return value
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
-    if is_dataclass(value):
-        inside = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-        return {"type": type(value).__name__, **inside}
+    if is_dataclass(kind):
+        inside = {name: plain(getattr(value, name)) for name in _names(kind)}
+        return {"type": kind.__name__, **inside}
     return value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def restored(value: Any, like: Any = ()) -> Any:
