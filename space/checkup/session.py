@@ -36,13 +36,13 @@ def run_check(script_globals: Mapping[str, Any]) -> None:
         found = findings(script_globals)
         for one in found:
             log.log(_LEVELS[one.verdict], "%s", one)
+        if exit_code(found) > 1:
+            raise SpaceError(
+                summary(found),
+                "automation_level = 0",
+                "Correct the lines marked fail, then run the script again.",
+            )
         log.info("%s", summary(found))
-    if exit_code(found) > 1:
-        raise SpaceError(
-            summary(found),
-            "automation_level = 0",
-            "Correct the lines marked fail, then run the script again.",
-        )
 
 
 def findings(script_globals: Mapping[str, Any]) -> list[Finding]:

@@ -15,7 +15,8 @@ def require_serialem() -> None:
 
 
 def end_with(message: str) -> None:
-    """End the script as failed: nothing that SerialEM was to do after it starts."""
-    sem = serialem()
-    sem.EchoBreakLines(message)
-    sem.Exit(-1, message)  # SerialEM takes a negative code for a failure
+    """End the script as failed: nothing that SerialEM was to do after it starts.
+
+    SerialEM writes the message into its log.
+    """
+    serialem().Exit(-1, message)  # a negative code counts as a failure

@@ -65,5 +65,6 @@ def run_script(session: Session, text: str, name: str, commands: Commands) -> Sc
     if not result.ok:
         session.acquire.start_at_end = False
         last = (result.error.strip().splitlines() or ["no message"])[-1]
-        session.write_log(f"{name}: script stopped: {last}")
+        why = "" if result.exited and result.error else f": {last}"  # Exit has said it
+        session.write_log(f"{name}: script stopped{why}")
     return result

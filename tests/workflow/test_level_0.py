@@ -81,6 +81,7 @@ def test_what_does_not_fit_is_told(bench, settings, words):
     result = made.run(0, **settings)
     assert words in made.log()
     assert result.ok == words.startswith("warn")
+    assert made.log().count("must be corrected") == 1
     assert made.count_exposures() == 0
 
 
