@@ -136,9 +136,9 @@ def _listed(value: object) -> list[Any]:
 def _of_the_maps(session: GridSession, numbers: Sequence[int]) -> list[str]:
     return [
         f"{_numbered('The map of lamella', concerned)} of grid {session.grid}: collected with "
-        f"{differ}; kept. To collect again, delete its item in the Navigator (note "
-        f"{session.map_note(concerned[0])} and so on) and its targets file, if there is one; the "
-        "lamella is then exposed once more."
+        f"{differ}; kept. To collect again: reacquire = "
+        f"{_shown([session.map_stem(number) for number in concerned])}, unless tilt series were "
+        "begun; the lamella is then exposed once more."
         for differ, concerned in _grouped(
             {
                 number: changes(
