@@ -12,7 +12,7 @@ from space.lamellae import FINAL_LABEL, Lamella, Mark, mark_of
 from space.microscope import SavedItem
 from space.overview.facts import AreaFacts, LamellaFacts, LamellaState, Segmentation
 from space.overview.series import areas_of
-from space.steps import FilesOfGrid, LamellaList, choice_path, has_no_targets, read_trials
+from space.steps import FilesOfGrid, LamellaList, Listing, choice_path, has_no_targets, read_trials
 
 _NO_SIZE = (0.0, 0.0)
 _REMOVED = "it has no point in the Navigator any more"
@@ -42,8 +42,9 @@ def lamellae_of(files: FilesOfGrid, seen: Seen) -> tuple[LamellaFacts, ...]:
     points = points_to_visit(seen.items)
     maps = {item.note: item for item in seen.items if item.is_map}
     trials = read_trials(files)
+    listing = Listing(files.directory)
     visited = [
-        _after_trial(_visited(files, seen, mark, item, maps), trials.get(mark.number, ""))
+        _after_trial(_visited(files, seen, mark, item, maps, listing), trials.get(mark.number, ""))
         for mark, item in points
     ]
     listed = seen.known.lamellae if seen.known else ()
@@ -95,6 +96,7 @@ def _visited(
     mark: Mark,
     item: SavedItem,
     maps: Mapping[str, SavedItem],
+    listing: Listing,
 ) -> LamellaFacts:
     number = mark.number
     map_file = files.directory / files.map_note(number)
@@ -112,7 +114,7 @@ def _visited(
         map_file=_there(map_file) if map_file.name in maps else None,
         picture=_there(files.map_png(number)),
         choice_file=_there(choice_path(files, number)),
-        areas=areas_of(files, number, maps),
+        areas=areas_of(files, number, maps, listing),
     )
     return _judged(_with_segmentation(lamella, seen.jobs), has_no_targets(files, number))
 

@@ -12,7 +12,15 @@ from space.errors import SpaceError
 from space.files import read_bytes_bounded
 from space.microscope import SavedItem, mdoc
 from space.overview.facts import AreaFacts, SeriesFacts
-from space.steps import FilesOfGrid, begun_files, cut_files, has_no_targets, targets_files
+from space.steps import (
+    FilesOfGrid,
+    Listing,
+    begun_files,
+    cut_files,
+    find_files,
+    has_no_targets,
+    targets_files,
+)
 
 _LARGEST_MDOC_BYTES = 32_000_000
 _PICTURE = re.compile(rb"^\s*\[\s*ZValue\s*=", re.MULTILINE)
@@ -20,7 +28,7 @@ _TILT = re.compile(rb"^\s*TiltAngle\s*=\s*(-?\d{1,3}(?:\.\d*)?)", re.MULTILINE)
 
 
 def areas_of(
-    files: FilesOfGrid, number: int, notes: Mapping[str, SavedItem]
+    files: FilesOfGrid, number: int, notes: Mapping[str, SavedItem], listing: Listing
 ) -> tuple[AreaFacts, ...]:
     """Return the areas of a lamella that have a targets file with targets.
 
@@ -31,26 +39,32 @@ def areas_of(
         Number of the lamella.
     notes : mapping of str to SavedItem
         The maps of the Navigator file by note.
+    listing : Listing
+        What is in the session's directory.
     """
     if has_no_targets(files, number):
         return ()
-    paths = targets_files(files, number)
-    cut = set(cut_files(files, number))
+    paths = targets_files(files, number, listing)
+    cut = set(cut_files(files, number, listing))
     found = [
-        _area(path, area, notes.get(path.name), path in cut) for area, path in enumerate(paths, 1)
+        _area(path, area, notes.get(path.name), path in cut, listing)
+        for area, path in enumerate(paths, 1)
     ]
     return tuple(area for area in found if area.targets or area.problem)
 
 
-def _area(path: Path, number: int, item: SavedItem | None, is_cut: bool) -> AreaFacts:
-    newest = pacetomo.newest_file(path)
+def _area(
+    path: Path, number: int, item: SavedItem | None, is_cut: bool, listing: Listing
+) -> AreaFacts:
+    runs = find_files(path.parent, pacetomo.run_files_pattern(path.name), listing)
+    newest = max(runs, default=path)
     area = AreaFacts(
         number,
         path,
         newest,
         in_navigator=item is not None,
         acquire=item is not None and item.acquire,
-        begun=bool(begun_files(path)),
+        begun=bool(begun_files(path, listing)),
     )
     try:
         content = pacetomo.read(newest)

@@ -57,9 +57,11 @@ from space.steps.steering import (
     was_stopped,
 )
 from space.steps.target_facts import (
+    Listing,
     begun_files,
     choice_path,
     cut_files,
+    find_files,
     has_no_targets,
     is_begun,
     targets_files,
@@ -79,6 +81,7 @@ __all__ = [
     "GridOnDisk",
     "GridSession",
     "LamellaList",
+    "Listing",
     "MapFacts",
     "Night",
     "Question",
@@ -99,6 +102,7 @@ __all__ = [
     "earlier_names",
     "ensure_grid_picture",
     "ensure_session_id",
+    "find_files",
     "find_lamellae",
     "go_to_lamella_conditions",
     "grid_name",

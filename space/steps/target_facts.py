@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
+from bisect import bisect_left
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from space import pacetomo
@@ -19,8 +23,48 @@ def choice_path(session: FilesOfGrid, number: int) -> Path:
     return session.directory / f"{session.map_stem(number)}_choice.json"
 
 
-def find_files(directory: Path, pattern: str) -> list[Path]:
-    """Return the files of a folder that match a pattern, sorted by name."""
+class Listing:
+    """The names in a folder, read once: for whoever asks for hundreds of patterns at one moment.
+
+    Parameters
+    ----------
+    directory : Path
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        try:
+            there = os.listdir(directory)
+        except OSError:
+            there = []
+        self._names = sorted((os.path.normcase(name), name) for name in there)
+
+    def find(self, pattern: str) -> list[Path]:
+        """Return the files that match a pattern, sorted by name."""
+        pattern = os.path.normcase(pattern)
+        first = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+        start = bisect_left(self._names, (first, ""))
+        found = []
+        for folded, name in self._names[start:]:
+            if not folded.startswith(first):
+                break
+            if fnmatchcase(folded, pattern) and not name.startswith("."):
+                found.append(self.directory / name)
+        return sorted(found)
+
+
+def find_files(directory: Path, pattern: str, listing: Listing | None = None) -> list[Path]:
+    """Return the files of a folder that match a pattern, sorted by name.
+
+    Parameters
+    ----------
+    directory : Path
+    pattern : str
+    listing : Listing, optional
+        What was in this folder a moment ago; the folder itself is not asked then.
+    """
+    if listing is not None:
+        return listing.find(pattern)
     return sorted(Path(name) for name in glob.glob(f"{glob.escape(str(directory))}/{pattern}"))
 
 
@@ -30,12 +74,12 @@ def area_patterns(root: str) -> list[str]:
     return [root, *further]
 
 
-def targets_files(session: FilesOfGrid, number: int) -> list[Path]:
+def targets_files(session: FilesOfGrid, number: int, listing: Listing | None = None) -> list[Path]:
     """Return the targets files of all areas that are there."""
     return [
         path
         for root in area_patterns(session.map_stem(number))
-        for path in find_files(session.directory, pacetomo.targets_file_name(root))
+        for path in find_files(session.directory, pacetomo.targets_file_name(root), listing)
     ]
 
 
@@ -68,13 +112,12 @@ def is_set_up(session: FilesOfGrid, number: int) -> bool:
     return navigator.map_with_note(path.name) is not None and not cut_files(session, number)
 
 
-def cut_files(session: FilesOfGrid, number: int) -> list[Path]:
+def cut_files(session: FilesOfGrid, number: int, listing: Listing | None = None) -> list[Path]:
     """Return the targets files of a lamella that are incomplete."""
     chosen = count_points(choice_path(session, number)) or ()
     areas = {session.targets_file(number, area): counts for area, counts in enumerate(chosen, 1)}
-    return [
-        path for path in targets_files(session, number) if _is_cut(path, areas.get(path, (0, 0)))
-    ]
+    paths = targets_files(session, number, listing)
+    return [path for path in paths if _is_cut(path, areas.get(path, (0, 0)))]
 
 
 def _is_cut(path: Path, chosen: tuple[int, int]) -> bool:
@@ -103,15 +146,15 @@ def is_begun(session: FilesOfGrid, number: int) -> bool:
     return any(begun_files(path) for path in targets_files(session, number))
 
 
-def begun_files(targets_file: Path) -> list[Path]:
+def begun_files(targets_file: Path, listing: Listing | None = None) -> list[Path]:
     """Return the run files and tilt series that PACEtomo has begun from a targets file."""
     folder = targets_file.parent
-    runs = find_files(folder, pacetomo.run_files_pattern(targets_file.name))
+    runs = find_files(folder, pacetomo.run_files_pattern(targets_file.name), listing)
     series: set[Path] = set()
     for path in (targets_file, *runs):
         try:
             series |= {folder / target.tsfile for target in pacetomo.read(path).targets}
         except SpaceError:  # its series are unknown: any that may be its own
             root = targets_file.name[: -len(pacetomo.targets_file_name(""))]
-            series |= set(find_files(folder, pacetomo.tilt_series_pattern(root)))
+            series |= set(find_files(folder, pacetomo.tilt_series_pattern(root), listing))
     return [*runs, *sorted(path for path in series if path.exists())]

@@ -8,6 +8,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.overview import LAMELLA_STATES, read_session
+from space.steps import Listing, find_files
 from tests.overview.cases import CASES
 from tests.overview.folders import Folder, with_targets
 
@@ -94,3 +95,17 @@ def test_settings_that_cannot_be_read_are_a_problem_and_no_end(tmp_path):
     session = read_session(tmp_path)
     assert session.settings is None and "cannot be read" in session.problems[0]
     assert [grid.name for grid in session.grids] == ["G1"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["G1_L01_tgts.txt", "G1_L01_area[0-9]_tgts.txt", "G1_L01_tgts_run[0-9][0-9].txt", "*_tgts.txt",
+     "G1_L01*", "G[1]_L0?_tgts.txt", "nothing*", "*", "[[]a[]]*"],
+)  # fmt: skip
+def test_a_listing_finds_what_the_folder_itself_has(tmp_path, pattern):
+    for name in ("G1_L01_tgts.txt", "G1_L010_tgts.txt", "G1_L01_area2_tgts.txt", "G1_L02_tgts.txt",
+                 "G1_L01_tgts_run01.txt", "G1_L01_tgts_run10.txt", ".G1_L01_tgts.txt",
+                 "[a]_tgts.txt", "G1", "\u00e4_tgts.txt"):  # fmt: skip
+        (tmp_path / name).touch()
+    assert Listing(tmp_path).find(pattern) == find_files(tmp_path, pattern)
+    assert find_files(tmp_path, pattern, Listing(tmp_path / "away")) == []
