@@ -33,7 +33,7 @@ from space.page.jobs_seen import JobsSeen
 from space.page.overlays import Overlays
 from space.page.pyramid import Layout
 from space.page.refusal import RefusedError, unknown, wrong
-from space.page.security import App, Guard, Key
+from space.page.security import App, Guard, Key, failure
 from space.page.session import Session
 from space.page.state import state_of
 from space.page.static_files import OWN, file_in, leaflet_folder
@@ -300,6 +300,9 @@ def make_app(page: Page, key: Key) -> App:
         status = error.status_code if isinstance(error, HTTPException) else 404
         return refusal_answer(RefusedError(HTTPStatus(status), "There is no such address."))
 
+    async def failed(_: Request, error: Exception) -> Response:
+        return refusal_answer(failure())  # the guard logs it
+
     lamella = "{grid:str}/{number:int}"
     routes = [
         Route("/", page.index),
@@ -320,6 +323,6 @@ def make_app(page: Page, key: Key) -> App:
     app = Starlette(
         routes=routes,
         lifespan=page.lifespan,
-        exception_handlers={SpaceError: refused, HTTPException: no_route},
+        exception_handlers={SpaceError: refused, HTTPException: no_route, Exception: failed},
     )
     return Guard(app, key, page.read_only, ASKS_ONLY)

@@ -134,7 +134,7 @@ class Guard:
             self._check(scope)
             await self._app(scope, await _whole_body(scope, receive), answer)
         except SpaceError as error:
-            await answer.refusal(error)
+            await answer.refusal(error, _wants_words(scope))
         except Exception as error:
             log.exception("A request failed: %s", type(error).__name__)
             await answer.failure()
@@ -189,6 +189,10 @@ def _headers(scope: Scope) -> dict[str, str]:
     return found
 
 
+def _wants_words(scope: Scope) -> bool:
+    return scope["path"] == "/" and "text/html" in _headers(scope).get("accept", "")
+
+
 def _check_host(headers: dict[str, str]) -> None:
     """Refuse hosts that are not this computer; the port is that of a tunnel, or ours."""
     name, _, port = headers.get("host", "").rpartition(":")
@@ -211,6 +215,15 @@ def _check_site(headers: dict[str, str]) -> None:
             raise RefusedError(HTTPStatus.FORBIDDEN, "This comes from another page.")
     if headers.get("sec-fetch-site", "none") not in _SITES:
         raise RefusedError(HTTPStatus.FORBIDDEN, "This comes from another site.")
+
+
+def failure() -> RefusedError:
+    """Return what is said of a mistake in the server."""
+    return RefusedError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong in the page's server.",
+        do="Its terminal says more. The session is not concerned.",
+    )
 
 
 def _no_entry() -> RefusedError:
@@ -278,21 +291,20 @@ class _Answer:
             message = {**message, "headers": given}
         await self._send(message)
 
-    async def refusal(self, error: SpaceError) -> None:
-        """Say why something is not done."""
+    async def refusal(self, error: SpaceError, in_words: bool = False) -> None:
+        """Say why something is not done; to a person who has opened the address, in words."""
         status = (
             error.status if isinstance(error, RefusedError) else HTTPStatus.UNPROCESSABLE_ENTITY
         )
+        if in_words:
+            text = f"{error.what}\n{error.do}\n"
+            await self._whole(status, "text/plain; charset=utf-8", text.encode())
+            return
         await self._whole(status, "application/json", json.dumps(as_table(error)).encode())
 
     async def failure(self) -> None:
         """Say that something went wrong here; what it was is in the server's own log."""
-        error = RefusedError(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "Something went wrong in the page's server.",
-            do="Its terminal says more. The session is not concerned.",
-        )
-        await self.refusal(error)
+        await self.refusal(failure())
 
     async def opening(self, key: Key) -> None:
         """Hand the key over, and lead to the page without it in the address.

@@ -66,7 +66,12 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def serve(wish: Wish, say: Callable[[str], object] = print) -> None:
+def print_at_once(text: str) -> None:
+    """Print a line that is seen at once, also where the output is not a terminal."""
+    print(text, flush=True)
+
+
+def serve(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
     """Serve the page until the program is stopped.
 
     Raises

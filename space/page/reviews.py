@@ -1,1 +1,0 @@
-"""What a person asks of the run on the page, and what became of it."""
