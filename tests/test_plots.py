@@ -37,6 +37,12 @@ from space.targeting import Choice, ExposureOptics, TargetArea
 OPTICS = ExposureOptics(pixel_nm=20, field_um=(0.9, 0.6), beam_diameter_um=1.6, tilt_axis_deg=80.0)
 
 
+@pytest.fixture
+def coarse(monkeypatch):
+    """Draw with fewer dots, where no test counts them: most of the time is theirs."""
+    monkeypatch.setattr("space.plots.canvas.DPI", 50)
+
+
 def opened(path) -> Image.Image:
     """A picture that was read whole, so that its file is closed."""
     with Image.open(path) as picture:
@@ -177,6 +183,7 @@ ODD_NAMES = ("a/b", "$x$", "$\\alpha", "two\nlines", "_hidden", "a:b*c?", "..", 
              "ä" * 200, "<good>", "100%", "{x}", "tab\tnul\0")  # fmt: skip
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("names", [*((name,) for name in ODD_NAMES), ODD_NAMES], ids=repr)
 def test_pictures_are_drawn_whatever_classes_are_called_and_however_many(tmp_path, choice, names):
     path = tmp_path / plot_name("G1_L01", names)
