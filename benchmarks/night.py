@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from space.simulation import Night, NightOutcome, faults_of_a_night, make_project
-from space.simulator.specimen import Grid
+from space.simulator.specimen import Grid, rasters
 
 HEAD = (
     "seed  ended  runs  faults  done  cut  none  repeated  double px  off  error um  own s  "
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers, renewed after each night")
     args = parser.parse_args()
     grids = drawn(args.grids, args.lamellae)
+    rasters.keep(args.grids * args.lamellae)
     nights = []
     print(HEAD)
     for seed in range(args.seed, args.seed + args.nights):

@@ -117,3 +117,22 @@ def test_a_forgotten_lamella_is_painted_again_the_same(grid):
     assert again is not first
     assert np.array_equal(again.transmission, first.transmission)
     assert np.array_equal(again.labels, first.labels)
+
+
+def test_as_many_lamellae_stay_painted_as_asked(grid, monkeypatch):
+    painted = []
+    monkeypatch.setattr(rasters, "paint", lambda site, px: painted.append((site, px)) or object())
+    sites = range(rasters.KEPT_FINE + 2)
+    rasters.forget()
+    try:
+        rasters.keep(len(sites))
+        for site in (*sites, *sites):
+            rasters.painted(site, rasters.FINE_UM)
+        assert len(painted) == len(sites)
+        rasters.keep(0)  # as usual
+        rasters.painted(len(sites), rasters.FINE_UM)
+        rasters.painted(0, rasters.FINE_UM)
+        assert len(painted) == len(sites) + 2
+    finally:
+        rasters.keep(0)
+        rasters.forget()

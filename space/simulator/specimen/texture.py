@@ -69,16 +69,16 @@ def lattice_shape(shape: tuple[int, int], step: int) -> tuple[int, int]:
 
 def enlarge(field: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
     """Bilinear interpolation of a lattice whose points lie on every `step`-th pixel."""
-    rows, cols = (np.arange(n) // step for n in shape)
-    across = ((np.arange(shape[1]) % step) / step).astype(np.float32)
-    down = ((np.arange(shape[0]) % step) / step).astype(np.float32)[:, None]
-    wide = field[:, cols] * (1 - across) + field[:, cols + 1] * across
-    result = wide[rows]
-    result *= 1 - down
-    wide = wide[rows + 1]
-    wide *= down
-    result += wide
-    return result
+    part = np.arange(step, dtype=np.float32) / np.float32(step)
+    wide = np.empty((len(field), field.shape[1] - 1, step), field.dtype)
+    for n, share in enumerate(part):
+        wide[:, :, n] = field[:, :-1] * (1 - share) + field[:, 1:] * share
+    lines = wide.reshape(len(field), -1)[:, : shape[1]]
+    high = np.empty((len(field) - 1, step, shape[1]), field.dtype)
+    for n, share in enumerate(part):
+        np.multiply(lines[:-1], 1 - share, out=high[:, n])
+        high[:, n] += lines[1:] * share
+    return high.reshape(-1, shape[1])[: shape[0]]
 
 
 def smooth_step(distance: np.ndarray, width: float) -> np.ndarray:
