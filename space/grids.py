@@ -107,7 +107,9 @@ def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
     if not started:
         run.keep(run.night.with_ended(slot, why))
     if len(run.settings.grid_list) > 1:  # of a single grid it is written when the run ends
-        report.update(run.directory, run.keeper.grid)
+        # So is that of all grids, and with an acquisition it ends now.
+        write = report.update_grid if started else report.update
+        write(run.directory, run.keeper.grid)
     return before.after(slot, outcome, started)
 
 

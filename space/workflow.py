@@ -265,4 +265,12 @@ def run_post_action(space_dir: Path) -> None:
                 note(directory, Kind.ACQUISITION_ENDED, grid, items=0)
             text = "All items that were set to be acquired are done."
             steps.tell(settings, directory, "grid done", text, grid)
-    report.update(directory, grid)
+    _report_item(settings, directory, grid)
+
+
+def _report_item(settings: Settings, directory: Path, grid: str) -> None:
+    """Write the report of the grid; that of all grids when its last item is done."""
+    if len(settings.grid_list) > 1 and navigator.left_to_acquire():
+        report.update_grid(directory, grid)
+    else:
+        report.update(directory, grid)

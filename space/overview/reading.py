@@ -23,7 +23,7 @@ from space.steps import (
 )
 
 
-def read_session(directory: Path, map_dir: Path | None = None) -> SessionFacts:
+def read_session(directory: Path, map_dir: Path | None = None, grid: str = "") -> SessionFacts:
     """Read where a session stands. Changes nothing.
 
     Parameters
@@ -33,6 +33,8 @@ def read_session(directory: Path, map_dir: Path | None = None) -> SessionFacts:
     map_dir : Path, optional
         Where its pictures for the models are, seen from this computer; by default as its settings
         say (`external_map_dir`), else the directory itself.
+    grid : str
+        Look at this one alone; by default, at all grids.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def read_session(directory: Path, map_dir: Path | None = None) -> SessionFacts:
         for slot, name in noted.items()
         if slot not in names
     ]
-    order = _slots(settings, names)
+    order = [slot for slot in _slots(settings, names) if not grid or names.get(slot) == grid]
     own_id = session_id(directory)
     grids = tuple(
         _grid(directory, maps, names.get(slot, ""), slot, settings, own_id) for slot in order

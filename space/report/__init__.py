@@ -9,6 +9,7 @@ from space.report.writing import (
     grid_report_file,
     only_grid,
     update,
+    update_grid,
     write_report,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "grid_report_file",
     "only_grid",
     "update",
+    "update_grid",
     "write_report",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -106,11 +108,27 @@ def update(directory: Path, grid: str = "") -> None:
     grid : str
         The grid that something happened on: of several grids it has a report of its own.
     """
-    try:
+    with _survived():
         report = gather(read_session(directory))
         write_report(report, directory / REPORT_FILE)
         if grid and len(report.grids) > 1:
             write_report(only_grid(report, grid), directory / grid_report_file(grid))
+
+
+def update_grid(directory: Path, grid: str) -> None:
+    """Write the report of one of several grids alone, in the same way.
+
+    It takes as long with the last grid of a night as with the first.
+    """
+    with _survived():
+        report = gather(read_session(directory, grid=grid))
+        write_report(only_grid(report, grid), directory / grid_report_file(grid))
+
+
+@contextmanager
+def _survived() -> Iterator[None]:
+    try:
+        yield
     except _FAILURES as error:
         log.warning("The report was not written: %s", error)
 

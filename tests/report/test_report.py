@@ -241,6 +241,23 @@ def test_several_grids_have_a_page_each(tmp_path):
     assert "G[2]" not in alone
 
 
+def test_the_page_of_a_grid_alone_says_the_same(tmp_path):
+    session(tmp_path).named(2, "G[2]").found(1)
+    path, texts = tmp_path / "G1_report.html", []
+    for write in (report.update, report.update_grid):
+        write(tmp_path, "G1")
+        lines = Page(path.read_text(encoding="utf-8")).text
+        texts.append(re.sub(r"Written [0-9: -]+", "", lines))
+        path.unlink()
+    assert texts[0] == texts[1] and "G[2]" not in texts[0]
+
+
+def test_the_page_of_a_grid_that_is_not_there_costs_a_warning(tmp_path, caplog):
+    session(tmp_path)
+    report.update_grid(tmp_path, "G9")
+    assert "There is no grid G9" in caplog.text
+
+
 @given(data=st.binary(max_size=300))
 def test_pictures_of_a_page_that_is_none(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "junk.html"

@@ -22,6 +22,7 @@ class Killed(BaseException):
 def written(monkeypatch) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     monkeypatch.setattr(report, "update", lambda where, grid="": found.append((where.name, grid)))
+    monkeypatch.setattr(report, "update_grid", lambda where, grid: found.append(("alone", grid)))
     return found
 
 
@@ -49,6 +50,27 @@ def test_each_of_several_grids_is_reported_when_it_ends(
     run.keeper.grid = "G1"
     grids._run_one(run, 1, grids.GridsOutcome())
     assert written == [(tmp_path.name, "G1")] * count
+
+
+def test_a_grid_that_is_acquired_is_reported_alone_since_the_run_ends(
+    tmp_path, written, monkeypatch
+):
+    run = grids._Run(Settings(grid_list=(1, 2)), None, tmp_path, Keeper(tmp_path), Night())
+    monkeypatch.setattr(grids._Run, "session_of", lambda self, slot: None)
+    monkeypatch.setattr(grids.levels, "run_grid", lambda session, slot: True)
+    monkeypatch.setattr(grids.steps, "before_grid", lambda session, slot: grids.Course.GO_ON)
+    run.keeper.grid = "G1"
+    grids._run_one(run, 1, grids.GridsOutcome())
+    assert written == [("alone", "G1")]
+
+
+@pytest.mark.parametrize(
+    ("slots", "left", "alone"), [((1,), 3, False), ((1, 2), 3, True), ((1, 2), 0, False)]
+)
+def test_after_an_item_its_grid_is_reported(tmp_path, written, monkeypatch, slots, left, alone):
+    monkeypatch.setattr(workflow.navigator, "left_to_acquire", lambda: left)
+    workflow._report_item(Settings(grid_list=slots), tmp_path, "G1")
+    assert written == [("alone" if alone else tmp_path.name, "G1")]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), KeyError("x"), RecursionError(), OSError(28)])
