@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from space.pictures import block_means
 from space.targeting.options import ExposureOptics
 from space.targeting.scoring import Coverage
 
@@ -22,6 +23,8 @@ CANDIDATES_MAX = 3000
 CLEAN = 0.9
 # Least share of the beam that falls on lamella, and the error of its calculation.
 ON_LAMELLA, SLACK = 0.9, 0.01
+# A beam of so many cells' radius is counted to far less than the SLACK.
+RADIUS_CELLS = 24
 # A point whose own beam reaches a neighbour's would not add to the spread, only dose.
 SPACING_BEAMS = 2.0
 LEAST_LEVER_ARM_UM = 1.5
@@ -61,10 +64,10 @@ def geometry_points(
     gap_px = np.asarray(cKDTree(np.asarray(targets_map_px, dtype=float)).query(positions)[0])
     free = gap_px >= beam_px / 2
     positions, gap_px = positions[free], gap_px[free]
-    held, inner = _beam_and_field_held(cover, positions, tracking, optics)
-    positions, gap_px, inner = positions[held], gap_px[held], inner[held]
+    inner = _field_held(cover, positions, tracking, optics)
     for good in ((gap_px >= beam_px) & inner, inner, np.ones(len(positions), bool)):
-        chosen = _spread(positions[good], SPACING_BEAMS * beam_px)
+        held = _beam_held(cover, positions[good], tracking, optics)
+        chosen = _spread(positions[good][held], SPACING_BEAMS * beam_px)
         if len(chosen) >= LEAST and lever_arm_um(chosen, optics) >= LEAST_LEVER_ARM_UM:
             return chosen
     return np.empty((0, 2))
@@ -93,26 +96,44 @@ def _surface_positions(cover: Coverage, tracking: np.ndarray, optics: ExposureOp
     return positions[(positions <= np.array(cover.map_shape)).all(axis=1)]
 
 
-def _beam_and_field_held(
+def _beam_held(
     cover: Coverage, positions: np.ndarray, tracking: np.ndarray, optics: ExposureOptics
-) -> tuple[np.ndarray, np.ndarray]:
-    """At which positions (n,) the beam falls on lamella, and where surface fills an image.
+) -> np.ndarray:
+    """At which positions (n,) the beam falls on lamella."""
+    around, corner = _around(cover, tracking, optics)
+    radius = optics.beam_diameter_um / 2 / optics.pixel_um / cover.factor
+    step = max(1, int(radius / RADIUS_CELLS))
+    cells = cover.focusable[around]
+    cells = block_means(np.pad(cells, [(0, -side % step) for side in cells.shape]), step)
+    share = disc_share(cells, (positions / cover.factor - corner) / step, radius / step)
+    return share >= ON_LAMELLA + SLACK
+
+
+def _field_held(
+    cover: Coverage, positions: np.ndarray, tracking: np.ndarray, optics: ExposureOptics
+) -> np.ndarray:
+    """At which positions (n,) surface fills an image.
 
     The image should show surface all over, not what is wanted or avoided.
     """
     from scipy.ndimage import uniform_filter
 
     shape, factor = cover.surface.shape, cover.factor
-    beam_px = optics.beam_diameter_um / optics.pixel_um
-    # The window holds all that beams and images at the positions reach.
-    reach_px = max(beam_px / 2, min(optics.field_um) / optics.pixel_um) + 2 * factor
-    around = _window(cover, tracking, optics.image_shift_limit_um / optics.pixel_um + reach_px)
-    corner = [part.start for part in around]
-    share = disc_share(cover.focusable[around], positions / factor - corner, beam_px / 2 / factor)
+    around, corner = _around(cover, tracking, optics)
     size = 2 * round(min(optics.field_um) / 2 / optics.pixel_um / factor) + 1
     filled = uniform_filter(cover.surface[around], size, mode="constant")
     index = np.minimum((positions / factor).astype(int), np.array(shape) - 1) - corner
-    return share >= ON_LAMELLA + SLACK, filled[index[:, 0], index[:, 1]] >= CLEAN
+    return np.asarray(filled[index[:, 0], index[:, 1]] >= CLEAN)
+
+
+def _around(
+    cover: Coverage, tracking: np.ndarray, optics: ExposureOptics
+) -> tuple[tuple[slice, ...], np.ndarray]:
+    """The cells that beams and images in reach of image shift touch, and the first of them."""
+    most_px = max(optics.beam_diameter_um / 2, min(optics.field_um)) / optics.pixel_um
+    limit_px = optics.image_shift_limit_um / optics.pixel_um
+    around = _window(cover, tracking, limit_px + most_px + 2 * cover.factor)
+    return around, np.array([part.start for part in around])
 
 
 def lever_arm_um(points_map_px: np.ndarray, optics: ExposureOptics) -> float:

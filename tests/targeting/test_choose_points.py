@@ -8,7 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from space.targeting import ExposureOptics, TargetingOptions
-from space.targeting.packing import Candidates, TiltFrame, candidate_grid, choose_points, conflicts
+from space.targeting.packing import (
+    Candidates,
+    TiltFrame,
+    candidate_grid,
+    choose_points,
+    conflicts,
+    merging,
+)
 from space.targeting.packing.melting import Landscape, melted
 from space.targeting.packing.merging import merged
 from space.targeting.packing.placement import greedy
@@ -169,6 +176,16 @@ def test_the_best_of_two_placements_is_exact(seed):
     assert len(conflicts(points, 1.2)) == 0
     assert candidates.score_at(points).sum() == pytest.approx(best, abs=1e-4)
     assert best > max(candidates.score_at(first).sum(), candidates.score_at(second).sum())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_few_conflicts_are_cut_as_many_are(seed):
+    rng = np.random.default_rng(seed)
+    count, others = rng.integers(1, 9, 2)
+    weights = rng.integers(1, 6, count + others).astype(np.int32)  # with equal cuts, too
+    pairs = np.argwhere(rng.random((count, others)) < 0.4) + (0, count)
+    few = merging.cut_of_few(weights, pairs, count)
+    assert few.tolist() == merging.cut(weights, pairs, count).tolist()
 
 
 def test_a_target_that_nearly_fits_is_squeezed_in():

@@ -15,6 +15,8 @@ from space.targeting.packing.tilt import conflicts
 
 # Capacities of the cut are whole numbers; a score is cut into this many grains.
 GRAINS = 1_000_000
+# Of so few conflicts, SciPy's solver takes longer to set up than all of them to follow.
+FEW_CONFLICTS = 60
 
 
 def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -27,12 +29,76 @@ def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.
     pairs = conflicts(points, candidates.diameter_um)
     if not len(pairs):
         return points
+    find_cut = cut_of_few if len(pairs) <= FEW_CONFLICTS else cut
+    return points[find_cut(weights, pairs, count) == (np.arange(len(points)) < count)]
+
+
+def cut_of_few(weights: np.ndarray, pairs: np.ndarray, count: int) -> np.ndarray:
+    """As `cut`, by ways to the sink that are found one after another.
+
+    A cut next to the source is the same whichever flow is the largest.
+    """
+    left: list[int] = weights.tolist()
+    rivals: list[list[int]] = [[] for _ in left]
+    for first, second in pairs.tolist():
+        rivals[first].append(second)
+        rivals[second].append(first)
+    flow: dict[tuple[int, int], int] = {}
+    while True:
+        came_from, end = _way_to_sink(left, rivals, flow, count)
+        if end is None:
+            return np.isin(np.arange(len(left)), list(came_from))
+        way = [end]
+        while (before := came_from[way[-1]]) is not None:
+            way.append(before)
+        steps = list(zip(way[1:], way))
+        amount = min(left[end], left[way[-1]], *(flow[to, at] for at, to in steps if at >= count))
+        for at, to in steps:
+            if at < count:
+                flow[at, to] = flow.get((at, to), 0) + amount
+            else:
+                flow[to, at] -= amount
+        left[end] -= amount
+        left[way[-1]] -= amount
+
+
+def _way_to_sink(
+    left: list[int], rivals: list[list[int]], flow: dict[tuple[int, int], int], count: int
+) -> tuple[dict[int, int | None], int | None]:
+    """From which point each one was reached, and the one next to the sink that was, if any.
+
+    From the first placement to the second anything flows, back only what came.
+    """
+    queue = [index for index in range(count) if left[index]]
+    came_from: dict[int, int | None] = dict.fromkeys(queue)
+    for index in queue:  # grows
+        if index >= count and left[index]:
+            return came_from, index
+        for other in rivals[index]:
+            if other not in came_from and (index < count or flow.get((other, index))):
+                came_from[other] = index
+                queue.append(other)
+    return came_from, None
+
+
+def cut(weights: np.ndarray, pairs: np.ndarray, count: int) -> np.ndarray:
+    """Which points (n,) are on the source's side of the minimum cut.
+
+    Parameters
+    ----------
+    weights : ndarray of int (n,)
+        Of all points, those of the first placement first.
+    pairs : ndarray of int (k, 2)
+        Points in conflict: one of the first placement, one of the second.
+    count : int
+        How many belong to the first placement.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
     # source -> first placement -> those of the second in conflict with it -> sink
-    source, sink = len(points), len(points) + 1
-    sides = np.arange(len(points))
+    source, sink = len(weights), len(weights) + 1
+    sides = np.arange(len(weights))
     tails = np.concatenate([np.where(sides < count, source, sides), pairs[:, 0]])
     heads = np.concatenate([np.where(sides < count, sides, sink), pairs[:, 1]])
     limits = np.concatenate([weights, np.full(len(pairs), np.iinfo(np.int32).max)])
@@ -43,4 +109,4 @@ def merged(candidates: Candidates, first: np.ndarray, second: np.ndarray) -> np.
     left.eliminate_zeros()
     reached = np.zeros(sink + 1, bool)
     reached[breadth_first_order(left, source, return_predecessors=False)] = True
-    return points[reached[: len(points)] == (sides < count)]
+    return reached[: len(weights)]
