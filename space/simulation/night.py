@@ -112,11 +112,13 @@ def faults_of_a_night(seed: int, grids: int, lamellae: int, share: float) -> lis
 def small_camera(folder: Path, moved_by_loading: bool = True) -> Path:
     """Write an instrument with small pictures, and a beam so wide that there are few targets.
 
+    No frames are saved: they are larger than such pictures, and nothing of a night reads them.
     Grids can be made to lie the same each time that they are loaded.
     """
     text = (INSTRUMENT_FOLDER / "krios_k3.toml").read_text(encoding="utf-8")
     text = text.replace("{ binning = 4", "{ binning = 16").replace("4, 8]", "4, 8, 16]")
     text = text.replace("beam_um = 1.6", "beam_um = 6.0")
+    text = text.replace('frame_folder = "frames"', 'frame_folder = ""')
     if not moved_by_loading:
         text = text.replace("turn_deg = 2.0", "turn_deg = 0.0")
         text = text.replace("shift_um = 45.0", "shift_um = 0.0")
