@@ -90,7 +90,7 @@ class Changes:
         while True:
             started = time.monotonic()
             try:
-                now = await run_in_threadpool(self._session.look)
+                now = await run_in_threadpool(self._session.look, True)
             except (SpaceError, OSError) as error:
                 log.warning("The session cannot be looked at: %s", error)
                 now = before

@@ -93,7 +93,7 @@ def decoded(path: Path) -> Image.Image:
             if png_megapixels(path) * len(picture.getbands()) > LARGEST_PICTURE_MPX:
                 raise SpaceError("The picture is too large to be shown.", path.name)
             picture.load()
-            grey = picture.copy() if picture.mode == "L" else picture.convert("L")
+            grey = picture if picture.mode == "L" else picture.convert("L")
     except _UNREADABLE as error:
         raise SpaceError(f"The picture cannot be decoded ({error}).", path.name) from None
     if file_state(path) != before:

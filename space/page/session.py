@@ -29,8 +29,9 @@ from space.steps import GridSession
 Stamps = Mapping[str, tuple[int, int]]
 """Size and time of files by name."""
 
-FRESH_S = 0.5
-"""For so long what was seen counts as what is there."""
+FRESH_S = 3.0
+"""For so long what was seen counts as what is there; while the server runs, it is looked at each
+second, so that nobody who asks has to wait for that."""
 
 _GROWING = (".mrc", ".st", ".eer", ".tif", ".tiff", ".log")
 _MOST_FILES = 200_000

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.files import atomic_path, remove_if_possible
+from space.files import atomic_path, clear_remains, remove_if_possible
 from space.images import fingerprint, png_megapixels
 from space.page.pyramid import Pyramid, decoded, tile_name
 
@@ -65,13 +65,6 @@ class Tiles:
         pyramid = self._pyramid(key, picture)
         self._write_later(key, picture)
         return pyramid.tile(zoom, x, y)
-
-    def prepare(self, picture: Path) -> None:
-        """Have the tiles of a picture made when nothing else is to be done."""
-        with contextlib.suppress(SpaceError):
-            key = self._key(picture)
-            if not self._file(key).is_file():
-                self._write_later(key, picture)
 
     def wait(self) -> None:
         """Wait until what was begun is written."""
@@ -135,6 +128,7 @@ class Tiles:
             return
         try:
             self.folder.mkdir(exist_ok=True)
+            clear_remains(self.folder)
             with atomic_path(self._file(key)) as temporary:
                 self._pyramid(key, picture).write(temporary)
         except (OSError, SpaceError, ValueError) as error:
