@@ -20,6 +20,7 @@ LEAST_COVERED = 0.6
 
 _EDGE_PX = 2
 _FLAT = 1e-6
+_NO_SPREAD = 1e-12
 _BOXES = 3  # averages over a square, one after the other, are nearly a Gaussian
 
 
@@ -156,12 +157,46 @@ def _smoothed(values: np.ndarray, sigma_px: float) -> np.ndarray:
     return values
 
 
-def find(template: np.ndarray, picture: np.ndarray, pixel_um: float, apart_um: float) -> Match:
+class Template:
+    """A picture that is looked for in several others: what is worked out of it is kept."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self.picture = picture
+        self._spectra: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
+
+    def spectra(self, size: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Return the transforms of its values, of their squares and of where they are known."""
+        if size not in self._spectra:
+            self._spectra[size] = _spectra(self.picture, size)
+        return self._spectra[size]
+
+
+def _spectra(picture: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    from scipy import fft
+
+    known, values = np.isfinite(picture), _from_mean(picture)
+    # Numbers of 32 bits are exact to some millionths of the largest sum, and half the work.
+    parts = (part.astype(np.float32) for part in (values, values**2, known))
+    return tuple(np.asarray(fft.rfft2(part, size)) for part in parts)
+
+
+def _from_mean(picture: np.ndarray) -> np.ndarray:
+    """Return how far values are from their mean in units of their spread; 0 where unknown."""
+    known = np.isfinite(picture)
+    if not known.any():
+        return np.zeros(picture.shape)
+    values = np.where(known, picture - picture[known].mean(dtype=float), 0.0)
+    return np.asarray(values / max(float(np.sqrt((values**2).mean())), _NO_SPREAD))
+
+
+def find(
+    template: np.ndarray | Template, picture: np.ndarray, pixel_um: float, apart_um: float
+) -> Match:
     """Find a smaller picture in a larger one; both are on lattices of the same pitch.
 
     Parameters
     ----------
-    template : ndarray
+    template : ndarray or Template
         The smaller one; it is expected in the middle of `picture`. Both may hold NaN.
     picture : ndarray
         The larger one.
@@ -170,6 +205,7 @@ def find(template: np.ndarray, picture: np.ndarray, pixel_um: float, apart_um: f
     apart_um : float
         A place so far away from the best one counts as another one.
     """
+    template = template if isinstance(template, Template) else Template(template)
     likeness = _likeness(template, picture)
     if not np.isfinite(likeness).any():
         return Match((0.0, 0.0), 0.0, 0.0)
@@ -184,40 +220,36 @@ def find(template: np.ndarray, picture: np.ndarray, pixel_um: float, apart_um: f
     return Match((float(dx), float(dy)), float(filled[row, column]), max(0.0, runner_up))
 
 
-def _likeness(template: np.ndarray, picture: np.ndarray) -> np.ndarray:
+def _likeness(template: Template, picture: np.ndarray) -> np.ndarray:
     """Normalized correlation at each displacement at which the template lies in the picture.
 
     Only pixels known in both count; NaN where they are too few.
     """
     from scipy import fft
 
-    shape = tuple(a - b + 1 for a, b in zip(picture.shape, template.shape))
+    sought = template.picture
+    shape = tuple(a - b + 1 for a, b in zip(picture.shape, sought.shape))
     if min(shape) < 1:
         return np.full((1, 1), np.nan)
-    size = [fft.next_fast_len(int(n), real=True) for n in picture.shape]
-    known_t, known_p = np.isfinite(template), np.isfinite(picture)
-    if not known_t.any() or not known_p.any():
+    size = tuple(fft.next_fast_len(int(n), real=True) for n in picture.shape)
+    known = int(np.isfinite(sought).sum())
+    if not known or not np.isfinite(picture).any():
         return np.full(shape, np.nan)
-    t = np.where(known_t, template - template[known_t].mean(), 0.0)
-    p = np.where(known_p, picture - picture[known_p].mean(), 0.0)
-
-    def spectrum(values: np.ndarray) -> np.ndarray:
-        return np.asarray(fft.rfft2(values, size))
-
-    ft, ft2, fm = (spectrum(part).conj() for part in (t, t * t, known_t.astype(float)))
-    fp, fp2, fk = (spectrum(part) for part in (p, p * p, known_p.astype(float)))
+    ft, ft2, fm = (part.conj() for part in template.spectra(size))
+    fp, fp2, fk = _spectra(picture, size)
 
     def correlated(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.asarray(fft.irfft2(first * second, size))[: shape[0], : shape[1]]
+        found = np.asarray(fft.irfft2(first * second, size))
+        return found[: shape[0], : shape[1]].astype(float)
 
     count = np.maximum(correlated(fm, fk), 1e-3)
     sum_t, sum_p = correlated(ft, fk), correlated(fm, fp)
     both = correlated(ft, fp) - sum_t * sum_p / count
     var_t = correlated(ft2, fk) - sum_t**2 / count
     var_p = correlated(fm, fp2) - sum_p**2 / count
-    least = _FLAT * count * max(float((t * t).mean()), float((p * p).mean()))
+    least = _FLAT * count
     result = both / np.sqrt(np.maximum(var_t, least) * np.maximum(var_p, least))
-    result[count < LEAST_COVERED * known_t.sum()] = np.nan
+    result[count < LEAST_COVERED * known] = np.nan
     return result
 
 

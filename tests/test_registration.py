@@ -114,3 +114,24 @@ def test_points_say_how_a_grid_has_moved():
     one = registration.rigid_fit([(before[:1], now[:1])], -2.5)
     assert registration.distances_um(one, before, now).max() < 1e-6
     assert math.isclose(registration.distances_um(one, before[:1], now[:1] + (3.0, 4.0))[0], 5.0)
+
+
+def test_a_template_is_worked_out_once_and_finds_what_its_picture_does(monkeypatch):
+    random = np.random.default_rng(3)
+    sought = ndimage.gaussian_filter(random.normal(size=(40, 50)), 2)
+    pictures = [ndimage.gaussian_filter(random.normal(size=(90, 80)), 2) for _ in range(3)]
+    for number, picture in enumerate(pictures):
+        picture[20 + number : 60 + number, 10:60] = 300 + 40 * sought  # brighter, of more contrast
+        picture[:15] = np.nan
+    alone = [registration.find(sought, picture, 1.0, 5.0) for picture in pictures]
+    assert [match.shift_um for match in alone] == [
+        pytest.approx((-5.0, -5.0 + number), abs=0.05) for number in range(3)
+    ]
+    made = []
+    spectra = registration._spectra
+    monkeypatch.setattr(
+        registration, "_spectra", lambda *given: made.append(given) or spectra(*given)
+    )
+    template = registration.Template(sought)
+    assert [registration.find(template, picture, 1.0, 5.0) for picture in pictures] == alone
+    assert len(made) == 4  # the template once

@@ -25,7 +25,7 @@ from space.microscope import (
     states,
     survives,
 )
-from space.registration import Movement
+from space.registration import Movement, Template
 from space.steps import lamella_list
 from space.steps.find import STAGE_LIMITS_UM
 from space.steps.session import GridSession
@@ -151,7 +151,7 @@ def _look_at_middle(grid_map: GridMap, offset_um: tuple[float, float]) -> Moveme
     data, frame = _picture_at(np.zeros(2), offset_um)
     half_um = _half_extent_um(frame)
     size_um = 2 * half_um
-    template = lattice(data, frame, frame.center_stage_um, size_um, _COARSE_UM)
+    template = Template(lattice(data, frame, frame.center_stage_um, size_um, _COARSE_UM))
     around_um = size_um + 2 * LARGEST_SHIFT_UM
     angles = np.arange(-LARGEST_TURN_DEG, LARGEST_TURN_DEG + 0.1, _COARSE_DEG)
 
@@ -182,22 +182,26 @@ def _closer(grid_map: GridMap, data: np.ndarray, frame: MapFrame, guess: Movemen
     """Find the rotation of a picture more closely."""
     found = []
     steps = np.arange(-_COARSE_DEG, _COARSE_DEG + 0.01, _FINE_DEG)
-    center = np.array(frame.center_stage_um)
+    template, center = _template(data, frame), np.array(frame.center_stage_um)
     before = registration.turn(-guess.turned_deg) @ (center - guess.offset_um)
     for angle in guess.turned_deg + steps:
-        match, pair = _compared(grid_map, data, frame, before, float(angle))
+        match, pair = _compared(grid_map, template, frame, before, float(angle))
         found.append((match.likeness, float(angle), pair))
     _, angle, (old, now) = max(found, key=lambda one: one[0])
     return registration.rigid_fit([(old[np.newaxis], now[np.newaxis])], angle)
 
 
+def _template(data: np.ndarray, frame: MapFrame) -> Template:
+    size_um = 2 * _half_extent_um(frame)
+    return Template(lattice(data, frame, frame.center_stage_um, size_um, _FINE_UM))
+
+
 def _compared(
-    grid_map: GridMap, data: np.ndarray, frame: MapFrame, before_um: np.ndarray, angle: float
+    grid_map: GridMap, template: Template, frame: MapFrame, before_um: np.ndarray, angle: float
 ) -> tuple[registration.Match, tuple[np.ndarray, np.ndarray]]:
     """Compare a picture with the map around where its middle is expected to have been."""
     size_um = 2 * _half_extent_um(frame)
     center = np.array(frame.center_stage_um)
-    template = lattice(data, frame, center, size_um, _FINE_UM)
     there = lattice(*grid_map.fine, before_um, size_um + 2 * _AGAIN_UM, _FINE_UM, -angle)
     match = registration.find(template, there, _FINE_UM, _APART_UM / 2)
     return match, (before_um + registration.turn(-angle) @ match.shift_um, center)
@@ -223,7 +227,8 @@ def _look_around(grid_map: GridMap, offset_um: tuple[float, float], first: Movem
             expected = registration.turn(-first.turned_deg) @ (
                 np.array(frame.center_stage_um) - first.offset_um
             )
-            match, (old, new) = _compared(grid_map, data, frame, expected, first.turned_deg)
+            template, angle = _template(data, frame), first.turned_deg
+            match, (old, new) = _compared(grid_map, template, frame, expected, angle)
             log.debug("Place %s: %s", target, match)
             if match.likeness >= LEAST_LIKENESS:
                 before.append(old)
