@@ -1,0 +1,469 @@
+// A grid: boxes of its lamellae on the map, and what is asked of the run about them.
+
+import { ask, of } from "./api.js";
+import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { PixelMap, at, from } from "./maps.js";
+import { CLASS, Review, asAsked, isOpen, standOf, words } from "./review.js";
+import { around, boxPx, boxUm, isLight, rounded, toMap, toStage } from "./shapes.js";
+
+const { L } = window;
+const LEAST_UM = 0.5;
+const MOST_UM = 500;
+const USUAL_COLOR = "#cccccc";
+const um = (values) => values.map((value) => rounded(value, 3));
+
+export class GridView {
+  constructor(page, name) {
+    this.page = page;
+    this.name = name;
+    this.review = new Review(name);
+    this.selected = null;
+    this.help = [
+      ["n p", "next, previous lamella"],
+      ["1 … 9", "class of the chosen lamella"],
+      ["v", "visit the chosen lamella, or not"],
+      ["Delete", "remove the chosen lamella"],
+      ["d", "draw a new lamella (drag; a click gives the usual size)"],
+      ["↑ ↓ ← →", "move the chosen lamella by one pixel of the map"],
+      ["u", "take the last change back (also Ctrl+Z)"],
+      ["a", "approve the lamellae of this grid"],
+      ["Enter", "open the map of the chosen lamella"],
+      ["w + -", "whole map; zoom"],
+    ];
+    this.explained = [
+      "Drag the number of a lamella to move it, a corner of the chosen one to resize it around its middle. "
+      + "Solid boxes are visited, dashed ones are not; dotted ones are as asked, and not done yet.",
+    ];
+  }
+
+  async show(place) {
+    this.side = el("div", { class: "side" });
+    this.canvas = el("div", { class: "map" });
+    this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
+    fill(place, el("h2", {}, `Grid ${this.name}`), this.tools,
+      el("div", { class: "beside" }, this.canvas, this.side));
+    await this._load();
+  }
+
+  async _load() {
+    const [facts] = await Promise.all([ask(`/api/grid/${of(this.name)}`), this.review.load()]);
+    const isOther = this.facts?.map?.tiles.url !== facts.map?.tiles.url;
+    this.facts = facts;
+    if (isOther) {
+      this.map?.close();
+      this.map = null;
+    }
+    if (facts.map && !this.map) {
+      this.map = new PixelMap(this.canvas, facts.map, `Map of grid ${this.name}`);
+      this.layer = L.layerGroup().addTo(this.map.leaflet);
+      this.map.leaflet.on("click", () => this._select(null));
+    } else if (!facts.map) {
+      fill(this.canvas, el("p", { class: "empty" }, "There is no map of this grid yet."));
+    }
+    this._draw();
+  }
+
+  async changed(topics) {
+    if (topics && ![`grid:${this.name}`, `review:${this.name}`, "journal"].some((one) => topics.has(one))
+      && ![...topics].some((one) => one.startsWith(`lamella:${this.name}:`))) return;
+    if (this._isDragging) return;
+    await this._load();
+  }
+
+  close() {
+    this.map?.close();
+  }
+
+  // --- what may be done ----------------------------------------------------------------------
+
+  get mayAsk() {
+    return !this.page.isReadOnly && this.review.values !== null;
+  }
+
+  may(one, kind) {
+    return this.mayAsk && one.number > 0 && !one.isDeleted && this.review.may(one.number, kind);
+  }
+
+  whyNot(one) {
+    if (this.page.isReadOnly) return "This page only shows the session.";
+    if (!this.review.values) return this.review.problem;
+    if (!one.number) return one.state === "new" ? "The run adds it at its next step." : "It was left out.";
+    const seen = this.review.lamella(one.number);
+    if (!seen) return "It has no point in the Navigator.";
+    if (seen.state === "exposed") return "Tilt series of it were begun: it stays as it is.";
+    if (seen.state === "being acquired") return "It is being acquired now: it stays as it is.";
+    return "";
+  }
+
+  get shown() {
+    const lamellae = this.facts.lamellae.map((one) => ({ ...one }));
+    return asAsked(lamellae, this.review.edits);
+  }
+
+  get chosen() {
+    return this.shown.find((one) => one.number && one.number === this.selected) ?? null;
+  }
+
+  // --- drawing -------------------------------------------------------------------------------
+
+  _draw() {
+    this.layer?.clearLayers();
+    const shown = this.shown;
+    if (this.map) for (const one of shown) this._drawBox(one);
+    refill(this.tools, this._tools());
+    refill(this.side, this._side(shown));
+  }
+
+  _color(one) {
+    return this.facts.classes[one.class]?.color ?? USUAL_COLOR;
+  }
+
+  _drawBox(one) {
+    const { map } = this.facts;
+    const middle = toMap(map, one.center_um);
+    const size = boxPx(map, one.box_um);
+    const [top, left, bottom, right] = around(middle, size);
+    const isChosen = one.number > 0 && one.number === this.selected;
+    const isAsked = one.asked.length > 0;
+    const color = this._color(one);
+    const dashes = isAsked ? "2 5" : one.visit ? null : "9 6";
+    const corners = [at([top, left]), at([bottom, right])];
+    L.rectangle(corners, { color: "#000", weight: isChosen ? 7 : 4, fill: false, opacity: 0.6, interactive: false })
+      .addTo(this.layer);
+    const box = L.rectangle(corners, {
+      color, weight: isChosen ? 4 : 2, dashArray: dashes, fill: true, fillOpacity: one.isDeleted ? 0.5 : 0.02,
+    }).addTo(this.layer);
+    box.on("click", (event) => {
+      L.DomEvent.stopPropagation(event);
+      if (one.number) this._select(one.number);
+    });
+    this._drawLabel(one, [top, left], middle, box, size);
+    if (isChosen && this.may(one, "resize_lamella")) {
+      for (const corner of [[top, left], [top, right], [bottom, left], [bottom, right]]) {
+        this._drawCorner(one, corner, middle, box);
+      }
+    }
+  }
+
+  _drawLabel(one, corner, middle, box, size) {
+    const text = [one.number ? String(one.number) : one.label || "", one.isDeleted ? "✕" : "", one.class,
+      one.probability === null ? "" : percent(one.probability)].filter(Boolean).join(" ");
+    const label = el("span", {
+      class: `label${one.number === this.selected && one.number ? " chosen" : ""}${one.visit ? "" : " left-out"}`,
+      color: this._color(one), "data-ink": isLight(this._color(one)) ? "dark" : "light", "data-lamella": one.number,
+    }, stateMark(one.state), text);
+    const mayMove = this.may(one, "move_lamella");
+    const marker = this.map.handle(corner, label, {
+      name: `${one.label || "left out"} ${one.class}`, draggable: mayMove, size: [0, 0],
+    }).addTo(this.layer);
+    marker.on("click", (event) => {
+      L.DomEvent.stopPropagation(event);
+      if (one.number) this._select(one.number);
+    });
+    const offset = [middle[0] - corner[0], middle[1] - corner[1]];
+    const moved = () => {
+      const point = from(marker.getLatLng());
+      return [point[0] + offset[0], point[1] + offset[1]];
+    };
+    marker.on("dragstart", () => { this._isDragging = true; });
+    marker.on("drag", () => {
+      const [top, left, bottom, right] = around(moved(), size);
+      box.setBounds([at([top, left]), at([bottom, right])]);
+    });
+    marker.on("dragend", () => {
+      this._isDragging = false;
+      this.selected = one.number;
+      this._move(one, moved());
+    });
+  }
+
+  _drawCorner(one, corner, middle, box) {
+    const marker = this.map.handle(corner, el("span", { class: "corner" }),
+      { name: "Corner: drag to resize", draggable: true, size: [22, 22], zIndexOffset: 500 }).addTo(this.layer);
+    const sized = () => {
+      const point = from(marker.getLatLng());
+      return [0, 1].map((k) => 2 * Math.abs(point[k] - middle[k]));
+    };
+    marker.on("dragstart", () => { this._isDragging = true; });
+    marker.on("drag", () => {
+      const [top, left, bottom, right] = around(middle, boxPx(this.facts.map, this._boxUm(sized())));
+      box.setBounds([at([top, left]), at([bottom, right])]);
+    });
+    marker.on("dragend", () => {
+      this._isDragging = false;
+      this._resize(one, this._boxUm(sized()));
+    });
+  }
+
+  _boxUm(sizePx) {
+    return boxUm(this.facts.map, sizePx, LEAST_UM, MOST_UM);
+  }
+
+  _select(number) {
+    this.selected = number;
+    const one = this.chosen;
+    if (one && this.map) this.map.bringIntoView(toMap(this.facts.map, one.center_um));
+    this._draw();
+  }
+
+  // --- beside the map ------------------------------------------------------------------------
+
+  _tools() {
+    const last = this.review.lastToTakeBack();
+    return [
+      this.map && [keyed("Whole", "w", () => this.map.whole())],
+      this.mayAsk && [
+        this.map && keyed(this.map.cancelDrawing ? "Give up drawing" : "Draw lamella", "d", () => this._draws()),
+        keyed("Undo", "u", () => this.page.act(() => this._undo()), { disabled: !last }),
+      ],
+    ].flat(2).filter(Boolean);
+  }
+
+  _side(shown) {
+    const { values, problem } = this.review;
+    return [
+      this.page.isReadOnly ? el("p", { class: "note" }, "Read-only: this page only shows the session.") : null,
+      !values && !this.page.isReadOnly ? el("p", { class: "note" }, `Nothing can be changed here: ${problem}`) : null,
+      values ? this._inspectNote(values) : null,
+      (values?.problems ?? []).map((text) => el("p", { class: "warning" }, "⚠ ", text)),
+      this._approval(values),
+      this._ofChosen(),
+      this._list(shown),
+      this._edits(values),
+    ];
+  }
+
+  _inspectNote(values) {
+    if (values.inspect === "no") {
+      return el("p", { class: "note" }, 'The run does not look at corrections (inspect = "no" in its settings): ',
+        "what you ask for here waits until a run does.");
+    }
+    if (values.acquiring) {
+      return el("p", { class: "note" }, "Tilt series are being recorded: points stay as they are until SPACEtomo.py runs again.");
+    }
+    return null;
+  }
+
+  _approval(values) {
+    if (!values) return null;
+    const isApproved = values.approved.lamellae;
+    const waits = values.inspect === "wait";
+    return el("section", { class: "card approval" },
+      el("p", {}, isApproved ? "✓ The lamellae are approved."
+        : `The lamellae are not approved.${waits ? " The run waits for it." : ""}`),
+      this.mayAsk ? keyed(isApproved ? "Withdraw approval" : "Approve lamellae", "a",
+        () => this.page.act(() => this._approve()), { class: isApproved ? "" : "main", "data-focus": "approve" }) : null);
+  }
+
+  _ofChosen() {
+    const one = this.chosen;
+    if (!one) return el("section", { class: "card" }, el("p", { class: "quiet" }, "Choose a lamella on the map or in the list."));
+    const why = this.whyNot(one);
+    const classes = this.review.values?.classes ?? [];
+    const act = (does) => () => this.page.act(does);
+    return el("section", { class: "card chosen", "aria-label": `Lamella ${one.label}` },
+      el("h3", {}, stateMark(one.state), `${one.label} – ${one.class} ${one.probability === null ? "" : percent(one.probability)}`),
+      el("p", {}, one.state, one.reason ? `: ${one.reason}` : "", one.by_hand ? ", added by hand" : ""),
+      el("p", { class: "quiet" }, `Stage ${one.stage_um.map((v) => v.toFixed(1)).join(", ")} µm; box `,
+        `${one.box_um.map((v) => v.toFixed(1)).join(" × ")} µm`),
+      one.asked.length ? el("p", {}, `Asked: ${one.asked.map(words).join("; ")}`) : null,
+      why ? el("p", { class: "note" }, why) : null,
+      this.may(one, "class") ? el("div", { class: "buttons", role: "group", "aria-label": "Class" },
+        classes.map((name, k) => keyed(name, k < 9 ? String(k + 1) : "", act(() => this._class(one, name)),
+          { "aria-pressed": String(name === one.class), "data-class": name, "data-focus": `class ${name}` }))) : null,
+      el("div", { class: "buttons" },
+        this.may(one, "visit") ? keyed(one.visit ? "Do not visit" : "Visit", "v", act(() => this._visit(one)), { "data-focus": "visit" }) : null,
+        this.may(one, "delete_lamella") ? keyed("Remove", "Del", act(() => this._delete(one)), { class: "grave" }) : null,
+        this.page.grid(this.name)?.lamellae.some((each) => each.number === one.number && each.has_map)
+          ? keyed("Open its map", "⏎", () => this._open(one)) : null));
+  }
+
+  _list(shown) {
+    const visited = shown.filter((one) => one.number);
+    const others = shown.length - visited.length;
+    const step = (one, by, text) => button(text, () => this.page.act(() => this._reorder(visited, one, by)),
+      { "aria-label": `${one.label} ${by < 0 ? "earlier" : "later"}`, "data-focus": `${by} ${one.number}` });
+    return el("section", { class: "card" }, el("h3", {}, "In the order of the work"),
+      el("ol", { class: "lamellae" }, visited.map((one) => el("li", {},
+        el("button", {
+          type: "button", class: "row", "aria-pressed": String(one.number === this.selected),
+          "data-focus": `row ${one.number}`, on: { click: () => this._select(one.number) },
+        }, stateMark(one.state), el("b", {}, one.label), ` ${one.class} `,
+        one.visit ? "" : "(not visited) ", one.isDeleted ? "(to be removed) " : "",
+        one.asked.length ? el("em", {}, "asked") : ""),
+        this.mayAsk ? [step(one, -1, "↑"), step(one, 1, "↓")] : null))),
+      others ? el("p", { class: "quiet" }, `${others} on the map without a number: new, or left out.`) : null);
+  }
+
+  _edits(values) {
+    if (!values?.edits.length) return null;
+    return el("section", { class: "card edits", "aria-live": "polite" }, el("h3", {}, "Asked, and what became of it"),
+      el("ul", { class: "plain" }, values.edits.toReversed().map((edit) => {
+        const stand = standOf(edit);
+        return el("li", { "data-stand": stand, "data-edit": edit.id },
+          el("span", { class: "stand" }, { applied: "✓ ", refused: "✕ ", waits: "… ", waiting: "○ " }[stand], CLASS[stand]),
+          ` ${words(edit)}`, edit.at ? el("small", {}, ` ${clock(edit.at)}`) : null,
+          edit.answer?.why ? el("p", {}, edit.answer.why) : null,
+          this.mayAsk && isOpen(edit) ? button("Take back", () => this.page.act(() => this._takeBack(edit)),
+            { "aria-label": `Take back: ${words(edit)}` }) : null);
+      })));
+  }
+
+  // --- asking --------------------------------------------------------------------------------
+
+  async _ask(edit, inverse = null) {
+    try {
+      await this.review.add(edit, inverse);
+    } finally {
+      this._draw();
+    }
+  }
+
+  _of(one, kind, values, inverse) {
+    if (!this.may(one, kind)) {
+      this.page.tell(this.whyNot(one) || "This cannot be done to it.", "refused");
+      this._draw();
+      return undefined;
+    }
+    const head = { kind, number: one.number };
+    return this._ask({ ...head, of: this.review.lamella(one.number).stamp, ...values },
+      inverse ? { ...head, ...inverse } : null);
+  }
+
+  // A lamella as it is now, without what is asked.
+  _asIs(one) {
+    return this.facts.lamellae.find((each) => each.number === one.number) ?? one;
+  }
+
+  _move(one, point) {
+    return this.page.act(() => {
+      if (!this.map.isInside(point)) {
+        this._draw();
+        throw new Error("This place lies outside the map.");
+      }
+      return this._of(one, "move_lamella", { center_um: um(toStage(this.facts.map, point)) },
+        { center_um: um(this._asIs(one).center_um) });
+    });
+  }
+
+  _resize(one, boxUmNow) {
+    return this.page.act(() => this._of(one, "resize_lamella", { box_um: um(boxUmNow) }, { box_um: um(this._asIs(one).box_um) }));
+  }
+
+  _class(one, name) {
+    if (name === one.class) return undefined;
+    return this._of(one, "class", { class: name }, { class: this._asIs(one).class });
+  }
+
+  _visit(one) {
+    return this._of(one, "visit", { visit: !one.visit }, { visit: this._asIs(one).visit });
+  }
+
+  async _delete(one) {
+    await this._of(one, "delete_lamella", {});
+    const edit = this.review.edits.at(-1);
+    if (edit?.kind === "delete_lamella" && edit.number === one.number) {
+      this.review.remember(edit, {
+        kind: "add_lamella", center_um: um(this._asIs(one).center_um), box_um: um(one.box_um), class: one.class,
+      });
+    }
+  }
+
+  _reorder(visited, one, by) {
+    const numbers = visited.map((each) => each.number);
+    const before = this.facts.lamellae.map((each) => each.number).filter(Boolean);
+    const index = numbers.indexOf(one.number);
+    if (index + by < 0 || index + by >= numbers.length) return undefined;
+    numbers.splice(index + by, 0, ...numbers.splice(index, 1));
+    return this._ask({ kind: "order", of: this.review.values.stamp, numbers }, { kind: "order", numbers: before });
+  }
+
+  _draws() {
+    if (this.map.cancelDrawing) {
+      this.map.cancelDrawing();
+      return;
+    }
+    const classes = this.review.values.classes;
+    const kind = classes.includes("good") ? "good" : classes[0];
+    this.map.drawBox(boxPx(this.facts.map, this.facts.default_box_um), (drawn) => {
+      if (!drawn) {
+        this._draw();
+        return;
+      }
+      this.page.act(() => {
+        if (!this.map.isInside(drawn.point)) throw new Error("This place lies outside the map.");
+        return this._ask({
+          kind: "add_lamella", of: this.review.values.stamp, class: kind,
+          center_um: um(toStage(this.facts.map, drawn.point)), box_um: um(this._boxUm(drawn.size)),
+        });
+      });
+    });
+    refill(this.tools, this._tools());
+  }
+
+  async _takeBack(edit) {
+    try {
+      await this.review.takeBack(edit);
+    } finally {
+      this._draw();
+    }
+  }
+
+  async _undo() {
+    const last = this.review.lastToTakeBack();
+    if (last) await this._takeBack(last);
+    else this.page.tell("There is nothing to take back.");
+  }
+
+  async _approve() {
+    try {
+      await this.review.approve({ lamellae: !this.review.values.approved.lamellae });
+    } finally {
+      this._draw();
+    }
+  }
+
+  _open(one) {
+    this.page.go(`#/lamella/${encodeURIComponent(this.name)}/${one.number}`);
+  }
+
+  // --- keyboard ------------------------------------------------------------------------------
+
+  key(key) {
+    const one = this.chosen;
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+    if (step && one && this.map) {
+      const [row, column] = toMap(this.facts.map, one.center_um);
+      return () => this._move(one, [row + step[0], column + step[1]]);
+    }
+    if (/^[1-9]$/.test(key) && one) {
+      const name = this.review.values?.classes[Number(key) - 1];
+      return name ? () => this._class(one, name) : null;
+    }
+    const ofChosen = one && {
+      v: () => this._visit(one),
+      Delete: () => this._delete(one),
+      Backspace: () => this._delete(one),
+      Enter: () => this._open(one),
+    }[key];
+    if (ofChosen) return ofChosen;
+    return {
+      n: () => this._step(1),
+      p: () => this._step(-1),
+      Escape: () => (this.map?.cancelDrawing ? this.map.cancelDrawing() : this._select(null)),
+      w: () => this.map?.whole(),
+      "+": () => this.map?.zoom(1),
+      "-": () => this.map?.zoom(-1),
+      d: this.mayAsk && this.map ? () => this._draws() : null,
+      u: this.mayAsk ? () => this._undo() : null,
+      a: this.mayAsk ? () => this._approve() : null,
+    }[key];
+  }
+
+  _step(by) {
+    const numbers = this.shown.map((one) => one.number).filter(Boolean);
+    if (!numbers.length) return;
+    const index = numbers.indexOf(this.selected);
+    this._select(numbers[index < 0 ? (by > 0 ? 0 : numbers.length - 1) : (index + by + numbers.length) % numbers.length]);
+  }
+}

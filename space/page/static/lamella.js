@@ -1,0 +1,580 @@
+// A lamella: its map with segmentation and targets, which can be moved, added, removed and saved.
+
+import { ask, of, post } from "./api.js";
+import { ChoosingAgain } from "./choosing.js";
+import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { PixelMap, STYLES, at, from } from "./maps.js";
+import { savePicture } from "./picture.js";
+import { CLASS, Review, isOpen, standOf, words } from "./review.js";
+import { conflicts, distanceUm, ellipse } from "./shapes.js";
+import { Targets, nameOf } from "./targets.js";
+
+const { L } = window;
+const CHECK_MS = 700;
+export class LamellaView {
+  constructor(page, grid, number) {
+    Object.assign(this, { page, grid, number });
+    this.review = new Review(grid);
+    this.targets = new Targets([]);
+    this.selected = null;
+    this.overlay = { opacity: 0.45, isOn: true, classes: null };
+    this.said = null; // what the server says of the targets as they are
+    this.take = "all";
+    this.again = new ChoosingAgain(this);
+    this.help = [
+      ["n p", "next, previous lamella"],
+      ["] [", "next, previous target"],
+      ["↑ ↓ ← →", "move the chosen target by one pixel of the map (with Shift: by ten)"],
+      ["Delete", "remove the chosen target or geometry point"],
+      ["f", "fix the chosen target: it stays when targets are chosen again"],
+      ["k", "make the chosen target the tracking target of its area"],
+      ["t g", "add a target, a geometry point: click where"],
+      ["s", "save the targets"],
+      ["u", "take the last change back (also Ctrl+Z)"],
+      ["a", "approve the targets of this lamella"],
+      ["o", "segmentation on or off"],
+      ["b", "back to the map of the grid"],
+      ["w + -", "whole map; zoom"],
+    ];
+    this.explained = [
+      "Yellow: what a Record picture covers. Solid blue: the beam. Dashed blue: what the beam covers at the steepest "
+      + "tilt. Red and an exclamation mark: beams that overlap there. The dotted circle is how far image shift reaches "
+      + "from the tracking target (◎). Diamonds are geometry points, which measure the lamella's tilt.",
+      "Drag a number to move its target. What was exposed already stays as it is.",
+    ];
+  }
+
+  async show(place) {
+    this.heading = el("h2", {});
+    this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
+    this.canvas = el("div", { class: "map" });
+    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "again", "edits"]
+      .map((name) => [name, el("section", { class: `card ${name}` })]));
+    fill(place, this.heading, this.tools,
+      el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, Object.values(this.parts))));
+    await this._load();
+  }
+
+  // --- what is there -------------------------------------------------------------------------
+
+  async _load(isAnew = false) {
+    const [facts] = await Promise.all([ask(`/api/lamella/${of(this.grid, this.number)}`), this.review.load()]);
+    const isOther = this.facts?.map?.tiles.url !== facts.map?.tiles.url;
+    const isOtherLabels = JSON.stringify(this.facts?.labels) !== JSON.stringify(facts.labels);
+    this.facts = facts;
+    if (isOther) this._close();
+    if (facts.map && !this.map) this._openMap();
+    if (!facts.map) fill(this.canvas, el("p", { class: "empty" }, "There is no map of this lamella yet."));
+    const stamp = JSON.stringify([this.review.lamella(this.number)?.choice ?? "", facts.choice]);
+    this.isOutdated = this.isChanged && stamp !== this._seen && !isAnew;
+    if (!this.isChanged || isAnew) {
+      const isNew = stamp !== this._seen;
+      this._seen = stamp;
+      this._stamp = this.review.lamella(this.number)?.choice ?? "";
+      if (isNew || isAnew) {
+        this.targets = new Targets(facts.choice?.areas);
+        this.said = null;
+        if (this.selected && !this.targets.at(this.selected)) this.selected = null;
+      }
+    }
+    this.overlay.classes ??= facts.labels && new Set(
+      facts.labels.classes.filter((one) => one.wanted).map((one) => one.name));
+    if (this.map && (isOther || isOtherLabels)) this._drawOverlay();
+    this._draw();
+    await this.again.prepare();
+  }
+
+  _openMap() {
+    this.map = new PixelMap(this.canvas, this.facts.map, `Map of lamella ${this.facts.label}`);
+    this.labelLayers = L.layerGroup().addTo(this.map.leaflet);
+    this.layer = L.layerGroup().addTo(this.map.leaflet);
+    this.map.leaflet.on("click", () => !this.map.cancelDrawing && this._select(null));
+  }
+
+  async changed(topics) {
+    const mine = [`lamella:${this.grid}:${this.number}`, `review:${this.grid}`, `grid:${this.grid}`];
+    if (topics && !mine.some((one) => topics.has(one))) return;
+    if (!this._isDragging) await this._load();
+  }
+
+  get isChanged() {
+    return this.targets.isChanged;
+  }
+
+  mayLeave() {
+    // eslint-disable-next-line no-alert
+    return !this.isChanged || confirm("Targets were changed and not saved. Leave them?");
+  }
+
+  _close() {
+    clearTimeout(this._timer);
+    this.map?.close();
+    this.map = null;
+  }
+
+  close() {
+    this.targets = new Targets([]);
+    this._close();
+  }
+
+  // --- what may be done ----------------------------------------------------------------------
+
+  get mayChange() {
+    return !this.whyNot;
+  }
+
+  get whyNot() {
+    const { facts, review } = this;
+    if (facts.exposed || facts.begun) {
+      return "Tilt series of this lamella were begun: its targets stay as they are, since what was exposed would be exposed again.";
+    }
+    if (this.page.isReadOnly) return "Read-only: this page only shows the session.";
+    if (!review.values) return `Nothing can be changed here: ${review.problem}`;
+    if (!facts.map) return "There is no map of this lamella yet.";
+    const seen = review.lamella(this.number);
+    if (!seen) return "This lamella has no point in the Navigator: nothing can be asked of the run.";
+    if (!seen.may.includes("targets")) return `This lamella is ${seen.state}: its targets cannot be changed now.`;
+    if (!facts.labels) return "Its map is not segmented: targets can be changed when it is.";
+    return "";
+  }
+
+  // --- drawing -------------------------------------------------------------------------------
+
+  _drawOverlay() {
+    this.labelLayers.clearLayers();
+    const { labels } = this.facts;
+    if (!labels || !this.overlay.isOn) return;
+    for (const one of labels.classes.filter((each) => this.overlay.classes.has(each.name))) {
+      this.map.addTiles(labels.tiles, this.overlay.opacity, `&class=${encodeURIComponent(one.name)}`)
+        .setZIndex(2).addTo(this.labelLayers);
+    }
+  }
+
+  _draw() {
+    this._drawMap();
+    const { facts } = this;
+    fill(this.heading, el("a", { href: `#/grid/${encodeURIComponent(this.grid)}` }, `Grid ${this.grid}`), " › ",
+      stateMark(facts.state), ` ${facts.label} `, el("small", {}, `${facts.class} ${percent(facts.probability)} – ${facts.state}`));
+    this._drawSide();
+  }
+
+  _drawSide() {
+    refill(this.tools, this._tools());
+    refill(this.parts.notes, this._notes());
+    this.parts.notes.hidden = !this.parts.notes.childElementCount;
+    refill(this.parts.chosen, this._ofChosen());
+    refill(this.parts.summary, this._summary());
+    refill(this.parts.save, this._save());
+    this.parts.save.hidden = !this.parts.save.childElementCount;
+    refill(this.parts.overlay, this._overlayPart());
+    this.parts.overlay.hidden = !this.facts.labels;
+    refill(this.parts.edits, this._edits());
+    this.parts.edits.hidden = !this.parts.edits.childElementCount;
+  }
+
+  _drawMap() {
+    if (!this.map) return;
+    this.layer.clearLayers();
+    this.drawn = [];
+    const { optics, polygons } = this.facts;
+    for (const corners of polygons) L.polygon(corners.map(at), STYLES.inside).addTo(this.layer);
+    this.again.drawOn(this.layer);
+    if (!this.again.hidesTargets) {
+      this.targets.areas.forEach((area, a) => {
+        const first = area.targets[0];
+        if (optics && first) {
+          L.polygon(ellipse([first.row, first.column], 2 * optics.image_shift_limit_px, 2 * optics.image_shift_limit_px, 0)
+            .map(at), STYLES.shift).addTo(this.layer);
+        }
+        area.targets.forEach((target, t) => this._drawTarget({ area: a, target: t }, target));
+        area.geometry_points.forEach((point, p) => this._drawPoint({ area: a, point: p }, point));
+      });
+    }
+    this._restyle();
+  }
+
+  _drawTarget(what, target) {
+    const { optics } = this.facts;
+    const shapes = [];
+    if (optics) {
+      shapes.push(
+        [L.polygon([], STYLES.ellipse), (p) => ellipse(p, optics.ellipse_px.along, optics.ellipse_px.across, optics.ellipse_px.angle_deg)],
+        [L.polygon([], STYLES.beam), (p) => ellipse(p, optics.beam_diameter_px, optics.beam_diameter_px, 0)],
+        [L.polygon([], STYLES.field), (p) => optics.field_corners_px.map(([row, column]) => [p[0] + row, p[1] + column])]);
+    }
+    const label = el("span", {
+      class: `target${same(what, this.selected) ? " chosen" : ""}${target.fixed ? " fixed" : ""}${target.exposed ? " exposed" : ""}`,
+      "data-target": nameOf(what, this.targets.areas),
+    }, what.target === 0 ? "◎" : "", target.fixed ? "▣" : "", target.exposed ? "⛒" : "", nameOf(what, this.targets.areas));
+    const marker = this._marker(what, target, el("span", { class: "spot" }, label),
+      `Target ${nameOf(what, this.targets.areas)}`);
+    const place = (point) => shapes.forEach(([shape, corners]) => shape.setLatLngs(corners(point).map(at)));
+    place([target.row, target.column]);
+    shapes.forEach(([shape]) => shape.addTo(this.layer));
+    this.drawn.push({ what, shapes, label, marker });
+    marker.on("drag", () => {
+      const point = from(marker.getLatLng());
+      place(point);
+      this._restyle({ what, point });
+    });
+  }
+
+  _drawPoint(what, point) {
+    const label = el("span", { class: `geometry${same(what, this.selected) ? " chosen" : ""}`,
+      "data-point": nameOf(what, this.targets.areas) }, "◆");
+    this._marker(what, point, label, `Geometry point ${nameOf(what, this.targets.areas)}`);
+  }
+
+  _marker(what, point, label, name) {
+    const mayMove = this.mayChange && !point.exposed;
+    const marker = this.map.handle([point.row, point.column], label, { name, draggable: mayMove, size: [26, 26] })
+      .addTo(this.layer);
+    marker.on("click", (event) => {
+      L.DomEvent.stopPropagation(event);
+      this._select(what);
+    });
+    if (!mayMove) {
+      label.title = point.exposed ? "Exposed: it stays where it is." : this.whyNot;
+      return marker;
+    }
+    marker.on("dragstart", () => { this._isDragging = true; });
+    marker.on("dragend", () => {
+      this._isDragging = false;
+      this._move(what, from(marker.getLatLng()));
+    });
+    return marker;
+  }
+
+  // What overlaps is red at once, also while a target is dragged.
+  _restyle(dragged = null) {
+    const areas = dragged ? structuredClone(this.targets.areas) : this.targets.areas;
+    if (dragged) {
+      const [row, column] = dragged.point;
+      Object.assign(areas[dragged.what.area].targets[dragged.what.target], { row, column });
+    }
+    this.conflicts = conflicts(areas, this.facts.optics);
+    const inConflict = new Set(this.conflicts.flatMap(([p, q]) => [p.join(), q.join()]));
+    for (const { what, shapes, label } of this.drawn) {
+      const isBad = inConflict.has([what.area, what.target].join());
+      label.classList.toggle("conflict", isBad);
+      const [tilted, beam] = shapes;
+      tilted?.[0].setStyle(isBad ? STYLES.conflict : { ...STYLES.ellipse, dashArray: "6 5" });
+      beam?.[0].setStyle(isBad ? { color: STYLES.conflict.color } : STYLES.beam);
+    }
+    if (dragged) refill(this.parts.summary, this._summary(areas));
+  }
+
+  _select(what) {
+    this.selected = what;
+    const target = this.targets.at(what);
+    if (target && this.map) this.map.bringIntoView([target.row, target.column]);
+    this._draw();
+  }
+
+  // --- beside the map ------------------------------------------------------------------------
+
+  _tools() {
+    if (!this.map) return [];
+    return [
+      keyed("Whole", "w", () => this.map.whole()),
+      this.mayChange ? [
+        this.map.cancelDrawing ? keyed("Give up", "Esc", () => this.map.cancelDrawing()) : [
+          keyed("Add target", "t", () => this._adds("target")),
+          keyed("Add geometry point", "g", () => this._adds("point")),
+          button("Add area", () => this._adds("area"))],
+        keyed("Undo", "u", () => this._undo(), { disabled: !this.isChanged })] : [],
+      button("Save picture", () => this.page.act(() => savePicture(this)), { title: "The map with what is drawn on it, as PNG" }),
+    ].flat(2);
+  }
+
+  _notes() {
+    return [
+      this.whyNot ? el("p", { class: "note", "data-why": "" }, this.whyNot) : null,
+      this.isOutdated ? el("p", { class: "warning" },
+        "⚠ The targets of this lamella were changed elsewhere since you began. They cannot be saved over that. ",
+        button("Show what is there now", () => this.page.act(() => this._load(true)))) : null,
+      this.facts.reason ? el("p", {}, this.facts.reason) : null,
+      this.facts.problems.map((text) => el("p", { class: "warning" }, "⚠ ", text)),
+    ].flat().filter(Boolean);
+  }
+
+  _ofChosen() {
+    const target = this.targets.at(this.selected);
+    if (!target) return el("p", { class: "quiet" }, "Choose a target on the map, or with ] and [.");
+    const name = nameOf(this.selected, this.targets.areas);
+    const isPoint = this.selected.target === undefined;
+    const { optics } = this.facts;
+    const tracking = this.targets.areas[this.selected.area].targets[0];
+    const mayChange = this.mayChange && !target.exposed;
+    const act = (does) => () => this.page.act(async () => does());
+    return [
+      el("h3", {}, isPoint ? `Geometry point ${name}` : `Target ${name}`),
+      isPoint ? null : el("p", {}, this.selected.target === 0 ? "◎ tracking target, " : "", target.fixed ? "▣ fixed, " : "",
+        `score ${(target.score ?? 0).toFixed(2)}`,
+        target.series ? `; series ${target.series.name}: ${target.series.pictures} pictures` : ""),
+      optics && tracking ? el("p", { class: "quiet" },
+        `Image shift ${distanceUm(target, tracking, optics.pixel_um).toFixed(2)} µm of ${optics.image_shift_limit_um} µm; `,
+        `row ${target.row.toFixed(0)}, column ${target.column.toFixed(0)}`) : null,
+      target.exposed ? el("p", { class: "note" }, "It was exposed: it cannot be moved or removed.") : null,
+      mayChange ? el("div", { class: "buttons" },
+        isPoint ? null : keyed(target.fixed ? "Free" : "Fix", "f", act(() => this._fix()), { "data-focus": "fix" }),
+        isPoint || this.selected.target === 0 ? null : keyed("Track on it", "k", act(() => this._track())),
+        keyed("Remove", "Del", act(() => this._remove()), { class: "grave" })) : null,
+    ];
+  }
+
+  _summary(areas = this.targets.areas) {
+    const n = areas.reduce((sum, area) => sum + area.targets.length, 0);
+    const points = areas.reduce((sum, area) => sum + area.geometry_points.length, 0);
+    return [
+      el("h3", {}, `${n} target${n === 1 ? "" : "s"}`, areas.length > 1 ? ` in ${areas.length} areas` : "",
+        this.isChanged ? el("em", {}, " changed, not saved") : null),
+      el("p", { class: "quiet" }, `${points} geometry points`,
+        this.said ? `; total score ${this.said.total_score.toFixed(2)}` : "",
+        this.facts.optics ? `; beam ${this.facts.optics.beam_diameter_um} µm, up to ${this.facts.optics.steepest_tilt_deg}°` : ""),
+      el("div", { "aria-live": "polite" },
+        this.conflicts?.length ? el("ul", { class: "plain conflicts" }, this.conflicts.slice(0, 12).map(([p, q, um]) =>
+          el("li", { class: "refused" }, `✕ Beams of ${nameOf({ area: p[0], target: p[1] }, areas)} and `,
+            `${nameOf({ area: q[0], target: q[1] }, areas)} overlap by ${um.toFixed(2)} µm`))) : null,
+        (this.said?.warnings ?? []).map((text) => el("p", { class: "warning" }, "⚠ ", text))),
+    ];
+  }
+
+  _save() {
+    const { values } = this.review;
+    const isApproved = values?.approved.targets.includes(this.number);
+    const approve = values && !this.page.isReadOnly ? [
+      el("p", {}, isApproved ? "✓ The targets are approved." : "The targets are not approved.",
+        !isApproved && values.inspect === "wait" ? " The run waits for it." : ""),
+      keyed(isApproved ? "Withdraw approval" : "Approve targets", "a", () => this.page.act(() => this._approve()),
+        { class: isApproved || this.isChanged ? "" : "main", "data-focus": "approve" })] : [];
+    if (!this.mayChange) return approve;
+    const radio = (value, text) => el("label", {}, el("input", {
+      type: "radio", name: "take", value, checked: this.take === value,
+      on: { change: () => { this.take = value; } },
+    }), text);
+    return [
+      el("fieldset", {}, el("legend", {}, "The run takes"),
+        radio("all", "exactly these targets"), radio("fixed", "the fixed ones (▣), and chooses others around them")),
+      el("div", { class: "buttons" },
+        keyed("Save", "s", () => this.page.act(() => this._saveNow()), { class: this.isChanged ? "main" : "", "data-focus": "save" }),
+        button("Drop changes", () => this.page.act(() => this._load(true)), { disabled: !this.isChanged })),
+      this.facts.areas.length ? el("p", { class: "quiet" }, "They are set up already: saved ones are set up anew.") : null,
+      ...approve,
+    ];
+  }
+
+  _overlayPart() {
+    const { labels } = this.facts;
+    if (!labels) return [];
+    const slider = el("input", { type: "range", min: "0", max: "100", value: 100 * this.overlay.opacity,
+      "aria-label": "Opacity of the segmentation", on: { input: (event) => {
+        this.overlay.opacity = Number(event.target.value) / 100;
+        this.labelLayers.eachLayer((layer) => layer.setOpacity(this.overlay.opacity));
+      } } });
+    const toggle = (one) => el("label", { class: "class", color: one.color }, el("input", {
+      type: "checkbox", checked: this.overlay.classes.has(one.name), on: { change: (event) => {
+        this.overlay.classes[event.target.checked ? "add" : "delete"](one.name);
+        this.overlay.isOn = true;
+        this._drawOverlay();
+      } },
+    }), el("span", { class: "swatch", "aria-hidden": "true" }), one.name,
+    one.wanted ? el("small", {}, " wanted") : one.avoided ? el("small", {}, " avoided") : "");
+    return [
+      el("div", { class: "line" }, el("h3", {}, "Segmentation"), slider,
+        keyed(this.overlay.isOn ? "Hide" : "Show", "o", () => this._toggleOverlay())),
+      el("details", { "data-keep": "classes" }, el("summary", {}, "Classes"),
+        el("div", { class: "classes" }, labels.classes.map(toggle))),
+    ];
+  }
+
+  _edits() {
+    const mine = this.review.edits.filter((edit) => edit.number === this.number);
+    if (!mine.length) return [];
+    return [el("h3", {}, "Asked, and what became of it"), el("ul", { class: "plain" }, mine.toReversed().map((edit) =>
+      el("li", { "data-stand": standOf(edit) }, el("b", {}, CLASS[standOf(edit)]), ` ${words(edit)}`,
+        edit.at ? el("small", {}, ` ${clock(edit.at)}`) : null, edit.answer?.why ? el("p", {}, edit.answer.why) : null,
+        !this.page.isReadOnly && isOpen(edit) ? button("Take back", () => this.page.act(async () => {
+          await this.review.takeBack(edit);
+          this._drawSide();
+        })) : null)))];
+  }
+
+  // --- changing ------------------------------------------------------------------------------
+
+  _changed() {
+    this._draw();
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._check(), CHECK_MS);
+  }
+
+  async _check() {
+    const { targets } = this;
+    const { areas } = targets;
+    if (!areas.length) {
+      this.said = null;
+      return;
+    }
+    try {
+      const said = await post(`/api/check/${of(this.grid, this.number)}`, { areas });
+      if (targets !== this.targets || targets.areas !== areas) return;
+      this.said = said;
+      targets.score(said.areas);
+      refill(this.parts.chosen, this._ofChosen());
+      refill(this.parts.summary, this._summary());
+    } catch (error) {
+      this.page.tell(error.message, "refused");
+    }
+  }
+
+  _move(what, point) {
+    this.selected = what;
+    if (this.map.isInside(point)) {
+      this.targets.move(what, point);
+    } else {
+      this.page.tell("This place lies outside the map.", "refused");
+    }
+    this._changed();
+  }
+
+  _adds(kind) {
+    const area = this.selected?.area;
+    this.map.drawPoints(false, (points) => {
+      if (points && this.map.isInside(points[0])) {
+        const add = { target: "add", point: "addPoint", area: "addArea" }[kind];
+        this.selected = this.targets[add](points[0], area);
+        this._changed();
+      } else {
+        this._draw();
+      }
+    });
+    refill(this.tools, this._tools());
+  }
+
+  _ifFree(does) {
+    const target = this.targets.at(this.selected);
+    if (!target) return;
+    if (!this.mayChange || target.exposed) {
+      this.page.tell(target.exposed ? "It was exposed: it cannot be changed." : this.whyNot, "refused");
+      return;
+    }
+    does(target);
+    this._changed();
+  }
+
+  _fix() {
+    if (this.selected?.target !== undefined) this._ifFree((target) => this.targets.fix(this.selected, !target.fixed));
+  }
+
+  _track() {
+    if (this.selected?.target > 0) this._ifFree(() => { this.selected = this.targets.track(this.selected); });
+  }
+
+  _remove() {
+    this._ifFree(() => {
+      this.targets.remove(this.selected);
+      this.selected = null;
+    });
+  }
+
+  _undo() {
+    if (!this.targets.undo()) return;
+    if (!this.targets.at(this.selected)) this.selected = null;
+    this._changed();
+  }
+
+  takeProposal(areas) {
+    this.targets.take(areas);
+    this.selected = null;
+    this._changed();
+  }
+
+  // --- asking --------------------------------------------------------------------------------
+
+  async _saveNow() {
+    if (!this.mayChange) throw new Error(this.whyNot);
+    try {
+      const { areas } = this.targets;
+      const saved = await post(`/api/choice/${of(this.grid, this.number)}`,
+        { of: this._stamp, areas, take: this.take, redo: true });
+      this.review.values = saved.review;
+      await this._load(true);
+      this.said = saved;
+      this._drawSide();
+      this.page.tell("Saved. The run takes these targets at its next step.");
+    } catch (error) {
+      if (error.isStale) await this._load();
+      throw error;
+    }
+  }
+
+  async _approve() {
+    if (this.isChanged) throw new Error("Save the targets first: what is approved is what is saved.");
+    const approved = new Set(this.review.values.approved.targets);
+    if (!approved.delete(this.number)) approved.add(this.number);
+    try {
+      await this.review.approve({ targets: [...approved] });
+    } finally {
+      this._drawSide();
+    }
+  }
+
+  _toggleOverlay() {
+    this.overlay.isOn = !this.overlay.isOn;
+    this._drawOverlay();
+    this._drawSide();
+  }
+
+  // --- keyboard ------------------------------------------------------------------------------
+
+  key(key, event) {
+    const target = this.targets.at(this.selected);
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+    if (step && target) {
+      const by = event.shiftKey ? 10 : 1;
+      return () => this._ifFree(() => this.targets.move(this.selected, [target.row + by * step[0], target.column + by * step[1]]));
+    }
+    const { map, mayChange } = this;
+    return {
+      n: () => this._step(1),
+      p: () => this._step(-1),
+      "]": () => this._nextTarget(1),
+      "[": () => this._nextTarget(-1),
+      Delete: () => this._remove(),
+      Backspace: () => this._remove(),
+      f: () => this._fix(),
+      k: () => this._track(),
+      t: mayChange && map ? () => this._adds("target") : null,
+      g: mayChange && map ? () => this._adds("point") : null,
+      s: () => this._saveNow(),
+      u: mayChange ? () => this._undo() : null,
+      a: this.review.values && !this.page.isReadOnly ? () => this._approve() : null,
+      o: map && this.facts.labels ? () => this._toggleOverlay() : null,
+      b: () => this.page.go(`#/grid/${encodeURIComponent(this.grid)}`),
+      Enter: map?.finishDrawing ? () => map.finishDrawing() : null,
+      Escape: () => (map?.cancelDrawing ? map.cancelDrawing() : this._select(null)),
+      w: () => map?.whole(),
+      "+": () => map?.zoom(1),
+      "-": () => map?.zoom(-1),
+    }[key];
+  }
+
+  _step(by) {
+    const there = this.page.grid(this.grid)?.lamellae.filter((one) => one.number).map((one) => one.number) ?? [];
+    const index = there.indexOf(this.number);
+    if (there.length > 1) {
+      this.page.go(`#/lamella/${encodeURIComponent(this.grid)}/${there[(index + by + there.length) % there.length]}`);
+    }
+  }
+
+  _nextTarget(by) {
+    const all = this.targets.areas.flatMap((area, a) => area.targets.map((_, t) => ({ area: a, target: t })));
+    if (!all.length) return;
+    const index = all.findIndex((one) => same(one, this.selected));
+    this._select(all[index < 0 ? (by > 0 ? 0 : all.length - 1) : (index + by + all.length) % all.length]);
+  }
+}
+
+function same(what, other) {
+  return Boolean(other) && what.area === other.area && what.target === other.target && what.point === other.point;
+}

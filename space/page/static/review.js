@@ -1,0 +1,152 @@
+// What is asked of the run about a grid: edits, their answers, and how they change what is shown.
+
+import { ask, of, post } from "./api.js";
+
+export const CLASS = {
+  waiting: "not looked at yet",
+  waits: "waits",
+  applied: "done",
+  refused: "refused",
+};
+
+// Whether the run may still do it.
+export const isOpen = (edit) => !edit.answer || edit.answer.answer === "waits";
+export const standOf = (edit) => edit.answer?.answer ?? "waiting";
+
+export class Review {
+  constructor(grid) {
+    this.grid = grid;
+    this.values = null;
+    this.problem = "";
+    this._inverses = new Map(); // of edits made on this page, by their id
+  }
+
+  async load() {
+    try {
+      this.values = await ask(`/api/review/${of(this.grid)}`);
+      this.problem = "";
+    } catch (error) {
+      this.values = null;
+      this.problem = error.message;
+    }
+  }
+
+  get edits() {
+    return this.values?.edits ?? [];
+  }
+
+  lamella(number) {
+    return this.values?.lamellae[number] ?? null;
+  }
+
+  may(number, kind) {
+    return this.lamella(number)?.may.includes(kind) ?? false;
+  }
+
+  async _post(change) {
+    const before = new Set(this.edits.map((edit) => edit.id));
+    try {
+      this.values = await post(`/api/review/${of(this.grid)}`, { revision: this.values.revision, ...change });
+    } catch (error) {
+      if (error.isStale) await this.load(); // what is there now is shown, and asked anew from there
+      throw error;
+    }
+    return this.edits.filter((edit) => !before.has(edit.id));
+  }
+
+  // Ask for something; `inverse` is the edit that takes it back once it was done, if there is one.
+  // What was asked of the same kind before, and is not done yet, is replaced.
+  async add(edit, inverse = null) {
+    const undo = edit.kind === "add_lamella" ? [] : this.edits.filter((one) =>
+      isOpen(one) && one.kind === edit.kind && one.number === edit.number).map((one) => one.id);
+    const [added] = await this._post({ add: [edit], undo });
+    if (added && inverse) this.remember(added, inverse);
+    return added;
+  }
+
+  remember(edit, inverse) {
+    this._inverses.set(edit.id, inverse);
+  }
+
+  // How an edit can be taken back: "undo" (not done yet), "inverse" (ask for the opposite) or "".
+  wayBack(edit) {
+    if (isOpen(edit)) return "undo";
+    return edit.answer.answer === "applied" && this._inverses.has(edit.id) ? "inverse" : "";
+  }
+
+  async takeBack(edit) {
+    const way = this.wayBack(edit);
+    if (way === "undo") {
+      await this._post({ undo: [edit.id] });
+    } else if (way === "inverse") {
+      const inverse = this._inverses.get(edit.id);
+      const isOfGrid = inverse.number === undefined;
+      const stamp = isOfGrid ? this.values.stamp : this.lamella(inverse.number)?.stamp ?? "";
+      await this._post({ add: [{ ...inverse, of: stamp }] });
+      this._inverses.delete(edit.id);
+    }
+  }
+
+  lastToTakeBack() {
+    return this.edits.findLast((edit) => this.wayBack(edit)) ?? null;
+  }
+
+  approve(approved) {
+    return this._post({ approved });
+  }
+}
+
+// The lamellae of a grid as they will be if the run does what is asked and not answered yet.
+export function asAsked(lamellae, edits) {
+  let shown = lamellae.map((one) => ({ ...one, asked: [] }));
+  for (const edit of edits.filter(isOpen)) {
+    const one = shown.find((each) => each.number === edit.number);
+    switch (edit.kind) {
+      case "add_lamella":
+        shown.push({
+          number: 0, label: "new", class: edit.class, probability: null, state: "new", reason: "",
+          visit: true, by_hand: true, center_um: edit.center_um, box_um: edit.box_um, asked: [edit],
+        });
+        break;
+      case "order": {
+        const place = (each) => {
+          const index = edit.numbers.indexOf(each.number);
+          return index < 0 ? edit.numbers.length : index;
+        };
+        shown = shown.map((each, k) => [place(each), k, each])
+          .sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((entry) => entry[2]);
+        break;
+      }
+      default: {
+        if (!one) break;
+        one.asked.push(edit);
+        const changed = {
+          move_lamella: { center_um: edit.center_um },
+          resize_lamella: { box_um: edit.box_um },
+          class: { class: edit.class },
+          visit: { visit: edit.visit },
+          delete_lamella: { isDeleted: true },
+        }[edit.kind];
+        Object.assign(one, changed ?? {});
+      }
+    }
+  }
+  return shown;
+}
+
+const label = (number) => `L${String(number).padStart(2, "0")}`;
+
+export function words(edit) {
+  switch (edit.kind) {
+    case "add_lamella": return `add a lamella (${edit.class})`;
+    case "move_lamella": return `move ${label(edit.number)}`;
+    case "resize_lamella":
+      return `resize ${label(edit.number)} to ${edit.box_um.map((um) => um.toFixed(1)).join(" × ")} µm`;
+    case "delete_lamella": return `remove ${label(edit.number)}`;
+    case "class": return `${label(edit.number)} is ${edit.class}`;
+    case "visit": return edit.visit ? `visit ${label(edit.number)}` : `do not visit ${label(edit.number)}`;
+    case "order": return `order ${edit.numbers.map(label).join(", ")}`;
+    case "targets": return `take the saved targets of ${label(edit.number)}`;
+    default: return edit.kind;
+  }
+}
