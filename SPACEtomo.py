@@ -17,6 +17,11 @@ script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several gr
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip
 reacquire = []  # lamellae whose maps are taken again, once for each entry: ["L03"]; of several
 #                 grids ["G1_L03"]; once more ["L03 again"]
+inspect = "if there"  # corrections in a page in the browser: "no", "if there", or "wait" until a
+#                       person has approved the lamellae of a grid, and its targets before they are
+#                       acquired
+inspect_limit = 120  # minutes; with inspect = "wait": after this long the run goes on with what
+#                      there is
 
 # Targets
 target_list = ["mitos"]  # classes to target; "lamella" first: everything that is not avoided; with

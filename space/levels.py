@@ -22,7 +22,7 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
     level = session.settings.automation_level
     if navigator.is_open(session.navigator_file):
         navigator.save()  # whether a grid is acquired is judged by its file
-    if level >= ACQUIRE and slot != STAGE and steps.is_acquired(session):
+    if level >= ACQUIRE and slot != STAGE and _is_done_with(session):
         log.info("Grid %s was acquired already: skipped.", session.grid)
         return False
     logged = steps.open_grid(session, slot)
@@ -31,6 +31,10 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
     finally:
         if logged:
             save_log_file()
+
+
+def _is_done_with(session: GridSession) -> bool:
+    return steps.is_acquired(session) and not steps.is_asked(session)
 
 
 def screen_grid(session: GridSession, slot: int | str) -> None:
@@ -47,12 +51,16 @@ def screen_grid(session: GridSession, slot: int | str) -> None:
 def _find_and_map(session: GridSession, level: int) -> bool:
     """Take a grid through levels 1 and 2; return whether it has lamellae to go on with."""
     began = time.monotonic()
+    refines = session.settings.WG_offset_via_IM
     steps.find_lamellae(session)
     steps.repair_whole_grid(session)
     steps.ensure_grid_picture(session)
-    if session.settings.WG_offset_via_IM:
+    steps.wait_for_lamellae(session, refines)
+    if refines:
         steps.refind_lamellae(session)
-        steps.ensure_grid_picture(session)
+        while steps.look_at_review(session, refines):
+            steps.refind_lamellae(session)
+    steps.ensure_grid_picture(session)
     began = _report_time(session, FIND, began)
     if not steps.numbers_to_visit(navigator.items()):
         log.warning("Grid %s has no lamella to collect maps of.", session.grid)
@@ -84,15 +92,26 @@ def _run_levels(session: GridSession) -> bool:
     for number in steps.lamella_numbers():
         steps.repair_targets(session, number)
     if level < ACQUIRE:
-        steps.set_up_ready(session, acquiring=False)
+        _set_up(session, acquiring=False)
         _report_time(session, TARGETS, began)
         return False
     with survives("Not all targets were set up") as outcome:
-        steps.set_up_ready(session, acquiring=True)
+        _set_up(session, acquiring=True)
+        steps.wait_for_targets(session, lambda: _set_up(session, acquiring=True))
     if outcome.error is not None and navigator.left_to_acquire() == 0:
         raise outcome.error
     _report_time(session, TARGETS, began)
     return steps.start_acquisition(session)
+
+
+def _set_up(session: GridSession, acquiring: bool) -> None:
+    """Set up targets, with what a person corrects meanwhile: its maps may have to be collected."""
+    while True:
+        before = steps.corrections(session)
+        steps.set_up_ready(session, acquiring)
+        if steps.corrections(session) == before or steps.leaves_grid(session):
+            return
+        steps.collect_maps(session, segment=True)
 
 
 def _report_changed_settings(session: GridSession) -> None:

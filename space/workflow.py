@@ -255,6 +255,7 @@ def run_post_action(space_dir: Path) -> None:
     session = grid_session(settings, config, directory, grid)
     with warnings_kept(directory) as keeper, steps.told_when_stopped(settings, directory):
         keeper.grid = grid
+        steps.look_at_review(session)
         if steps.after_item(session) is steps.Course.GO_ON:
             for number in steps.lamella_numbers():
                 steps.teach_next_areas(session, number)

@@ -30,6 +30,7 @@ _HEADINGS = {
     "lamellae": "Detection of lamellae",
     "models": "Files of models",
     "pacetomo": "Targets files",
+    "review": "Corrections in the page",
     "steps": "Steps of a session",
     "targeting": "Choice of targets",
     "workflow": "A session as a whole",

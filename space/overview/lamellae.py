@@ -8,11 +8,19 @@ from pathlib import Path
 
 from space.images import is_whole_png
 from space.jobs import JobStatus
-from space.lamellae import FINAL_LABEL, Lamella, Mark, mark_of
+from space.lamellae import Lamella, Mark
 from space.microscope import SavedItem
 from space.overview.facts import AreaFacts, LamellaFacts, LamellaState, Segmentation
 from space.overview.series import areas_of
-from space.steps import FilesOfGrid, LamellaList, Listing, choice_path, has_no_targets, read_trials
+from space.steps import (
+    FilesOfGrid,
+    LamellaList,
+    Listing,
+    choice_path,
+    has_no_targets,
+    points_to_visit,
+    read_trials,
+)
 
 _NO_SIZE = (0.0, 0.0)
 _REMOVED = "it has no point in the Navigator any more"
@@ -62,21 +70,6 @@ def lamellae_of(files: FilesOfGrid, seen: Seen) -> tuple[LamellaFacts, ...]:
     )
 
 
-def points_to_visit(items: Sequence[SavedItem]) -> list[tuple[Mark, SavedItem]]:
-    """Return the points of lamellae for montages with what they say, one of each number.
-
-    As the steps choose them: a refined point before a first one, one of SPACEtomo before one that
-    a person added.
-    """
-    marks = [(mark_of(item.label, item.note, item.kind), item) for item in items]
-    found = [(mark, item) for mark, item in marks if mark is not None]
-    found.sort(key=lambda pair: (pair[0].by_hand, pair[0].prefix != FINAL_LABEL))
-    chosen: dict[int, tuple[Mark, SavedItem]] = {}
-    for mark, item in found:
-        chosen.setdefault(mark.number, (mark, item))
-    return [chosen[number] for number in sorted(chosen)]
-
-
 def _left_out(lamella: Lamella, offset_um: tuple[float, float], reason: str) -> LamellaFacts:
     x, y = lamella.stage_um
     return LamellaFacts(
@@ -105,7 +98,7 @@ def _visited(
     place = item.numbers("StageXYZ")
     lamella = LamellaFacts(
         number,
-        known.category if known else mark.category,
+        mark.category,
         known.probability if known else mark.probability,
         (place[0], place[1]) if len(place) >= 2 else (0.0, 0.0),
         known.size_um if known else _NO_SIZE,

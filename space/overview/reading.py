@@ -10,7 +10,7 @@ from space.images import is_whole_png
 from space.jobs import JobFolder, JobStatus
 from space.microscope import SavedItem, read_navigator_file
 from space.overview.facts import GridFacts, SessionFacts
-from space.overview.lamellae import Seen, lamellae_of, points_to_visit
+from space.overview.lamellae import Seen, lamellae_of
 from space.settings import SETTINGS_FILE, Settings, load
 from space.steps import (
     GridOnDisk,
@@ -18,6 +18,7 @@ from space.steps import (
     earlier_names,
     grid_name_in,
     is_session,
+    points_to_visit,
     read_lamella_list,
     session_id,
 )

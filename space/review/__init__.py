@@ -37,12 +37,11 @@ from space.review.review_file import (
     save_review,
     undo,
 )
-from space.review.rules import CLOSEST_UM, Verdict, may, verdict
+from space.review.rules import Verdict, may, verdict
 from space.review.scene import LamellaSeen, Scene, State, choice_stamp, grid_stamp
 
 __all__ = [
     "ANSWERS_ENDING",
-    "CLOSEST_UM",
     "FORMAT",
     "LARGEST_BOX_UM",
     "MOST_EDITS",

@@ -11,16 +11,13 @@ from space.errors import shown
 from space.review.edits import Edit, Kind
 from space.review.scene import LamellaSeen, Scene, State
 
-CLOSEST_UM = 10.0
-"""A lamella cannot be added, or moved, closer than this to another one."""
-
 _BEFORE_EXPOSURE = frozenset({State.FOUND, State.MAPPED, State.CHOSEN})
 _MAY: Mapping[Kind, frozenset[State]] = {
     Kind.MOVE: _BEFORE_EXPOSURE,
     Kind.RESIZE: _BEFORE_EXPOSURE,
     Kind.DELETE: _BEFORE_EXPOSURE,
     Kind.CLASS: _BEFORE_EXPOSURE,
-    Kind.VISIT: _BEFORE_EXPOSURE | {State.EXPOSED},  # areas of it may be left
+    Kind.VISIT: frozenset(State),  # areas of it may be left
     Kind.TARGETS: frozenset({State.MAPPED, State.CHOSEN}),
 }
 _CHANGES_POINTS = frozenset({Kind.ADD, Kind.MOVE, Kind.RESIZE, Kind.DELETE})
@@ -163,10 +160,10 @@ def _misplaced(edit: Edit, scene: Scene, others: Mapping[int, LamellaSeen]) -> s
         return f"{place} is beyond the reach of the stage."
     for number, other in sorted(others.items()):
         away_um = math.hypot(x_um - other.center_um[0], y_um - other.center_um[1])
-        if away_um < CLOSEST_UM:
+        if away_um < scene.closest_um:
             return (
                 f"{place} is {away_um:.1f} um from lamella {number}; two lamellae lie at least "
-                f"{CLOSEST_UM:g} um apart. Move or resize that one."
+                f"{scene.closest_um:g} um apart. Move or resize that one."
             )
     return ""
 

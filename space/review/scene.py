@@ -81,6 +81,8 @@ class Scene:
         What is added to a place on the map to have its place on the stage now.
     reach_um : tuple of float
         x min, x max, y min, y max of the places that the stage reaches.
+    closest_um : float
+        Nothing is added, or moved, closer than this to another lamella.
     acquiring : bool
         Whether Acquire at Items is running.
     """
@@ -93,6 +95,7 @@ class Scene:
     stamp: str = ""
     offset_um: _Point = (0.0, 0.0)
     reach_um: tuple[float, float, float, float] = (-990.0, 990.0, -990.0, 990.0)
+    closest_um: float = 10.0
     acquiring: bool = False
 
     def is_on_map(self, place_um: _Point) -> bool:

@@ -16,6 +16,7 @@ from space.settings.kinds import (
     ForEachClass,
     Kind,
     Number,
+    OneOf,
     OneOrTwoStates,
     State,
     String,
@@ -40,6 +41,8 @@ LARGEST_SHIFT_UM = 19.5
 STEEPEST_TILT_DEG = 80
 """Largest angle between the lamella and the plane perpendicular to the beam, pretilt included."""
 
+NOT_INSPECTED, IF_THERE, WAIT = "no", "if there", "wait"
+"""Values of inspect."""
 
 DEFAULT_SCORE_THRESHOLD = 0.03
 """Minimum score of a target, also of a class that a table of thresholds does not name."""
@@ -150,6 +153,19 @@ class Settings:
         Result.NOTHING,
         'lamellae whose maps are taken again, once for each entry: ["L03"]; of several grids '
         '["G1_L03"]; once more ["L03 again"]',
+    )
+    inspect: str = setting(
+        IF_THERE,
+        OneOf((NOT_INSPECTED, IF_THERE, WAIT)),
+        Result.NOTHING,
+        'corrections in a page in the browser: "no", "if there", or "wait" until a person has '
+        "approved the lamellae of a grid, and its targets before they are acquired",
+    )
+    inspect_limit: float = setting(
+        120,
+        Number(above=0, at_most=10_000, unit="minutes"),
+        Result.NOTHING,
+        'with inspect = "wait": after this long the run goes on with what there is',
     )
 
     target_list: tuple[str, ...] | dict[str, float] = setting(

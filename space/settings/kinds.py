@@ -192,6 +192,33 @@ class Flag(Kind):
 
 
 @dataclass(frozen=True)
+class OneOf(Kind):
+    """One of a few words.
+
+    Parameters
+    ----------
+    words : tuple of str
+    """
+
+    words: tuple[str, ...]
+
+    type = "word"
+
+    @property
+    def range(self) -> str:
+        return " or ".join(map(_in_quotes, self.words))
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if isinstance(value, str) and value in self.words:
+            return []
+        return [f"{name} = {quoted(value)} is not known. Allowed: {self.range}, in quotes."]
+
+
+def _in_quotes(word: str) -> str:
+    return f'"{word}"'
+
+
+@dataclass(frozen=True)
 class String(Kind):
     """A string.
 

@@ -4,6 +4,7 @@ The names below are for `space.workflow`.
 """
 
 from space.steps.acquire import is_acquired, lamella_numbers, set_up_ready, start_acquisition
+from space.steps.approving import wait_for_lamellae, wait_for_targets
 from space.steps.begun import keep_begun_off
 from space.steps.choose import polygons_on_map
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
@@ -19,7 +20,12 @@ from space.steps.identity import (
     session_id,
 )
 from space.steps.inference import SEGMENTATION_TIMEOUT_S
-from space.steps.lamella_list import DEFAULT_SIZE_UM, LamellaList, numbers_to_visit
+from space.steps.lamella_list import (
+    DEFAULT_SIZE_UM,
+    LamellaList,
+    numbers_to_visit,
+    points_to_visit,
+)
 from space.steps.lamella_list import load as read_lamella_list
 from space.steps.made_with import remarks_on_changes
 from space.steps.map_facts import MapFacts
@@ -44,6 +50,9 @@ from space.steps.rechoose import (
 )
 from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
+from space.steps.review import corrections, is_asked
+from space.steps.review import look as look_at_review
+from space.steps.review_scene import map_frame, scene_on_disk
 from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
 from space.steps.steering import (
     PAUSE_KEY,
@@ -97,6 +106,7 @@ __all__ = [
     "collect_maps",
     "confirm_going_on",
     "confirm_scripts",
+    "corrections",
     "cut_files",
     "draw_segmentations",
     "earlier_names",
@@ -110,6 +120,7 @@ __all__ = [
     "hand_back",
     "has_no_targets",
     "is_acquired",
+    "is_asked",
     "is_begun",
     "is_session",
     "keep_begun_off",
@@ -117,11 +128,14 @@ __all__ = [
     "leaves_grid",
     "load_night",
     "log_standing",
+    "look_at_review",
+    "map_frame",
     "names_of",
     "note_name",
     "numbers_to_visit",
     "open_grid",
     "optics_of",
+    "points_to_visit",
     "polygons_on_map",
     "question_on_disk",
     "read_lamella_list",
@@ -137,6 +151,7 @@ __all__ = [
     "run_stops",
     "save_choice",
     "save_night",
+    "scene_on_disk",
     "session_id",
     "set_up_ready",
     "start_acquisition",
@@ -144,6 +159,8 @@ __all__ = [
     "teach_next_areas",
     "tell",
     "told_when_stopped",
+    "wait_for_lamellae",
     "wait_for_segmentations",
+    "wait_for_targets",
     "was_stopped",
 ]

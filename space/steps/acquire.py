@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, placement, retake, steering, trial, tried
+from space.steps import lamella_list, placement, retake, review, steering, trial, tried
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -123,6 +123,8 @@ def set_up_ready(session: GridSession, acquiring: bool) -> None:
 
 def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) -> None:
     while True:
+        if review.look(session):
+            settled.clear()
         states = segmentation_states(session, settled)
         for number, reason in states.failed:
             settled[number] = f"it was not segmented: {reason}"
@@ -136,7 +138,12 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
         for number in states.absent:
             submit_segmentation(session, session.map_png(number))
         ready = dict(states.ready)
-        for number in steering.visits(session, ready, lambda: go_to_lamella_conditions(session)):
+        for number in steering.visits(
+            session, _in_order(session, ready), lambda: go_to_lamella_conditions(session)
+        ):
+            if review.look(session):
+                settled.clear()  # it may be about this one, or one that was done
+                break
             with survives(f"{session.map_stem(number)}: no targets were set up") as outcome:
                 set_up_targets(session, number, ready[number])
             settled[number] = outcome.reason
@@ -159,7 +166,12 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
                 len(pending),
             )
             return
-        _wait_for_change(session, pending)
+        _wait_for_change(session, pending, settled)
+
+
+def _in_order(session: GridSession, numbers: Iterable[int]) -> list[int]:
+    known = lamella_list.load(session.lamellae_file)
+    return known.in_order(numbers) if known else sorted(numbers)
 
 
 def _report_missing(session: GridSession, settled: Mapping[int, str]) -> None:
@@ -205,13 +217,18 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
     }.get(job_folder(session).status(picture.name, "segment").state, "it was not processed")
 
 
-def _wait_for_change(session: GridSession, pending: tuple[int, ...]) -> None:
-    """Wait until one of the pending maps is segmented or has failed."""
+def _wait_for_change(
+    session: GridSession, pending: tuple[int, ...], settled: dict[int, str]
+) -> None:
+    """Wait until one of the pending maps is segmented or has failed, or a person corrects."""
     folder = job_folder(session)
     names = [session.map_png(number).name for number in pending]
     skipped = steering.skipped(session)
 
     def poll() -> bool | None:
+        if review.look(session):
+            settled.clear()
+            return True
         if steering.skipped(session) != skipped:
             return True
         statuses = folder.statuses_of(names, "segment").values()
@@ -283,7 +300,10 @@ def is_acquired(session: GridSession) -> bool:
         return False
     if known is None or any(item.acquire for item in items):
         return False
-    skipped = steering.skipped(session)
+    marks = [mark for mark, _ in lamella_list.points_to_visit(items)]
+    skipped = steering.skipped(session) | lamella_list.excluded_by_hand(
+        marks, known, session.settings.exclude_lamella_classes
+    )
     first = set(_numbers(items, FIRST_LABEL)) - skipped
     if session.settings.WG_offset_via_IM and first:
         return False

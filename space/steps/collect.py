@@ -27,7 +27,7 @@ from space.microscope import (
     states,
     survives,
 )
-from space.steps import lamella_list, retake, steering
+from space.steps import lamella_list, retake, review, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import TURNED, turned_since, view_of, view_shape_px
@@ -55,6 +55,7 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     SpaceError
         When maps were to be collected, and there is no map of any lamella.
     """
+    review.look(session)
     todo = []
     left_out = steering.left_out(session)
     again = _maps_to_take_again(session)
@@ -72,11 +73,20 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     if not todo:
         return
     go_to_lamella_conditions(session)
-    failed = _collect_each(session, todo, segment)
-    while added := _added_by_hand(session, todo):
-        log.info("Added meanwhile: lamella %s.", ", ".join(map(str, added)))
-        todo += added
+    known = lamella_list.load(session.lamellae_file)
+    seen, tried, failed = review.corrections(session), list[int](), list[int]()
+    added = known.in_order(todo) if known else todo
+    while added:
+        tried += added
         failed += _collect_each(session, added, segment)
+        review.look(session)
+        now = review.corrections(session)
+        # What a person has corrected may have lost its map, or be collected now.
+        added = _without_map(session, tried if now == seen else ())
+        if added:
+            what = "Added" if now == seen else "Corrected"
+            log.info("%s meanwhile: lamella %s.", what, ", ".join(map(str, added)))
+        seen = now
     if failed and not any(has_map(session, number) for number in _numbers_to_visit()):
         raise SpaceError(
             "No lamella map could be collected.",
@@ -92,11 +102,8 @@ def _maps_to_take_again(session: GridSession) -> frozenset[int]:
     return wanted
 
 
-def _added_by_hand(session: GridSession, known: Container[int]) -> list[int]:
-    """Return the lamellae without map that a person has added since the `known` ones were listed.
-
-    None where the run is to stop.
-    """
+def _without_map(session: GridSession, known: Container[int]) -> list[int]:
+    """Return the lamellae without map besides the `known` ones; none where the run is to stop."""
     if steering.leaves_grid(session):
         return []
     left_out = steering.left_out(session)
@@ -105,6 +112,10 @@ def _added_by_hand(session: GridSession, known: Container[int]) -> list[int]:
         for number in _numbers_to_visit()
         if number not in known and number not in left_out and not has_map(session, number)
     ]
+
+
+def _is_to_visit(session: GridSession, number: int) -> bool:
+    return number in _numbers_to_visit() and number not in steering.left_out(session)
 
 
 def _numbers_to_visit() -> list[int]:
@@ -117,6 +128,8 @@ def _collect_each(session: GridSession, numbers: list[int], segment: bool) -> li
     somebody_there = True
     for number in steering.visits(session, numbers, lambda: go_to_lamella_conditions(session)):
         later = numbers[numbers.index(number) + 1 :]
+        if review.look(session) and not _is_to_visit(session, number):
+            continue
         with survives(f"No map of lamella {number} (the next one follows)") as outcome:
             _collect(session, number, later, segment, somebody_there)
         if outcome.failed:
@@ -368,6 +381,7 @@ def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
     folder = job_folder(session)
 
     def poll() -> bool | None:
+        review.look(session)
         skipped = steering.skipped(session)
         wanted = [name for number, name in pictures.items() if number not in skipped]
         statuses = folder.statuses_of(wanted, "segment").values()

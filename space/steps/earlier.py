@@ -13,6 +13,7 @@ from space.microscope import navigator
 from space.steps.session import FilesOfGrid, GridSession
 from space.steps.target_facts import area_patterns, find_files, is_begun
 
+_REPLACED = " (replaced)"
 _OF_A_MAP = (".png", ".json")
 _ASIDE = re.compile(r"_earlier(_\d+)?$")
 
@@ -110,8 +111,9 @@ def _move_with_notes(path: Path) -> Path:
 def _drop_items(session: GridSession, number: int) -> None:
     """Delete the items of an earlier set-up; during acquisition only turn their Acquire off."""
     stem = re.escape(session.map_stem(number))
-    maps = re.compile(rf"{stem}(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt)")
-    points = re.compile(rf"{stem}(_area\d+)?_geo")
+    replaced = f"({re.escape(_REPLACED)})?"
+    maps = re.compile(rf"{stem}(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt){replaced}")
+    points = re.compile(rf"{stem}(_area\d+)?_geo{replaced}")
     items = [
         item for item in navigator.items() if (maps if item.is_map else points).fullmatch(item.note)
     ]
@@ -121,3 +123,7 @@ def _drop_items(session: GridSession, number: int) -> None:
     for item in items:  # table positions must stay as they are
         if navigator.acquire_is_on(item.index):
             navigator.set_acquire(item.index, on=False)
+        if navigator.acquire_is_on(item.index):
+            continue  # SerialEM refused, and PACEtomo finds its targets by the note
+        if not item.note.endswith(_REPLACED):  # new items have these notes
+            navigator.describe(item.index, note=f"{item.note}{_REPLACED}")

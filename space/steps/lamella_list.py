@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.item_types import MAP, POINT, POLYGON
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, Lamella, Mark, lamella_number, mark_of
-from space.microscope import Item
+from space.microscope import Item, SavedItem
 
 _OTHER_KINDS = {POINT: "a point with another note", POLYGON: "a polygon", MAP: "a map"}
 
@@ -37,6 +37,8 @@ class LamellaList:
     frame : mapping or None
         `MapFrame` of the whole-grid picture that the places refer to, since the grid was loaded
         again; None: as noted beside that picture.
+    order : tuple of int
+        Numbers of lamellae in the order that a person wants; the others follow.
     """
 
     lamellae: tuple[Lamella, ...]
@@ -44,6 +46,7 @@ class LamellaList:
     offset_um: tuple[float, float] | None = None
     made_with: Mapping[str, Any] = field(default_factory=dict)
     frame: Mapping[str, Any] | None = None
+    order: tuple[int, ...] = ()
 
     def updated(self, lamella: Lamella) -> LamellaList:
         """Return the list with one lamella's facts replaced."""
@@ -52,10 +55,21 @@ class LamellaList:
         )
         return replace(self, lamellae=kept)
 
+    def with_facts(self, lamella: Lamella) -> LamellaList:
+        """Return the list with one lamella's facts, whether it was in it or not."""
+        if any(other.number == lamella.number for other in self.lamellae):
+            return self.updated(lamella)
+        return replace(self, lamellae=(*self.lamellae, lamella))
+
+    def in_order(self, numbers: Iterable[int]) -> list[int]:
+        """Return numbers of lamellae in the order that a person wants, else by number."""
+        wanted = {number: place for place, number in enumerate(self.order)}
+        return sorted(numbers, key=lambda number: (wanted.get(number, len(wanted)), number))
+
 
 def save(path: Path, known: LamellaList) -> None:
     """Write the list."""
-    values = {
+    values: dict[str, Any] = {
         "offset_um": known.offset_um,
         "made_with": dict(known.made_with),
         "lamellae": [_to_dict(lamella) for lamella in known.lamellae],
@@ -63,6 +77,8 @@ def save(path: Path, known: LamellaList) -> None:
     }
     if known.frame is not None:
         values["frame"] = dict(known.frame)
+    if known.order:
+        values["order"] = list(known.order)
     write_text_atomic(path, json.dumps(values, indent=1) + "\n")
 
 
@@ -83,6 +99,7 @@ def load(path: Path) -> LamellaList | None:
             None if offset is None else (float(offset[0]), float(offset[1])),
             dict(values.get("made_with", {})),
             None if values.get("frame") is None else dict(values["frame"]),
+            tuple(int(number) for number in values.get("order", ())),
         )
     except FileNotFoundError:
         return None
@@ -172,21 +189,32 @@ def numbers_to_visit(items: list[Item]) -> list[int]:
     return [number_of(item) for item in to_visit(items)]
 
 
+def points_to_visit(items: Sequence[SavedItem]) -> list[tuple[Mark, SavedItem]]:
+    """Return what `to_visit` does of the items of a file, with what they say."""
+    marks = [(mark_of(item.label, item.note, item.kind), item) for item in items]
+    found = [(mark, item) for mark, item in marks if mark is not None]
+    found.sort(key=lambda pair: (pair[0].by_hand, pair[0].prefix != FINAL_LABEL))
+    chosen: dict[int, tuple[Mark, SavedItem]] = {}
+    for one, item in found:
+        chosen.setdefault(one.number, (one, item))
+    return [chosen[number] for number in sorted(chosen)]
+
+
 def excluded_by_hand(
-    items: list[Item], known: LamellaList | None, classes: Collection[str]
-) -> list[int]:
+    marks: Iterable[Mark | None], known: LamellaList | None, classes: Collection[str]
+) -> frozenset[int]:
     """Return the lamellae whose note a person has changed to one of the excluded classes.
 
     A class that was excluded only later leaves out no lamella that was found before.
     """
     before = {lamella.number: lamella.category for lamella in known.lamellae} if known else {}
-    return [
-        number_of(item)
-        for item in to_visit(items)
-        if (found := mark(item)) is not None
+    return frozenset(
+        found.number
+        for found in marks
+        if found is not None
         and found.category in classes
         and before.get(found.number) != found.category
-    ]
+    )
 
 
 def remarks(items: list[Item]) -> list[str]:

@@ -85,7 +85,7 @@ class VisitResults:
 def refind_lamellae(session: GridSession) -> None:
     """Correct the positions of all lamellae that still carry the first label."""
     _drop_replaced()
-    if not labelled(navigator.items(), FIRST_LABEL):
+    if not _to_refine(session):
         if labelled(navigator.items(), FINAL_LABEL):
             log.info("Positions were refined before: intermediate magnification skipped.")
         return
@@ -113,6 +113,16 @@ def refind_lamellae(session: GridSession) -> None:
         log.info("%d lamellae of grid %s have refined positions.", count, session.grid)
     else:
         log.warning("None of the lamellae of grid %s was found again.", session.grid)
+
+
+def _to_refine(session: GridSession) -> list[Item]:
+    """Return the first points of the lamellae to visit.
+
+    A person may have given one an excluded class meanwhile; it is left as it is.
+    """
+    excluded = steering.excluded(session)
+    points = labelled(navigator.items(), FIRST_LABEL)
+    return [item for item in points if lamella_list.number_of(item) not in excluded]
 
 
 def go_to_intermediate(session: GridSession) -> None:
@@ -179,7 +189,7 @@ def _visit_all(session: GridSession, known: LamellaList, retry: bool) -> VisitRe
     unseen: list[str] = []
     failed: list[str] = []
     reason = ""
-    points = labelled(navigator.items(), FIRST_LABEL)
+    points = _to_refine(session)
     labels = {lamella_list.number_of(item): item.label for item in points}
     numbers = [lamella_list.number_of(item) for item in points]
     for number in steering.visits(session, numbers, lambda: go_to_intermediate(session)):
@@ -315,10 +325,13 @@ def _label_refined(session: GridSession, index: int, refined: Lamella) -> None:
 def _refined(
     item: Item, found: FoundLamella, found_um: tuple[float, float], known: LamellaList
 ) -> Lamella:
-    """Return the lamella of an item with the place and size seen now, and its surer category."""
+    """Return the lamella of an item with the place and size seen now, and its surer category.
+
+    What a person has said is certain.
+    """
     before, now = lamella_list.of_item(item, known), found.lamella
     return replace(
-        now if now.probability >= before.probability else before,
+        now if now.probability > before.probability else before,
         number=lamella_list.number_of(item),
         stage_um=_unshifted(found_um, known.offset_um),
         size_um=now.size_um,

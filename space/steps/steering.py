@@ -100,12 +100,16 @@ def left_out(session: GridSession) -> frozenset[int]:
     They are skipped as ordered, a person gave their note an excluded class, or they were not
     recognized when the grid was loaded again.
     """
-    excluded = lamella_list.excluded_by_hand(
-        navigator.items(),
+    return skipped(session) | excluded(session) | placement.unseen(session)
+
+
+def excluded(session: GridSession) -> frozenset[int]:
+    """Return the lamellae whose note a person has changed to an excluded class."""
+    return lamella_list.excluded_by_hand(
+        map(lamella_list.mark, lamella_list.to_visit(navigator.items())),
         lamella_list.load(session.lamellae_file),
         session.settings.exclude_lamella_classes,
     )
-    return skipped(session) | frozenset(excluded) | placement.unseen(session)
 
 
 def leaves_grid(session: GridSession) -> bool:
@@ -242,7 +246,7 @@ def keep_skipped_off(session: GridSession) -> None:
     if not skip and not standing.turned_off:
         return
     turned_off = set(standing.turned_off)
-    for item, number in _items_with_targets(session):
+    for item, number in items_with_targets(session):
         is_on = navigator.acquire_is_on(item.index)
         if number in skip:
             if is_on and navigator.set_acquire(item.index, on=False):
@@ -274,19 +278,20 @@ def _stops_after_this_item(session: GridSession, standing: Standing) -> bool:
     after, just = standing.stop_after, navigator.acquired_item()
     if after is None or after.lamella is None or after.grid != session.grid or just is None:
         return False
-    return _number_in(session, just.note) == after.lamella and not any(
+    return number_in(session, just.note) == after.lamella and not any(
         number == after.lamella and navigator.acquire_is_on(item.index)
-        for item, number in _items_with_targets(session)
+        for item, number in items_with_targets(session)
     )
 
 
-def _items_with_targets(session: GridSession) -> list[tuple[Item, int]]:
+def items_with_targets(session: GridSession) -> list[tuple[Item, int]]:
     """Return the items that PACEtomo runs from, with the numbers of their lamellae."""
-    found = ((item, _number_in(session, item.note)) for item in navigator.items() if item.is_map)
+    found = ((item, number_in(session, item.note)) for item in navigator.items() if item.is_map)
     return [(item, number) for item, number in found if number is not None]
 
 
-def _number_in(session: GridSession, note: str) -> int | None:
+def number_in(session: GridSession, note: str) -> int | None:
+    """Return the lamella of an item with targets, by its note; None for other items."""
     found = re.fullmatch(rf"{re.escape(session.grid)}_L([0-9]+)(?:_area[0-9]+)?_tgts\.txt", note)
     return int(found[1]) if found else None
 

@@ -47,7 +47,7 @@ def test_what_may_be_done_in_each_state():
         Kind.RESIZE: before,
         Kind.DELETE: before,
         Kind.CLASS: before,
-        Kind.VISIT: [*before, "exposed"],
+        Kind.VISIT: [*before, "being acquired", "exposed"],
         Kind.TARGETS: ["mapped", "set up"],
     }
     for number, state in enumerate(State, 1):

@@ -8,6 +8,7 @@ import pytest
 
 from space.simulation import Bench, make_project
 from space.simulator.column import INSTRUMENT_FOLDER
+from space.steps import collect
 from tests.workflow.bench import cached_grid, make_bench, without_frames, without_lamella_pictures
 
 
@@ -49,3 +50,26 @@ def bench(tmp_path, space_dir, small_pictures, monkeypatch):
         )
 
     return make
+
+
+@pytest.fixture
+def maps(monkeypatch) -> list[int]:
+    """Numbers of the lamellae of which maps were collected; no picture is taken."""
+    made: list[int] = []
+
+    def collect_one(session, number, later, segment, somebody_there) -> None:
+        made.append(number)
+        collect.log.info("Saved %s.", session.map_png(number).name)
+
+    monkeypatch.setattr(collect, "_collect", collect_one)
+    monkeypatch.setattr(collect, "has_map", lambda session, number: number in made)
+    monkeypatch.setattr(collect, "_finish", lambda session, number, segment: True)
+    return made
+
+
+@pytest.fixture
+def three(bench, maps):
+    """A session with three lamellae, of which nothing is done yet."""
+    session = bench(("good",) * 3)
+    session.place_lamellae(6.0)
+    return session

@@ -166,7 +166,7 @@ def test_acquire_of_what_is_not_recognized_is_turned_off(three, monkeypatch):
         for n in (2, 3)
     ]
     acquired = {2: True, 3: True}
-    monkeypatch.setattr(steering.lamella_list, "excluded_by_hand", lambda *_: ())
+    monkeypatch.setattr(steering.lamella_list, "excluded_by_hand", lambda *_: frozenset())
     monkeypatch.setattr(navigator, "items", lambda: items)
     monkeypatch.setattr(navigator, "acquire_is_on", acquired.get)
     monkeypatch.setattr(

@@ -15,7 +15,6 @@ from space.steps import (
     Course,
     GridSession,
     acquire,
-    collect,
     inference,
     lamella_list,
     steering,
@@ -34,29 +33,6 @@ def order_when(session: Bench, words: str, *lines: str) -> None:
             orders.give(session.directory, *lines)
 
     when_told(session, words, write)
-
-
-@pytest.fixture
-def maps(monkeypatch) -> list[int]:
-    """Numbers of the lamellae of which maps were collected; no picture is taken."""
-    made: list[int] = []
-
-    def collect_one(session, number, later, segment, somebody_there) -> None:
-        made.append(number)
-        collect.log.info("Saved %s.", session.map_png(number).name)
-
-    monkeypatch.setattr(collect, "_collect", collect_one)
-    monkeypatch.setattr(collect, "has_map", lambda session, number: number in made)
-    monkeypatch.setattr(collect, "_finish", lambda session, number, segment: True)
-    return made
-
-
-@pytest.fixture
-def three(bench, maps):
-    """A session with three lamellae, of which nothing is done yet."""
-    session = bench(("good",) * 3)
-    session.place_lamellae(6.0)
-    return session
 
 
 def test_orders_between_lamellae(three, maps):

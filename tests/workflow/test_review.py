@@ -1,0 +1,554 @@
+"""What a person asks in a page is done at the microscope: once, answered, or refused in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from space import levels, orders, pacetomo, review
+from space.geometry import MapFrame
+from space.lamellae import Lamella
+from space.microscope import navigator
+from space.microscope.sem import serialem
+from space.review import Edit, Kind, Review, Scene
+from space.simulation import Bench
+from space.simulator import Policy, Script
+from space.steps import (
+    FilesOfGrid,
+    GridOnDisk,
+    GridSession,
+    acquire,
+    correcting,
+    earlier,
+    lamella_list,
+    scene_on_disk,
+    target_facts,
+)
+from space.steps import look_at_review as look
+from space.steps.lamella_list import LamellaList
+from tests.workflow.bench import cached_grid
+from tests.workflow.test_set_up_again import STAND_IN
+from tests.workflow.test_waiting_for_targets import when_told
+
+SHAPE = (400, 500)
+FRAME = {"shape": SHAPE, "stage_to_px": [[1.0, 0.0], [0.0, -1.0]], "center_stage_um": [0.0, 0.0]}
+OFFSET_UM = (3.0, -2.0)
+PLACES_UM = {1: (0.0, 0.0), 2: (60.0, 10.0), 3: (-50.0, 20.0)}
+SIZE_UM = (16.0, 12.0)
+CLASSES = ("good", "broken", "contaminated")
+
+
+class Died(BaseException):
+    """The script ended here."""
+
+
+def points() -> dict[str, tuple[str, tuple[float, float]]]:
+    """Label: note and place of all points, which all have labels of their own."""
+    found = [item for item in navigator.items() if not item.is_map]
+    table = {item.label: (item.note, tuple(round(v, 2) for v in item.stage_um)) for item in found}
+    assert len(table) == len(found)
+    return table
+
+
+def begin(session: GridSession) -> None:
+    """Put the session where refinement has ended: three lamellae, with nothing of them."""
+    navigator.delete([item.index for item in navigator.items()])
+    for path in session.directory.glob("G1_*"):
+        path.unlink()
+    (session.directory / orders.STANDING_FILE).unlink(missing_ok=True)
+    lamellae = []
+    for number, (x_um, y_um) in PLACES_UM.items():
+        index = navigator.add_stage_point(x_um + OFFSET_UM[0], y_um + OFFSET_UM[1], 5.0)
+        navigator.describe(index, f"FL{number}", "good (90%)")
+        lamellae.append(Lamella(number, (x_um, y_um), SIZE_UM, "good", 0.9))
+    others = (Lamella(0, (-80.0, -80.0), SIZE_UM, "broken", 0.8),)
+    lamella_list.save(session.lamellae_file, LamellaList(tuple(lamellae), others, OFFSET_UM))
+    session.whole_grid_png.with_suffix(".json").write_text(json.dumps({"frame": FRAME}))
+    navigator.save()
+
+
+@pytest.fixture
+def within(bench) -> Callable[[Callable[[GridSession], None]], None]:
+    """Return what calls a function in a run of the script, at the simulated microscope."""
+
+    def call(function: Callable[[GridSession], None], **settings: object) -> None:
+        problems: list[BaseException | None] = []
+
+        def run_grid(session: GridSession, slot: int | str) -> bool:
+            begin(session)
+            try:
+                function(session)
+                problems.append(None)
+            except BaseException as error:  # the run would go on with the next grid
+                problems.append(error)
+            return False
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(levels, "run_grid", run_grid)
+            result = made.run(2, **settings)
+        assert result.ok and len(problems) == 1, made.log()
+        if problems[0] is not None:
+            raise problems[0]
+
+    made = bench(("good",))
+    made.do("sem.OpenNavigator()", f"sem.SaveNavigator({str(made.directory / 'G1.nav')!r})")
+    call.session = made  # type: ignore[attr-defined]
+    return call
+
+
+def scene_of(session: GridSession) -> Scene:
+    """Return what a page shows."""
+    return scene_on_disk(session, CLASSES, session.settings.exclude_lamella_classes)
+
+
+def ask(session: FilesOfGrid, *edits: Edit, approved: bool = False) -> None:
+    """Save edits as the page does, after those that are there."""
+    path = review.review_path(session.directory, session.grid)
+    before = review.read_review(path, session.grid) or Review(session.grid)
+    asked = replace(before, edits=(*before.edits, *edits), lamellae_approved=approved)
+    review.save_review(path, asked)
+
+
+def answers(session: FilesOfGrid | Bench) -> dict[str, str]:
+    found = review.read_answers(review.answers_path(session.directory, "G1"))
+    return {id_: f"{answer.answer}: {answer.why}" for id_, answer in found.items()}
+
+
+def edit(scene: Scene, kind: Kind, number: int = 0, **about: object) -> Edit:
+    """Return what a page asks that shows this scene."""
+    seen = scene.lamellae.get(number)
+    of = scene.stamp if seen is None else seen.choice if kind is Kind.TARGETS else seen.stamp
+    return Edit(f"{kind.value}{number}", kind, of, number=number, **about)
+
+
+def edits_of_all_kinds(scene: Scene) -> dict[str, Edit]:
+    add = {"center_um": (-79.0, -80.0), "box_um": (20.0, 10.0), "category": "good"}
+    every = [
+        edit(scene, Kind.ADD, **add),
+        edit(scene, Kind.MOVE, 1, center_um=(5.0, -7.0)),
+        edit(scene, Kind.RESIZE, 1, box_um=(30.0, 20.0)),
+        edit(scene, Kind.CLASS, 2, category="contaminated"),
+        edit(scene, Kind.CLASS, 1, category="broken"),
+        edit(scene, Kind.DELETE, 3),
+        edit(scene, Kind.VISIT, 2, visit=False),
+        edit(scene, Kind.ORDER, numbers=(2, 1)),
+        edit(scene, Kind.TARGETS, 2),
+    ]
+    return {one.id: one for one in every}
+
+
+def state_of(session: GridSession) -> tuple[object, ...]:
+    known = lamella_list.load(session.lamellae_file)
+    names = sorted(p.name for p in session.directory.glob("G1_L*"))
+    return points(), known, orders.read_standing(session.directory), names
+
+
+def test_everything_that_is_asked_is_done_once(within):
+    def check(session: GridSession) -> None:
+        given_targets(session, 2)
+        scene = scene_of(session)
+        ask(session, *edits_of_all_kinds(scene).values())
+        assert look(session)
+        told = answers(session)
+        assert [one.split(":")[0] for one in told.values()] == ["applied"] * 9, told
+        assert told["add_lamella0"] == "applied: It is lamella 4."
+        assert points() == {
+            "FL1": ("broken (100%)", (8.0, -9.0)),
+            "FL2": ("contaminated (100%)", (63.0, 8.0)),
+            "FL4": ("good (100%)", (-76.0, -82.0)),
+        }
+        known = lamella_list.load(session.lamellae_file)
+        facts = {one.number: (one.stage_um, one.size_um, one.category) for one in known.lamellae}
+        assert facts == {
+            1: ((5.0, -7.0), (30.0, 20.0), "good"),  # the note alone leaves it out
+            2: ((60.0, 10.0), SIZE_UM, "contaminated"),
+            3: ((-50.0, 20.0), SIZE_UM, "good"),
+            4: ((-79.0, -80.0), (20.0, 10.0), "good"),
+        }
+        assert known.others == () and known.order == (2, 1) and known.offset_um == OFFSET_UM
+        assert known.in_order([1, 2, 3, 4]) == [2, 1, 3, 4]
+        after = scene_of(session)
+        assert {n for n, one in after.lamellae.items() if one.visited} == {4}
+        assert after.removed == {3} and after.lamellae[4].center_um == (-79.0, -80.0)
+        assert not (session.directory / "G1_L02_tgts.txt").exists()
+        assert navigator.item(navigator.items()[-1].index).z_um == 5.0  # as high as the others
+
+        # The file may stay: nothing is done a second time, and the microscope is not even asked.
+        done = state_of(session)
+        before = within.session.simulation.session.clock.seconds
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(navigator, "save", None)
+            assert not look(session)
+        assert state_of(session) == done and answers(session) == told
+        assert within.session.simulation.session.clock.seconds == before
+
+    within(check)
+
+
+def given_targets(session: GridSession, number: int, take: str = "all") -> None:
+    """Have a lamella be set up, as far as files tell."""
+    frame = {"frame": {**FRAME, "shape": (90, 120)}}
+    session.map_png(number).with_suffix(".json").write_text(json.dumps(frame))
+    sem = serialem()
+    sem.OpenNewFile(str(session.directory / session.map_note(number)))
+    sem.V()
+    sem.S()
+    sem.NewMap(0, session.map_note(number))
+    sem.CloseFile()
+    choice = {
+        "format": "SPACEtomo targets 1", "take": take, "map_shape_px": [90, 120],
+        "areas": [{"targets": [{"row": 40.5, "column": 50}]}],
+    }  # fmt: skip
+    path = session.directory / f"{session.map_stem(number)}_choice.json"
+    path.write_text(json.dumps(choice))
+    session.targets_file(number).write_text("_tgt = 001\n")
+
+
+def as_saved(session: GridSession) -> None:
+    """Have SerialEM be started again: the table is what was saved last."""
+    data = session.navigator_file.read_bytes()
+    serialem().CloseNavigator()
+    session.navigator_file.write_bytes(data)
+    serialem().ReadNavFile(str(session.navigator_file))
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["table kept", "table as saved"])
+def test_a_run_that_ends_at_any_command_does_it_once_in_the_next(within, monkeypatch, lost):
+    """With SerialEM going on, or ended, too: its table is then what was saved last."""
+    commands = [
+        *((navigator, name) for name in ("save", "add_stage_point", "describe", "delete")),
+        (lamella_list, "save"), (orders, "write_standing"), (review, "write_answers"),
+        (correcting, "put_map_aside"), (earlier, "move_aside"),
+    ]  # fmt: skip
+    left = [0]
+
+    def dying(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **about: object) -> object:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Died
+            return function(*args, **about)
+
+        return call
+
+    def start(session: GridSession, id_: str) -> None:
+        left[0] = 0
+        begin(session)
+        given_targets(session, 2)
+        ask(session, edits_of_all_kinds(scene_of(session))[id_])
+
+    def check(session: GridSession) -> None:
+        for id_ in edits_of_all_kinds(scene_of(session)):
+            start(session, id_)
+            assert look(session)
+            expected = state_of(session)
+            deaths = 0
+            while True:
+                start(session, id_)
+                deaths += 1
+                left[0] = deaths
+                try:
+                    look(session)
+                except Died:
+                    if lost:
+                        as_saved(session)
+                else:
+                    break
+                left[0] = 0
+                assert look(session), (id_, deaths, answers(session))
+                assert answers(session)[id_].startswith("applied"), (id_, deaths)
+                strays = [item for item in navigator.items() if not item.note]
+                navigator.delete([item.index for item in strays])
+                assert state_of(session) == expected, (id_, deaths)
+                assert not look(session)
+            assert deaths > 2, id_
+
+    for owner, name in commands:
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
+    within(check)
+
+
+def test_what_is_refused_says_why_and_changes_nothing(within):
+    def check(session: GridSession) -> None:
+        given_targets(session, 2)
+        (session.directory / "G1_L03_ts_001.mrc").write_bytes(b"a tilt series")
+        scene = scene_of(session)
+        add = {"center_um": (0.0, 100.0), "box_um": SIZE_UM, "category": "good"}
+        asked = {
+            "Tilt series of lamella 3 were begun": edit(
+                scene, Kind.MOVE, 3, center_um=(-50.0, 90.0)
+            ),
+            "lies outside the map": edit(scene, Kind.ADD, **{**add, "center_um": (260.0, 0.0)}),
+            "There is no class 'gold'": edit(scene, Kind.ADD, **{**add, "category": "gold"}),
+            "class broken are left out": edit(scene, Kind.ADD, **{**add, "category": "broken"}),
+            "um from lamella 1": edit(scene, Kind.ADD, **{**add, "center_um": (4.0, 0.0)}),
+            "has no lamella 9": replace(edit(scene, Kind.DELETE, 1), number=9),
+            "not as the page showed it": replace(edit(scene, Kind.DELETE, 1), of="0123"),
+            "written anew since": replace(edit(scene, Kind.TARGETS, 2), of="0123"),
+        }
+        path = session.directory / "G1_L02_choice.json"
+        edits = [replace(one, id=str(n)) for n, one in enumerate(asked.values())]
+        ask(session, *edits)
+        before = state_of(session)
+        done = look(session)
+        told = answers(session)
+        assert not done, told
+        for words, answer in zip(asked, told.values()):
+            assert answer.startswith("refused: ") and words in answer, (words, answer)
+        # A choice that nobody understands puts no targets aside.
+        path.write_text(path.read_text().replace('"row": 40.5', '"row": 400'))
+        ask(session, replace(edit(scene_of(session), Kind.TARGETS, 2), id="c"))
+        assert not look(session)
+        assert "row is 400. Allowed: a number from 0 to 90" in answers(session)["c"]
+        assert state_of(session) == before
+
+    within(check)
+
+
+def test_a_file_that_nobody_understands_is_warned_of_once(within):
+    def check(session: GridSession) -> None:
+        path = review.review_path(session.directory, "G1")
+        ask(session, edit(scene_of(session), Kind.DELETE, 1))
+        good, before = path.read_bytes(), points()
+        for data in (good[:-10], b"x" * 1_100_000, b"[]", b"\x00\xff"):
+            path.write_bytes(data)
+            for _ in range(3):
+                assert not look(session)
+        assert points() == before
+        path.write_bytes(good)
+        answered = review.answers_path(session.directory, "G1")
+        answered.write_text("{}")  # what was done is not known: nothing is done twice
+        assert not look(session) and points() == before
+        answered.unlink()
+        assert look(session) and len(points()) == 2
+
+    within(check)
+    log = within.session.log()
+    assert log.count("Nothing that was asked in the page is taken") == 4
+    assert log.count("Nothing that is asked there is done") == 1
+
+
+def test_answers_that_cannot_be_written_end_no_run(within, monkeypatch):
+    def check(session: GridSession) -> None:
+        def refuse(*about: object) -> None:
+            raise PermissionError("in use by a scanner")
+
+        ask(session, edit(scene_of(session), Kind.DELETE, 1))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(review, "write_answers", refuse)
+            assert not look(session)
+        assert len(points()) == 2 and answers(session) == {}
+        assert look(session) and answers(session) == {"delete_lamella1": "applied: " + GONE}
+
+    GONE = "Lamella 1 is removed."
+    within(check)
+
+
+def test_a_session_that_is_not_inspected_does_not_look(within):
+    def check(session: GridSession) -> None:
+        ask(session, edit(scene_of(session), Kind.DELETE, 1))
+        assert not look(session) and len(points()) == 3
+
+    within(check, inspect="no")
+
+
+# --- in a run -------------------------------------------------------------------------------------
+
+
+def page_acts(session: Bench, words: str, act: Callable[[GridOnDisk, Scene], None]) -> None:
+    """Have a person at the page act when these words come into the log, once."""
+    acted = []
+
+    def once() -> None:
+        if not acted:
+            acted.append(True)
+            files = GridOnDisk(session.directory, session.directory, "G1")
+            act(files, scene_on_disk(files, CLASSES, ("broken", "gone")))
+
+    when_told(session, words, once)
+
+
+def test_lamellae_are_corrected_between_detection_and_refinement(bench):
+    """Added, removed and reclassified: only what was approved is refined and mapped."""
+    session = bench(("good", "good", "broken"), seed=27)
+    limits = (-200.0, 200.0, -200.0, 200.0)
+    session.simulation.session.scope.stage.limits_um = limits
+    low_mag_um = session.simulation.session.scope.optics.low_mag_offset_um
+    missed = session.grid.lamellae[2]
+
+    def correct(files: GridOnDisk, scene: Scene) -> None:
+        assert len(scene.lamellae) == 2 and files.whole_grid_png.is_file()
+        place = tuple(a - b for a, b in zip(missed.center_um, low_mag_um))
+        ask(
+            files,
+            edit(scene, Kind.DELETE, 1),
+            edit(scene, Kind.CLASS, 2, category="broken"),
+            edit(scene, Kind.ADD, center_um=place, box_um=(20.0, 15.0), category="good"),
+            approved=True,
+        )
+
+    page_acts(session, "The lamellae of grid G1 wait for approval", correct)
+    result = session.run(2, inspect="wait")
+    assert result.ok, result.error
+    told = answers(session)
+    assert [one.split(":")[0] for one in told.values()] == ["applied"] * 3, told
+    assert session.names("G1_L??.mrc") == ["G1_L03.mrc"]
+    labels = {item.label: item for item in session.items() if item.label[:2] in ("PL", "FL")}
+    assert sorted(labels) == ["FL3", "PL2"] and labels["PL2"].note == "broken (100%)"
+    assert session.names("G1_PL??_im.png") == ["G1_PL03_im.png"]
+    assert np.hypot(*np.subtract(labels["FL3"].stage_um[:2], missed.center_um)) < 2.0
+    assert labels["FL3"].note == "good (100%)"  # as the person said
+    # Nothing is left to wait for: the next run goes through.
+    exposures = session.count_exposures()
+    assert session.run(2, inspect="wait").ok
+    assert session.log().count("wait for approval") == 1
+    assert session.count_exposures() == exposures
+
+
+def test_nobody_who_approves_lets_a_run_go_on(bench, maps):
+    session = bench(("good",), policy=Policy(key_after_polls=10_000))
+    session.place_lamellae(6.0)
+    assert session.run(2, inspect="wait", inspect_limit=0.005).ok
+    assert "Nobody approved the lamellae of grid G1 in time: the run goes on" in session.log()
+    assert maps == [1]
+
+
+def test_corrections_between_maps_count_at_once(three, maps):
+    places = [lamella.center_um for lamella in three.grid.lamellae]
+
+    def correct(files: GridOnDisk, scene: Scene) -> None:
+        (three.directory / "G1_L01.mrc").write_bytes(b"")  # as if it had been taken
+        ask(
+            files,
+            edit(scene, Kind.DELETE, 2),
+            edit(scene, Kind.MOVE, 1, center_um=(places[0][0] + 30.0, places[0][1])),
+        )
+        maps.remove(1)
+
+    frame = {"frame": {**FRAME, "shape": (4000, 4000)}}
+    (three.directory / "G1_wg.json").write_text(json.dumps(frame))
+    page_acts(three, "Saved G1_L01.png", correct)
+    assert three.run(2).ok
+    assert maps == [3, 1] and "Corrected meanwhile: lamella 1." in three.log()
+    assert "G1_L01_earlier.mrc" in three.names("*.mrc")
+
+
+def test_no_file_and_an_idle_file_cost_no_time(bench, tmp_path, space_dir, small_pictures):
+    """No page, an idle page, and a run that does not look: the same in the same time."""
+    seconds, pictures = {}, {}
+    for name, about in {"no page": {}, "idle": {}, "not inspected": {"inspect": "no"}}.items():
+        folder = tmp_path / name
+        session = Bench(folder, space_dir, cached_grid(("good",), 11), instrument=small_pictures)
+        with session.worker.instead_of_models():
+            session.place_lamellae(6.0)
+            if name == "idle":
+                ask(GridOnDisk(folder, folder, "G1"))
+            result = session.run(3, **about)
+        assert result.ok, result.error
+        seconds[name] = session.simulation.session.clock.seconds
+        pictures[name] = session.count_exposures()
+    assert len(set(pictures.values())) == 1 and pictures["idle"] > 0
+    assert max(seconds.values()) - min(seconds.values()) < 1e-6
+
+
+def test_a_target_that_was_moved_is_imaged_there(bench):
+    """By 1 um: the lamella is set up anew, and the truth says where the picture was taken."""
+    session = bench(stage_error_um=0.0)
+    session.place_lamellae()
+    assert session.run(4, max_targets=2).ok
+    path = session.directory / "G1_L01_choice.json"
+    files = GridOnDisk(session.directory, session.directory, "G1")
+    frame = MapFrame.from_dict(json.loads((session.directory / "G1_L01.json").read_text())["frame"])
+    values = json.loads(path.read_text("utf-8"))
+    values["take"] = "all"
+    targets = values["areas"][0]["targets"]
+    before = [(one["row"], one["column"]) for one in targets]
+    targets[-1]["row"] += 1.0 / frame.pixel_um
+    path.write_text(json.dumps(values), encoding="utf-8")
+    wanted_um = frame.to_stage(np.array([(one["row"], one["column"]) for one in targets]))
+    moved_um = frame.to_stage(np.array(before)) - wanted_um
+    assert np.hypot(*moved_um[-1]) == pytest.approx(1.0, abs=0.02)
+    ask(files, edit(scene_on_disk(files, CLASSES), Kind.TARGETS, 1))
+
+    assert session.run(4, max_targets=2).ok
+    assert answers(session) == {
+        "targets1": "applied: Lamella 1 is set up anew: with exactly the targets of the page."
+    }
+    assert [item.note for item in session.items() if item.acquire] == ["G1_L01_tgts.txt"]
+    session.simulation.scripts[2] = Script("stand-in", STAND_IN)
+    session.simulation.acquire_params(primary=2)
+    session.do("sem.NavAcqAtEndUseParams('F')", "sem.StartNavAcquireAtEnd()")
+    taken = {
+        Path(exposure.file).name: exposure.center_um
+        for exposure in session.simulation.exposures
+        if exposure.file and "_ts_" in exposure.file
+    }
+    names = [
+        target.tsfile for target in pacetomo.read(session.directory / "G1_L01_tgts.txt").targets
+    ]
+    # Where the pieces of the map were taken, View lies beside Record as everywhere.
+    pieces = [
+        e.center_um for e in session.simulation.exposures if Path(e.file).name == "G1_L01.mrc"
+    ]
+    shown_um = wanted_um - frame.center_stage_um + np.mean(pieces, axis=0)
+    for name, place_um in zip(names, shown_um):
+        assert np.hypot(*(place_um - taken[name])) <= 0.1, (name, place_um, taken[name])
+
+    # What was exposed is refused from now on.
+    ask(files, replace(edit(scene_on_disk(files, CLASSES), Kind.TARGETS, 1), id="late"))
+    text = (session.directory / "G1_L01_tgts.txt").read_bytes()
+    assert session.run(4, max_targets=2).ok
+    assert "Tilt series of lamella 1 were begun" in answers(session)["late"]
+    assert (session.directory / "G1_L01_tgts.txt").read_bytes() == text
+
+
+def test_targets_wait_for_approval_and_are_set_up_anew_meanwhile(bench, monkeypatch):
+    session = bench(("good",), policy=Policy(key_after_polls=10_000))
+    session.place_lamellae(6.0)
+    events = []
+
+    def set_up(grid: GridSession, number: int, labels: object) -> int:
+        events.append("set up")
+        grid.targets_file(number).write_text("_tgt = 001\n")
+        sem = serialem()
+        sem.OpenNewFile(str(grid.directory / f"views{len(events)}.mrc"))
+        sem.V()
+        sem.S()
+        sem.SetItemAcquire(int(sem.NewMap(0, grid.targets_file(number).name)))
+        sem.CloseFile()
+        return 1
+
+    def correct(files: GridOnDisk, scene: Scene) -> None:
+        (session.directory / "G1_L01_choice.json").write_text(json.dumps(chosen(session)))
+        ask(files, edit(scene_on_disk(files), Kind.TARGETS, 1), approved=True)
+
+    def approve(files: GridOnDisk, scene: Scene) -> None:
+        events.append("approved")
+        path = review.review_path(session.directory, "G1")
+        before = review.read_review(path, "G1")
+        review.save_review(path, replace(before, targets_approved=frozenset({1})))
+
+    monkeypatch.setattr(acquire, "set_up_targets", set_up)
+    monkeypatch.setattr(target_facts, "cut_files", lambda *about: [])
+    monkeypatch.setattr(
+        "space.levels.steps.start_acquisition", lambda grid: events.append("started") or True
+    )
+    ask(GridOnDisk(session.directory, session.directory, "G1"), approved=True)
+    page_acts(session, "The targets of grid G1 wait for approval", correct)
+    page_acts(session, "Asked in the page (targets): applied", approve)
+    result = session.run(5, inspect="wait", trust_simulated_model=True)
+    assert result.ok, result.error
+    assert events == ["set up", "approved", "set up", "started"], session.log()
+
+
+def chosen(session: Bench) -> dict[str, object]:
+    frame = json.loads((session.directory / "G1_L01.json").read_text())["frame"]
+    areas = [{"targets": [{"row": 40.5, "column": 50}]}]
+    shape = frame["shape"]
+    head = {"format": "SPACEtomo targets 1", "take": "all"}
+    return {**head, "map_shape_px": shape, "areas": areas}
