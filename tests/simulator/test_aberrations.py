@@ -24,8 +24,10 @@ from space.simulator.measuring.ctf_fit import fit_astigmatism, power_spectrum
 from tests.simulator.fakes import textured, without_frame_files
 
 CORRECTED_UM, CORRECTED_MRAD = 0.05, 0.3
-# All microscopes, and both ways to correct; not each on each.
-SEEDED = [(name, 1 + k % 2) for k, name in enumerate(shipped())]
+# Both ways to correct each, by the seed, on a microscope of either voltage. What microscopes differ
+# in, their calibrations, is held for all of them by single pictures below.
+ASTIGMATIC = [("krios_k3", 2), ("talos_ceta", 1)]
+COMATIC = [("jeol_cryoarm_k3", 2), ("glacios_k2", 1)]
 
 
 class Amorphous:
@@ -258,7 +260,7 @@ def test_image_shift_brings_coma_and_astigmatism_that_a_command_takes_out(name, 
 # --- corrections --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "seed"), SEEDED)
+@pytest.mark.parametrize(("name", "seed"), ASTIGMATIC)
 def test_astigmatism_is_measured_and_corrected(name, seed, tmp_path):
     command = ("CorrectAstigmatism", "FixAstigmatismByCTF")[seed % 2]
     work = Scope(tmp_path, seed, name, defocus_um=-2.0 + seed)
@@ -276,7 +278,7 @@ def test_astigmatism_is_measured_and_corrected(name, seed, tmp_path):
     assert work.session.exposures[-1].area == "F"
 
 
-@pytest.mark.parametrize(("name", "seed"), SEEDED)
+@pytest.mark.parametrize(("name", "seed"), COMATIC)
 def test_coma_is_measured_and_corrected(name, seed, tmp_path):
     command = ("CorrectComa", "FixComaByCTF")[seed % 2]
     work = Scope(tmp_path, seed, name, defocus_um=-4.0 + seed)
