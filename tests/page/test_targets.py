@@ -125,11 +125,13 @@ def test_choosing_again_takes_other_settings_polygons_and_fixed_targets(drawn, p
         areas = answer["proposal"]["areas"]
         return [one["row"] for area in areas for one in area["targets"]]
 
-    upper = [[[0, 0], [0, 700], [145, 700], [145, 0]]]
-    within = page.post(address, {"settings": mitos, "within_px": upper})
+    def upper(row: int) -> list:
+        return [[[0, 0], [0, 700], [row, 700], [row, 0]]]
+
+    within = page.post(address, {"settings": mitos, "within_px": upper(145)})
     assert len(rows(within)) == 2 and max(rows(within)) < 145
-    without = page.post(address, {"settings": mitos, "without_px": upper})
-    assert len(rows(without)) == 3 and min(rows(without)) > 145
+    without = page.post(address, {"settings": mitos, "without_px": upper(155)})
+    assert len(rows(without)) == 3 and min(rows(without)) > 155
     fixed = [{"targets": [{"row": 250, "column": 100, "fixed": True}]}]
     kept = page.post(address, {"settings": mitos, "areas": fixed})["proposal"]["areas"]
     targets = [one for area in kept for one in area["targets"]]
