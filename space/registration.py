@@ -142,12 +142,12 @@ def flattened(picture: np.ndarray, sigma_px: float) -> np.ndarray:
     """Take off what changes slowly (uneven beam), where a picture is known."""
     known = np.isfinite(picture)
     filled = np.where(known, picture, 0.0)
-    weight = _smoothed(known.astype(np.float32), sigma_px)
-    smooth = _smoothed(filled, sigma_px) / np.maximum(weight, _FLAT)
+    weight = smoothed(known.astype(np.float32), sigma_px)
+    smooth = smoothed(filled, sigma_px) / np.maximum(weight, _FLAT)
     return np.where(known, picture - smooth, np.nan)
 
 
-def _smoothed(values: np.ndarray, sigma_px: float) -> np.ndarray:
+def smoothed(values: np.ndarray, sigma_px: float) -> np.ndarray:
     """Smooth about as a Gaussian does, at a cost that does not grow with its width."""
     from scipy import ndimage
 

@@ -18,6 +18,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.microscope import mdoc, mrc
 from space.pictures import block_means
+from space.registration import smoothed
 
 MISFIT_UM = 0.5
 """From this step on a seam does not fit. Good maps stay below 0.1 um."""
@@ -184,7 +185,7 @@ def _flattened(strip: np.ndarray) -> np.ndarray:
     """Return a strip without slow changes of brightness, which differ from piece to piece."""
     from scipy.ndimage import gaussian_filter
 
-    return np.asarray(gaussian_filter(strip, _SMOOTH_PX) - gaussian_filter(strip, _FLAT_PX))
+    return np.asarray(gaussian_filter(strip, _SMOOTH_PX) - smoothed(strip, _FLAT_PX))
 
 
 @dataclass(frozen=True)
@@ -202,10 +203,11 @@ def _nearby(one: np.ndarray, other: np.ndarray) -> _Near | None:
     None unless they surely fit: all shifts have to be compared then, which takes much longer.
     """
     known: dict[tuple[int, int], float] = {}
+    flat = _FLOOR * float(one.var() * other.var())
 
     def score(shift: tuple[int, int]) -> float:
         if shift not in known:
-            known[shift] = _correlation_at(one, other, shift)
+            known[shift] = _correlation_at(one, other, shift, flat)
         return known[shift]
 
     here = max(score((down, right)) for down in (-1, 0, 1) for right in (-1, 0, 1))
@@ -221,15 +223,16 @@ def _nearby(one: np.ndarray, other: np.ndarray) -> _Near | None:
     return None
 
 
-def _correlation_at(one: np.ndarray, other: np.ndarray, shift_px: tuple[int, int]) -> float:
-    """Return the correlation at one shift."""
+def _correlation_at(
+    one: np.ndarray, other: np.ndarray, shift_px: tuple[int, int], flat: float
+) -> float:
+    """Return the correlation at one shift; parts of less spread than `flat` tell nothing."""
     (down, right), (rows, columns) = shift_px, one.shape
     a = one[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)]
     b = other[max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)]
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.vdot(a, a) * np.vdot(b, b))
-    floor = _FLOOR * float(one.var() * other.var()) * a.size**2
-    return float(np.vdot(a, b)) / math.sqrt(max(spread, floor + 1e-12))
+    return float(np.vdot(a, b)) / math.sqrt(max(spread, flat * a.size**2 + 1e-12))
 
 
 def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
