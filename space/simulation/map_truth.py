@@ -60,12 +60,16 @@ def registered_truth(
     """
     m = to_grid(frame, lying)
     step = max(1, round(0.08 / frame.pixel_um))
-    truth = grid.label_map(m, frame.shape)
     reach = int(_REGISTER_WITHIN_UM / (step * frame.pixel_um))
+    # Drawing is what takes time: once, with a margin for all shifts.
+    margin = step * (reach + 1)
+    m[:, 2] -= m[:, :2] @ (margin, margin)
+    rows, columns = frame.shape
+    drawn = grid.label_map(m, (rows + 2 * margin, columns + 2 * margin))
+    truth = drawn[margin : margin + rows, margin : margin + columns]
     coarse = step * _best_shift(predicted[::step, ::step], truth[::step, ::step], (0, 0), reach)
-    row, col = _best_shift(predicted, truth, coarse, step, step)
-    m[:, 2] -= m[:, :2] @ (col, row)
-    return grid.label_map(m, frame.shape)
+    row, col = margin - _best_shift(predicted, truth, coarse, step, step)
+    return drawn[row : row + rows, col : col + columns]
 
 
 def _best_shift(
