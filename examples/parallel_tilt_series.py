@@ -267,14 +267,25 @@ def realign(target):
 
 
 def take(target, first):
-    """Record into the target's own stack."""
-    picture(sem.R)
+    """Record into the target's own stack, which is opened first.
+
+    Should the program die under the picture, the stack shows that this target was begun.
+    """
     if first:
+        if os.path.exists(target["tsfile"]):
+            close_files()  # of a series that was cut off
         sem.OpenNewFile(target["tsfile"])
     else:
         sem.OpenOldFile(target["tsfile"])
+    picture(sem.R)
     sem.S()
     sem.CloseFile()
+
+
+def close_files():
+    """Close all image files."""
+    while sem.ReportFileNumber() > 0:
+        sem.CloseFile()
 
 
 def track(reference, tilt):

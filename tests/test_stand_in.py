@@ -153,3 +153,32 @@ def test_it_leaves_out_points_that_cannot_be_measured(script):
     assert names["measure_geometry"](points) == pytest.approx((9.0, 5.0))
     assert modes == [-1] * 6  # it measures only
     assert names["measure_geometry"](points[:2]) is None
+
+
+def test_a_stack_is_there_before_its_first_picture_is_taken(script, tmp_path):
+    """As PACEtomo does it: a target whose picture was taken when SerialEM died shows as begun."""
+    done = []
+    names = ("OpenNewFile", "OpenOldFile", "R", "S", "CloseFile")
+    commands = {name: lambda *given, name=name: done.append(name) for name in names}
+    script.names["sem"] = SimpleNamespace(**commands, SEMerror=RuntimeError)
+    script.names["undisturbed"] = lambda: False
+    target = {"tsfile": str(tmp_path / "a_ts_001.mrc")}
+    script.names["take"](target, first=True)
+    script.names["take"](target, first=False)
+    assert done == ["OpenNewFile", "R", "S", "CloseFile", "OpenOldFile", "R", "S", "CloseFile"]
+
+
+def test_a_stack_that_an_error_has_left_open_is_closed_before_it_is_replaced(script, tmp_path):
+    path, open_files = tmp_path / "a_ts_001.mrc", [1, 2]
+    path.write_bytes(b"")
+    at_opening = []
+    script.names["sem"] = SimpleNamespace(
+        ReportFileNumber=lambda: len(open_files) or -1,
+        CloseFile=lambda: open_files.pop() if open_files else None,
+        OpenNewFile=lambda name: at_opening.append(list(open_files)),
+        R=lambda: None,
+        S=lambda: None,
+    )
+    script.names["undisturbed"] = lambda: False
+    script.names["take"]({"tsfile": str(path)}, first=True)
+    assert at_opening == [[]]
