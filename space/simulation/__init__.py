@@ -5,6 +5,8 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 """
 
 from space.simulation.bench import Bench, make_project, script_text, without_plots
+from space.simulation.deaths import DOINGS, Death, KeptDeaths
+from space.simulation.end_state import EndState, differences
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.night import Night, NightOutcome, faults_of_a_night
@@ -17,6 +19,7 @@ from space.simulation.plan import (
 )
 from space.simulation.problems import problems_of_the_simulator
 from space.simulation.progress import Progress
+from space.simulation.resuming import Resumed, Resuming, spread
 from space.simulation.run import (
     LOG,
     TRUST,
@@ -38,21 +41,28 @@ from space.simulator.judging import (
 )
 
 __all__ = [
+    "DOINGS",
     "LOG",
     "MARKER",
     "TRUST",
     "Bench",
+    "Death",
     "DoubleExposure",
+    "EndState",
+    "KeptDeaths",
     "Night",
     "NightOutcome",
     "Plan",
     "Progress",
+    "Resumed",
+    "Resuming",
     "ScriptReport",
     "TruthWorker",
     "WrittenGeometry",
     "by_series",
     "defocus_errors_um",
     "dice_by_class",
+    "differences",
     "double_exposed",
     "faults_of_a_night",
     "grids_of",
@@ -70,6 +80,7 @@ __all__ = [
     "run_plan",
     "script_text",
     "setup_of",
+    "spread",
     "summary_table",
     "with_settings",
     "without_plots",

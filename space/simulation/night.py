@@ -263,31 +263,39 @@ class Night:
 
     def run(self) -> NightOutcome:
         """Simulate the night and judge it."""
+        outcome = NightOutcome()
+        left = list(self.faults)
+        while outcome.runs < self.most_runs and not outcome.ended:
+            faults = NightFaults(left, self.seed)
+            self.run_once(faults, outcome)
+            left = faults.left()
+        self.judge(outcome)
+        return outcome
+
+    def run_once(self, faults: NightFaults, outcome: NightOutcome) -> None:
+        """Have the person run the script once, and add to an outcome how that went."""
+        own, start = OwnTime(), time.monotonic()
+        lines, result = self._run_script(faults, own)
+        outcome.runs += 1
+        outcome.log += lines
+        outcome.ended = result is not None and result.ok and _is_over(lines)
+        outcome.struck += [f"{name}@{count}" for name, count in faults.struck]
+        outcome.own_s += own.seconds
+        outcome.wall_s += time.monotonic() - start
+
+    def _setup(self) -> Setup:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        self._setup = Setup(
+        return Setup(
             seed=self.seed,
             instrument=str(small_camera(self.directory.parent, self.moved_by_loading)),
             stage_limit_um=self.limit_um,
             noise=False,
             loaded=None,
         )
-        outcome, own = NightOutcome(), OwnTime()
-        start = time.monotonic()
-        left = list(self.faults)
-        while outcome.runs < self.most_runs and not outcome.ended:
-            faults = NightFaults(left, self.seed)
-            outcome.runs += 1
-            lines, result = self._run_once(faults, own)
-            outcome.log += lines
-            outcome.ended = result is not None and result.ok and _is_over(lines)
-            outcome.struck += [f"{name}@{count}" for name, count in faults.struck]
-            left = faults.left()
-        outcome.own_s = own.seconds
-        outcome.wall_s = time.monotonic() - start
-        self._judge(outcome)
-        return outcome
 
-    def _run_once(self, faults: NightFaults, own: OwnTime) -> tuple[list[str], ScriptResult | None]:
+    def _run_script(
+        self, faults: NightFaults, own: OwnTime
+    ) -> tuple[list[str], ScriptResult | None]:
         text = script_text(
             SPACE_DIR=str(self.space_dir),
             automation_level=5,
@@ -312,7 +320,7 @@ class Night:
                 simulation = stack.enter_context(
                     open_session(
                         self.directory,
-                        self._setup,
+                        self._setup(),
                         faults=faults,
                         policy=Policy(key_after_s=2 * 3600.0),
                         progress=hear,
@@ -341,7 +349,8 @@ class Night:
 
     # --- the truth --------------------------------------------------------------------------------
 
-    def _judge(self, outcome: NightOutcome) -> None:
+    def judge(self, outcome: NightOutcome) -> None:
+        """Add to an outcome what the truth says of the session as it lies on disk."""
         exposures = pictures(self.directory)
         for grid in self.grids.values():
             taken = [one for one in exposures if one.grid == grid.name]

@@ -14,6 +14,7 @@ from space.simulator.column.faults import (
     FaultName,
     Faults,
     FaultSpecError,
+    end_process,
     parse_fault,
 )
 from space.simulator.column.installation import Installation
@@ -48,6 +49,7 @@ __all__ = [
     "SEMmoduleError",
     "ScriptStopped",
     "TaskError",
+    "end_process",
     "load_instrument",
     "parse_fault",
     "present_name",

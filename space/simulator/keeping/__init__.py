@@ -1,6 +1,6 @@
 """Sessions of the simulator that are kept on disk."""
 
-from space.simulator.keeping.layout import SESSION_FOLDER, SETUP, SessionError
+from space.simulator.keeping.layout import LOCK, SESSION_FOLDER, SETUP, SessionError
 from space.simulator.keeping.session_folder import (
     is_session,
     open_session,
@@ -10,6 +10,7 @@ from space.simulator.keeping.session_folder import (
 from space.simulator.keeping.setup import GridPlan, Setup
 
 __all__ = [
+    "LOCK",
     "SESSION_FOLDER",
     "SETUP",
     "GridPlan",
