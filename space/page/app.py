@@ -17,7 +17,7 @@ from space import orders
 from space.errors import SpaceError
 from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_megapixels, png_shape
 from space.overview import GridFacts, LamellaFacts
-from space.page import choosing, current, lamella_facts
+from space.page import choosing, current, lamella_facts, reviews
 from space.page.answers import (
     KEPT_FOR_EVER,
     as_json,
@@ -119,7 +119,11 @@ class Page:
     async def grid(self, request: Request) -> Response:
         """Answer with a grid: its map and boxes."""
         grid = self._grid(request)
-        return json_answer(request, await _in_thread(lambda: grid_facts(grid, self.session.config)))
+        return json_answer(request, await _in_thread(self._grid_facts, grid))
+
+    def _grid_facts(self, grid: GridFacts) -> dict[str, Any]:
+        scene, files = reviews.scene_of(self.session, grid), self.session.on_disk(grid)
+        return grid_facts(grid, files, self.session.config, scene)
 
     async def lamella(self, request: Request) -> Response:
         """Answer with a lamella: its map, classes and targets."""
@@ -192,6 +196,24 @@ class Page:
         if not body:
             raise unknown("There is no such tile.")
         return body, mark == fingerprint(lamella.labels)
+
+    # --- what is asked of the run -------------------------------------------------------------
+
+    async def review(self, request: Request) -> Response:
+        """Answer with what is asked of a grid, and what the run has answered."""
+        grid = self._grid(request)
+        return json_answer(request, await _in_thread(reviews.review_table, self.session, grid))
+
+    async def ask(self, request: Request) -> Response:
+        """Ask something of the run, or take it back."""
+        await _in_thread(self.session.look, True)
+        grid, values = self._grid(request), await table_sent(request)
+        return json_answer(request, await _in_thread(reviews.ask, self.session, grid, values))
+
+    async def choice(self, request: Request) -> Response:
+        """Save targets, and ask the run to take them."""
+        await _in_thread(self.session.look, True)
+        return await self._about_targets(request, reviews.hand_over_targets)
 
     # --- targets ------------------------------------------------------------------------------
 
@@ -316,6 +338,9 @@ def make_app(page: Page, key: Key) -> App:
         Route(f"/api/lamella/{lamella}", page.lamella),
         Route(f"/api/check/{lamella}", page.check, methods=["POST"]),
         Route(f"/api/choose_again/{lamella}", page.choose_again, methods=["POST"]),
+        Route(f"/api/choice/{lamella}", page.choice, methods=["POST"]),
+        Route("/api/review/{grid:str}", page.review),
+        Route("/api/review/{grid:str}", page.ask, methods=["POST"]),
         Route("/api/orders", page.orders, methods=["POST"]),
         Route("/pictures/{name:str}", page.picture),
         Route("/tiles/{grid:str}/{what:str}/{z:int}/{x:int}/{y:int}.{ending:str}", page.tile),

@@ -7,50 +7,48 @@ from urllib.parse import quote
 
 import numpy as np
 
+from space import steps
 from space.config import Config
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import fingerprint, read_json_beside
+from space.images import fingerprint
 from space.overview import GridFacts, LamellaFacts
 from space.page.places import frame_table, tiles_table
-from space.steps import DEFAULT_SIZE_UM, LamellaList, read_lamella_list
+from space.review import Scene
+from space.steps import DEFAULT_SIZE_UM, FilesOfGrid, LamellaList, read_lamella_list
 
 
-def grid_facts(grid: GridFacts, config: Config) -> dict[str, Any]:
+def grid_facts(grid: GridFacts, files: FilesOfGrid, config: Config, scene: Scene) -> dict[str, Any]:
     """Return what the page shows of a grid.
 
     Places are those on the map, as it lies since the grid was loaded last: what was measured
     between the magnifications since (``offset_um``) is in the stage positions of the Navigator and
     not in the map.
+
+    Parameters
+    ----------
+    grid : GridFacts
+    files : FilesOfGrid
+    config : Config
+        For the colours of classes.
+    scene : Scene
+        Where its lamellae lie on the map, as the run sees it, too.
     """
-    known = _list_of(grid)
-    frame = grid_frame(grid, known)
-    offset_um = (known.offset_um if known else None) or (0.0, 0.0)
+    frame = None
+    if grid.whole_grid_picture is not None:
+        frame = steps.map_frame(files, _list_of(grid))
     return {
         "grid": grid.name,
         "title": grid.title,
         "state": grid.state,
         "map": None if frame is None else _map(grid, frame),
-        "offset_um": list(offset_um),
+        "offset_um": list(scene.offset_um),
         "classes": {
             name: {"color": category.plot_color} for name, category in config.categories.items()
         },
         "default_box_um": list(DEFAULT_SIZE_UM),
-        "lamellae": [_box(lamella, frame, offset_um) for lamella in grid.lamellae],
+        "lamellae": [_box(lamella, frame, scene) for lamella in grid.lamellae],
     }
-
-
-def grid_frame(grid: GridFacts, known: LamellaList | None) -> MapFrame | None:
-    """Return where the picture of a grid lies; None if there is none, or nothing says it."""
-    if grid.whole_grid_picture is None:
-        return None
-    noted = known.frame if known is not None and known.frame is not None else None
-    try:
-        return MapFrame.from_dict(
-            noted or read_json_beside(grid.whole_grid_picture).get("frame") or {}
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _list_of(grid: GridFacts) -> LamellaList | None:
@@ -68,12 +66,13 @@ def _map(grid: GridFacts, frame: MapFrame) -> dict[str, Any]:
     return {**frame_table(frame), "tiles": tiles_table(address, frame.shape)}
 
 
-def _box(
-    lamella: LamellaFacts, frame: MapFrame | None, offset_um: tuple[float, float]
-) -> dict[str, Any]:
+def _box(lamella: LamellaFacts, frame: MapFrame | None, scene: Scene) -> dict[str, Any]:
     x, y = lamella.position_um
-    center_um = (x - offset_um[0], y - offset_um[1])
+    center_um = (x - scene.offset_um[0], y - scene.offset_um[1])
     box_um = lamella.size_um if all(lamella.size_um) else DEFAULT_SIZE_UM
+    seen = scene.lamellae.get(lamella.number)
+    if seen is not None and lamella.state != "excluded":
+        center_um, box_um = seen.center_um, seen.box_um
     values: dict[str, Any] = {
         "number": lamella.number,
         "label": lamella.label if lamella.number else "",

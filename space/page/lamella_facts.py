@@ -17,7 +17,7 @@ import numpy as np
 
 from space import overview, pacetomo, plots, steps
 from space.errors import SpaceError
-from space.files import parse_json
+from space.files import parse_json, read_bytes_bounded
 from space.geometry import MapFrame
 from space.images import fingerprint, read_png_text
 from space.microscope import SavedItem, read_navigator_file
@@ -26,6 +26,7 @@ from space.page.places import frame_table, tiles_table
 from space.page.session import Session
 from space.page.state import series_of
 from space.plots import class_colors
+from space.review import choice_stamp
 from space.steps import GridSession
 from space.targeting import (
     Choice,
@@ -281,15 +282,18 @@ def _choice(
     lamella: LamellaFacts, frame: MapFrame, optics: ExposureOptics | None
 ) -> dict[str, Any] | None:
     if lamella.choice_file is not None:
+        data = read_bytes_bounded(lamella.choice_file)
         read = read_choice(lamella.choice_file, frame.shape)
         if read is not None:
             table = {**choice_table(read.areas, optics), "take": read.take, "from": "choice file"}
+            # Of what was there before: if it is written anew meanwhile, it counts as not seen.
+            table["stamp"] = choice_stamp(data)
             _note_series(table["areas"], lamella.areas)
             return table
     areas = [area for one in lamella.areas for area in _of_targets_file(one, frame)]
     if not areas:
         return None
-    table = {**choice_table(areas, optics), "take": "nothing", "from": "targets files"}
+    table = {**choice_table(areas, optics), "take": "nothing", "from": "targets files", "stamp": ""}
     _note_series(table["areas"], lamella.areas)
     return table
 

@@ -24,7 +24,7 @@ from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.page.refusal import unknown
 from space.page.tiles import CACHE_FOLDER
 from space.settings import Settings
-from space.steps import GridSession
+from space.steps import GridOnDisk, GridSession
 
 Stamps = Mapping[str, tuple[int, int]]
 """Size and time of files by name."""
@@ -180,6 +180,11 @@ class Session:
             problem = next(iter(facts.problems), "The settings of the session are missing.")
             raise SpaceError(problem, self.directory.name)
         return facts.settings
+
+    def on_disk(self, grid: GridFacts) -> GridOnDisk:
+        """Return the names of a grid's files."""
+        map_dir = self.look().facts.map_dir
+        return GridOnDisk(self.directory, map_dir, grid.name, grid.map_root)
 
     def files_of(self, grid: GridFacts, settings: Settings | None = None) -> GridSession:
         """Return what the steps know of a grid, by other settings if they are given."""
