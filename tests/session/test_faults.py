@@ -64,6 +64,8 @@ CASES = [
     Case("dark-image@1-", 0, 1, "G1.mrc failed twice: the column valves are closed", ends=True,
          again="G1.mrc"),
     Case("camera-timeout@1-", 1, 2, "No lamella map could be collected", ends=True),
+    Case("state-off@3-", 2, 4,
+         "in place of .* also after it was set once more.*Nothing is exposed like this"),
     Case("disk-full@M", 1, 2, "SPACEtomo stopped: The disk is full: .*Free some space", ends=True),
     Case("user-stop@NewMap", 1, 2, "Stopped by the user", ends=True, again="G1_L01.mrc"),
     Case("camera-timeout@R:8", 4, 5, "Acquire at Items ended.*The camera did not", ends=True,
