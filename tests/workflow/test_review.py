@@ -57,9 +57,11 @@ def points() -> dict[str, tuple[str, tuple[float, float]]]:
 
 def begin(session: GridSession) -> None:
     """Put the session where refinement has ended: three lamellae, with nothing of them."""
-    navigator.delete([item.index for item in navigator.items()])
+    mapped = session.map_note(2)  # taking it takes long
+    navigator.delete([item.index for item in navigator.items() if item.note != mapped])
     for path in session.directory.glob("G1_*"):
-        path.unlink()
+        if not path.name.startswith(mapped):
+            path.unlink()
     (session.directory / orders.STANDING_FILE).unlink(missing_ok=True)
     lamellae = []
     for number, (x_um, y_um) in PLACES_UM.items():
@@ -194,12 +196,14 @@ def given_targets(session: GridSession, number: int, take: str = "all") -> None:
     """Have a lamella be set up, as far as files tell."""
     frame = {"frame": {**FRAME, "shape": (90, 120)}}
     session.map_png(number).with_suffix(".json").write_text(json.dumps(frame))
-    sem = serialem()
-    sem.OpenNewFile(str(session.directory / session.map_note(number)))
-    sem.V()
-    sem.S()
-    sem.NewMap(0, session.map_note(number))
-    sem.CloseFile()
+    lamella_map = session.directory / session.map_note(number)
+    if navigator.map_with_note(lamella_map.name) is None or not lamella_map.is_file():
+        sem = serialem()
+        sem.OpenNewFile(str(lamella_map))
+        sem.V()
+        sem.S()
+        sem.NewMap(0, lamella_map.name)
+        sem.CloseFile()
     choice = {
         "format": "SPACEtomo targets 1", "take": take, "map_shape_px": [90, 120],
         "areas": [{"targets": [{"row": 40.5, "column": 50}]}],
@@ -217,59 +221,97 @@ def as_saved(session: GridSession) -> None:
     serialem().ReadNavFile(str(session.navigator_file))
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["table kept", "table as saved"])
-def test_a_run_that_ends_at_any_command_does_it_once_in_the_next(within, monkeypatch, lost):
-    """With SerialEM going on, or ended, too: its table is then what was saved last."""
-    commands = [
-        *((navigator, name) for name in ("save", "add_stage_point", "describe", "delete")),
-        (lamella_list, "save"), (orders, "write_standing"), (review, "write_answers"),
-        (correcting, "put_map_aside"), (earlier, "move_aside"),
-    ]  # fmt: skip
-    left = [0]
+def edits_of_a_lamella_with_targets_and_of_one_by_hand(scene: Scene) -> dict[str, Edit]:
+    every = [
+        edit(scene, Kind.MOVE, 2, center_um=(65.0, 10.0)),
+        edit(scene, Kind.RESIZE, 2, box_um=(30.0, 20.0)),
+        edit(scene, Kind.DELETE, 2),
+        edit(scene, Kind.RESIZE, 5, box_um=(9.0, 9.0)),
+        edit(scene, Kind.DELETE, 5),
+        edit(scene, Kind.CLASS, 5, category="broken"),
+    ]
+    return {one.id: one for one in every}
 
-    def dying(function: Callable[..., object]) -> Callable[..., object]:
+
+COMMANDS = [
+    *((navigator, name) for name in ("save", "add_stage_point", "describe", "delete")),
+    (lamella_list, "save"), (orders, "write_standing"), (review, "write_answers"),
+    (correcting, "put_map_aside"), (earlier, "move_aside"),
+]  # fmt: skip
+"""All by which something may be changed here."""
+
+
+class Death:
+    """Ends the script at one of the commands, when `left` more of them were begun."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def comes_at(self, function: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object, **about: object) -> object:
-            left[0] -= 1
-            if left[0] == 0:
+            self.left -= 1
+            if self.left == 0:
                 raise Died
             return function(*args, **about)
 
         return call
 
-    def start(session: GridSession, id_: str) -> None:
-        left[0] = 0
+
+@pytest.mark.parametrize(
+    ("lost", "kinds"),
+    [
+        (True, edits_of_all_kinds),
+        (True, edits_of_a_lamella_with_targets_and_of_one_by_hand),
+        (False, edits_of_a_lamella_with_targets_and_of_one_by_hand),
+    ],
+)
+def test_a_run_that_ends_at_any_command_does_it_once_in_the_next(within, monkeypatch, lost, kinds):
+    """With SerialEM going on, or ended, too: its table is then what was saved last."""
+    death = Death()
+    for owner, name in COMMANDS:
+        monkeypatch.setattr(owner, name, death.comes_at(getattr(owner, name)))
+
+    def begin_with(session: GridSession) -> dict[str, Edit]:
+        death.left = 0
         begin(session)
+        navigator.describe(navigator.add_stage_point(90.0, 90.0, 5.0), label="FL5")
+        navigator.save()
         given_targets(session, 2)
-        ask(session, edits_of_all_kinds(scene_of(session))[id_])
+        return kinds(scene_of(session))
+
+    def outcome(session: GridSession) -> tuple[object, ...]:
+        strays = [item for item in navigator.items() if not item.label.startswith("FL")]
+        navigator.delete([item.index for item in strays if not item.is_map])  # not named yet
+        return state_of(session)
+
+    def dies_at(session: GridSession, asked: Edit, command: int) -> bool:
+        ask(session, asked)
+        death.left = command
+        try:
+            look(session)
+        except Died:
+            death.left = 0
+            if lost:
+                as_saved(session)
+            return True
+        return False
 
     def check(session: GridSession) -> None:
-        for id_ in edits_of_all_kinds(scene_of(session)):
-            start(session, id_)
-            assert look(session)
-            expected = state_of(session)
-            deaths = 0
-            while True:
-                start(session, id_)
-                deaths += 1
-                left[0] = deaths
-                try:
-                    look(session)
-                except Died:
-                    if lost:
-                        as_saved(session)
-                else:
-                    break
-                left[0] = 0
-                assert look(session), (id_, deaths, answers(session))
-                assert answers(session)[id_].startswith("applied"), (id_, deaths)
-                strays = [item for item in navigator.items() if not item.note]
-                navigator.delete([item.index for item in strays])
-                assert state_of(session) == expected, (id_, deaths)
+        for id_, asked in begin_with(session).items():
+            command = 1
+            begin_with(session)
+            assert not dies_at(session, asked, 0)
+            expected = outcome(session)
+            begin_with(session)
+            while dies_at(session, asked, command):
+                assert look(session), (id_, command, answers(session))
+                assert answers(session)[id_].startswith("applied"), (id_, command)
+                assert outcome(session) == expected, (id_, command)
                 assert not look(session)
-            assert deaths > 2, id_
+                command += 1
+                begin_with(session)
+            assert command > 3, id_
 
-    for owner, name in commands:
-        monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
     within(check)
 
 
