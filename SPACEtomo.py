@@ -17,6 +17,8 @@ script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several gr
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip
 reacquire = []  # lamellae whose maps are taken again, once for each entry: ["L03"]; of several
 #                 grids ["G1_L03"]; once more ["L03 again"]
+restitch = []  # lamellae whose maps are stitched anew from their pieces: ["L03 nominal"] where the
+#                stage was; "close": aligned near there; "aligned": as at first
 inspect = "if there"  # corrections in a page in the browser: "no", "if there", or "wait" until a
 #                       person has approved the lamellae of a grid, and its targets before they are
 #                       acquired

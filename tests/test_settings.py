@@ -131,6 +131,10 @@ def test_the_script_and_the_defaults_agree():
         ("reacquire", ("L03", 3), "holds 3"),
         ("reacquire", ("FL3",), "holds 'FL3', which is no lamella"),
         ("reacquire", ("L03 agian",), "no lamella"),
+        ("restitch", "L03 close", "not a list"),
+        ("restitch", ("L03 close", "L03"), "holds 'L03'"),
+        ("restitch", ("L03 clsoe",), "aligned, close or nominal"),
+        ("restitch", ("L03 nominal", 3), "holds 3"),
         ("script_numbers", (1, 2, 3), "not a table"),
         ("script_numbers", {"SPACEtomo": 1, "PACEtomo": 2}, "no number for post action"),
         ("script_numbers", {**NUMBERS, "postAction": 4}, "'postAction'"),
@@ -218,6 +222,13 @@ def test_a_lamella_to_map_again_is_named_with_its_grid_where_there_are_several(g
     several = parsed(good, grid_list=(1, 2), reacquire=("a_b_l3", "l4  AGAIN 2"))
     (problem,) = check(several, config)
     assert "reacquire names L04 again 2 without its grid" in problem
+
+
+def test_a_lamella_to_stitch_anew_is_named_with_its_grid_where_there_are_several(good, config):
+    assert check(parsed(good, restitch=("L03 nominal", "G1_l4  CLOSE")), config) == []
+    several = parsed(good, grid_list=(1, 2), restitch=("a_b_l3 aligned", "l4 close"))
+    (problem,) = check(several, config)
+    assert "restitch names L04 close without its grid" in problem
 
 
 def test_ten_wrong_settings_give_ten_messages(good, config):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +43,8 @@ _LOOK_AT_IT = (
 )
 _MOST_PIECES = 30
 _MRC = 0
+_AS_COLLECTED = (1, 1)  # very sloppy, and aligned: pieces are laid wherever they fit
+_PANEL = {"aligned": _AS_COLLECTED, "close": (0, 1), "nominal": (1, 0)}
 log = logging.getLogger("space.microscope")
 
 MapSeams = tuple[seams.Seam, ...]
@@ -104,7 +108,7 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
         _prepare_file(path)
         sem.SetupFullMontage(float(overlap), str(path))
         sem.AllowFileOverwrite(0)
-        sem.SetMontPanelParams(1, 1, 1, -1)
+        sem.SetMontPanelParams(*_AS_COLLECTED, 1, -1)
         _acquire(path)
         structure = judge_structure(read_buffer(OVERVIEW_BUFFER).data)
         if structure:
@@ -159,7 +163,7 @@ def collect_here(
             0,
             round(view.binning),
         )
-        sem.SetMontPanelParams(1, 1, 1, -1)
+        sem.SetMontPanelParams(*_AS_COLLECTED, 1, -1)
         _acquire(path)
         away_um = pieces.displaced_um(pieces.read(path), matrix)
         if away_um > ARRIVED_WITHIN_UM:
@@ -263,8 +267,16 @@ def _register(note: str, label: str) -> MapImage:
     return image
 
 
-def load_map(index: int) -> MapImage:
+def load_map(index: int, stitching: str = "") -> MapImage:
     """Load a map of the Navigator, which is saved for this.
+
+    Parameters
+    ----------
+    index : int
+        Of its item.
+    stitching : str
+        How the pieces of a montage are put together, one of `space.settings.STITCHINGS`; "" as
+        they were when it was collected.
 
     Raises
     ------
@@ -278,8 +290,26 @@ def load_map(index: int) -> MapImage:
             saved.values.get("MapFile", ""),
             "Put it back or delete the map item.",
         )
-    serialem().LoadOtherMap(int(index), _LOAD_BUFFER)
+    with _stitched(stitching):
+        serialem().LoadOtherMap(int(index), _LOAD_BUFFER)
     return _map_image(index, _LOAD_BUFFER, saved)
+
+
+@contextmanager
+def _stitched(stitching: str) -> Iterator[None]:
+    """Let SerialEM put the pieces of montages together in this way while the block reads them."""
+    if not stitching:
+        yield
+        return
+    sem = serialem()
+    very_sloppy, align = _PANEL[stitching]
+    sem.SetMontPanelParams(very_sloppy, align, -1, -1)
+    sem.SetRedoMontageXCorrs(align)
+    try:
+        yield
+    finally:
+        sem.SetRedoMontageXCorrs(0)
+        sem.SetMontPanelParams(*_AS_COLLECTED, -1, -1)
 
 
 def _saved_item(index: int) -> SavedItem | None:

@@ -32,7 +32,7 @@ COMMANDS = tuple(
     SetApertureSize
     SetColumnOrGunValve SetDefocus SetDirectory SetImageShift SetItemAcquire SetMag SetMagIndex
     SetMontageParams SetMontPanelParams SetNavAcqAtEndParams SetNewFileType SetPersistentVar
-    SetProperty SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons
+    SetProperty SetRedoMontageXCorrs SetupFullMontage SetUserSetting SetVariable ShiftItemsByMicrons
     StageToSpecimenMatrix StartNavAcquireAtEnd SuppressReports TiltTo UpdateItemZ V YesNoBox
     """.split()
 )

@@ -18,7 +18,18 @@ from space.settings.declared import (
     settings_of,
 )
 from space.settings.kinds import plain
-from space.settings.lists import BEST, SCRIPTS, STAGE, ClassNames, MapAgain, is_priority, map_again
+from space.settings.lists import (
+    BEST,
+    SCRIPTS,
+    STAGE,
+    STITCHINGS,
+    ClassNames,
+    MapAgain,
+    StitchedAs,
+    is_priority,
+    map_again,
+    stitched_as,
+)
 from space.settings.notify import OCCASIONS
 from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
 from space.settings.saved import SETTINGS_FILE, load, save
@@ -33,6 +44,7 @@ __all__ = [
     "SETTINGS_FILE",
     "STAGE",
     "STEEPEST_TILT_DEG",
+    "STITCHINGS",
     "WAIT",
     "WHOLE_LAMELLA",
     "ClassNames",
@@ -40,6 +52,7 @@ __all__ = [
     "ParsedSettings",
     "Result",
     "Settings",
+    "StitchedAs",
     "check",
     "declaration",
     "doubted_targets",
@@ -53,4 +66,5 @@ __all__ = [
     "project_folder",
     "save",
     "settings_of",
+    "stitched_as",
 ]

@@ -28,6 +28,7 @@ from space.settings.lists import (
     Grids,
     MapsAgain,
     ScriptNumbers,
+    Stitched,
     WantedClasses,
 )
 from space.settings.notify import Notification
@@ -153,6 +154,13 @@ class Settings:
         Result.NOTHING,
         'lamellae whose maps are taken again, once for each entry: ["L03"]; of several grids '
         '["G1_L03"]; once more ["L03 again"]',
+    )
+    restitch: tuple[str, ...] = setting(
+        (),
+        Stitched(),
+        Result.NOTHING,
+        'lamellae whose maps are stitched anew from their pieces: ["L03 nominal"] where the stage '
+        'was; "close": aligned near there; "aligned": as at first',
     )
     inspect: str = setting(
         IF_THERE,

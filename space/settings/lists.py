@@ -17,6 +17,11 @@ _MAP_AGAIN = re.compile(
     r"(?:(?P<grid>.{1,200})_)?L(?P<number>[0-9]{1,6})(?P<again>\s+again(?:\s+(?P<times>[0-9]{1,3}))?)?",
     re.IGNORECASE,
 )
+_STITCHED = re.compile(
+    r"(?:(?P<grid>.{1,200})_)?L(?P<number>[0-9]{1,6})\s+(?P<way>[a-z]+)", re.IGNORECASE
+)
+STITCHINGS = ("aligned", "close", "nominal")
+"""Ways of stitching a montage: pieces aligned wherever they fit, near their places only, not."""
 
 
 @dataclass(frozen=True)
@@ -275,3 +280,64 @@ def map_again(entry: str) -> MapAgain | None:
     number, times = int(found["number"]), int(found["times"] or 1)
     again = "" if not found["again"] else " again" if times < 2 else f" again {times}"
     return MapAgain(found["grid"] or "", number, f"L{number:02d}{again}")
+
+
+@dataclass(frozen=True)
+class Stitched(Kind):
+    """A list of lamellae whose maps are stitched in another way."""
+
+    type = "list of lamellae"
+
+    @property
+    def range(self) -> str:
+        return f'as "L03 nominal" or "G1_L03 nominal"; {_either(STITCHINGS)}'
+
+    def problems(self, name: str, value: object) -> list[str]:
+        if not isinstance(value, tuple):
+            return [
+                f"{name} = {quoted(value)} is not a list. Give lamellae in quotes in square "
+                'brackets, such as ["L03 nominal"], or [] for none.'
+            ]
+        return [
+            f"{name} holds {quoted(entry)}. Write the lamella as in the names of its files, and "
+            f'behind it {_either(STITCHINGS)}, such as "L03 nominal", or "G1_L03 nominal" with '
+            "the name of the grid."
+            for entry in value
+            if not isinstance(entry, str) or stitched_as(entry) is None
+        ]
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+@dataclass(frozen=True)
+class StitchedAs:
+    """An entry of restitch.
+
+    Attributes
+    ----------
+    grid : str
+        Name of the grid; "" for the only one.
+    number : int
+        The lamella's number.
+    way : str
+        One of `STITCHINGS`.
+    """
+
+    grid: str
+    number: int
+    way: str
+
+    @property
+    def word(self) -> str:
+        """The entry without the grid."""
+        return f"L{self.number:02d} {self.way}"
+
+
+def stitched_as(entry: str) -> StitchedAs | None:
+    """Read an entry of restitch; None when it names no lamella or no way."""
+    found = _STITCHED.fullmatch(entry.strip())
+    if found is None or found["way"].lower() not in STITCHINGS:
+        return None
+    return StitchedAs(found["grid"] or "", int(found["number"]), found["way"].lower())

@@ -9,7 +9,7 @@ from typing import Any
 
 from space.settings.declared import NAMES, STEEPEST_TILT_DEG, Settings, problems_of
 from space.settings.kinds import plain, quoted
-from space.settings.lists import BEST, STAGE, map_again
+from space.settings.lists import BEST, STAGE, map_again, stitched_as
 from space.spelling import ALIKE_IF_MISSING, meant, slip
 
 
@@ -106,15 +106,19 @@ def _odd_order(parsed: ParsedSettings) -> list[str]:
 
 
 def _of_which_grid(parsed: ParsedSettings) -> list[str]:
-    """Return the lamellae to map again without a grid: those of other grids are not meant."""
+    """Return the lamellae named without a grid: those of other grids are not meant."""
     settings = parsed.settings
-    if parsed.invalid & {"reacquire", "grid_list"} or len(settings.grid_list) < 2:
+    if "grid_list" in parsed.invalid or len(settings.grid_list) < 2:
         return []
+    words = [
+        *(("reacquire", map_again(entry)) for entry in settings.reacquire),
+        *(("restitch", stitched_as(entry)) for entry in settings.restitch),
+    ]
     return [
-        f"reacquire names {asked.word} without its grid. With several grids write "
-        f'"G1_{asked.word}" with the name of the grid.'
-        for entry in settings.reacquire
-        if (asked := map_again(entry)) is not None and not asked.grid
+        f"{name} names {one.word} without its grid. With several grids write "
+        f'"G1_{one.word}" with the name of the grid.'
+        for name, one in words
+        if one is not None and not one.grid
     ]
 
 

@@ -12,7 +12,7 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, placement, retake, review, steering, trial, tried
+from space.steps import lamella_list, placement, restitch, retake, review, steering, trial, tried
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -321,7 +321,10 @@ def _maps_are_taken_again(session: GridSession, items: tuple[SavedItem, ...]) ->
     marks = [mark_of(item.label, item.note, item.kind) for item in items]
     wanted = False
     with survives("Which maps are taken again is not known"):
-        wanted = retake.is_open(session, [mark for mark in marks if mark is not None])
+        known = [mark for mark in marks if mark is not None]
+        wanted = retake.is_open(session, known) or restitch.is_open(
+            session, {mark.number for mark in known}
+        )
     return wanted
 
 

@@ -16,7 +16,6 @@ from space.files import write_text_atomic
 from space.geometry import specimen_shift_um
 from space.microscope import (
     MapImage,
-    montage,
     navigator,
     preview,
     scope,
@@ -25,7 +24,7 @@ from space.microscope import (
     virtual_map,
 )
 from space.settings import LARGEST_SHIFT_UM
-from space.steps.collect import required_map_item
+from space.steps.collect import load_lamella_map, required_map_item
 from space.steps.earlier import first_free_series
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
@@ -135,7 +134,7 @@ def cut_views_again(session: GridSession, number: int, targets: Sequence[pacetom
         When there is no such map, or a target has no stage position.
     """
     item = required_map_item(session, number)
-    image = montage.load_map(item.index)
+    image = load_lamella_map(session, number, item.index)
     lamella_map = map_on_stage(image, checked_facts(session, number, image), item.z_um)
     for target in targets:
         if target.stage_um is None:

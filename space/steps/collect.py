@@ -27,10 +27,17 @@ from space.microscope import (
     states,
     survives,
 )
-from space.steps import lamella_list, retake, review, steering
+from space.steps import lamella_list, restitch, retake, review, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
 from space.steps.made_with import KEY, MAP, made_with
-from space.steps.map_facts import TURNED, turned_since, view_of, view_shape_px
+from space.steps.map_facts import (
+    STITCHED,
+    TURNED,
+    stitching_of,
+    turned_since,
+    view_of,
+    view_shape_px,
+)
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession, map_label
 from space.steps.telling import tell
@@ -48,7 +55,8 @@ class NobodyThereError(SpaceError):
 def collect_maps(session: GridSession, segment: bool) -> None:
     """Collect a map of each lamella that has none; queue each for segmentation if wanted.
 
-    Maps that are to be taken again (`space.steps.retake`) are collected, too.
+    Maps that are to be taken again (`space.steps.retake`) are collected, too; those that are to be
+    stitched anew (`space.steps.restitch`) are saved anew.
 
     Raises
     ------
@@ -59,6 +67,7 @@ def collect_maps(session: GridSession, segment: bool) -> None:
     todo = []
     left_out = steering.left_out(session)
     again = _maps_to_take_again(session)
+    stitched = _maps_to_stitch(session)
     for number in _numbers_to_visit():
         if number in left_out:
             log.info(
@@ -68,6 +77,8 @@ def collect_maps(session: GridSession, segment: bool) -> None:
             )
         elif number in again or not has_map(session, number):
             todo.append(number)
+        elif number in stitched:
+            _stitch(session, number, stitched[number], segment)
         elif _finish(session, number, segment):
             log.info("The map %s exists: montage skipped.", session.map_note(number))
     if not todo:
@@ -100,6 +111,30 @@ def _maps_to_take_again(session: GridSession) -> frozenset[int]:
     with survives("No map is taken again"):
         wanted = retake.maps_to_take_again(session)
     return wanted
+
+
+def _maps_to_stitch(session: GridSession) -> dict[int, str]:
+    wanted: dict[int, str] = {}
+    with survives("No map is stitched anew"):
+        wanted = restitch.maps_to_stitch(session, _numbers_to_visit())
+    return wanted
+
+
+def _stitch(session: GridSession, number: int, way: str, segment: bool) -> None:
+    """Put a map's pieces together in another way, and have it segmented anew."""
+    item = required_map_item(session, number)
+    with survives(f"{session.map_note(number)} was not stitched anew"):
+        image = montage.load_map(item.index, way)
+        restitch.make_way(session, number, way)
+        _save(session, number, image, stitching=way)
+        note(
+            session.directory,
+            Kind.LAMELLA_MAPPED,
+            session.grid,
+            number,
+            f"stitched anew from its pieces ({way}), as asked by restitch",
+        )
+    _finish(session, number, segment)
 
 
 def _without_map(session: GridSession, known: Container[int]) -> list[int]:
@@ -196,7 +231,17 @@ def ensure_picture(session: GridSession, number: int) -> None:
     if item is None or has_picture(session, number):
         return
     log.info("%s is saved from the map collected earlier.", session.map_png(number).name)
-    _save(session, number, montage.load_map(item.index))
+    _save(
+        session,
+        number,
+        load_lamella_map(session, number, item.index),
+        stitching=stitching_of(session.map_png(number)),
+    )
+
+
+def load_lamella_map(session: GridSession, number: int, index: int) -> MapImage:
+    """Load a lamella's map, its pieces put together as its picture shows them."""
+    return montage.load_map(index, stitching_of(session.map_png(number)))
 
 
 def _finish(session: GridSession, number: int, segment: bool) -> bool:
@@ -324,8 +369,25 @@ def _view_of_lamella(session: GridSession, number: int, somebody_there: bool) ->
     return scope.take_view()
 
 
-def _save(session: GridSession, number: int, image: MapImage, view: Picture | None = None) -> None:
+def _save(
+    session: GridSession,
+    number: int,
+    image: MapImage,
+    view: Picture | None = None,
+    stitching: str = "",
+) -> None:
     """Save a map for the segmentation model, with what later steps need to know.
+
+    Parameters
+    ----------
+    session : GridSession
+    number : int
+        The lamella.
+    image : MapImage
+    view : Picture, optional
+        A View picture, if the map was collected just now.
+    stitching : str
+        How its pieces were put together, "" as when it was collected.
 
     Raises
     ------
@@ -355,6 +417,8 @@ def _save(session: GridSession, number: int, image: MapImage, view: Picture | No
     about[KEY] = earlier if view is None else made_with(session.settings, MAP)
     if view is None and (turned := turned_since(session, number)):
         about[TURNED] = turned
+    if stitching:
+        about[STITCHED] = stitching
     frame_px = view_shape_px(session, number) if view is None else view.data.shape
     save_for_model(
         session.map_png(number),

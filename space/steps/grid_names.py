@@ -10,6 +10,7 @@ from pathlib import Path
 from space.files import read_json_or_empty, write_text_atomic
 from space.microscope import autoloader
 from space.settings import STAGE, Settings
+from space.steps.session import GridSession
 
 NAMES_FILE = "SPACE_grids.json"
 """The names of a directory's grids, by autoloader slot."""
@@ -85,3 +86,26 @@ def note_name(directory: Path, slot: int | str, name: str) -> None:
     """Remember a grid's name for later runs."""
     names = {**earlier_names(directory), str(slot): name}
     write_text_atomic(directory / NAMES_FILE, json.dumps(names, indent=1) + "\n")
+
+
+def of_no_grid(session: GridSession, setting: str, entries: Mapping[str, str]) -> list[str]:
+    """Return what to say of a setting's entries that name a grid that this session does not have.
+
+    Parameters
+    ----------
+    session : GridSession
+    setting : str
+        Its name.
+    entries : mapping of str to str
+        Each entry, and the grid that it names; "" for none.
+    """
+    names = earlier_names(session.directory)
+    if not set(map(str, session.settings.grid_list)) <= set(names):
+        return []  # the others have no name yet
+    grids = {name.lower() for name in (*names.values(), session.grid)}
+    return [
+        f"{setting} names {entry}, but no grid of this session has that name. Its grids: "
+        f"{', '.join(sorted(names.values()))}."
+        for entry, grid in entries.items()
+        if grid and grid.lower() not in grids
+    ]

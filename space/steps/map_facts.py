@@ -27,6 +27,7 @@ from space.microscope import (
     scope,
     view_conditions,
 )
+from space.settings import STITCHINGS
 from space.steps.session import GridSession
 
 SAME_PLACE_UM, SAME_PLACE_PX = 0.02, 1.0
@@ -39,6 +40,7 @@ SAME_SCALE = 0.005
 SAME_ROTATION_DEG = 0.2
 
 TURNED = "turned_deg"
+STITCHED = "stitched"
 """Key of a map's notes, see `MapFacts`."""
 
 
@@ -139,6 +141,12 @@ def note_place(picture: Path, saved: SavedItem) -> bool:
     values[TURNED] = (rotation - as_taken + 180.0) % 360.0 - 180.0
     write_json_beside(picture, values)
     return True
+
+
+def stitching_of(picture: Path) -> str:
+    """Return how the pieces of a lamella map were put together: "" as when it was collected."""
+    way = read_json_beside(picture).get(STITCHED, "")
+    return way if way in STITCHINGS else ""
 
 
 def turned_since(session: GridSession, number: int) -> float:

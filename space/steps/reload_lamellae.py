@@ -17,7 +17,7 @@ from space.geometry import MapFrame
 from space.microscope import Item, StoppedByUserError, montage, reloading, scope, survives
 from space.registration import Movement
 from space.steps import lamella_list
-from space.steps.collect import map_item
+from space.steps.collect import load_lamella_map, map_item
 from space.steps.refind import go_to_intermediate
 from space.steps.reload_search import (
     FEWEST_PLACES,
@@ -145,7 +145,7 @@ def _look_at(session: GridSession, found: Found, item: Item) -> _Seen | None:
         frame = montage.picture_frame(picture, (x, y))
     number = lamella_list.number_of(item)
     own = map_item(session, number)
-    map_data, map_frame = found.map.fine if own is None else _map_of(own)
+    map_data, map_frame = found.map.fine if own is None else _map_of(session, number, own)
     pixel_um = max(_PIXEL_UM, frame.pixel_um, map_frame.pixel_um)
     size_um = np.full(2, _SIZE_UM)
     template = lattice(map_data, map_frame, item.stage_um, size_um, pixel_um, -turned_deg)
@@ -157,8 +157,8 @@ def _look_at(session: GridSession, found: Found, item: Item) -> _Seen | None:
     return _Seen(number, item.stage_um, np.array([x, y]) + match.shift_um, own is not None)
 
 
-def _map_of(item: Item) -> tuple[np.ndarray, MapFrame]:
-    image = montage.load_map(item.index)
+def _map_of(session: GridSession, number: int, item: Item) -> tuple[np.ndarray, MapFrame]:
+    image = load_lamella_map(session, number, item.index)
     return image.picture.data, image.frame
 
 

@@ -21,7 +21,7 @@ from space.microscope import navigator
 from space.settings import MapAgain, map_again
 from space.steps import lamella_list
 from space.steps.earlier import put_map_aside, was_exposed
-from space.steps.grid_names import earlier_names
+from space.steps.grid_names import of_no_grid
 from space.steps.session import GridSession
 
 MARK = "a mark in the Navigator"
@@ -159,23 +159,12 @@ def _remarks(session: GridSession, known: set[int], wanted: list[Wish]) -> list[
                 asked.word,
                 _next_word(asked.number, taken[asked.number]),
             )
-    return [*found, *_of_no_grid(session)]
-
-
-def _of_no_grid(session: GridSession) -> list[str]:
-    """Return the entries that name a grid that this session does not have."""
-    names = earlier_names(session.directory)
-    if not set(map(str, session.settings.grid_list)) <= set(names):
-        return []  # the others have no name yet
-    grids = {name.lower() for name in (*names.values(), session.grid)}
-    return [
-        f"reacquire names {entry}, but no grid of this session has that name. Its grids: "
-        f"{', '.join(sorted(names.values()))}."
+    grids = {
+        entry: read.grid
         for entry in session.settings.reacquire
-        if (asked := map_again(entry)) is not None
-        and asked.grid
-        and asked.grid.lower() not in grids
-    ]
+        if (read := map_again(entry)) is not None
+    }
+    return [*found, *of_no_grid(session, "reacquire", grids)]
 
 
 def _next_word(number: int, taken: tuple[str, ...]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from space.files import write_text_atomic
 from space.journal import Kind, note
-from space.microscope import Item, MapImage, montage, navigator, scope, stage
+from space.microscope import Item, MapImage, navigator, scope, stage
 from space.steps.area_files import map_on_stage, mark_for_acquisition, write_area
 from space.steps.choose import choose_targets
-from space.steps.collect import required_map_item
+from space.steps.collect import load_lamella_map, required_map_item
 from space.steps.earlier import put_aside
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.question import labels_of_map, question_of
@@ -39,7 +39,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
         Number of targets.
     """
     item = required_map_item(session, number)
-    image = montage.load_map(item.index)
+    image = load_lamella_map(session, number, item.index)
     facts = checked_facts(session, number, image)
     labels, names = labels_of_map(session, labels_path, facts)
     record = scope.go_to_record(session.settings.beam_diameter)

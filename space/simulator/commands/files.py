@@ -227,8 +227,7 @@ def _read(
 ) -> Image | LoadedMontage:
     document = file_table.read_mdoc(path)
     if document is not None and document.header.get("Montage", "0") == "1":
-        binning = session.montage.overview_binning
-        return read_montage(path, section, session.scope, binning, unbinned)
+        return read_montage(path, section, session.scope, session.montage, unbinned)
     return read_single(path, section, session.scope)
 
 

@@ -165,6 +165,11 @@ def set_mont_panel_params(
     session.montage = settings
 
 
+def set_redo_montage_x_corrs(session: Session, redo: int) -> None:
+    """Whether pieces are aligned anew when a montage is read (else as noted when it was taken)."""
+    session.montage = replace(session.montage, redo_correlations=bool(redo))
+
+
 def param_set_to_use_for_montage(
     session: Session, choice: int, for_next: int | None = None
 ) -> None:
@@ -282,6 +287,7 @@ COMMANDS: Commands = {
     "SetupFullMontage": setup_full_montage,
     "SetMontageParams": set_montage_params,
     "SetMontPanelParams": set_mont_panel_params,
+    "SetRedoMontageXCorrs": set_redo_montage_x_corrs,
     "ParamSetToUseForMontage": param_set_to_use_for_montage,
     "ReportNumMontagePieces": report_num_montage_pieces,
     "M": acquire_montage,

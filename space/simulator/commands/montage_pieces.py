@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from space.simulator.column.letters import SetLetter
     from space.simulator.program.session import Session
 
-# How far pieces may be from where they should be, against their neighbours.
-TRUSTED_SHIFT_UM = 2.0
-SLOPPY_SHIFT_UM = 4.0
 # What a montage as a whole does not have of its last piece.
 OF_PIECES = (
     "PieceCoordinates", "NominalStageXY", "MinMaxMean", "UncroppedSize", "AlignedPiece", "Xedge",
@@ -197,9 +194,9 @@ def _matches(
     """Compare neighbours, unless pieces are not to be aligned."""
     if not (params.correlate and session.montage.align_pieces) or len(pieces) < 2:
         return None
-    trusted_um = SLOPPY_SHIFT_UM if session.montage.very_sloppy else TRUSTED_SHIFT_UM
+    trusted_px = piece_alignment.limit_px(session.montage.very_sloppy, pixel_um)
     data = {piece: image.data for piece, image in pieces.items()}
-    return piece_alignment.match_neighbours(data, params.layout, trusted_um / pixel_um)
+    return piece_alignment.match_neighbours(data, params.layout, trusted_px)
 
 
 def _note_fit(

@@ -21,6 +21,9 @@ LEAST_PROMINENCE = 3.5  # peak over the spread of the correlation in the searche
 LEAST_OVERLAP = 0.25  # part of the strip that must still be compared
 RIDGE = 1e-3  # holds pieces without neighbours at their nominal place
 WORST_RESIDUAL_PX = 6.0
+# How far pieces may be from where they should be, against their neighbours.
+TRUSTED_SHIFT_UM = 2.0
+SLOPPY_SHIFT_UM = 4.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Match:
     second: Piece
     shift_px: tuple[float, float]
     correlation: float
+
+
+def limit_px(very_sloppy: bool, pixel_um: float) -> float:
+    """Largest shift between neighbours that is believed."""
+    return (SLOPPY_SHIFT_UM if very_sloppy else TRUSTED_SHIFT_UM) / pixel_um
 
 
 def align_pieces(

@@ -35,6 +35,8 @@ class MontageSettings:
         Whether pieces are aligned in the overview.
     overview_binning : int
         Piece pixels per overview pixel; 0 = as needed.
+    redo_correlations : bool
+        Whether pieces are aligned anew when a montage is read.
     """
 
     camera_set: SetLetter | Literal[""] = ""
@@ -47,6 +49,7 @@ class MontageSettings:
     very_sloppy: bool = False
     align_pieces: bool = True
     overview_binning: int = 0
+    redo_correlations: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from space.simulator.formats.autodoc import Section
 from space.simulator.formats.mdoc import Mdoc
 from space.simulator.imaging.images import Image
 from space.simulator.montage import assembly as montage
+from space.simulator.montage import piece_alignment
 from space.simulator.montage.layout import Layout, Piece, Pieces
+from space.simulator.montage.settings import MontageSettings
 from space.simulator.program.files import montage_of, read_mdoc
 
 if TYPE_CHECKING:
@@ -196,10 +198,13 @@ def read_montage(
     path: Path,
     number: int,
     scope: Microscope,
-    overview_binning: int = 0,
+    settings: MontageSettings,
     unbinned: bool = False,
 ) -> LoadedMontage:
-    """Read the pieces of a montage and put them together as they were aligned.
+    """Read the pieces of a montage and put them together.
+
+    They lie as they were aligned when they were taken, or as they are aligned now where the
+    settings say so; at their nominal places where pieces are not to be aligned.
 
     Raises
     ------
@@ -225,7 +230,7 @@ def read_montage(
         everything = set(replace(layout, skipped=frozenset()).order)
         layout = replace(layout, skipped=frozenset(everything - set(sections)))
     pieces = {piece: read_single(path, section, scope) for piece, section in sections.items()}
-    shifts = _stored_shifts(document, sections, layout)
+    shifts = _shifts(settings, document, sections, layout, pieces)
     center_um = _center(document, number, pieces, layout)
     whole = document.montage(number) or Section(mdoc.MONTAGE, str(number))
     shift = whole.pair("ImageShift")
@@ -238,7 +243,7 @@ def read_montage(
         center_um,
         scope.adjust_stage_for_nav(*center_um, *shift, last.tilt_deg, index),
         shift,
-        overview_binning,
+        settings.overview_binning,
         bool(whole.integer("MoveStage", int(params.move_stage))),
         whole.integer("FitToPolyID"),
         unbinned,
@@ -252,6 +257,23 @@ def read_montage(
 def _piece(path: Path, section: int, layout: Layout) -> Piece:
     x, y, _ = mrc.read_info(path, section).piece
     return x // layout.spacing_px[0], y // layout.spacing_px[1]
+
+
+def _shifts(
+    settings: MontageSettings,
+    document: Mdoc,
+    sections: Mapping[Piece, int],
+    layout: Layout,
+    pieces: Mapping[Piece, Image],
+) -> dict[Piece, tuple[float, float]]:
+    if not settings.align_pieces:
+        return {}
+    if not settings.redo_correlations:
+        return _stored_shifts(document, sections, layout)
+    pixel_um = next(iter(pieces.values())).pixel_um
+    limit_px = piece_alignment.limit_px(settings.very_sloppy, pixel_um)
+    data = {piece: image.data for piece, image in pieces.items()}
+    return piece_alignment.align_pieces(data, layout, limit_px)
 
 
 def _stored_shifts(

@@ -212,7 +212,7 @@ SUBJECTS = (
         "Montages",
         """
         SetupWaffleMontage ReportNumMontagePieces ReportMontagePiece ReadMontagePiece
-        ReorderMontageByTilt SetRedoMontageXCorrs SetGridMapLimits LoadPieceAtNavPoint
+        ReorderMontageByTilt SetGridMapLimits LoadPieceAtNavPoint
         """,
     ),
     _subject(
