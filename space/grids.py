@@ -167,8 +167,14 @@ def _screen(run: _Run) -> None:
 
 
 def is_screened(grid: GridFacts | None) -> bool:
-    """Whether all lamellae of a grid have maps."""
-    return grid is not None and grid.state not in ("not begun", "finding", "mapping")
+    """Whether all lamellae of a grid have maps, and their pictures were saved.
+
+    A picture that is missing has to be saved before the grid is loaded again: by how much the map
+    is turned would not be known then, and the lamella would be lost.
+    """
+    if grid is None or grid.state in ("not begun", "finding", "mapping"):
+        return False
+    return not any(one.state == "mapped" and one.picture is None for one in grid.visited)
 
 
 def order_of_grids(settings: Settings, directory: Path) -> list[int | str]:

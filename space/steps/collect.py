@@ -237,6 +237,9 @@ def ensure_picture(session: GridSession, number: int) -> None:
         load_lamella_map(session, number, item.index),
         stitching=stitching_of(session.map_png(number)),
     )
+    # The run that has collected the map may have ended before it could tell of it.
+    about = "its picture was saved from the map collected earlier"
+    note(session.directory, Kind.LAMELLA_MAPPED, session.grid, number, about)
 
 
 def load_lamella_map(session: GridSession, number: int, index: int) -> MapImage:

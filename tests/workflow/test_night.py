@@ -21,6 +21,7 @@ NUMBERS = {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 
 def lamella(number: int, probability: float, state: str = "mapped", **more) -> LamellaFacts:
     mapped = None if state == "found" else Path("map.mrc")
+    more = {"picture": None if state == "found" else Path("map.png"), **more}
     return LamellaFacts(number, "good", probability, (0, 0), (9, 9), state, map_file=mapped, **more)
 
 
@@ -107,6 +108,16 @@ def test_grids_that_have_maps_are_not_loaded_to_be_screened(session):
     session.facts = (grid(1, lamella(1, 0.9)), grid(2, lamella(1, 0.9, "found")), grid(3))
     session.run(screen_first=True)
     assert session.done == ["screen 2", "run 1", "run 2", "run 3"]
+
+
+def test_a_map_without_its_picture_gets_it_before_the_grid_is_loaded_again(session):
+    session.facts = (
+        grid(1, lamella(1, 0.9), lamella(2, 0.9, picture=None)),
+        grid(2, lamella(1, 0.9, "acquired", picture=None)),
+        grid(3, lamella(1, 0.9)),
+    )
+    session.run(screen_first=True)
+    assert session.done == ["screen 1", "run 1", "run 2", "run 3"]
 
 
 @pytest.mark.parametrize(

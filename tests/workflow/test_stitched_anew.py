@@ -8,6 +8,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.images import read_json_beside, write_json_beside
+from space.journal import Kind, read
 from space.settings import Settings
 from space.steps import collect, restitch
 from space.steps.session import GridSession
@@ -45,6 +46,11 @@ def test_a_map_is_stitched_in_another_way_and_back(bench):
     path.unlink()
     assert session.run(2).ok
     assert path.read_bytes() == nominal and read_json_beside(path)["stitched"] == "nominal"
+    mapped = [event for event in read(session.directory) if event.kind is Kind.LAMELLA_MAPPED]
+    assert [event.text[:21] for event in mapped[1:]] == [
+        "stitched anew from it",
+        "its picture was saved",
+    ]
 
     # The pieces are those of before.
     assert session.run(2, restitch=["L01 aligned"]).ok
