@@ -11,8 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,7 @@ def numbers(outcome: NightOutcome) -> dict[str, Any]:
         "position_error_um": [round(error, 3) for error in errors],
         "target_error_um": [round(error, 3) for error in outcome.target_error_um],
         "own_s": round(outcome.own_s, 2),
+        "starts": outcome.starts,
         "own_s_per_lamella": round(outcome.own_s / max(count, 1), 2),
         "wall_s": round(outcome.wall_s, 1),
     }
@@ -154,7 +158,24 @@ def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
         "own s per lamella, median": float(
             np.median([night["own_s_per_lamella"] for night in nights])
         ),
+        "starts of Python per lamella": round(
+            sum(night["starts"] for night in nights)
+            / max(1, sum(len(night["lamellae"]) for night in nights)),
+            2,
+        ),
+        "own s of each start": start_s(),
     }
+
+
+@lru_cache(maxsize=1)
+def start_s() -> float:
+    """CPU seconds that Python takes to start and to import what a script needs; the least of 3."""
+    code = "import time, space.workflow; print(time.process_time())"
+    taken = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    return round(min(taken), 2)
 
 
 def _median(values: list[float]) -> float | None:

@@ -129,14 +129,20 @@ def small_camera(folder: Path, moved_by_loading: bool = True) -> Path:
 
 @dataclass
 class OwnTime:
-    """CPU time of the product in seconds: not that of the microscope, and not that of models."""
+    """CPU time of the product in seconds: not that of the microscope, and not that of models.
+
+    `starts` counts the scripts: SerialEM starts Python for each, and what this takes is not in
+    `seconds`.
+    """
 
     seconds: float = 0.0
+    starts: int = 0
     others_s: float = 0.0
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Count what the block takes, less what others take in it."""
+        self.starts += 1
         start, others = time.process_time(), self.others_s
         try:
             yield
@@ -196,6 +202,8 @@ class NightOutcome:
         Series that were taken beside any lamella.
     own_s : float
         CPU time of the product.
+    starts : int
+        How often Python was started for a script of the product, which is not in `own_s`.
     wall_s : float
     log : list of str
     """
@@ -209,6 +217,7 @@ class NightOutcome:
     target_error_um: list[float] = field(default_factory=list)
     off_lamella: int = 0
     own_s: float = 0.0
+    starts: int = 0
     wall_s: float = 0.0
     log: list[str] = field(default_factory=list)
 
@@ -281,6 +290,7 @@ class Night:
         outcome.ended = result is not None and result.ok and _is_over(lines)
         outcome.struck += [f"{name}@{count}" for name, count in faults.struck]
         outcome.own_s += own.seconds
+        outcome.starts += own.starts
         outcome.wall_s += time.monotonic() - start
 
     def _setup(self) -> Setup:

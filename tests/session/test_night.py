@@ -40,6 +40,7 @@ def test_a_night_ends_by_itself_with_all_grids_acquired(tmp_path):
     kinds = [event.kind for event in read(night.directory)]
     assert kinds.count(Kind.ACQUISITION_STARTED) == kinds.count(Kind.ACQUISITION_ENDED) == 2
     assert kinds.count(Kind.RUN_STARTED) == kinds.count(Kind.RUN_ENDED) == 3
+    assert outcome.starts == 3 + 2  # of the post action for each item, too
 
 
 def test_of_a_map_that_was_taken_again_the_last_one_counts():
