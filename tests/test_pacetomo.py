@@ -14,7 +14,6 @@ from space.pacetomo import (
     Target,
     TargetsFile,
     area_root,
-    newest_file,
     parse,
     plot_name,
     plot_pattern,
@@ -332,18 +331,6 @@ def test_shifts_that_are_not_told_are_those_from_the_first_targets_stage_positio
     assert np.allclose([t.shift_um for t in done.targets], [(0, 0), (-0.5, -0.2), (7, 8)])
     assert np.allclose(done.geo_points[0].shift_um, (1, 2))
     assert with_shifts(TargetsFile(), minus_one) == TargetsFile()
-
-
-def test_the_newest_run_file_stands_for_the_targets_file(tmp_path):
-    path = tmp_path / "a_tgts.txt"
-    path.write_text(TARGET, encoding="utf-8")
-    assert newest_file(path) == path and read(path) == TargetsFile((FIRST,))
-    for number in ("02", "10", "03"):
-        (tmp_path / f"a_tgts_run{number}.txt").write_text(TARGET + "skip = True\n", "utf-8")
-    (tmp_path / "a_tgts_run11_earlier.txt").write_text("", "utf-8")
-    (tmp_path / "a_area2_tgts_run12.txt").write_text("", "utf-8")
-    assert newest_file(path).name == "a_tgts_run10.txt"
-    assert read(newest_file(path)).targets[0].skip
 
 
 @pytest.mark.parametrize("name", ["n" * 241, "a\0b.mrc"])

@@ -27,7 +27,7 @@ from space.pacetomo.names import (
     tilt_series_pattern,
     view_file_name,
 )
-from space.pacetomo.reading import newest_file, parse, read
+from space.pacetomo.reading import parse, read
 from space.pacetomo.writing import END, render
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "Target",
     "TargetsFile",
     "area_root",
-    "newest_file",
     "parse",
     "patterns_of_a_set_up",
     "plot_name",

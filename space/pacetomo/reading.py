@@ -25,7 +25,6 @@ from space.pacetomo.content import (
     Target,
     TargetsFile,
 )
-from space.pacetomo.names import run_files_pattern
 
 _SHIFT = ("SSX", "SSY")
 _STAGE = ("stageX", "stageY")
@@ -59,12 +58,6 @@ class _Block:
     def last(self) -> Mapping[str, _Entry]:
         """Entries by key; of several with one key, PACEtomo knows the last."""
         return {entry.key: entry for entry in self.entries}
-
-
-def newest_file(path: Path) -> Path:
-    """Return the file that PACEtomo reads for a targets file: the newest run file, if any."""
-    path = Path(path)
-    return max(path.parent.glob(run_files_pattern(path.name)), default=path)
 
 
 def read(path: Path) -> TargetsFile:
