@@ -116,6 +116,7 @@ function navigate() {
 
 let waiting = new Set();
 let timer = null;
+let hadProblem = false;
 
 function changed(topics) {
   for (const topic of topics) waiting.add(topic);
@@ -129,6 +130,8 @@ async function refresh() {
     page.state = await ask("/api/state");
     showFrame();
     if (page.state.problem) tell(`${page.state.problem} This is how it was last.`, "refused");
+    else if (hadProblem) tell("");
+    hadProblem = Boolean(page.state.problem);
     await page.view?.changed?.(topics.has("all") ? null : topics);
   } catch (error) {
     tell(error.message, "refused");

@@ -41,7 +41,9 @@ export function refill(place, ...children) {
     .map((one) => one.dataset.keep));
   const closed = new Set([...place.querySelectorAll("details:not([open])[data-keep]")]
     .map((one) => one.dataset.keep));
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.focus : "";
+  const here = document.activeElement;
+  const focused = place.contains(here) ? here.dataset.focus : "";
+  const caret = focused && here.type === "text" ? [here.selectionStart, here.selectionEnd] : null;
   fill(place, ...children);
   for (const one of place.querySelectorAll("details[data-keep]")) {
     if (opened.has(one.dataset.keep)) one.open = true;
@@ -50,6 +52,7 @@ export function refill(place, ...children) {
   if (focused) {
     const again = [...place.querySelectorAll("[data-focus]")].find((o) => o.dataset.focus === focused);
     if (again) again.focus();
+    if (again && caret) again.setSelectionRange(...caret);
   }
 }
 

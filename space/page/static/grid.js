@@ -9,6 +9,7 @@ import { around, boxPx, boxUm, isLight, rounded, toMap, toStage } from "./shapes
 const { L } = window;
 const LEAST_UM = 0.5;
 const MOST_UM = 500;
+const SMALLEST_TO_RESIZE_PX = 30; // on the screen: handles would hide the box
 const USUAL_COLOR = "#cccccc";
 const um = (values) => values.map((value) => rounded(value, 3));
 
@@ -28,7 +29,7 @@ export class GridView {
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the lamellae of this grid"],
       ["Enter", "open the map of the chosen lamella"],
-      ["w + -", "whole map; zoom"],
+      ["w + - z", "whole map; zoom; zoom to the chosen lamella"],
     ];
     this.explained = [
       "Drag the number of a lamella to move it, a corner of the chosen one to resize it around its middle. "
@@ -57,6 +58,7 @@ export class GridView {
       this.map = new PixelMap(this.canvas, facts.map, `Map of grid ${this.name}`);
       this.layer = L.layerGroup().addTo(this.map.leaflet);
       this.map.leaflet.on("click", () => this._select(null));
+      this.map.leaflet.on("zoomend", () => this.selected && !this._isDragging && this._draw());
     } else if (!facts.map) {
       fill(this.canvas, el("p", { class: "empty" }, "There is no map of this grid yet."));
     }
@@ -138,7 +140,8 @@ export class GridView {
       if (one.number) this._select(one.number);
     });
     this._drawLabel(one, [top, left], middle, box, size);
-    if (isChosen && this.may(one, "resize_lamella")) {
+    const isTiny = Math.min(...size) * this.map.scale < SMALLEST_TO_RESIZE_PX;
+    if (isChosen && !isTiny && this.may(one, "resize_lamella")) {
       for (const corner of [[top, left], [top, right], [bottom, left], [bottom, right]]) {
         this._drawCorner(one, corner, middle, box);
       }
@@ -274,6 +277,7 @@ export class GridView {
       el("div", { class: "buttons" },
         this.may(one, "visit") ? keyed(one.visit ? "Do not visit" : "Visit", "v", act(() => this._visit(one)), { "data-focus": "visit" }) : null,
         this.may(one, "delete_lamella") ? keyed("Remove", "Del", act(() => this._delete(one)), { class: "grave" }) : null,
+        this.map ? keyed("Zoom to it", "z", () => this._zoomTo(one)) : null,
         this.page.grid(this.name)?.lamellae.some((each) => each.number === one.number && each.has_map)
           ? keyed("Open its map", "⏎", () => this._open(one)) : null));
   }
@@ -284,14 +288,14 @@ export class GridView {
     const step = (one, by, text) => button(text, () => this.page.act(() => this._reorder(visited, one, by)),
       { "aria-label": `${one.label} ${by < 0 ? "earlier" : "later"}`, "data-focus": `${by} ${one.number}` });
     return el("section", { class: "card" }, el("h3", {}, "In the order of the work"),
-      el("ol", { class: "lamellae" }, visited.map((one) => el("li", {},
+      el("ol", { class: "lamellae" }, visited.map((one) => el("li", {}, el("span", {},
         el("button", {
           type: "button", class: "row", "aria-pressed": String(one.number === this.selected),
           "data-focus": `row ${one.number}`, on: { click: () => this._select(one.number) },
         }, stateMark(one.state), el("b", {}, one.label), ` ${one.class} `,
         one.visit ? "" : "(not visited) ", one.isDeleted ? "(to be removed) " : "",
         one.asked.length ? el("em", {}, "asked") : ""),
-        this.mayAsk ? [step(one, -1, "↑"), step(one, 1, "↓")] : null))),
+        this.mayAsk ? [step(one, -1, "↑"), step(one, 1, "↓")] : null)))),
       others ? el("p", { class: "quiet" }, `${others} on the map without a number: new, or left out.`) : null);
   }
 
@@ -452,12 +456,17 @@ export class GridView {
       p: () => this._step(-1),
       Escape: () => (this.map?.cancelDrawing ? this.map.cancelDrawing() : this._select(null)),
       w: () => this.map?.whole(),
+      z: one && this.map ? () => this._zoomTo(one) : null,
       "+": () => this.map?.zoom(1),
       "-": () => this.map?.zoom(-1),
       d: this.mayAsk && this.map ? () => this._draws() : null,
       u: this.mayAsk ? () => this._undo() : null,
       a: this.mayAsk ? () => this._approve() : null,
     }[key];
+  }
+
+  _zoomTo(one) {
+    this.map.show(toMap(this.facts.map, one.center_um), 2 * Math.max(...boxPx(this.facts.map, one.box_um)));
   }
 
   _step(by) {

@@ -34,7 +34,7 @@ export class LamellaView {
       ["a", "approve the targets of this lamella"],
       ["o", "segmentation on or off"],
       ["b", "back to the map of the grid"],
-      ["w + -", "whole map; zoom"],
+      ["w + - z", "whole map; zoom; zoom to the chosen target"],
     ];
     this.explained = [
       "Yellow: what a Record picture covers. Solid blue: the beam. Dashed blue: what the beam covers at the steepest "
@@ -206,7 +206,7 @@ export class LamellaView {
       class: `target${same(what, this.selected) ? " chosen" : ""}${target.fixed ? " fixed" : ""}${target.exposed ? " exposed" : ""}`,
       "data-target": nameOf(what, this.targets.areas),
     }, what.target === 0 ? "◎" : "", target.fixed ? "▣" : "", target.exposed ? "⛒" : "", nameOf(what, this.targets.areas));
-    const marker = this._marker(what, target, el("span", { class: "spot" }, label),
+    const marker = this._marker(what, target, el("span", { class: "spot", "data-handle": nameOf(what, this.targets.areas) }, label),
       `Target ${nameOf(what, this.targets.areas)}`);
     const place = (point) => shapes.forEach(([shape, corners]) => shape.setLatLngs(corners(point).map(at)));
     place([target.row, target.column]);
@@ -408,6 +408,7 @@ export class LamellaView {
     this._timer = setTimeout(() => this._check(), CHECK_MS);
   }
 
+  // One after the other: the server looks at one lamella at a time.
   async _check() {
     const { targets } = this;
     const { areas } = targets;
@@ -415,6 +416,11 @@ export class LamellaView {
       this.said = null;
       return;
     }
+    if (this._isChecking) {
+      this._timer = setTimeout(() => this._check(), CHECK_MS);
+      return;
+    }
+    this._isChecking = true;
     try {
       const said = await post(`/api/check/${of(this.grid, this.number)}`, { areas });
       if (targets !== this.targets || targets.areas !== areas) return;
@@ -424,6 +430,8 @@ export class LamellaView {
       refill(this.parts.summary, this._summary());
     } catch (error) {
       this.page.tell(error.message, "refused");
+    } finally {
+      this._isChecking = false;
     }
   }
 
@@ -554,6 +562,7 @@ export class LamellaView {
       Enter: map?.finishDrawing ? () => map.finishDrawing() : null,
       Escape: () => (map?.cancelDrawing ? map.cancelDrawing() : this._select(null)),
       w: () => map?.whole(),
+      z: target && map ? () => map.show([target.row, target.column], 4 * (this.facts.optics?.beam_diameter_px ?? 100)) : null,
       "+": () => map?.zoom(1),
       "-": () => map?.zoom(-1),
     }[key];

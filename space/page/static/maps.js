@@ -58,6 +58,11 @@ export class PixelMap {
     }).addTo(this.leaflet);
   }
 
+  // Pixels of the screen for a pixel of the map.
+  get scale() {
+    return 2 ** (this.leaflet.getZoom() - this.tiles.max_zoom);
+  }
+
   whole() {
     this.leaflet.fitBounds(this.bounds, { animate: false });
   }
@@ -91,7 +96,7 @@ export class PixelMap {
     control.onAdd = () => el("div", { class: "scale" }, text, bar);
     control.addTo(this.leaflet);
     const update = () => {
-      const pxPerUm = 2 ** (this.leaflet.getZoom() - this.tiles.max_zoom) / pixelUm;
+      const pxPerUm = this.scale / pixelUm;
       const um = roundLength(130 / pxPerUm);
       bar.style.width = `${um * pxPerUm}px`;
       text.textContent = lengthText(um);
@@ -139,8 +144,7 @@ export class PixelMap {
         if (!start) return;
         const end = this.pointAt(event);
         const size = [0, 1].map((k) => Math.abs(end[k] - start[k]));
-        const zoom = 2 ** (this.leaflet.getZoom() - this.tiles.max_zoom);
-        const isClick = Math.max(...size) * zoom < 6;
+        const isClick = Math.max(...size) * this.scale < 6;
         leave({
           point: isClick ? start : [0, 1].map((k) => (start[k] + end[k]) / 2),
           size: isClick ? usualPx : size,
@@ -171,8 +175,7 @@ export class PixelMap {
     const click = (event) => {
       const point = from(event.latlng);
       if (!isPolygon) return leave([point]);
-      const zoom = 2 ** (this.leaflet.getZoom() - this.tiles.max_zoom);
-      const near = (other) => Math.hypot(point[0] - other[0], point[1] - other[1]) * zoom < 8;
+      const near = (other) => Math.hypot(point[0] - other[0], point[1] - other[1]) * this.scale < 8;
       if (points.length >= 3 && near(points[0])) return finish();
       if (!points.length || !near(points.at(-1))) points.push(point);
       line.setLatLngs(points.map(at));
