@@ -166,8 +166,8 @@ def demo(dry):
 
 
 def test(dry):
-    """All tests but those of test-sessions, in JOBS processes (2)."""
-    run_tests("not session", dry)
+    """All tests but those of test-sessions and test-browser, in JOBS processes (2)."""
+    run_tests("not session and not browser", dry)
 
 
 def test_sessions(dry):
@@ -176,8 +176,15 @@ def test_sessions(dry):
 
 
 def test_all(dry):
-    """All tests in one go, the longest first, in JOBS processes (2)."""
-    run_tests("", dry)
+    """Those of test and test-sessions in one go, the longest first, in JOBS processes (2)."""
+    run_tests("not browser", dry)
+
+
+def test_browser(dry):
+    """The page in a browser: Debian's chromium, or the program that CHROMIUM names."""
+    setup(dry)
+    # One process, since each would start a browser of its own.
+    run([tool("python"), "-m", "pytest", "-m", "browser", "tests/browser"], dry=dry)
 
 
 def run_tests(marks, dry):
@@ -269,6 +276,7 @@ TARGETS = {
     "test": test,
     "test-sessions": test_sessions,
     "test-all": test_all,
+    "test-browser": test_browser,
     "test-oldest": test_oldest,
     "fuzz": fuzz,
     "lint": lint,

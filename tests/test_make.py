@@ -233,7 +233,8 @@ def test_a_dry_run_does_nothing(make, monkeypatch, capsys, tmp_path):
         target(dry=True)
     told = capsys.readouterr().out
     for words in ("simulate --out demo", "-m pytest -n 2", "--hypothesis-profile=random", "vermin",
-                  "reorder -m 'not session'", "reorder -m session",
+                  "reorder -m 'not session and not browser'", "reorder -m session",
+                  "reorder -m 'not browser'", "-m browser tests/browser",
                   "--dist loadfile", "-W default --oldest", "constraints-oldest.txt",
                   "remove"):  # fmt: skip
         assert words in told

@@ -1,0 +1,177 @@
+"""What a person does on the page ends in the right file, to a pixel."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from space import review
+from space.targeting import read_choice
+from tests.browser.conftest import FRAME
+from tests.page import maps
+
+pytestmark = pytest.mark.browser
+
+GRID, READY = "#/grid/G1", "#/lamella/G1/2"
+
+
+def asked(folder) -> list[review.Edit]:
+    path = review.review_path(folder.directory, "G1")
+    found = review.read_review(path, "G1")
+    return list(found.edits) if found else []
+
+
+def wait_for(page, folder, count: int) -> list[review.Edit]:
+    """The edits, as soon as there are so many."""
+    page.tab.wait_for_function(
+        "n => document.querySelectorAll('[data-edit]').length === n", arg=count
+    )
+    return asked(folder)
+
+
+def on_map(place_um) -> np.ndarray:
+    return FRAME.to_map(np.array([place_um], float))[0]
+
+
+def screen_px(page, map_shape) -> float:
+    """Pixels of the screen for a pixel of the map, by the tiles that are shown."""
+    bar = page.tab.locator(".scale .bar").bounding_box()["width"]
+    value, unit = page.tab.locator(".scale span").inner_text().split()
+    um = float(value) * {"nm": 0.001, "µm": 1.0, "mm": 1000.0}[unit]
+    return bar / um * map_shape
+
+
+def test_lamellae_are_moved_resized_named_ordered_and_removed(page, folder):
+    page.go(GRID, '[data-lamella="3"]')
+    scale = screen_px(page, 0.8)
+    middle = on_map((30.0, 5.0))
+    page.drag('[data-lamella="3"]', 25 * scale, 10 * scale)
+    (moved,) = wait_for(page, folder, 1)
+    assert (moved.kind, moved.number) == (review.Kind.MOVE, 3)
+    assert on_map(moved.center_um) == pytest.approx(middle + (10, 25), abs=1)
+
+    page.press("z")
+    page.tab.wait_for_selector(".corner")
+    scale = screen_px(page, 0.8)
+    page.drag(".corner >> nth=3", 4 * scale, 3 * scale)
+    (_, resized) = wait_for(page, folder, 2)
+    assert resized.kind is review.Kind.RESIZE
+    assert resized.box_um == pytest.approx((12 + 8 * 0.8, 8 + 6 * 0.8), abs=0.8)
+
+    page.tab.click('[data-class="broken"]')
+    wait_for(page, folder, 3)
+    page.press("v")
+    wait_for(page, folder, 4)
+    page.tab.click('[aria-label="L03 earlier"]')
+    (*_, named, left, order) = wait_for(page, folder, 5)
+    assert (named.kind, named.category) == (review.Kind.CLASS, "broken")
+    assert (left.kind, left.visit) == (review.Kind.VISIT, False)
+    assert (order.kind, order.numbers) == (review.Kind.ORDER, (1, 3, 2))
+    page.press("Delete")
+    assert wait_for(page, folder, 6)[-1].kind is review.Kind.DELETE
+    page.press("u")
+    assert len(wait_for(page, folder, 5)) == 5
+    page.press("a")
+    page.tab.wait_for_selector("text=The lamellae are approved.")
+    assert review.read_review(review.review_path(folder.directory, "G1"), "G1").lamellae_approved
+
+
+def test_a_lamella_is_drawn_where_it_is_wanted(page, folder):
+    page.go(GRID, '[data-lamella="3"]')
+    scale = screen_px(page, 0.8)
+    box = page.tab.locator(".leaflet-overlay-pane path").first.bounding_box()
+    x, y = page.middle('[data-lamella="1"]')
+    mouse = page.tab.mouse
+    page.press("d")
+    start = (box["x"], box["y"] + 60 * scale)
+    mouse.move(*start)
+    mouse.down()
+    mouse.move(start[0] + 10 * scale, start[1] + 5 * scale)
+    mouse.move(start[0] + 20 * scale, start[1] + 10 * scale)
+    mouse.up()
+    (added,) = wait_for(page, folder, 1)
+    # The upper left corner of the first box is known: half of 12 x 8 um from (10, 5) um.
+    corner = on_map((10.0, 5.0)) - (5, 7.5)
+    assert on_map(added.center_um) == pytest.approx(corner + (60 + 5, 10), abs=2)
+    assert added.box_um == pytest.approx((16, 8), abs=1) and (x, y)
+
+
+def test_the_answers_of_the_run_are_shown_and_what_was_done_is_taken_back(page, folder):
+    page.go(GRID, '[data-lamella="3"]')
+    page.press("n", "n", "n", "v")
+    (edit,) = wait_for(page, folder, 1)
+    page.press("n", "n", "v")
+    (_, other) = wait_for(page, folder, 2)
+    answers = {
+        edit.id: review.Answer("applied", "", "2026-01-01T10:00:00", edit.of, edit.of),
+        other.id: review.Answer("refused", "It was <i>begun</i>.", "2026-01-01T10:00:00"),
+    }
+    review.write_answers(review.answers_path(folder.directory, "G1"), "G1", answers)
+    page.tab.wait_for_selector('[data-stand="refused"]:has-text("It was <i>begun</i>.")')
+    page.tab.wait_for_selector('[data-stand="applied"]')
+    page.press("u")
+    (*_, back) = wait_for(page, folder, 3)
+    assert (back.kind, back.number, back.visit) == (review.Kind.VISIT, edit.number, True)
+
+
+def test_targets_are_dragged_conflicts_are_red_at_once_and_all_is_saved(page, folder):
+    page.go(READY, '[data-target="3"]')
+    scale = screen_px(page, 0.016)
+    first, second = np.array(maps.MITOS[0]), np.array(maps.MITOS[1])
+    near = first + (0, 50)
+    right = (near[1] - second[1]) * scale
+    page.drag('[data-handle="2"]', right, 0, lets_go=False)
+    assert page.tab.locator(".target.conflict").count() == 2
+    page.tab.mouse.move(page.middle('[data-handle="2"]')[0] + 120 * scale, 400)
+    assert page.tab.locator(".target.conflict").count() == 0
+    x, y = page.middle('[data-handle="1"]')
+    page.tab.mouse.move(x + 200 * scale, y + 40 * scale)
+    page.tab.mouse.up()
+    page.press("f")
+    page.tab.click('[data-target="3"]')
+    page.press("k", "t")
+    page.tab.mouse.click(x + 100 * scale, y + 250 * scale)
+    page.tab.wait_for_selector('[data-target="4"]')
+    page.press("ArrowRight", "s")
+    page.told("Saved.")
+    (area,) = read_choice(folder.directory / "G1_L02_choice.json", maps.SHAPE).areas
+    expected = [maps.MITOS[2], first, first + (40, 200), first + (250, 101)]
+    assert area.targets_map_px == pytest.approx(np.array(expected, float), abs=1)
+    assert list(area.fixed) == [False, False, True, False]
+    (edit,) = asked(folder)
+    stamp = review.choice_stamp((folder.directory / "G1_L02_choice.json").read_bytes())
+    assert (edit.kind, edit.number, edit.of) == (review.Kind.TARGETS, 2, stamp)
+    page.press("a")
+    page.tab.wait_for_selector("text=The targets are approved.")
+
+
+def test_a_stale_save_tells_the_person_and_changes_nothing(page, folder):
+    page.go(READY, '[data-target="3"]')
+    page.press("]", "ArrowLeft")
+    path = maps.choose(folder.directory, 2, [maps.MITOS[3]])
+    theirs = path.read_bytes()
+    page.press("s")
+    page.told("changed meanwhile")
+    assert path.read_bytes() == theirs and asked(folder) == []
+    page.tab.click("text=Show what is there now")
+    page.tab.wait_for_selector("em:has-text('not saved')", state="detached")
+    assert page.tab.locator(".target").count() == 1
+
+
+def test_targets_are_chosen_again_and_taken_over(page, folder):
+    page.go(READY, '[data-target="3"]')
+    page.tab.click("summary:has-text('Choose again')")
+    page.tab.fill("input[name=max_targets]", "2")
+    page.tab.click("[data-focus=choose]")
+    page.tab.wait_for_selector(".comparison")
+    assert page.tab.locator(".target.proposed").count() == 2
+    page.tab.click("text=Take the proposal")
+    assert page.tab.locator(".target:not(.proposed)").count() == 2
+    before = json.loads((folder.directory / "G1_L02_choice.json").read_text(encoding="utf-8"))
+    assert sum(len(area["targets"]) for area in before["areas"]) == 3
+    page.press("s")
+    page.told("Saved.")
+    (area,) = read_choice(folder.directory / "G1_L02_choice.json", maps.SHAPE).areas
+    assert len(area.targets_map_px) == 2
