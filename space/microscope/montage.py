@@ -120,11 +120,17 @@ def collect_whole_grid(path: Path, overlap: float, note: str, label: str) -> Map
 
 
 def collect_here(
-    path: Path, size_um: tuple[float, float], overlap: float, view: Picture, note: str, label: str
+    path: Path,
+    size_um: tuple[float, float],
+    lamella_um: tuple[float, float],
+    overlap: float,
+    view: Picture,
+    note: str,
+    label: str,
 ) -> MapImage:
     """Collect a View montage by stage moves around the present stage position.
 
-    Pieces that do not fit are taken once more, with more overlap.
+    If pieces do not fit on the lamella, the montage is taken once more, with more overlap.
 
     Parameters
     ----------
@@ -132,6 +138,8 @@ def collect_here(
         Image file; replaced when it exists.
     size_um : tuple of float
         Field to be covered, along x and y of the camera.
+    lamella_um : tuple of float
+        The part of it in the middle where pieces have to fit.
     overlap : float
         Overlap as a fraction of the frame.
     view : Picture
@@ -169,7 +177,7 @@ def collect_here(
         if away_um > ARRIVED_WITHIN_UM:
             raise SpoiltError(f"a piece was taken {away_um:.1f} um from its place")
         _check_pieces(path)
-        fit = seams.seams_of(path, view.pixel_nm)
+        fit = seams.seams_of(path, view.pixel_nm, lamella_um)
         wrong = seams.in_words(fit)
         if wrong:
             overlaps.append(max(overlap, min(_MORE_OVERLAP * overlap, _MOST_OVERLAP)))

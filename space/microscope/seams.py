@@ -26,6 +26,9 @@ MISFIT_UM = 0.5
 CLEAR = 0.3
 """A correlation from which on a comparison tells anything; vacuum and noise stay below."""
 
+_BESIDE_UM = 2.0
+"""Seams count this far around the part that matters, since it is not quite in the middle."""
+
 _LEAST_SHARE = 0.04  # of the frame: narrower strips are no overlap to compare
 _LONG_SHARE = 0.4  # of the other side: corners that touch are no neighbours
 _LONGEST_PX = 320  # of a strip that is compared
@@ -75,8 +78,10 @@ class _Placed:
     bottom_px: int
 
 
-def seams_of(path: Path, pixel_nm: float) -> tuple[Seam, ...]:
-    """Compare all neighbouring pieces of a montage.
+def seams_of(
+    path: Path, pixel_nm: float, within_um: tuple[float, float] | None = None
+) -> tuple[Seam, ...]:
+    """Compare neighbouring pieces of a montage.
 
     Parameters
     ----------
@@ -84,6 +89,10 @@ def seams_of(path: Path, pixel_nm: float) -> tuple[Seam, ...]:
         Image file with an mdoc beside it; none is compared without one, or if either is odd.
     pixel_nm : float
         Of its pieces.
+    within_um : tuple of float, optional
+        Sides, along x and y of the camera, of the part around the middle that matters; without it,
+        all of the montage does. Bulk beside a lamella shows straight edges along which SerialEM
+        may move a piece by micrometres: where nothing is exposed, that does no harm.
     """
     import mrcfile
 
@@ -96,10 +105,13 @@ def seams_of(path: Path, pixel_nm: float) -> tuple[Seam, ...]:
             data = opened.data
             if data is None or data.ndim != 3 or max(p.section for p in placed) >= len(data):
                 return ()
+            shape = data.shape[1:]
+            part = _part_of_interest(placed, shape, pixel_nm, within_um)
             return tuple(
                 seam
-                for first, second in _neighbours(placed, data.shape[1:])
-                if (seam := _compare(data, first, second, pixel_nm)) is not None
+                for first, second in _neighbours(placed, shape)
+                if part.touches_strip_of(first, second, shape)
+                and (seam := _compare(data, first, second, pixel_nm)) is not None
             )
     except (OSError, ValueError, SpaceError):
         return ()
@@ -147,6 +159,42 @@ def _neighbours(placed: Sequence[_Placed], shape: tuple[int, ...]) -> list[tuple
             ):
                 pairs.append((first, second))
     return pairs
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A rectangle of a montage, in pixels from its lower left corner."""
+
+    left_px: float = -math.inf
+    right_px: float = math.inf
+    bottom_px: float = -math.inf
+    top_px: float = math.inf
+
+    def touches_strip_of(self, first: _Placed, second: _Placed, shape: tuple[int, ...]) -> bool:
+        """Whether what two pieces of this shape share reaches into the rectangle."""
+        rows, columns = shape
+        return (
+            max(first.left_px, second.left_px) < self.right_px
+            and min(first.left_px, second.left_px) + columns > self.left_px
+            and max(first.bottom_px, second.bottom_px) < self.top_px
+            and min(first.bottom_px, second.bottom_px) + rows > self.bottom_px
+        )
+
+
+def _part_of_interest(
+    placed: Sequence[_Placed],
+    shape: tuple[int, ...],
+    pixel_nm: float,
+    within_um: tuple[float, float] | None,
+) -> _Part:
+    if within_um is None:
+        return _Part()
+    rows, columns = shape
+    # The mean: one piece that SerialEM has moved far away hardly shifts it.
+    x_px = columns / 2 + float(np.mean([one.left_px for one in placed]))
+    y_px = rows / 2 + float(np.mean([one.bottom_px for one in placed]))
+    half_x_px, half_y_px = ((side / 2 + _BESIDE_UM) * 1000 / pixel_nm for side in within_um)
+    return _Part(x_px - half_x_px, x_px + half_x_px, y_px - half_y_px, y_px + half_y_px)
 
 
 def _compare(data: np.ndarray, first: _Placed, second: _Placed, pixel_nm: float) -> Seam | None:

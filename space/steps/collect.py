@@ -294,6 +294,7 @@ def _collect(
     collected = montage.collect_here(
         session.directory / session.map_note(number),
         wanted_um,
+        (width_um, height_um),
         settings.MM_montage_overlap,
         view,
         session.map_note(number),

@@ -70,6 +70,22 @@ def test_a_piece_at_a_wrong_place(tmp_path, shift):
     )
 
 
+@pytest.mark.parametrize(
+    ("within_um", "wrong"),
+    [
+        ((0.5, 0.5), {0: 0, 2: 1}),  # a corner may lie anywhere, what meets on the lamella may not
+        ((6.0, 0.5), {0: 2, 2: 3}),  # a long lamella reaches to the outer pieces
+        (None, {0: 2, 2: 3}),
+    ],
+)
+def test_pieces_must_fit_where_the_lamella_is(tmp_path, within_um, wrong):
+    """The montage has 20.8 x 10.8 um; pieces overlap by 1.6 and 1.2 um."""
+    for piece, count in wrong.items():
+        path = montage(tmp_path, scene("lamella"), {piece: (-35, -30)}, name=f"{piece}.mrc")
+        found = seams.seams_of(path, PIXEL_NM, within_um)
+        assert len(seams.misfits(found)) == count, f"piece {piece}"
+
+
 def test_places_as_aligned_count(tmp_path):
     """SerialEM has moved the piece to where it fits; for the stage's place it would not."""
     path = montage(tmp_path, scene("lamella"), {2: (40, -12)}, {2: (40, -12)})
