@@ -25,8 +25,8 @@ from space.simulation import Night, NightOutcome, faults_of_a_night, make_projec
 from space.simulator.specimen import Grid, rasters
 
 HEAD = (
-    "seed  ended  runs  faults  done  cut  none  repeated  double px  off  error um  own s  "
-    "  per lamella  what struck"
+    "seed  ended  runs  faults  done  cut  none  beyond  repeated  double px  off  error um"
+    "  own s    per lamella  what struck"
 )
 
 
@@ -63,7 +63,7 @@ def main() -> None:
             )
     print()
     for name, value in summary(nights).items():
-        print(f"{name:28s} {value}")
+        print(f"{name:32s} {value}")
 
 
 def drawn(grids: int, lamellae: int) -> dict[int, Grid]:
@@ -104,7 +104,7 @@ def numbers(outcome: NightOutcome) -> dict[str, Any]:
         "runs": outcome.runs,
         "struck": outcome.struck,
         "lamellae": [asdict(one) for one in outcome.lamellae],
-        **{state: outcome.count(state) for state in ("done", "cut", "none")},
+        **{state: outcome.count(state) for state in ("done", "cut", "none", "beyond")},
         "repeated": outcome.repeated,
         "double_exposed_px": outcome.double_exposed_px,
         "off_lamella": outcome.off_lamella,
@@ -122,9 +122,9 @@ def row(night: dict[str, Any]) -> str:
     columns = (
         (4, night["seed"]), (7, "yes" if night["ended"] else "NO"), (6, night["runs"]),
         (8, len(night["struck"])), (6, night["done"]), (5, night["cut"]), (6, night["none"]),
-        (10, night["repeated"]), (11, night["double_exposed_px"]), (5, night["off_lamella"]),
-        (10, "-" if error is None else f"{error:.2f}"), (7, f"{night['own_s']:.1f}"),
-        (15, f"{night['own_s_per_lamella']:.2f}"),
+        (8, night["beyond"]), (10, night["repeated"]), (11, night["double_exposed_px"]),
+        (5, night["off_lamella"]), (10, "-" if error is None else f"{error:.2f}"),
+        (7, f"{night['own_s']:.1f}"), (15, f"{night['own_s_per_lamella']:.2f}"),
     )  # fmt: skip
     return "".join(f"{value:>{width}}" for width, value in columns) + f"  {night['struck']}"
 
@@ -137,7 +137,15 @@ def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
     """
     total = {
         name: sum(night[name] for night in nights)
-        for name in ("done", "cut", "none", "repeated", "double_exposed_px", "off_lamella")
+        for name in (
+            "done",
+            "cut",
+            "none",
+            "beyond",
+            "repeated",
+            "double_exposed_px",
+            "off_lamella",
+        )
     }
     maps = [error for night in nights for error in night["position_error_um"]]
     errors = [error for night in nights for error in night["target_error_um"]]
@@ -150,6 +158,7 @@ def summary(nights: list[dict[str, Any]]) -> dict[str, Any]:
         "could be done": total["done"] + total["none"],
         "cut by an interruption": total["cut"],
         "lost": total["none"],
+        "where the stage does not reach": total["beyond"],
         "pictures taken twice": total["repeated"],
         "double-exposed pixels": total["double_exposed_px"],
         "series beside lamellae": total["off_lamella"],

@@ -168,7 +168,8 @@ class LamellaOutcome:
     grid, number :
         In the truth.
     state : str
-        "done"; "cut" (an interruption left its series incomplete); "none" (nothing was acquired).
+        "done"; "cut" (an interruption left its series incomplete); "none" (nothing was acquired);
+        "beyond" (nothing either: the grid was loaded so that the stage does not reach the lamella).
     repeated : int
         Pictures of its series that were taken more than once.
     """
@@ -373,13 +374,23 @@ class Night:
             for one in series.values():
                 by_lamella[_nearest(grid, one[0])].append(one)
             for number, its_series in by_lamella.items():
-                outcome.lamellae.append(_outcome_of(grid.name, number, its_series))
+                found = _outcome_of(grid.name, number, its_series)
+                if found.state == "none" and self._is_beyond(grid, number, taken):
+                    found = replace(found, state="beyond")
+                outcome.lamellae.append(found)
             maps = maps_of(grid.name, taken)
             outcome.target_error_um += _errors_of_targets(self.directory, grid.name, maps, first)
             outcome.position_error_um += [
                 min(math.dist(middle, one.center_um) for one in grid.lamellae)
                 for middle in maps.values()
             ]
+
+    def _is_beyond(self, grid: Grid, number: int, taken: Sequence[Exposure]) -> bool:
+        """Whether the stage could not reach a lamella as the grid lay last."""
+        if not taken:
+            return False
+        (center_um,) = (one.center_um for one in grid.lamellae if one.number == number)
+        return bool(np.abs(taken[-1].lying.to_stage(np.array(center_um))).max() > self.limit_um)
 
 
 def _is_over(lines: Sequence[str]) -> bool:
