@@ -12,7 +12,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from space.errors import SpaceError
 from space.microscope import memory
@@ -22,11 +21,17 @@ from space.predicates import is_number
 _SEEN = "SPACE_CONDITIONS"
 """SerialEM variable that lives as long as the program: what was found where, as JSON."""
 
+_UNANSWERED = "SPACE_UNANSWERED"
+"""SerialEM variable of the same kind: the commands that failed, by their names."""
+
 _EARLIER = "of an earlier run"
 
 MAGNIFICATION, AREA = "magnification", "low dose area"
 _GRAVE = (MAGNIFICATION, AREA)
 """With these wrong, another place is exposed, or with another dose."""
+
+_ALWAYS_ASKED = ("ReportMag", "ReportLowDose")
+"""Commands for the grave ones, which every microscope can answer: a failure passes."""
 
 _SAME = 0.01
 _WITHIN = {
@@ -69,37 +74,53 @@ def deviations(found: Values, wanted: Values) -> list[Deviation]:
 
 def read() -> dict[str, float]:
     """Ask for magnification, area, spot, slit and beam; what is not answered is left out."""
-    sem = serialem()
-    lens = "beam diameter in um", _asked(getattr(sem, "ReportIlluminatedArea", None), scale=100.0)
+    ask = _Asking(set(memory.recalled(_UNANSWERED).split()))
+    known = len(ask.unanswered)
+    lens = "beam diameter in um", ask("ReportIlluminatedArea", scale=100.0)
     if not lens[1]:  # two condensers: the lens itself is all that is known
-        lens = "C2 in percent", _asked(getattr(sem, "ReportPercentC2", None))
+        ask.unanswered.add("ReportIlluminatedArea")
+        lens = "C2 in percent", ask("ReportPercentC2")
     answers = {
-        MAGNIFICATION: _asked(getattr(sem, "ReportMag", None)),
-        AREA: _asked(getattr(sem, "ReportLowDose", None), position=1),
-        "spot size": _asked(getattr(sem, "ReportSpotSize", None)),
-        "probe mode": _asked(getattr(sem, "ReportProbeMode", None)),
-        "slit width in eV (0: out)": _slit_ev(getattr(sem, "ReportEnergyFilter", None)),
+        MAGNIFICATION: ask("ReportMag"),
+        AREA: ask("ReportLowDose", position=1),
+        "spot size": ask("ReportSpotSize"),
+        "probe mode": ask("ReportProbeMode"),
+        "slit width in eV (0: out)": _slit_ev(ask),
         lens[0]: lens[1],
     }
+    if len(ask.unanswered) > known:
+        memory.remember(_UNANSWERED, " ".join(sorted(ask.unanswered)))
     return {name: value for name, value in answers.items() if value is not None}
 
 
-def _slit_ev(report: Callable[[], Any] | None) -> float | None:
-    is_in = _asked(report, position=2)
-    return 0.0 if is_in == 0 else _asked(report)
+@dataclass(frozen=True)
+class _Asking:
+    """Asks for one number of an answer; what a microscope does not have is not asked for again.
+
+    Each failure leaves a line "SCRIPT ERROR" in SerialEM's log.
+    """
+
+    unanswered: set[str]
+
+    def __call__(self, name: str, position: int = 0, scale: float = 1.0) -> float | None:
+        """Return the number; None if there is no such command or answer."""
+        report = getattr(serialem(), name, None)
+        if report is None or name in self.unanswered:
+            return None
+        try:
+            answer = report()
+        except sem_errors():  # no energy filter, for example
+            if name not in _ALWAYS_ASKED:
+                self.unanswered.add(name)
+            return None
+        values = answer if isinstance(answer, tuple) else (answer,)
+        value = values[position] if position < len(values) else None
+        return scale * float(value) if is_number(value) and math.isfinite(value) else None
 
 
-def _asked(report: Callable[[], Any] | None, position: int = 0, scale: float = 1.0) -> float | None:
-    """Return one number of an answer; None if there is no such command or answer."""
-    if report is None:
-        return None
-    try:
-        answer = report()
-    except sem_errors():  # no energy filter, for example
-        return None
-    values = answer if isinstance(answer, tuple) else (answer,)
-    value = values[position] if position < len(values) else None
-    return scale * float(value) if is_number(value) and math.isfinite(value) else None
+def _slit_ev(ask: _Asking) -> float | None:
+    is_in = ask("ReportEnergyFilter", position=2)
+    return 0.0 if is_in == 0 else ask("ReportEnergyFilter")
 
 
 # --- arriving -------------------------------------------------------------------------------------

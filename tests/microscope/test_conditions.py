@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import fake_serialem
 import pytest
 from fake_serialem import SEMerror
@@ -163,3 +165,25 @@ def test_the_whole_grid_state_is_set_once_more_when_it_came_out_wrong(monkeypatc
     states.go_to_whole_grid_state(1)
     assert given == ["+1", "+1"]
     assert "The magnification is 4800, not a low one. It is set once more" in caplog.text
+
+
+def test_what_a_microscope_does_not_have_is_asked_for_once(monkeypatch, caplog):
+    """Each failure is a line in SerialEM's log. Magnification is asked for at every visit."""
+    column, calls = Column(monkeypatch), []
+
+    def fails(name):
+        def report():
+            calls.append(name)
+            raise SEMerror(name)
+
+        return report
+
+    for name in ("ReportEnergyFilter", "ReportSpotSize"):
+        monkeypatch.setattr(sys.modules["serialem"], name, fails(name))
+    for _ in range(3):
+        visit(column)
+    assert sorted(calls) == ["ReportEnergyFilter", "ReportSpotSize"]
+    monkeypatch.setattr(sys.modules["serialem"], "ReportMag", fails("ReportMag"))
+    visit(column)
+    visit(column)
+    assert calls.count("ReportMag") == 4

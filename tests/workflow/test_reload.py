@@ -13,7 +13,8 @@ import pytest
 from space import journal
 from space.geometry import MapFrame
 from space.images import read_json_beside, write_json_beside
-from space.microscope import SavedItem, autoloader, navigator, reloading
+from space.item_types import MAP
+from space.microscope import Item, SavedItem, autoloader, navigator, reloading
 from space.registration import Movement
 from space.settings import Settings
 from space.simulator.column import Lying
@@ -162,8 +163,7 @@ def test_lamellae_that_are_not_recognized_are_left_out_until_the_next_load(three
 
 def test_acquire_of_what_is_not_recognized_is_turned_off(three, monkeypatch):
     items = [
-        SimpleNamespace(index=n, note=f"G1_L{n:02d}_tgts.txt", is_map=True, label=f"L{n:02d}_001")
-        for n in (2, 3)
+        Item(n, f"L{n:02d}_001", f"G1_L{n:02d}_tgts.txt", (0.0, 0.0), 0.0, MAP) for n in (2, 3)
     ]
     acquired = {2: True, 3: True}
     monkeypatch.setattr(steering.lamella_list, "excluded_by_hand", lambda *_: frozenset())
