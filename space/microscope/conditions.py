@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from space.errors import SpaceError
 from space.microscope import memory
@@ -22,16 +23,13 @@ _SEEN = "SPACE_CONDITIONS"
 """SerialEM variable that lives as long as the program: what was found where, as JSON."""
 
 _UNANSWERED = "SPACE_UNANSWERED"
-"""SerialEM variable of the same kind: the commands that failed, by their names."""
+"""SerialEM variable of the same kind: words for what this microscope could not answer."""
 
 _EARLIER = "of an earlier run"
 
 MAGNIFICATION, AREA = "magnification", "low dose area"
 _GRAVE = (MAGNIFICATION, AREA)
 """With these wrong, another place is exposed, or with another dose."""
-
-_ALWAYS_ASKED = ("ReportMag", "ReportLowDose")
-"""Commands for the grave ones, which every microscope can answer: a failure passes."""
 
 _SAME = 0.01
 _WITHIN = {
@@ -74,18 +72,20 @@ def deviations(found: Values, wanted: Values) -> list[Deviation]:
 
 def read() -> dict[str, float]:
     """Ask for magnification, area, spot, slit and beam; what is not answered is left out."""
+    sem = serialem()
     ask = _Asking(set(memory.recalled(_UNANSWERED).split()))
     known = len(ask.unanswered)
-    lens = "beam diameter in um", ask("ReportIlluminatedArea", scale=100.0)
+    area = getattr(sem, "ReportIlluminatedArea", None)
+    lens = "beam diameter in um", ask("illuminated-area", area, scale=100.0)
     if not lens[1]:  # two condensers: the lens itself is all that is known
-        ask.unanswered.add("ReportIlluminatedArea")
-        lens = "C2 in percent", ask("ReportPercentC2")
+        ask.unanswered.add("illuminated-area")
+        lens = "C2 in percent", ask("C2", getattr(sem, "ReportPercentC2", None))
     answers = {
-        MAGNIFICATION: ask("ReportMag"),
-        AREA: ask("ReportLowDose", position=1),
-        "spot size": ask("ReportSpotSize"),
-        "probe mode": ask("ReportProbeMode"),
-        "slit width in eV (0: out)": _slit_ev(ask),
+        MAGNIFICATION: ask("", getattr(sem, "ReportMag", None)),
+        AREA: ask("", getattr(sem, "ReportLowDose", None), position=1),
+        "spot size": ask("spot", getattr(sem, "ReportSpotSize", None)),
+        "probe mode": ask("probe", getattr(sem, "ReportProbeMode", None)),
+        "slit width in eV (0: out)": _slit_ev(ask, getattr(sem, "ReportEnergyFilter", None)),
         lens[0]: lens[1],
     }
     if len(ask.unanswered) > known:
@@ -102,25 +102,29 @@ class _Asking:
 
     unanswered: set[str]
 
-    def __call__(self, name: str, position: int = 0, scale: float = 1.0) -> float | None:
-        """Return the number; None if there is no such command or answer."""
-        report = getattr(serialem(), name, None)
-        if report is None or name in self.unanswered:
+    def __call__(
+        self, what: str, report: Callable[[], Any] | None, position: int = 0, scale: float = 1.0
+    ) -> float | None:
+        """Return the number; None if there is no such command or answer.
+
+        Without a word for what is asked, which every microscope has, it is asked for always.
+        """
+        if report is None or what in self.unanswered:
             return None
         try:
             answer = report()
         except sem_errors():  # no energy filter, for example
-            if name not in _ALWAYS_ASKED:
-                self.unanswered.add(name)
+            if what:
+                self.unanswered.add(what)
             return None
         values = answer if isinstance(answer, tuple) else (answer,)
         value = values[position] if position < len(values) else None
         return scale * float(value) if is_number(value) and math.isfinite(value) else None
 
 
-def _slit_ev(ask: _Asking) -> float | None:
-    is_in = ask("ReportEnergyFilter", position=2)
-    return 0.0 if is_in == 0 else ask("ReportEnergyFilter")
+def _slit_ev(ask: _Asking, report: Callable[[], Any] | None) -> float | None:
+    is_in = ask("filter", report, position=2)
+    return 0.0 if is_in == 0 else ask("filter", report)
 
 
 # --- arriving -------------------------------------------------------------------------------------
