@@ -91,8 +91,7 @@ def seams_of(
         Of its pieces.
     within_um : tuple of float, optional
         Sides, along x and y of the camera, of the part around the middle that matters; without it,
-        all of the montage does. Bulk beside a lamella shows straight edges along which SerialEM
-        may move a piece by micrometres: where nothing is exposed, that does no harm.
+        all of the montage does. A step where nothing is exposed does no harm.
     """
     import mrcfile
 
