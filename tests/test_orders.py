@@ -20,6 +20,10 @@ SCENE = Scene("Yeast_2", (1, 2, 5), {"2": "Yeast_2", "3": "", "stage": "G0"})
         ("skip L03", Order(Verb.SKIP_LAMELLA, "", 3)),
         ("skip fl3", Order(Verb.SKIP_LAMELLA, "", 3)),
         ("skip Yeast_2_L12", Order(Verb.SKIP_LAMELLA, "Yeast_2", 12)),
+        ("skip Yeast_2 L12", Order(Verb.SKIP_LAMELLA, "Yeast_2", 12)),
+        ("Stop after g1  fl3", Order(Verb.STOP_AFTER_LAMELLA, "g1", 3)),
+        ("take L01_L02", Order(Verb.TAKE_LAMELLA, "L01", 2)),  # a grid may be called so
+        ("skip grid L03", Order(Verb.SKIP_GRID, "L03")),
         ("take L3", Order(Verb.TAKE_LAMELLA, "", 3)),
         ("skip grid 2", Order(Verb.SKIP_GRID, "2")),
         ("take grid stage", Order(Verb.TAKE_GRID, "stage")),
@@ -39,8 +43,9 @@ def test_every_example_is_an_order():
 @pytest.mark.parametrize(
     "line",
     [
-        "puase", "stop it", "skip", "skip 3", "skip L", "skip L03 L04", "stop after", "do not stop",
-        "skip grid", "p\0a\0u\0s\0e", "stop\u200b", "stop " * 1000, "L03", "skip L9999999",
+        "puase", "stop it", "skip", "skip 3", "skip L", "skip L03 L04", "skip fl3 L4",
+        "stop after", "do not stop", "skip grid", "p\0a\0u\0s\0e", "stop\u200b",
+        "stop " * 1000, "L03", "skip L9999999",
         "–pause",
     ],
 )  # fmt: skip
@@ -78,7 +83,7 @@ def test_orders_hold_until_they_are_withdrawn():
 def test_a_grid_may_be_called_by_slot_or_name():
     assert after("skip grid yeast_2").skipped_grids == {"2"}
     assert after("skip G0_L07").skipped == {("G0", 7)}
-    assert after("skip stage_L07").skipped == {("G0", 7)}
+    assert after("skip stage L07").skipped == {("G0", 7)}
     assert after("stop after grid").stop_after == StopAfter("Yeast_2")
 
 

@@ -23,7 +23,8 @@ EXAMPLES = (
 """Every order, as a person writes it."""
 
 _LONGEST_LINE = 200
-_LAMELLA = r"(?:(?P<grid>\S+)_)?[PF]?L(?P<number>[0-9]{1,6})"
+_LABEL = r"[PF]?L[0-9]{1,6}"
+_LAMELLA = rf"(?:(?P<grid>(?!(?:grid|{_LABEL}) )\S+)[_ ])?[PF]?L(?P<number>[0-9]{{1,6}})"
 _GRID = r"grid (?P<grid>\S+)"
 
 
