@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space import images, journal, orders, pacetomo, review
+from space import images, journal, labelling, orders, pacetomo, review
 from space import settings as space_settings
 from space.checkup import serialem_files
 from space.constants import read_constants
@@ -105,7 +105,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried
+tried corrections
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -265,11 +265,22 @@ REVIEW = {
         {**EDIT, "center_um": [1.5, -2], "box_um": [16, 12.0], "class": "good"},
         {**EDIT, "id": "a2", "kind": "order", "numbers": [3, 1]},
         {**EDIT, "id": "a3", "kind": "targets", "number": 3, "redo": True},
+        {**EDIT, "id": "a4", "kind": "labels", "number": 3},
     ],
 }  # fmt: skip
 REVIEW_ANSWERS = {
     "format": "SPACEtomo review answers 1", "grid": "G1",
     "answers": {"a1": {"answer": "applied", "why": "It is L04.", "when": "now", "of": "0123"}},
+}  # fmt: skip
+CORRECTION = {
+    "format": "SPACEtomo corrected labels 1", "revision": 3, "at": "2026-03-01T22:10:05",
+    "segmentation": "ab" * 32, "labels": "a_corrected_3.png", "labels_hash": "cd" * 32,
+    "layers": {"mitos": "a_corrected_3_layer_5.png"}, "replaced": ["a_corrected_2.png"],
+    "classes": {"ice": 0, "mitos": 5},
+    "strokes": [
+        {"kind": "brush", "class": "mitos", "points": [[1, 2.5], [3, 4]], "radius_px": 2.5},
+        {"kind": "fill", "class": None, "points": [[10, 20]]},
+    ],
 }  # fmt: skip
 NAVFILE = (OSError, ValueError)
 JOURNAL = (
@@ -309,6 +320,12 @@ READERS = {
     ),
     "review, answers": Reader(
         review.read_answers, "a.json", as_json(REVIEW_ANSWERS), (SpaceError,)
+    ),
+    "corrected labels": Reader(
+        lambda p: labelling.read_correction(p.with_name("a_seg.png")),
+        "a_corrected.json",
+        as_json(CORRECTION),
+        (SpaceError,),
     ),
     "trials": Reader(tried.read, "G1_tried.json", as_json({"1": "", "3": "no focus"})),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),

@@ -163,7 +163,7 @@ class LamellaFacts:
         Its map, and the picture of it that the model gets; None if it is not there.
     segmentation : Segmentation
     labels : Path or None
-        The segmentation.
+        What the model found; `space.labelling` says which labels count.
     choice_file : Path or None
         The choice of its targets.
     areas : tuple of AreaFacts

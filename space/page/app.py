@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from space import orders
 from space.errors import SpaceError
 from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_megapixels, png_shape
+from space.labelling import labels_that_count
 from space.overview import GridFacts, LamellaFacts
 from space.page import choosing, current, lamella_facts, reviews
 from space.page.answers import (
@@ -30,6 +31,7 @@ from space.page.answers import (
 from space.page.changes import Changes
 from space.page.grid_facts import grid_facts
 from space.page.jobs_seen import JobsSeen
+from space.page.labels import Labels
 from space.page.overlays import Overlays
 from space.page.pyramid import Layout
 from space.page.refusal import RefusedError, unknown, wrong
@@ -43,12 +45,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-ASKS_ONLY = ("/api/check/", "/api/choose_again/")
+ASKS_ONLY = ("/api/check/", "/api/choose_again/", "/api/fill/")
 """Addresses that are asked by POST and change nothing."""
 
 MOST_LOG_LINES = 400
 _GRID = "grid"
-_LABELS = "_seg"
 
 log = logging.getLogger("space.page")
 
@@ -71,6 +72,7 @@ class Page:
         self.jobs = JobsSeen()
         self.tiles = tiles
         self._overlays = Overlays()
+        self._labels = Labels()
         self._leaflet = leaflet_folder()
         self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
 
@@ -184,18 +186,22 @@ class Page:
     def _label_tile(
         self, grid: GridFacts, what: str, at: tuple[int, int, int], name: str, mark: str
     ) -> tuple[bytes, bool]:
-        if not what.endswith(_LABELS):
+        label, _, kind = what.rpartition("_")
+        if f"_{kind}" not in (lamella_facts.LABELS, lamella_facts.OF_MODEL):
             raise unknown("There is no such segmentation.")
-        lamella = _labelled(grid, what[: -len(_LABELS)])
+        lamella = _labelled(grid, label)
         if lamella.labels is None:
             raise unknown("There is no such segmentation yet.", lamella.label)
-        classes = lamella_facts.classes_of(self.session.files_of(grid), lamella.labels)
+        path = lamella.labels
+        if f"_{kind}" == lamella_facts.LABELS:
+            path = labels_that_count(path).path
+        classes = lamella_facts.classes_of(self.session.files_of(grid), path)
         if name and name not in classes.labels:
             raise unknown("There is no such class.")
-        body = self._overlays.tile(lamella.labels, at, classes.shown(name))
+        body = self._overlays.tile(path, at, classes.shown(name))
         if not body:
             raise unknown("There is no such tile.")
-        return body, mark == fingerprint(lamella.labels)
+        return body, mark == fingerprint(path)
 
     # --- what is asked of the run -------------------------------------------------------------
 
@@ -214,6 +220,23 @@ class Page:
         """Save targets, and ask the run to take them."""
         await _in_thread(self.session.look, True)
         return await self._about_targets(request, reviews.hand_over_targets)
+
+    # --- labels -------------------------------------------------------------------------------
+
+    async def labels(self, request: Request) -> Response:
+        """Answer with what was corrected on a lamella's labels."""
+        grid, lamella = self._lamella(request)
+        table = await _in_thread(self._labels.table, self.session, grid, lamella)
+        return json_answer(request, table)
+
+    async def correct_labels(self, request: Request) -> Response:
+        """Save corrected labels, and ask the run to use them."""
+        await _in_thread(self.session.look, True)
+        return await self._about_targets(request, self._labels.saved)
+
+    async def fill(self, request: Request) -> Response:
+        """Answer with what a fill would cover."""
+        return await self._about_targets(request, self._labels.filled)
 
     # --- targets ------------------------------------------------------------------------------
 
@@ -339,6 +362,9 @@ def make_app(page: Page, key: Key) -> App:
         Route(f"/api/check/{lamella}", page.check, methods=["POST"]),
         Route(f"/api/choose_again/{lamella}", page.choose_again, methods=["POST"]),
         Route(f"/api/choice/{lamella}", page.choice, methods=["POST"]),
+        Route(f"/api/labels/{lamella}", page.labels),
+        Route(f"/api/labels/{lamella}", page.correct_labels, methods=["POST"]),
+        Route(f"/api/fill/{lamella}", page.fill, methods=["POST"]),
         Route("/api/review/{grid:str}", page.review),
         Route("/api/review/{grid:str}", page.ask, methods=["POST"]),
         Route("/api/orders", page.orders, methods=["POST"]),

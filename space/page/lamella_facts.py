@@ -20,6 +20,7 @@ from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded
 from space.geometry import MapFrame
 from space.images import fingerprint, read_png_text
+from space.labelling import labels_that_count
 from space.microscope import SavedItem, read_navigator_file
 from space.overview import AreaFacts, GridFacts, LamellaFacts
 from space.page.places import frame_table, tiles_table
@@ -39,6 +40,9 @@ from space.targeting.packing import TiltFrame, conflicts
 
 SLACK_UM = 0.002
 """Beams that overlap by less than this touch: a person's numbers are rounded."""
+
+LABELS, OF_MODEL = "_seg", "_model"
+"""What the addresses of tiles end in: of the labels that count, and of what the model found."""
 
 _MOST_CLASSES = 256
 
@@ -118,7 +122,8 @@ def lamella_facts(session: Session, grid: GridFacts, lamella: LamellaFacts) -> d
         "pixel_nm": facts.pixel_nm,
         "tiles": tiles_table(address, facts.frame.shape),
     }
-    values["labels"] = _or_told(problems, lambda: _labels(files, lamella, place, facts.frame.shape))
+    shape = facts.frame.shape
+    values["labels"] = _or_told(problems, lambda: _labels(files, lamella, place, shape, problems))
     optics = _or_told(problems, lambda: optics_of(session, files, lamella, facts))
     values["optics"] = None if optics is None else optics_table(optics)
     values["choice"] = _or_told(problems, lambda: _choice(lamella, facts.frame, optics))
@@ -138,14 +143,22 @@ def _or_told(problems: list[str], make: Any) -> Any:
 
 
 def _labels(
-    files: GridSession, lamella: LamellaFacts, place: str, shape: tuple[int, int]
+    files: GridSession,
+    lamella: LamellaFacts,
+    place: str,
+    shape: tuple[int, int],
+    problems: list[str],
 ) -> dict[str, Any] | None:
     if lamella.labels is None:
         return None
-    classes = classes_of(files, lamella.labels)
+    counted = labels_that_count(lamella.labels)
+    if counted.why_not:
+        problems.append(counted.why_not)
+    classes = classes_of(files, counted.path)
     options = TargetingOptions.of_session(files.settings, files.config.off_lamella_classes)
-    address = f"{place}_seg/{{z}}/{{x}}/{{y}}.png?v={fingerprint(lamella.labels)}"
+    address = f"{place}{LABELS}/{{z}}/{{x}}/{{y}}.png?v={fingerprint(counted.path)}"
     return {
+        "corrected": counted.corrected,
         "tiles": tiles_table(address, shape),
         "classes": [
             {

@@ -112,8 +112,9 @@ def _scene_table(scene: Scene) -> dict[str, Any]:
 
 
 _ONE_LAMELLA = (
-    Kind.MOVE, Kind.RESIZE, Kind.DELETE, Kind.CLASS, Kind.VISIT, Kind.TARGETS,
+    Kind.MOVE, Kind.RESIZE, Kind.DELETE, Kind.CLASS, Kind.VISIT, Kind.TARGETS, Kind.LABELS,
 )  # fmt: skip
+_CHANGES_TARGETS = frozenset({Kind.TARGETS, Kind.LABELS})
 
 
 def _asked(session: Session, grid: GridFacts) -> Review:
@@ -198,6 +199,24 @@ def hand_over_targets(
     return {**table, "stamp": of, "review": _add_in_any_case(session, grid, edit)}
 
 
+def use_labels(session: Session, grid: GridFacts, lamella: LamellaFacts) -> dict[str, Any]:
+    """Ask the run to choose the targets of a lamella on its labels as they are now.
+
+    Raises
+    ------
+    SpaceError
+        If the run would refuse it, as after an exposure.
+    """
+    scene = scene_of(session, grid)
+    one = scene.lamellae.get(lamella.number)
+    if one is None:
+        raise stale("This lamella has no point in the Navigator any more.", lamella.label)
+    entry = {"kind": Kind.LABELS.value, "of": one.labels, "number": lamella.number}
+    edit = _edit(entry)
+    _refuse_what_the_run_would(edit, scene, {})
+    return _add_in_any_case(session, grid, edit)
+
+
 def _add_in_any_case(session: Session, grid: GridFacts, edit: Edit) -> dict[str, Any]:
     """Ask for something that does not depend on what else is asked."""
     for _ in range(_TRIES - 1):
@@ -212,11 +231,11 @@ def _add_in_any_case(session: Session, grid: GridFacts, edit: Edit) -> dict[str,
 def _add(session: Session, grid: GridFacts, edit: Edit) -> dict[str, Any]:
     asked, answers = _asked(session, grid), _answers(session, grid, [])
     final = {id_ for id_, answer in answers.items() if answer.is_final}
-    # Earlier ones that were not looked at yet are of a choice that is no more.
+    # What was asked for its targets before, and was not looked at yet, is replaced by this.
     earlier = [
         one.id
         for one in asked.edits
-        if isinstance(one, Edit) and (one.kind, one.number) == (edit.kind, edit.number)
+        if isinstance(one, Edit) and one.kind in _CHANGES_TARGETS and one.number == edit.number
     ]
     return _save(session, grid, _with(review.undo(asked, earlier, final), [edit], final))
 

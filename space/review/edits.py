@@ -33,6 +33,7 @@ class Kind(str, Enum):
     VISIT = "visit"
     ORDER = "order"
     TARGETS = "targets"
+    LABELS = "labels"
 
 
 class NotAnEditError(ValueError):
@@ -49,7 +50,8 @@ class Edit:
         Its own for ever: the answer bears it.
     kind : Kind
     of : str
-        Stamp of the thing as the page saw it (`LamellaSeen.stamp`, `Scene.stamp`, `choice_stamp`).
+        Stamp of the thing as the page saw it (`LamellaSeen.stamp`, its `choice`, its `labels`,
+        `Scene.stamp`).
     at : str
         When it was asked, for people.
     number : int
@@ -203,4 +205,5 @@ _FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.VISIT: ("number", "visit"),
     Kind.ORDER: ("numbers",),
     Kind.TARGETS: ("number", "redo"),
+    Kind.LABELS: ("number",),
 }

@@ -19,6 +19,7 @@ _MAY: Mapping[Kind, frozenset[State]] = {
     Kind.CLASS: _BEFORE_EXPOSURE,
     Kind.VISIT: frozenset(State),  # areas of it may be left
     Kind.TARGETS: frozenset({State.MAPPED, State.CHOSEN}),
+    Kind.LABELS: frozenset({State.MAPPED, State.CHOSEN}),
 }
 _CHANGES_POINTS = frozenset({Kind.ADD, Kind.MOVE, Kind.RESIZE, Kind.DELETE})
 _PLACED = frozenset({Kind.ADD, Kind.MOVE})
@@ -134,6 +135,15 @@ def _stale(edit: Edit, seen: LamellaSeen, became: Mapping[str, str]) -> str:
             return (
                 f"The choice of targets of lamella {seen.number} was written anew since: look at "
                 "it again and repeat this."
+            )
+        return ""
+    if edit.kind is Kind.LABELS:
+        if not seen.labels:
+            return f"The map of lamella {seen.number} is not segmented: there are no labels to use."
+        if edit.of != seen.labels:
+            return (
+                f"The labels of lamella {seen.number} are not as the page showed them any more "
+                "(segmented or corrected again): look at them again and repeat this."
             )
         return ""
     if not _is_current(edit.of, seen.stamp, became):

@@ -38,6 +38,8 @@ class LamellaSeen:
     state : State
     choice : str
         Stamp of the choice of its targets; empty if there is none.
+    labels : str
+        Stamp of the labels of its map that count; empty if it is not segmented.
     by_hand : bool
         Whether a person added its point in the Navigator.
     visited : bool
@@ -52,6 +54,7 @@ class LamellaSeen:
     choice: str = ""
     by_hand: bool = False
     visited: bool = True
+    labels: str = ""
 
     @property
     def stamp(self) -> str:

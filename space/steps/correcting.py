@@ -15,6 +15,8 @@ from typing import Any
 from space import orders
 from space.errors import SpaceError
 from space.images import read_json_beside
+from space.jobs import result_path
+from space.labelling import labels_that_count
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, Lamella, lamella_note
 from space.microscope import Item, navigator
 from space.orders import Order, Verb
@@ -25,7 +27,7 @@ from space.steps.lamella_list import LamellaList
 from space.steps.review_scene import lamella_on_map
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, find_files
-from space.targeting import read_choice
+from space.targeting import read_choice, take_no_more_than_fixed
 
 _SAME_UM = 0.1
 """Places and sizes that differ less are the same."""
@@ -78,6 +80,7 @@ def do(work: Work) -> str:
         Kind.VISIT: _visit,
         Kind.ORDER: _put_in_order,
         Kind.TARGETS: _set_up_anew,
+        Kind.LABELS: _choose_on_labels,
     }[work.edit.kind](work)
 
 
@@ -231,6 +234,23 @@ def _set_up_anew(work: Work) -> str:
     navigator.save()
     how = _TAKEN[choice.take] if choice is not None else _TAKEN["nothing"]
     return f"Lamella {work.number} is set up anew: {how}."
+
+
+def _choose_on_labels(work: Work) -> str:
+    """Have targets be chosen on the labels that count now; those that a person fixed stay."""
+    session, number = work.session, work.number
+    path = choice_path(session, number)
+    try:
+        fixed = take_no_more_than_fixed(path)
+    except (OSError, ValueError) as error:
+        raise RefusedError(f"The choice of targets cannot be changed: {error}") from None
+    put_aside(session, number)
+    navigator.save()
+    picture = session.map_png(number).name
+    counted = labels_that_count(result_path(session.map_dir, picture, "segment"))
+    whose = "as a person has corrected them" if counted.corrected else "as the model found them"
+    stays = "; the fixed targets stay" if fixed else ""
+    return f"The targets of lamella {number} are chosen anew on its labels {whose}{stays}."
 
 
 def so_already(session: GridSession, edit: Edit, scene: Scene) -> str:

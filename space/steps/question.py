@@ -12,6 +12,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import read_json_or_empty
 from space.geometry import MapFrame, field_rotation_deg
+from space.labelling import labels_that_count
 from space.microscope import RecordOptics
 from space.models import read_labels
 from space.predicates import is_number
@@ -120,21 +121,31 @@ def read_record(choice_file: Path) -> RecordOptics | None:
 def labels_of_map(
     session: GridSession, labels_path: Path, facts: MapFacts
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Read the segmentation of a map: labels and their classes.
+    """Read the labels of a map that count, and their classes.
+
+    Parameters
+    ----------
+    session : GridSession
+    labels_path : Path
+        What the model found; what a person has corrected counts in its place.
+    facts : MapFacts
 
     Raises
     ------
     SpaceError
-        When it cannot be read, or does not have the size of the map's picture.
+        When they cannot be read, or do not have the size of the map's picture.
     """
-    labels, stored_names = read_segmentation(labels_path)
+    counted = labels_that_count(labels_path)
+    if counted.why_not:
+        log.warning("%s", counted.why_not)
+    labels, stored_names = read_segmentation(counted.path)
     if labels.shape != facts.frame.shape:
         raise SpaceError(
             f"The segmentation has {labels.shape} pixels and its map {facts.frame.shape}.",
-            str(labels_path),
+            str(counted.path),
             "Delete it and run the script again.",
         )
-    return labels, names_of(session, stored_names, labels_path)
+    return labels, names_of(session, stored_names, counted.path)
 
 
 def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) -> dict[str, int]:

@@ -149,7 +149,7 @@ def _stamps(edit: Edit, before: Scene, after: Scene) -> tuple[str, str]:
     if edit.kind in (Kind.ADD, Kind.ORDER):
         return before.stamp, after.stamp
     was, now = before.lamellae.get(edit.number), after.lamellae.get(edit.number)
-    if was is None or now is None:
+    if was is None or now is None or edit.kind is Kind.LABELS:
         return edit.of, ""
     return (was.choice, now.choice) if edit.kind is Kind.TARGETS else (was.stamp, now.stamp)
 

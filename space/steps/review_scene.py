@@ -13,7 +13,9 @@ from space import orders
 from space.errors import SpaceError
 from space.files import read_bytes_bounded
 from space.geometry import MapFrame
-from space.images import read_json_beside
+from space.images import fingerprint, read_json_beside
+from space.jobs import result_path
+from space.labelling import labels_that_count
 from space.lamellae import Lamella, Mark
 from space.microscope import SavedItem, read_navigator_file
 from space.review import LamellaSeen, Scene, State, choice_stamp, grid_stamp
@@ -71,6 +73,7 @@ def scene_on_disk(
             _choice(files, mark.number),
             mark.by_hand,
             mark.number not in left_out,
+            labels_stamp(files, mark.number),
         )
         for mark, item in points
     }
@@ -142,6 +145,13 @@ def _choice(files: FilesOfGrid, number: int) -> str:
     with contextlib.suppress(OSError):
         return choice_stamp(read_bytes_bounded(choice_path(files, number)))
     return ""
+
+
+def labels_stamp(files: FilesOfGrid, number: int) -> str:
+    """Return the stamp of the labels of a lamella's map that count; empty if there are none."""
+    segmentation = result_path(files.map_dir, files.map_png(number).name, "segment")
+    mark = fingerprint(labels_that_count(segmentation).path)
+    return choice_stamp(mark.encode("ascii")) if mark else ""
 
 
 def _skipped(files: FilesOfGrid) -> frozenset[int]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from space import pacetomo, plots
 from space.images import fingerprint, is_whole_png, read_png, read_png_text
+from space.labelling import labels_that_count
 from space.models import read_labels
 from space.steps.drawing import drawn_or_reported
 from space.steps.inference import job_folder, read_segmentation
@@ -27,9 +28,9 @@ def has_target_plot(session: GridSession, number: int) -> bool:
 
 
 def has_segmentation_plot(session: GridSession, number: int, labels_path: Path) -> bool:
-    """Whether there is a whole picture of this segmentation of a lamella."""
+    """Whether there is a whole picture of the labels of a lamella that count."""
     shown = read_png_text(session.segmentation_plot(number)).get(_SHOWS)
-    return shown is not None and shown == fingerprint(labels_path)
+    return shown is not None and shown == fingerprint(labels_that_count(labels_path).path)
 
 
 def draw_targets(
@@ -56,13 +57,15 @@ def draw_targets(
 
 
 def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> None:
-    """Draw a lamella's segmentation in colours, unless there is a picture of it."""
+    """Draw the labels of a lamella that count in colours, unless there is a picture of them."""
     if has_segmentation_plot(session, number, labels_path):
         return
     path = session.segmentation_plot(number)
     with drawn_or_reported(path):
-        mark = fingerprint(labels_path)
-        labels, stored_names = read_segmentation(labels_path)
+        counted = labels_that_count(labels_path)
+        mark = fingerprint(counted.path)
+        labels, stored_names = read_segmentation(counted.path)
+        seen = "what the model finds" + (", corrected by hand" if counted.corrected else "")
         picture, info = read_png(session.map_png(number))
         plots.plot_segmentation(
             path,
@@ -70,7 +73,7 @@ def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> N
             labels,
             stored_names or read_labels(session.config.segmentation_model),
             info["pixel_nm"],
-            f"{session.map_stem(number)}: what the model finds (parts of the map)",
+            f"{session.map_stem(number)}: {seen} (parts of the map)",
             **{_SHOWS: mark},
         )
 

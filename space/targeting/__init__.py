@@ -14,6 +14,7 @@ from space.targeting.choice_file import (
     count_points,
     read_areas,
     read_choice,
+    take_no_more_than_fixed,
     write_choice,
 )
 from space.targeting.geometry_points import lever_arm_um
@@ -45,6 +46,7 @@ __all__ = [
     "read_choice",
     "review_targets",
     "select_targets",
+    "take_no_more_than_fixed",
     "wanted_mask",
     "write_choice",
 ]

@@ -118,6 +118,36 @@ def read_choice(path: Path, map_shape: tuple[int, int]) -> ChoiceFile | None:
     return parse(text, map_shape, path.name)
 
 
+def take_no_more_than_fixed(path: Path) -> bool:
+    """Have targets be chosen again by the next set-up, around those that are fixed.
+
+    Where a person had given exactly these targets, the file is written anew. Returns whether any
+    target is fixed.
+
+    Raises
+    ------
+    OSError, ValueError
+        When it cannot be read or written.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    values = read_json(path)
+    if not isinstance(values, dict) or values.get("take") == "nothing":
+        return False
+    areas = values.get("areas")
+    fixed = any(
+        isinstance(target, dict) and target.get("fixed") is True
+        for area in (areas if isinstance(areas, list) else ())
+        if isinstance(area, dict) and isinstance(area.get("targets"), list)
+        for target in area["targets"]
+    )
+    take: Take = "fixed" if fixed else "nothing"
+    if values.get("take") != take:
+        write_text_atomic(path, json.dumps({**values, "take": take}, indent=1) + "\n")
+    return fixed
+
+
 def count_points(path: Path) -> tuple[tuple[int, int], ...] | None:
     """Return how many targets and geometry points each area has; None for an unreadable file."""
     try:

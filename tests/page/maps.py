@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,14 +23,20 @@ MITOS = ((120, 150), (120, 420), (300, 250), (320, 520), (200, 600))
 """Their middles, (row, column)."""
 
 
-def draw(directory: Path, number: int = 1) -> None:
-    """Put a lamella's picture, notes and segmentation where a session has them."""
+def draw(
+    directory: Path, number: int = 1, others: Mapping[tuple[int, int], str] | None = None
+) -> None:
+    """Put a lamella's picture, notes and segmentation where a session has them.
+
+    Places among `MITOS` that `others` names are of another class.
+    """
     stem = f"G1_L{number:02d}"
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     labels = np.full(SHAPE, LABEL["white"], np.uint8)
     labels[40:420, 40:660] = LABEL["lamella"]
     for row, column in MITOS:
-        labels[(rows - row) ** 2 + (columns - column) ** 2 < 30**2] = LABEL["mitos"]
+        name = (others or {}).get((row, column), "mitos")
+        labels[(rows - row) ** 2 + (columns - column) ** 2 < 30**2] = LABEL[name]
     view = ViewConditions(18, 1, 1, PIXEL_NM, 0.0)
     picture = directory / f"{stem}.png"
     facts = {"pixel_nm": PIXEL_NM, "frame": FRAME.to_dict(), "view": asdict(view)}

@@ -12,7 +12,8 @@ import pytest
 from space.page import security
 from tests.page.browser import ADDRESS
 
-POSTS = ("/api/orders", "/api/check/G1/1", "/api/choose_again/G1/1")
+POSTS = ("/api/orders", "/api/check/G1/1", "/api/choose_again/G1/1", "/api/labels/G1/1",
+         "/api/fill/G1/1")  # fmt: skip
 GETS = ("/", "/api/state", "/api/grid/G1", "/api/lamella/G1/1", "/api/settings", "/api/log/G1",
         "/tiles/G1/grid/0/0/0.jpg", "/static/app.js", "/leaflet/leaflet.js")  # fmt: skip
 ODD_NAMES = (
@@ -28,6 +29,7 @@ ODD_BODIES = (
     b'{"areas": [{"targets": [{"row": -1, "column": 1}]}]}', b'{"settings": {"__class__": 1}}',
     b'{"areas": [{"targets": "x"}]}', b'{"settings": [1]}', b'{"settings": {"max_targets": "1"}}',
     b'{"areas": [{"targets": [{"row": true, "column": 1}]}], "within_px": 3}',
+    b'{"strokes": [{"kind": "brush"}], "of": "x", "revision": 0}', b'{"strokes": "x"}',
     b'{"line": "skip ../../G1"}', b'{"line": ["pause"]}', b'{"line": "pause\\u0000"}',
 )  # fmt: skip
 
@@ -67,7 +69,7 @@ def malformed(page) -> list[tuple[str, str, dict[str, str], bytes | None]]:
     ):
         found.append((method, address, good, b"{}"))
     found += [("POST", address, good, b"{}") for address in GETS]
-    found += [("GET", address, {}, None) for address in POSTS]
+    found += [("GET", address, {}, None) for address in POSTS if "labels" not in address]
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         found.append(("POST", "/api/orders", {**good, "content-type": kind}, b'{"line": "pause"}'))
     found.append(("POST", "/api/orders", {"content-type": good["content-type"]}, b"{}"))

@@ -28,6 +28,7 @@ FIELDS = {
     Kind.VISIT: {"number": NUMBERS, "visit": st.booleans()},
     Kind.ORDER: {"numbers": st.lists(NUMBERS, min_size=1, max_size=9, unique=True).map(tuple)},
     Kind.TARGETS: {"number": NUMBERS, "redo": st.booleans()},
+    Kind.LABELS: {"number": NUMBERS},
 }
 
 
@@ -66,7 +67,7 @@ GOOD = {"id": "a", "kind": "move_lamella", "of": "x", "number": 3, "center_um": 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "labels"}, "'labels' is no kind of edit"),
+        ({"kind": "fly"}, "'fly' is no kind of edit"),
         ({"kind": ["class"]}, "is no kind of edit"),
         ({"number": "3"}, "number is '3'. Allowed: the number of a lamella"),
         ({"number": True}, "number is True"),

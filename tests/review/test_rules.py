@@ -15,6 +15,7 @@ CORNERS = ((-100.0, -90.0), (100.0, -100.0), (100.0, 100.0), (-100.0, 100.0))
 
 
 def lamella(number: int, state: State = State.FOUND, **about) -> LamellaSeen:
+    about.setdefault("labels", "s0")
     return LamellaSeen(number, "good", (20.0 * number, 0.0), (16.0, 12.0), state, "c0", **about)
 
 
@@ -30,7 +31,8 @@ ADD = Edit("a", Kind.ADD, STAMP, center_um=(-50.0, 3.0), box_um=(9.0, 9.0), cate
 
 
 def edit(kind: Kind, number: int, **about) -> Edit:
-    of = "c0" if kind is Kind.TARGETS else SCENE.lamellae[number].stamp
+    own = SCENE.lamellae[number]
+    of = {Kind.TARGETS: own.choice, Kind.LABELS: own.labels}.get(kind, own.stamp)
     about.setdefault("center_um", (-50.0, 0.0))
     return Edit("a", kind, of, number=number, category="good", **about)
 
@@ -49,6 +51,7 @@ def test_what_may_be_done_in_each_state():
         Kind.CLASS: before,
         Kind.VISIT: [*before, "being acquired", "exposed"],
         Kind.TARGETS: ["mapped", "set up"],
+        Kind.LABELS: ["mapped", "set up"],
     }
     for number, state in enumerate(State, 1):
         for kind in allowed:
@@ -76,6 +79,9 @@ def test_what_may_be_done_in_each_state():
         (Edit("a", Kind.ORDER, "old", numbers=(2, 1)), "lies another way"),
         (replace(edit(Kind.TARGETS, 3), of="c1"), "was written anew since"),
         (edit(Kind.TARGETS, 3, redo=False), 'set up anew ("redo")'),
+        (replace(edit(Kind.LABELS, 3), of="s1"), "labels of lamella 3 are not as the page showed"),
+        (edit(Kind.LABELS, 5), "since what was exposed would be exposed again"),
+        (edit(Kind.LABELS, 1), "has no map yet"),
     ],
 )
 def test_what_is_refused(asked, words):
@@ -91,6 +97,8 @@ def test_what_is_refused(asked, words):
         edit(Kind.CLASS, 2),
         Edit("a", Kind.ORDER, STAMP, numbers=(5, 1)),
         edit(Kind.TARGETS, 2, redo=False),
+        edit(Kind.LABELS, 2),
+        edit(Kind.LABELS, 3),
     ],
 )
 def test_what_is_applied(asked):
@@ -104,6 +112,8 @@ def test_without_a_map_nothing_is_added_and_without_a_choice_none_is_taken():
     alone = {2: replace(lamella(2, State.MAPPED), choice="")}
     none = verdict(edit(Kind.TARGETS, 2), replace(SCENE, lamellae=alone))
     assert "no file with a choice" in none.why
+    bare = replace(SCENE, lamellae={2: lamella(2, State.MAPPED, labels="")})
+    assert "is not segmented" in verdict(replace(edit(Kind.LABELS, 2), of=""), bare).why
 
 
 def test_a_place_that_the_stage_does_not_reach_is_refused():
@@ -118,7 +128,7 @@ def test_points_stay_as_they_are_while_items_are_acquired():
     for kind in (Kind.MOVE, Kind.RESIZE, Kind.DELETE):
         assert verdict(edit(kind, 3), busy).do == "wait"
     assert verdict(ADD, busy).do == "wait"
-    for kind in (Kind.CLASS, Kind.VISIT, Kind.TARGETS):
+    for kind in (Kind.CLASS, Kind.VISIT, Kind.TARGETS, Kind.LABELS):
         assert verdict(edit(kind, 3), busy).do == "apply"
     assert verdict(edit(Kind.DELETE, 5), busy).do == "refuse"
 
