@@ -13,7 +13,7 @@ from space.steps import GridSession
 
 log = logging.getLogger("space.workflow")
 
-FIND, COLLECT, SEGMENT, TARGETS, ACQUIRE = 1, 2, 3, 4, 5
+CHECK, FIND, COLLECT, SEGMENT, TARGETS, ACQUIRE = 0, 1, 2, 3, 4, 5
 """Levels of automation."""
 
 

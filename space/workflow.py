@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from space import checkup, jobs, overview, report, steps
+from space import jobs, overview, report, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
 from space.grids import grid_session, map_dir, run_grids
 from space.journal import Kind, note, warnings_kept
-from space.levels import ACQUIRE, COLLECT, FIND, SEGMENT, TARGETS
+from space.levels import ACQUIRE, CHECK, COLLECT, FIND, SEGMENT, TARGETS
 from space.microscope import (
     check_program,
     failure_text,
@@ -27,7 +27,6 @@ from space.microscope import (
     survives,
     yes,
 )
-from space.models import class_doubt
 from space.packages import own_packages_missing
 from space.settings import Settings
 
@@ -77,8 +76,10 @@ def run(script_globals: Mapping[str, Any]) -> None:
         When SerialEM is too old, or with all problems of the settings, before anything moves; or
         when every grid failed.
     """
-    if script_globals.get("automation_level") == checkup.LEVEL:
-        checkup.run_check(script_globals)
+    if script_globals.get("automation_level") == CHECK:
+        from space.checkup import run_check
+
+        run_check(script_globals)
         return
     check_program()
     settings, config = checked(script_globals)
@@ -161,6 +162,8 @@ def _begin(settings: Settings) -> Path:
 
 def _report_doubts(settings: Settings, config: Config) -> None:
     """Warn of what may be wrong with the segmentation but does not end the session."""
+    from space.models.fitness import class_doubt
+
     doubts = [settings_module.doubted_targets(settings, config)]
     if not settings.external_map_dir:
         doubts.append(

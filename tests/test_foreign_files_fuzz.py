@@ -124,7 +124,7 @@ READ_ELSEWHERE = {
     "needs": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
     "review_scene": "choice files, by their bytes alone: tests/workflow",
-    "webhook": "the answer of a server: tests/test_webhook.py",
+    "webhook_post": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
     "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",

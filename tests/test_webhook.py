@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from space.webhook import FORMATS, Message, Sending, body_of, is_address, post
+from space.webhook import FORMATS, Message, body_of, is_address
+from space.webhook_post import Sending, post
 
 MESSAGE = Message("Grid <2> is done", "8 & more\nof 9", {"grid": "G2"})
 

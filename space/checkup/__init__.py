@@ -7,11 +7,10 @@
 from space.checkup.computer import Places, of_computer
 from space.checkup.finding import Finding, exit_code, in_lines, summary
 from space.checkup.microscope import expected_size, of_microscope
-from space.checkup.session import LEVEL, run_check
+from space.checkup.session import run_check
 from space.checkup.size import Expected
 
 __all__ = [
-    "LEVEL",
     "Expected",
     "Finding",
     "Places",

@@ -14,7 +14,7 @@ from space.checkup.finding import Finding, fail, failed, of_problems, ok, warn
 from space.checkup.size import Expected
 from space.config import Config, load_config
 from space.errors import SpaceError
-from space.models import class_doubt
+from space.models.fitness import class_doubt
 from space.settings import ParsedSettings
 
 _FINDS, _NO_TARGETS = (1, 2), (1, 2, 3)

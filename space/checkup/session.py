@@ -14,9 +14,6 @@ from space.checkup.microscope import expected_size, of_microscope
 from space.errors import SpaceError
 from space.microscope import log_to_serialem, scope
 
-LEVEL = 0
-"""The automation level at which a script only checks."""
-
 _CHECKED_LEVEL = 4
 _LEVELS = {"ok": logging.INFO, "warn": logging.WARNING, "fail": logging.ERROR}
 log = logging.getLogger("space.checkup")

@@ -18,7 +18,7 @@ from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
 from space.jobs.marks import folds_of, model_files, onnx_of
 from space.jobs.records import TASKS
-from space.models import detection_problems, is_onnx, segmentation_problems
+from space.models import is_onnx
 
 OLDEST_PYTHON = (3, 9)
 _ALWAYS = ("numpy", "PIL", "scipy", "filelock")
@@ -81,6 +81,8 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
     list of str
         One message for each problem, with what to do; empty when all is well.
     """
+    from space.models.fitness import detection_problems, segmentation_problems
+
     runtimes = {task: _runtimes(config, task) for task in tasks}
     problems, chosen = _python(space_dir, runtimes)
     if config is None:

@@ -1,10 +1,11 @@
-"""What the files of models say, read without the packages that run them."""
+"""What the files of models say, read without the packages that run them.
+
+`space.models.fitness` looks into weights; it is imported where that is done, not at each start.
+"""
 
 from space.models.card import CARD, SIMULATED, is_simulated_only
-from space.models.checkpoint import CheckpointFacts, read_facts
 from space.models.class_table import read_table
 from space.models.detector_file import detection_onnx, detector_facts, onnx_path
-from space.models.fitness import class_doubt, detection_problems, segmentation_problems
 from space.models.onnx_file import (
     METADATA_KEY,
     SEGMENTATION_ONNX,
@@ -33,13 +34,10 @@ __all__ = [
     "SCHEMES",
     "SEGMENTATION_ONNX",
     "SIMULATED",
-    "CheckpointFacts",
     "NetworkPlan",
     "OnnxFacts",
     "Preset",
-    "class_doubt",
     "detection_onnx",
-    "detection_problems",
     "detector_facts",
     "facts_as_text",
     "fold_output",
@@ -49,13 +47,11 @@ __all__ = [
     "onnx_beside",
     "onnx_path",
     "plan_problems",
-    "read_facts",
     "read_labels",
     "read_onnx_facts",
     "read_table",
     "refuse_other_tasks",
     "segmentation_files",
     "segmentation_onnx",
-    "segmentation_problems",
     "used_folds",
 ]

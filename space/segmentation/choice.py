@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.models import read_labels, segmentation_onnx, segmentation_problems
+from space.models import read_labels, segmentation_onnx
+from space.models.fitness import segmentation_problems
 from space.onnx_session import can_use
 from space.segmentation.network import Network
 

@@ -30,9 +30,9 @@ from space.models import (
     read_labels,
     read_table,
     segmentation_files,
-    segmentation_problems,
 )
 from space.models.card import read_card
+from space.models.fitness import segmentation_problems
 from space.onnx_rewriting import rewrite
 from space.onnx_writing import INPUT, halve_weights, onnx_model, save_onnx
 from space.predicates import is_number

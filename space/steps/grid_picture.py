@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
-from space import plots
 from space.geometry import MapFrame
 from space.images import read_json_beside, read_png, read_png_text
 from space.lamellae import LEFT_OUT, Box, Lamella, why_left_out
@@ -22,6 +22,9 @@ from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
 from space.steps.lamella_list import LamellaList
 from space.steps.made_with import LAMELLAE, made_with
 from space.steps.session import GridSession, map_label
+
+if TYPE_CHECKING:
+    from space.plots import Shown
 
 GONE = "its point is gone (not seen again, or deleted)"
 """Why a lamella that was chosen gets no montage, if there is no other reason."""
@@ -63,8 +66,10 @@ def draw_boxes(
     session: GridSession, picture: Path, plot: Path, boxes: Sequence[Box], title: str
 ) -> None:
     """Draw what was found in a picture."""
+    from space.plots import Shown
+
     shown = [
-        plots.Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
+        Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
         for box in boxes
     ]
     with drawn_or_reported(plot):
@@ -77,7 +82,7 @@ def lamellae_shown(
     frame: MapFrame,
     threshold: float,
     excluded: Sequence[str],
-) -> list[plots.Shown]:
+) -> list[Shown]:
     """Return what a picture of the grid shows.
 
     Parameters
@@ -116,7 +121,7 @@ def _is_close(lamella: Lamella, others: Iterable[Lamella]) -> bool:
     return any(math.dist(lamella.stage_um, other.stage_um) < CLOSEST_UM for other in others)
 
 
-def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> plots.Shown:
+def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> Shown:
     lamella = lamella_list.of_item(item, known)
     dx, dy = known.offset_um or (0.0, 0.0)
     x, y = lamella.stage_um
@@ -124,23 +129,27 @@ def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> plots.Sho
     return replace(_shown(there, frame, map_label(lamella.number)), probability=None)
 
 
-def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "") -> plots.Shown:
+def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "") -> Shown:
+    from space.plots import Shown
+
     row, column = (float(value) for value in frame.to_map(np.array([lamella.stage_um]))[0])
     width, height = (side / frame.pixel_um for side in frame.box_size_in_image_um(lamella.size_um))
     # Rounded, since places that were written and read again are the same for a picture.
     corners = (column - width / 2, row - height / 2, column + width / 2, row + height / 2)
     x0, y0, x1, y1 = (round(value, 1) for value in corners)
-    return plots.Shown(x0, y0, x1, y1, lamella.category, lamella.probability, label, left_out)
+    return Shown(x0, y0, x1, y1, lamella.category, lamella.probability, label, left_out)
 
 
 def _draw(
     session: GridSession,
     picture: Path,
     plot: Path,
-    shown: Sequence[plots.Shown],
+    shown: Sequence[Shown],
     title: str,
     mark: str = "",
 ) -> None:
+    from space.plots import plot_detection
+
     data, info = read_png(picture)
     colors = {box.category: session.config.category(box.category).plot_color for box in shown}
-    plots.plot_detection(plot, data, shown, colors, info["pixel_nm"], title, **{_SHOWS: mark})
+    plot_detection(plot, data, shown, colors, info["pixel_nm"], title, **{_SHOWS: mark})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from space import pacetomo, plots
+from space import pacetomo
 from space.images import fingerprint, is_whole_png, read_png, read_png_text
 from space.labelling import labels_that_count
 from space.models import read_labels
@@ -44,6 +44,8 @@ def draw_targets(
     stem, target_list = session.map_stem(number), tuple(session.settings.target_list)
     count = sum(len(area.targets_map_px) for area in areas)
     path = session.directory / pacetomo.plot_name(stem, target_list)
+    from space import plots
+
     with drawn_or_reported(path):
         picture, _ = read_png(session.map_png(number))
         plots.plot_targets(
@@ -60,6 +62,8 @@ def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> N
     """Draw the labels of a lamella that count in colours, unless there is a picture of them."""
     if has_segmentation_plot(session, number, labels_path):
         return
+    from space import plots
+
     path = session.segmentation_plot(number)
     with drawn_or_reported(path):
         counted = labels_that_count(labels_path)
@@ -92,6 +96,8 @@ def draw_score(session: GridSession, number: int, choice: Choice, pixel_nm: floa
     """Draw the scores of all places of a map with this pixel, if the settings ask for plots."""
     if not session.settings.save_plot or choice.score is None:
         return
+    from space import plots
+
     path = session.directory / f"{session.map_stem(number)}_score.png"
     with drawn_or_reported(path):
         plots.plot_score(path, choice.score.values, pixel_nm * choice.score.factor)

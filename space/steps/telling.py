@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from space import journal
 from space.journal import Kind
 from space.microscope import failure_text, is_exit, send_mail, warn_once
 from space.settings import OCCASIONS, Settings
-from space.webhook import Message, Sending
+from space.webhook import Message
+
+if TYPE_CHECKING:
+    from space.webhook_post import Sending
 
 LONGEST_FINISH_S = 5.0
 """How long the end of a script may wait for messages on their way."""
@@ -49,6 +52,9 @@ def tell(settings: Settings, directory: Path, occasion: str, text: str, grid: st
     if wanted.get("email"):
         _note(directory, "mail", occasion, send_mail(title, text))
     if wanted.get("webhook"):
+        # What speaks HTTP is not imported at the start of each script.
+        from space.webhook_post import Sending
+
         message = Message(title, text, facts)
         sending = Sending(wanted["webhook"], message, wanted["format"])
         _on_their_way.append((directory, occasion, sending))

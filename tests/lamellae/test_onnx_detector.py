@@ -17,7 +17,8 @@ from space.errors import SpaceError
 from space.lamellae import networks
 from space.lamellae.detector import Detector
 from space.lamellae.networks import open_network
-from space.models import METADATA_KEY, detection_problems, facts_as_text
+from space.models import METADATA_KEY, facts_as_text
+from space.models.fitness import detection_problems
 from space.trust import file_hash
 from tests.models.onnx_files import DETECT, SEGMENT, write
 

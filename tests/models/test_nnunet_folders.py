@@ -12,7 +12,9 @@ from random import Random
 
 import pytest
 
-from space.models import class_doubt, plan_problems, read_facts, segmentation_problems
+from space.models import plan_problems
+from space.models.checkpoint import read_facts
+from space.models.fitness import class_doubt, segmentation_problems
 from tests.models.nnunet_files import (
     LABELS,
     NETWORK,

@@ -23,9 +23,9 @@ from space.models import (
     read_labels,
     read_onnx_facts,
     segmentation_onnx,
-    segmentation_problems,
     used_folds,
 )
+from space.models.fitness import segmentation_problems
 from space.models.onnx_file import facts_from_text
 from space.models.onnx_graph import Graph
 from space.trust import file_hash

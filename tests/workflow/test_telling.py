@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from space import journal, settings
+from space import journal, settings, webhook_post
 from space.errors import SpaceError
 from space.journal import Kind
 from space.settings import Settings
@@ -38,7 +38,7 @@ def world(monkeypatch):
     module = fake_serialem.install(monkeypatch, MailSubject=subjects.append, SendEmail=mails.append)
     monkeypatch.setattr(Sent, "all", [])
     monkeypatch.setattr(Sent, "failure", "")
-    monkeypatch.setattr(telling, "Sending", Sent)
+    monkeypatch.setattr(webhook_post, "Sending", Sent)
     monkeypatch.setattr(telling, "_on_their_way", [])
     module.mails, module.subjects = mails, subjects
     return module
