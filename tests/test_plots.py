@@ -152,6 +152,35 @@ def test_series_of_one_picture_or_of_none_are_drawn(tmp_path):
     assert all(opened(path).width > 300 for path in tmp_path.iterdir())
 
 
+def test_a_map_and_what_is_wanted_on_it_are_one_picture_of_bytes_and_drawn_once(
+    tmp_path, choice, coarse, monkeypatch
+):
+    """Floats and a second pass made a picture cost two seconds while the microscope waits."""
+    from matplotlib.image import AxesImage
+
+    drawn, make = [], AxesImage.make_image
+    monkeypatch.setattr(
+        AxesImage,
+        "make_image",
+        lambda image, *rest, **more: drawn.append(image.get_array()) or make(image, *rest, **more),
+    )
+    wanted = np.zeros((400, 600), bool)
+    wanted[100:200] = True
+    plot_targets(
+        tmp_path / "targets.png", np.full((400, 600), 90, np.uint8), wanted, choice, OPTICS
+    )
+    assert [(picture.dtype, picture.shape) for picture in drawn] == [(np.uint8, (400, 600, 4))]
+    assert tuple(drawn[0][150, 300]) != tuple(drawn[0][300, 300])
+
+
+@pytest.mark.parametrize("high", [255, 4000])
+def test_dark_grey_values_stay_apart_when_they_are_lifted(high):
+    image = np.zeros((100, 100), np.uint16)
+    image[:4], image[50:60], image[60:70] = high, high // 200, high // 100
+    shown = greys.shown(image)
+    assert shown[0, 0] == 255 and shown[99, 0] < shown[55, 0] < shown[65, 0] < 255
+
+
 def test_large_map_is_drawn_small(tmp_path):
     image = np.zeros((3000, 5000), np.uint8)
     plot_targets(tmp_path / "large.png", image, image > 0, Choice(()), OPTICS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from space.pictures import block_means, contrast_limits, shrinking_factor
@@ -14,6 +16,7 @@ DARKEST_MEAN = 0.2
 """A map that is darker than this on the mean, but for its vacuum, is lifted."""
 
 LEAST_EXPONENT = 0.25
+_STEPS = 4095  # between black and white: an exponent spreads the dark ones far apart
 
 
 def shrink(
@@ -40,6 +43,36 @@ def limits(image: np.ndarray) -> tuple[float, float]:
     """Return the grey values that are shown black and white."""
     low, high = contrast_limits(image, 0.5, 99.5)
     return (low, high) if high > low else (low - 1, low + 1)
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    """Return the brightness (0 to 255, uint8) at which the grey values of a map are drawn."""
+    low, high = limits(image)
+    steps = np.clip((image - low) * (_STEPS / (high - low)), 0, _STEPS).astype(np.uint16)
+    table = np.linspace(0, 1, _STEPS + 1) ** exponent(image, low, high)
+    return (255 * table).round().astype(np.uint8)[steps]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A colour over a map.
+
+    Attributes
+    ----------
+    color : tuple of int
+        Red, green, blue.
+    opacity : ndarray of float32, shape (rows, columns)
+        From 0 to 1, of the pixels of the map as it was made small.
+    """
+
+    color: tuple[int, int, int]
+    opacity: np.ndarray
+
+    def on(self, painted: np.ndarray) -> np.ndarray:
+        """Return a picture of uint8 (rows, columns, 3) with the layer over it."""
+        share = self.opacity[..., None]
+        mixed = painted * (1 - share) + share * np.array(self.color, np.float32)
+        return mixed.round().astype(np.uint8)
 
 
 def exponent(image: np.ndarray, low: float, high: float) -> float:

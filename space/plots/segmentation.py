@@ -55,7 +55,7 @@ def plot_segmentation(
     figure, (left, right) = canvas(labels.shape, title, panels=2)
     draw_map(left, map_image)
     if labels.size:
-        painted = greys.shrink(labels, table=color_table(names)) / 255
+        painted = greys.shrink(labels, table=color_table(names)).round().astype(np.uint8)
         draw_layer(right, painted, labels.shape, interpolation="antialiased")
     _legend(figure, labels, names)
     for axes in (left, right):

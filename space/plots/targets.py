@@ -15,7 +15,6 @@ from space.plots import greys
 from space.plots.canvas import (
     canvas,
     count,
-    draw_layer,
     draw_map,
     legend,
     outlined,
@@ -80,8 +79,7 @@ def plot_targets(
     polygons = getattr(choice, "polygons_map_px", ())
     total = sum(len(area.targets_map_px) for area in areas)
     figure, (axes,) = canvas(map_image.shape, title or count(total, "target"))
-    draw_map(axes, map_image)
-    _draw_wanted(axes, wanted)
+    draw_map(axes, map_image, _wanted_layer(wanted))
     styles = field_styles(len(areas))
     for number, (area, style) in enumerate(zip(areas, styles), 1):
         _draw_area(axes, area, optics, style, _Sizes.of(total), number if len(areas) > 1 else 0)
@@ -282,15 +280,12 @@ def _draw_polygons(axes: Axes, polygons: Sequence[np.ndarray]) -> None:
         )
 
 
-def _draw_wanted(axes: Axes, mask: np.ndarray) -> None:
+def _wanted_layer(mask: np.ndarray) -> greys.Layer | None:
     if not mask.size or not mask.any():
-        return
-    share = greys.shrink(mask)
-    layer = np.empty((*share.shape, 4), np.float32)
-    layer[..., :3] = np.divide(rgb(RED), 255)
+        return None
     # Where most of the map is wanted, a strong colour would hide what there is to be seen.
-    layer[..., 3] = (0.45 if mask.mean() < 0.3 else 0.25) * share
-    draw_layer(axes, layer, mask.shape, interpolation="nearest")
+    opacity = 0.45 if mask.mean() < 0.3 else 0.25
+    return greys.Layer(rgb(RED), opacity * greys.shrink(mask))
 
 
 def field_corners_px(optics: ExposureOptics) -> np.ndarray:
