@@ -8,6 +8,7 @@ import { LamellaView } from "./lamella.js";
 import { listen } from "./live.js";
 import { SessionView } from "./session.js";
 
+const MOST_PLACES = 40; // with more lamellae, those of the grid that is looked at are listed
 const find = (id) => document.getElementById(id);
 const RUNS = {
   running: "The run works",
@@ -67,6 +68,9 @@ function showPlaces() {
     href: address, "data-focus": address, "aria-current": here === address ? "page" : undefined, ...about,
   }, ...content);
   const isNarrow = matchMedia("(max-width: 800px)").matches;
+  const all = page.state.grids.flatMap((grid) => grid.lamellae).length;
+  const [, , looked = page.state.now.grid] = here.split("/");
+  const isOpen = (grid) => all <= MOST_PLACES || encodeURIComponent(grid.name) === looked || grid.name === looked;
   refill(find("places"), el("details", { "data-keep": "places", open: !isNarrow },
     el("summary", {}, "Grids and lamellae"),
     link("#/", { class: "place" }, "Session"),
@@ -75,7 +79,7 @@ function showPlaces() {
         ? link(`#/grid/${encodeURIComponent(grid.name)}`, { class: "place grid" }, grid.title,
           el("small", {}, grid.state))
         : el("span", { class: "place grid" }, grid.title, el("small", {}, grid.state)),
-      grid.lamellae.filter((one) => one.number).map((one) =>
+      grid.lamellae.filter((one) => one.number && isOpen(grid)).map((one) =>
         link(`#/lamella/${encodeURIComponent(grid.name)}/${one.number}`, { class: "place lamella" },
           stateMark(one.state), el("span", {}, one.label), el("small", {}, one.state))),
     ])));

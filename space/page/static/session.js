@@ -4,6 +4,8 @@ import { ask, of, post } from "./api.js";
 import { button, clock, el, fill, percent, refill, stateMark, table } from "./dom.js";
 
 const MOST_EVENTS = 60;
+const MOST_CHIPS = 30;
+const SURE_MS = 15_000; // after that an order that was not confirmed is asked for anew
 const WARNS = new Set(["warning", "error", "lamella_skipped", "grid_skipped"]);
 
 export class SessionView {
@@ -15,6 +17,10 @@ export class SessionView {
       "Orders are taken by the run between its steps. Choose a grid or lamella to see its map.",
     ];
     this._log = { grid: "", lines: [] };
+    this._shown = {}; // what each part was made of
+    this._sure = ""; // the order that is asked for a second time
+    this._typed = "";
+    this._given = 0;
   }
 
   async show(place) {
@@ -35,16 +41,28 @@ export class SessionView {
     const { state } = this.page;
     refill(this.parts.now, this._now(state));
     this.parts.attention.hidden = !state.attention.length;
-    refill(this.parts.attention, el("h2", {}, "Needs you"),
-      el("ul", {}, state.attention.map((text) => el("li", {}, "⚠ ", text))));
-    refill(this.parts.orders, this._orders(state.orders));
-    refill(this.parts.grids, el("h2", {}, "Grids"), state.grids.map((grid) => this._grid(grid)));
+    this._part("attention", state.attention, (all) => [el("h2", {}, "Needs you"),
+      el("ul", {}, all.map((text) => el("li", {}, "⚠ ", text)))]);
+    this._fillOrders();
+    this._part("grids", state.grids, (grids) => [el("h2", {}, "Grids"), grids.map((grid) => this._grid(grid))]);
     this.parts.jobs.hidden = !state.jobs;
-    if (state.jobs) refill(this.parts.jobs, this._jobs(state.jobs));
+    if (state.jobs) this._part("jobs", state.jobs, (jobs) => this._jobs(jobs));
     this.parts.pictures.hidden = !state.pictures.length;
-    refill(this.parts.pictures, this._pictures(state.pictures));
-    refill(this.parts.events, this._events(state.events));
-    refill(this.parts.log, this._logPart(state));
+    this._part("pictures", state.pictures, (pictures) => this._pictures(pictures));
+    this._part("events", state.events, (events) => this._events(events));
+    this._part("log", [this._log, state.grids.map((grid) => grid.title)], () => this._logPart(state));
+  }
+
+  // A part is made anew only if what it shows has changed: nothing moves under a finger.
+  _part(name, facts, make) {
+    const text = JSON.stringify(facts);
+    if (this._shown[name] === text) return;
+    this._shown[name] = text;
+    refill(this.parts[name], make(facts));
+  }
+
+  _fillOrders() {
+    this._part("orders", [this.page.state.orders, this._sure, this._given], ([orders]) => this._orders(orders));
   }
 
   _now({ now, left, time_left: timeLeft }) {
@@ -90,10 +108,14 @@ export class SessionView {
   }
 
   _order(text, line, asksTwice = false) {
-    return button(text, (event) => {
-      if (asksTwice && event.currentTarget.dataset.sure !== "yes") {
-        event.currentTarget.dataset.sure = "yes";
-        event.currentTarget.textContent = `${text}: sure?`;
+    return button(this._sure === line ? `${text}: sure?` : text, () => {
+      if (asksTwice && this._sure !== line) {
+        this._sure = line;
+        this._fillOrders();
+        setTimeout(() => {
+          this._sure = "";
+          this._fillOrders();
+        }, SURE_MS);
         return undefined;
       }
       return this.give(line);
@@ -104,7 +126,7 @@ export class SessionView {
     const input = el("input", {
       type: "text", name: "order", "aria-label": "Another order", placeholder: "skip L03",
       list: "orders-known", maxlength: "200", autocomplete: "off", "data-focus": "order",
-      value: this._typed ?? "", on: { input: (event) => { this._typed = event.target.value; } },
+      value: this._typed, on: { input: (event) => { this._typed = event.target.value; } },
     });
     return el("form", { class: "line", on: { submit: (event) => {
       event.preventDefault();
@@ -117,6 +139,9 @@ export class SessionView {
     return this.page.act(async () => {
       const { given } = await post("/api/orders", { line });
       this._typed = "";
+      this._sure = "";
+      this._given += 1;
+      this._fillOrders();
       this.page.tell(`Given: ${given}. The run takes it between its steps.`);
     });
   }
@@ -125,12 +150,18 @@ export class SessionView {
 
   _grid(grid) {
     const name = encodeURIComponent(grid.name);
+    const { state } = this.page;
+    const all = state.grids.reduce((sum, one) => sum + one.lamellae.length, 0);
+    const chips = el("ul", { class: "chips" }, grid.lamellae.map((one) => this._chip(grid, one)));
     return el("article", {},
       el("h3", {}, grid.name ? el("a", { href: `#/grid/${name}`, "data-focus": `grid ${grid.name}` }, grid.title)
         : grid.title, grid.slot ? el("small", {}, ` slot ${grid.slot}`) : null, ` – ${grid.state}`),
       el("p", {}, [grid.counts, grid.next].filter(Boolean).join(" – ")),
       grid.problems.map((text) => el("p", { class: "warning" }, "⚠ ", text)),
-      el("ul", { class: "chips" }, grid.lamellae.map((one) => this._chip(grid, one))));
+      // Many are folded, so that the grids themselves are seen at a glance.
+      all <= MOST_CHIPS || !grid.lamellae.length ? chips : el("details",
+        { "data-keep": `chips ${grid.title}`, open: grid.name === state.now.grid },
+        el("summary", {}, `${grid.lamellae.length} lamellae`), chips));
   }
 
   _chip(grid, one) {
@@ -151,9 +182,9 @@ export class SessionView {
     return [
       el("h2", {}, "Segmentation"),
       el("p", {}, jobs.text),
-      jobs.problems.map((text) => el("p", { class: "warning" }, "⚠ ", text)),
+      jobs.problems.map((one) => el("p", { class: "warning" }, "⚠ ", [one.what, one.do].filter(Boolean).join(" "))),
       jobs.maps.length ? table(["map", "state", "worker", ""], jobs.maps.map((map) => [
-        map.name, map.state, map.worker,
+        map.name, map.state, map.worker || "–",
         map.share ? el("progress", { value: map.share, max: "1", "aria-label": "done" }) : map.reason])) : null,
       jobs.workers.length ? table(["worker", "device", "life", "works on"], jobs.workers.map((one) => [
         `${one.name} on ${one.machine}`, one.device, one.life, one.map_name])) : null,
@@ -196,9 +227,12 @@ export class SessionView {
   async _loadLog(grid) {
     const { lines } = await ask(`/api/log/${of(grid)}`);
     this._log = { grid, lines };
-    refill(this.parts.log, this._logPart(this.page.state));
+    const before = this.parts.log.querySelector("pre");
+    const isAtEnd = before.scrollTop + before.clientHeight >= before.scrollHeight - 20;
+    const { scrollTop } = before;
+    this._part("log", [this._log, this.page.state.grids.map((one) => one.title)], () => this._logPart(this.page.state));
     const pre = this.parts.log.querySelector("pre");
-    pre.scrollTop = pre.scrollHeight;
+    pre.scrollTop = isAtEnd ? pre.scrollHeight : scrollTop; // who reads further up is left there
   }
 
   key() {
