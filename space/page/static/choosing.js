@@ -41,7 +41,7 @@ export class ChoosingAgain {
     areas.forEach((area, a) => area.targets.forEach((target, t) => {
       L.polygon(optics.field_corners_px.map(([row, column]) => at([target.row + row, target.column + column])),
         STYLES.proposal).addTo(layer);
-      const label = el("span", { class: "target proposed" }, nameOf({ area: a, target: t }, areas));
+      const label = el("span", { class: "target proposed", "data-apart": "" }, nameOf({ area: a, target: t }, areas));
       this.view.map.handle([target.row, target.column], el("span", { class: "spot" }, label),
         { name: `Proposed target ${nameOf({ area: a, target: t }, areas)}`, interactive: false, zIndexOffset: -100 }).addTo(layer);
     }));
@@ -87,7 +87,7 @@ export class ChoosingAgain {
 
   _polygon(list) {
     const { view } = this;
-    view.page.tell("Click the corners; Enter or a double click ends, Esc gives up.");
+    view.page.tell("Click the corners. Done (Enter) or a double click ends, Give up (Esc) leaves it.");
     view.map.drawPoints(true, (points) => {
       view.page.tell("");
       if (points) list.push(points);

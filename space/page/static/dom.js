@@ -22,13 +22,17 @@ export function el(tag, about = {}, ...children) {
   return made;
 }
 
+const KEYS = { Del: "Delete", Esc: "Escape", "⏎": "Enter" };
+
 export function button(text, act, about = {}) {
-  return el("button", { type: "button", ...about, on: { click: act } }, text);
+  return el("button", { type: "button", "data-focus": `button ${text}`, ...about, on: { click: act } }, text);
 }
 
-// A key is shown on the button that does the same.
+// A key is shown on the button that does the same. A screen reader says it as the key of the button.
 export function keyed(text, key, act, about = {}) {
-  return el("button", { type: "button", ...about, on: { click: act } }, text, " ", el("kbd", {}, key));
+  return el("button", {
+    type: "button", "data-focus": `key ${key}`, "aria-keyshortcuts": KEYS[key] ?? key, ...about, on: { click: act },
+  }, text, " ", el("kbd", { "aria-hidden": "true" }, key));
 }
 
 export function fill(place, ...children) {

@@ -41,7 +41,8 @@ export class GridView {
     this.side = el("div", { class: "side" });
     this.canvas = el("div", { class: "map" });
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
-    fill(place, el("h2", {}, `Grid ${this.name}`), this.tools,
+    this.heading = el("h2", {}, `Grid ${this.name}`);
+    fill(place, this.heading, this.tools,
       el("div", { class: "beside" }, this.canvas, this.side));
     await this._load();
   }
@@ -59,6 +60,7 @@ export class GridView {
       this.layer = L.layerGroup().addTo(this.map.leaflet);
       this.map.leaflet.on("click", () => this._select(null));
       this.map.leaflet.on("zoomend", () => this.selected && !this._isDragging && this._draw());
+      this.map.drawingChanged = () => this._showDrawing();
     } else if (!facts.map) {
       fill(this.canvas, el("p", { class: "empty" }, "There is no map of this grid yet."));
     }
@@ -109,9 +111,9 @@ export class GridView {
   // --- drawing -------------------------------------------------------------------------------
 
   _draw() {
-    this.layer?.clearLayers();
     const shown = this.shown;
-    if (this.map) for (const one of shown) this._drawBox(one);
+    this.map?.redraw(this.layer, () => shown.forEach((one) => this._drawBox(one)));
+    refill(this.heading, this._heading());
     refill(this.tools, this._tools());
     refill(this.side, this._side(shown));
   }
@@ -149,12 +151,14 @@ export class GridView {
   }
 
   _drawLabel(one, corner, middle, box, size) {
-    const text = [one.number ? String(one.number) : one.label || "", one.isDeleted ? "✕" : "", one.class,
-      one.probability === null ? "" : percent(one.probability)].filter(Boolean).join(" ");
+    const word = (kind, text) => (text ? el("span", { class: kind }, ` ${text}`) : null);
     const label = el("span", {
+      "data-apart": "",
       class: `label${one.number === this.selected && one.number ? " chosen" : ""}${one.visit ? "" : " left-out"}`,
       color: this._color(one), "data-ink": isLight(this._color(one)) ? "dark" : "light", "data-lamella": one.number,
-    }, stateMark(one.state), text);
+    }, stateMark(one.state), one.number || one.label, one.isDeleted ? "✕" : "", word("more", one.class),
+    word("most", one.probability === null ? "" : percent(one.probability)));
+    label.boxPx = size;
     const mayMove = this.may(one, "move_lamella");
     const marker = this.map.handle(corner, label, {
       name: `${one.label || "left out"} ${one.class}`, draggable: mayMove, size: [0, 0],
@@ -211,10 +215,25 @@ export class GridView {
 
   // --- beside the map ------------------------------------------------------------------------
 
+  _heading() {
+    const known = this.page.grid(this.name);
+    return [`Grid ${this.name} `, known ? el("small", {}, [known.state, known.next].filter(Boolean).join(" – ")) : null];
+  }
+
+  // How it ends stands above the map, which on a phone may be far up.
+  _showDrawing() {
+    refill(this.tools, this._tools());
+    this.tools.scrollIntoView({ block: "nearest" });
+  }
+
   _tools() {
+    const { shown } = this;
     const last = this.review.lastToTakeBack();
     return [
-      this.map && [keyed("Whole", "w", () => this.map.whole())],
+      shown.some((one) => one.number) && [
+        keyed("Previous", "p", () => this._step(-1), { "aria-label": "Previous lamella" }),
+        keyed("Next", "n", () => this._step(1), { "aria-label": "Next lamella" })],
+      this.map && [keyed("Whole", "w", () => this.map.whole(), { "aria-label": "Whole map" })],
       this.mayAsk && [
         this.map && keyed(this.map.cancelDrawing ? "Give up drawing" : "Draw lamella", "d", () => this._draws()),
         keyed("Undo", "u", () => this.page.act(() => this._undo()), { disabled: !last }),
@@ -402,7 +421,6 @@ export class GridView {
         });
       });
     });
-    refill(this.tools, this._tools());
   }
 
   async _takeBack(edit) {

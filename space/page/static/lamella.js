@@ -48,7 +48,7 @@ export class LamellaView {
     this.heading = el("h2", {});
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
     this.canvas = el("div", { class: "map" });
-    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "again", "edits"]
+    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "again", "edits", "legend"]
       .map((name) => [name, el("section", { class: `card ${name}` })]));
     fill(place, this.heading, this.tools,
       el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, Object.values(this.parts))));
@@ -89,6 +89,7 @@ export class LamellaView {
     this.labelLayers = L.layerGroup().addTo(this.map.leaflet);
     this.layer = L.layerGroup().addTo(this.map.leaflet);
     this.map.leaflet.on("click", () => !this.map.cancelDrawing && this._select(null));
+    this.map.drawingChanged = () => this._showDrawing();
   }
 
   async changed(topics) {
@@ -168,13 +169,17 @@ export class LamellaView {
     this.parts.save.hidden = !this.parts.save.childElementCount;
     refill(this.parts.overlay, this._overlayPart());
     this.parts.overlay.hidden = !this.facts.labels;
+    refill(this.parts.legend, legend());
     refill(this.parts.edits, this._edits());
     this.parts.edits.hidden = !this.parts.edits.childElementCount;
   }
 
   _drawMap() {
     if (!this.map) return;
-    this.layer.clearLayers();
+    this.map.redraw(this.layer, () => this._drawShapes());
+  }
+
+  _drawShapes() {
     this.drawn = [];
     const { optics, polygons } = this.facts;
     for (const corners of polygons) L.polygon(corners.map(at), STYLES.inside).addTo(this.layer);
@@ -204,8 +209,8 @@ export class LamellaView {
     }
     const label = el("span", {
       class: `target${same(what, this.selected) ? " chosen" : ""}${target.fixed ? " fixed" : ""}${target.exposed ? " exposed" : ""}`,
-      "data-target": nameOf(what, this.targets.areas),
-    }, what.target === 0 ? "◎" : "", target.fixed ? "▣" : "", target.exposed ? "⛒" : "", nameOf(what, this.targets.areas));
+      "data-apart": "", "data-target": nameOf(what, this.targets.areas),
+    }, what.target === 0 ? "◎" : "", target.fixed ? "▣" : "", target.exposed ? "●" : "", nameOf(what, this.targets.areas));
     const marker = this._marker(what, target, el("span", { class: "spot", "data-handle": nameOf(what, this.targets.areas) }, label),
       `Target ${nameOf(what, this.targets.areas)}`);
     const place = (point) => shapes.forEach(([shape, corners]) => shape.setLatLngs(corners(point).map(at)));
@@ -273,12 +278,24 @@ export class LamellaView {
 
   // --- beside the map ------------------------------------------------------------------------
 
+  // How it ends stands above the map, which on a phone may be far up.
+  _showDrawing() {
+    refill(this.tools, this._tools());
+    this.tools.scrollIntoView({ block: "nearest" });
+  }
+
   _tools() {
-    if (!this.map) return [];
+    const steps = this._there.length > 1 ? [
+      keyed("Previous", "p", () => this._step(-1), { "aria-label": "Previous lamella" }),
+      keyed("Next", "n", () => this._step(1), { "aria-label": "Next lamella" })] : [];
+    if (!this.map) return steps;
     return [
-      keyed("Whole", "w", () => this.map.whole()),
+      steps,
+      keyed("Whole", "w", () => this.map.whole(), { "aria-label": "Whole map" }),
+      this.map.finishDrawing ? keyed("Done", "⏎", () => this.map.finishDrawing()) : [],
+      this.map.cancelDrawing ? keyed("Give up", "Esc", () => this.map.cancelDrawing()) : [],
       this.mayChange ? [
-        this.map.cancelDrawing ? keyed("Give up", "Esc", () => this.map.cancelDrawing()) : [
+        this.map.cancelDrawing ? [] : [
           keyed("Add target", "t", () => this._adds("target")),
           keyed("Add geometry point", "g", () => this._adds("point")),
           button("Add area", () => this._adds("area"))],
@@ -456,7 +473,6 @@ export class LamellaView {
         this._draw();
       }
     });
-    refill(this.tools, this._tools());
   }
 
   _ifFree(does) {
@@ -568,8 +584,12 @@ export class LamellaView {
     }[key];
   }
 
+  get _there() {
+    return this.page.grid(this.grid)?.lamellae.filter((one) => one.number).map((one) => one.number) ?? [];
+  }
+
   _step(by) {
-    const there = this.page.grid(this.grid)?.lamellae.filter((one) => one.number).map((one) => one.number) ?? [];
+    const there = this._there;
     const index = there.indexOf(this.number);
     if (there.length > 1) {
       this.page.go(`#/lamella/${encodeURIComponent(this.grid)}/${there[(index + by + there.length) % there.length]}`);
@@ -582,6 +602,19 @@ export class LamellaView {
     const index = all.findIndex((one) => same(one, this.selected));
     this._select(all[index < 0 ? (by > 0 ? 0 : all.length - 1) : (index + by + all.length) % all.length]);
   }
+}
+
+const LEGEND = [
+  ["field", "what a Record picture covers"], ["beam", "the beam"],
+  ["ellipse", "the beam at the steepest tilt"], ["conflict", "beams that overlap there"],
+  ["shift", "how far image shift reaches"], ["◆", "geometry point"], ["◎", "tracking target"],
+  ["▣", "fixed"], ["●", "exposed already"],
+];
+
+function legend() {
+  return el("details", { "data-keep": "legend" }, el("summary", {}, "What is drawn"),
+    el("ul", { class: "signs" }, LEGEND.map(([sign, text]) => el("li", {},
+      STYLES[sign] ? el("span", { class: `sign ${sign}` }) : el("span", { class: "sign" }, sign), text))));
 }
 
 function same(what, other) {

@@ -1,6 +1,7 @@
 // A map from tiles, with a scale bar. Points are [row, column] in its pixels; Leaflet's y points up.
 
-import { el } from "./dom.js";
+import { apart } from "./apart.js";
+import { el, fill } from "./dom.js";
 import { lengthText, roundLength } from "./shapes.js";
 
 const { L } = window;
@@ -18,6 +19,11 @@ export const STYLES = {
 
 export const at = ([row, column]) => L.latLng(-row, column);
 export const from = (latlng) => [-latlng.lat, latlng.lng];
+
+const light = { brightness: 1, contrast: 1 }; // of all maps; a person sets it once
+const DRAWN_PX = 9; // half of what a label names, on the screen, where nothing else is known
+const SHORTEST_LEAD_PX = 10;
+const MOST_WORDS = 2; // of a label: number, class, probability
 
 export class PixelMap {
   constructor(place, facts, label) {
@@ -39,13 +45,20 @@ export class PixelMap {
       keyboard: false,
       zoomAnimation: false,
       fadeAnimation: false,
+      inertia: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       maxBounds: this.bounds.pad(0.5),
     });
     place.setAttribute("role", "application");
     place.setAttribute("aria-label", label);
-    this.addTiles(tiles, 1).setZIndex(1);
+    this.picture = this.addTiles(tiles, 1).setZIndex(1);
     this._addScale(pixelUm);
+    this._addLight();
+    this.leads = this.leaflet.createPane("leads"); // below the labels, above what they name
+    this.note = el("p", { class: "map-note", role: "status", hidden: true });
+    place.append(this.note);
     this.whole();
+    this._shine();
+    this.leaflet.on("zoomend resize", () => this.placeLabels());
     // The place may have got its size only now, or get another one when a phone is turned.
     this._sizes = new ResizeObserver(() => this.leaflet.invalidateSize({ animate: false }));
     this._sizes.observe(place);
@@ -105,6 +118,82 @@ export class PixelMap {
     this.leaflet.whenReady(update);
   }
 
+  _addLight() {
+    const slider = (name) => el("label", {}, name, el("input", {
+      type: "range", min: "0.25", max: "4", step: "0.05", value: light[name], "aria-label": name,
+      on: { input: (event) => {
+        light[name] = Number(event.target.value);
+        this._shine();
+      } },
+    }));
+    const sliders = Object.keys(light).map(slider);
+    const usual = el("button", { type: "button", on: { click: () => {
+      for (const one of sliders) one.querySelector("input").value = 1;
+      Object.assign(light, { brightness: 1, contrast: 1 });
+      this._shine();
+    } } }, "Reset");
+    const control = L.control({ position: "topright" });
+    control.onAdd = () => {
+      const made = el("details", { class: "light" },
+        el("summary", { title: "Brightness and contrast", "aria-label": "Brightness and contrast" }, "◐"), sliders, usual);
+      L.DomEvent.disableClickPropagation(made);
+      L.DomEvent.disableScrollPropagation(made);
+      return made;
+    };
+    control.addTo(this.leaflet);
+  }
+
+  get filter() {
+    return light.brightness === 1 && light.contrast === 1 ? "none"
+      : `brightness(${light.brightness}) contrast(${light.contrast})`;
+  }
+
+  _shine() {
+    this.picture.getContainer().style.filter = this.filter;
+  }
+
+  // Draw the handles and shapes of a layer anew; what has the keyboard keeps it.
+  redraw(layer, draws) {
+    const here = document.activeElement;
+    const focused = this.leaflet.getContainer().contains(here) ? here.dataset.focus : undefined;
+    layer.clearLayers();
+    draws();
+    this.placeLabels();
+    if (focused === undefined || document.activeElement === here) return;
+    [...this.leaflet.getContainer().querySelectorAll("[data-focus]")]
+      .find((one) => one.dataset.focus === focused)?.focus({ preventScroll: true });
+  }
+
+  // Put each label where it covers no other one, with as many words as fit.
+  placeLabels() {
+    const place = this.leaflet.getContainer();
+    const all = [...place.querySelectorAll(".leaflet-marker-pane .handle")].map((handle) => {
+      const { x, y } = L.DomUtil.getPosition(handle);
+      const label = handle.querySelector("[data-apart]");
+      const [rows, columns] = label?.boxPx ?? [0, 0];
+      const thing = label?.boxPx
+        ? { left: x, top: y, right: x + columns * this.scale, bottom: y + rows * this.scale }
+        : { left: x - DRAWN_PX, top: y - DRAWN_PX, right: x + DRAWN_PX, bottom: y + DRAWN_PX };
+      return { label, thing, x, y };
+    });
+    const named = all.filter((one) => one.label);
+    named.sort((p, q) => q.label.classList.contains("chosen") - p.label.classList.contains("chosen"));
+    const others = all.filter((one) => !one.label).map((one) => one.thing);
+    for (const { label } of named) label.hidden = false;
+    let places = [];
+    for (let words = MOST_WORDS; words >= 0; words -= 1) {
+      place.dataset.words = words;
+      for (const one of named) one.size = [one.label.offsetWidth, one.label.offsetHeight];
+      places = apart(named, others, words ? 1 : undefined);
+      if (places.every(Boolean)) break;
+    }
+    named.forEach(({ label, x, y }, k) => putLabel(label, places[k], x, y));
+    fill(this.leads, named.map((one, k) => places[k] && lead(one, places[k])));
+    const hidden = places.filter((one) => !one).length;
+    this.note.hidden = !hidden;
+    this.note.textContent = hidden ? `${hidden} of ${places.length} numbers are hidden: zoom in to see them.` : "";
+  }
+
   // A handle that can be dragged, also by a finger; it can be reached by the keyboard.
   handle(point, content, { name, draggable = false, size = [28, 28], ...rest } = {}) {
     const marker = L.marker(at(point), {
@@ -114,9 +203,16 @@ export class PixelMap {
       autoPanOnFocus: false,
       ...rest,
     });
-    marker.on("add", () => marker.getElement()?.setAttribute("aria-label", name ?? ""));
+    marker.on("dragstart", () => fill(this.leads));
+    marker.on("add", () => {
+      marker.getElement()?.setAttribute("aria-label", name ?? "");
+      marker.getElement()?.setAttribute("data-focus", `map ${name}`);
+    });
     return marker;
   }
+
+  // What a person began to draw and may end or give up; a view shows it.
+  drawingChanged() {}
 
   // Draw a box by dragging; a click gives the usual size. `done` gets null when it was given up.
   drawBox(usualPx, done) {
@@ -156,6 +252,7 @@ export class PixelMap {
     this.leaflet.dragging.disable();
     place.classList.add("drawing");
     for (const [event, act] of Object.entries(acts)) place.addEventListener(event, act, true);
+    this.drawingChanged();
   }
 
   // Ask for one place, or (isPolygon) for corners until Enter, a double click or the first corner.
@@ -186,10 +283,36 @@ export class PixelMap {
     this.finishDrawing = isPolygon ? finish : null;
     place.classList.add("drawing");
     this.leaflet.on("click", click).on("dblclick", finish);
+    this.drawingChanged();
   }
 
   close() {
     this._sizes.disconnect();
     this.leaflet.remove();
   }
+}
+
+function putLabel(label, place, x, y) {
+  label.hidden = !place;
+  if (!place) return;
+  const origin = label.offsetParent ? label.offsetParent.offsetWidth / 2 : 0;
+  label.style.left = `${place.left - x + origin}px`;
+  label.style.top = `${place.top - y + origin}px`;
+}
+
+// A line from what a label names to the label, where that lies apart from it.
+function lead({ label, thing }, place) {
+  const within = (value, least, most) => Math.min(Math.max(value, least), most);
+  const end = [within((thing.left + thing.right) / 2, place.left, place.right),
+    within((thing.top + thing.bottom) / 2, place.top, place.bottom)];
+  const begin = [within(end[0], thing.left, thing.right), within(end[1], thing.top, thing.bottom)];
+  const [across, down] = [end[0] - begin[0], end[1] - begin[1]];
+  const length = Math.hypot(across, down);
+  if (length < SHORTEST_LEAD_PX) return null;
+  const line = el("div", { class: "lead", color: label.style.getPropertyValue("--color") || null });
+  line.style.left = `${begin[0]}px`;
+  line.style.top = `${begin[1]}px`;
+  line.style.width = `${length}px`;
+  line.style.transform = `rotate(${Math.atan2(down, across)}rad)`;
+  return line;
 }

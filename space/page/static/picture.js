@@ -15,7 +15,7 @@ export async function savePicture(view) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-async function painted({ facts, targets, overlay }) {
+async function painted({ facts, targets, overlay, map }) {
   const { tiles } = facts.map;
   let zoom = tiles.max_zoom;
   while (zoom > 0 && Math.max(...tiles.shape_px) / 2 ** (tiles.max_zoom - zoom) > LARGEST_PX) zoom -= 1;
@@ -23,7 +23,9 @@ async function painted({ facts, targets, overlay }) {
   const [rows, columns] = tiles.shape_px.map((side) => Math.ceil(side * scale));
   const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
   const pen = canvas.getContext("2d");
+  pen.filter = map.filter; // as bright as it is looked at
   await paintTiles(pen, tiles, zoom, "", 1);
+  pen.filter = "none";
   if (facts.labels && overlay.isOn) {
     for (const name of overlay.classes) {
       await paintTiles(pen, facts.labels.tiles, zoom, `&class=${encodeURIComponent(name)}`, overlay.opacity);
