@@ -27,7 +27,7 @@ LEFT_OUT = {
     ),
     "training and benchmarks, which run where PyTorch does": (
         "test_training*", "test_gpu_training*", "test_inference_benchmark*",
-        "test_detector_weights_made*", "lamellae/test_detector_weights*",
+        "test_detector_weights_made*", "lamellae/test_detector_weights*", "learning/*",
     ),
     "commands about models, and networks, which run where the models do": (
         "models/*", "test_models_command*", "test_convert_command*", "test_weights*",

@@ -40,6 +40,9 @@ from space.jobs import (
     results,
 )
 from space.lamellae import Box
+from space.learning import boxes as learning_boxes
+from space.learning import dataset, keypoints, picture_files
+from space.learning.formats import note
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
 from space.overview import series as overview_series
@@ -105,7 +108,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried corrections
+tried corrections dataset boxes keypoints picture_files note
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -129,6 +132,7 @@ READ_ELSEWHERE = {
     "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing": "no reading",
+    "adding shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving": "logs and certificates, which are written",
     "__init__ monitor_command": "the null device, for output that nobody reads",
@@ -158,6 +162,14 @@ def png(array: np.ndarray, **text: str) -> bytes:
         chunks.add_text(key, value, zip=key == "zipped")
     stream = io.BytesIO()
     Image.fromarray(array).save(stream, "PNG", pnginfo=chunks)
+    return stream.getvalue()
+
+
+def tiff(array: np.ndarray) -> bytes:
+    import tifffile
+
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, array, photometric="minisblack")
     return stream.getvalue()
 
 
@@ -203,7 +215,22 @@ NAV = (DATA / "k3.nav").read_bytes()
 XML = (DATA / "cp1252_xml.nav").read_bytes()
 MDOC = (DATA / "odd_values.mrc.mdoc").read_bytes()
 MAP = png(np.arange(108, dtype=np.uint8).reshape(9, 12), pixel_nm="16.0", zipped="a" * 300)
+TIFF = tiff(np.arange(108, dtype=np.uint8).reshape(9, 12))
 LABELS = png(np.eye(9, 12, dtype=np.uint8), labels='{"background": 0, "mitos": 1}', map="ab-cd")
+STREAM = io.BytesIO()
+np.save(STREAM, np.eye(9, 12, dtype=np.uint8))
+NPY = STREAM.getvalue()
+DATA_SET = {
+    "format": dataset.FORMAT,
+    "classes": [{"value": 0, "name": "background", "color": "#000000"}],
+    "box_classes": ["good"],
+    "pictures": [
+        {
+            "file": "a.png", "shape": [9, 12], "pixel_nm": 2.283, "split": "train",
+            "picture_hash": "0" * 64, "label_hash": "", "origin": {"grid": "G1", "lamella": 3},
+        }
+    ],
+}  # fmt: skip
 MDOC_OF_PIECES = (
     b"PixelSpacing = 10\r\nImageSize = 90 60\r\n\r\n"
     b"[ZValue = 0]\r\nPieceCoordinates = 0 0 0\r\nStagePosition = 1 2\r\nImageShift = 0 0\r\n\r\n"
@@ -410,6 +437,35 @@ READERS = {
     "map, size": Reader(images.png_megapixels, "a.png", MAP),
     "map, mark": Reader(images.fingerprint, "a.png", MAP),
     "labels": Reader(inference.read_segmentation, "a_seg.png", LABELS, (SpaceError,)),
+    # data sets
+    "data set": Reader(
+        lambda p: dataset.read_data_set(p.parent, strict=False),
+        "dataset.json",
+        as_json(DATA_SET),
+        (SpaceError,),
+    ),
+    "boxes of a data set": Reader(
+        learning_boxes.read_boxes, "b.json", as_json({"boxes": [BOX]}), (SpaceError,)
+    ),
+    "keypoints": Reader(
+        lambda p: keypoints.read_keypoints(p, strict=False),
+        "k.csv",
+        b"picture,name,x_px,y_px\na.png,tip,1.5,2\n",
+        (SpaceError,),
+    ),
+    "note of an export": Reader(
+        lambda p: note.read_note(p.parent),
+        note.NOTE_FILE,
+        as_json({"format": "SPACEtomo export 1", "data_set": DATA_SET, "names": {"a.png": "a"}}),
+    ),
+    "picture of a data set": Reader(picture_files.read_pictures, "a.png", MAP, (SpaceError,)),
+    "labels of a data set": Reader(picture_files.read_label_maps, "a.png", LABELS, (SpaceError,)),
+    "TIFF": Reader(picture_files.read_pictures, "a.tif", TIFF, (SpaceError,)),
+    "NumPy": Reader(picture_files.read_pictures, "a.npy", NPY, (SpaceError,)),
+    **{
+        f"MRC of pictures {n}": mrc_reader(picture_files.read_pictures, SpaceError, n)
+        for n in ("one.mrc", "be.mrc")
+    },
     # models
     "classes of a model": Reader(
         lambda p: class_table.folder_labels(p.parent),

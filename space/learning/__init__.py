@@ -1,0 +1,53 @@
+"""Models of one's own: data sets of pictures and labels, and how good a model is on them.
+
+A running session never needs this room; what it needs beyond the base packages (the extra
+``learn``) is imported where it is used.
+"""
+
+from space.learning.adding import Added, add, open_or_new, read_item, read_labels
+from space.learning.dataset import (
+    DATASET_FILE,
+    SPLITS,
+    DataSet,
+    LabelClass,
+    Origin,
+    Sample,
+    boxes_path,
+    is_data_set,
+    label_path,
+    layer_path,
+    picture_path,
+    read_data_set,
+    write_data_set,
+)
+from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
+from space.learning.incoming import Incoming, Item
+
+__all__ = [
+    "DATASET_FILE",
+    "IN",
+    "OUT",
+    "SPLITS",
+    "Added",
+    "DataSet",
+    "Incoming",
+    "Item",
+    "LabelClass",
+    "Origin",
+    "Sample",
+    "Wish",
+    "add",
+    "boxes_path",
+    "export",
+    "format_of",
+    "import_into",
+    "is_data_set",
+    "label_path",
+    "layer_path",
+    "open_or_new",
+    "picture_path",
+    "read_data_set",
+    "read_item",
+    "read_labels",
+    "write_data_set",
+]
