@@ -3,6 +3,7 @@
 import { ask, of, post } from "./api.js";
 import { ChoosingAgain } from "./choosing.js";
 import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { LamellaLabels } from "./lamella_labels.js";
 import { PixelMap, STYLES, at, from } from "./maps.js";
 import { savePicture } from "./picture.js";
 import { CLASS, Review, isOpen, standOf, words } from "./review.js";
@@ -21,7 +22,8 @@ export class LamellaView {
     this.said = null; // what the server says of the targets as they are
     this.take = "all";
     this.again = new ChoosingAgain(this);
-    this.help = [
+    this.labels = new LamellaLabels(this);
+    this._help = [
       ["n p", "next, previous lamella"],
       ["] [", "next, previous target"],
       ["↑ ↓ ← →", "move the chosen target by one pixel of the map (with Shift: by ten)"],
@@ -32,7 +34,7 @@ export class LamellaView {
       ["s", "save the targets"],
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the targets of this lamella"],
-      ["o", "segmentation on or off"],
+      ["o l", "segmentation on or off; correct its labels"],
       ["b", "back to the map of the grid"],
       ["w + - z", "whole map; zoom; zoom to the chosen target"],
     ];
@@ -44,11 +46,15 @@ export class LamellaView {
     ];
   }
 
+  get help() {
+    return this.labels.isOpen ? this.labels.help : this._help;
+  }
+
   async show(place) {
     this.heading = el("h2", {});
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
     this.canvas = el("div", { class: "map" });
-    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "again", "edits", "legend"]
+    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "labels", "again", "edits", "legend"]
       .map((name) => [name, el("section", { class: `card ${name}` })]));
     fill(place, this.heading, this.tools,
       el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, Object.values(this.parts))));
@@ -88,7 +94,7 @@ export class LamellaView {
     this.map = new PixelMap(this.canvas, this.facts.map, `Map of lamella ${this.facts.label}`);
     this.labelLayers = L.layerGroup().addTo(this.map.leaflet);
     this.layer = L.layerGroup().addTo(this.map.leaflet);
-    this.map.leaflet.on("click", () => !this.map.cancelDrawing && this._select(null));
+    this.map.leaflet.on("click", () => !this.map.cancelDrawing && !this.labels.isOpen && this._select(null));
     this.map.drawingChanged = () => this._showDrawing();
   }
 
@@ -104,11 +110,12 @@ export class LamellaView {
 
   mayLeave() {
     // eslint-disable-next-line no-alert
-    return !this.isChanged || confirm("Targets were changed and not saved. Leave them?");
+    return !(this.isChanged || this.labels.isChanged) || confirm("Something was changed and not saved. Leave it?");
   }
 
   _close() {
     clearTimeout(this._timer);
+    this.labels.close();
     this.map?.close();
     this.map = null;
   }
@@ -144,7 +151,7 @@ export class LamellaView {
   _drawOverlay() {
     this.labelLayers.clearLayers();
     const { labels } = this.facts;
-    if (!labels || !this.overlay.isOn) return;
+    if (!labels || !this.overlay.isOn || this.labels.isOpen) return;
     for (const one of labels.classes.filter((each) => this.overlay.classes.has(each.name))) {
       this.map.addTiles(labels.tiles, this.overlay.opacity, `&class=${encodeURIComponent(one.name)}`)
         .setZIndex(2).addTo(this.labelLayers);
@@ -170,6 +177,7 @@ export class LamellaView {
     refill(this.parts.overlay, this._overlayPart());
     this.parts.overlay.hidden = !this.facts.labels;
     refill(this.parts.legend, legend());
+    this.labels.draw();
     refill(this.parts.edits, this._edits());
     this.parts.edits.hidden = !this.parts.edits.childElementCount;
   }
@@ -285,6 +293,7 @@ export class LamellaView {
   }
 
   _tools() {
+    if (this.labels.isOpen) return this.labels.toolbar();
     const steps = this._there.length > 1 ? [
       keyed("Previous", "p", () => this._step(-1), { "aria-label": "Previous lamella" }),
       keyed("Next", "n", () => this._step(1), { "aria-label": "Next lamella" })] : [];
@@ -549,9 +558,23 @@ export class LamellaView {
     this._drawSide();
   }
 
+  labelsOpened() {
+    this.parts.labels.parentElement.classList.toggle("labels-open", this.labels.isOpen);
+    this._drawOverlay();
+    this._draw();
+  }
+
+  async labelsSaved() {
+    this.said = null;
+    await this._load();
+    this.labelsOpened();
+  }
+
   // --- keyboard ------------------------------------------------------------------------------
 
   key(key, event) {
+    const ofLabels = this.labels.key(key, event);
+    if (ofLabels) return ofLabels;
     const target = this.targets.at(this.selected);
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
     if (step && target) {

@@ -146,6 +146,7 @@ export function words(edit) {
     case "class": return `${label(edit.number)} is ${edit.class}`;
     case "visit": return edit.visit ? `visit ${label(edit.number)}` : `do not visit ${label(edit.number)}`;
     case "order": return `order ${edit.numbers.map(label).join(", ")}`;
+    case "labels": return `choose the targets of ${label(edit.number)} on its labels`;
     case "targets": return `take the saved targets of ${label(edit.number)}`;
     default: return edit.kind;
   }
