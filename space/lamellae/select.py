@@ -27,7 +27,8 @@ LEFT_OUT = {
 class Lamella:
     """A lamella on the grid.
 
-    `stage_um` is (x, y) of its middle, `size_um` (width, height) of its box in the map.
+    `stage_um` is (x, y) of its middle, `size_um` (width, height) of its box in the map;
+    `sized_by_hand`: a person gave that size.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Lamella:
     size_um: tuple[float, float]
     category: str
     probability: float
+    sized_by_hand: bool = False
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def _add(work: Work) -> str:
         )
     known = _known(session)
     number = _number_for(work, known)
-    lamella = Lamella(number, edit.center_um, edit.box_um, edit.category, _CERTAIN)
+    lamella = Lamella(number, edit.center_um, edit.box_um, edit.category, _CERTAIN, True)
     others = [
         one
         for one in known.others
@@ -139,16 +139,17 @@ def _move(work: Work) -> str:
 
 
 def _note_place(session: GridSession, edit: Edit) -> None:
-    """Have the list of lamellae say where one lies that was moved."""
+    """Have the list of lamellae say where one lies that was moved, and that it surely is there."""
     known = _known(session)
     for lamella in known.lamellae:
         if lamella.number == edit.number and lamella.stage_um != edit.center_um:
-            _save(session, known.updated(replace(lamella, stage_um=edit.center_um)))
+            there = replace(lamella, stage_um=edit.center_um, probability=_CERTAIN)
+            _save(session, known.updated(there))
 
 
 def _resize(work: Work) -> str:
     is_mapped = _put_map_aside(work)
-    _adopt(work, size_um=work.edit.box_um)
+    _adopt(work, size_um=work.edit.box_um, sized_by_hand=True)
     return f"Lamella {work.number} has this size{_MAPPED_AGAIN if is_mapped else ''}."
 
 

@@ -112,13 +112,14 @@ def load(path: Path) -> LamellaList | None:
 
 
 def _to_dict(lamella: Lamella) -> dict[str, object]:
-    return {
+    values: dict[str, object] = {
         "number": lamella.number,
         "stage_um": list(lamella.stage_um),
         "size_um": list(lamella.size_um),
         "category": lamella.category,
         "probability": lamella.probability,
     }
+    return {**values, "sized_by_hand": True} if lamella.sized_by_hand else values
 
 
 def _from_dict(values: dict[str, Any]) -> Lamella:
@@ -130,6 +131,7 @@ def _from_dict(values: dict[str, Any]) -> Lamella:
         (float(width), float(height)),
         str(values["category"]),
         float(values["probability"]),
+        values.get("sized_by_hand") is True,
     )
 
 

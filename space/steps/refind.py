@@ -327,14 +327,15 @@ def _refined(
 ) -> Lamella:
     """Return the lamella of an item with the place and size seen now, and its surer category.
 
-    What a person has said is certain.
+    What a person has said stays.
     """
     before, now = lamella_list.of_item(item, known), found.lamella
     return replace(
         now if now.probability > before.probability else before,
         number=lamella_list.number_of(item),
         stage_um=_unshifted(found_um, known.offset_um),
-        size_um=now.size_um,
+        size_um=before.size_um if before.sized_by_hand else now.size_um,
+        sized_by_hand=before.sized_by_hand,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def lamella_on_map(mark: Mark, place_um: tuple[float, float], known: LamellaList
     there = listed.stage_um
     if math.dist((x_um, y_um), there) > SAME_PLACE_UM:
         there = (round(x_um, 1), round(y_um, 1))
-    return Lamella(mark.number, there, listed.size_um, mark.category, mark.probability)
+    return replace(listed, stage_um=there, category=mark.category, probability=mark.probability)
 
 
 def _box_of(
