@@ -5,34 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from space import levels, orders, pacetomo, review
-from space.geometry import MapFrame
+from space import levels, orders, review
 from space.lamellae import Lamella
 from space.microscope import navigator
 from space.microscope.sem import serialem
 from space.review import Edit, Kind, Review, Scene
 from space.simulation import Bench
-from space.simulator import Policy, Script
+from space.simulator import Policy
 from space.steps import (
     FilesOfGrid,
     GridOnDisk,
     GridSession,
-    acquire,
     correcting,
     earlier,
     lamella_list,
     scene_on_disk,
-    target_facts,
 )
 from space.steps import look_at_review as look
 from space.steps.lamella_list import LamellaList
-from tests.workflow.bench import cached_grid
-from tests.workflow.test_set_up_again import STAND_IN
 from tests.workflow.test_waiting_for_targets import when_told
 
 SHAPE = (400, 500)
@@ -172,6 +165,9 @@ def test_everything_that_is_asked_is_done_once(within):
             3: ((-50.0, 20.0), SIZE_UM, "good"),
             4: ((-79.0, -80.0), (20.0, 10.0), "good"),
         }
+        assert {one.number for one in known.lamellae if one.sized_by_hand} == {1, 4}
+        sure = {one.number: one.probability for one in known.lamellae}
+        assert sure == {1: 1.0, 2: 1.0, 3: 0.9, 4: 1.0}
         assert known.others == () and known.order == (2, 1) and known.offset_um == OFFSET_UM
         assert known.in_order([1, 2, 3, 4]) == [2, 1, 3, 4]
         after = scene_of(session)
@@ -415,43 +411,6 @@ def page_acts(session: Bench, words: str, act: Callable[[GridOnDisk, Scene], Non
     when_told(session, words, once)
 
 
-def test_lamellae_are_corrected_between_detection_and_refinement(bench):
-    """Added, removed and reclassified: only what was approved is refined and mapped."""
-    session = bench(("good", "good", "broken"), seed=27)
-    limits = (-200.0, 200.0, -200.0, 200.0)
-    session.simulation.session.scope.stage.limits_um = limits
-    low_mag_um = session.simulation.session.scope.optics.low_mag_offset_um
-    missed = session.grid.lamellae[2]
-
-    def correct(files: GridOnDisk, scene: Scene) -> None:
-        assert len(scene.lamellae) == 2 and files.whole_grid_png.is_file()
-        place = tuple(a - b for a, b in zip(missed.center_um, low_mag_um))
-        ask(
-            files,
-            edit(scene, Kind.DELETE, 1),
-            edit(scene, Kind.CLASS, 2, category="broken"),
-            edit(scene, Kind.ADD, center_um=place, box_um=(20.0, 15.0), category="good"),
-            approved=True,
-        )
-
-    page_acts(session, "The lamellae of grid G1 wait for approval", correct)
-    result = session.run(2, inspect="wait")
-    assert result.ok, result.error
-    told = answers(session)
-    assert [one.split(":")[0] for one in told.values()] == ["applied"] * 3, told
-    assert session.names("G1_L??.mrc") == ["G1_L03.mrc"]
-    labels = {item.label: item for item in session.items() if item.label[:2] in ("PL", "FL")}
-    assert sorted(labels) == ["FL3", "PL2"] and labels["PL2"].note == "broken (100%)"
-    assert session.names("G1_PL??_im.png") == ["G1_PL03_im.png"]
-    assert np.hypot(*np.subtract(labels["FL3"].stage_um[:2], missed.center_um)) < 2.0
-    assert labels["FL3"].note == "good (100%)"  # as the person said
-    # Nothing is left to wait for: the next run goes through.
-    exposures = session.count_exposures()
-    assert session.run(2, inspect="wait").ok
-    assert session.log().count("wait for approval") == 1
-    assert session.count_exposures() == exposures
-
-
 def test_nobody_who_approves_lets_a_run_go_on(bench, maps):
     session = bench(("good",), policy=Policy(key_after_polls=10_000))
     session.place_lamellae(6.0)
@@ -478,119 +437,3 @@ def test_corrections_between_maps_count_at_once(three, maps):
     assert three.run(2).ok
     assert maps == [3, 1] and "Corrected meanwhile: lamella 1." in three.log()
     assert "G1_L01_earlier.mrc" in three.names("*.mrc")
-
-
-def test_no_file_and_an_idle_file_cost_no_time(bench, tmp_path, space_dir, small_pictures):
-    """No page, an idle page, and a run that does not look: the same in the same time."""
-    seconds, pictures = {}, {}
-    for name, about in {"no page": {}, "idle": {}, "not inspected": {"inspect": "no"}}.items():
-        folder = tmp_path / name
-        session = Bench(folder, space_dir, cached_grid(("good",), 11), instrument=small_pictures)
-        with session.worker.instead_of_models():
-            session.place_lamellae(6.0)
-            if name == "idle":
-                ask(GridOnDisk(folder, folder, "G1"))
-            result = session.run(3, **about)
-        assert result.ok, result.error
-        seconds[name] = session.simulation.session.clock.seconds
-        pictures[name] = session.count_exposures()
-    assert len(set(pictures.values())) == 1 and pictures["idle"] > 0
-    assert max(seconds.values()) - min(seconds.values()) < 1e-6
-
-
-def test_a_target_that_was_moved_is_imaged_there(bench):
-    """By 1 um: the lamella is set up anew, and the truth says where the picture was taken."""
-    session = bench(stage_error_um=0.0)
-    session.place_lamellae()
-    assert session.run(4, max_targets=2).ok
-    path = session.directory / "G1_L01_choice.json"
-    files = GridOnDisk(session.directory, session.directory, "G1")
-    frame = MapFrame.from_dict(json.loads((session.directory / "G1_L01.json").read_text())["frame"])
-    values = json.loads(path.read_text("utf-8"))
-    values["take"] = "all"
-    targets = values["areas"][0]["targets"]
-    before = [(one["row"], one["column"]) for one in targets]
-    targets[-1]["row"] += 1.0 / frame.pixel_um
-    path.write_text(json.dumps(values), encoding="utf-8")
-    wanted_um = frame.to_stage(np.array([(one["row"], one["column"]) for one in targets]))
-    moved_um = frame.to_stage(np.array(before)) - wanted_um
-    assert np.hypot(*moved_um[-1]) == pytest.approx(1.0, abs=0.02)
-    ask(files, edit(scene_on_disk(files, CLASSES), Kind.TARGETS, 1))
-
-    assert session.run(4, max_targets=2).ok
-    assert answers(session) == {
-        "targets1": "applied: Lamella 1 is set up anew: with exactly the targets of the page."
-    }
-    assert [item.note for item in session.items() if item.acquire] == ["G1_L01_tgts.txt"]
-    session.simulation.scripts[2] = Script("stand-in", STAND_IN)
-    session.simulation.acquire_params(primary=2)
-    session.do("sem.NavAcqAtEndUseParams('F')", "sem.StartNavAcquireAtEnd()")
-    taken = {
-        Path(exposure.file).name: exposure.center_um
-        for exposure in session.simulation.exposures
-        if exposure.file and "_ts_" in exposure.file
-    }
-    names = [
-        target.tsfile for target in pacetomo.read(session.directory / "G1_L01_tgts.txt").targets
-    ]
-    # Where the pieces of the map were taken, View lies beside Record as everywhere.
-    pieces = [
-        e.center_um for e in session.simulation.exposures if Path(e.file).name == "G1_L01.mrc"
-    ]
-    shown_um = wanted_um - frame.center_stage_um + np.mean(pieces, axis=0)
-    for name, place_um in zip(names, shown_um):
-        assert np.hypot(*(place_um - taken[name])) <= 0.1, (name, place_um, taken[name])
-
-    # What was exposed is refused from now on.
-    ask(files, replace(edit(scene_on_disk(files, CLASSES), Kind.TARGETS, 1), id="late"))
-    text = (session.directory / "G1_L01_tgts.txt").read_bytes()
-    assert session.run(4, max_targets=2).ok
-    assert "Tilt series of lamella 1 were begun" in answers(session)["late"]
-    assert (session.directory / "G1_L01_tgts.txt").read_bytes() == text
-
-
-def test_targets_wait_for_approval_and_are_set_up_anew_meanwhile(bench, monkeypatch):
-    session = bench(("good",), policy=Policy(key_after_polls=10_000))
-    session.place_lamellae(6.0)
-    events = []
-
-    def set_up(grid: GridSession, number: int, labels: object) -> int:
-        events.append("set up")
-        grid.targets_file(number).write_text("_tgt = 001\n")
-        sem = serialem()
-        sem.OpenNewFile(str(grid.directory / f"views{len(events)}.mrc"))
-        sem.V()
-        sem.S()
-        sem.SetItemAcquire(int(sem.NewMap(0, grid.targets_file(number).name)))
-        sem.CloseFile()
-        return 1
-
-    def correct(files: GridOnDisk, scene: Scene) -> None:
-        (session.directory / "G1_L01_choice.json").write_text(json.dumps(chosen(session)))
-        ask(files, edit(scene_on_disk(files), Kind.TARGETS, 1), approved=True)
-
-    def approve(files: GridOnDisk, scene: Scene) -> None:
-        events.append("approved")
-        path = review.review_path(session.directory, "G1")
-        before = review.read_review(path, "G1")
-        review.save_review(path, replace(before, targets_approved=frozenset({1})))
-
-    monkeypatch.setattr(acquire, "set_up_targets", set_up)
-    monkeypatch.setattr(target_facts, "cut_files", lambda *about: [])
-    monkeypatch.setattr(
-        "space.levels.steps.start_acquisition", lambda grid: events.append("started") or True
-    )
-    ask(GridOnDisk(session.directory, session.directory, "G1"), approved=True)
-    page_acts(session, "The targets of grid G1 wait for approval", correct)
-    page_acts(session, "Asked in the page (targets): applied", approve)
-    result = session.run(5, inspect="wait", trust_simulated_model=True)
-    assert result.ok, result.error
-    assert events == ["set up", "approved", "set up", "started"], session.log()
-
-
-def chosen(session: Bench) -> dict[str, object]:
-    frame = json.loads((session.directory / "G1_L01.json").read_text())["frame"]
-    areas = [{"targets": [{"row": 40.5, "column": 50}]}]
-    shape = frame["shape"]
-    head = {"format": "SPACEtomo targets 1", "take": "all"}
-    return {**head, "map_shape_px": shape, "areas": areas}
