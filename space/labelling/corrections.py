@@ -36,8 +36,8 @@ from space.labelling.strokes import NotStrokesError, Stroke, plain_strokes, read
 from space.predicates import is_whole
 
 FORMAT = "SPACEtomo corrected labels 1"
-LAYER, NOT_LAYER = 255, 0
-"""Values in a layer: what was given the class by hand, and all else."""
+LAYER = 255
+"""Value in a layer of what was given the class by hand; all else is 0."""
 
 _LARGEST_BYTES = 8_000_000
 _LARGEST_PICTURE_BYTES = 1_000_000_000
@@ -182,13 +182,22 @@ def read_correction(segmentation: Path) -> Correction | None:
         When it cannot be read or understood.
     """
     path = correction_path(segmentation)
+    state = file_state(path)
+    if state is None:
+        return None
     try:
-        text = read_bytes_bounded(path, _LARGEST_BYTES).decode("utf-8-sig")
-        return _correction(parse_json(text), path)
+        return _read(path, state.size, state.mtime_ns)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise SpaceError(f"It cannot be read: {error}.", path.name, _REMEDY) from None
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, size: int, mtime_ns: int) -> Correction:
+    """Read a file in this state; the page asks for all of them again and again."""
+    text = read_bytes_bounded(path, _LARGEST_BYTES).decode("utf-8-sig")
+    return _correction(parse_json(text), path)
 
 
 def _correction(values: Any, path: Path) -> Correction:
@@ -348,7 +357,8 @@ def _drawn(
     write_png(labels, drawing.labels, pixel_nm, source, **texts)
     for name, mask in drawing.layers():
         file = labels.with_name(f"{stem}_layer_{classes[name]}.png")
-        values = np.where(mask, np.uint8(LAYER), np.uint8(NOT_LAYER))
+        values = mask.view(np.uint8)  # large: not copied
+        values *= LAYER
         about_layer = {"class": name, DRAWING: "no map"}
         write_png(file, values, pixel_nm, labels.name, **about_layer)
         layers[name] = file.name
