@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import check, export, inspect, judge, models, report, simulate, status, targets
+from space.cli import check, data, export, inspect, judge, models, report, simulate, status, targets
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -34,6 +34,7 @@ def command_line() -> argparse.ArgumentParser:
     report.add_parser(commands)
     export.add_parser(commands)
     inspect.add_parser(commands)
+    data.add_parser(commands)
     return parser
 
 

@@ -5,6 +5,7 @@ A running session never needs this room; what it needs beyond the base packages 
 """
 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
+from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -22,6 +23,8 @@ from space.learning.dataset import (
 )
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
 from space.learning.incoming import Incoming, Item
+from space.learning.showing import show
+from space.learning.splitting import split
 
 __all__ = [
     "DATASET_FILE",
@@ -29,15 +32,19 @@ __all__ = [
     "OUT",
     "SPLITS",
     "Added",
+    "ClassCount",
     "DataSet",
     "Incoming",
     "Item",
     "LabelClass",
     "Origin",
+    "Problem",
+    "Report",
     "Sample",
     "Wish",
     "add",
     "boxes_path",
+    "check",
     "export",
     "format_of",
     "import_into",
@@ -49,5 +56,7 @@ __all__ = [
     "read_data_set",
     "read_item",
     "read_labels",
+    "show",
+    "split",
     "write_data_set",
 ]

@@ -5,17 +5,21 @@ from space.plots.detection import Shown, plot_detection
 from space.plots.scores import plot_score
 from space.plots.segmentation import plot_segmentation
 from space.plots.series import SeriesLine, plot_series
+from space.plots.sheet import Tile, plot_sheet, tile
 from space.plots.targets import field_corners_px, plot_targets
 
 __all__ = [
     "SeriesLine",
     "Shown",
+    "Tile",
     "class_colors",
     "field_corners_px",
     "plot_detection",
     "plot_score",
     "plot_segmentation",
     "plot_series",
+    "plot_sheet",
     "plot_targets",
     "rgb",
+    "tile",
 ]

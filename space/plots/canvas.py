@@ -66,6 +66,16 @@ def chart(down: int, across: int, title: str) -> tuple[Figure, list[Axes]]:
     return figure, drawn
 
 
+def sheet(down: int, across: int, aspect: float, title: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its axes for many small pictures `aspect` times as wide as high."""
+    high = FIGURE_INCH / across / aspect + 0.2  # with a line for the name
+    figure = _figure((FIGURE_INCH, min(3 * FIGURE_INCH, max(2.0, high * down) + 0.9)), title)
+    drawn = list(figure.subplots(down, across, squeeze=False).ravel())
+    for axes in drawn:
+        axes.set_axis_off()
+    return figure, drawn
+
+
 def _figure(size_inch: tuple[float, float], title: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
