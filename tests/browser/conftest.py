@@ -85,23 +85,28 @@ class Seen:
     ----------
     context : BrowserContext
     address : str
-    width : int
     """
 
-    def __init__(self, context, address: str, width: int) -> None:
+    def __init__(self, context, address: str) -> None:
         self.requests: list[str] = []
+        self.methods: set[str] = set()
         self.wrong: list[str] = []
         context.set_default_timeout(PATIENCE_MS)
         self.context, self.tab = context, context.new_page()
-        self.tab.on("request", lambda request: self.requests.append(request.url))
+        self.tab.on("request", self._asked)
         self.tab.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.tab.on("console", self._said)
         self.tab.goto(address)
         self.tab.wait_for_selector("#live[data-live=true]")
 
+    def _asked(self, request) -> None:
+        self.requests.append(request.url)
+        self.methods.add(request.method)
+
     def _said(self, message) -> None:
-        # A refusal of the server is said there, too; that is no fault of the page.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        # A refusal of the server, or its end, is said there, too; that is no fault of the page.
+        is_of_network = "Failed to load resource" in message.text or "net::ERR" in message.text
+        if message.type == "error" and not is_of_network:
             self.wrong.append(message.text)
 
     def go(self, address: str, waits_for: str) -> None:
@@ -128,6 +133,20 @@ class Seen:
         if lets_go:
             mouse.up()
 
+    def finger(self, selector: str, right: float, down: float) -> None:
+        """Drag something by a finger."""
+        x, y = self.middle(selector)
+        hand = self.context.new_cdp_session(self.tab)
+
+        def moves(kind: str, *places: tuple[float, float]) -> None:
+            points = [{"x": place[0], "y": place[1]} for place in places]
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        moves("touchStart", (x, y))
+        for part in (0.3, 0.7, 1.0):
+            moves("touchMove", (x + part * right, y + part * down))
+        moves("touchEnd")
+
     def told(self, text: str) -> None:
         """Wait until the page says something."""
         self.tab.wait_for_function(
@@ -135,46 +154,84 @@ class Seen:
         )
 
 
+def on_map(place_um) -> np.ndarray:
+    """Where a place of the stage is on the map of the grid, in its pixels."""
+    return FRAME.to_map(np.array([place_um], float))[0]
+
+
+def screen_px(page: Seen, pixel_um: float) -> float:
+    """Pixels of the screen for a pixel of the map, by the scale bar."""
+    bar = page.tab.locator(".scale .bar").bounding_box()["width"]
+    value, unit = page.tab.locator(".scale span").inner_text().split()
+    um = float(value) * {"nm": 0.001, "µm": 1.0, "mm": 1000.0}[unit]
+    return bar / um * pixel_um
+
+
+class Served:
+    """The page of a session on a port of this computer; it can be ended and begun again.
+
+    Parameters
+    ----------
+    page : Page
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._key = page, Key()
+        self.port = 0
+        self.begin()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/?token={self._key.token}"
+
+    def begin(self) -> None:
+        import uvicorn
+
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        config = uvicorn.Config(make_app(self._page, self._key), log_level="warning", ws="none",
+                                timeout_graceful_shutdown=1)  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._listener]}
+        )
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
+
+
 @pytest.fixture
 def open_page(chromium, folder, space_dir, tmp_path):
     """Return a function that opens the page of that session in a browser."""
-    uvicorn = pytest.importorskip("uvicorn")
+    pytest.importorskip("uvicorn")
     pytest.importorskip("starlette")
-    ends = []
-
-    def make(read_only: bool = False, width: int = 1400, scheme: str = "light") -> Seen:
-        key = Key()
-        page = Page(Session(folder.directory, None, space_dir), Tiles(tmp_path / "c"), read_only)
-        listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(make_app(page, key), log_level="warning", ws="none",
-                                timeout_graceful_shutdown=1)  # fmt: skip
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        port = listener.getsockname()[1]
-        size = {"width": width, "height": 900}
-        context = chromium.new_context(viewport=size, color_scheme=scheme)
-        ends.append((context, server, thread, listener))
-        made = Seen(context, f"http://127.0.0.1:{port}/?token={key.token}", width)
-        made.port = port
-        opened.append(made)
-        return made
-
     opened: list[Seen] = []
+
+    def make(
+        read_only: bool = False, width: int = 1400, scheme: str = "light", touch: bool = False
+    ) -> Seen:
+        cache = tmp_path / f"cache{len(opened)}"
+        served = Served(Page(Session(folder.directory, None, space_dir), Tiles(cache), read_only))
+        size = {"width": width, "height": 900}
+        context = chromium.new_context(
+            viewport=size, color_scheme=scheme, has_touch=touch, is_mobile=touch
+        )
+        opened.append(Seen(context, served.address))
+        opened[-1].served = served
+        return opened[-1]
+
     yield make
-    for context, server, thread, listener in ends:
-        context.close()
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
     for made in opened:
-        outside = [
-            address
-            for address in made.requests
-            if not address.startswith((f"http://127.0.0.1:{made.port}/", "data:", "blob:"))
-        ]
+        made.context.close()
+        made.served.end()
+    for made in opened:
+        here = (f"http://127.0.0.1:{made.served.port}/", "data:", "blob:")
+        outside = [address for address in made.requests if not address.startswith(here)]
         assert not outside, "a request left the computer"
         assert made.requests and not made.wrong, made.wrong
 

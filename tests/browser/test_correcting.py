@@ -9,7 +9,7 @@ import pytest
 
 from space import review
 from space.targeting import read_choice
-from tests.browser.conftest import FRAME
+from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
 
 pytestmark = pytest.mark.browser
@@ -29,18 +29,6 @@ def wait_for(page, folder, count: int) -> list[review.Edit]:
         "n => document.querySelectorAll('[data-edit]').length === n", arg=count
     )
     return asked(folder)
-
-
-def on_map(place_um) -> np.ndarray:
-    return FRAME.to_map(np.array([place_um], float))[0]
-
-
-def screen_px(page, map_shape) -> float:
-    """Pixels of the screen for a pixel of the map, by the tiles that are shown."""
-    bar = page.tab.locator(".scale .bar").bounding_box()["width"]
-    value, unit = page.tab.locator(".scale span").inner_text().split()
-    um = float(value) * {"nm": 0.001, "µm": 1.0, "mm": 1000.0}[unit]
-    return bar / um * map_shape
 
 
 def test_lamellae_are_moved_resized_named_ordered_and_removed(page, folder):

@@ -333,6 +333,7 @@ export class LamellaView {
     const tracking = this.targets.areas[this.selected.area].targets[0];
     const mayChange = this.mayChange && !target.exposed;
     const act = (does) => () => this.page.act(async () => does());
+    const zoom = keyed("Zoom to it", "z", () => this._zoomTo(target));
     return [
       el("h3", {}, isPoint ? `Geometry point ${name}` : `Target ${name}`),
       isPoint ? null : el("p", {}, this.selected.target === 0 ? "◎ tracking target, " : "", target.fixed ? "▣ fixed, " : "",
@@ -345,7 +346,7 @@ export class LamellaView {
       mayChange ? el("div", { class: "buttons" },
         isPoint ? null : keyed(target.fixed ? "Free" : "Fix", "f", act(() => this._fix()), { "data-focus": "fix" }),
         isPoint || this.selected.target === 0 ? null : keyed("Track on it", "k", act(() => this._track())),
-        keyed("Remove", "Del", act(() => this._remove()), { class: "grave" })) : null,
+        keyed("Remove", "Del", act(() => this._remove()), { class: "grave" }), zoom) : el("div", { class: "buttons" }, zoom),
     ];
   }
 
@@ -601,10 +602,14 @@ export class LamellaView {
       Enter: map?.finishDrawing ? () => map.finishDrawing() : null,
       Escape: () => (map?.cancelDrawing ? map.cancelDrawing() : this._select(null)),
       w: () => map?.whole(),
-      z: target && map ? () => map.show([target.row, target.column], 4 * (this.facts.optics?.beam_diameter_px ?? 100)) : null,
+      z: target && map ? () => this._zoomTo(target) : null,
       "+": () => map?.zoom(1),
       "-": () => map?.zoom(-1),
     }[key];
+  }
+
+  _zoomTo({ row, column }) {
+    this.map.show([row, column], 4 * (this.facts.optics?.beam_diameter_px ?? 100));
   }
 
   get _there() {

@@ -207,6 +207,13 @@ export class PixelMap {
     marker.on("add", () => {
       marker.getElement()?.setAttribute("aria-label", name ?? "");
       marker.getElement()?.setAttribute("data-focus", `map ${name}`);
+      // Leaflet lets handles be reached by Tab, and does nothing when they are pressed.
+      marker.getElement()?.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        marker.fire("click", { originalEvent: event });
+      });
     });
     return marker;
   }

@@ -1,0 +1,81 @@
+"""The page lives as long as a session does: connections end, folders go, others work beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from space.journal import Kind, note
+from space.targeting import read_choice
+from tests.page import maps
+
+pytestmark = pytest.mark.browser
+
+READY = "#/lamella/G1/2"
+
+
+def test_updates_go_on_after_the_server_and_the_folder_were_gone(page, folder):
+    note(folder.directory, Kind.PAUSED, text="seen at first")
+    page.tab.wait_for_selector("text=seen at first")
+    page.served.end()
+    page.tab.wait_for_selector("#live[data-live=false]")
+    assert "not connected since" in page.tab.locator("#live").inner_text()
+    note(folder.directory, Kind.PAUSED, text="happened meanwhile")
+    page.served.begin()
+    page.tab.wait_for_selector("#live[data-live=true]")
+    page.tab.wait_for_selector("text=happened meanwhile")
+
+    away = folder.directory.with_name("away")
+    folder.directory.rename(away)
+    page.told("This is how it was last.")
+    assert "L01" in page.tab.locator(".card.grids").inner_text()
+    away.rename(folder.directory)
+    page.tab.wait_for_selector("#told", state="hidden")
+    note(folder.directory, Kind.PAUSED, text="the folder is back")
+    page.tab.wait_for_selector("text=the folder is back")
+
+
+def test_of_two_people_at_a_lamella_the_second_is_refused_with_words(page, open_page, folder):
+    other = open_page()
+    for one in (page, other):
+        one.go(READY, '[data-target="3"]')
+    page.press("]", "ArrowLeft", "s")
+    page.told("Saved.")
+    path = folder.directory / "G1_L02_choice.json"
+    theirs = path.read_bytes()
+    (area,) = read_choice(path, maps.SHAPE).areas
+    assert area.targets_map_px[0] == pytest.approx((maps.MITOS[0][0], maps.MITOS[0][1] - 1))
+    # Nobody has touched the other page: it shows what was saved.
+    other.tab.wait_for_selector(".card.edits:has-text('take the saved targets')")
+    other.press("]", "ArrowRight")
+    page.press("ArrowLeft", "s")
+    page.tab.wait_for_selector("em:has-text('not saved')", state="detached")
+    other.tab.wait_for_selector("text=changed elsewhere since you began")
+    theirs = path.read_bytes()
+    other.press("s")
+    other.told("changed meanwhile")
+    assert path.read_bytes() == theirs
+
+
+def test_an_order_that_was_asked_twice_is_not_forgotten_when_something_changes(page, folder):
+    page.tab.click('[data-order="stop"]')
+    note(folder.directory, Kind.PAUSED, text="something else")
+    page.tab.wait_for_selector("text=something else")
+    assert "sure?" in page.tab.locator('[data-order="stop"]').inner_text()
+    page.tab.click('[data-order="stop"]')
+    page.told("Given: stop")
+
+
+def test_a_read_only_page_writes_nothing(open_page, folder):
+    def there():
+        return {path: path.stat().st_mtime_ns for path in folder.directory.rglob("*")}
+
+    before = there()
+    page = open_page(read_only=True)
+    page.go("#/grid/G1", ".label")
+    page.press("n", "n", "n", "1", "v", "ArrowLeft", "Delete", "d", "u", "a", "s", "Escape")
+    page.drag('[data-lamella="3"]', 40, 20)
+    page.go(READY, '[data-target="3"]')
+    page.press("]", "ArrowLeft", "f", "k", "Delete", "t", "g", "u", "s", "a", "o", "Escape")
+    page.drag('[data-handle="1"]', 40, 20)
+    assert page.tab.locator(".target").count() == 3
+    assert page.methods == {"GET"} and there() == before
