@@ -28,7 +28,6 @@ lever arms), and how many areas have none.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import subprocess
@@ -248,7 +247,6 @@ def main() -> None:
     command_line.add_argument("--small", type=int, default=60, help="number of small problems")
     command_line.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     args = command_line.parse_args()
-    logging.getLogger("space.targeting").setLevel(logging.ERROR)  # the numbers are what counts
     parts = {
         "areas": many_areas.everything,
         "small": lambda: small_problems_solved(args.small),

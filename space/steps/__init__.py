@@ -19,7 +19,7 @@ from space.steps.identity import (
     reserve_settings_name,
     session_id,
 )
-from space.steps.inference import SEGMENTATION_TIMEOUT_S
+from space.steps.inference import SEGMENTATION_TIMEOUT_S, read_segmentation
 from space.steps.lamella_list import (
     DEFAULT_SIZE_UM,
     LamellaList,
@@ -141,6 +141,7 @@ __all__ = [
     "read_lamella_list",
     "read_map_facts",
     "read_record",
+    "read_segmentation",
     "read_trials",
     "refind_lamellae",
     "remarks_on_changes",

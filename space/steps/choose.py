@@ -23,8 +23,6 @@ from space.targeting import (
     describe,
     find_holes,
     read_choice,
-    review_targets,
-    select_targets,
     write_choice,
 )
 
@@ -43,10 +41,12 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
         settings ask for one.
     """
     path, stem = choice_path(session, number), session.map_stem(number)
-    shape = question.labels.shape
+    shape = question.shape
     edited = read_choice(path, shape)
     polygons = save_and_read_polygons(session, question.frame)
     choice = choice_of(session, number, question, edited, polygons)
+    for warning in choice.warnings:
+        log.warning(warning)
     take = edited.take if edited is not None else "nothing"
     used = made_with(session.settings, TARGETS)
     record = asdict(question.record)
@@ -71,20 +71,15 @@ def choice_of(
 ) -> Choice:
     """Return the choice of targets, with what a person has edited. Nothing is written."""
     name, stem = choice_path(session, number).name, session.map_stem(number)
-    asked = (question.labels, question.names, question.options, question.optics)
     if edited is not None and edited.take == "all":
         log.info("%s: taking the targets in %s.", stem, name)
-        return review_targets(*asked, edited.areas, polygons_map_px=polygons_map_px)
+        return question.judged(edited.areas, polygons_map_px)
     fixed = None
     if edited is not None and edited.take == "fixed":
         fixed = edited.fixed_map_px
         log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), name)
-    return select_targets(
-        *asked,
-        polygons_map_px=polygons_map_px,
-        fixed_map_px=fixed,
-        sites_map_px=_holes(session, number) if session.settings.hole_pattern else None,
-    )
+    sites = _holes(session, number) if session.settings.hole_pattern else None
+    return question.chosen(polygons_map_px, fixed, sites)
 
 
 def save_and_read_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,13 @@ from space.steps.session import GridSession
 from space.targeting import (
     Choice,
     ExposureOptics,
+    KnownMap,
     TargetArea,
     TargetingOptions,
+    prepare,
     review_targets,
+    select_targets,
+    total_score,
     wanted_mask,
 )
 
@@ -43,7 +47,7 @@ class Question:
 
     Attributes
     ----------
-    labels : ndarray of uint8, shape (rows, columns)
+    known : KnownMap
         Segmentation of the lamella's map.
     names : dict of str to int
         Its classes.
@@ -57,12 +61,17 @@ class Question:
         What Record pictures and the beam cover, as the microscope told.
     """
 
-    labels: np.ndarray
+    known: KnownMap
     names: dict[str, int]
     options: TargetingOptions
     optics: ExposureOptics
     frame: MapFrame
     record: RecordOptics
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Segmentation (uint8) of the lamella's map."""
+        return self.known.labels
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,14 +82,35 @@ class Question:
         self, areas: Sequence[TargetArea], polygons_map_px: tuple[np.ndarray, ...] = ()
     ) -> Choice:
         """Return targets as they are, with their scores and what is wrong with them."""
-        return review_targets(
-            self.labels,
-            self.names,
-            self.options,
-            self.optics,
-            areas,
+        return review_targets(*self._asked, areas, polygons_map_px=polygons_map_px)
+
+    def total_score(
+        self, areas: Sequence[TargetArea], polygons_map_px: tuple[np.ndarray, ...] = ()
+    ) -> float:
+        """Return the total score of targets as they are."""
+        return total_score(*self._asked, areas, polygons_map_px=polygons_map_px)
+
+    def prepare(self, polygons_map_px: tuple[np.ndarray, ...] = ()) -> None:
+        """Find out what all answers begin with; the map remembers it."""
+        prepare(*self._asked, polygons_map_px=polygons_map_px)
+
+    def chosen(
+        self,
+        polygons_map_px: tuple[np.ndarray, ...] = (),
+        fixed_map_px: np.ndarray | None = None,
+        sites_map_px: np.ndarray | None = None,
+    ) -> Choice:
+        """Return the choice of targets; parameters as those of `select_targets`."""
+        return select_targets(
+            *self._asked,
             polygons_map_px=polygons_map_px,
+            fixed_map_px=fixed_map_px,
+            sites_map_px=sites_map_px,
         )
+
+    @property
+    def _asked(self) -> tuple[KnownMap, dict[str, int], TargetingOptions, ExposureOptics]:
+        return self.known, self.names, self.options, self.optics
 
     def wanted(self, polygons_map_px: tuple[np.ndarray, ...]) -> np.ndarray:
         """Return the pixels that are wanted, within polygons if there are any."""
@@ -89,14 +119,14 @@ class Question:
 
 def question_of(
     session: GridSession,
-    labels: np.ndarray,
+    known: KnownMap,
     names: dict[str, int],
     facts: MapFacts,
     record: RecordOptics,
 ) -> Question:
     """Return the question for a lamella's map and the optics of Record."""
     options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
-    return Question(labels, names, options, optics_of(session, facts, record), facts.frame, record)
+    return Question(known, names, options, optics_of(session, facts, record), facts.frame, record)
 
 
 def read_record(choice_file: Path) -> RecordOptics | None:
@@ -118,9 +148,18 @@ def read_record(choice_file: Path) -> RecordOptics | None:
     return RecordOptics((width, height), rotation, beam)
 
 
+def read_known_map(path: Path) -> tuple[KnownMap, dict[str, int]]:
+    """Read a segmentation, of which nothing is known yet, and the classes that it stores."""
+    labels, names = read_segmentation(path)
+    return KnownMap(labels), names
+
+
 def labels_of_map(
-    session: GridSession, labels_path: Path, facts: MapFacts
-) -> tuple[np.ndarray, dict[str, int]]:
+    session: GridSession,
+    labels_path: Path,
+    facts: MapFacts,
+    read: Callable[[Path], tuple[KnownMap, dict[str, int]]] = read_known_map,
+) -> tuple[KnownMap, dict[str, int]]:
     """Read the labels of a map that count, and their classes.
 
     Parameters
@@ -129,6 +168,8 @@ def labels_of_map(
     labels_path : Path
         What the model found; what a person has corrected counts in its place.
     facts : MapFacts
+    read : callable, optional
+        Reads a segmentation; for one who has it already.
 
     Raises
     ------
@@ -138,14 +179,15 @@ def labels_of_map(
     counted = labels_that_count(labels_path)
     if counted.why_not:
         log.warning("%s", counted.why_not)
-    labels, stored_names = read_segmentation(counted.path)
+    known, stored_names = read(counted.path)
+    labels = known.labels
     if labels.shape != facts.frame.shape:
         raise SpaceError(
             f"The segmentation has {labels.shape} pixels and its map {facts.frame.shape}.",
             str(counted.path),
             "Delete it and run the script again.",
         )
-    return labels, names_of(session, stored_names, counted.path)
+    return known, names_of(session, stored_names, counted.path)
 
 
 def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) -> dict[str, int]:

@@ -7,7 +7,8 @@ sets it up again. Nothing is handed back for a lamella with which PACEtomo has b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from space.microscope import RecordOptics, SavedItem
 from space.steps.choose import choice_of, polygons_on_map
 from space.steps.made_with import TARGETS, made_with
 from space.steps.map_facts import read_facts
-from space.steps.question import Question, labels_of_map, question_of
+from space.steps.question import Question, labels_of_map, question_of, read_known_map
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, find_files, is_begun
-from space.targeting import Choice, ChoiceFile, Take, read_choice, write_choice
+from space.targeting import Choice, ChoiceFile, KnownMap, Take, read_choice, write_choice
+
+log = logging.getLogger("space.workflow")
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,18 @@ class ChosenAgain:
 
 
 def question_on_disk(
-    session: GridSession, number: int, labels_path: Path, record: RecordOptics
+    session: GridSession,
+    number: int,
+    labels_path: Path,
+    record: RecordOptics,
+    read: Callable[[Path], tuple[KnownMap, dict[str, int]]] = read_known_map,
 ) -> Question:
     """Return the question to the target selection about a lamella's segmented map.
+
+    Parameters
+    ----------
+    read : callable, optional
+        Reads a segmentation; for one who has it already.
 
     Raises
     ------
@@ -73,8 +85,8 @@ def question_on_disk(
         When a file is missing or cannot be used.
     """
     facts = read_facts(session.map_png(number))
-    labels, names = labels_of_map(session, labels_path, facts)
-    return question_of(session, labels, names, facts, record)
+    known, names = labels_of_map(session, labels_path, facts, read)
+    return question_of(session, known, names, facts, record)
 
 
 def choose_again(
@@ -112,7 +124,10 @@ def choose_again(
     polygons = polygons_on_map(items, question.frame) if bounded else ()
     before = read_choice(choice_path(session, number), question.shape)
     edited = None if ignore_edits else before
-    return answer_again(session, number, question, before, edited, polygons)
+    again = answer_again(session, number, question, before, edited, polygons)
+    for warning in again.choice.warnings:
+        log.warning("%s: %s", session.map_stem(number), warning)
+    return again
 
 
 def answer_again(
@@ -141,9 +156,7 @@ def answer_again(
     """
     score = None
     if before is not None:
-        score = 0.0
-        if before.areas:
-            score = question.judged(before.areas, polygons_map_px).counts.total_score
+        score = question.total_score(before.areas, polygons_map_px)
     choice = choice_of(session, number, question, edited, polygons_map_px)
     return ChosenAgain(question, before, score, choice)
 

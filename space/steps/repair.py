@@ -117,11 +117,11 @@ def _draw_again(session: GridSession, number: int) -> None:
     if status.result is None or not path.is_file():
         return
     facts = read_facts(session.map_png(number))
-    labels, names = labels_of_map(session, status.result, facts)
-    choice = read_choice(path, labels.shape)
+    known, names = labels_of_map(session, status.result, facts)
+    choice = read_choice(path, known.labels.shape)
     if choice is None:
         return
     polygons = save_and_read_polygons(session, facts.frame)
     record = scope.go_to_record(session.settings.beam_diameter)
-    question = question_of(session, labels, names, facts, record)
+    question = question_of(session, known, names, facts, record)
     draw_targets(session, number, question, polygons, choice.areas)

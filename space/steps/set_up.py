@@ -41,9 +41,9 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     item = required_map_item(session, number)
     image = load_lamella_map(session, number, item.index)
     facts = checked_facts(session, number, image)
-    labels, names = labels_of_map(session, labels_path, facts)
+    known, names = labels_of_map(session, labels_path, facts)
     record = scope.go_to_record(session.settings.beam_diameter)
-    question = question_of(session, labels, names, facts, record)
+    question = question_of(session, known, names, facts, record)
 
     log.info("%s: choosing targets...", session.map_stem(number))
     choice = choose_targets(session, number, question)

@@ -23,8 +23,8 @@ from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.polygons import inside
 from space.targeting.report import describe
 from space.targeting.room import AREA_SHARE
-from space.targeting.scoring import class_tables, wanted_mask
-from space.targeting.selection import review_targets, select_targets
+from space.targeting.scoring import KnownMap, Memory, class_tables, wanted_mask
+from space.targeting.selection import prepare, review_targets, select_targets, total_score
 
 __all__ = [
     "AREA_SHARE",
@@ -33,6 +33,8 @@ __all__ = [
     "Counts",
     "ExposureOptics",
     "HoleLattice",
+    "KnownMap",
+    "Memory",
     "Take",
     "TargetArea",
     "TargetingOptions",
@@ -42,11 +44,13 @@ __all__ = [
     "find_holes",
     "inside",
     "lever_arm_um",
+    "prepare",
     "read_areas",
     "read_choice",
     "review_targets",
     "select_targets",
     "take_no_more_than_fixed",
+    "total_score",
     "wanted_mask",
     "write_choice",
 ]

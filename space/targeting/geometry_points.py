@@ -242,18 +242,18 @@ def _widened(positions: np.ndarray, chosen: list[int], spacing_px: float) -> lis
         for k in range(1, len(chosen))
     )
     apart = max(spacing_px, nearest / 2)
+    away = np.stack([_away(centered, centered[index]) for index in chosen])
     best = 0.0
     for _ in range(EXCHANGES):
         before = list(chosen)
         for k in range(len(chosen)):
             others = centered[chosen[:k] + chosen[k + 1 :]]
             value = _smallest_eigenvalue(others, centered)
-            away = np.hypot(*(centered[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1)
-            value[away < apart] = -1
+            value[np.delete(away, k, axis=0).min(axis=0) < apart] = -1
             # The present point wins against equals, or rounding would exchange points for ever.
             index = int(np.argmax(value))
             if value[index] > best * (1 + 1e-9):
-                best, chosen[k] = value[index], index
+                best, chosen[k], away[k] = value[index], index, _away(centered, centered[index])
         if chosen == before:
             break
     return chosen

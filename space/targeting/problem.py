@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from space.targeting.polygons import inside
 from space.targeting.scoring import (
     ClassTables,
     Coverage,
+    Key,
+    KnownMap,
     ScoreMap,
     cell_factor,
     class_tables,
     coverage,
     differ,
     on_own_pieces,
+    pieces_key,
     pieces_unknown,
     score_map,
     scores_at,
@@ -31,10 +35,10 @@ class Problem:
 
     Parameters
     ----------
-    labels : ndarray of uint8 (rows, columns)
-        What lies beside the lamella has numbers of its own (see `on_own_pieces`).
-    tables, cover, scores
-        Lookup tables of the classes, masks and scores that follow from the labels.
+    known : KnownMap
+        Labels (uint8); what lies beside the lamella has numbers of its own (see `on_own_pieces`).
+    tables : ClassTables
+        Lookup tables of the classes.
     options, optics
         What is wanted, and what beam and camera cover.
     polygons : tuple of (k, 2) arrays
@@ -43,60 +47,77 @@ class Problem:
         The only positions that targets may have.
     beside_px : float
         Wanted pixels beside the lamella, counted by priority.
-    thresholds : ndarray of float32 or None
-        Least score of each cell of `scores`; None where all have `options.least_threshold`.
     pieces_warning : str
         Why the lamella's pieces cannot be found; empty if they can.
     """
 
-    labels: np.ndarray
+    known: KnownMap
     tables: ClassTables
-    cover: Coverage
-    scores: ScoreMap
     options: TargetingOptions
     optics: ExposureOptics
     polygons: tuple[np.ndarray, ...] = ()
     sites_map_px: np.ndarray | None = None
     beside_px: float = 0.0
-    thresholds: np.ndarray | None = None
     pieces_warning: str = ""
 
     @classmethod
     def of(
         cls,
-        labels: np.ndarray,
+        known: KnownMap,
         label_names: dict[str, int],
         options: TargetingOptions,
         optics: ExposureOptics,
         polygons: tuple[np.ndarray, ...] = (),
         sites_map_px: np.ndarray | None = None,
     ) -> Problem:
-        """Score a map (uint8, not empty); see `space.targeting.select_targets`."""
+        """Say what is asked of a map (uint8); see `space.targeting.select_targets`."""
         tables = class_tables(label_names, options)
-        beside_px, pieces_warning = 0.0, ""
-        if options.on_lamella_only:
-            pieces_warning = pieces_unknown(label_names, options)
-            labels, tables, lost = on_own_pieces(labels, tables, polygons)
-            beside_px = float(lost @ tables.wanted)
-        factor = cell_factor(optics)
-        cover = coverage(labels, tables, factor)
-        scores = score_map(cover, options, optics)
-        thresholds = None
-        if differ(options):
-            thresholds = thresholds_of_cells(labels, tables, factor, options, optics)
+        if not options.on_lamella_only:
+            return cls(known, tables, options, optics, polygons, sites_map_px)
+        memory = known.memory
+        about = pieces_key(tables, polygons)
+        labels, tables, lost = on_own_pieces(known.labels, tables, polygons, memory)
         return cls(
-            labels,
+            KnownMap(labels, memory.about(about)),
             tables,
-            cover,
-            scores,
             options,
             optics,
             polygons,
             sites_map_px,
-            beside_px,
-            thresholds,
-            pieces_warning,
+            float(lost @ tables.wanted),
+            pieces_unknown(label_names, options),
         )
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels (uint8) of the map, in which what lies beside the lamella has other numbers."""
+        return self.known.labels
+
+    @cached_property
+    def cover(self) -> Coverage:
+        """How much of each cell is wanted, avoided and so on."""
+        return coverage(self.labels, self.tables, cell_factor(self.optics), self.known.memory)
+
+    @cached_property
+    def scores(self) -> ScoreMap:
+        """Scores of the cells."""
+        memory, key = self.known.memory, _score_key(self.tables, self.options, self.optics)
+        scores = memory.get(key) or score_map(self.cover, self.options, self.optics)
+        memory.keep(key, scores, scores.values.nbytes)
+        return scores
+
+    @cached_property
+    def thresholds(self) -> np.ndarray | None:
+        """Least score (float32) of each cell; None where all have `options.least_threshold`."""
+        if not differ(self.options):
+            return None
+        factor, memory = cell_factor(self.optics), self.known.memory
+        tables, options, optics = self.tables, self.options, self.optics
+        return thresholds_of_cells(self.labels, tables, factor, options, optics, memory)
+
+    def prepare(self) -> None:
+        """Find out what all choices and checks begin with."""
+        _ = self.scores, self.thresholds
 
     @property
     def warnings(self) -> list[str]:
@@ -129,8 +150,16 @@ class Problem:
         good = self.passes(points_map_px, scores)
         return good & inside(points_map_px, self.polygons) if self.polygons else good
 
+    @cached_property
     def usable_scores(self) -> ScoreMap:
         """Scores where targets may be centred, of those that reach their cells' thresholds."""
         scores = replace(self.scores, thresholds=self.thresholds)
         centred = self.tables.centred[self.cover.classes]
         return scores if centred.all() else scores.restricted(centred)
+
+
+def _score_key(tables: ClassTables, options: TargetingOptions, optics: ExposureOptics) -> Key:
+    """What the scores of cells depend on, beside the labels."""
+    classes = (tables.wanted.tobytes(), tables.avoided.tobytes())
+    how = (options.target_edge, options.penalty_weight)
+    return ("scores", classes, how, optics.pixel_nm, optics.field_um, optics.field_rotation_deg)

@@ -20,6 +20,7 @@ No place is lost to the image-shift limit: what one range does not reach becomes
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,13 +51,14 @@ def rejections(targets_map_px: np.ndarray, problem: Problem) -> tuple[int, dict[
     Scores count everywhere, whatever the polygons.
     """
     options, optics = problem.options, problem.optics
-    places, values, wanted = _candidate_places(problem)
+    penalties = _Penalties.of(problem)
+    places, values, wanted = _candidate_places(problem, penalties)
     threshold = np.full(len(places), options.least_threshold)
     if problem.thresholds is not None:
         threshold = problem.thresholds[tuple(_cells_of(places, problem.scores).T)]
     threshold = np.maximum(threshold, NOTHING)
     low = values < threshold
-    wanted[low] = _best_around(places[low], problem)
+    wanted[low] = _best_around(places[low], problem.scores, optics, penalties)
     rejected: dict[str, int] = {}
     if not len(places):
         return 0, rejected
@@ -184,17 +186,19 @@ def _threshold_text(options: TargetingOptions) -> str:
     return f"its threshold ({', '.join(f'{name} {least:g}' for name, least in pairs)})"
 
 
-def _candidate_places(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidate_places(
+    problem: Problem, penalties: _Penalties
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidate places (n, 2), their scores, and their scores without any penalty."""
     scores = problem.scores
     if problem.sites_map_px is not None:
         places = problem.sites_map_px[scores.holds_field(problem.sites_map_px)]
         values = scores.at(places)
-        return places, values, values + _penalty(_cells_of(places, scores), problem)
+        return places, values, values + penalties.at(_cells_of(places, scores))
     cells, values = _tile_maxima(scores, problem.optics)
     if not len(cells):
         return np.empty((0, 2)), values, values
-    wanted = values + _penalty(cells, problem)
+    wanted = values + penalties.at(cells)
     some = wanted > NOTHING
     cells, values, wanted = cells[some], values[some], wanted[some]
     places = (cells + 0.5) * scores.factor
@@ -223,20 +227,35 @@ def _tile_maxima(scores: ScoreMap, optics: ExposureOptics) -> tuple[np.ndarray, 
     return cells.reshape(-1, 2), tiles.max(axis=2).ravel().astype(float)
 
 
-def _penalty(cells: np.ndarray, problem: Problem) -> np.ndarray:
-    """What avoided classes take off the score at cells (n, 2)."""
-    cover, optics = problem.cover, problem.optics
-    weight = field_weight(optics, cover.factor * optics.pixel_um)
-    half = np.array(weight.shape) // 2
-    padded = np.pad(cover.avoided, [(n, n) for n in half])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape)
-    avoided = np.array([(windows[row, column] * weight).sum() for row, column in cells])
-    return problem.options.penalty_weight * avoided
+@dataclass(frozen=True, eq=False)
+class _Penalties:
+    """What avoided classes take off the score.
+
+    `windows` are the shares of avoided classes in the cells that `weight` covers.
+    """
+
+    windows: np.ndarray
+    weight: np.ndarray
+    penalty_weight: float
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Penalties:
+        cover, optics = problem.cover, problem.optics
+        weight = field_weight(optics, cover.factor * optics.pixel_um)
+        padded = np.pad(cover.avoided, [(n // 2, n // 2) for n in weight.shape])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape)
+        return cls(windows, weight, problem.options.penalty_weight)
+
+    def at(self, cells: np.ndarray) -> np.ndarray:
+        """What they take off at cells (n, 2)."""
+        avoided = [(self.windows[row, column] * self.weight).sum() for row, column in cells]
+        return self.penalty_weight * np.array(avoided)
 
 
-def _best_around(places: np.ndarray, problem: Problem) -> np.ndarray:
+def _best_around(
+    places: np.ndarray, scores: ScoreMap, optics: ExposureOptics, penalties: _Penalties
+) -> np.ndarray:
     """The highest score without any penalty at and around places, within the field."""
-    scores, optics = problem.scores, problem.optics
     side = min(optics.field_um) / 3 / optics.pixel_um
     best = np.zeros(len(places))
     for row in (-side, 0, side):
@@ -244,7 +263,7 @@ def _best_around(places: np.ndarray, problem: Problem) -> np.ndarray:
             around = places + (row, column)
             held = scores.holds_field(around)
             cells = _cells_of(around[held], scores)
-            values = scores.values[tuple(cells.T)] + _penalty(cells, problem)
+            values = scores.values[tuple(cells.T)] + penalties.at(cells)
             best[held] = np.maximum(best[held], values)
     return best
 

@@ -10,7 +10,6 @@ points.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,13 +25,11 @@ from space.targeting.packing import choose_points
 from space.targeting.polygons import allowed_cells, as_polygons, inside
 from space.targeting.problem import Problem
 from space.targeting.report import rejections, share_in_fields, why_none
-from space.targeting.scoring import ScoreMap, as_labels, class_tables
-
-log = logging.getLogger("space.targeting")
+from space.targeting.scoring import KnownMap, ScoreMap, as_labels, class_tables
 
 
 def select_targets(
-    label_map: np.ndarray,
+    label_map: np.ndarray | KnownMap,
     label_names: dict[str, int],
     options: TargetingOptions,
     optics: ExposureOptics,
@@ -45,8 +42,9 @@ def select_targets(
 
     Parameters
     ----------
-    label_map : ndarray of whole numbers (rows, columns)
-        Class of every pixel; uint8 is taken without a copy.
+    label_map : ndarray of whole numbers (rows, columns), or KnownMap
+        Class of every pixel; uint8 is taken without a copy. A `KnownMap` remembers what was
+        computed from it, so that the next question about it takes less time.
     label_names : dict of str to int
         Number of each class by name.
     options, optics
@@ -72,16 +70,17 @@ def select_targets(
         label map, or points and polygons that are none. A map without any target is no error:
         `Choice.areas` is empty then and `Choice.warnings` says why.
     """
-    labels = as_labels(label_map)
+    known = _known(label_map)
+    shape = known.labels.shape
     class_tables(label_names, options)  # an empty map is refused for the same classes
     polygons = as_polygons(polygons_map_px)
-    fixed_map_px = as_points(fixed_map_px, labels.shape, "fixed targets")
+    fixed_map_px = as_points(fixed_map_px, shape, "fixed targets")
     if sites_map_px is not None:
-        sites_map_px = as_points(sites_map_px, labels.shape, "sites")
+        sites_map_px = as_points(sites_map_px, shape, "sites")
         sites_map_px = sites_map_px[inside(sites_map_px, polygons)] if polygons else sites_map_px
-    if not labels.size:
-        return _logged(Choice((), ("The map is empty: no targets.",)))
-    problem = Problem.of(labels, label_names, options, optics, polygons, sites_map_px)
+    if not known.labels.size:
+        return Choice((), ("The map is empty: no targets.",))
+    problem = Problem.of(known, label_names, options, optics, polygons, sites_map_px)
     allowed = _allowed_scores(problem)
     targets = _chosen(problem, allowed, fixed_map_px)
     if not len(targets):
@@ -99,7 +98,7 @@ def select_targets(
 
 
 def review_targets(
-    label_map: np.ndarray,
+    label_map: np.ndarray | KnownMap,
     label_names: dict[str, int],
     options: TargetingOptions,
     optics: ExposureOptics,
@@ -131,21 +130,80 @@ def review_targets(
     SpaceError
         As `select_targets`, and for a point outside of the map.
     """
-    labels = as_labels(label_map)
-    polygons = as_polygons(polygons_map_px)
-    checked = [_checked(area, number, labels.shape) for number, area in enumerate(areas, 1)]
-    checked = [area for area in checked if len(area.scores)]
-    if not checked:
-        return _logged(Choice((), ("There are no targets.",)))
-    problem = Problem.of(labels, label_names, options, optics, polygons)
-    scored = [replace(area, scores=problem.scores_at(area.targets_map_px)) for area in checked]
+    problem, scored = _scored(label_map, label_names, options, optics, areas, polygons_map_px)
+    if problem is None:
+        return Choice((), ("There are no targets.",))
     scored = _with_geometry_points(scored, problem)
     return _with_counts(scored, [*problem.warnings, *warnings_about(scored, problem)], problem)
 
 
+def total_score(
+    label_map: np.ndarray | KnownMap,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: ExposureOptics,
+    areas: Sequence[TargetArea],
+    *,
+    polygons_map_px: Sequence[ArrayLike] = (),
+) -> float:
+    """Total score of targets; parameters, and what is raised, as for `review_targets`."""
+    _, scored = _scored(label_map, label_names, options, optics, areas, polygons_map_px)
+    return _total(scored)
+
+
+def prepare(
+    known: KnownMap,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: ExposureOptics,
+    *,
+    polygons_map_px: Sequence[ArrayLike] = (),
+) -> None:
+    """Find out what all answers about a map begin with; its memory keeps it.
+
+    Parameters, and what is raised, are as for `select_targets`.
+    """
+    known = _known(known)
+    if known.labels.size:
+        Problem.of(known, label_names, options, optics, as_polygons(polygons_map_px)).prepare()
+
+
+def _known(label_map: np.ndarray | KnownMap) -> KnownMap:
+    """The label map, checked, with what is known of it."""
+    if isinstance(label_map, KnownMap):
+        return replace(label_map, labels=as_labels(label_map.labels))
+    return KnownMap(as_labels(label_map))
+
+
+def _scored(
+    label_map: np.ndarray | KnownMap,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: ExposureOptics,
+    areas: Sequence[TargetArea],
+    polygons_map_px: Sequence[ArrayLike],
+) -> tuple[Problem | None, list[TargetArea]]:
+    """The areas that have targets, with their scores; no problem if there are none."""
+    known, polygons = _known(label_map), as_polygons(polygons_map_px)
+    shape = known.labels.shape
+    checked = [_checked(area, number, shape) for number, area in enumerate(areas, 1)]
+    checked = [area for area in checked if len(area.scores)]
+    if not checked:
+        return None, []
+    problem = Problem.of(known, label_names, options, optics, polygons)
+    scores = [problem.scores_at(area.targets_map_px) for area in checked]
+    return problem, [replace(area, scores=own) for area, own in zip(checked, scores)]
+
+
+def _total(areas: Sequence[TargetArea]) -> float:
+    """Total score of targets, to which those for tracking alone add none."""
+    scores = [area.imaged.scores for area in areas]
+    return float(np.concatenate(scores).sum()) if scores else 0.0
+
+
 def _allowed_scores(problem: Problem) -> ScoreMap:
     """Scores where targets may be: thresholds are reached, and polygons, if any, are kept."""
-    allowed = problem.usable_scores()
+    allowed = problem.usable_scores
     if problem.polygons and problem.sites_map_px is None:
         cells = allowed_cells(problem.polygons, allowed.values.shape, allowed.factor)
         allowed = allowed.restricted(cells)
@@ -191,43 +249,34 @@ def _with_geometry_points(areas: Sequence[TargetArea], problem: Problem) -> list
     ]
 
 
-def _logged(choice: Choice) -> Choice:
-    for warning in choice.warnings:
-        log.warning(warning)
-    return choice
-
-
 def _without_targets(problem: Problem) -> Choice:
     """A choice without targets, and why there are none."""
     counts = _counts(problem)
     places, rejected = rejections(np.empty((0, 2)), problem)
     warnings = (*problem.warnings, f"No targets: {why_none(problem, counts)}")
     counts = replace(counts, places=places)
-    return _logged(Choice((), warnings, counts, problem.scores, rejected, problem.polygons))
+    return Choice((), warnings, counts, problem.scores, rejected, problem.polygons)
 
 
 def _with_counts(areas: Sequence[TargetArea], warnings: Sequence[str], problem: Problem) -> Choice:
-    """The choice with its counts, to which targets for tracking alone add no score."""
+    """The choice with its counts."""
     points = np.concatenate([area.imaged.points_map_px for area in areas])
-    scores = np.concatenate([area.imaged.scores for area in areas])
     places, rejected = rejections(points, problem)
     counts = replace(
         _counts(problem),
         targets=sum(len(area.targets_map_px) for area in areas),
         areas=len(areas),
         places=places,
-        total_score=float(scores.sum()),
+        total_score=_total(areas),
         wanted_in_fields=share_in_fields(problem.cover, points, problem.optics),
     )
-    return _logged(
-        Choice(tuple(areas), tuple(warnings), counts, problem.scores, rejected, problem.polygons)
-    )
+    return Choice(tuple(areas), tuple(warnings), counts, problem.scores, rejected, problem.polygons)
 
 
 def _counts(problem: Problem) -> Counts:
     """Counts that follow from the map alone."""
     cell_um = problem.cover.factor * problem.optics.pixel_um
-    usable = problem.usable_scores().usable
+    usable = problem.usable_scores.usable
     usable = usable[usable >= problem.options.least_threshold]
     return Counts(
         candidates=int((usable > 0).sum()),

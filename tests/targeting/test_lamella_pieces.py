@@ -11,6 +11,7 @@ from scipy import ndimage
 from space.errors import SpaceError
 from space.targeting import (
     ExposureOptics,
+    KnownMap,
     TargetArea,
     TargetingOptions,
     review_targets,
@@ -300,8 +301,10 @@ def test_no_target_is_centred_beside_the_lamella_however_much_its_field_holds(be
     # A mitochondrion of 0.18 um at the lamella's edge: fields of 0.86 um hold it from both sides.
     labels = map_of((beside, (60, 240), (60, 90)), ("mitos", (120, 180), (90, 96)), ground="black")
     options = TargetingOptions(("mitos",), target_edge=edge)
-    everywhere = Problem.of(labels, NAMES, replace(options, on_lamella_only=False), OPTICS)
-    at_rim = everywhere.usable_scores().values[everywhere.cover.classes == NAMES[beside]]
+    everywhere = Problem.of(
+        KnownMap(labels), NAMES, replace(options, on_lamella_only=False), OPTICS
+    )
+    at_rim = everywhere.usable_scores.values[everywhere.cover.classes == NAMES[beside]]
     assert (at_rim > 0.03).any()  # fields there hold enough
     choice = select_targets(labels, NAMES, options, OPTICS)
     assert choice.n_targets

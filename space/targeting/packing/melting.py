@@ -91,7 +91,10 @@ class Landscape:
             points = frame.from_map(scores.brought_inside(positions, TOUCH_UM / frame.pixel_um))
         else:
             last = np.array(candidates.scores.shape) - 1
-            points = np.clip(points_tilt_um, candidates.origin_um, candidates.nodes(last))
+            # Not np.clip, which takes three times as long for so few points.
+            points = np.minimum(
+                np.maximum(points_tilt_um, candidates.origin_um), candidates.nodes(last)
+            )
         rows, columns = self._nearest(points)
         lost = np.flatnonzero(candidates.scores[rows, columns] <= 0)
         if exactly:
@@ -101,7 +104,7 @@ class Landscape:
 
     def _nearest(self, points_tilt_um: np.ndarray) -> np.ndarray:
         last = np.array(self.candidates.scores.shape) - 1
-        return np.clip(self.candidates.nearest(points_tilt_um), 0, last).T
+        return np.minimum(np.maximum(self.candidates.nearest(points_tilt_um), 0), last).T
 
 
 def melted(

@@ -94,19 +94,47 @@ def cut(weights: np.ndarray, pairs: np.ndarray, count: int) -> np.ndarray:
         How many belong to the first placement.
     """
     from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+    from scipy.sparse.csgraph import maximum_flow
 
     # source -> first placement -> those of the second in conflict with it -> sink
-    source, sink = len(weights), len(weights) + 1
-    sides = np.arange(len(weights))
-    tails = np.concatenate([np.where(sides < count, source, sides), pairs[:, 0]])
-    heads = np.concatenate([np.where(sides < count, sides, sink), pairs[:, 1]])
-    limits = np.concatenate([weights, np.full(len(pairs), np.iinfo(np.int32).max)])
+    total = len(weights)
+    source, sink = total, total + 1
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    first, second = np.arange(count), np.arange(count, total)
+    heads = np.concatenate([pairs[:, 1], np.full(total - count, sink), first])
+    limits = np.concatenate(
+        [np.full(len(pairs), np.iinfo(np.int32).max), weights[second], weights[first]]
+    )
+    ways = np.concatenate(
+        [np.bincount(pairs[:, 0], minlength=count), np.ones(total - count, int), [count, 0]]
+    )
+    starts = np.concatenate([[0], np.cumsum(ways)])
     # 32-bit numbers throughout: before 1.14 SciPy's flow takes no others.
-    parts = [part.astype(np.int32) for part in (limits, tails, heads)]
-    network = csr_array((parts[0], (parts[1], parts[2])), shape=(sink + 1, sink + 1))
-    left = csr_array(network - maximum_flow(network, source, sink).flow)
-    left.eliminate_zeros()
-    reached = np.zeros(sink + 1, bool)
-    reached[breadth_first_order(left, source, return_predecessors=False)] = True
-    return reached[: len(weights)]
+    parts = tuple(part.astype(np.int32) for part in (limits, heads, starts))
+    network = csr_array(parts, shape=(total + 2, total + 2))
+    flow = maximum_flow(network, source, sink).flow
+    tails, carries = np.repeat(np.arange(total + 2), np.diff(flow.indptr)), flow.data > 0
+    sent = np.zeros(total, np.int64)
+    from_source = carries & (tails == source)
+    sent[flow.indices[from_source]] = flow.data[from_source]
+    between = carries & (tails < count)
+    return _reached(weights, sent, pairs, (tails[between], flow.indices[between]), count)
+
+
+def _reached(
+    weights: np.ndarray,
+    sent: np.ndarray,
+    pairs: np.ndarray,
+    used: tuple[np.ndarray, np.ndarray],
+    count: int,
+) -> np.ndarray:
+    """Which points (n,) more could flow to from the source, on ways that are not full.
+
+    From the first placement to the second anything flows, back only what came (`used`).
+    """
+    reached = (np.arange(len(weights)) < count) & (sent < weights)
+    before = -1
+    while before != (before := int(reached.sum())):
+        reached[pairs[reached[pairs[:, 0]], 1]] = True
+        reached[used[0][reached[used[1]]]] = True
+    return reached

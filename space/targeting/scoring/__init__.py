@@ -8,9 +8,11 @@ from space.targeting.scoring.masks import (
     class_tables,
     coverage,
     on_own_pieces,
+    pieces_key,
     pieces_unknown,
     wanted_mask,
 )
+from space.targeting.scoring.memory import Key, KnownMap, Memory
 from space.targeting.scoring.score import (
     ScoreMap,
     cell_factor,
@@ -23,6 +25,9 @@ from space.targeting.scoring.thresholds import differ, thresholds_at, thresholds
 __all__ = [
     "ClassTables",
     "Coverage",
+    "Key",
+    "KnownMap",
+    "Memory",
     "ScoreMap",
     "as_labels",
     "cell_factor",
@@ -35,6 +40,7 @@ __all__ = [
     "field_weight",
     "field_window",
     "on_own_pieces",
+    "pieces_key",
     "pieces_unknown",
     "score_map",
     "scores_at",

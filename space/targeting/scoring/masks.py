@@ -29,6 +29,7 @@ from space.errors import SpaceError
 from space.pictures import block_sums
 from space.settings import WHOLE_LAMELLA
 from space.targeting.options import TargetingOptions
+from space.targeting.scoring.memory import Key, Memory, frozen
 from space.targeting.scoring.pieces import COUNTS, JOINS, OFF, off_pieces, relabelled
 
 VACUUM, UNLABELLED = "white", "background"
@@ -185,8 +186,21 @@ def _has_surface_class(label_names: dict[str, int]) -> bool:
     return VACUUM in label_names or WHOLE_LAMELLA in label_names
 
 
+def pieces_key(tables: ClassTables, polygons_map_px: Sequence[np.ndarray]) -> Key:
+    """What decides which pixels lie on the lamella's own pieces.
+
+    Which of the others are avoided does not: masks that are made of the labels of `on_own_pieces`
+    follow from this and from the numbers that are in the masks.
+    """
+    corners = tuple(polygon.tobytes() for polygon in polygons_map_px)
+    return ("pieces", tables.piece.tobytes(), tables.beside, corners)
+
+
 def on_own_pieces(
-    labels: np.ndarray, tables: ClassTables, polygons_map_px: Sequence[np.ndarray] = ()
+    labels: np.ndarray,
+    tables: ClassTables,
+    polygons_map_px: Sequence[np.ndarray] = (),
+    memory: Memory | None = None,
 ) -> tuple[np.ndarray, ClassTables, np.ndarray]:
     """Labels and tables by which only the lamella's own pieces are wanted, surface or focusable.
 
@@ -195,6 +209,8 @@ def on_own_pieces(
     labels : ndarray of uint8
     polygons_map_px : sequence of (k, 2) arrays
         Pieces that one of them touches belong to the lamella.
+    memory : Memory, optional
+        What is known of this label map.
 
     Returns
     -------
@@ -205,9 +221,34 @@ def on_own_pieces(
     lost : ndarray of int (256,)
         How many pixels of each label lie beside it.
     """
-    runs = off_pieces(labels, tables.piece, polygons_map_px)
+    memory = memory or Memory()
+    key = (*pieces_key(tables, polygons_map_px), "labels", tables.avoided.tobytes())
+    own, lost = memory.get(key) or _without_others(labels, tables, polygons_map_px, memory)
+    memory.keep(key, (own, lost), 0 if own is labels else own.nbytes)
+    if own is labels:
+        return labels, tables, lost
+    plain, avoided = tables.beside
+    numbers = np.arange(256)
+    return (
+        own,
+        replace(
+            tables,
+            avoided=tables.avoided | (numbers == avoided),
+            centred=tables.centred & (numbers != plain) & (numbers != avoided),
+        ),
+        lost,
+    )
+
+
+def _without_others(
+    labels: np.ndarray, tables: ClassTables, polygons_map_px: Sequence[np.ndarray], memory: Memory
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels, with other numbers beside the lamella, and how many of each changed."""
+    key = (*pieces_key(tables, polygons_map_px), "others")
+    runs = memory.get(key) or off_pieces(labels, tables.piece, polygons_map_px)
+    memory.keep(key, runs, sum(ends.nbytes for ends in runs))
     if not len(runs[0]):
-        return labels, tables, np.zeros(256, np.int64)
+        return labels, frozen(np.zeros(256, np.int64))
     if len(tables.beside) < 2:
         raise SpaceError(
             "The segmentation model has too many classes to separate the lamella's pieces.",
@@ -216,17 +257,8 @@ def on_own_pieces(
         )
     plain, avoided = tables.beside
     table = np.where(tables.avoided, avoided, plain).astype(np.uint8)
-    labels, lost = relabelled(labels, runs, table)
-    numbers = np.arange(256)
-    return (
-        labels,
-        replace(
-            tables,
-            avoided=tables.avoided | (numbers == avoided),
-            centred=tables.centred & (numbers != plain) & (numbers != avoided),
-        ),
-        lost,
-    )
+    own, lost = relabelled(labels, runs, table)
+    return frozen(own), frozen(lost)
 
 
 def wanted_mask(
@@ -263,8 +295,19 @@ def as_labels(label_map: np.ndarray) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
-def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
-    """Block-average the masks, strip by strip to keep memory small."""
+def coverage(
+    labels: np.ndarray,
+    tables: ClassTables,
+    factor: int,
+    memory: Memory | None = None,
+) -> Coverage:
+    """Block-average the masks.
+
+    Parameters
+    ----------
+    memory : Memory, optional
+        What is known of these labels.
+    """
     rows, columns = labels.shape
     shape = (-(-rows // factor), -(-columns // factor))
     wanted, avoided, surface, focusable = (np.zeros(shape, np.float32) for _ in range(4))
@@ -284,19 +327,39 @@ def coverage(labels: np.ndarray, tables: ClassTables, factor: int) -> Coverage:
         for table, weight, target in parts
         if table.any()
     ]
-    cells_per_strip = max(1, STRIP_PX // max(1, columns * factor))
-    for first in range(0, shape[0], cells_per_strip):
-        strip = np.ascontiguousarray(labels[first * factor : (first + cells_per_strip) * factor])
-        raw = strip.tobytes()
-        for table, full, target in masks:
-            mask = np.frombuffer(raw.translate(table), np.uint8).reshape(strip.shape)
-            cells = block_sums(mask, factor)
-            target[first : first + len(cells)] += cells / full
+    counts = _counts(labels, [mask for mask, _, _ in masks], factor, memory or Memory())
+    for mask, full, target in masks:
+        np.add(target, np.divide(counts[mask], full, dtype=np.float32), out=target)
     # The last cells may be too narrow to reach as far as their middles.
     middles = (np.minimum(np.arange(n) * factor + factor // 2, last - 1)
                for n, last in zip(shape, labels.shape))  # fmt: skip
     classes = labels[np.ix_(*middles)]
     return Coverage(wanted, avoided, surface, focusable, classes, factor, (rows, columns))
+
+
+def _counts(
+    labels: np.ndarray, masks: Iterable[bytes], factor: int, memory: Memory
+) -> dict[bytes, np.ndarray]:
+    """How many pixels of each cell belong to masks, strip by strip to keep memory small."""
+    keys = {mask: ("cells", factor, mask) for mask in masks}
+    counts = {mask: memory.get(key) for mask, key in keys.items()}
+    missing = [mask for mask, known in counts.items() if known is None]
+    if missing:
+        rows, columns = labels.shape
+        shape = (-(-rows // factor), -(-columns // factor))
+        for mask in missing:
+            counts[mask] = np.empty(shape, np.min_scalar_type(factor**2))
+        cells_per_strip = max(1, STRIP_PX // max(1, columns * factor))
+        for first in range(0, shape[0], cells_per_strip):
+            last = first + cells_per_strip
+            strip = np.ascontiguousarray(labels[first * factor : last * factor])
+            raw = strip.tobytes()
+            for mask in missing:
+                inside = np.frombuffer(raw.translate(mask), np.uint8).reshape(strip.shape)
+                counts[mask][first:last] = block_sums(inside, factor)
+    for mask in missing:
+        memory.keep(keys[mask], frozen(counts[mask]), counts[mask].nbytes)
+    return counts
 
 
 def _table(label_names: dict[str, int], names: Iterable[str]) -> np.ndarray:

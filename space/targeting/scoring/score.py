@@ -16,6 +16,7 @@ field's rim is the worst case); the scores of chosen targets are recomputed from
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,17 +109,16 @@ def score_map(cover: Coverage, options: TargetingOptions, optics: ExposureOptics
     if not fits or not cover.wanted.any():
         return scores
     cell_um = optics.pixel_um * cover.factor
-    plain = field_weight(optics, cell_um)
     if options.target_edge:
-        for direction_deg in EDGE_DIRECTIONS_DEG:
-            signed = field_weight(optics, cell_um, edge_deg=direction_deg)
+        plain, *edges = field_weights(optics, cell_um, (None, *EDGE_DIRECTIONS_DEG))
+        for signed in edges:
             # The opposite direction has the opposite sign, hence four correlations serve eight.
             np.maximum(values, np.abs(_correlate(cover.wanted, signed)), out=values)
         if options.penalty_weight and cover.avoided.any():
             values -= np.float32(options.penalty_weight) * _correlate(cover.avoided, plain)
     else:
         balance = cover.wanted - np.float32(options.penalty_weight) * cover.avoided
-        values += _correlate(balance, plain)
+        values += _correlate(balance, field_weight(optics, cell_um))
     rows = (np.arange(values.shape[0]) + 0.5) * cover.factor
     columns = (np.arange(values.shape[1]) + 0.5) * cover.factor
     values[(rows < reach_px[0]) | (rows > cover.map_shape[0] - reach_px[0])] = 0
@@ -152,10 +152,7 @@ def scores_at(
         phase = (float(row), float(column))
         if phase not in weights:
             directions = EDGE_DIRECTIONS_DEG if options.target_edge else ()
-            weights[phase] = [
-                field_weight(optics, optics.pixel_um, phase_px=phase, edge_deg=direction)
-                for direction in (None, *directions)
-            ]
+            weights[phase] = field_weights(optics, optics.pixel_um, (None, *directions), phase)
         plain, *signed = weights[phase]
         window, plain, signed = _window(labels, pixel, plain, signed)
         if options.target_edge:
@@ -168,27 +165,32 @@ def scores_at(
     return scores
 
 
-def field_weight(
+def field_weight(optics: ExposureOptics, cell_um: float) -> np.ndarray:
+    """Weights (float32) of the cells around the one in whose middle the field's centre is."""
+    return field_weights(optics, cell_um, (None,))[0]
+
+
+def field_weights(
     optics: ExposureOptics,
     cell_um: float,
+    edges_deg: Sequence[float | None],
     phase_px: tuple[float, float] = (0.0, 0.0),
-    edge_deg: float | None = None,
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """Weights of the cells around the one that holds the field's centre; they sum to 1.
 
     Parameters
     ----------
     cell_um : float
         Side of a cell.
+    edges_deg : sequence of float or None
+        For each one that is no None the weights have a sign: + towards this direction (from +column
+        towards +row), - opposite. Without it they would sum to 1.
     phase_px : (float, float)
         Position of the field's centre from the centre of the middle cell (rows, columns; cells).
-    edge_deg : float, optional
-        Sign the weight: + towards this direction (from +column towards +row), - opposite.
-        The plain weights still sum to 1.
 
     Returns
     -------
-    ndarray, float32, odd sides
+    list of ndarray, float32, odd sides
     """
     width_um, height_um = optics.field_um
     reach_um = optics.field_reach_um
@@ -214,12 +216,16 @@ def field_weight(
     weight = inside * np.exp(row_um**2 / (-2 * sigma_um**2))
     weight *= np.exp(column_um**2 / (-2 * sigma_um**2))
     weight = weight / weight.sum()
-    if edge_deg is not None:
-        edge = math.radians(edge_deg)
-        ahead_um = column_um * math.cos(edge) + row_um * math.sin(edge)
-        weight = weight * np.where(np.abs(ahead_um) < 1e-9, 0.0, np.sign(ahead_um))
     shape = (2 * half[0] + 1, parts, 2 * half[1] + 1, parts)
-    return weight.reshape(shape).sum(axis=(1, 3)).astype(np.float32)
+    found = []
+    for edge_deg in edges_deg:
+        signed = weight
+        if edge_deg is not None:
+            edge = math.radians(edge_deg)
+            ahead_um = column_um * math.cos(edge) + row_um * math.sin(edge)
+            signed = weight * np.where(np.abs(ahead_um) < 1e-9, 0.0, np.sign(ahead_um))
+        found.append(signed.reshape(shape).sum(axis=(1, 3)).astype(np.float32))
+    return found
 
 
 def _correlate(cells: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.scoring.masks import ClassTables, coverage
+from space.targeting.scoring.memory import Memory
 from space.targeting.scoring.score import score_map, scores_at
 
 
@@ -28,12 +29,13 @@ def thresholds_of_cells(
     factor: int,
     options: TargetingOptions,
     optics: ExposureOptics,
+    memory: Memory | None = None,
 ) -> np.ndarray:
     """Threshold (float32) at the centre of every cell, as `score_map` has them."""
     plain = _plain(options)
     best = least = np.empty((0, 0), np.float32)
     for part, threshold in _parts(tables, options):
-        values = score_map(coverage(labels, part, factor), plain, optics).values
+        values = score_map(coverage(labels, part, factor, memory), plain, optics).values
         if not best.size:
             best, least = values, np.full(values.shape, threshold, np.float32)
         else:
