@@ -19,6 +19,7 @@ from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_meg
 from space.labelling import labels_that_count
 from space.overview import GridFacts, LamellaFacts
 from space.page import choosing, current, lamella_facts, reviews
+from space.page.ahead import Ahead
 from space.page.answers import (
     KEPT_FOR_EVER,
     as_json,
@@ -32,7 +33,7 @@ from space.page.changes import Changes
 from space.page.grid_facts import grid_facts
 from space.page.jobs_seen import JobsSeen
 from space.page.labels import Labels
-from space.page.overlays import Overlays
+from space.page.overlays import overlay_tile
 from space.page.pyramid import Layout
 from space.page.refusal import RefusedError, unknown, wrong
 from space.page.security import App, Guard, Key, failure
@@ -71,7 +72,7 @@ class Page:
         self.changes = Changes(session)
         self.jobs = JobsSeen()
         self.tiles = tiles
-        self._overlays = Overlays()
+        self._ahead = Ahead()
         self._labels = Labels()
         self._leaflet = leaflet_folder()
         self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
@@ -131,6 +132,8 @@ class Page:
         """Answer with a lamella: its map, classes and targets."""
         grid, lamella = self._lamella(request)
         facts = await _in_thread(lamella_facts.lamella_facts, self.session, grid, lamella)
+        if facts["optics"] is not None:  # who looks at it may choose targets next
+            self._ahead.wish(lambda: choosing.prepare(self.session, grid, lamella))
         return json_answer(request, facts)
 
     async def settings(self, request: Request) -> Response:
@@ -198,7 +201,8 @@ class Page:
         classes = lamella_facts.classes_of(self.session.files_of(grid), path)
         if name and name not in classes.labels:
             raise unknown("There is no such class.")
-        body = self._overlays.tile(path, at, classes.shown(name))
+        known, _ = self.session.segmentations.read(path)
+        body = overlay_tile(known.labels, at, classes.shown(name))
         if not body:
             raise unknown("There is no such tile.")
         return body, mark == fingerprint(path)
@@ -294,6 +298,7 @@ class Page:
             for task in tasks:
                 task.cancel()
             await _in_thread(self.tiles.close)
+            await _in_thread(self._ahead.close)
 
     async def _watch_jobs(self) -> None:
         while True:

@@ -7,7 +7,6 @@ asked to (`space.review`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -36,9 +35,6 @@ from space.targeting import (
 MOST_AREAS, MOST_TARGETS = 100, 3000
 MOST_POLYGONS, MOST_CORNERS = 50, 500
 _SAVED_TAKES: tuple[Take, ...] = ("all", "fixed")
-
-# A choice takes a second and much memory on a large map: one after the other.
-_one_at_a_time = threading.Lock()
 
 
 def settings_table(settings: Settings) -> list[dict[str, Any]]:
@@ -179,14 +175,29 @@ def question(
             "It is known as soon as targets of one lamella were chosen.",
         )
     files = session.files_of(grid, settings)
-    return files, steps.question_on_disk(files, lamella.number, lamella.labels, record)
+    read = session.segmentations.read
+    return files, steps.question_on_disk(files, lamella.number, lamella.labels, record, read)
+
+
+def prepare(session: Session, grid: GridFacts, lamella: LamellaFacts) -> None:
+    """Find out what choices and checks on a lamella begin with, so that the first is quick.
+
+    Raises
+    ------
+    SpaceError
+        As `question`.
+    """
+    with session.segmentations.one_at_a_time:
+        settings = session.settings
+        _, asked = question(session, grid, lamella, settings)
+        asked.prepare(_polygons(grid, lamella, settings, asked, {}))
 
 
 def judged(
     session: Session, grid: GridFacts, lamella: LamellaFacts, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return scores, conflicts and warnings of targets as they are on the page."""
-    with _one_at_a_time:
+    with session.segmentations.one_at_a_time:
         settings = settings_sent(session, values)
         _, asked = question(session, grid, lamella, settings)
         areas = areas_sent(values, asked.shape)
@@ -198,11 +209,11 @@ def chosen_again(
     session: Session, grid: GridFacts, lamella: LamellaFacts, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return another choice of targets, and those that are there by the same settings."""
-    with _one_at_a_time:
+    with session.segmentations.one_at_a_time:
         settings = settings_sent(session, values)
         files, asked = question(session, grid, lamella, settings)
         polygons = _polygons(grid, lamella, settings, asked, values)
-        asked = _without(asked, polygons_sent(values, "without_px") or ())
+        asked = _without(session, lamella, asked, polygons_sent(values, "without_px") or ())
         before = _before(lamella, asked)
         given = None
         if "areas" in values:  # those that are fixed stay
@@ -240,7 +251,7 @@ def saved(
     take = next((one for one in _SAVED_TAKES if one == values.get("take", "all")), None)
     if take is None:
         raise wrong('take is neither "all" nor "fixed".')
-    with _one_at_a_time:
+    with session.segmentations.one_at_a_time:
         files, asked = question(session, grid, lamella, settings_sent(session, values))
         if steps.is_begun(files, lamella.number):
             raise RefusedError(
@@ -282,22 +293,32 @@ def _polygons(
         raise SpaceError(f"The polygons cannot be read: {error}.", lamella.label) from None
 
 
-def _without(asked: Question, polygons: Sequence[np.ndarray]) -> Question:
+def _without(
+    session: Session, lamella: LamellaFacts, asked: Question, polygons: Sequence[np.ndarray]
+) -> Question:
     """Return the question with places where no target is wanted.
 
     They become coating, which joins the lamella's pieces and holds no target; for a model without
     that class, what lies off the lamella.
     """
-    if not polygons:
+    if not polygons or lamella.labels is None:
         return asked
-    from PIL import Image, ImageDraw
-
     names = ("coating", *asked.options.off_lamella)
     label = next((asked.names[name] for name in names if name in asked.names), None)
     if label is None:
         raise SpaceError("This model has no class for what is not lamella.", "without_px")
-    picture = Image.fromarray(asked.labels)
+    how = (label, *(corners.tobytes() for corners in polygons))
+    known = session.segmentations.changed(
+        lamella.labels, asked.known, how, lambda: _filled(asked.labels, polygons, label)
+    )
+    return replace(asked, known=known)
+
+
+def _filled(labels: np.ndarray, polygons: Sequence[np.ndarray], label: int) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(labels).copy()  # of labels that others read, too
     draw = ImageDraw.Draw(picture)
     for corners in polygons:
         draw.polygon([(float(column), float(row)) for row, column in corners], fill=label)
-    return replace(asked, labels=np.asarray(picture))
+    return np.asarray(picture)

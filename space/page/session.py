@@ -22,6 +22,7 @@ from space.journal import read as read_journal
 from space.orders import Standing, read_standing
 from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.page.refusal import unknown
+from space.page.segmentations import Segmentations
 from space.page.tiles import CACHE_FOLDER
 from space.settings import Settings
 from space.steps import GridOnDisk, GridSession
@@ -75,6 +76,11 @@ class Session:
     space_dir : Path
         Folder of the project, for the table of classes and SPACEtomo_config.py.
 
+    Attributes
+    ----------
+    segmentations : Segmentations
+        Those that were looked at last.
+
     Raises
     ------
     SpaceError
@@ -84,6 +90,7 @@ class Session:
     def __init__(self, directory: Path, map_dir: Path | None, space_dir: Path) -> None:
         self.directory = Path(directory).resolve()
         self.space_dir = space_dir
+        self.segmentations = Segmentations()
         self._map_dir = map_dir
         self._lock = threading.Lock()
         self._looked = -float("inf")

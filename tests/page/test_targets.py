@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from space import steps
+from space.images import write_png
 from space.plots import class_colors, rgb
 from space.simulator.specimen import LABEL
 from space.targeting import read_choice
@@ -181,3 +184,32 @@ def test_a_damaged_choice_is_told_and_the_rest_is_shown(drawn, page):
     assert "not valid JSON" in facts["problems"][0] and facts["labels"] is not None
     with pytest.raises(Exception, match="not valid JSON"):
         read_choice(path, SHAPE)
+
+
+def test_other_settings_decode_the_segmentation_once_and_a_new_one_is_seen(
+    drawn, page, monkeypatch, caplog
+):
+    read, original = [], steps.read_segmentation
+    monkeypatch.setattr(
+        steps, "read_segmentation", lambda path: read.append(path) or original(path)
+    )
+    facts = page.json("/api/lamella/G1/2")
+    page.get("/" + facts["labels"]["tiles"]["url"].format(z=0, x=0, y=0))
+    first = page.post("/api/choose_again/G1/2", {})
+    for settings in ({"target_edge": True}, {"target_list": ["lamella"]}):
+        page.post("/api/choose_again/G1/2", {"settings": settings})
+    box = [[[0, 0], [0, 700], [500, 700], [500, 0]]]
+    nothing = page.post("/api/choose_again/G1/2", {"without_px": box})
+    again = page.post("/api/choose_again/G1/2", {})
+    assert len(read) == 1 and again == first
+    assert (
+        nothing["proposal"]["targets"] == 0 and "No targets" in nothing["proposal"]["warnings"][-1]
+    )
+    assert not caplog.records, "what is said on the page is not said on the server's terminal"
+
+    path = drawn.directory / "G1_L02_seg.png"
+    empty = np.full(SHAPE, LABEL["lamella"], np.uint8)
+    write_png(path, empty, PIXEL_NM, "model", labels=json.dumps(LABEL))
+    page.page.session.look(now=True)
+    assert page.post("/api/choose_again/G1/2", {})["proposal"]["targets"] == 0
+    assert len(read) == 2
