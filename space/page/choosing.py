@@ -16,6 +16,7 @@ import numpy as np
 
 from space import overview, steps
 from space.errors import SpaceError
+from space.labelling import labels_that_count
 from space.overview import GridFacts, LamellaFacts
 from space.page.lamella_facts import choice_table, navigator_items
 from space.page.refusal import RefusedError, stale, wrong
@@ -308,8 +309,9 @@ def _without(
     if label is None:
         raise SpaceError("This model has no class for what is not lamella.", "without_px")
     how = (label, *(corners.tobytes() for corners in polygons))
+    path = labels_that_count(lamella.labels).path
     known = session.segmentations.changed(
-        lamella.labels, asked.known, how, lambda: _filled(asked.labels, polygons, label)
+        path, asked.known, how, lambda: _filled(asked.labels, polygons, label)
     )
     return replace(asked, known=known)
 
