@@ -10,7 +10,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.geometry import MapFrame
-from space.images import read_png
+from space.images import file_state, read_png
 from space.item_types import POLYGON
 from space.microscope import SavedItem, navigator
 from space.steps.made_with import TARGETS, made_with
@@ -42,6 +42,7 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
     """
     path, stem = choice_path(session, number), session.map_stem(number)
     shape = question.shape
+    seen = file_state(path)
     edited = read_choice(path, shape)
     polygons = save_and_read_polygons(session, question.frame)
     choice = choice_of(session, number, question, edited, polygons)
@@ -50,7 +51,14 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
     take = edited.take if edited is not None else "nothing"
     used = made_with(session.settings, TARGETS)
     record = asdict(question.record)
-    write_choice(path, choice, session.map_png(number).name, shape, take, used, record)
+    if file_state(path) == seen:
+        write_choice(path, choice, session.map_png(number).name, shape, take, used, record)
+    else:
+        log.warning(
+            "%s was written by somebody else while targets were chosen. It stays; the targets that "
+            "are set up now are those that were chosen before.",
+            path.name,
+        )
     for line in describe(choice, question.options).splitlines():
         log.info("%s: %s", stem, line)
     log.info(

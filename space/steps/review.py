@@ -8,6 +8,7 @@ so already, or does what is missing: what shows that an edit is done is always w
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,7 @@ from space.steps.correcting import RefusedError, Work, do, so_already
 from space.steps.review_scene import scene_on_disk
 from space.steps.session import GridSession
 
-_LONGEST_REASON = 900
+_LONGEST = 900
 log = logging.getLogger("space.workflow")
 
 
@@ -53,14 +54,13 @@ def look(session: GridSession, refines: bool = False) -> bool:
         return False
     answers, done = dict(asked.answers), False
     for edit in asked.open:
+        # What could not be answered would be done again and again.
+        if edit.id not in answers and not _answer(session, asked, answers, edit, _begun()):
+            break
         answer = _answered(session, edit, answers, refines)
-        if edit.id in answers and answers[edit.id].why == answer.why:
+        if answers[edit.id].why == answer.why:
             continue  # it waits still
-        answers[edit.id] = answer
-        ids = [one.id for one in asked.review.edits]
-        with survives("What is asked in the page cannot be answered") as outcome:
-            review.write_answers(_answers_path(session), session.grid, review.kept(answers, ids))
-        if outcome.failed:
+        if not _answer(session, asked, answers, edit, answer):
             break  # nothing is lost: it is looked at again
         what = "" if isinstance(edit, Unreadable) else f" ({edit.kind.value})"
         level = logging.WARNING if answer.answer == "refused" else logging.INFO
@@ -69,6 +69,31 @@ def look(session: GridSession, refines: bool = False) -> bool:
     if done:
         steering.keep_skipped_off(session)
     return done
+
+
+def _answer(
+    session: GridSession,
+    asked: _Asked,
+    answers: dict[str, Answer],
+    edit: Edit | Unreadable,
+    answer: Answer,
+) -> bool:
+    """Write an answer among the others; return whether that was possible."""
+    answers[edit.id] = answer
+    kept = review.kept(answers, [one.id for one in asked.review.edits])
+    path = _answers_path(session)
+    with survives("An answer cannot be written", level=logging.DEBUG) as outcome:
+        review.write_answers(path, session.grid, kept)
+    if outcome.failed:
+        warn_once(
+            f"review_answers_{session.grid}",
+            "What is asked in the page of grid %s cannot be answered, and is not done: %s cannot "
+            "be written (%s). It is tried again at each look. Check that the folder is writable.",
+            session.grid,
+            path,
+            outcome.reason,
+        )
+    return not outcome.failed
 
 
 def is_asked(session: GridSession) -> bool:
@@ -92,7 +117,7 @@ def approval(session: GridSession) -> Review:
 
 def _asked(session: GridSession, warn: bool = True) -> _Asked | None:
     path = review.review_path(session.directory, session.grid)
-    if session.settings.inspect == NOT_INSPECTED or not path.is_file():
+    if session.settings.inspect == NOT_INSPECTED:
         return None
     try:
         found = review.read_review(path, session.grid)
@@ -119,12 +144,16 @@ def _answered(
     session: GridSession, edit: Edit | Unreadable, answers: Mapping[str, Answer], refines: bool
 ) -> Answer:
     """Do one thing, or say why not."""
-    when = datetime.now().astimezone().isoformat(timespec="seconds")
+    when = _now()
     if isinstance(edit, Unreadable):
         return Answer("refused", edit.why, when)
-    why = ""
-    with survives("What was asked in the page could not be done") as outcome:
+    if not os.path.isdir(session.map_dir):
+        return Answer("waits", f"The folder {session.map_dir} does not answer.", when)
+    with survives("What was asked in the page cannot be seen", level=logging.DEBUG) as outcome:
         before = _scene(session)
+    if outcome.failed:
+        return Answer("waits", f"It cannot be looked at yet: {outcome.reason}"[:_LONGEST], when)
+    with survives("What was asked in the page could not be done", level=logging.DEBUG) as outcome:
         try:
             why = so_already(session, edit, before)
             if not why:
@@ -134,10 +163,22 @@ def _answered(
                 why = do(Work(session, edit, before, refines))
         except RefusedError as refused:
             return Answer("refused", refused.what, when)
-        stamps = _stamps(edit, before, _scene(session))
+    if isinstance(outcome.error, OSError):  # a folder that does not answer, a file in use
+        return Answer("waits", f"It could not be done yet: {outcome.reason}"[:_LONGEST], when)
     if outcome.failed:
-        return Answer("refused", f"It could not be done: {outcome.reason}"[:_LONGEST_REASON], when)
+        return Answer("refused", f"It could not be done: {outcome.reason}"[:_LONGEST], when)
+    stamps = ("", "")
+    with survives("What was done cannot be seen"):
+        stamps = _stamps(edit, before, _scene(session))
     return Answer("applied", why, when, *stamps)
+
+
+def _begun() -> Answer:
+    return Answer("waits", "It is being done.", _now())
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _became(answers: Mapping[str, Answer]) -> dict[str, str]:

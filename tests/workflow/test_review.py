@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,6 +28,7 @@ from space.steps import (
     scene_on_disk,
 )
 from space.steps import look_at_review as look
+from space.steps import review as steps_review
 from space.steps.lamella_list import LamellaList
 from tests.workflow.test_waiting_for_targets import when_told
 
@@ -353,7 +357,9 @@ def test_a_file_that_nobody_understands_is_warned_of_once(within):
         path = review.review_path(session.directory, "G1")
         ask(session, edit(scene_of(session), Kind.DELETE, 1))
         good, before = path.read_bytes(), points()
-        for data in (good[:-10], b"x" * 1_100_000, b"[]", b"\x00\xff"):
+        newer, others = good.replace(b"review 1", b"review 2"), good.replace(b'"G1"', b'"G2"')
+        odd = (good[:-10], b"x" * 1_100_000, b"[]", b"\x00\xff", b"[" * 90_000, newer, others)
+        for data in odd:
             path.write_bytes(data)
             for _ in range(3):
                 assert not look(session)
@@ -367,24 +373,121 @@ def test_a_file_that_nobody_understands_is_warned_of_once(within):
 
     within(check)
     log = within.session.log()
-    assert log.count("Nothing that was asked in the page is taken") == 4
+    assert log.count("Nothing that was asked in the page is taken") == 7
+    assert log.count('its format is not "SPACEtomo review 1"') == 2
+    assert log.count("it is of grid 'G2', not G1") == 1
     assert log.count("Nothing that is asked there is done") == 1
 
 
-def test_answers_that_cannot_be_written_end_no_run(within, monkeypatch):
-    def check(session: GridSession) -> None:
-        def refuse(*about: object) -> None:
-            raise PermissionError("in use by a scanner")
+def test_what_is_odd_costs_only_itself(within):
+    """A newer page's edit, a clock that is off by years, a renamed lamella, another grid."""
 
+    def check(session: GridSession) -> None:
+        scene, path = scene_of(session), review.review_path(session.directory, "G1")
+        other = review.review_path(session.directory, "G2")
+        ask(session, *(edit(scene, Kind.CLASS, number, category="broken") for number in (1, 2)))
+        values = json.loads(path.read_text("utf-8"))
+        other.write_text(json.dumps({**values, "grid": "G2"}), encoding="utf-8")
+        values["edits"].insert(0, {**values["edits"][0], "id": "new", "kind": "paint"})
+        values["edits"][1]["at"] = "2099-01-01T00:00:00"
+        path.write_text(json.dumps(values), encoding="utf-8")
+        os.utime(path, (1e9, 1e9))
+        renamed = next(item for item in navigator.items() if item.label == "FL2")
+        navigator.describe(renamed.index, label="FL9")
+        assert look(session)
+        told = answers(session)
+        assert told["new"].startswith("refused: 'paint' is no kind of edit (add_lamella, move_")
+        assert told["class1"] == "applied: Lamella 1 is of this class, and left out."
+        assert told["class2"] == "refused: Lamella 2 was removed: there is nothing to change."
+        notes = {label: note for label, (note, _) in points().items()}
+        assert notes == {"FL1": "broken (100%)", "FL9": "good (90%)", "FL3": "good (90%)"}
+        assert not review.answers_path(session.directory, "G2").exists()
+
+    within(check)
+
+
+def test_what_cannot_be_answered_is_not_done_until_it_can(within):
+    """As in a folder in which the run may not write: else it would be done at each look."""
+
+    def check(session: GridSession) -> None:
         ask(session, edit(scene_of(session), Kind.DELETE, 1))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(review, "write_answers", refuse)
-            assert not look(session)
-        assert len(points()) == 2 and answers(session) == {}
+        for may_be_written in (0, 1):  # before it is done, and after that
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(review, "write_answers", writable(may_be_written))
+                for _ in range(3):
+                    assert not look(session)
+            assert len(points()) == 3 - may_be_written
+            assert answers(session) == ({"delete_lamella1": BEGUN} if may_be_written else {})
         assert look(session) and answers(session) == {"delete_lamella1": "applied: " + GONE}
 
-    GONE = "Lamella 1 is removed."
+    GONE, BEGUN = "Lamella 1 is removed.", "waits: It is being done."
     within(check)
+    assert within.session.log().count("cannot be answered, and is not done") == 1
+
+
+def writable(times: int) -> Callable[..., None]:
+    """Return what writes answers so many times, and then finds that it may not."""
+    left = [review.write_answers] * times
+
+    def write_answers(*about: Any) -> None:
+        if not left:
+            raise PermissionError("in use by a scanner")
+        left.pop()(*about)
+
+    return write_answers
+
+
+def test_what_cannot_be_seen_for_a_while_is_done_later(within):
+    """A folder in the network that is away, and files that cannot be read, written or renamed."""
+
+    def check(session: GridSession) -> None:
+        def away(*about: object, **more: object) -> None:
+            raise OSError(errno.ESTALE, "the server does not answer")
+
+        given_targets(session, 2)
+        scene = scene_of(session)
+        new = {"center_um": (-79.0, 80.0), "box_um": (20.0, 10.0), "category": "good"}
+        for owner, name, instead, one in (
+            (os.path, "isdir", lambda path: False, edit(scene, Kind.ADD, **new)),
+            (lamella_list, "save", away, edit(scene, Kind.RESIZE, 3, box_um=(9.0, 9.0))),
+            (steps_review, "scene_on_disk", away, edit(scene, Kind.TARGETS, 2)),
+            (correcting, "put_map_aside", away, edit(scene, Kind.MOVE, 2, center_um=(65.0, 9.0))),
+        ):
+            ask(session, one)
+            before = points()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(owner, name, instead)
+                for _ in range(3):
+                    assert not look(session)
+            told = answers(session)[one.id]
+            assert told.startswith("waits: ") and "answer" in told, told
+            assert points() == before
+            assert look(session) and answers(session)[one.id].startswith("applied: ")
+
+    within(check)
+    assert "is a mistake" not in within.session.log()
+
+
+def test_a_file_that_cannot_be_read_for_a_while_ends_no_run(within):
+    def check(session: GridSession) -> None:
+        path = review.review_path(session.directory, "G1")
+        ask(session, edit(scene_of(session), Kind.DELETE, 1))
+        stat = os.stat
+
+        def away(name: Any, *args: Any, **about: Any) -> os.stat_result:
+            if str(name) == str(path):
+                raise OSError(errno.ESTALE, "the server does not answer")
+            return stat(name, *args, **about)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "stat", away)
+            patch.setattr(review.review_file, "read_bytes_bounded", lambda *about: away(path))
+            for _ in range(3):
+                assert not look(session) and not steps_review.approval(session).lamellae_approved
+        assert look(session) and len(points()) == 2
+
+    within(check)
+    assert within.session.log().count("cannot be read (the server does not answer)") == 1
 
 
 def test_a_session_that_is_not_inspected_does_not_look(within):
