@@ -18,7 +18,7 @@ from space.errors import SpaceError
 from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_megapixels, png_shape
 from space.labelling import labels_that_count
 from space.overview import GridFacts, LamellaFacts
-from space.page import choosing, current, lamella_facts, reviews
+from space.page import choosing, current, lamella_facts, picking, reviews
 from space.page.ahead import Ahead
 from space.page.answers import (
     KEPT_FOR_EVER,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-ASKS_ONLY = ("/api/check/", "/api/choose_again/", "/api/fill/")
+ASKS_ONLY = ("/api/check/", "/api/choose_again/", "/api/picking_files/", "/api/fill/")
 """Addresses that are asked by POST and change nothing."""
 
 MOST_LOG_LINES = 400
@@ -252,6 +252,17 @@ class Page:
         """Answer with another choice of targets."""
         return await self._about_targets(request, choosing.chosen_again)
 
+    async def picking(self, request: Request) -> Response:
+        """Write a map for picking by hand into the session's directory."""
+        return await self._about_targets(request, picking.saved)
+
+    async def picking_files(self, request: Request) -> Response:
+        """Answer with the files of a map for picking by hand."""
+        grid, lamella = self._lamella(request)
+        values = await table_sent(request)
+        body = await _in_thread(picking.packed, self.session, grid, lamella, values)
+        return body_answer(request, body, "application/zip")
+
     async def _about_targets(
         self,
         request: Request,
@@ -367,6 +378,8 @@ def make_app(page: Page, key: Key) -> App:
         Route(f"/api/check/{lamella}", page.check, methods=["POST"]),
         Route(f"/api/choose_again/{lamella}", page.choose_again, methods=["POST"]),
         Route(f"/api/choice/{lamella}", page.choice, methods=["POST"]),
+        Route(f"/api/picking/{lamella}", page.picking, methods=["POST"]),
+        Route(f"/api/picking_files/{lamella}", page.picking_files, methods=["POST"]),
         Route(f"/api/labels/{lamella}", page.labels),
         Route(f"/api/labels/{lamella}", page.correct_labels, methods=["POST"]),
         Route(f"/api/fill/{lamella}", page.fill, methods=["POST"]),

@@ -32,12 +32,20 @@ export function ask(address) {
   return answered(fetch(address, { headers: { accept: "application/json" } }));
 }
 
+const sent = (values) => ({
+  method: "POST",
+  headers: { "content-type": "application/json", accept: "application/json" },
+  body: JSON.stringify(values),
+});
+
 export function post(address, values) {
-  return answered(fetch(address, {
-    method: "POST",
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: JSON.stringify(values),
-  }));
+  return answered(fetch(address, sent(values)));
+}
+
+// A file as the answer.
+export async function postForFile(address, values) {
+  const answer = await fetch(address, sent(values)).catch(() => null);
+  return answer?.ok ? answer.blob() : answered(answer ?? Promise.reject(new Error()));
 }
 
 export const of = (grid, number) =>

@@ -5,7 +5,7 @@ import { ChoosingAgain } from "./choosing.js";
 import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
 import { LamellaLabels } from "./lamella_labels.js";
 import { PixelMap, STYLES, at, from } from "./maps.js";
-import { savePicture } from "./picture.js";
+import { savePicking, savePicture } from "./picture.js";
 import { CLASS, Review, isOpen, standOf, words } from "./review.js";
 import { conflicts, distanceUm, ellipse } from "./shapes.js";
 import { Targets, nameOf } from "./targets.js";
@@ -310,6 +310,8 @@ export class LamellaView {
           button("Add area", () => this._adds("area"))],
         keyed("Undo", "u", () => this._undo(), { disabled: !this.isChanged })] : [],
       button("Save picture", () => this.page.act(() => savePicture(this)), { title: "The map with what is drawn on it, as PNG" }),
+      button("Save for picking", () => this.page.act(() => savePicking(this)),
+        { title: "The map with what is drawn on it, as a map for SerialEM's Navigator, to pick targets on by hand" }),
     ].flat(2);
   }
 

@@ -1,5 +1,6 @@
 // The map with what is drawn on it as a PNG file, for a notebook or for picking by hand.
 
+import { of, post, postForFile } from "./api.js";
 import { el } from "./dom.js";
 import { ellipse, lengthText, roundLength } from "./shapes.js";
 import { nameOf } from "./targets.js";
@@ -9,9 +10,25 @@ const LARGEST_PX = 4096;
 export async function savePicture(view) {
   const canvas = await painted(view);
   const blob = await new Promise((resolve) => { canvas.toBlob(resolve, "image/png"); });
+  handOver(blob, `${view.grid}_${view.facts.label}_page.png`);
+}
+
+// The map with what is drawn on it as a map for SerialEM's Navigator, on which targets are picked.
+export async function savePicking({ page, grid, number, facts, targets, overlay }) {
+  const values = { areas: targets.areas, classes: facts.labels && overlay.isOn ? [...overlay.classes] : [] };
+  page.tell("Making the map …");
+  if (page.isReadOnly) {
+    handOver(await postForFile(`/api/picking_files/${of(grid, number)}`, values), `${grid}_${facts.label}_picking.zip`);
+    page.tell("Put both files into the session's directory; in SerialEM, merge the .nav file in the Navigator.");
+    return;
+  }
+  const { files } = await post(`/api/picking/${of(grid, number)}`, values);
+  page.tell(`Saved ${files.join(" and ")} in the session's directory. In SerialEM, merge the .nav file in the Navigator and load the map.`);
+}
+
+function handOver(blob, name) {
   const address = URL.createObjectURL(blob);
-  const link = el("a", { href: address, download: `${view.grid}_${view.facts.label}_page.png` });
-  link.click();
+  el("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
