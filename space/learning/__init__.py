@@ -6,6 +6,7 @@ A running session never needs this room; what it needs beyond the base packages 
 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
 from space.learning.checking import ClassCount, Problem, Report, check
+from space.learning.collecting import Collected, collect
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -56,6 +57,7 @@ __all__ = [
     "ClassCount",
     "ClassDetection",
     "ClassScore",
+    "Collected",
     "DataSet",
     "Incoming",
     "Item",
@@ -72,6 +74,7 @@ __all__ = [
     "centre_errors",
     "check",
     "class_scores",
+    "collect",
     "confusion",
     "detection_scores",
     "export",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import atomic_path
+from space.files import atomic_path, remove_if_possible
 from space.learning import arrays
 from space.learning.boxes import read_boxes, write_boxes
 from space.learning.dataset import (
@@ -144,6 +144,8 @@ class _Writer:
             if item.stem != known.stem:
                 self._tell(f"{item.stem} is {known.file}, which is there already.")
             return
+        if known is not None and item.labels is not None:
+            self._drop_layers(item, sample)
         renewed = self._add_what_is_known(item, sample)
         if known is not None and renewed == known:
             self.done.there.append(known.file)
@@ -151,6 +153,12 @@ class _Writer:
             (self.done.added if known is None else self.done.updated).append(renewed.file)
         self._by_hash[mark] = renewed
         self._data = self._data.with_samples([renewed])
+
+    def _drop_layers(self, item: Item, sample: Sample) -> None:
+        """Remove layers that the labels which replace those of a picture no longer have."""
+        for name, path in layers_of(self._folder, self._data, sample).items():
+            if name not in item.layers:
+                remove_if_possible(path)
 
     def close(self) -> None:
         """Write what the data set says about itself."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from space.cli.data import checking, exchange, showing, splitting
+from space.cli.data import checking, collecting, exchange, showing, splitting
 
-_ACTIONS = (checking, showing, splitting, exchange)
+_ACTIONS = (checking, showing, splitting, exchange, collecting)
 """Each adds itself with ``add_parser(actions)`` and sets ``do``, which gets the arguments."""
 
 
@@ -14,7 +14,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to those of ``spacetomo``."""
     data = commands.add_parser(
         "data",
-        help="data sets of pictures and labels: import, check, show, split, export",
+        help="data sets of pictures and labels: import, collect, check, show, split, export",
         description="Makes data sets for models of one's own of pictures and labels from any "
         "program, says what is wrong with them, and hands them out in other formats. "
         "docs/data.md goes through it.",
