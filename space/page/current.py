@@ -45,7 +45,8 @@ def doing(seen: Seen) -> dict[str, Any]:
         "grid": grid,
         "lamella": lamella,
         "last_event": None if last is None else last.when_utc.isoformat(),
-        "series": _newest_series(seen) if run == "acquiring" else None,
+        # Which one is written is told by the times of the files, if they can be seen.
+        "series": _newest_series(seen) if run == "acquiring" and not seen.problem else None,
     }
 
 

@@ -117,8 +117,11 @@ class Session:
                 files = stamps(dict.fromkeys(folder.resolve() for folder in folders))
                 if files != self._seen.files or self._seen.problem:
                     self._seen = self._read(files)
-            except (SpaceError, OSError) as error:
+            except SpaceError as error:
                 self._seen = _as_before(self._seen, str(error))
+            except OSError as error:
+                why = f"The folder of the session cannot be read ({error.strerror or error})."
+                self._seen = _as_before(self._seen, why)
             self._looked = time.monotonic()
             return self._seen
 

@@ -86,6 +86,21 @@ def test_a_lamella_is_drawn_where_it_is_wanted(page, folder):
     assert added.box_um == pytest.approx((16, 8), abs=1)
 
 
+def test_whoever_works_fast_is_not_refused_and_loses_no_step(page, folder):
+    page.go(GRID, '[data-lamella="3"]')
+    page.press("n", "n", "n", "1", "v", *["ArrowRight"] * 6, "ArrowDown", "p", "v", "a")
+    page.tab.wait_for_selector("text=The lamellae are approved.")
+    page.tab.wait_for_function(
+        "() => document.querySelector('.card.edits').textContent.includes('do not visit L02')"
+    )
+    assert page.tab.locator("#told").is_hidden()
+    edits = {(edit.kind, edit.number): edit for edit in wait_for(page, folder, 4)}
+    moved = edits.pop((review.Kind.MOVE, 3))
+    assert on_map(moved.center_um) == pytest.approx(on_map((30.0, 5.0)) + (1, 6), abs=0.1)
+    assert set(edits) == {
+        (review.Kind.CLASS, 3), (review.Kind.VISIT, 3), (review.Kind.VISIT, 2)}  # fmt: skip
+
+
 def test_the_answers_of_the_run_are_shown_and_what_was_done_is_taken_back(page, folder):
     page.go(GRID, '[data-lamella="3"]')
     page.press("n", "n", "n", "v")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from space import orders
+from space.journal import Kind, note
 from space.overview import read_session
 from tests.page.conftest import FRAME
 
@@ -54,11 +55,17 @@ def test_the_state_follows_the_files(page, folder):
 
 
 def test_a_session_that_goes_away_is_told_and_shown_as_it_was(page, folder):
+    note(folder.directory, Kind.ACQUISITION_STARTED, "G1")
+    page.page.session.look(now=True)
+    assert page.json("/api/state")["now"]["series"]["name"].startswith("G1_L01_ts_")
     away = folder.directory.with_name("away")
     folder.directory.rename(away)
     page.page.session.look(now=True)
     state = page.json("/api/state")
-    assert state["problem"] and len(state["grids"][0]["lamellae"]) == 4
+    assert state["problem"].startswith("The folder of the session cannot be read")
+    assert len(state["grids"][0]["lamellae"]) == 4
+    # Which series is written cannot be told now: none, rather than any.
+    assert state["now"]["series"] is None
     away.rename(folder.directory)
     page.page.session.look(now=True)
     assert page.json("/api/state")["problem"] == ""

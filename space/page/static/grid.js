@@ -236,7 +236,7 @@ export class GridView {
       this.map && [keyed("Whole", "w", () => this.map.whole(), { "aria-label": "Whole map" })],
       this.mayAsk && [
         this.map && keyed(this.map.cancelDrawing ? "Give up drawing" : "Draw lamella", "d", () => this._draws()),
-        keyed("Undo", "u", () => this.page.act(() => this._undo()), { disabled: !last }),
+        (this.map || last) && keyed("Undo", "u", () => this.page.act(() => this._undo()), { disabled: !last }),
       ],
     ].flat(2).filter(Boolean);
   }
@@ -267,7 +267,7 @@ export class GridView {
   }
 
   _approval(values) {
-    if (!values) return null;
+    if (!values || !this.facts.lamellae.length) return null;
     const isApproved = values.approved.lamellae;
     const waits = values.inspect === "wait";
     return el("section", { class: "card approval" },
@@ -369,6 +369,17 @@ export class GridView {
     });
   }
 
+  // Keys come faster than answers: each step begins where the one before has ended.
+  _stepBy(number, [down, across]) {
+    this._steps = (this._steps ?? Promise.resolve()).then(() => {
+      const one = this.shown.find((each) => each.number === number);
+      if (!one) return undefined;
+      const [row, column] = toMap(this.facts.map, one.center_um);
+      return this._move(one, [row + down, column + across]);
+    });
+    return this._steps;
+  }
+
   _resize(one, boxUmNow) {
     return this.page.act(() => this._of(one, "resize_lamella", { box_um: um(boxUmNow) }, { box_um: um(this._asIs(one).box_um) }));
   }
@@ -454,10 +465,7 @@ export class GridView {
   key(key) {
     const one = this.chosen;
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
-    if (step && one && this.map) {
-      const [row, column] = toMap(this.facts.map, one.center_um);
-      return () => this._move(one, [row + step[0], column + step[1]]);
-    }
+    if (step && one && this.map) return () => this._stepBy(one.number, step);
     if (/^[1-9]$/.test(key) && one) {
       const name = this.review.values?.classes[Number(key) - 1];
       return name ? () => this._class(one, name) : null;

@@ -50,7 +50,10 @@ export class PixelMap {
     });
     place.setAttribute("role", "application");
     place.setAttribute("aria-label", label);
-    this.picture = this.addTiles(tiles, 1).setZIndex(1);
+    // The whole map, coarse, is below: it is there at once, and shows where two tiles do not quite meet.
+    this.pictures = [
+      this.addTiles(tiles, 1, "", { maxNativeZoom: 0, maxZoom: tiles.max_zoom }).setZIndex(0),
+      this.addTiles(tiles, 1).setZIndex(1)];
     this._addScale(pixelUm);
     this._addLight();
     this.leads = this.leaflet.createPane("leads"); // below the labels, above what they name
@@ -64,10 +67,10 @@ export class PixelMap {
     this._sizes.observe(place);
   }
 
-  addTiles(tiles, opacity, query = "") {
+  addTiles(tiles, opacity, query = "", rest = {}) {
     return L.tileLayer(`/${tiles.url}${query}`, {
       bounds: this.bounds, opacity, minZoom: -2, minNativeZoom: 0, maxNativeZoom: tiles.max_zoom,
-      maxZoom: tiles.max_zoom + 3, noWrap: true, tileSize: tiles.tile_px,
+      maxZoom: tiles.max_zoom + 3, noWrap: true, tileSize: tiles.tile_px, ...rest,
     }).addTo(this.leaflet);
   }
 
@@ -149,7 +152,7 @@ export class PixelMap {
   }
 
   _shine() {
-    this.picture.getContainer().style.filter = this.filter;
+    for (const one of this.pictures) one.getContainer().style.filter = this.filter;
   }
 
   // Draw the handles and shapes of a layer anew; what has the keyboard keeps it.

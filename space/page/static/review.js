@@ -19,6 +19,7 @@ export class Review {
     this.values = null;
     this.problem = "";
     this._inverses = new Map(); // of edits made on this page, by their id
+    this._last = Promise.resolve();
   }
 
   async load() {
@@ -43,6 +44,14 @@ export class Review {
     return this.lamella(number)?.may.includes(kind) ?? false;
   }
 
+  // Whoever works fast asks before the last answer is there: one thing after the other, each for what
+  // is there then. Else a person would be told that somebody else has changed it.
+  inTurn(does) {
+    const turn = this._last.then(does);
+    this._last = turn.catch(() => {});
+    return turn;
+  }
+
   async _post(change) {
     const before = new Set(this.edits.map((edit) => edit.id));
     try {
@@ -56,7 +65,11 @@ export class Review {
 
   // Ask for something; `inverse` is the edit that takes it back once it was done, if there is one.
   // What was asked of the same kind before, and is not done yet, is replaced.
-  async add(edit, inverse = null) {
+  add(edit, inverse = null) {
+    return this.inTurn(() => this._add(edit, inverse));
+  }
+
+  async _add(edit, inverse) {
     const undo = edit.kind === "add_lamella" ? [] : this.edits.filter((one) =>
       isOpen(one) && one.kind === edit.kind && one.number === edit.number).map((one) => one.id);
     const [added] = await this._post({ add: [edit], undo });
@@ -74,7 +87,11 @@ export class Review {
     return edit.answer.answer === "applied" && this._inverses.has(edit.id) ? "inverse" : "";
   }
 
-  async takeBack(edit) {
+  takeBack(edit) {
+    return this.inTurn(() => this._takeBack(edit));
+  }
+
+  async _takeBack(edit) {
     const way = this.wayBack(edit);
     if (way === "undo") {
       await this._post({ undo: [edit.id] });
@@ -92,7 +109,7 @@ export class Review {
   }
 
   approve(approved) {
-    return this._post({ approved });
+    return this.inTurn(() => this._post({ approved }));
   }
 }
 
