@@ -8,7 +8,19 @@ import sys
 from collections.abc import Sequence
 
 from space import __version__
-from space.cli import check, data, export, inspect, judge, models, report, simulate, status, targets
+from space.cli import (
+    check,
+    data,
+    export,
+    inspect,
+    judge,
+    label,
+    models,
+    report,
+    simulate,
+    status,
+    targets,
+)
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
 
@@ -35,6 +47,7 @@ def command_line() -> argparse.ArgumentParser:
     export.add_parser(commands)
     inspect.add_parser(commands)
     data.add_parser(commands)
+    label.add_parser(commands)
     return parser
 
 

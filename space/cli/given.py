@@ -9,6 +9,8 @@ from pathlib import Path
 
 from space.errors import SpaceError
 
+_LARGEST_PORT = 65535
+
 
 def add_session(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a session, and the folder of its maps on this computer."""
@@ -19,6 +21,27 @@ def add_session(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the maps, where external_map_dir is another path on this computer",
     )
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Add the port of a server."""
+    parser.add_argument(
+        "--port", type=int, default=0, help="port (default: the first free one from 8765 on)"
+    )
+
+
+def port(args: argparse.Namespace) -> int:
+    """Return the port that is given; 0 for any.
+
+    Raises
+    ------
+    SpaceError
+        When it is none.
+    """
+    number = int(args.port)
+    if not 0 <= number <= _LARGEST_PORT:
+        raise SpaceError(f"{number} is no port.", "--port", f"Name one up to {_LARGEST_PORT}.")
+    return number
 
 
 def named_values(pairs: Sequence[str]) -> dict[str, object]:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 from space import page
 from space.cli import given
-from space.errors import SpaceError
 from space.project import project_folder
-
-_LARGEST_PORT = 65535
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,9 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Example: spacetomo inspect D:/sessions/today --open",
     )
     given.add_session(inspect)
-    inspect.add_argument(
-        "--port", type=int, default=0, help="port (default: the first free one from 8765 on)"
-    )
+    given.add_port(inspect)
     inspect.add_argument(
         "--read-only",
         action="store_true",
@@ -41,8 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    if not 0 <= args.port <= _LARGEST_PORT:
-        raise SpaceError(f"{args.port} is no port.", "--port", f"Name one up to {_LARGEST_PORT}.")
+    port = given.port(args)
     space_dir = args.space_dir or project_folder()
-    page.serve(page.Wish(args.session, space_dir, args.maps, args.port, args.read_only, args.open))
+    page.serve(page.Wish(args.session, space_dir, args.maps, port, args.read_only, args.open))
     return 0

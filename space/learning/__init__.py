@@ -42,6 +42,7 @@ from space.learning.evaluate_boxes import (
 )
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
 from space.learning.incoming import Incoming, Item
+from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
 from space.learning.showing import show
 from space.learning.splitting import split
 
@@ -59,6 +60,7 @@ __all__ = [
     "ClassScore",
     "Collected",
     "DataSet",
+    "Drawable",
     "Incoming",
     "Item",
     "LabelClass",
@@ -77,6 +79,7 @@ __all__ = [
     "collect",
     "confusion",
     "detection_scores",
+    "drawable",
     "export",
     "format_of",
     "import_into",
@@ -86,10 +89,12 @@ __all__ = [
     "mean_ap",
     "open_or_new",
     "over_thresholds",
+    "picture_of",
     "picture_path",
     "read_data_set",
     "read_item",
     "read_labels",
+    "save_drawn",
     "shares_within",
     "show",
     "split",

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +24,19 @@ from space.page.answers import (
     as_json,
     body_answer,
     json_answer,
-    kind_of,
-    refusal_answer,
     table_sent,
 )
 from space.page.changes import Changes
 from space.page.grid_facts import grid_facts
+from space.page.guarded import Files, guarded, in_thread
 from space.page.jobs_seen import JobsSeen
 from space.page.labels import Labels
 from space.page.overlays import overlay_tile
 from space.page.pyramid import Layout
-from space.page.refusal import RefusedError, unknown, wrong
-from space.page.security import App, Guard, Key, failure
+from space.page.refusal import unknown, wrong
+from space.page.security import App, Key
 from space.page.session import Session
 from space.page.state import state_of
-from space.page.static_files import OWN, file_in, leaflet_folder
 from space.page.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -74,32 +71,14 @@ class Page:
         self.tiles = tiles
         self._ahead = Ahead()
         self._labels = Labels()
-        self._leaflet = leaflet_folder()
+        self.files = Files("index.html")
         self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
-
-    # --- the page -----------------------------------------------------------------------------
-
-    async def index(self, request: Request) -> Response:
-        """Answer with the page itself."""
-        return await self._file(request, OWN, "index.html")
-
-    async def static(self, request: Request) -> Response:
-        """Answer with a file of the page."""
-        return await self._file(request, OWN, request.path_params["name"])
-
-    async def leaflet(self, request: Request) -> Response:
-        """Answer with a file of Leaflet."""
-        return await self._file(request, self._leaflet, request.path_params["name"])
-
-    async def _file(self, request: Request, folder: Path, name: str) -> Response:
-        body = await _in_thread(file_in, folder, name)
-        return body_answer(request, body, kind_of(name))
 
     # --- the session --------------------------------------------------------------------------
 
     async def state(self, request: Request) -> Response:
         """Answer with where the session stands."""
-        return body_answer(request, await _in_thread(self._state_now), "application/json")
+        return body_answer(request, await in_thread(self._state_now), "application/json")
 
     def _state_now(self) -> bytes:
         seen = self.session.look()
@@ -122,7 +101,7 @@ class Page:
     async def grid(self, request: Request) -> Response:
         """Answer with a grid: its map and boxes."""
         grid = self._grid(request)
-        return json_answer(request, await _in_thread(self._grid_facts, grid))
+        return json_answer(request, await in_thread(self._grid_facts, grid))
 
     def _grid_facts(self, grid: GridFacts) -> dict[str, Any]:
         scene, files = reviews.scene_of(self.session, grid), self.session.on_disk(grid)
@@ -131,7 +110,7 @@ class Page:
     async def lamella(self, request: Request) -> Response:
         """Answer with a lamella: its map, classes and targets."""
         grid, lamella = self._lamella(request)
-        facts = await _in_thread(lamella_facts.lamella_facts, self.session, grid, lamella)
+        facts = await in_thread(lamella_facts.lamella_facts, self.session, grid, lamella)
         if facts["optics"] is not None:  # who looks at it may choose targets next
             self._ahead.wish(lambda: choosing.prepare(self.session, grid, lamella))
         return json_answer(request, facts)
@@ -143,7 +122,7 @@ class Page:
     async def log(self, request: Request) -> Response:
         """Answer with the end of a grid's log."""
         path = self._grid(request).log_file
-        lines = [] if path is None else await _in_thread(current.log_lines, path, MOST_LOG_LINES)
+        lines = [] if path is None else await in_thread(current.log_lines, path, MOST_LOG_LINES)
         return json_answer(request, {"lines": lines})
 
     async def picture(self, request: Request) -> Response:
@@ -152,7 +131,7 @@ class Page:
         there = {one["name"]: one["name"] for one in current.pictures(self.session.look())}
         if name not in there:
             raise unknown("There is no such picture in this session.")
-        body = await _in_thread(_whole_picture, self.session.directory / there[name])
+        body = await in_thread(_whole_picture, self.session.directory / there[name])
         return body_answer(request, body, "image/png")
 
     # --- tiles --------------------------------------------------------------------------------
@@ -165,12 +144,12 @@ class Page:
             raise unknown("There is no such tile.")
         what, mark = values["what"], request.query_params.get("v", "")
         if values["ending"] == "png":
-            body, is_marked = await _in_thread(
+            body, is_marked = await in_thread(
                 self._label_tile, grid, what, at, request.query_params.get("class", ""), mark
             )
             kind = "image/png"
         else:
-            body, is_marked = await _in_thread(self._map_tile, grid, what, at, mark)
+            body, is_marked = await in_thread(self._map_tile, grid, what, at, mark)
             kind = "image/jpeg"
         if is_marked:
             return body_answer(request, body, kind, KEPT_FOR_EVER)
@@ -212,17 +191,17 @@ class Page:
     async def review(self, request: Request) -> Response:
         """Answer with what is asked of a grid, and what the run has answered."""
         grid = self._grid(request)
-        return json_answer(request, await _in_thread(reviews.review_table, self.session, grid))
+        return json_answer(request, await in_thread(reviews.review_table, self.session, grid))
 
     async def ask(self, request: Request) -> Response:
         """Ask something of the run, or take it back."""
-        await _in_thread(self.session.look, True)
+        await in_thread(self.session.look, True)
         grid, values = self._grid(request), await table_sent(request)
-        return json_answer(request, await _in_thread(reviews.ask, self.session, grid, values))
+        return json_answer(request, await in_thread(reviews.ask, self.session, grid, values))
 
     async def choice(self, request: Request) -> Response:
         """Save targets, and ask the run to take them."""
-        await _in_thread(self.session.look, True)
+        await in_thread(self.session.look, True)
         return await self._about_targets(request, reviews.hand_over_targets)
 
     # --- labels -------------------------------------------------------------------------------
@@ -230,12 +209,12 @@ class Page:
     async def labels(self, request: Request) -> Response:
         """Answer with what was corrected on a lamella's labels."""
         grid, lamella = self._lamella(request)
-        table = await _in_thread(self._labels.table, self.session, grid, lamella)
+        table = await in_thread(self._labels.table, self.session, grid, lamella)
         return json_answer(request, table)
 
     async def correct_labels(self, request: Request) -> Response:
         """Save corrected labels, and ask the run to use them."""
-        await _in_thread(self.session.look, True)
+        await in_thread(self.session.look, True)
         return await self._about_targets(request, self._labels.saved)
 
     async def fill(self, request: Request) -> Response:
@@ -260,7 +239,7 @@ class Page:
         """Answer with the files of a map for picking by hand."""
         grid, lamella = self._lamella(request)
         values = await table_sent(request)
-        body = await _in_thread(picking.packed, self.session, grid, lamella, values)
+        body = await in_thread(picking.packed, self.session, grid, lamella, values)
         return body_answer(request, body, "application/zip")
 
     async def _about_targets(
@@ -270,14 +249,14 @@ class Page:
     ) -> Response:
         grid, lamella = self._lamella(request)
         values = await table_sent(request)
-        return json_answer(request, await _in_thread(answer, self.session, grid, lamella, values))
+        return json_answer(request, await in_thread(answer, self.session, grid, lamella, values))
 
     async def orders(self, request: Request) -> Response:
         """Hand an order to the run."""
         line = (await table_sent(request)).get("line")
         if not isinstance(line, str) or len(line.splitlines()) != 1:
             raise wrong("line is no line of text.")
-        await _in_thread(self._order, line)
+        await in_thread(self._order, line)
         return json_answer(request, {"given": orders.words_of(line)})
 
     def _order(self, line: str) -> None:
@@ -308,14 +287,14 @@ class Page:
         finally:
             for task in tasks:
                 task.cancel()
-            await _in_thread(self.tiles.close)
-            await _in_thread(self._ahead.close)
+            await in_thread(self.tiles.close)
+            await in_thread(self._ahead.close)
 
     async def _watch_jobs(self) -> None:
         while True:
             try:
                 map_dir = self.session.look().facts.map_dir
-                if await _in_thread(self.jobs.look, map_dir):
+                if await in_thread(self.jobs.look, map_dir):
                     self.changes.tell(["jobs", "state"])
             except (SpaceError, OSError, ValueError) as error:
                 log.warning("The queue cannot be looked at: %s", error)
@@ -342,33 +321,13 @@ def _whole_picture(path: Path) -> bytes:
     return path.read_bytes()
 
 
-async def _in_thread(function: Callable[..., Any], *values: Any) -> Any:
-    from starlette.concurrency import run_in_threadpool
-
-    return await run_in_threadpool(function, *values)
-
-
 def make_app(page: Page, key: Key) -> App:
     """Return the application: the page behind its guard."""
-    from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
     from starlette.routing import Route
-
-    async def refused(_: Request, error: Exception) -> Response:
-        return refusal_answer(error if isinstance(error, SpaceError) else SpaceError(str(error)))
-
-    async def no_route(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        return refusal_answer(RefusedError(HTTPStatus(status), "There is no such address."))
-
-    async def failed(_: Request, error: Exception) -> Response:
-        return refusal_answer(failure())  # the guard logs it
 
     lamella = "{grid:str}/{number:int}"
     routes = [
-        Route("/", page.index),
-        Route("/static/{name:path}", page.static),
-        Route("/leaflet/{name:path}", page.leaflet),
+        *page.files.routes(),
         Route("/api/state", page.state),
         Route("/api/events", page.events),
         Route("/api/settings", page.settings),
@@ -389,9 +348,4 @@ def make_app(page: Page, key: Key) -> App:
         Route("/pictures/{name:str}", page.picture),
         Route("/tiles/{grid:str}/{what:str}/{z:int}/{x:int}/{y:int}.{ending:str}", page.tile),
     ]
-    app = Starlette(
-        routes=routes,
-        lifespan=page.lifespan,
-        exception_handlers={SpaceError: refused, HTTPException: no_route, Exception: failed},
-    )
-    return Guard(app, key, page.read_only, ASKS_ONLY)
+    return guarded(routes, key, page.read_only, ASKS_ONLY, page.lifespan)

@@ -21,7 +21,15 @@ import numpy as np
 from space import labelling, steps
 from space.errors import SpaceError
 from space.images import fingerprint, png_shape, read_png
-from space.labelling import Correction, Drawing, NotStrokesError, OutdatedError, Shape, Stroke
+from space.labelling import (
+    Correction,
+    Drawing,
+    NotStrokesError,
+    OutdatedError,
+    Region,
+    Shape,
+    Stroke,
+)
 from space.overview import GridFacts, LamellaFacts
 from space.page import reviews
 from space.page.lamella_facts import OF_MODEL, Classes, classes_of
@@ -76,12 +84,7 @@ class Labels:
                 for name, _ in sorted(classes.labels.items(), key=lambda one: one[1])
             ],
             "tiles": tiles_table(address, shape),
-            "limits": {
-                "strokes": labelling.MOST_STROKES,
-                "points": labelling.MOST_POINTS,
-                "fills": labelling.MOST_FILLS,
-                "radius_px": [labelling.SMALLEST_RADIUS_PX, labelling.LARGEST_RADIUS_PX],
-            },
+            "limits": limits_table(),
         }
 
     def saved(
@@ -143,15 +146,7 @@ class Labels:
         if not strokes or strokes[-1].shape is not Shape.FILL:
             raise wrong("The last stroke is no fill.")
         with self._lock, _told(lamella):
-            drawing = self._drawn(segmentation, strokes, classes)
-            _, region = drawing.drawn[-1]
-            mask = region.mask
-        step = max(1, -(-max(mask.shape, default=1) // LONGEST_MASK_PX))
-        return {
-            "box_px": [region.top, region.left, region.rows, region.columns],
-            "step_px": step,
-            "png": _as_png(mask[step // 2 :: step, step // 2 :: step]) if mask.size else "",
-        }
+            return shown_mask(self._drawn(segmentation, strokes, classes).drawn[-1][1])
 
     def _classes(self, session: Session, grid: GridFacts, lamella: LamellaFacts) -> Classes:
         return classes_of(session.files_of(grid), _segmentation(lamella))
@@ -207,6 +202,27 @@ def _of_map(files: steps.GridSession, lamella: LamellaFacts) -> dict[str, Any]:
         "map_hash": labelling.hash_of(picture),
         "pixel_nm": facts.pixel_nm,
         "shape_px": list(facts.frame.shape),
+    }
+
+
+def limits_table() -> dict[str, Any]:
+    """Return how much can be drawn."""
+    return {
+        "strokes": labelling.MOST_STROKES,
+        "points": labelling.MOST_POINTS,
+        "fills": labelling.MOST_FILLS,
+        "radius_px": [labelling.SMALLEST_RADIUS_PX, labelling.LARGEST_RADIUS_PX],
+    }
+
+
+def shown_mask(region: Region) -> dict[str, Any]:
+    """Return what a fill covers as the page shows it: its place and a picture."""
+    mask = region.mask
+    step = max(1, -(-max(mask.shape, default=1) // LONGEST_MASK_PX))
+    return {
+        "box_px": [region.top, region.left, region.rows, region.columns],
+        "step_px": step,
+        "png": _as_png(mask[step // 2 :: step, step // 2 :: step]) if mask.size else "",
     }
 
 

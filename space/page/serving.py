@@ -15,7 +15,7 @@ from typing import Any
 
 from space.errors import SpaceError
 from space.page.app import Page, make_app
-from space.page.security import Key
+from space.page.security import App, Key
 from space.page.session import Session
 from space.page.tiles import CACHE_FOLDER, Tiles
 
@@ -33,7 +33,7 @@ class Wish:
     Attributes
     ----------
     directory : Path
-        Directory of the session.
+        Directory of the session, or folder of the data set.
     space_dir : Path
         Folder of the project.
     map_dir : Path or None
@@ -71,14 +71,7 @@ def print_at_once(text: str) -> None:
     print(text, flush=True)
 
 
-def serve(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
-    """Serve the page until the program is stopped.
-
-    Raises
-    ------
-    SpaceError
-        If a package is missing, there is no session, or no port is free.
-    """
+def _refuse_without_packages() -> None:
     missing = missing_packages()
     if missing:
         raise SpaceError(
@@ -87,23 +80,53 @@ def serve(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
             'Install them with pip: pip install -e ".[page]" in the folder of SPACEtomo '
             "(Python 3.11 or newer).",
         )
+
+
+def serve(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
+    """Serve the page until the program is stopped.
+
+    Raises
+    ------
+    SpaceError
+        If a package is missing, there is no session, or no port is free.
+    """
+    _refuse_without_packages()
     session = Session(wish.directory, wish.map_dir, wish.space_dir)
     own = Path(tempfile.mkdtemp(prefix="spacetomo_page_")) if wish.read_only else None
+    key = Key()
     try:
-        _run(wish, session, own or session.directory / CACHE_FOLDER, say)
+        page = Page(session, Tiles(own or session.directory / CACHE_FOLDER), wish.read_only)
+        _run(wish, make_app(page, key), key, f"Session {session.directory}", say)
     finally:
         if own is not None:
             shutil.rmtree(own, ignore_errors=True)
 
 
-def _run(wish: Wish, session: Session, cache: Path, say: Callable[[str], object]) -> None:
+def serve_labels(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
+    """Serve the labels of a data set, for drawing, until the program is stopped.
+
+    Raises
+    ------
+    SpaceError
+        If a package is missing, there is no data set, or no port is free.
+    """
+    _refuse_without_packages()
+    from space.page.label_set import LabelSet, make_label_app
+
+    cache, key = Path(tempfile.mkdtemp(prefix="spacetomo_page_")), Key()
+    try:
+        page = LabelSet(wish.directory, Tiles(cache), wish.read_only)
+        _run(wish, make_label_app(page, key), key, f"Data set {page.folder}", say)
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _run(wish: Wish, app: App, key: Key, what: str, say: Callable[[str], object]) -> None:
     import uvicorn
 
-    key = Key()
-    page = Page(session, Tiles(cache), wish.read_only)
     with _listening(wish.port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/?token={key.token}"
-        say(f"Session {session.directory}{' (read only)' if wish.read_only else ''}")
+        say(f"{what}{' (read only)' if wish.read_only else ''}")
         say(f"Open {address}")
         say("Whoever has this address can use the page on this computer. Ctrl-C ends it.")
         options: dict[str, Any] = {
@@ -119,7 +142,7 @@ def _run(wish: Wish, session: Session, cache: Path, say: Callable[[str], object]
             "timeout_graceful_shutdown": 2,
             "h11_max_incomplete_event_size": _MOST_HEADER_BYTES,
         }
-        server = uvicorn.Server(uvicorn.Config(make_app(page, key), **options))
+        server = uvicorn.Server(uvicorn.Config(app, **options))
         if wish.opens:
             webbrowser.open(address)
         server.run(sockets=[listener])

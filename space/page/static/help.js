@@ -15,8 +15,8 @@ export function showHelp(dialog, view) {
     (view?.explained ?? []).map((text) => el("p", {}, text)),
     el("table", {}, el("tbody", {}, rows.map(([key, text]) =>
       el("tr", {}, el("th", { scope: "row" }, key.split(" ").map((one) => el("kbd", {}, one))), el("td", {}, text))))),
-    el("p", {}, "What you ask for is written to a file. The run looks at it between its steps and answers; ",
-      "the page shows the answer. Nothing that was exposed is changed. docs/inspect.md tells more."),
+    el("p", {}, view?.closing ?? ["What you ask for is written to a file. The run looks at it between its steps and answers; ",
+      "the page shows the answer. Nothing that was exposed is changed. docs/inspect.md tells more."]),
     close);
   dialog.showModal();
   close.focus();

@@ -1,5 +1,5 @@
-// An editor of labels on a map: brush, polygon, fill and eraser. It knows maps, classes and strokes, and
-// nothing of sessions: who opens it says where strokes come from and what a fill covers.
+// An editor of labels on a map: brush, polygon, fill and eraser. It knows maps, classes and strokes,
+// and nothing of sessions: who opens it says where strokes come from and what a fill covers.
 
 import { el, keyed } from "./dom.js";
 import { LabelCanvas } from "./label_canvas.js";
@@ -13,7 +13,7 @@ const TOOLS = [["brush", "Brush", "b"], ["polygon", "Polygon", "p"], ["fill", "F
 export const LABEL_KEYS = [
   ["1 … 9", "class, as numbered in the list"],
   [", .", "previous, next class"],
-  ["e", "eraser: back to what the model said"],
+  ["e", "eraser: back to what was there before"],
   ["b p f m", "brush; polygon (click corners, Enter ends); fill; move the map"],
   ["[ ]", "smaller, larger brush"],
   ["u r", "take the last stroke back; draw it again (also Ctrl+Z, Ctrl+Shift+Z)"],
@@ -24,9 +24,9 @@ export const LABEL_KEYS = [
 ];
 
 export class LabelEditor {
-  // `map`: a PixelMap; `facts`: { tiles, classes: [{ name, color, hint }], limits, pixel_um }; `fill`:
-  // asks what the last of some strokes covers; `changed`: is told of every change; `act`: runs what
-  // may fail, and says so.
+  // `map`: a PixelMap; `facts`: { tiles, classes: [{ name, color, hint }], limits, pixel_um, before };
+  // `fill`: asks what the last of some strokes covers; `changed`: is told of every change; `act`: runs
+  // what may fail, and says so.
   constructor({ map, facts, strokes, fill, changed, act }) {
     Object.assign(this, { map, facts, fill, changed, act });
     this.strokes = strokes;
@@ -329,7 +329,7 @@ export class LabelEditor {
         keyed("+", "]", () => this.size(radius * GROWS), { "aria-label": "Larger brush" }),
         el("small", {}, `${(2 * radius).toFixed(0)} px${um ? `, ${lengthText(rounded(um, 3))}` : ""}`)) : null,
       el("fieldset", { class: "label-classes" }, el("legend", {}, "Class"),
-        entry(ERASER, "e", "transparent", "eraser", "as the model had it"),
+        entry(ERASER, "e", "transparent", "eraser", facts.before ?? "as it was"),
         facts.classes.map((one, k) => entry(one.name, k < 9 ? String(k + 1) : "", one.color, one.name, one.hint))),
       el("div", { class: "line" }, keyed("Changes alone", "c", () => this._showChanges(), {
         "aria-pressed": String(!this.canvas.showsModel), "data-focus": "label changes", title: "Show only what was changed",

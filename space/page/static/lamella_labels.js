@@ -45,7 +45,7 @@ export class LamellaLabels {
     this.table = table;
     this.notes = table.problem ? [`⚠ ${table.problem}`] : [];
     this.saved = table.strokes;
-    const facts = { ...table, classes: this._ordered(table.classes), pixel_um: view.facts.map.pixel_um };
+    const facts = { ...table, classes: this._ordered(table.classes), pixel_um: view.facts.map.pixel_um, before: "as the model had it" };
     this.isOpening = true;
     this.editor = new LabelEditor({
       map: view.map, facts, strokes: this._withUnsaved(table),

@@ -1,0 +1,36 @@
+"""``spacetomo label``: labels of a data set drawn in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from space import page
+from space.cli import given
+from space.project import project_folder
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    label = commands.add_parser(
+        "label",
+        help="draw labels on the pictures of a data set, in the browser",
+        description="Opens the pictures of a data set one after the other: brush, polygon, fill "
+        "and eraser, by class. What is drawn is saved as the labels of the picture; what was there "
+        "before is kept in the folder corrections of the data set, and every stroke can be undone "
+        "later. The page is served to this computer alone. Ctrl-C ends it.",
+        epilog="Example: spacetomo label D:/data/yeast --open",
+    )
+    label.add_argument("folder", type=Path, metavar="DIR", help="folder of the data set")
+    given.add_port(label)
+    label.add_argument("--read-only", action="store_true", help="only show: nothing is changed")
+    label.add_argument("--open", action="store_true", help="open the browser")
+    label.set_defaults(do=_label)
+
+
+def _label(args: argparse.Namespace) -> int:
+    port = given.port(args)
+    page.serve_labels(
+        page.Wish(args.folder, project_folder(), None, port, args.read_only, args.open)
+    )
+    return 0

@@ -1,0 +1,156 @@
+// The labels of a data set: its pictures one after the other, in the editor of labels.
+
+import { ask, post } from "./api.js";
+import { el, fill, keyed, refill } from "./dom.js";
+import { showHelp } from "./help.js";
+import { LABEL_KEYS, LabelEditor } from "./labels.js";
+import { PixelMap } from "./maps.js";
+
+const find = (id) => document.getElementById(id);
+const address = (stem, what = "labels") => `/api/${what}/${encodeURIComponent(stem)}`;
+
+function tell(text, kind = "said") {
+  const place = find("told");
+  place.hidden = !text;
+  place.className = kind;
+  fill(place, el("span", {}, text));
+}
+
+async function act(does) {
+  try {
+    tell("");
+    return await does();
+  } catch (error) {
+    tell(error.message, "refused");
+    return undefined;
+  }
+}
+
+class LabelSetView {
+  constructor() {
+    this.help = [["n N", "next, previous picture; what was drawn is saved"], ...LABEL_KEYS.filter(([key]) => key !== "Esc")];
+    this.explained = ["Choose a class, and draw. What was drawn is saved with S, and when you go to another picture."];
+    this.closing = "What the labels were before is kept in the folder corrections. docs/inspect.md tells more.";
+    this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Tools" });
+    this.canvas = el("div", { class: "map" });
+    this.side = el("section", { class: "card labels" });
+    this.list = el("section", { class: "card pictures" });
+    fill(find("view"), this.tools, el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, this.side, this.list)));
+  }
+
+  async begin() {
+    this.set = await ask("/api/set");
+    find("title").textContent = this.set.name;
+    document.title = `${this.set.name} – SPACEtomo labels`;
+    find("read-only").hidden = !this.set.read_only;
+    if (!this.set.classes.length) tell("This data set has no classes yet: add them to dataset.json.", "refused");
+    const wanted = decodeURIComponent(location.hash.slice(1));
+    const first = this.set.pictures.findIndex((one) => one.stem === wanted);
+    if (this.set.pictures.length) await this.open(Math.max(0, first));
+  }
+
+  get picture() {
+    return this.set.pictures[this.index];
+  }
+
+  get isChanged() {
+    return Boolean(this.editor) && this.editor.strokes !== this.saved;
+  }
+
+  async open(index) {
+    await this.save();
+    const { stem } = this.set.pictures[index];
+    const table = await ask(address(stem));
+    this.editor?.close();
+    this.map?.close();
+    this.index = index;
+    location.hash = encodeURIComponent(stem);
+    this.table = table;
+    this.saved = table.strokes;
+    this.map = new PixelMap(this.canvas, table.map, `Picture ${stem}`);
+    this.map.drawingChanged = () => this._draw();
+    this.editor = null;
+    const pixelUm = this.picture.pixel_nm ? table.map.pixel_um : 0;
+    this.editor = new LabelEditor({
+      map: this.map, facts: { ...table, pixel_um: pixelUm }, strokes: table.strokes,
+      fill: (strokes) => post(address(stem, "fill"), { strokes }), changed: () => this._draw(), act,
+    });
+    if (this.set.read_only) this.editor.take("move");
+    this._draw();
+  }
+
+  async save() {
+    const { editor, table } = this;
+    if (!this.isChanged || this.set.read_only) return;
+    const { strokes } = editor;
+    const answer = await post(address(this.picture.stem), { of: table.of, strokes });
+    this.table = { ...table, of: answer.of };
+    this.saved = strokes;
+    Object.assign(this.picture, { labelled: true, kind: "corrected" });
+    this._draw();
+    tell("Saved.");
+  }
+
+  step(by) {
+    const n = this.set.pictures.length;
+    if (n > 1) return this.open((this.index + by + n) % n);
+    return undefined;
+  }
+
+  _draw() {
+    if (!this.editor) return;
+    const { pictures } = this.set;
+    const { map, picture } = this;
+    const say = (does) => () => act(async () => does());
+    find("doing").textContent = `${this.index + 1} of ${pictures.length}; ${pictures.filter((one) => one.labelled).length} labelled`;
+    refill(this.tools, [
+      keyed("Previous", "N", say(() => this.step(-1)), { "aria-label": "Previous picture" }), keyed("Next", "n", say(() => this.step(1)), { "aria-label": "Next picture" }),
+      keyed("Whole", "w", () => map.whole()), this.set.read_only ? [] : this.editor.toolbar(),
+      map.finishDrawing ? keyed("Done", "⏎", () => map.finishDrawing()) : [],
+      map.cancelDrawing ? keyed("Give up", "Esc", () => map.cancelDrawing()) : [],
+    ].flat(2));
+    const n = this.editor.strokes.length;
+    refill(this.side, el("h2", {}, picture.file, this.isChanged ? el("em", {}, " changed, not saved") : null),
+      this.editor.panel(),
+      el("p", { class: "quiet" }, `${n} stroke${n === 1 ? "" : "s"}. What the labels were before is kept.`),
+      this.set.read_only ? null : el("div", { class: "buttons" },
+        keyed("Save", "s", say(() => this.save()), { class: this.isChanged ? "main" : "", disabled: !this.isChanged, "data-focus": "label save" })));
+    refill(this.list, el("details", { "data-keep": "pictures", open: true }, el("summary", {}, "Pictures"), el("ul", { class: "plain" }, pictures.map((one, k) =>
+      el("li", {}, el("button", { type: "button", class: "row", "aria-pressed": String(k === this.index), "data-focus": `picture ${one.stem}`, on: { click: say(() => this.open(k)) } },
+        one.labelled ? "● " : "○ ", one.stem, el("small", {}, ` ${[one.labelled ? one.kind || "labelled" : "no labels", one.split].filter(Boolean).join(", ")}`)))))));
+  }
+
+  key(key, event) {
+    if (!this.editor) return undefined;
+    const own = {
+      n: () => this.step(1),
+      N: () => this.step(-1),
+      s: () => this.save(),
+      w: () => this.map.whole(),
+      "+": () => this.map.zoom(1),
+      "-": () => this.map.zoom(-1),
+    }[key];
+    return own ?? (this.set.read_only ? undefined : this.editor.key(key, event));
+  }
+}
+
+const view = new LabelSetView();
+
+function pressed(event) {
+  if (event.altKey || event.target.closest("input, select, textarea, dialog[open]")) return;
+  const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
+  if ((event.ctrlKey || event.metaKey) && !isUndo) return;
+  const key = isUndo ? "u" : event.key;
+  if (["Enter", " "].includes(key) && event.target.closest("button, a, summary")) return;
+  const does = key === "?" ? () => showHelp(find("help-text"), view) : view.key(key, event);
+  if (!does) return;
+  event.preventDefault();
+  act(async () => does());
+}
+
+find("help").addEventListener("click", () => showHelp(find("help-text"), view));
+document.addEventListener("keydown", pressed);
+addEventListener("beforeunload", (event) => {
+  if (view.isChanged) event.preventDefault();
+});
+act(() => view.begin());
