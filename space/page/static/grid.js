@@ -371,13 +371,16 @@ export class GridView {
 
   // Keys come faster than answers: each step begins where the one before has ended.
   _stepBy(number, [down, across]) {
-    this._steps = (this._steps ?? Promise.resolve()).then(() => {
+    const kind = "move_lamella";
+    const before = this.facts.lamellae.find((one) => one.number === number);
+    return this.page.act(() => this._ask(() => {
       const one = this.shown.find((each) => each.number === number);
-      if (!one) return undefined;
+      if (!one || !this.may(one, kind)) throw new Error((one && this.whyNot(one)) || "This cannot be done to it.");
       const [row, column] = toMap(this.facts.map, one.center_um);
-      return this._move(one, [row + down, column + across]);
-    });
-    return this._steps;
+      const point = [row + down, column + across];
+      if (!this.map.isInside(point)) throw new Error("This place lies outside the map.");
+      return { kind, number, of: this.review.lamella(number).stamp, center_um: um(toStage(this.facts.map, point)) };
+    }, { kind, number, center_um: um(before.center_um) }));
   }
 
   _resize(one, boxUmNow) {

@@ -69,7 +69,9 @@ export class Review {
     return this.inTurn(() => this._add(edit, inverse));
   }
 
-  async _add(edit, inverse) {
+  // An edit that depends on what was asked before is made when its turn comes.
+  async _add(asked, inverse) {
+    const edit = typeof asked === "function" ? asked() : asked;
     const undo = edit.kind === "add_lamella" ? [] : this.edits.filter((one) =>
       isOpen(one) && one.kind === edit.kind && one.number === edit.number).map((one) => one.id);
     const [added] = await this._post({ add: [edit], undo });
