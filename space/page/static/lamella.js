@@ -12,6 +12,7 @@ import { Targets, nameOf } from "./targets.js";
 
 const { L } = window;
 const CHECK_MS = 700;
+const MOST_CONFLICTS = 12;
 export class LamellaView {
   constructor(page, grid, number) {
     Object.assign(this, { page, grid, number });
@@ -362,10 +363,12 @@ export class LamellaView {
         this.said ? `; total score ${this.said.total_score.toFixed(2)}` : "",
         this.facts.optics ? `; beam ${this.facts.optics.beam_diameter_um} µm, up to ${this.facts.optics.steepest_tilt_deg}°` : ""),
       el("div", { "aria-live": "polite" },
-        this.conflicts?.length ? el("ul", { class: "plain conflicts" }, this.conflicts.slice(0, 12).map(([p, q, um]) =>
+        this.conflicts?.length ? el("ul", { class: "plain conflicts" }, this.conflicts.slice(0, MOST_CONFLICTS).map(([p, q, um]) =>
           el("li", { class: "refused" }, `✕ Beams of ${nameOf({ area: p[0], target: p[1] }, areas)} and `,
             `${nameOf({ area: q[0], target: q[1] }, areas)} overlap by ${um.toFixed(2)} µm`))) : null,
-        (this.said?.warnings ?? []).map((text) => el("p", { class: "warning" }, "⚠ ", text))),
+        this.conflicts?.length > MOST_CONFLICTS ? el("p", { class: "refused" }, `… and ${this.conflicts.length - MOST_CONFLICTS} more`) : null,
+        // Beams that overlap are told above, at once, and need not be told again.
+        (this.said?.warnings ?? []).filter((text) => !/^The beams of .* overlap/.test(text)).map((text) => el("p", { class: "warning" }, "⚠ ", text))),
     ];
   }
 
