@@ -297,6 +297,7 @@ def save_correction(
             replaced = before.files
         saved = _drawn(segmentation, strokes, classes, _next(path, before), based_on)
         write_text_atomic(path, _text(replace(saved, replaced=replaced), about))
+        _read.cache_clear()
         if replaced and before is not None:
             for name in set(before.replaced) - set(replaced):
                 remove_if_possible(path.with_name(name))
@@ -312,6 +313,7 @@ def _before(segmentation: Path, based_on: str, revision: int) -> tuple[Correctio
             "Look at the new labels.",
         )
     try:
+        _read.cache_clear()  # on some folders two saves have the same time
         before, is_unreadable = read_correction(segmentation), False
     except SpaceError:
         before, is_unreadable = None, True

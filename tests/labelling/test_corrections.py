@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -106,6 +107,19 @@ def test_a_map_that_was_segmented_again_has_other_labels(model):
         save(model, DOT, revision=revision)
     earlier = json.loads((model.parent / "G1_L01_corrected_earlier.json").read_text("utf-8"))
     assert earlier["segmentation"] == seen and (model.parent / earlier["labels"]).is_file()
+
+
+def test_saves_of_the_same_time_are_told_apart(model):
+    path = labelling.correction_path(model)
+    for revision in range(3):
+        save(model, SQUARE, revision=revision)
+        os.utime(path, ns=(1, 1))
+        assert labelling.read_correction(model).revision == revision + 1
+    text = path.read_text("utf-8").replace('"revision": 3', '"revision": 7')
+    path.write_text(text, "utf-8")
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(OutdatedError, match="corrected elsewhere"):
+        save(model, SQUARE, revision=3)
 
 
 def test_two_pages_that_save_do_not_undo_each_other(model):
