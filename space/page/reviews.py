@@ -237,7 +237,11 @@ def _add(session: Session, grid: GridFacts, edit: Edit) -> dict[str, Any]:
         for one in asked.edits
         if isinstance(one, Edit) and one.kind in _CHANGES_TARGETS and one.number == edit.number
     ]
-    return _save(session, grid, _with(review.undo(asked, earlier, final), [edit], final))
+    changed = _with(review.undo(asked, earlier, final), [edit], final)
+    if edit.kind is Kind.LABELS:  # what was approved are other targets
+        approved = changed.targets_approved - {edit.number}
+        changed = replace(changed, targets_approved=approved)
+    return _save(session, grid, changed)
 
 
 def _save(session: Session, grid: GridFacts, changed: Review) -> dict[str, Any]:
