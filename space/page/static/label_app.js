@@ -9,8 +9,12 @@ import { PixelMap } from "./maps.js";
 const find = (id) => document.getElementById(id);
 const address = (stem, what = "labels") => `/api/${what}/${encodeURIComponent(stem)}`;
 
+let told = null;
+
 function tell(text, kind = "said") {
   const place = find("told");
+  clearTimeout(told);
+  if (kind === "said") told = setTimeout(() => { place.hidden = true; }, 4000);
   place.hidden = !text;
   place.className = kind;
   fill(place, el("span", {}, text));
