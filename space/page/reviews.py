@@ -41,6 +41,7 @@ def review_table(session: Session, grid: GridFacts) -> dict[str, Any]:
         asked = Review(grid.name)
         problems.append(str(error))
     answers = _answers(session, grid, problems)
+    scene = scene_of(session, grid)
     return {
         "grid": grid.name,
         "revision": asked.revision,
@@ -49,13 +50,17 @@ def review_table(session: Session, grid: GridFacts) -> dict[str, Any]:
             "targets": sorted(asked.targets_approved),
         },
         "edits": [
-            {**review.edit_to_dict(edit), "answer": _answer(answers.get(edit.id))}
+            {
+                **review.edit_to_dict(edit),
+                "answer": _answer(answers.get(edit.id)),
+                "opposite": _opposite(edit, answers.get(edit.id), scene),
+            }
             for edit in asked.edits
             if isinstance(edit, Edit)
         ],
         "inspect": _inspect(session),
         "problems": problems,
-        **_scene_table(scene_of(session, grid)),
+        **_scene_table(scene),
     }
 
 
@@ -131,7 +136,22 @@ def _answers(session: Session, grid: GridFacts, problems: list[str]) -> Mapping[
 
 
 def _answer(answer: Answer | None) -> dict[str, str] | None:
-    return None if answer is None else {str(key): value for key, value in asdict(answer).items()}
+    if answer is None:
+        return None
+    return {key: str(value) for key, value in asdict(answer).items() if key != "opposite"}
+
+
+def _opposite(edit: Edit, answer: Answer | None, scene: Scene) -> dict[str, Any] | None:
+    """Return what takes back an edit that was done, on any page; None if that is not possible.
+
+    Such as when things are not as the edit left them any more.
+    """
+    if answer is None or not answer.opposite or not review.is_so(edit, scene):
+        return None
+    one = scene.lamellae.get(answer.opposite.get("number", 0))
+    back = {**answer.opposite, "of": scene.stamp if one is None else one.stamp}
+    would_be = review.read_edit({**back, "id": "back"})
+    return None if review.verdict(would_be, scene).do == "refuse" else back
 
 
 # --- asking ---------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from space.review.review_file import (
 )
 from space.review.rules import Verdict, may, verdict
 from space.review.scene import LamellaSeen, Scene, State, choice_stamp, grid_stamp
+from space.review.ways_back import are_same, is_so, opposite, twin
 
 __all__ = [
     "ANSWERS_ENDING",
@@ -60,18 +61,22 @@ __all__ = [
     "Unreadable",
     "Verdict",
     "answers_path",
+    "are_same",
     "choice_stamp",
     "edit_to_dict",
     "grid_stamp",
+    "is_so",
     "kept",
     "may",
     "open_edits",
+    "opposite",
     "parse_review",
     "read_answers",
     "read_edit",
     "read_review",
     "review_path",
     "save_review",
+    "twin",
     "undo",
     "verdict",
     "write_answers",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded, write_text_atomic
-from space.review.edits import is_id
+from space.review.edits import NotAnEditError, is_id, read_edit
 
 ANSWERS_FORMAT = "SPACEtomo review answers 1"
 ANSWERS_ENDING = "_review_answers.json"
@@ -41,6 +41,8 @@ class Answer:
         ISO time.
     of, became : str
         Stamps of the thing before and after it was applied; empty if it was not.
+    opposite : mapping
+        What takes it back, as plain values of an edit without its id; empty if nothing does.
     """
 
     answer: Outcome
@@ -48,6 +50,7 @@ class Answer:
     when: str
     of: str = ""
     became: str = ""
+    opposite: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:
@@ -113,4 +116,10 @@ def _answer(id_: str, entry: Any) -> Answer:
     texts = [entry.get(key, "") for key in ("why", "when", "of", "became")]
     if not all(isinstance(text, str) and len(text) <= _LONGEST for text in texts):
         raise ValueError("an entry holds something else than short texts")
-    return Answer(cast("Outcome", entry["answer"]), *texts)
+    opposite = entry.get("opposite", {})
+    try:
+        if opposite:
+            read_edit({**opposite, "id": id_, "of": ""})
+    except (TypeError, NotAnEditError) as error:
+        raise ValueError(f"an opposite is no edit: {error}") from None
+    return replace(Answer(cast("Outcome", entry["answer"]), *texts), opposite=opposite)

@@ -88,6 +88,8 @@ class Scene:
         Nothing is added, or moved, closer than this to another lamella.
     acquiring : bool
         Whether Acquire at Items is running.
+    order : tuple of int
+        The lamellae in the order in which they are worked on.
     """
 
     grid: str
@@ -100,6 +102,7 @@ class Scene:
     reach_um: tuple[float, float, float, float] = (-990.0, 990.0, -990.0, 990.0)
     closest_um: float = 10.0
     acquiring: bool = False
+    order: tuple[int, ...] = ()
 
     def is_on_map(self, place_um: _Point) -> bool:
         """Whether a place lies on the map of the grid."""

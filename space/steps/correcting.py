@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from space import orders
+from space import orders, review
 from space.errors import SpaceError
 from space.images import read_json_beside
 from space.jobs import result_path
@@ -20,7 +20,7 @@ from space.labelling import labels_that_count
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, Lamella, lamella_note
 from space.microscope import Item, navigator
 from space.orders import Order, Verb
-from space.review import Edit, Kind, LamellaSeen, Scene
+from space.review import Edit, Kind, Scene
 from space.steps import lamella_list, steering
 from space.steps.earlier import put_aside, put_map_aside
 from space.steps.lamella_list import LamellaList
@@ -28,9 +28,6 @@ from space.steps.review_scene import lamella_on_map
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, find_files
 from space.targeting import read_choice, take_no_more_than_fixed
-
-_SAME_UM = 0.1
-"""Places and sizes that differ less are the same."""
 
 _CERTAIN = 1.0
 """Probability of what a person says."""
@@ -117,8 +114,9 @@ def _number_for(work: Work, known: LamellaList) -> int:
     names = [path.name for path in find_files(session.directory, f"{stem}_L*")]
     found = (re.match(rf"{re.escape(session.grid)}_L([0-9]{{1,6}})", name) for name in names)
     on_disk = {int(one[1]) for one in found if one is not None}
+    unmade = work.scene.removed - on_disk
     for one in known.lamellae:
-        if one.number in work.scene.removed - on_disk and _are_same(one.stage_um, edit.center_um):
+        if one.number in unmade and review.are_same(one.stage_um, edit.center_um):
             return one.number
     listed = {one.number for one in known.lamellae}
     return 1 + max(on_disk | listed | set(work.scene.lamellae), default=0)
@@ -259,38 +257,19 @@ def so_already(session: GridSession, edit: Edit, scene: Scene) -> str:
 
     As after a run that ended before it answered.
     """
-    seen = scene.lamellae.get(edit.number)
-    if edit.kind is Kind.ADD:
-        twins = (one for one in scene.lamellae.values() if _is_twin(one, edit))
-        return next((f"It is lamella {twin.number}." for twin in twins), "")
-    if edit.kind is Kind.ORDER:
-        return _ORDERED if _known(session).order == edit.numbers else ""
-    if edit.kind is Kind.DELETE and edit.number in scene.removed:
-        return f"Lamella {edit.number} is removed."
-    if seen is None:
+    if not review.is_so(edit, scene):
         return ""
-    if edit.kind is Kind.MOVE and _are_same(seen.center_um, edit.center_um):
+    if edit.kind is Kind.MOVE:
         _note_place(session, edit)
-        return f"Lamella {edit.number} lies there."
-    if edit.kind is Kind.RESIZE and _are_same(seen.box_um, edit.box_um):
-        return f"Lamella {edit.number} has this size."
-    if edit.kind is Kind.CLASS and seen.category == edit.category:
-        return f"Lamella {edit.number} is of this class."
-    if edit.kind is Kind.VISIT and seen.visited == edit.visit:
-        return f"Lamella {edit.number} is {'visited' if edit.visit else 'left out'}."
-    return ""
-
-
-def _is_twin(seen: LamellaSeen, edit: Edit) -> bool:
-    return (
-        seen.category == edit.category
-        and _are_same(seen.center_um, edit.center_um)
-        and _are_same(seen.box_um, edit.box_um)
-    )
-
-
-def _are_same(pair_um: tuple[float, float], other_um: tuple[float, float]) -> bool:
-    return math.dist(pair_um, other_um) < _SAME_UM
+    return {
+        Kind.ADD: f"It is lamella {review.twin(edit, scene)}.",
+        Kind.ORDER: _ORDERED,
+        Kind.DELETE: f"Lamella {edit.number} is removed.",
+        Kind.MOVE: f"Lamella {edit.number} lies there.",
+        Kind.RESIZE: f"Lamella {edit.number} has this size.",
+        Kind.CLASS: f"Lamella {edit.number} is of this class.",
+        Kind.VISIT: f"Lamella {edit.number} is {'visited' if edit.visit else 'left out'}.",
+    }[edit.kind]
 
 
 # --- what they share ------------------------------------------------------------------------------

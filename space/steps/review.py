@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -156,7 +156,8 @@ def _answered(
     with survives("What was asked in the page could not be done", level=logging.DEBUG) as outcome:
         try:
             why = so_already(session, edit, before)
-            if not why:
+            was_so = bool(why)
+            if not was_so:
                 verdict = review.verdict(edit, before, _became(answers))
                 if verdict.do != "apply":
                     return Answer("waits" if verdict.do == "wait" else "refused", verdict.why, when)
@@ -167,10 +168,13 @@ def _answered(
         return Answer("waits", f"It could not be done yet: {outcome.reason}"[:_LONGEST], when)
     if outcome.failed:
         return Answer("refused", f"It could not be done: {outcome.reason}"[:_LONGEST], when)
-    stamps = ("", "")
+    answer = Answer("applied", why, when)
     with survives("What was done cannot be seen"):
-        stamps = _stamps(edit, before, _scene(session))
-    return Answer("applied", why, when, *stamps)
+        after = _scene(session)
+        of, became = _stamps(edit, before, after)
+        back = {} if was_so else review.opposite(edit, before, after)
+        answer = replace(answer, of=of, became=became, opposite=back)
+    return answer
 
 
 def _begun() -> Answer:

@@ -90,6 +90,7 @@ def scene_on_disk(
         STAGE_LIMITS_UM,
         CLOSEST_UM,
         acquiring,
+        tuple(known.in_order(seen)),
     )
 
 

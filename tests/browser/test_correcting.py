@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from space import review
+from space import orders, review
 from space.targeting import read_choice
 from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
@@ -107,16 +107,30 @@ def test_the_answers_of_the_run_are_shown_and_what_was_done_is_taken_back(page, 
     (edit,) = wait_for(page, folder, 1)
     page.press("n", "n", "v")
     (_, other) = wait_for(page, folder, 2)
+    back = {"kind": "visit", "number": edit.number, "visit": True}
+    left_out = orders.Standing(skipped=frozenset({("G1", edit.number)}))
+    orders.write_standing(folder.directory, left_out)
     answers = {
-        edit.id: review.Answer("applied", "", "2026-01-01T10:00:00", edit.of, edit.of),
+        edit.id: review.Answer("applied", "", "2026-01-01T10:00:00", opposite=back),
         other.id: review.Answer("refused", "It was <i>begun</i>.", "2026-01-01T10:00:00"),
     }
     review.write_answers(review.answers_path(folder.directory, "G1"), "G1", answers)
     page.tab.wait_for_selector('[data-stand="refused"]:has-text("It was <i>begun</i>.")')
     page.tab.wait_for_selector('[data-stand="applied"]')
     page.press("u")
-    (*_, back) = wait_for(page, folder, 3)
-    assert (back.kind, back.number, back.visit) == (review.Kind.VISIT, edit.number, True)
+    (*_, asked_back) = wait_for(page, folder, 3)
+    assert (asked_back.kind, asked_back.number) == (review.Kind.VISIT, edit.number)
+    assert asked_back.visit
+    page.press("u")  # it is not done yet
+    wait_for(page, folder, 2)
+    # Who has not asked for it takes it back by its button, not by the way.
+    page.tab.reload()
+    page.tab.wait_for_selector('[data-stand="applied"]')
+    page.press("u")
+    page.told("There is nothing to take back.")
+    page.tab.click('[data-stand="applied"] button')
+    (*_, asked_back) = wait_for(page, folder, 3)
+    assert (asked_back.kind, asked_back.visit) == (review.Kind.VISIT, True)
 
 
 def test_targets_are_dragged_conflicts_are_red_at_once_and_all_is_saved(page, folder):

@@ -30,6 +30,7 @@ from space.steps import (
 from space.steps import look_at_review as look
 from space.steps import review as steps_review
 from space.steps.lamella_list import LamellaList
+from tests.page.person import Person
 from tests.workflow.test_waiting_for_targets import when_told
 
 SHAPE = (400, 500)
@@ -188,6 +189,36 @@ def test_everything_that_is_asked_is_done_once(within):
             assert not look(session)
         assert state_of(session) == done and answers(session) == told
         assert within.session.simulation.session.clock.seconds == before
+
+    within(check)
+
+
+def test_what_was_done_is_taken_back_on_any_page(within):
+    """By one that has not asked for it: lamellae lie and count as they did before."""
+
+    def facts(scene: Scene) -> list[tuple[object, ...]]:
+        seen = scene.lamellae.values()
+        return sorted((one.center_um, one.box_um, one.category, one.visited) for one in seen)
+
+    def check(session: GridSession) -> None:
+        before = scene_of(session)
+        every = edits_of_all_kinds(before)
+        for id_ in ("move_lamella1", "class1", "delete_lamella3", "visit2", "order0"):
+            ask(session, every[id_])
+        add = {"center_um": (-79.0, -80.0), "box_um": (20.0, 10.0), "category": "good"}
+        ask(session, edit(before, Kind.ADD, **add))
+        assert look(session) and facts(scene_of(session)) != facts(before)
+        person = Person(within.session)
+        for done in person.sees()["edits"]:
+            person.asks(done["opposite"])
+        assert look(session)
+        now = scene_of(session)
+        told = answers(session)
+        assert {one.split(":")[0] for one in told.values()} == {"applied"}, told
+        assert facts(now) == facts(before) and now.order == (1, 2, 3)
+        # What is not as it was left is not offered.
+        offered = [one["opposite"] for one in person.sees()["edits"]]
+        assert [one is None for one in offered[:6]] == [True] * 6
 
     within(check)
 

@@ -3,7 +3,7 @@
 import { ask, of } from "./api.js";
 import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
 import { PixelMap, at, from } from "./maps.js";
-import { CLASS, Review, asAsked, isOpen, standOf, words } from "./review.js";
+import { CLASS, Review, asAsked, standOf, words } from "./review.js";
 import { around, boxPx, boxUm, isLight, rounded, toMap, toStage } from "./shapes.js";
 
 const { L } = window;
@@ -327,35 +327,28 @@ export class GridView {
           el("span", { class: "stand" }, { applied: "✓ ", refused: "✕ ", waits: "… ", waiting: "○ " }[stand], CLASS[stand]),
           ` ${words(edit)}`, edit.at ? el("small", {}, ` ${clock(edit.at)}`) : null,
           edit.answer?.why ? el("p", {}, edit.answer.why) : null,
-          this.mayAsk && isOpen(edit) ? button("Take back", () => this.page.act(() => this._takeBack(edit)),
+          this.mayAsk && this.review.wayBack(edit) ? button("Take back", () => this.page.act(() => this._takeBack(edit)),
             { "aria-label": `Take back: ${words(edit)}` }) : null);
       })));
   }
 
   // --- asking --------------------------------------------------------------------------------
 
-  async _ask(edit, inverse = null) {
+  async _ask(edit) {
     try {
-      await this.review.add(edit, inverse);
+      await this.review.add(edit);
     } finally {
       this._draw();
     }
   }
 
-  _of(one, kind, values, inverse) {
+  _of(one, kind, values) {
     if (!this.may(one, kind)) {
       this.page.tell(this.whyNot(one) || "This cannot be done to it.", "refused");
       this._draw();
       return undefined;
     }
-    const head = { kind, number: one.number };
-    return this._ask({ ...head, of: this.review.lamella(one.number).stamp, ...values },
-      inverse ? { ...head, ...inverse } : null);
-  }
-
-  // A lamella as it is now, without what is asked.
-  _asIs(one) {
-    return this.facts.lamellae.find((each) => each.number === one.number) ?? one;
+    return this._ask({ kind, number: one.number, of: this.review.lamella(one.number).stamp, ...values });
   }
 
   _move(one, point) {
@@ -364,15 +357,13 @@ export class GridView {
         this._draw();
         throw new Error("This place lies outside the map.");
       }
-      return this._of(one, "move_lamella", { center_um: um(toStage(this.facts.map, point)) },
-        { center_um: um(this._asIs(one).center_um) });
+      return this._of(one, "move_lamella", { center_um: um(toStage(this.facts.map, point)) });
     });
   }
 
   // Keys come faster than answers: each step begins where the one before has ended.
   _stepBy(number, [down, across]) {
     const kind = "move_lamella";
-    const before = this.facts.lamellae.find((one) => one.number === number);
     return this.page.act(() => this._ask(() => {
       const one = this.shown.find((each) => each.number === number);
       if (!one || !this.may(one, kind)) throw new Error((one && this.whyNot(one)) || "This cannot be done to it.");
@@ -380,39 +371,32 @@ export class GridView {
       const point = [row + down, column + across];
       if (!this.map.isInside(point)) throw new Error("This place lies outside the map.");
       return { kind, number, of: this.review.lamella(number).stamp, center_um: um(toStage(this.facts.map, point)) };
-    }, { kind, number, center_um: um(before.center_um) }));
+    }));
   }
 
   _resize(one, boxUmNow) {
-    return this.page.act(() => this._of(one, "resize_lamella", { box_um: um(boxUmNow) }, { box_um: um(this._asIs(one).box_um) }));
+    return this.page.act(() => this._of(one, "resize_lamella", { box_um: um(boxUmNow) }));
   }
 
   _class(one, name) {
     if (name === one.class) return undefined;
-    return this._of(one, "class", { class: name }, { class: this._asIs(one).class });
+    return this._of(one, "class", { class: name });
   }
 
   _visit(one) {
-    return this._of(one, "visit", { visit: !one.visit }, { visit: this._asIs(one).visit });
+    return this._of(one, "visit", { visit: !one.visit });
   }
 
-  async _delete(one) {
-    await this._of(one, "delete_lamella", {});
-    const edit = this.review.edits.at(-1);
-    if (edit?.kind === "delete_lamella" && edit.number === one.number) {
-      this.review.remember(edit, {
-        kind: "add_lamella", center_um: um(this._asIs(one).center_um), box_um: um(one.box_um), class: one.class,
-      });
-    }
+  _delete(one) {
+    return this._of(one, "delete_lamella", {});
   }
 
   _reorder(visited, one, by) {
     const numbers = visited.map((each) => each.number);
-    const before = this.facts.lamellae.map((each) => each.number).filter(Boolean);
     const index = numbers.indexOf(one.number);
     if (index + by < 0 || index + by >= numbers.length) return undefined;
     numbers.splice(index + by, 0, ...numbers.splice(index, 1));
-    return this._ask({ kind: "order", of: this.review.values.stamp, numbers }, { kind: "order", numbers: before });
+    return this._ask({ kind: "order", of: this.review.values.stamp, numbers });
   }
 
   _draws() {

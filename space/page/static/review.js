@@ -18,7 +18,8 @@ export class Review {
     this.grid = grid;
     this.values = null;
     this.problem = "";
-    this._inverses = new Map(); // of edits made on this page, by their id
+    this._mine = new Set(); // ids of what was asked here
+    this._takenBack = new Set();
     this._last = Promise.resolve();
   }
 
@@ -63,30 +64,25 @@ export class Review {
     return this.edits.filter((edit) => !before.has(edit.id));
   }
 
-  // Ask for something; `inverse` is the edit that takes it back once it was done, if there is one.
-  // What was asked of the same kind before, and is not done yet, is replaced.
-  add(edit, inverse = null) {
-    return this.inTurn(() => this._add(edit, inverse));
+  // Ask for something. What was asked of the same kind before, and is not done yet, is replaced.
+  add(edit) {
+    return this.inTurn(() => this._add(edit));
   }
 
   // An edit that depends on what was asked before is made when its turn comes.
-  async _add(asked, inverse) {
+  async _add(asked) {
     const edit = typeof asked === "function" ? asked() : asked;
     const undo = edit.kind === "add_lamella" ? [] : this.edits.filter((one) =>
       isOpen(one) && one.kind === edit.kind && one.number === edit.number).map((one) => one.id);
     const [added] = await this._post({ add: [edit], undo });
-    if (added && inverse) this.remember(added, inverse);
+    if (added) this._mine.add(added.id);
     return added;
   }
 
-  remember(edit, inverse) {
-    this._inverses.set(edit.id, inverse);
-  }
-
-  // How an edit can be taken back: "undo" (not done yet), "inverse" (ask for the opposite) or "".
+  // How an edit can be taken back: "undo" (not done yet), "opposite" (asked for, as it was done) or "".
   wayBack(edit) {
     if (isOpen(edit)) return "undo";
-    return edit.answer.answer === "applied" && this._inverses.has(edit.id) ? "inverse" : "";
+    return edit.opposite && !this._takenBack.has(edit.id) ? "opposite" : "";
   }
 
   takeBack(edit) {
@@ -97,17 +93,15 @@ export class Review {
     const way = this.wayBack(edit);
     if (way === "undo") {
       await this._post({ undo: [edit.id] });
-    } else if (way === "inverse") {
-      const inverse = this._inverses.get(edit.id);
-      const isOfGrid = inverse.number === undefined;
-      const stamp = isOfGrid ? this.values.stamp : this.lamella(inverse.number)?.stamp ?? "";
-      await this._post({ add: [{ ...inverse, of: stamp }] });
-      this._inverses.delete(edit.id);
+    } else if (way === "opposite") {
+      await this._post({ add: [edit.opposite] });
+      this._takenBack.add(edit.id);
     }
   }
 
+  // What others have done is taken back by its button alone.
   lastToTakeBack() {
-    return this.edits.findLast((edit) => this.wayBack(edit)) ?? null;
+    return this.edits.findLast((edit) => isOpen(edit) || (this._mine.has(edit.id) && this.wayBack(edit))) ?? null;
   }
 
   approve(approved) {
