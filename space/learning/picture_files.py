@@ -284,6 +284,8 @@ def _read_tiff(path: Path, labels: bool) -> tuple[np.ndarray, float | None]:
             array = array.reshape(-1, *array.shape[-3:])
             is_grey = not labels and all(map(_is_one_grey, array))
             return (array[..., 0] if is_grey else array), pixel_nm
+        if array.shape[-1] > 2:
+            raise ValueError(f"it has {array.shape[-1]} channels; save the one that is meant")
         array = array[..., 0]  # grey, with how opaque it is
     if palette is not None and not labels:
         colors = np.moveaxis(np.asarray(palette) >> 8, 0, -1).astype(np.uint8)[array]

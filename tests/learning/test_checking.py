@@ -220,8 +220,9 @@ def test_copies_stay_together_whatever_is_asked():
     copy = Sample("x.png", (9, 12), data.samples[0].picture_hash, origin=Origin("s", "B", 9))
     done = split(data.with_samples([copy]), by="picture")
     assert len({one.split for one in done.samples if one.picture_hash == copy.picture_hash}) == 1
-    together = split(data.with_samples([copy]))
-    assert len({one.split for one in together.samples if one.origin.grid in "AB"}) == 1
+    for seed in range(8):
+        together = split(data.with_samples([copy]), {"train": 0.5, "test": 0.5}, seed)
+        assert len({one.split for one in together.samples if one.origin.grid in "AB"}) == 1
 
 
 def test_what_has_a_split_keeps_it_and_its_grid_follows():

@@ -105,6 +105,8 @@ def test_corrected_labels_are_trained_on_with_their_layers_and_where_they_come_f
     assert np.array_equal(one.layers["mitos"], one.labels == 9)
     assert np.array_equal(one.picture, read_png(folder.directory / "G1_L02.png")[0])
     assert check(tmp_path / "set").is_fit
+    original = folder.directory / "G1_L02.png"
+    assert (tmp_path / "set" / "images" / "G1_L02.png").read_bytes() == original.read_bytes()
 
 
 def test_a_grid_that_was_approved_unchanged_is_for_the_test(folder, tmp_path):

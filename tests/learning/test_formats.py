@@ -406,11 +406,13 @@ def test_openfibsem_of_others(tmp_path, what):
     "text",
     ["!!python/object/apply:os.system ['touch x']", "a: [", "5", "labels: {300: a}", "&a [*a, *a]"],
 )
-def test_yaml_of_others_runs_nothing_and_is_refused_in_words(tmp_path, text):
+def test_yaml_of_others_runs_nothing_and_is_refused_in_words(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
     save(tmp_path / "in/a.tif", picture(1))
     (tmp_path / "in/classes.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(SpaceError):
         taken(tmp_path, "openfibsem")
+    assert not (tmp_path / "x").exists()
 
 
 def test_another_data_set_is_taken_as_it_is(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,19 @@ def test_a_stack_of_tiff_is_its_sections_with_the_pixel_size_of_imagej(tmp_path)
         read_picture(tmp_path / "a.tif")
 
 
+def test_channels_are_not_guessed(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    for channels in (2, 5):
+        array = picture(3, (9, 12, channels))
+        tifffile.imwrite(
+            tmp_path / f"{channels}.tif", array, photometric="minisblack", planarconfig="contig"
+        )
+    read = read_picture(tmp_path / "2.tif")
+    assert np.array_equal(read, picture(3, (9, 12, 2))[..., 0])
+    with pytest.raises(SpaceError, match="5 channels"):
+        read_pictures(tmp_path / "5.tif")
+
+
 def test_white_may_be_zero(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite")
@@ -149,12 +164,26 @@ def test_mrc_tells_its_pixel_size(tmp_path):
         read_pictures(tmp_path / "c.mrc")
 
 
+class RunsCode:
+    """A pickle of it makes a folder when it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
 def test_arrays_of_numpy_run_no_code(tmp_path):
     np.save(tmp_path / "a.npy", picture(1, (2, 9, 12)))
     assert read_pictures(tmp_path / "a.npy").arrays.shape == (2, 9, 12)
     np.save(tmp_path / "b.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(SpaceError, match="[Oo]bject"):
         read_pictures(tmp_path / "b.npy")
+    (tmp_path / "c.npy").write_bytes(pickle.dumps(RunsCode(str(tmp_path / "run"))))
+    with pytest.raises(SpaceError):
+        read_pictures(tmp_path / "c.npy")
+    assert not (tmp_path / "run").exists()
 
 
 def test_zarr_of_napari(tmp_path):
