@@ -34,6 +34,7 @@ from space.page.labels import Labels
 from space.page.overlays import overlay_tile
 from space.page.pyramid import Layout
 from space.page.refusal import unknown, wrong
+from space.page.scenes import Scenes
 from space.page.security import App, Key
 from space.page.session import Session
 from space.page.state import state_of
@@ -70,6 +71,7 @@ class Page:
         self.jobs = JobsSeen()
         self.tiles = tiles
         self._ahead = Ahead()
+        self._scenes = Scenes(session)
         self._labels = Labels()
         self.files = Files("index.html")
         self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
@@ -104,12 +106,15 @@ class Page:
         return json_answer(request, await in_thread(self._grid_facts, grid))
 
     def _grid_facts(self, grid: GridFacts) -> dict[str, Any]:
-        scene, files = reviews.scene_of(self.session, grid), self.session.on_disk(grid)
-        return grid_facts(grid, files, self.session.config, scene)
+        files = self.session.on_disk(grid)
+        return grid_facts(grid, files, self.session.config, self._scenes.of(grid))
 
     async def lamella(self, request: Request) -> Response:
         """Answer with a lamella: its map, classes and targets."""
         grid, lamella = self._lamella(request)
+        self._ahead.hold()
+        if lamella.picture is not None:  # its tiles are asked for next
+            self.tiles.begin(lamella.picture)
         facts = await in_thread(lamella_facts.lamella_facts, self.session, grid, lamella)
         if facts["optics"] is not None:  # who looks at it may choose targets next
             self._ahead.wish(lambda: choosing.prepare(self.session, grid, lamella))
@@ -140,6 +145,7 @@ class Page:
         """Answer with a tile of a map, or of a segmentation."""
         values, grid = request.path_params, self._grid(request)
         at = (values["z"], values["x"], values["y"])
+        self._ahead.hold()
         if values["ending"] not in ("jpg", "png") or max(at) > 1_000_000:
             raise unknown("There is no such tile.")
         what, mark = values["what"], request.query_params.get("v", "")
@@ -191,7 +197,9 @@ class Page:
     async def review(self, request: Request) -> Response:
         """Answer with what is asked of a grid, and what the run has answered."""
         grid = self._grid(request)
-        return json_answer(request, await in_thread(reviews.review_table, self.session, grid))
+        scene = await in_thread(self._scenes.of, grid)
+        table = await in_thread(reviews.review_table, self.session, grid, scene)
+        return json_answer(request, table)
 
     async def ask(self, request: Request) -> Response:
         """Ask something of the run, or take it back."""
@@ -281,6 +289,7 @@ class Page:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         """Look for changes while the server runs."""
+        self._ahead.wish(choosing.load_packages)
         tasks = [asyncio.create_task(self.changes.watch()), asyncio.create_task(self._watch_jobs())]
         try:
             yield

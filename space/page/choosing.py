@@ -7,6 +7,7 @@ asked to (`space.review`).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -178,6 +179,12 @@ def question(
     files = session.files_of(grid, settings)
     read = session.segmentations.read
     return files, steps.question_on_disk(files, lamella.number, lamella.labels, record, read)
+
+
+def load_packages() -> None:
+    """Load the packages that the first lamella needs, so that who opens it does not wait."""
+    for name in ("scipy.spatial", "scipy.fft", "scipy.ndimage", "scipy.sparse.csgraph"):
+        importlib.import_module(name)
 
 
 def prepare(session: Session, grid: GridFacts, lamella: LamellaFacts) -> None:

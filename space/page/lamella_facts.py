@@ -80,7 +80,7 @@ def classes_of(files: GridSession, labels_path: Path) -> Classes:
     is_table = isinstance(stored, dict) and all(
         isinstance(label, int) and 0 <= label < _MOST_CLASSES for label in stored.values()
     )
-    names = steps.names_of(files, stored if is_table else {}, labels_path)
+    names = steps.names_of(files, stored if is_table else {})
     return Classes(names, class_colors(names))
 
 

@@ -32,8 +32,16 @@ _ROOM = 100
 _KEYS = {"revision", "add", "undo", "approved"}
 
 
-def review_table(session: Session, grid: GridFacts) -> dict[str, Any]:
-    """Return what is asked of a grid with the answers, and what may be asked of each lamella."""
+def review_table(session: Session, grid: GridFacts, scene: Scene | None = None) -> dict[str, Any]:
+    """Return what is asked of a grid with the answers, and what may be asked of each lamella.
+
+    Parameters
+    ----------
+    session, grid :
+        What it is of.
+    scene : Scene, optional
+        What may be changed, if that is known.
+    """
     problems: list[str] = []
     try:
         asked = _asked(session, grid)
@@ -41,7 +49,7 @@ def review_table(session: Session, grid: GridFacts) -> dict[str, Any]:
         asked = Review(grid.name)
         problems.append(str(error))
     answers = _answers(session, grid, problems)
-    scene = scene_of(session, grid)
+    scene = scene or scene_of(session, grid)
     return {
         "grid": grid.name,
         "revision": asked.revision,

@@ -48,6 +48,7 @@ class Tiles:
         self._look = threading.Lock()
         self._to_write: set[str] = set()
         self._writer = ThreadPoolExecutor(1, "tiles")
+        self._decoder = ThreadPoolExecutor(1, "decoding")
         self._is_closed = False
 
     def tile(self, picture: Path, zoom: int, x: int, y: int) -> bytes:
@@ -66,6 +67,11 @@ class Tiles:
         self._write_later(key, picture)
         return pyramid.tile(zoom, x, y)
 
+    def begin(self, picture: Path) -> None:
+        """Decode a picture, unless its tiles are kept: they are asked for next."""
+        with contextlib.suppress(RuntimeError):  # it is being closed
+            self._decoder.submit(self._decode, picture)
+
     def wait(self) -> None:
         """Wait until what was begun is written."""
         with contextlib.suppress(RuntimeError):  # it is being closed
@@ -74,7 +80,8 @@ class Tiles:
     def close(self) -> None:
         """Begin no further file, and close those that are open."""
         self._is_closed = True
-        self._writer.shutdown(wait=True, cancel_futures=True)
+        for worker in (self._decoder, self._writer):
+            worker.shutdown(wait=True, cancel_futures=True)
         with self._look:
             while self._open:
                 self._open.popitem()[1].close()
@@ -147,6 +154,12 @@ class Tiles:
             if key in self._open:
                 self._open.pop(key).close()
         remove_if_possible(path)
+
+    def _decode(self, picture: Path) -> None:
+        with contextlib.suppress(SpaceError, OSError):  # who asks for a tile is told
+            key = self._key(picture)
+            if self._kept(key, tile_name(0, 0, 0)) is None:
+                self._pyramid(key, picture)
 
     # --- in memory ----------------------------------------------------------------------------
 

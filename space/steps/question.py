@@ -187,21 +187,24 @@ def labels_of_map(
             str(counted.path),
             "Delete it and run the script again.",
         )
-    return known, names_of(session, stored_names, counted.path)
+    return known, names_of(session, stored_names)
 
 
-def names_of(session: GridSession, stored: dict[str, int], labels_path: Path) -> dict[str, int]:
+def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:
     """Return the classes of a segmentation: those stored with it, else those of the model here.
 
     A monitor may run another model than the one that is configured here.
     """
-    own = read_labels(session.config.segmentation_model)
-    if stored and stored != own:
+    return stored or read_labels(session.config.segmentation_model)
+
+
+def tell_of_other_classes(session: GridSession, names: dict[str, int], labels_path: Path) -> None:
+    """Say it where a segmentation has other classes than the model here has."""
+    if names != read_labels(session.config.segmentation_model):
         log.warning(
             "%s was made with other classes than those of the model here: its own are used.",
             labels_path.name,
         )
-    return stored or own
 
 
 def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> ExposureOptics:

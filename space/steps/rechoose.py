@@ -21,7 +21,13 @@ from space.microscope import RecordOptics, SavedItem
 from space.steps.choose import choice_of, polygons_on_map
 from space.steps.made_with import TARGETS, made_with
 from space.steps.map_facts import read_facts
-from space.steps.question import Question, labels_of_map, question_of, read_known_map
+from space.steps.question import (
+    Question,
+    labels_of_map,
+    question_of,
+    read_known_map,
+    tell_of_other_classes,
+)
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, find_files, is_begun
 from space.targeting import Choice, ChoiceFile, KnownMap, Take, read_choice, write_choice
@@ -120,6 +126,7 @@ def choose_again(
         When a file is missing or cannot be used.
     """
     question = question_on_disk(session, number, labels_path, record)
+    tell_of_other_classes(session, question.names, labels_path)
     bounded = session.settings.target_polygons
     polygons = polygons_on_map(items, question.frame) if bounded else ()
     before = read_choice(choice_path(session, number), question.shape)

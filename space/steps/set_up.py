@@ -13,7 +13,7 @@ from space.steps.choose import choose_targets
 from space.steps.collect import load_lamella_map, required_map_item
 from space.steps.earlier import put_aside
 from space.steps.map_facts import MapFacts, checked_facts
-from space.steps.question import labels_of_map, question_of
+from space.steps.question import labels_of_map, question_of, tell_of_other_classes
 from space.steps.session import GridSession
 from space.steps.target_plots import draw_score, draw_segmentation, draw_targets
 from space.targeting import Choice
@@ -42,6 +42,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     image = load_lamella_map(session, number, item.index)
     facts = checked_facts(session, number, image)
     known, names = labels_of_map(session, labels_path, facts)
+    tell_of_other_classes(session, names, labels_path)
     record = scope.go_to_record(session.settings.beam_diameter)
     question = question_of(session, known, names, facts, record)
 
