@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
-    "tifffile", "yaml", "pycocotools", "zarr",
+    "tifffile", "yaml", "pycocotools", "zarr", "segmentation_models_pytorch",
     "torch", "torchvision", "ultralytics", "nnunetv2", "onnxruntime", "onnx", "rich", "watchdog",
     "dask", "distributed", "starlette", "uvicorn", "matplotlib", "skimage", "cv2",
 )  # fmt: skip

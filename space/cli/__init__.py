@@ -20,6 +20,7 @@ from space.cli import (
     simulate,
     status,
     targets,
+    train,
 )
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
@@ -48,6 +49,7 @@ def command_line() -> argparse.ArgumentParser:
     inspect.add_parser(commands)
     data.add_parser(commands)
     label.add_parser(commands)
+    train.add_parser(commands)
     return parser
 
 

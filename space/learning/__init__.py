@@ -45,9 +45,17 @@ from space.learning.incoming import Incoming, Item
 from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
 from space.learning.showing import show
 from space.learning.splitting import split
+from space.learning.training import (
+    ENGINES,
+    TrainConfig,
+    read_metrics,
+    read_train_config,
+    train,
+)
 
 __all__ = [
     "DATASET_FILE",
+    "ENGINES",
     "IN",
     "OUT",
     "SPLITS",
@@ -68,6 +76,7 @@ __all__ = [
     "Problem",
     "Report",
     "Sample",
+    "TrainConfig",
     "Wish",
     "add",
     "boundary",
@@ -94,9 +103,12 @@ __all__ = [
     "read_data_set",
     "read_item",
     "read_labels",
+    "read_metrics",
+    "read_train_config",
     "save_drawn",
     "shares_within",
     "show",
     "split",
+    "train",
     "write_data_set",
 ]

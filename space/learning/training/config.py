@@ -1,0 +1,189 @@
+"""What a training is asked to do, as a file in TOML says it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from space.errors import SpaceError, shown
+from space.files import read_bytes_bounded
+from space.learning.dataset import is_class_name
+from space.predicates import is_number, is_whole
+from space.spelling import slip
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same package by its older name
+    import tomli as tomllib
+
+ENGINES = ("unet",)
+"""What can be trained: a U-Net of segmentation-models-pytorch."""
+
+LOGS = ("tensorboard",)
+_LARGEST_FILE_BYTES = 100_000
+_DEEPEST = 5
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a training is asked to do.
+
+    Attributes
+    ----------
+    data : Path
+        Folder of the data set.
+    out : Path
+        Folder of the run; it is made.
+    engine : str
+        One of `ENGINES`.
+    classes : tuple of str
+        Classes to learn; what the labels call otherwise counts as the class of value 0. All
+        classes of the data set if empty.
+    pixel_nm : float or None
+        Pixel at which pictures are shown to the network. Without it, the median of the data set.
+    encoder : str
+        A name that segmentation-models-pytorch knows.
+    depth : int
+        How often the encoder halves the picture.
+    patch_px : int
+        Side of the parts of pictures that it learns from.
+    batch : int
+        Parts for a step.
+    steps, epochs : int
+        Steps for an epoch, and epochs. After each epoch the pictures for validation are looked at
+        and everything is kept.
+    rate : float
+        Learning rate of AdamW at the start; it falls to nothing at the end.
+    patience : int
+        Epochs without progress after which it ends; 0 for never.
+    centred : float
+        Share of the parts that have a pixel of some class in the middle, each class as often.
+    seed : int
+        Of everything that is drawn: the same seed learns the same.
+    log : tuple of str
+        Of `LOGS`; each must be installed.
+    """
+
+    data: Path
+    out: Path
+    engine: str = "unet"
+    classes: tuple[str, ...] = ()
+    pixel_nm: float | None = None
+    encoder: str = "tu-resnet18"
+    depth: int = 3
+    patch_px: int = 256
+    batch: int = 4
+    steps: int = 10
+    epochs: int = 30
+    rate: float = 0.003
+    patience: int = 0
+    centred: float = 0.33
+    seed: int = 1
+    log: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = asdict(self)
+        return {**values, "data": str(self.data), "out": str(self.out)}
+
+
+def read_train_config(path: Path) -> TrainConfig:
+    """Read a configuration; its folders are looked for from where its file is.
+
+    Raises
+    ------
+    SpaceError
+        With all that is wrong.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(read_bytes_bounded(path, _LARGEST_FILE_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise SpaceError(
+            f"The configuration cannot be read ({error.strerror or error}).", str(path)
+        ) from None
+    except ValueError as error:  # also what is not UTF-8
+        raise SpaceError(f"The configuration is not TOML ({error}).", str(path)) from None
+    problems = [
+        f"{shown(key)} is no setting of a training{_meant(key, values)}."
+        for key in values
+        if key not in _FITS
+    ]
+    problems += [f"{key} is missing." for key in ("data", "out") if key not in values]
+    for key, (fits, wanted) in _FITS.items():
+        if key in values and not fits(values[key]):
+            problems.append(f"{key} is {shown(values[key])}, not {wanted}.")
+    if problems:
+        raise SpaceError(" ".join(problems), str(path), "Correct this and start again.")
+    return _config(values, path.absolute().parent)
+
+
+def _config(values: Mapping[str, Any], folder: Path) -> TrainConfig:
+    known = {one.name for one in fields(TrainConfig)}
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in values.items()
+        if key in known
+    }
+    for key in ("data", "out"):
+        given[key] = folder / given[key]
+    for key in ("pixel_nm", "rate", "centred"):
+        if key in given:
+            given[key] = float(given[key])
+    return TrainConfig(**given)
+
+
+def _meant(key: str, values: Mapping[str, Any]) -> str:
+    near = slip(key, _FITS, values)
+    return f" (is {near} meant?)" if near else ""
+
+
+def _whole(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
+    return (
+        lambda value: is_whole(value) and least <= value <= most,
+        f"a whole number from {least} to {most}",
+    )
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_patch(value: object) -> bool:
+    multiple = 2**_DEEPEST
+    return is_whole(value) and multiple <= value <= 2048 and not value % multiple
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.replace("-", "_").isidentifier()
+
+
+def _are(value: object, fits: Callable[[Any], bool]) -> bool:
+    return (
+        isinstance(value, list)
+        and len(set(map(str, value))) == len(value)
+        and all(map(fits, value))
+    )
+
+
+_FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "data": (_is_path, "the path of a data set"),
+    "out": (_is_path, "the path of a folder"),
+    "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
+    "classes": (lambda value: _are(value, is_class_name), "a list of different classes"),
+    "pixel_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a pixel size in nm"),
+    "encoder": (_is_name, "the name of an encoder, such as resnet18"),
+    "depth": _whole(3, _DEEPEST),
+    "patch_px": (_is_patch, f"a multiple of {2**_DEEPEST} up to 2048"),
+    "batch": _whole(1, 256),
+    "steps": _whole(1, 100_000),
+    "epochs": _whole(1, 100_000),
+    "rate": (lambda value: is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
+    "patience": _whole(0, 100_000),
+    "centred": (lambda value: is_number(value) and 0 <= value <= 1, "a share from 0 to 1"),
+    "seed": _whole(0, 2**31 - 1),
+    "log": (lambda value: _are(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
+}

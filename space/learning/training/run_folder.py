@@ -1,0 +1,131 @@
+"""The folder of a training: what was asked, how it went, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from space import __version__
+from space.errors import SpaceError
+from space.files import atomic_path, read_json, write_text_atomic
+from space.learning.dataset import Sample
+from space.learning.training.config import TrainConfig
+
+RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
+MODEL, PREVIEW = "model.onnx", "preview.png"
+_LARGEST_FILE_BYTES = 100_000_000
+_PACKAGES = ("torch", "segmentation-models-pytorch", "batchgeneratorsv2", "numpy")
+_MAY_CHANGE = ("out", "epochs", "patience", "log", "data")
+"""What may be another when a training goes on: the rest would make it another training. Where
+the data are may change; what they are may not."""
+
+
+def described(
+    config: TrainConfig, classes: Mapping[str, int], samples: Iterable[Sample], begun: str
+) -> dict[str, Any]:
+    """Return what a run says about itself."""
+    return {
+        "format": "SPACEtomo training 1",
+        "config": config.to_dict(),
+        "classes": dict(classes),
+        "start_from": begun,
+        "pictures": {
+            sample.file: [sample.split, sample.picture_hash, sample.label_hash]
+            for sample in samples
+        },
+        "versions": {
+            "spacetomo": __version__,
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _PACKAGES},
+        },
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def begin(out: Path, run: Mapping[str, Any]) -> None:
+    """Make the folder of a new run.
+
+    Raises
+    ------
+    SpaceError
+        If there is a run in it already.
+    """
+    if (out / RUN).exists():
+        raise SpaceError(
+            "There is a training in this folder already.",
+            str(out),
+            "Go on with it (--resume), or name another folder as out.",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(out / RUN, json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+
+
+def go_on(out: Path, run: Mapping[str, Any]) -> None:
+    """Check that a run can go on with what it is asked now.
+
+    Raises
+    ------
+    SpaceError
+        If there is none, or something is otherwise by now that would make it another run.
+    """
+    try:
+        before = read_json(out / RUN, _LARGEST_FILE_BYTES)
+        asked, pictures = dict(before["config"]), before["pictures"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpaceError(
+            f"There is no training to go on with ({type(error).__name__}).",
+            str(out / RUN),
+            "Start one without --resume.",
+        ) from None
+    now = run["config"]
+    changed = [
+        f"{name} was {asked.get(name)!r} and is {json.loads(json.dumps(now[name]))!r}"
+        for name in now
+        if name not in _MAY_CHANGE and asked.get(name) != json.loads(json.dumps(now[name]))
+    ]
+    if pictures != json.loads(json.dumps(run["pictures"])):
+        changed.append("the pictures, their labels or their splits are others")
+    if changed:
+        raise SpaceError(
+            f"This training was begun with something else: {'; '.join(changed)}.",
+            str(out),
+            "Change that back, or start another training in another folder.",
+        )
+
+
+def save(path: Path, kept: Mapping[str, Any]) -> None:
+    """Write weights and what belongs to them, whole or not at all."""
+    import torch
+
+    with atomic_path(path) as temporary:
+        torch.save(dict(kept), temporary)
+
+
+def read_metrics(out: Path, epochs: int | None = None) -> list[dict[str, Any]]:
+    """Return what each epoch came to, at most so many; a line that was cut off ends it."""
+    try:
+        lines = (out / METRICS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    found: list[dict[str, Any]] = []
+    for line in lines[:epochs]:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def write_metrics(out: Path, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Write what each epoch came to, a line of JSON for each; whole or not at all."""
+    write_text_atomic(out / METRICS, "".join(json.dumps(one) + "\n" for one in metrics))

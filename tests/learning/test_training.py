@@ -1,0 +1,285 @@
+"""Training: a configuration, what the network is shown, and a run that may end at any time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from space.errors import SpaceError
+from space.learning import Incoming, Item, LabelClass, TrainConfig, add, read_train_config, train
+from space.learning.training import loop, run_folder, samples
+from space.learning.training.config import _FITS
+from space.models import PRESETS, read_labels
+
+CLASSES = (
+    LabelClass(0, "background", "#000000"),
+    LabelClass(4, "stripe", "#ed1b00"),
+    LabelClass(9, "spot", "#437f58"),
+    LabelClass(200, "ignore", "#ff00ff"),
+)
+TINY = {"encoder": "tu-mobilenetv3_small_100", "patch_px": 32, "batch": 2, "steps": 3, "epochs": 3}
+
+
+def drawn(seed: int, shape=(60, 72)):
+    """A picture with a bright stripe and dark spots, and its labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.uint8)
+    row = int(rng.integers(10, 40))
+    labels[row : row + 8] = 4
+    for row, column in rng.integers(0, 50, (4, 2)):
+        labels[row : row + 6, column : column + 6] = 9
+    grey = np.choose((labels == 4) + 2 * (labels == 9), [120, 200, 40])
+    picture = np.clip(grey + rng.normal(0, 10, shape), 1, 255).astype(np.uint8)
+    labels[:2] = 200
+    return picture, labels
+
+
+def item(stem: str, seed: int, split: str) -> Item:
+    picture, labels = drawn(seed)
+    return Item(stem, picture=picture, labels=labels, pixel_nm=10.0, split=split)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training") / "Süd set 1"
+    items = [item(f"map {number}", number, "train" if number < 3 else "val") for number in range(4)]
+    add(folder, Incoming([lambda: items], CLASSES, ()), lambda line: None)
+    return folder
+
+
+def config(data, out, **changed) -> TrainConfig:
+    return TrainConfig(data, out, **{**TINY, **changed})
+
+
+def written(folder, text: str):
+    path = folder / "training.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- the configuration ----------------------------------------------------------------------------
+
+
+def test_a_configuration_is_read_with_folders_beside_it(tmp_path):
+    path = written(tmp_path, 'data = "my set"\nout = "runs/1"\nclasses = ["spot"]\nepochs = 7\n')
+    read = read_train_config(path)
+    assert (read.data, read.out) == (tmp_path / "my set", tmp_path / "runs" / "1")
+    assert (read.classes, read.epochs, read.encoder) == (("spot",), 7, "tu-resnet18")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('data = "a"\n', "out is missing"),
+        ('data = "a"\nout = "b"\nepoch = 3\n', "is epochs meant"),
+        ('data = "a"\nout = "b"\nepochs = 0\n', "epochs is 0"),
+        ('data = "a"\nout = "b"\nepochs = true\n', "epochs is True"),
+        ('data = "a"\nout = "b"\npatch_px = 100\n', "multiple of 32"),
+        ('data = "a"\nout = "b"\nrate = nan\n', "rate is nan"),
+        ('data = "a"\nout = "b"\nengine = "magic"\n', "one of unet"),
+        ('data = "a"\nout = "b"\nclasses = ["a", "a"]\n', "different classes"),
+        ('data = "a"\nout = "b"\nencoder = "os.system"\n', "the name of an encoder"),
+        ("data = \n", "not TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_is_said(tmp_path, text, said):
+    with pytest.raises(SpaceError, match=said):
+        read_train_config(written(tmp_path, text))
+
+
+def test_every_setting_of_a_training_can_be_given():
+    assert set(_FITS) == set(TrainConfig.__dataclass_fields__)
+
+
+# --- what the network is shown --------------------------------------------------------------------
+
+
+def test_classes_that_are_not_wanted_count_as_the_rest_and_ignore_does_not_count(data):
+    known = loop.read_data_set(data)[0]
+    classes = samples.Classes.of(known, ("spot",))
+    assert classes.values == {"background": 0, "spot": 9}
+    assert classes.channels[[0, 4, 9, 200, 77]].tolist() == [0, 0, 1, 255, 255]
+    with pytest.raises(SpaceError, match="no class nucleus"):
+        samples.Classes.of(known, ("nucleus",))
+
+
+def test_a_picture_is_shown_as_a_worker_shows_a_map(data):
+    from space.segmentation.normalise import normalisation
+
+    picture, _ = drawn(0)
+    picture[:, :5] = 0  # nnU-Net leaves out black borders before it measures
+    grey = samples.normalised(picture)
+    own = normalisation(picture, "ZScoreNormalization", False, {})
+    assert np.array_equal(grey[:, 5:], own.apply(picture, slice(None), slice(None)))
+    assert (grey[:, :5] == 0).all()
+
+
+def test_pictures_of_another_pixel_are_shown_at_the_common_one(data):
+    known = loop.read_data_set(data)[0]
+    classes = samples.Classes.of(known, ())
+    seen = samples.shown(data, known.samples[0], classes, 20.0)
+    assert seen.grey.shape == seen.channels.shape == (30, 36)
+    assert set(np.unique(seen.channels)) <= {0, 1, 2, 255}
+
+
+def test_the_parts_of_a_step_do_not_depend_on_what_came_before(data):
+    known = loop.read_data_set(data)[0]
+    classes = samples.Classes.of(known, ())
+    pictures = [samples.shown(data, one, classes, None) for one in known.samples]
+    first = samples.batch(pictures, 5, 1, 2, 32, 0.5)
+    samples.batch(pictures, 6, 1, 2, 32, 0.5)
+    again = samples.batch(pictures, 5, 1, 2, 32, 0.5)
+    assert all(bool((one == other).all()) for one, other in zip(first, again))
+    assert first[0].shape == (2, 1, 32, 32) and first[1].shape == (2, 32, 32)
+    assert not bool((samples.batch(pictures, 6, 1, 2, 32, 0.5)[0] == first[0]).all())
+
+
+def test_a_picture_that_is_smaller_than_a_part_is_surrounded_by_what_does_not_count():
+    small = samples.Shown(
+        "a", np.ones((10, 40), np.float32), np.zeros((10, 40), np.uint8), (np.array([[3, 30]]),)
+    )
+    grey, channels = samples.part(np.random.default_rng(0), [small], 32, 1.0)
+    assert (channels == 0).sum() == 10 * 32 == (grey == 1).sum()
+    assert (channels[channels != 0] == samples.IGNORED).all()
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+def losses(out) -> list[float]:
+    return [one["loss"] for one in run_folder.read_metrics(out)]
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "first"
+    told: list[str] = []
+    model = train(config(data, out), told.append)
+    return out, model, told
+
+
+def test_a_run_says_what_it_was_made_of_and_how_it_went(run, data):
+    out, _, told = run
+    said = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert said["classes"] == {"background": 0, "stripe": 4, "spot": 9}
+    assert set(said["pictures"]) == {f"map {number}.png" for number in range(4)}
+    epochs = run_folder.read_metrics(out)
+    assert [one["number"] for one in epochs] == [1, 2, 3]
+    assert set(epochs[0]["dice"]) == {"background", "stripe", "spot"}
+    assert "epoch 3 of 3" in told[-1] and "ends about" in told[-2]
+    assert (out / "preview.png").is_file() and (out / "best.pt").is_file()
+
+
+def test_the_model_is_one_that_a_session_takes_and_finds_what_the_network_finds(run, data):
+    from space.learning.training.network import predicted, read_weights, unet
+    from space.segmentation import Segmenter
+
+    out, model, _ = run
+    assert read_labels(model) == {"background": 0, "stripe": 4, "spot": 9}
+    picture = drawn(8)[0][8:40, 8:40]  # one tile, which is seen as a whole
+    network = unet(TINY["encoder"], 3, 3)
+    network.load_state_dict(read_weights(out / "best.pt")["network"])
+    own = predicted(network, samples.normalised(picture), config(data, out))
+    found = Segmenter(model, preset=PRESETS["balanced"], runtime="onnx").segment(picture)
+    assert set(np.unique(found)) <= {0, 4, 9}
+    assert (np.array([0, 4, 9], np.uint8)[own] == found).mean() >= 0.9999
+
+
+@pytest.mark.parametrize("dies", ["in the first epoch", "before metrics", "before the last file"])
+def test_a_training_that_died_goes_on_as_if_it_had_not(run, data, tmp_path, monkeypatch, dies):
+    from space.learning.training.network import read_weights
+
+    out = tmp_path / "again"
+
+    def death(*about, **more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if dies == "in the first epoch":
+            patch.setattr(loop, "_dice", death)
+        else:
+            name = "write_metrics" if dies == "before metrics" else "save"
+            real, calls = getattr(run_folder, name), []
+
+            def sometimes(path, *rest):
+                calls.append(path)
+                if name == "write_metrics" and len(calls) == 2:
+                    raise KeyboardInterrupt
+                if name == "save" and path.name == "last.pt" and len(calls) > 2:
+                    raise KeyboardInterrupt
+                real(path, *rest)
+
+            patch.setattr(run_folder, name, sometimes)
+        with pytest.raises(KeyboardInterrupt):
+            train(config(data, out), lambda line: None)
+    model = train(config(data, out), lambda line: None, resume=True)
+    assert losses(out) == losses(run[0])
+    for name in ("best.pt", "last.pt"):
+        one, other = (read_weights(folder / name)["network"] for folder in (out, run[0]))
+        assert all(bool((one[key] == other[key]).all()) for key in other)
+    assert read_labels(model) == read_labels(run[1])
+
+
+def test_a_training_goes_on_only_as_what_it_was(run, data, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(run[0], out)
+    with pytest.raises(SpaceError, match=r"rate was 0\.003 and is 0\.01"):
+        train(config(data, out, rate=0.01), lambda line: None, resume=True)
+    with pytest.raises(SpaceError, match="a training in this folder already"):
+        train(config(data, out), lambda line: None)
+    with pytest.raises(SpaceError, match="no training to go on with"):
+        train(config(data, tmp_path / "none"), lambda line: None, resume=True)
+
+
+def test_a_training_ends_early_without_progress(data, tmp_path):
+    done = [
+        loop.Epoch(n, 1.0, {"a": dice}, 0.1, 1.0, 1.0) for n, dice in enumerate((0.5, 0.7, 0.7))
+    ]
+    assert not loop.is_over(done, config(data, tmp_path, patience=2, epochs=9))
+    assert loop.is_over(done, config(data, tmp_path, patience=1, epochs=9))
+    assert not loop.is_over(done, config(data, tmp_path, epochs=9))
+
+
+def test_a_training_begins_with_the_weights_of_another_one_with_other_classes(run, data, tmp_path):
+    from space.learning.training.network import begin_with, read_weights, unet
+
+    weights = read_weights(run[0] / "best.pt")
+    network = unet(TINY["encoder"], 3, 2)
+    taken = begin_with(network, weights["network"], weights["classes"], ["new", "spot"])
+    state = network.state_dict()
+    assert taken == len(state)
+    head = next(name for name in state if name.startswith("segmentation_head.") and "bias" in name)
+    assert float(state[head][1]) == float(weights["network"][head][2])
+    told: list[str] = []
+    train(config(data, tmp_path / "next", epochs=1, steps=1), told.append, start_from=run[0])
+    assert told[0].startswith(f"Begins with {taken} of {taken}")
+    with pytest.raises(SpaceError, match="another U-Net"):
+        train(config(data, tmp_path / "odd"), told.append, start_from=run[1])
+
+
+def test_weights_that_would_run_code_or_are_of_something_else_are_refused(tmp_path):
+    import torch
+
+    from space.learning.training.network import read_weights
+
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    torch.save({"network": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(SpaceError, match="print"):
+        read_weights(tmp_path / "evil.pt")
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
+    with pytest.raises(SpaceError, match="not of a training"):
+        read_weights(tmp_path / "other.pt")
+
+
+def test_a_data_set_without_pictures_to_learn_from_is_refused_before_anything_is_written(tmp_path):
+    items = [item("a", 0, "test")]
+    add(tmp_path / "set", Incoming([lambda: items], CLASSES, ()), lambda line: None)
+    with pytest.raises(SpaceError, match="no labelled picture to learn from"):
+        train(config(tmp_path / "set", tmp_path / "out"), lambda line: None)
+    assert not (tmp_path / "out").exists()
