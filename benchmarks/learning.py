@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import PROJECT, report
-from space.learning import read_data_set, read_item
-from space.learning.evaluate import class_scores, confusion
+from space.learning import class_scores, confusion, read_data_set, read_item
 from space.models import PRESETS
 from space.segmentation import Segmenter
 
@@ -86,7 +85,7 @@ def _tested(folder: Path) -> dict[str, Any]:
     segmenter = Segmenter(folder / "run" / "model.onnx", preset=PRESETS["balanced"])
     counts = np.zeros((256, 256), np.int64)
     for sample in data.of_split("test"):
-        item = read_item(folder / "set", data, sample)
+        item = read_item(folder / "set", data, sample, {})
         assert item.labels is not None
         counts += confusion(item.labels, segmenter.segment(item.picture))
     (score,) = class_scores(counts, [data.values["membrane"]])

@@ -43,6 +43,7 @@ from space.lamellae import Box
 from space.learning import boxes as learning_boxes
 from space.learning import dataset, keypoints, picture_files
 from space.learning.formats import note
+from space.learning.training import read_train_config
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
 from space.overview import series as overview_series
@@ -108,7 +109,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried corrections dataset boxes keypoints picture_files note
+tried corrections config dataset boxes keypoints picture_files note
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -130,6 +131,7 @@ READ_ELSEWHERE = {
     "webhook_post": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
     "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
+    "run_folder": "what a training kept, held by tests/learning/test_training.py",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
@@ -499,6 +501,12 @@ READERS = {
         read_constants, "c.py", (ROOT / "SPACEtomo_config.py").read_bytes(), (OSError,)
     ),
     # the simulated microscope
+    "training": Reader(
+        read_train_config,
+        "a.toml",
+        b'data = "set"\nout = "run"\nclasses = ["mitos"]\nepochs = 3\nrate = 0.01\nlog = []\n',
+        (SpaceError,),
+    ),
     "answers": Reader(Policy.from_file, "a.toml", ANSWERS, (PolicyError,)),
     "instrument": Reader(
         load_instrument,
