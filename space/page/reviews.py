@@ -128,6 +128,7 @@ _ONE_LAMELLA = (
     Kind.MOVE, Kind.RESIZE, Kind.DELETE, Kind.CLASS, Kind.VISIT, Kind.TARGETS, Kind.LABELS,
 )  # fmt: skip
 _CHANGES_TARGETS = frozenset({Kind.TARGETS, Kind.LABELS})
+_HAS_OTHERS_CHOSEN = frozenset({Kind.MOVE, Kind.RESIZE, Kind.LABELS})
 
 
 def _asked(session: Session, grid: GridFacts) -> Review:
@@ -266,9 +267,6 @@ def _add(session: Session, grid: GridFacts, edit: Edit) -> dict[str, Any]:
         if isinstance(one, Edit) and one.kind in _CHANGES_TARGETS and one.number == edit.number
     ]
     changed = _with(review.undo(asked, earlier, final), [edit], final)
-    if edit.kind is Kind.LABELS:  # what was approved are other targets
-        approved = changed.targets_approved - {edit.number}
-        changed = replace(changed, targets_approved=approved)
     return _save(session, grid, changed)
 
 
@@ -284,7 +282,11 @@ def _save(session: Session, grid: GridFacts, changed: Review) -> dict[str, Any]:
 
 
 def _with(asked: Review, added: Iterable[Edit], final: Iterable[str]) -> Review:
-    """Return what is asked with more; old edits that have their answer make room."""
+    """Return what is asked with more; old edits that have their answer make room.
+
+    Approval of targets is taken back where others are chosen by what is asked.
+    """
+    added = list(added)
     edits, old = [*asked.edits, *added], set(final)
     too_many = len(edits) - (review.MOST_EDITS - _ROOM)
     if too_many > 0:
@@ -297,7 +299,8 @@ def _with(asked: Review, added: Iterable[Edit], final: Iterable[str]) -> Review:
             asked.grid,
             "Wait until it has, or undo some.",
         )
-    return replace(asked, edits=tuple(edits))
+    others = {one.number for one in added if one.kind in _HAS_OTHERS_CHOSEN}
+    return replace(asked, edits=tuple(edits), targets_approved=asked.targets_approved - others)
 
 
 def _refuse_what_the_run_would(edit: Edit, scene: Scene, became: Mapping[str, str]) -> None:

@@ -77,8 +77,13 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     now = page.post("/api/review/G1", {"revision": 2, "approved": approved})
     assert now["approved"] == approved
     assert asked(folder).lamellae_approved and asked(folder).targets_approved == {2}
-    now = page.post("/api/review/G1", {"revision": 3, "approved": {"targets": []}})
+    # Of a lamella that is mapped anew other targets are chosen, which nobody has seen yet.
+    of = now["lamellae"]["2"]["stamp"]
+    resize = {"kind": "resize_lamella", "of": of, "number": 2, "box_um": [9.0, 9.0]}
+    now = page.post("/api/review/G1", {"revision": 3, "add": [resize]})
     assert now["approved"] == {"lamellae": True, "targets": []}
+    now = page.post("/api/review/G1", {"revision": 4, "approved": {"lamellae": False}})
+    assert now["approved"] == {"lamellae": False, "targets": []}
 
 
 @pytest.mark.parametrize(
