@@ -15,15 +15,13 @@ import numpy as np
 
 from space import labelling, steps
 from space.errors import SpaceError
-from space.files import parse_json
-from space.images import read_png_text
 from space.lamellae import Box
 from space.learning import picture_files
 from space.learning.adding import Added, add, open_or_new
 from space.learning.dataset import LabelClass, NotASampleError, Origin
+from space.learning.formats.shared import stored_classes
 from space.learning.incoming import Incoming, Item, Tell, classes_of
 from space.overview import GridFacts, LamellaFacts, SessionFacts, read_session
-from space.predicates import is_whole
 from space.review import (
     Edit,
     Kind,
@@ -196,14 +194,12 @@ def _classes_in(labels: Path) -> tuple[LabelClass, ...]:
     SpaceError
         If there are none, or they cannot be used.
     """
+    table = stored_classes(labels)
+    if not table:
+        raise SpaceError("The labels do not say which classes they have.", str(labels))
     try:
-        table = parse_json(read_png_text(labels).get("labels", "{}"))
-        if not isinstance(table, dict) or not table:
-            raise NotASampleError("they do not say which classes they have.")
-        if not all(is_whole(value) for value in table.values()):
-            raise NotASampleError("their classes have no numbers.")
         return classes_of(table)
-    except ValueError as error:
+    except NotASampleError as error:
         raise SpaceError(f"The labels cannot be taken: {error}", str(labels)) from None
 
 

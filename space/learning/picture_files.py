@@ -159,6 +159,8 @@ def _in_words(path: Path) -> Iterator[None]:
 def _read(path: Path, labels: bool = False) -> tuple[np.ndarray, float | None]:
     """Return (sections, rows, columns) or, of colours, (sections, rows, columns, 3 or 4)."""
     suffix = path.suffix.lower()
+    if path.exists() and not path.is_file() and suffix != ZARR:
+        raise ValueError("it is no file")  # a pipe would be read for ever
     if suffix in TIFF:
         return _read_tiff(path, labels)
     if suffix in MRC:

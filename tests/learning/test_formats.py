@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from space.errors import SpaceError
+from space.images import write_png
 from space.learning import (
     IN,
     OUT,
@@ -19,6 +21,7 @@ from space.learning import (
     LabelClass,
     Origin,
     Wish,
+    check,
     export,
     format_of,
     import_into,
@@ -27,6 +30,7 @@ from space.learning import (
 from space.learning.formats.nnunet import consecutive
 from space.learning.formats.note import NOTE_FILE
 from space.learning.names import clean_stem, folded
+from space.learning.picture_files import read_pictures
 from tests.learning.sets import (
     BOX_CLASSES,
     CLASSES,
@@ -107,7 +111,7 @@ SETS = st.lists(
 
 @pytest.mark.parametrize("form", OUT)
 def test_all_data_sets_come_back_from_each_format(tmp_path_factory, form):
-    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(SETS)
     def run(those):
         folder = tmp_path_factory.mktemp("r")
@@ -258,6 +262,55 @@ def test_mrc_upside_down(tmp_path):
     taken(tmp_path, flip_mrc=True)
     read = all_items(tmp_path / "set")["a"].picture
     assert np.array_equal(read, picture(1, dtype=np.int16)[::-1])
+
+
+def png(path: Path, array: np.ndarray, **text: str) -> None:
+    write_png(path, array, 2.0, "map", **text)
+
+
+def test_maps_of_a_session_bring_their_classes_and_drawings_are_no_maps(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    table = json.dumps({"background": 0, "mitos": 3, "nucleus": 7, "ignore": 200})
+    for number in (1, 2):
+        png(source / f"G1_L0{number}.png", picture(number))
+        png(source / f"G1_L0{number}_seg.png", labels(number), labels=table)
+    png(source / "G1_L01_mitos_targets.png", picture(9), drawing="yes")
+    data, told = taken(tmp_path)
+    assert told == [] and data.values == json.loads(table)
+    assert [(one.stem, one.origin.lamella) for one in data.samples] == [
+        ("G1_L01", 1),
+        ("G1_L02", 2),
+    ]
+    png(source / "G1_L02_seg.png", labels(2), labels='{"background": 0, "mitos": 7}')
+    with pytest.raises(SpaceError, match="different classes"):
+        import_into(tmp_path / "other", source, "folder", Wish(), print)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_read_for_ever(tmp_path):
+    save(tmp_path / "in/images/a.png", picture(1))
+    for name in ("b.png", "c.tif", "d.mrc"):
+        os.mkfifo(tmp_path / "in/images" / name)
+        with pytest.raises(SpaceError, match="no file"):
+            read_pictures(tmp_path / "in/images" / name)
+    assert [one.stem for one in taken(tmp_path)[0].samples] == ["a"]
+
+
+REAL = os.environ.get("SPACETOMO_REAL_DATA", "")
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL, reason="SPACETOMO_REAL_DATA is not set")
+def test_real_sections_with_membranes(tmp_path):
+    for name, file in (("images", "raw"), ("labels", "membrane")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        path = Path(REAL) / "sections" / f"sections_{file}.tif"
+        (tmp_path / "in" / name / "cell.tif").write_bytes(path.read_bytes())
+    data, told = taken(tmp_path, classes={"background": 0, "membrane": 1}, pixel_nm=4.0)
+    assert told == [] and len(data.samples) == 24
+    report = check(tmp_path / "set")
+    assert report.problems == () and 0.15 < report.classes[1].pixels / (24 * 512**2) < 0.3
 
 
 def test_layers_have_the_order_that_was_named(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from space.errors import SpaceError
 from space.files import atomic_path
+from space.images import DRAWING, read_png_text
 from space.learning import picture_files
 from space.learning.adding import items, points_of
 from space.learning.boxes import read_boxes, write_boxes
@@ -38,6 +39,7 @@ from space.learning.formats.shared import (
     loads,
     put_labels,
     put_picture,
+    stored_classes,
     with_values,
     write_all,
 )
@@ -56,7 +58,7 @@ def find_pairs(root: Path, tell: Tell) -> list[Pair]:
     """
     image_folder = first_folder(root, IMAGE_FOLDERS) or root
     label_folder = first_folder(root, LABEL_FOLDERS)
-    pictures = files_in(image_folder, PICTURES)
+    pictures = [path for path in files_in(image_folder, PICTURES) if not _is_drawing(path)]
     if label_folder is None:
         stems = {folded(path.stem) for path in pictures}
         labels = [path for path in pictures if _unmarked(path.stem, stems) is not None]
@@ -81,6 +83,11 @@ def find_pairs(root: Path, tell: Tell) -> list[Pair]:
     return [Pair(path, of_picture.get(folded(path.stem))) for path in pictures]
 
 
+def _is_drawing(path: Path) -> bool:
+    """Whether SPACEtomo drew a picture for people, which is no map."""
+    return path.suffix.lower() in picture_files.PNG and DRAWING in read_png_text(path)
+
+
 def _unmarked(stem: str, stems: set[str]) -> str | None:
     name = folded(stem)
     for ending in LABEL_ENDINGS:
@@ -92,7 +99,9 @@ def _unmarked(stem: str, stems: set[str]) -> str | None:
 def read_folder(root: Path, wish: Wish, tell: Tell) -> Incoming:
     """Read pictures with label maps, and boxes and keypoints that lie beside them."""
     note = read_note(root)
-    classes, values = agreed_classes({}, wish, note)
+    pairs = find_pairs(root, tell)
+    named = {} if wish.classes or note.data.classes else _stored(pairs)
+    classes, values = agreed_classes(named, wish, note)
     colors = colors_of(classes)
     points = points_of(root)
 
@@ -101,8 +110,31 @@ def read_folder(root: Path, wish: Wish, tell: Tell) -> Incoming:
         found = points.get(pair.picture.name, ())
         return replace(with_values(item, values), boxes=boxes, points=found)
 
-    found = loads(find_pairs(root, tell), wish, note, colors, change)
+    found = loads(pairs, wish, note, colors, change)
     return Incoming(found, classes, note.data.box_classes)
+
+
+def _stored(pairs: Iterable[Pair]) -> dict[str, int]:
+    """Return the classes that label maps of SPACEtomo have with them; none if there are none.
+
+    Raises
+    ------
+    SpaceError
+        If they differ: labels of one number would mean different things.
+    """
+    tables: dict[str, tuple[dict[str, int], Path]] = {}
+    for pair in pairs:
+        if pair.labels is not None and pair.labels.suffix.lower() in picture_files.PNG:
+            table = stored_classes(pair.labels)
+            tables.setdefault(str(sorted(table.items())), (table, pair.labels))
+    if len(tables) > 1:
+        (_, one), (_, other) = list(tables.values())[:2]
+        raise SpaceError(
+            f"Labels have different classes: {one.name} and {other.name}.",
+            str(one.parent),
+            "Import them from folders of their own; classes of one name are joined.",
+        )
+    return next((table for table, _ in tables.values()), {})
 
 
 def colors_of(classes: Iterable[object]) -> dict[tuple[int, int, int], int]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.files import atomic_path, read_bytes_bounded, read_json
+from space.files import atomic_path, parse_json, read_bytes_bounded, read_json
+from space.images import read_png_text
 from space.learning import picture_files
 from space.learning.adding import items
 from space.learning.arrays import mapped
@@ -20,6 +21,7 @@ from space.learning.formats.note import Note, write_note
 from space.learning.incoming import Item, Tell, classes_of, merged
 from space.learning.names import folded, grid_and_lamella
 from space.packages import is_installed
+from space.predicates import is_whole
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "raw", "pictures")
 LABEL_FOLDERS = ("labels", "label", "masks", "mask", "segmentations")
@@ -61,7 +63,7 @@ class Pair:
 def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
     """Return the files with one of these endings, small or capital, by name.
 
-    Hidden ones and links out of the folder are passed over.
+    Hidden ones are passed over, and what is no file, as a pipe, which would be read for ever.
     """
     if not folder.is_dir():
         return []
@@ -71,9 +73,26 @@ def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
             raise SpaceError(f"There are more than {MOST_FILES} files.", str(folder), "Divide it.")
         if path.name.startswith(".") or path.suffix.lower() not in endings:
             continue
-        if path.is_dir() == (path.suffix.lower() == picture_files.ZARR):
+        if path.is_dir() if path.suffix.lower() == picture_files.ZARR else path.is_file():
             found.append(path)
     return found
+
+
+def stored_classes(labels: Path) -> dict[str, int]:
+    """Return the classes that a label map of SPACEtomo has in its PNG texts; none if it has none.
+
+    Raises
+    ------
+    SpaceError
+        If they cannot be used.
+    """
+    try:
+        table = parse_json(read_png_text(labels).get("labels", "{}"))
+    except ValueError:
+        table = None
+    if not isinstance(table, dict) or not all(is_whole(value) for value in table.values()):
+        raise SpaceError("The classes that are stored with labels cannot be read.", str(labels))
+    return table
 
 
 def first_folder(root: Path, names: Iterable[str]) -> Path | None:
