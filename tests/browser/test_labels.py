@@ -235,6 +235,13 @@ def test_two_fingers_move_the_map_and_one_draws(open_page, folder):
         touch("touchMove", (x + 6 * step, y))
     touch("touchEnd")
     editor.counts(1)
+    assert page.tab.locator(".map").bounding_box() == box  # nothing was scrolled to
+
+    def apart() -> float:
+        left, right = (page.middle(f'[data-handle="{number}"]') for number in (1, 2))
+        return right[0] - left[0]
+
+    before = apart()
     touch("touchStart", (x, y))
     touch("touchStart", (x, y), (x + 60, y))
     touch("touchMove", (x - 30, y), (x + 90, y))
@@ -242,6 +249,7 @@ def test_two_fingers_move_the_map_and_one_draws(open_page, folder):
     touch("touchEnd")
     page.tab.wait_for_timeout(300)
     editor.counts(1)
+    assert apart() > 1.5 * before
     assert page.tab.evaluate("document.documentElement.scrollWidth") <= 400
 
 

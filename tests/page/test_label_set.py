@@ -86,6 +86,11 @@ def test_what_is_stale_wrong_or_unknown_is_refused_and_changes_nothing(open_set,
     fill = {"kind": "fill", "class": "mitos", "points": [[0.5, 0.5]]}
     answer = page.post(f"/api/fill/{quote(STEMS[0])}", {"strokes": [DOT, fill]})
     assert answer["png"].startswith("data:image/png") and answer["box_px"][2] >= 1
+    alone = page.post(f"/api/fill/{quote(STEMS[0])}", {"strokes": [fill]})
+    wall = {**DOT, "class": "ignore", "radius_px": 2, "points": [[0.5, 0.5]]}
+    walled = page.post(f"/api/fill/{quote(STEMS[0])}", {"strokes": [wall, fill]})
+    assert walled["box_px"][2:] == [3, 3] != alone["box_px"][2:]
+    assert page.post(f"/api/fill/{quote(STEMS[0])}", {"strokes": [fill]}) == alone
     page.post(f"/api/fill/{quote(STEMS[0])}", {"strokes": [DOT]}, 400)
     for name in ODD_NAMES:
         for pattern in ("/api/labels/{}", "/tiles/{}/x/0/0/0.png", "/tiles/a_0000/{}/0/0/0.jpg"):

@@ -55,7 +55,7 @@ export function refill(place, ...children) {
   }
   if (focused) {
     const again = [...place.querySelectorAll("[data-focus]")].find((o) => o.dataset.focus === focused);
-    if (again) again.focus();
+    if (again) again.focus({ preventScroll: true });
     if (again && caret) again.setSelectionRange(...caret);
   }
 }
