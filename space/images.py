@@ -17,12 +17,15 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from space.errors import SpaceError
 from space.files import atomic_path, read_bytes_bounded, read_json_or_empty, write_text_atomic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LARGEST_PICTURE_MPX = 400.0
 """Larger pictures were not made by this program; reading one could take all memory."""
@@ -40,6 +43,7 @@ _TAIL_BYTES = 64
 _LARGEST_FILE_BYTES = 1_000_000_000
 _LARGEST_TEXT_BYTES = 1_000_000
 _MOST_TEXTS = 100
+_STRIP_PX = 4_000_000
 _MOST_CHUNKS = 500_000  # a large map in pieces of a kilobyte
 
 
@@ -207,10 +211,20 @@ def _decoded(data: bytes, path: Path) -> tuple[np.ndarray, dict[str, str]]:
             image.load()
             texts = {key: str(value) for key, value in getattr(image, "text", {}).items()}
             grey = image if image.mode == "L" else image.convert("L")
-            array = np.array(grey, dtype=np.uint8)
+            array = _pixels(grey)
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise SpaceError(f"The picture cannot be decoded ({error}).", str(path)) from error
     return array, texts
+
+
+def _pixels(grey: Image) -> np.ndarray:
+    """Return the pixels of a grey picture, strip by strip: at once they are copied three times."""
+    array = np.empty((grey.height, grey.width), np.uint8)
+    lines = max(1, _STRIP_PX // max(1, grey.width))
+    for first in range(0, grey.height, lines):
+        last = min(grey.height, first + lines)
+        array[first:last] = np.asarray(grey.crop((0, first, grey.width, last)))
+    return array
 
 
 def read_png_text(path: Path) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -27,6 +28,22 @@ def test_round_trip_keeps_pixels_and_texts(tmp_path):
     assert images.read_png_text(path)["map"] == "ab-1"
     assert images.read_png_text(path)["note"] == "Grüße µm"
     assert [p.name for p in tmp_path.iterdir()] == ["G1_L01.png"]  # no temporary file stays
+
+
+def test_a_large_picture_is_not_held_twice_by_numpy(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_STRIP_PX", 100_000, raising=False)
+    path, drawn = tmp_path / "large.png", np.tile(picture(1, 2000), (2000, 1))
+    images.write_png(path, drawn, 10.0, "x")
+    monkeypatch.setattr(images, "_read_stable", lambda path: path.read_bytes())
+    images.read_png(path)
+    tracemalloc.start()
+    try:
+        array, _ = images.read_png(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(array, drawn)
+    assert peak < 1.5 * array.nbytes
 
 
 @given(part=st.floats(0.0, 0.999), zeros=st.booleans())
