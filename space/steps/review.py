@@ -21,7 +21,8 @@ from space.microscope import navigator, survives, warn_once
 from space.review import Answer, Edit, Kind, Review, Scene, Unreadable
 from space.settings import NOT_INSPECTED
 from space.steps import steering
-from space.steps.correcting import RefusedError, Work, do, so_already
+from space.steps.correcting import do, so_already
+from space.steps.correction import RefusedError, Work
 from space.steps.review_scene import scene_on_disk
 from space.steps.session import GridSession
 
@@ -155,13 +156,14 @@ def _answered(
         return Answer("waits", f"It cannot be looked at yet: {outcome.reason}"[:_LONGEST], when)
     with survives("What was asked in the page could not be done", level=logging.DEBUG) as outcome:
         try:
-            why = so_already(session, edit, before)
+            work = Work(session, edit, before, refines)
+            why = so_already(work)
             was_so = bool(why)
             if not was_so:
                 verdict = review.verdict(edit, before, _became(answers))
                 if verdict.do != "apply":
                     return Answer("waits" if verdict.do == "wait" else "refused", verdict.why, when)
-                why = do(Work(session, edit, before, refines))
+                why = do(work)
         except RefusedError as refused:
             return Answer("refused", refused.what, when)
     if isinstance(outcome.error, OSError):  # a folder that does not answer, a file in use

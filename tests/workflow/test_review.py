@@ -22,7 +22,7 @@ from space.steps import (
     FilesOfGrid,
     GridOnDisk,
     GridSession,
-    correcting,
+    correcting_lamellae,
     earlier,
     lamella_list,
     scene_on_disk,
@@ -267,7 +267,7 @@ def edits_of_a_lamella_with_targets_and_of_one_by_hand(scene: Scene) -> dict[str
 COMMANDS = [
     *((navigator, name) for name in ("save", "add_stage_point", "describe", "delete")),
     (lamella_list, "save"), (orders, "write_standing"), (review, "write_answers"),
-    (correcting, "put_map_aside"), (earlier, "move_aside"),
+    (correcting_lamellae, "put_map_aside"), (earlier, "move_aside"),
 ]  # fmt: skip
 """All by which something may be changed here."""
 
@@ -482,7 +482,12 @@ def test_what_cannot_be_seen_for_a_while_is_done_later(within):
             (os.path, "isdir", lambda path: False, edit(scene, Kind.ADD, **new)),
             (lamella_list, "save", away, edit(scene, Kind.RESIZE, 3, box_um=(9.0, 9.0))),
             (steps_review, "scene_on_disk", away, edit(scene, Kind.TARGETS, 2)),
-            (correcting, "put_map_aside", away, edit(scene, Kind.MOVE, 2, center_um=(65.0, 9.0))),
+            (
+                correcting_lamellae,
+                "put_map_aside",
+                away,
+                edit(scene, Kind.MOVE, 2, center_um=(65.0, 9.0)),
+            ),
         ):
             ask(session, one)
             before = points()
