@@ -6,12 +6,14 @@ that labels are never lost; the result is in ``labels/``, as training reads it.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from space import labelling
+from space.errors import SpaceError
 from space.files import move_aside
 from space.images import read_png, write_png
 from space.labelling import Drawing, OutdatedError, Stroke
@@ -64,16 +66,26 @@ def drawable(folder: Path, sample: Sample) -> Drawable:
     """
     found = read_labels(folder, sample)
     now = np.zeros(sample.shape, np.uint8) if found is None else found
-    of, path = arrays.content_hash(now), _base_path(folder, sample)
-    if path.is_file():
-        saved = labelling.read_correction(path)
-        if saved is not None and saved.segmentation == labelling.hash_of(path):
-            base, _ = read_png(path)
-            result = read_png(path.with_name(saved.labels))[0] if saved.labels else base
-            # The second: a save that ended before its result was in place.
-            if of in (arrays.content_hash(result), arrays.content_hash(base)):
-                return Drawable(of, base, saved.strokes, saved.revision)
+    of = arrays.content_hash(now)
+    # What cannot be read any more can be drawn on no longer; it is kept aside by the next save.
+    with contextlib.suppress(SpaceError, OSError):
+        kept = _kept(of, _base_path(folder, sample))
+        if kept is not None:
+            return kept
     return Drawable(of, now)
+
+
+def _kept(of: str, path: Path) -> Drawable | None:
+    """Return what was drawn on the labels in a file, if its result are the labels of now."""
+    saved = labelling.read_correction(path)
+    if saved is None or saved.segmentation != labelling.hash_of(path):
+        return None
+    base, _ = read_png(path)
+    result = read_png(path.with_name(saved.labels))[0] if saved.labels else base
+    # The second: a save that ended before its result was in place.
+    if of not in (arrays.content_hash(result), arrays.content_hash(base)):
+        return None
+    return Drawable(of, base, saved.strokes, saved.revision)
 
 
 def picture_of(folder: Path, sample: Sample) -> np.ndarray:

@@ -88,6 +88,22 @@ def test_labels_that_somebody_changed_elsewhere_are_not_overwritten_and_begin_an
     assert (folder / "corrections" / f"{stem}_seg_earlier.png").is_file()
 
 
+@pytest.mark.parametrize("damage", ["_corrected.json", "_corrected_1.png", "_seg.png"])
+def test_strokes_that_cannot_be_read_any_more_are_kept_and_the_labels_can_be_drawn_on(
+    folder, damage
+):
+    stem = STEMS[0]
+    draw(folder, stem, DOT)
+    now = read_labels(folder, sample_of(folder, stem))
+    path = folder / "corrections" / f"{stem}{damage}"
+    path.write_bytes(path.read_bytes()[:-20])
+    seen = learning.drawable(folder, sample_of(folder, stem))
+    assert seen.strokes == () and (seen.base == now).all()
+    draw(folder, stem, WALL)
+    assert read_labels(folder, sample_of(folder, stem))[4, 6] == 3
+    assert (folder / "corrections" / f"{stem}_corrected_earlier.json").is_file()
+
+
 def test_layers_get_what_was_drawn_and_keep_what_lies_below(tmp_path):
     below = labels(1) == 3
     made(tmp_path, item(labels=None, layers={"mitos": below, "Zellwand äußere": labels(2) == 7}))
