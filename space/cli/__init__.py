@@ -11,6 +11,7 @@ from space import __version__
 from space.cli import (
     check,
     data,
+    evaluate,
     export,
     inspect,
     judge,
@@ -50,6 +51,7 @@ def command_line() -> argparse.ArgumentParser:
     data.add_parser(commands)
     label.add_parser(commands)
     train.add_parser(commands)
+    evaluate.add_parser(commands)
     return parser
 
 

@@ -6,8 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-from space import learning
-
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
@@ -35,6 +33,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _train(args: argparse.Namespace) -> int:
+    from space import learning  # a command line of other commands starts without it
+
     config = learning.read_train_config(args.config)
     told = (lambda line: None) if args.json else (lambda line: print(line, flush=True))
     path = learning.train(config, told, args.start_from, args.resume)

@@ -7,6 +7,7 @@ A running session never needs this room; what it needs beyond the base packages 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
+from space.learning.comparing import Candidate, Comparison, compare
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -43,7 +44,7 @@ from space.learning.evaluate_boxes import (
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
 from space.learning.incoming import Incoming, Item
 from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
-from space.learning.showing import show
+from space.learning.showing import draw_beside, show
 from space.learning.splitting import split
 from space.learning.training import (
     ENGINES,
@@ -63,10 +64,12 @@ __all__ = [
     "AtThreshold",
     "Boundary",
     "Calibration",
+    "Candidate",
     "ClassCount",
     "ClassDetection",
     "ClassScore",
     "Collected",
+    "Comparison",
     "DataSet",
     "Drawable",
     "Incoming",
@@ -86,8 +89,10 @@ __all__ = [
     "check",
     "class_scores",
     "collect",
+    "compare",
     "confusion",
     "detection_scores",
+    "draw_beside",
     "drawable",
     "export",
     "format_of",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from space.errors import SpaceError
 from space.learning.adding import points_of, read_item
 from space.learning.dataset import DataSet, Sample
@@ -49,3 +51,34 @@ def _tile(
         tell(f"{sample.file}: labels of another size are not drawn.")
         return tile(name, item.picture, None, colors, boxes)
     return tile(name, item.picture, item.labels, colors, boxes)
+
+
+def draw_beside(
+    path: Path, folder: Path, data: DataSet, sample: Sample, found: np.ndarray, title: str
+) -> None:
+    """Draw a picture with its labels, and below it with what a model has found.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    folder : Path
+        Of the data set.
+    data : DataSet
+    sample : Sample
+    found : ndarray of uint8, shape (rows, columns)
+        By the labels of the data set.
+    title : str
+
+    Raises
+    ------
+    SpaceError
+        If one of its files cannot be read.
+    """
+    item = read_item(folder, data, sample, {})
+    colors = {one.value: one.color for one in data.classes}
+    tiles = [
+        tile(name, item.picture, labels, colors)
+        for name, labels in (("labels", item.labels), ("found", found))
+    ]
+    plot_sheet(path, tiles, {one.name: one.color for one in data.classes if one.value}, title)
