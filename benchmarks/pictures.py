@@ -16,9 +16,10 @@ import mrcfile
 import numpy as np
 from PIL import Image
 
-from space import pacetomo
+from space import learning, pacetomo
 from space.errors import SpaceError
 from space.pictures import to_8_bit
+from space.review import Review, review_path, save_review
 from space.simulation import Plan, run_plan
 from space.simulator.script_runs import ScriptRun, run_on_session
 
@@ -45,6 +46,7 @@ def main() -> None:
         small(session / "G1_lamella_detected.png", args.out / "grid_detected.png")
         small(session / f"{LAMELLA}_mitos_targets.png", args.out / "lamella_targets.png")
         small(session / f"{LAMELLA}_segmentation.png", args.out / "lamella_segmentation.png")
+        contact_sheet(session, args.out / "data_sheet.png")
         take_record(session, args.out / "record.png")
         with_areas(session)
         small(session / f"{LAMELLA}_mitos_targets.png", args.out / "lamella_areas.png")
@@ -56,6 +58,19 @@ def simulate(session: Path, **settings: object) -> None:
     summary = run_plan(plan)
     if not summary["ok"]:
         raise SpaceError(f"The session failed: {summary['error']}.", str(session))
+
+
+def contact_sheet(session: Path, path: Path) -> None:
+    """Draw what a session gives as a data set, if a person approves all of it."""
+    approval = review_path(session, "G1")
+    approval.unlink(missing_ok=True)
+    save_review(approval, Review("G1", 0, True, frozenset(range(1, 100))))
+    with tempfile.TemporaryDirectory(prefix="set") as folder:
+        learning.collect([session], Path(folder) / "my_set", print)
+        data, _ = learning.read_data_set(Path(folder) / "my_set")
+        learning.show(Path(folder) / "my_set", data, Path(folder) / "sheet.png", print)
+        small(Path(folder) / "sheet.png", path)
+    approval.unlink()
 
 
 def with_areas(session: Path) -> None:

@@ -288,11 +288,20 @@ def _missing(data: DataSet, seen: Sequence[_Seen]) -> Iterator[Problem]:
             yield Problem("", what, is_error=False)
 
 
-def _of_scale(samples: Iterable[Sample]) -> Iterator[Problem]:
-    sizes = sorted(one.pixel_nm for one in samples if one.pixel_nm is not None)
-    if sizes and sizes[-1] > sizes[0] * _SAME_PIXEL:
-        what = f"Pixels are from {sizes[0]:.4g} to {sizes[-1]:.4g} nm; they are not made alike."
-        yield Problem("", what, is_error=False)
+def _of_scale(samples: Sequence[Sample]) -> Iterator[Problem]:
+    """Tell of scales that differ; maps of grids, with boxes alone, have another one than maps."""
+    for what, are_labelled in (("labels", True), ("no labels", False)):
+        sizes = sorted(
+            one.pixel_nm
+            for one in samples
+            if one.pixel_nm is not None and bool(one.label_hash) == are_labelled
+        )
+        if sizes and sizes[-1] > sizes[0] * _SAME_PIXEL:
+            text = (
+                f"Pixels of pictures with {what} are from {sizes[0]:.4g} to {sizes[-1]:.4g} nm; "
+                "they are not made alike."
+            )
+            yield Problem("", text, is_error=False)
 
 
 def _not_listed(folder: Path, samples: Sequence[Sample]) -> Iterator[Problem]:

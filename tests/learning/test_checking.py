@@ -83,7 +83,7 @@ CASES = {
     "other shape": (lambda f: changed(f, shape=[9, 99]), "a.png: It has 12 x 9 pixels,", True),
     "no pixel size": (lambda f: changed(f, pixel_nm=None), "a.png: Its pixel size is not", False),
     "odd entry": (lambda f: changed(f, shape=[9]), ": picture 1: ", True),
-    "other scale": (lambda f: changed(f, pixel_nm=9.0), ": Pixels are from 2.283 to 9 nm", False),
+    "other scale": (lambda f: changed(f, pixel_nm=9.0), ": Pixels of pictures with labels", False),
     "put there": (
         lambda f: (f / "images/c.png").write_bytes(b""), "images/c.png: It is of no picture", False
     ),
@@ -121,6 +121,12 @@ def test_a_class_that_is_nowhere_or_only_held_out_is_said(tmp_path):
     found = said(tmp_path)
     assert found[": The class ignore is in no picture."] is False
     assert found[": In test, but not in train: Zellwand äußere."] is False
+
+
+def test_maps_of_grids_may_have_another_scale_than_maps_of_lamellae(tmp_path):
+    grid = item(3, "wg", labels=None, boxes=(box(2.0),), pixel_nm=400.0)
+    whole(tmp_path, item(1, "a"), item(2, "b"), grid)
+    assert said(tmp_path) == {}
 
 
 def test_boxes_outside_of_the_picture(tmp_path):
