@@ -9,7 +9,7 @@ from PIL import Image
 from space import review
 from space.images import read_png
 from space.targeting import read_choice
-from tests.browser.conftest import screen_px
+from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
 
 pytestmark = pytest.mark.browser
@@ -123,23 +123,36 @@ def test_a_lamella_is_reviewed_by_keys_alone(page, folder):
     page.tab.wait_for_selector("[data-edit] >> nth=1")
     page.press("a")
     page.tab.wait_for_selector("text=The lamellae are approved.")
+    scale = screen_px(page, 0.8)
+    page.press("Escape", "ArrowDown", "ArrowLeft", "d", "Enter")
+    page.tab.wait_for_selector("[data-edit] >> nth=2")
     page.press("p", "Escape", "n", "n")
     page.tab.wait_for_selector('.label.chosen[data-lamella="2"]')
     page.tab.evaluate("document.activeElement.blur()")
     page.press("Enter")
     page.tab.wait_for_selector('[data-target="3"]')
-    page.press("]", "]", "Shift+ArrowDown", "f", "s")
+    page.press("]", "]", "Shift+ArrowDown", "f", "t", "Enter", "Shift+ArrowUp", "s")
     page.told("Saved.")
     page.press("a")
     page.tab.wait_for_selector("text=The targets are approved.")
     found = review.read_review(review.review_path(folder.directory, "G1"), "G1")
     kinds = [(edit.kind, edit.number) for edit in found.edits]
     assert kinds == [
-        (review.Kind.CLASS, 3), (review.Kind.VISIT, 3), (review.Kind.TARGETS, 2)]  # fmt: skip
+        (review.Kind.CLASS, 3), (review.Kind.VISIT, 3), (review.Kind.ADD, 0),
+        (review.Kind.TARGETS, 2)]  # fmt: skip
+    assert on_map(found.edits[2].center_um) == pytest.approx(
+        (150 + 80 / scale, 200 - 80 / scale), abs=1
+    )
     assert found.lamellae_approved and tuple(found.targets_approved) == (2,)
     (area,) = areas_of(folder)
-    moved = np.array(maps.MITOS[:3], float) + [(0, 0), (10, 0), (0, 0)]
-    assert area.targets_map_px == pytest.approx(moved) and list(area.fixed) == [False, True, False]
+    expected = np.array([*maps.MITOS[:3], (250 - 10, 350)], float) + [
+        (0, 0),
+        (10, 0),
+        (0, 0),
+        (0, 0),
+    ]
+    assert area.targets_map_px == pytest.approx(expected, abs=1)
+    assert list(area.fixed) == [False, True, False, False]
 
 
 def test_a_saved_picture_is_the_map_with_its_targets(page, folder, tmp_path):

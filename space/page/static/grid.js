@@ -24,8 +24,8 @@ export class GridView {
       ["1 … 9", "class of the chosen lamella"],
       ["v", "visit the chosen lamella, or not"],
       ["Delete", "remove the chosen lamella"],
-      ["d", "draw a new lamella (drag; a click gives the usual size)"],
-      ["↑ ↓ ← →", "move the chosen lamella by one pixel of the map"],
+      ["d", "draw a new lamella (drag; a click gives the usual size; Enter: in the middle of the view)"],
+      ["↑ ↓ ← →", "move the chosen lamella by one pixel of the map; if none is chosen, the view"],
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the lamellae of this grid"],
       ["Enter", "open the map of the chosen lamella"],
@@ -236,6 +236,7 @@ export class GridView {
       this.map && [keyed("Whole", "w", () => this.map.whole(), { "aria-label": "Whole map" })],
       this.mayAsk && [
         this.map && keyed(this.map.cancelDrawing ? "Give up drawing" : "Draw lamella", "d", () => this._draws()),
+        this.map?.finishDrawing && keyed(this.map.finishWords, "⏎", () => this.map.finishDrawing()),
         (this.map || last) && keyed("Undo", "u", () => this.page.act(() => this._undo()), { disabled: !last }),
       ],
     ].flat(2).filter(Boolean);
@@ -453,10 +454,12 @@ export class GridView {
     const one = this.chosen;
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
     if (step && one && this.map) return () => this._stepBy(one.number, step);
+    if (step && this.map) return () => this.map.pan(step);
     if (/^[1-9]$/.test(key) && one) {
       const name = this.review.values?.classes[Number(key) - 1];
       return name ? () => this._class(one, name) : null;
     }
+    if (key === "Enter" && this.map?.finishDrawing) return () => this.map.finishDrawing();
     const ofChosen = one && {
       v: () => this._visit(one),
       Delete: () => this._delete(one),

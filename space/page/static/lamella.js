@@ -27,11 +27,11 @@ export class LamellaView {
     this._help = [
       ["n p", "next, previous lamella"],
       ["] [", "next, previous target"],
-      ["↑ ↓ ← →", "move the chosen target by one pixel of the map (with Shift: by ten)"],
+      ["↑ ↓ ← →", "move the chosen target by one pixel of the map (with Shift: by ten); if none is chosen, the view"],
       ["Delete", "remove the chosen target or geometry point"],
       ["f", "fix the chosen target: it stays when targets are chosen again"],
       ["k", "make the chosen target the tracking target of its area"],
-      ["t g", "add a target, a geometry point: click where"],
+      ["t g", "add a target, a geometry point: click where; Enter: in the middle of the view"],
       ["s", "save the targets"],
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the targets of this lamella"],
@@ -302,7 +302,7 @@ export class LamellaView {
     return [
       steps,
       keyed("Whole", "w", () => this.map.whole(), { "aria-label": "Whole map" }),
-      this.map.finishDrawing ? keyed("Done", "⏎", () => this.map.finishDrawing()) : [],
+      this.map.finishDrawing ? keyed(this.map.finishWords, "⏎", () => this.map.finishDrawing()) : [],
       this.map.cancelDrawing ? keyed("Give up", "Esc", () => this.map.cancelDrawing()) : [],
       this.mayChange ? [
         this.map.cancelDrawing ? [] : [
@@ -588,6 +588,7 @@ export class LamellaView {
       return () => this._ifFree(() => this.targets.move(this.selected, [target.row + by * step[0], target.column + by * step[1]]));
     }
     const { map, mayChange } = this;
+    if (step && map) return () => map.pan(step);
     return {
       n: () => this._step(1),
       p: () => this._step(-1),

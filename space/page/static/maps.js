@@ -23,6 +23,8 @@ export const from = (latlng) => [-latlng.lat, latlng.lng];
 const light = { brightness: 1, contrast: 1 }; // of all maps; a person sets it once
 const DRAWN_PX = 9; // half of what a label names, on the screen, where nothing else is known
 const SHORTEST_LEAD_PX = 10;
+const PAN_PX = 80;
+const IN_THE_MIDDLE = "In the middle of the view";
 const MOST_WORDS = 2; // of a label: number, class, probability
 
 export class PixelMap {
@@ -97,8 +99,17 @@ export class PixelMap {
     this.leaflet.setZoom(this.leaflet.getZoom() + step);
   }
 
+  pan([down, across]) {
+    this.leaflet.panBy([PAN_PX * across, PAN_PX * down], { animate: false });
+  }
+
   pointAt(event) {
     return from(this.leaflet.mouseEventToLatLng(event));
+  }
+
+  // Of what is seen: whoever has no mouse puts things there, and moves them from there.
+  get middle() {
+    return from(this.leaflet.getCenter());
   }
 
   isInside([row, column]) {
@@ -212,7 +223,7 @@ export class PixelMap {
       marker.getElement()?.setAttribute("data-focus", `map ${name}`);
       // Leaflet lets handles be reached by Tab, and does nothing when they are pressed.
       marker.getElement()?.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
+        if ((event.key !== "Enter" && event.key !== " ") || this.finishDrawing) return;
         event.preventDefault();
         event.stopPropagation();
         marker.fire("click", { originalEvent: event });
@@ -235,6 +246,7 @@ export class PixelMap {
       shown?.remove();
       this.leaflet.dragging.enable();
       this.cancelDrawing = null;
+      this.finishDrawing = null;
       done(result);
     };
     const acts = {
@@ -259,6 +271,8 @@ export class PixelMap {
     };
     this.cancelDrawing?.();
     this.cancelDrawing = () => leave(null);
+    this.finishDrawing = () => leave({ point: this.middle, size: usualPx });
+    this.finishWords = IN_THE_MIDDLE;
     this.leaflet.dragging.disable();
     place.classList.add("drawing");
     for (const [event, act] of Object.entries(acts)) place.addEventListener(event, act, true);
@@ -290,7 +304,8 @@ export class PixelMap {
     };
     this.cancelDrawing?.();
     this.cancelDrawing = () => leave(null);
-    this.finishDrawing = isPolygon ? finish : null;
+    this.finishDrawing = isPolygon ? finish : () => leave([this.middle]);
+    this.finishWords = isPolygon ? "Done" : IN_THE_MIDDLE;
     place.classList.add("drawing");
     this.leaflet.on("click", click).on("dblclick", finish);
     this.drawingChanged();
