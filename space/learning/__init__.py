@@ -43,6 +43,8 @@ from space.learning.evaluate_boxes import (
 )
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
 from space.learning.incoming import Incoming, Item
+from space.learning.keypoints import Keypoint
+from space.learning.pointing import MOST_POINTS, points_on, save_points
 from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
 from space.learning.showing import draw_beside, show
 from space.learning.splitting import split
@@ -58,6 +60,7 @@ __all__ = [
     "DATASET_FILE",
     "ENGINES",
     "IN",
+    "MOST_POINTS",
     "OUT",
     "SPLITS",
     "Added",
@@ -74,6 +77,7 @@ __all__ = [
     "Drawable",
     "Incoming",
     "Item",
+    "Keypoint",
     "LabelClass",
     "Origin",
     "Problem",
@@ -105,12 +109,14 @@ __all__ = [
     "over_thresholds",
     "picture_of",
     "picture_path",
+    "points_on",
     "read_data_set",
     "read_item",
     "read_labels",
     "read_metrics",
     "read_train_config",
     "save_drawn",
+    "save_points",
     "shares_within",
     "show",
     "split",

@@ -15,7 +15,7 @@ from space import labelling, learning
 from space.errors import SpaceError
 from space.images import FileState, file_state, write_png
 from space.labelling import Drawing, NotStrokesError, OutdatedError, Shape, Stroke
-from space.learning import DataSet, Drawable, Sample
+from space.learning import DataSet, Drawable, Keypoint, Sample
 from space.page.answers import KEPT_FOR_EVER, as_json, body_answer, json_answer, table_sent
 from space.page.guarded import Files, guarded, in_thread
 from space.page.labels import limits_table, shown_mask
@@ -27,6 +27,7 @@ from space.page.security import App, Key
 from space.page.segmentations import Segmentations
 from space.page.tiles import Tiles
 from space.pictures import to_8_bit
+from space.predicates import is_number
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -108,6 +109,7 @@ class LabelSet:
     def _labels(self, stem: str) -> dict[str, Any]:
         data, sample = self._sample(stem)
         seen = learning.drawable(self.folder, sample)
+        points, points_of, names = learning.points_on(self.folder, sample)
         self._keep(_mark(sample, seen), lambda: seen.base)
         self._keep(sample.picture_hash, lambda: to_8_bit(learning.picture_of(self.folder, sample)))
         place = f"tiles/{quote(stem, safe='')}"
@@ -123,6 +125,9 @@ class LabelSet:
             },
             "tiles": tiles_table(labels, sample.shape),
             "limits": limits_table(),
+            "points": [{"name": one.name, "row": one.y_px, "column": one.x_px} for one in points],
+            "points_of": points_of,
+            "point_names": list(names),
         }
 
     async def save(self, request: Request) -> Response:
@@ -145,6 +150,25 @@ class LabelSet:
             except OSError as error:
                 raise SpaceError(f"It cannot be written: {error}.", sample.file) from None
         return {"of": done.label_hash}
+
+    async def save_points(self, request: Request) -> Response:
+        """Save the keypoints of a picture."""
+        values = await table_sent(request)
+        answer = await in_thread(self._saved_points, request.path_params["stem"], values)
+        return json_answer(request, answer)
+
+    def _saved_points(self, stem: str, values: dict[str, Any]) -> dict[str, Any]:
+        _, sample = self._sample(stem)
+        if set(values) != {"of", "points"} or not isinstance(values["of"], str):
+            raise wrong("Points have of, points.")
+        points = _points(values["points"], sample.file)
+        with self._lock:
+            try:
+                return {"of": learning.save_points(self.folder, sample, points, values["of"])}
+            except OutdatedError as error:
+                raise stale(error.what, sample.file) from None
+            except OSError as error:
+                raise SpaceError(f"It cannot be written: {error}.", sample.file) from None
 
     async def fill(self, request: Request) -> Response:
         """Answer with what a fill would cover."""
@@ -215,6 +239,21 @@ def _strokes(values: dict[str, Any], data: DataSet) -> tuple[Stroke, ...]:
         raise wrong(str(error)) from None
 
 
+def _points(values: Any, file: str) -> list[Keypoint]:
+    if not isinstance(values, list) or len(values) > learning.MOST_POINTS:
+        raise wrong(f"points is no list of at most {learning.MOST_POINTS}.")
+    for one in values:
+        if not (
+            isinstance(one, dict)
+            and set(one) == {"name", "row", "column"}
+            and isinstance(one["name"], str)
+            and is_number(one["row"])
+            and is_number(one["column"])
+        ):
+            raise wrong("points holds something else than name, row and column.")
+    return [Keypoint(file, one["name"], float(one["column"]), float(one["row"])) for one in values]
+
+
 def make_label_app(page: LabelSet, key: Key) -> App:
     """Return the application: the page of a data set behind its guard."""
     from starlette.routing import Route
@@ -225,6 +264,7 @@ def make_label_app(page: LabelSet, key: Key) -> App:
         Route("/api/set", page.table),
         Route("/api/labels/{stem:str}", page.labels),
         Route("/api/labels/{stem:str}", page.save, methods=["POST"]),
+        Route("/api/points/{stem:str}", page.save_points, methods=["POST"]),
         Route("/api/fill/{stem:str}", page.fill, methods=["POST"]),
         Route(tile, page.tile),
     ]

@@ -90,6 +90,20 @@ def test_one_picture_after_the_other_is_labelled_and_saved_on_the_way(tab, folde
     tab.wait_for_selector("#told:has-text('Saved.')")
     second = labels_of(folder, STEMS[1])
     assert second[SHAPE[0] // 2, SHAPE[1] // 2] == 7 and 0 < (second == 7).mean() < 0.1
+    tab.keyboard.press("k")
+    tab.fill("[aria-label='Name of the next point']", "tip")
+    tab.mouse.click(x, y)
+    tab.wait_for_selector("[data-point='0']")
+    tab.mouse.click(x + 100, y + 50)
+    tab.wait_for_selector("[data-point='1']")
+    tab.keyboard.press("Delete")
+    box = tab.locator("[data-point='0'] .cross").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(x - 120, y, steps=4)
+    tab.mouse.up()
+    tab.keyboard.press("s")
+    tab.wait_for_selector("#told:has-text('Saved.')")
     # Back at the first one, what was saved is undone.
     tab.keyboard.press("N")
     tab.wait_for_selector("h2:has-text('Süd map 1')")
@@ -99,3 +113,8 @@ def test_one_picture_after_the_other_is_labelled_and_saved_on_the_way(tab, folde
     tab.wait_for_selector("text=0 strokes.")
     tab.wait_for_selector("#told:has-text('Saved.')")
     assert set(np.unique(labels_of(folder, STEMS[0]))) == {0, 7}
+    (_, point) = (folder / "keypoints.csv").read_text("utf-8").splitlines()
+    picture, name, column, row = point.split(",")
+    assert (picture, name) == ("b.c.png", "tip")
+    assert float(row) == pytest.approx(SHAPE[0] / 2, abs=1.5)
+    assert float(column) < SHAPE[1] / 2 - 50

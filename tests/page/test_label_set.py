@@ -73,6 +73,39 @@ def test_pictures_of_all_kinds_are_shown_drawn_on_and_saved(open_set, folder):
     assert kinds == {"corrected"}
 
 
+def test_points_are_in_the_table_of_keypoints_and_those_of_others_stay(open_set, folder):
+    page = open_set()
+    path = folder / "keypoints.csv"
+    others = [line for line in path.read_text("utf-8").splitlines() if STEMS[0] not in line]
+    seen = page.json(f"/api/labels/{quote(STEMS[0])}")
+    assert seen["points"] == [{"name": "lamella centre", "row": 2.0, "column": 3.5},
+                              {"name": "tip", "row": 0.125, "column": 1.0}]  # fmt: skip
+    assert seen["point_names"] == ["lamella centre", "tip"]
+    address = f"/api/points/{quote(STEMS[0])}"
+    moved = [{**seen["points"][0], "row": 7.25}, {"name": "Kante", "row": 9, "column": 12}]
+    odd = {**moved[0], "name": "a\nb"}
+    before = contents(folder)
+    for wrong, status in (({"of": seen["points_of"], "points": [{**moved[0], "row": 9.5}]}, 422),
+                          ({"of": seen["points_of"], "points": [odd]}, 422),
+                          ({"of": seen["points_of"], "points": [{"name": "a"}]}, 400),
+                          ({"of": seen["points_of"], "points": moved * 6000}, 400),
+                          ({"points": moved}, 400),
+                          ({"of": "x", "points": moved}, 409)):  # fmt: skip
+        page.post(address, wrong, status)
+    assert contents(folder) == before
+    made = page.post(address, {"of": seen["points_of"], "points": moved})
+    lines = path.read_text("utf-8").splitlines()
+    assert [line for line in lines if STEMS[0] not in line] == others
+    own = [line.split(",")[1:] for line in lines if STEMS[0] in line]
+    assert own == [["lamella centre", "3.5", "7.25"], ["Kante", "12.0", "9.0"]]
+    # A table with more in it, as of a detector, is kept.
+    text = path.read_text("utf-8").replace("y_px", "y_px,score").replace("7.25", "7.25,0.5")
+    path.write_text(text, "utf-8")
+    page.post(address, {"of": made["of"], "points": []})
+    assert (folder / "keypoints_earlier.csv").read_text("utf-8") == text
+    assert STEMS[0] not in path.read_text("utf-8")
+
+
 def test_what_is_stale_wrong_or_unknown_is_refused_and_changes_nothing(open_set, folder):
     page = open_set()
     address = f"/api/labels/{quote(STEMS[0])}"

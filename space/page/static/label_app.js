@@ -1,10 +1,11 @@
 // The labels of a data set: its pictures one after the other, in the editor of labels.
 
 import { ask, post } from "./api.js";
-import { el, fill, keyed, refill } from "./dom.js";
+import { button, el, fill, keyed, refill } from "./dom.js";
 import { showHelp } from "./help.js";
 import { LABEL_KEYS, LabelEditor } from "./labels.js";
 import { PixelMap } from "./maps.js";
+import { NamedPoints } from "./points.js";
 
 const find = (id) => document.getElementById(id);
 const address = (stem, what = "labels") => `/api/${what}/${encodeURIComponent(stem)}`;
@@ -32,14 +33,15 @@ async function act(does) {
 
 class LabelSetView {
   constructor() {
-    this.help = [["n N", "next, previous picture; what was drawn is saved"], ...LABEL_KEYS.filter(([key]) => key !== "Esc")];
+    this.help = [["n N", "next, previous picture; what was drawn is saved"], ["k Delete", "place named points; remove the chosen one"], ...LABEL_KEYS.filter(([key]) => key !== "Esc")];
     this.explained = ["Choose a class, and draw. What was drawn is saved with S, and when you go to another picture."];
     this.closing = "What the labels were before is kept in the folder corrections. docs/inspect.md tells more.";
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Tools" });
     this.canvas = el("div", { class: "map" });
     this.side = el("section", { class: "card labels" });
+    this.pointed = el("section", { class: "card points" });
     this.list = el("section", { class: "card pictures" });
-    fill(find("view"), this.tools, el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, this.side, this.list)));
+    fill(find("view"), this.tools, el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, this.side, this.pointed, this.list)));
   }
 
   async begin() {
@@ -58,14 +60,27 @@ class LabelSetView {
   }
 
   get isChanged() {
-    return Boolean(this.editor) && this.editor.strokes !== this.saved;
+    return Boolean(this.editor) && (this.editor.strokes !== this.saved || this.points.points !== this.savedPoints);
   }
 
   async open(index) {
-    await this.save();
+    if (this.isOpening) return;
+    this.isOpening = true;
+    try {
+      await this.save();
+      await this._open(index);
+    } finally {
+      this.isOpening = false;
+    }
+  }
+
+  // Without saving what was drawn.
+  async _open(index) {
     const { stem } = this.set.pictures[index];
     const table = await ask(address(stem));
+    this.isOutdated = false;
     this.editor?.close();
+    this.points?.close();
     this.map?.close();
     this.index = index;
     location.hash = encodeURIComponent(stem);
@@ -74,12 +89,24 @@ class LabelSetView {
     this.map = new PixelMap(this.canvas, table.map, `Picture ${stem}`);
     this.map.drawingChanged = () => this._draw();
     this.editor = null;
+    this.points = null;
     const pixelUm = this.picture.pixel_nm ? table.map.pixel_um : 0;
     this.editor = new LabelEditor({
       map: this.map, facts: { ...table, pixel_um: pixelUm }, strokes: table.strokes,
       fill: (strokes) => post(address(stem, "fill"), { strokes }), changed: () => this._draw(), act,
     });
+    this.savedPoints = table.points;
+    this.points = new NamedPoints({
+      map: this.map, points: table.points, names: table.point_names, mayChange: !this.set.read_only, changed: () => this._draw(),
+    });
     if (this.set.read_only) this.editor.take("move");
+    this._draw();
+  }
+
+  _turnPoints() {
+    if (this.points.isOn) this.editor.take("brush");
+    else this.editor.take("move");
+    this.points.turn(this.editor.tool === "move" && !this.points.isOn);
     this._draw();
   }
 
@@ -87,10 +114,25 @@ class LabelSetView {
     const { editor, table } = this;
     if (!this.isChanged || this.set.read_only) return;
     const { strokes } = editor;
-    const answer = await post(address(this.picture.stem), { of: table.of, strokes });
-    this.table = { ...table, of: answer.of };
-    this.saved = strokes;
-    Object.assign(this.picture, { labelled: true, kind: "corrected" });
+    const { points } = this.points;
+    const { stem } = this.picture;
+    try {
+      if (strokes !== this.saved) {
+        const { of } = await post(address(stem), { of: table.of, strokes });
+        this.table = { ...this.table, of };
+        this.saved = strokes;
+        Object.assign(this.picture, { labelled: true, kind: "corrected" });
+      }
+      if (points !== this.savedPoints) {
+        const { of } = await post(address(stem, "points"), { of: table.points_of, points });
+        this.table = { ...this.table, points_of: of };
+        this.savedPoints = points;
+      }
+    } catch (error) {
+      this.isOutdated = error.isStale;
+      this._draw();
+      throw error;
+    }
     this._draw();
     tell("Saved.");
   }
@@ -102,21 +144,27 @@ class LabelSetView {
   }
 
   _draw() {
-    if (!this.editor) return;
+    if (!this.editor || !this.points) return;
+    if (this.points.isOn && this.editor.tool !== "move") this.points.turn(false); // another tool was taken
     const { pictures } = this.set;
     const { map, picture } = this;
     const say = (does) => () => act(async () => does());
     find("doing").textContent = `${this.index + 1} of ${pictures.length}; ${pictures.filter((one) => one.labelled).length} labelled`;
     refill(this.tools, [
       keyed("Previous", "N", say(() => this.step(-1)), { "aria-label": "Previous picture" }), keyed("Next", "n", say(() => this.step(1)), { "aria-label": "Next picture" }),
-      keyed("Whole", "w", () => map.whole()), this.set.read_only ? [] : this.editor.toolbar(),
+      keyed("Whole", "w", () => map.whole()), this.set.read_only ? [] : [this.editor.toolbar(),
+        keyed("Points", "k", () => this._turnPoints(), { "aria-pressed": String(this.points.isOn), "data-focus": "tool points" })],
       map.finishDrawing ? keyed("Done", "⏎", () => map.finishDrawing()) : [],
       map.cancelDrawing ? keyed("Give up", "Esc", () => map.cancelDrawing()) : [],
-    ].flat(2));
+    ].flat(3));
+    refill(this.pointed, this.points.panel());
+    this.pointed.hidden = !this.points.isOn && !this.points.points.length;
     const n = this.editor.strokes.length;
     refill(this.side, el("h2", {}, picture.file, this.isChanged ? el("em", {}, " changed, not saved") : null),
       this.editor.panel(),
       el("p", { class: "quiet" }, `${n} stroke${n === 1 ? "" : "s"}. What the labels were before is kept.`),
+      this.isOutdated ? el("p", { class: "warning" }, "⚠ They were changed elsewhere since you began. ",
+        button("Show what is there now", say(() => this._open(this.index)))) : null,
       this.set.read_only ? null : el("div", { class: "buttons" },
         keyed("Save", "s", say(() => this.save()), { class: this.isChanged ? "main" : "", disabled: !this.isChanged, "data-focus": "label save" })));
     refill(this.list, el("details", { "data-keep": "pictures", open: true }, el("summary", {}, "Pictures"), el("ul", { class: "plain" }, pictures.map((one, k) =>
@@ -125,8 +173,12 @@ class LabelSetView {
   }
 
   key(key, event) {
-    if (!this.editor) return undefined;
+    if (!this.editor || !this.points) return undefined;
+    const { points } = this;
     const own = {
+      k: this.set.read_only ? undefined : () => this._turnPoints(),
+      Delete: () => points.remove(),
+      u: points.isOn ? () => points.undo() : undefined,
       n: () => this.step(1),
       N: () => this.step(-1),
       s: () => this.save(),
