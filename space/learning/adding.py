@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from space.errors import SpaceError
-from space.files import atomic_path, remove_if_possible
+from space.errors import OutOfSpaceError, SpaceError
+from space.files import atomic_path, remove_if_possible, says_full
 from space.learning import arrays
 from space.learning.boxes import read_boxes, write_boxes
 from space.learning.dataset import (
@@ -94,20 +95,50 @@ def add(folder: Path, incoming: Incoming, tell: Tell, renew: bool = False) -> Ad
     """
     folder = Path(folder)
     data = open_or_new(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = _Writer(folder, data, tell, renew)
-    try:
-        writer.take_classes(incoming)
-        for load in incoming.loads:
-            try:
-                for item in load():
-                    writer.take(item)
-            except (SpaceError, NotASampleError) as error:
-                writer.done.problems.append(str(error))
-                tell(str(error))
-    finally:  # what was added stays added, however this ends
-        writer.close()
+    with disk_in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        writer = _Writer(folder, data, tell, renew)
+        try:
+            writer.take_classes(incoming)
+            for load in incoming.loads:
+                _add_one(writer, load, tell)
+        finally:  # what was added stays added, however this ends
+            writer.close()
     return writer.done
+
+
+def _add_one(writer: _Writer, load: Callable[[], Sequence[Item]], tell: Tell) -> None:
+    try:
+        with disk_in_words():
+            for item in load():
+                writer.take(item)
+    except OutOfSpaceError:
+        raise
+    except (SpaceError, NotASampleError) as error:
+        writer.done.problems.append(str(error))
+        tell(str(error))
+
+
+@contextmanager
+def disk_in_words(where: Path | str = "") -> Iterator[None]:
+    """Turn what the system says of files into words.
+
+    Raises
+    ------
+    OutOfSpaceError
+        If the disk is full: what follows cannot be written either.
+    SpaceError
+        If a file cannot be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = str(error.filename or where)
+        if says_full(error):
+            raise OutOfSpaceError(error.strerror or "no room is left", place) from error
+        raise SpaceError(
+            f"A file cannot be read or written ({error.strerror or error}).", place
+        ) from error
 
 
 class _Writer:

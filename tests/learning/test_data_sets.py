@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.errors import SpaceError
+from space.errors import OutOfSpaceError, SpaceError
 from space.learning import (
     DATASET_FILE,
     DataSet,
@@ -18,6 +18,7 @@ from space.learning import (
     Origin,
     Sample,
     add,
+    adding,
     boxes_path,
     label_path,
     open_or_new,
@@ -189,6 +190,30 @@ def test_what_was_added_stays_when_the_rest_fails(tmp_path):
     with pytest.raises(RuntimeError):
         add(tmp_path, Incoming([lambda: [item(1, "a")], fails], CLASSES), print)
     assert [one.stem for one in read_data_set(tmp_path)[0].samples] == ["a"]
+
+
+@pytest.mark.parametrize("number", [28, 13])
+def test_a_full_disk_ends_it_and_another_failure_costs_one_picture(tmp_path, monkeypatch, number):
+    right = adding.write_labels
+    calls = []
+
+    def fails_once(path, array):
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError(number, "as the system says", str(path))
+        right(path, array)
+
+    monkeypatch.setattr(adding, "write_labels", fails_once)
+    loads = [lambda stem=stem, seed=seed: [item(seed, stem)] for seed, stem in enumerate("abc")]
+    told: list[str] = []
+    if number == 28:
+        with pytest.raises(OutOfSpaceError, match="as the system says"):
+            add(tmp_path, Incoming(loads, CLASSES), told.append)
+    else:
+        add(tmp_path, Incoming(loads, CLASSES), told.append)
+        assert "as the system says" in told[0]
+    stems = [one.stem for one in read_data_set(tmp_path)[0].samples]
+    assert stems == (["a"] if number == 28 else ["a", "c"])
 
 
 def test_classes_of_two_sources_are_joined_by_name(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from space.errors import SpaceError
+from space.errors import OutOfSpaceError, SpaceError
 from space.images import write_png
 from space.learning import (
     IN,
@@ -182,6 +182,17 @@ def test_one_damaged_picture_does_not_stop_an_export(tmp_path):
     told: list[str] = []
     assert export(tmp_path / "set", data, "folder", tmp_path / "out", told.append) == 1
     assert "a.png" in told[0]
+
+
+def test_a_full_disk_ends_an_export(tmp_path, monkeypatch):
+    data = made(tmp_path / "set", item(1, "a"), item(2, "b"))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OutOfSpaceError):
+        export(tmp_path / "set", data, "folder", tmp_path / "out", print)
 
 
 # --- folders of other programs --------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.learning.adding import Added, add
+from space.learning.adding import Added, add, disk_in_words
 from space.learning.dataset import DataSet
 from space.learning.formats import coco, nnunet, openfibsem, plain, yolo
 from space.learning.formats.shared import Wish
@@ -72,7 +72,9 @@ def import_into(folder: Path, source: Path, form: str, wish: Wish, tell: Tell) -
         )
     if form != "coco" and not source.is_dir():
         raise SpaceError(f"{form} is read from a folder, not from a file.", str(source))
-    return add(folder, IN[form](source, wish, tell), tell)
+    with disk_in_words(source):
+        incoming = IN[form](source, wish, tell)
+    return add(folder, incoming, tell)
 
 
 def export(source: Path, data: DataSet, form: str, out: Path, tell: Tell) -> int:
@@ -83,4 +85,5 @@ def export(source: Path, data: DataSet, form: str, out: Path, tell: Tell) -> int
     SpaceError
         If the folder is not new, or a package is missing.
     """
-    return OUT[form](Path(source), data, Path(out), tell)
+    with disk_in_words(out):
+        return OUT[form](Path(source), data, Path(out), tell)

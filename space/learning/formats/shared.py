@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from space.errors import SpaceError
+from space.errors import OutOfSpaceError, SpaceError
 from space.files import atomic_path, parse_json, read_bytes_bounded, read_json
 from space.images import read_png_text
 from space.learning import picture_files
-from space.learning.adding import items
+from space.learning.adding import disk_in_words, items
 from space.learning.arrays import mapped
 from space.learning.dataset import DataSet, LabelClass, NotASampleError, Origin
 from space.learning.formats.note import Note, write_note
@@ -275,8 +275,11 @@ def write_all(
     names: dict[str, str] = {}
     for sample, load in zip(data.samples, items(source, data)):
         try:
-            item = load()
-            put(item, name(item.stem))
+            with disk_in_words():
+                item = load()
+                put(item, name(item.stem))
+        except OutOfSpaceError:
+            raise
         except SpaceError as error:
             tell(str(error))
             continue
