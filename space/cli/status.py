@@ -101,30 +101,5 @@ def _grid(grid: GridFacts) -> dict[str, Any]:
         "state": grid.state,
         "next": overview.next_step(grid),
         "problems": list(grid.problems),
-        "lamellae": [_lamella(lamella) for lamella in grid.lamellae],
-    }
-
-
-def _lamella(lamella: LamellaFacts) -> dict[str, Any]:
-    return {
-        "number": lamella.number,
-        "state": lamella.state,
-        "reason": lamella.reason,
-        "category": lamella.category,
-        "probability": lamella.probability,
-        "position_um": list(lamella.position_um),
-        "by_hand": lamella.by_hand,
-        "map": lamella.map_file.name if lamella.map_file else None,
-        "segmentation": lamella.segmentation,
-        "targets": lamella.targets,
-        "areas": len(lamella.areas),
-        "series": [
-            {
-                "name": series.name,
-                "pictures": series.pictures,
-                "lowest_deg": series.lowest_deg,
-                "highest_deg": series.highest_deg,
-            }
-            for series in lamella.series
-        ],
+        "lamellae": [overview.lamella_table(lamella) for lamella in grid.lamellae],
     }

@@ -17,6 +17,7 @@ from space.overview.facts import (
     SessionFacts,
 )
 from space.overview.pace import Rest, in_words, time_left, total
+from space.overview.plain import lamella_table, series_table
 from space.overview.reading import read_session
 from space.overview.table import closing_table
 from space.overview.wording import LEVELS, attention, counts, next_step
@@ -37,10 +38,12 @@ __all__ = [
     "closing_table",
     "counts",
     "in_words",
+    "lamella_table",
     "may_be_acquiring",
     "next_step",
     "noted_record",
     "read_session",
+    "series_table",
     "settings_with",
     "time_left",
     "total",

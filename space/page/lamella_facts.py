@@ -25,7 +25,6 @@ from space.microscope import SavedItem, read_navigator_file
 from space.overview import AreaFacts, GridFacts, LamellaFacts
 from space.page.places import frame_table, tiles_table
 from space.page.session import Session
-from space.page.state import series_of
 from space.plots import class_colors
 from space.review import choice_stamp
 from space.steps import GridSession
@@ -321,7 +320,9 @@ def _note_series(table: list[dict[str, Any]], areas: Sequence[AreaFacts]) -> Non
             series = area.series[index] if area is not None and fits else None
             is_there = series is not None and series.path is not None
             target["exposed"] = is_there
-            target["series"] = series_of(series) if series is not None and is_there else None
+            target["series"] = (
+                overview.series_table(series) if series is not None and is_there else None
+            )
 
 
 def _of_targets_file(area: AreaFacts, frame: MapFrame) -> list[TargetArea]:
@@ -348,7 +349,7 @@ def _area_on_disk(area: AreaFacts) -> dict[str, Any]:
         "begun": area.begun,
         "acquired": area.acquired,
         "problem": area.problem,
-        "series": [series_of(one) for one in area.series if one.path is not None],
+        "series": [overview.series_table(one) for one in area.series if one.path is not None],
     }
 
 

@@ -10,7 +10,7 @@ from space import __version__, overview
 from space.files import decode
 from space.journal import Event
 from space.orders import DONE_FILE, EXAMPLES, Standing
-from space.overview import GridFacts, LamellaFacts, SeriesFacts, SessionFacts
+from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.page.current import doing, end_of, pictures
 from space.page.session import Seen
 
@@ -76,30 +76,11 @@ def _grid(grid: GridFacts) -> dict[str, Any]:
 
 def _lamella(lamella: LamellaFacts) -> dict[str, Any]:
     return {
-        "number": lamella.number,
+        **overview.lamella_table(lamella),
         "label": lamella.label if lamella.number else "",
-        "state": lamella.state,
-        "reason": lamella.reason,
         "class": lamella.category,
-        "probability": lamella.probability,
-        "by_hand": lamella.by_hand,
         "visit": lamella.state != "excluded",
         "has_map": lamella.picture is not None,
-        "segmentation": lamella.segmentation,
-        "targets": lamella.targets,
-        "areas": len(lamella.areas),
-        "series": [series_of(series) for series in lamella.series],
-    }
-
-
-def series_of(series: SeriesFacts) -> dict[str, Any]:
-    """Return a tilt series as plain values."""
-    return {
-        "name": series.name,
-        "target": series.target,
-        "pictures": series.pictures,
-        "lowest_deg": series.lowest_deg,
-        "highest_deg": series.highest_deg,
     }
 
 
