@@ -65,11 +65,14 @@ export class LamellaView {
   // --- what is there -------------------------------------------------------------------------
 
   async _load(isAnew = false) {
-    const [facts] = await Promise.all([ask(`/api/lamella/${of(this.grid, this.number)}`), this.review.load()]);
-    const isOther = this.facts?.map?.tiles.url !== facts.map?.tiles.url;
-    const isOtherLabels = JSON.stringify(this.facts?.labels) !== JSON.stringify(facts.labels);
+    const asked = ask(`/api/lamella/${of(this.grid, this.number)}`).then((facts) => this._showFirst(facts));
+    const [facts] = await Promise.all([asked, this.review.load()]);
+    const before = this._loaded;
+    const isOther = before?.map?.tiles.url !== facts.map?.tiles.url;
+    const isOtherLabels = JSON.stringify(before?.labels) !== JSON.stringify(facts.labels);
     this.facts = facts;
-    if (isOther) this._close();
+    this._loaded = facts;
+    if (isOther && before) this._close();
     if (facts.map && !this.map) this._openMap();
     if (!facts.map) fill(this.canvas, el("p", { class: "empty" }, "There is no map of this lamella yet."));
     const stamp = JSON.stringify([this.review.lamella(this.number)?.choice ?? "", facts.choice]);
@@ -89,6 +92,15 @@ export class LamellaView {
     if (this.map && (isOther || isOtherLabels)) this._drawOverlay();
     this._draw();
     await this.again.prepare();
+  }
+
+  // The map comes on its way before what may be done with it is known.
+  _showFirst(facts) {
+    if (!this.facts && facts.map) {
+      this.facts = facts;
+      this._openMap();
+    }
+    return facts;
   }
 
   _openMap() {
