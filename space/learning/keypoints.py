@@ -81,6 +81,13 @@ def _point(row: dict[str, str]) -> Keypoint | None:
     return Keypoint(str(picture), name, x_px, y_px)
 
 
+def has_more_columns(path: Path) -> bool:
+    """Whether a table of keypoints that can be read has columns that would not be written again."""
+    text = decode(read_bytes_bounded(path)).replace("\0", "")
+    head = next(csv.reader(io.StringIO(text, newline="")), [])
+    return bool(set(head) - set(COLUMNS))
+
+
 def write_keypoints(path: Path, points: Iterable[Keypoint]) -> None:
     """Write a table of keypoints, in the order of pictures, whole or not at all."""
     lines = io.StringIO(newline="")

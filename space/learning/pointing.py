@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.files import decode, is_name, move_aside, read_bytes_bounded
+from space.files import is_name, move_aside
 from space.labelling import OutdatedError
 from space.learning.dataset import KEYPOINTS, Sample
-from space.learning.keypoints import COLUMNS, Keypoint, read_keypoints, write_keypoints
+from space.learning.keypoints import (
+    Keypoint,
+    has_more_columns,
+    read_keypoints,
+    write_keypoints,
+)
 
 MOST_POINTS = 10_000
 """Of a picture."""
@@ -57,15 +60,10 @@ def save_points(folder: Path, sample: Sample, points: Sequence[Keypoint], of: st
     own = tuple(one for one in every if one.picture == sample.file)
     if _stamp(own) != of:
         raise OutdatedError("These points were changed elsewhere since you began.", sample.file)
-    if path.is_file() and _has_more_columns(path):
+    if path.is_file() and has_more_columns(path):
         move_aside(path)
     write_keypoints(path, [*(one for one in every if one.picture != sample.file), *points])
     return _stamp(tuple(points))
-
-
-def _has_more_columns(path: Path) -> bool:
-    head = next(csv.reader(io.StringIO(decode(read_bytes_bounded(path)), newline="")), [])
-    return bool(set(head) - set(COLUMNS))
 
 
 def _stamp(points: tuple[Keypoint, ...]) -> str:
