@@ -54,28 +54,3 @@ def test_of_two_people_at_a_lamella_the_second_is_refused_with_words(page, open_
     other.press("s")
     other.told("changed meanwhile")
     assert path.read_bytes() == theirs
-
-
-def test_an_order_that_was_asked_twice_is_not_forgotten_when_something_changes(page, folder):
-    page.tab.click('[data-order="stop"]')
-    note(folder.directory, Kind.PAUSED, text="something else")
-    page.tab.wait_for_selector("text=something else")
-    assert "sure?" in page.tab.locator('[data-order="stop"]').inner_text()
-    page.tab.click('[data-order="stop"]')
-    page.told("Given: stop")
-
-
-def test_a_read_only_page_writes_nothing(open_page, folder):
-    def there():
-        return {path: path.stat().st_mtime_ns for path in folder.directory.rglob("*")}
-
-    before = there()
-    page = open_page(read_only=True)
-    page.go("#/grid/G1", ".label")
-    page.press("n", "n", "n", "1", "v", "ArrowLeft", "Delete", "d", "u", "a", "s", "Escape")
-    page.drag('[data-lamella="3"]', 40, 20)
-    page.go(READY, '[data-target="3"]')
-    page.press("]", "ArrowLeft", "f", "k", "Delete", "t", "g", "u", "s", "a", "o", "Escape")
-    page.drag('[data-handle="1"]', 40, 20)
-    assert page.tab.locator(".target").count() == 3
-    assert page.methods == {"GET"} and there() == before

@@ -29,6 +29,10 @@ def test_orders_are_given_and_a_grave_one_is_asked_twice(page, folder):
     control = folder.directory / orders.CONTROL_FILE
     page.tab.click('[data-order="stop"]')
     assert not control.exists() and "sure?" in text_of(page, '[data-order="stop"]')
+    # It is not forgotten when something changes meanwhile.
+    note(folder.directory, Kind.PAUSED, text="something else")
+    page.tab.wait_for_selector("text=something else")
+    assert "sure?" in text_of(page, '[data-order="stop"]')
     page.tab.fill("input[name=order]", "skip L02")
     page.press("Enter")
     page.told("Given: skip L02")
@@ -52,12 +56,17 @@ def test_what_was_exposed_stays_and_says_why(page):
     assert page.tab.locator(".leaflet-marker-draggable").count() == 0
 
 
-def test_a_read_only_page_offers_nothing(open_page):
+def test_a_read_only_page_offers_nothing_and_writes_nothing(open_page, folder):
+    def there():
+        return {path: path.stat().st_mtime_ns for path in folder.directory.rglob("*")}
+
+    before = there()
     page = open_page(read_only=True)
     assert page.tab.locator("#read-only").is_visible()
     assert page.tab.locator("[data-order], input[name=order]").count() == 0
     page.go(GRID, ".label")
-    page.press("n", "Delete", "v", "d", "a")
+    page.press("n", "n", "n", "1", "v", "ArrowLeft", "Delete", "d", "u", "a", "s", "Escape")
+    page.drag('[data-lamella="3"]', 40, 20)
     names = page.tab.locator("main button").all_inner_texts()
     assert not [name for name in names if name.startswith(
         ("Draw", "Undo", "Approve", "Remove", "Visit", "Do not", "↑"))]  # fmt: skip
@@ -67,6 +76,10 @@ def test_a_read_only_page_offers_nothing(open_page):
         ("Add", "Undo", "Approve", "Save s", "Save\n", "Remove", "Fix"))]  # fmt: skip
     assert page.tab.locator(".leaflet-marker-draggable").count() == 0
     assert "Read-only" in text_of(page, ".card.notes")
+    page.press("]", "ArrowLeft", "f", "k", "Delete", "t", "g", "u", "s", "a", "o", "Escape")
+    page.drag('[data-handle="1"]', 40, 20)
+    assert page.tab.locator(".target").count() == 3
+    assert page.methods == {"GET"} and there() == before
 
 
 @pytest.mark.parametrize("scheme", ["dark"])
