@@ -8,6 +8,8 @@ session, grid, lamella
     (4000 x 4000 px, noise) is seen with its boxes; until the map of a lamella (15 000 x 7000 px)
     is seen and a target on it can be dragged (`usable`), and until all of its tiles are there
     (`sharp`). Kilobytes and requests; processor time of the server, which began with it.
+kept
+    As lamella, where somebody has looked at that map before: its tiles are there.
 acting
     Seconds from dragging a target until it is where it was dragged to; until the server has said
     what is wrong with it; from asking for another choice until it is shown.
@@ -35,6 +37,7 @@ from benchmarks.page import Server, machine, session, with_large_map
 from space.geometry import MapFrame
 from space.images import write_json_beside, write_png
 from space.microscope import RecordOptics
+from space.page import CACHE_FOLDER
 from space.targeting import Choice, TargetArea, write_choice
 
 BITS_PER_S, LATENCY_MS = 1_000_000, 120
@@ -164,9 +167,12 @@ def walked(browser: Browser, directory: Path) -> dict[str, Any]:
             "() => document.querySelectorAll('.map .handle').length > 5",
         ),
         "lamella": (f"#/lamella/G1/{NUMBER}", _SOME_SEEN, handle),
+        "kept": (f"#/lamella/G1/{NUMBER}", _SOME_SEEN, handle),
     }
     for name, (address, seen, usable) in ways.items():
-        shutil.rmtree(directory / "SPACE_page", ignore_errors=True)
+        kept = directory / CACHE_FOLDER
+        if name != "kept":
+            shutil.rmtree(kept, ignore_errors=True)
         with Server(directory) as server:
             line = Line(browser, server)
             line.open(address)
@@ -176,6 +182,8 @@ def walked(browser: Browser, directory: Path) -> dict[str, Any]:
             found[name] = {**line.table(**seconds), "server_cpu_s": server.cpu_s}
             if name == "lamella":
                 found["acting"] = acted(line)
+                while not list(kept.glob("G1_L*.tiles")):
+                    time.sleep(0.2)
             away += line.away
             line.context.close()
     return {**found, "away": away}
