@@ -4,7 +4,12 @@ membranes
     A series of electron micrographs with the membranes labelled (two TIFF stacks of one shape):
     learns from the first 18 and is tested on the last 6.
 
+kills
+    A small training that is killed at random moments and goes on each time, against one that was
+    not: whether losses and weights are the same.
+
     python -m benchmarks.learning --pictures sections_raw.tif --labels sections_membrane.tif
+    python -m benchmarks.learning --kills 20
 """
 
 from __future__ import annotations
@@ -21,28 +26,49 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import PROJECT, report
-from space.learning import class_scores, confusion, read_data_set, read_item
+from space.learning import (
+    Incoming,
+    Item,
+    LabelClass,
+    add,
+    class_scores,
+    confusion,
+    read_data_set,
+    read_item,
+    read_metrics,
+)
 from space.models import PRESETS
 from space.segmentation import Segmenter
 
 HELD_OUT = 6
+_CLASSES = (LabelClass(0, "background", "#000000"), LabelClass(1, "stripe", "#ed1b00"))
+_SMALL = (
+    'data = "set"\nencoder = "tu-mobilenetv3_small_100"\npatch_px = 32\nbatch = 2\n'
+    "steps = 4\nepochs = 12\n"
+)
 CONFIG = 'data = "set"\nout = "run"\n'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, required=True, help="TIFF stack")
-    parser.add_argument("--labels", type=Path, required=True, help="TIFF stack: 1 on membranes")
+    parser.add_argument("--pictures", type=Path, help="TIFF stack")
+    parser.add_argument("--labels", type=Path, help="TIFF stack: 1 on membranes")
+    parser.add_argument("--kills", type=int, default=0, help="how often a training is killed")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--keep", type=Path, help="keep data set and run in this folder")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     args = parser.parse_args()
-    if not (args.pictures.is_file() and args.labels.is_file()):
-        print("skipped: the pictures are not here")
-        return
+    result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        report(membranes(folder, args.pictures, args.labels), args.json)
+        if args.pictures and args.labels and args.pictures.is_file() and args.labels.is_file():
+            result["membranes"] = membranes(folder, args.pictures, args.labels)
+        elif not args.kills:
+            print("skipped: the pictures are not here")
+        if args.kills:
+            result["kills"] = killed(folder / "killed", args.kills, args.seed)
+        report(result, args.json)
 
 
 def membranes(folder: Path, pictures: Path, labels: Path) -> dict[str, Any]:
@@ -94,6 +120,56 @@ def _tested(folder: Path) -> dict[str, Any]:
         "iou_membrane": round(score.iou or 0.0, 4),
         "dice_membrane": round(score.dice or 0.0, 4),
     }
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+
+def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+    """Train once through, and once killed at random moments; compare both."""
+    rng = np.random.default_rng(seed)
+    data = folder / "set"
+    items = [_drawn(number, rng) for number in range(4)]
+    add(data, Incoming([lambda: items], _CLASSES, ()), print)
+    for name in ("whole", "killed"):
+        (folder / f"{name}.toml").write_text(_SMALL + f'out = "{name}"\n', encoding="utf-8")
+    whole_s = _command(folder, "train", "whole.toml")[1]
+    done, ended = 0, False
+    while not ended:
+        resume = ["--resume"] if (folder / "killed" / "run.json").exists() else []
+        process = subprocess.Popen(
+            [sys.executable, "-m", "space.cli", "train", "killed.toml", *resume],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.DEVNULL,
+        )
+        # Long enough for some to get through an epoch after the packages are imported.
+        patience_s = float(rng.uniform(0.3, 1.1)) * whole_s if done < kills else None
+        try:
+            ended = process.wait(patience_s) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            done += 1
+        else:
+            if not ended:
+                raise SystemExit("a training that goes on has failed")
+    runs = [read_metrics(folder / name) for name in ("whole", "killed")]
+    losses = [[(one["loss"], one["dice"]) for one in run] for run in runs]
+    weights = [(folder / name / "model.onnx").read_bytes()[:-4000] for name in ("whole", "killed")]
+    return {
+        "kills": done,
+        "same_curve": losses[0] == losses[1],
+        "same_weights": weights[0] == weights[1],
+    }
+
+
+def _drawn(number: int, rng: np.random.Generator) -> Item:
+    labels = np.zeros((96, 96), np.uint8)
+    labels[20 + 10 * number : 40 + 10 * number] = 1
+    picture = np.clip(100 + 80.0 * labels + rng.normal(0, 15, labels.shape), 1, 255)
+    split = "val" if number == 3 else "train"
+    return Item(f"map {number}", picture=picture.astype(np.uint8), labels=labels, split=split)
 
 
 if __name__ == "__main__":
