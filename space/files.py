@@ -66,7 +66,10 @@ def read_bytes_bounded(
     if kind.st_size > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
     with open(path, "rb") as stream:
-        data = stream.read(limit + 1)
+        # Memory is taken for as much as is asked for: no more than there is, unless it has grown.
+        data = stream.read(kind.st_size + 1)
+        if len(data) > kind.st_size:
+            data += stream.read(max(0, limit + 1 - len(data)))
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
     return data
