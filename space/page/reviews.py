@@ -181,7 +181,7 @@ def ask(session: Session, grid: GridFacts, values: Mapping[str, Any]) -> dict[st
     ------
     SpaceError
         If the page has seen another revision, an edit is not understood, or the run would refuse
-        it. Nothing is written then.
+        it, or nobody can have seen the targets to approve. Nothing is written then.
     """
     unknown = sorted(set(values) - _KEYS)
     if unknown or not is_whole(values.get("revision")):
@@ -197,7 +197,9 @@ def ask(session: Session, grid: GridFacts, values: Mapping[str, Any]) -> dict[st
         became = {answer.of: answer.became for answer in answers.values() if answer.became}
         for edit in added:
             _refuse_what_the_run_would(edit, scene, became)
+    before = changed.targets_approved
     changed = _approved(values.get("approved"), _with(changed, added, final))
+    _refuse_approval_unseen(session, changed, grid, changed.targets_approved - before, final)
     return _save(session, grid, changed)
 
 
@@ -351,3 +353,27 @@ def _approved(value: Any, asked: Review) -> Review:
     ):
         raise wrong("approved targets are not all numbers of lamellae.")
     return replace(asked, lamellae_approved=lamellae, targets_approved=frozenset(targets))
+
+
+def _refuse_approval_unseen(
+    session: Session, changed: Review, grid: GridFacts, numbers: Iterable[int], final: set[str]
+) -> None:
+    """Refuse to approve targets that nobody can have seen: they would be acquired as they come."""
+    wanted = sorted(numbers)
+    if not wanted:
+        return
+    lamellae = scene_of(session, grid).lamellae
+    to_be_chosen = {
+        one.number
+        for one in changed.edits
+        if isinstance(one, Edit) and one.kind in _HAS_OTHERS_CHOSEN and one.id not in final
+    }
+    for number in wanted:
+        if number not in lamellae or not lamellae[number].choice:
+            why = f"Lamella {number} has no targets yet that could be approved."
+        elif number in to_be_chosen:
+            why = f"Other targets of lamella {number} are going to be chosen, as was asked."
+        else:
+            continue
+        do = "Approve them when they are chosen."
+        raise RefusedError(HTTPStatus.CONFLICT, why, grid.name, do)

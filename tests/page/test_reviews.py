@@ -74,6 +74,10 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     told = page.post("/api/review/G1", {"revision": 2, "undo": [second]}, 409)["error"]
     assert "opposite" in told["what"]
     approved = {"lamellae": True, "targets": [2]}
+    # Nobody has seen targets that are not chosen yet, or that are going to be others.
+    told = page.post("/api/review/G1", {"revision": 2, "approved": approved}, 409)["error"]
+    assert "no targets yet" in told["what"] and "when they are chosen" in told["do"]
+    maps.choose(folder.directory, 2, [MITOS[0], MITOS[1]])
     now = page.post("/api/review/G1", {"revision": 2, "approved": approved})
     assert now["approved"] == approved
     assert asked(folder).lamellae_approved and asked(folder).targets_approved == {2}
@@ -82,6 +86,8 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     resize = {"kind": "resize_lamella", "of": of, "number": 2, "box_um": [9.0, 9.0]}
     now = page.post("/api/review/G1", {"revision": 3, "add": [resize]})
     assert now["approved"] == {"lamellae": True, "targets": []}
+    told = page.post("/api/review/G1", {"revision": 4, "approved": approved}, 409)["error"]
+    assert "Other targets of lamella 2" in told["what"]
     now = page.post("/api/review/G1", {"revision": 4, "approved": {"lamellae": False}})
     assert now["approved"] == {"lamellae": False, "targets": []}
 
@@ -216,3 +222,7 @@ def test_files_that_cannot_be_read_are_told(page, folder):
     assert "no whole JSON" in table["problems"][0] and table["edits"] == []
     told = page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": True}}, 422)
     assert "no whole JSON" in told["error"]["what"]
+    # What a person is told to do helps.
+    assert told["error"]["do"].startswith("Delete it, and ask again")
+    review.review_path(folder.directory, "G1").unlink()
+    page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": True}})

@@ -451,6 +451,7 @@ export class GridView {
   // --- keyboard ------------------------------------------------------------------------------
 
   key(key) {
+    if (!this.facts) return null; // not here yet, or it could not be had
     const one = this.chosen;
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
     if (step && one && this.map) return () => this._stepBy(one.number, step);

@@ -387,7 +387,9 @@ export class LamellaView {
   _save() {
     const { values } = this.review;
     const isApproved = values?.approved.targets.includes(this.number);
-    const approve = values && !this.page.isReadOnly ? [
+    // Targets that nobody has seen yet cannot be approved.
+    const hasChoice = isApproved || Boolean(this.review.lamella(this.number)?.choice);
+    const approve = values && !this.page.isReadOnly && hasChoice ? [
       el("p", {}, isApproved ? "✓ The targets are approved." : "The targets are not approved.",
         !isApproved && values.inspect === "wait" ? " The run waits for it." : ""),
       keyed(isApproved ? "Withdraw approval" : "Approve targets", "a", () => this.page.act(() => this._approve()),
@@ -591,6 +593,7 @@ export class LamellaView {
   // --- keyboard ------------------------------------------------------------------------------
 
   key(key, event) {
+    if (!this.facts) return null; // not here yet, or it could not be had
     const ofLabels = this.labels.key(key, event);
     if (ofLabels) return ofLabels;
     const target = this.targets.at(this.selected);
