@@ -52,7 +52,10 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 
-_NO_ENTRY = "Open the address that spacetomo inspect printed: it holds the key of this page."
+_NO_ENTRY = (
+    "Open the address that spacetomo printed last: it holds the key of this page, which is "
+    "new at each start."
+)
 log = logging.getLogger("space.page")
 
 

@@ -31,7 +31,7 @@ _LARGEST_REVISION = 10**9
 _LONGEST_GRID = 200
 _LOCK_S, _LOCK_POLL_S = 10.0, 0.01
 _KEYS = {"format", "grid", "revision", "approved", "edits"}
-_REMEDY = "Save it again from the page, or delete it. The run goes on without it."
+_REMEDY = "Delete it, and ask again on the page. The run goes on without it."
 
 
 class StaleError(SpaceError):
