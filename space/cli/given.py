@@ -12,12 +12,28 @@ from space.errors import SpaceError
 _LARGEST_PORT = 65535
 
 
+def folder(text: str) -> Path:
+    """Return the path of a folder that is there, for an option.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When there is none.
+    """
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"there is no folder {text}: correct the path, or connect the drive"
+        )
+    return path
+
+
 def add_session(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a session, and the folder of its maps on this computer."""
     parser.add_argument("session", type=Path, help="directory of the session (with the .nav files)")
     parser.add_argument(
         "--maps",
-        type=Path,
+        type=folder,
         metavar="DIR",
         help="folder of the maps, where external_map_dir is another path on this computer",
     )

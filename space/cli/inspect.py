@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from space import page
 from space.cli import given
@@ -30,7 +29,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     inspect.add_argument("--open", action="store_true", help="open the browser")
     inspect.add_argument(
-        "--space-dir", type=Path, metavar="DIR", help="folder of the project (default: this one)"
+        "--space-dir",
+        type=given.folder,
+        metavar="DIR",
+        help="folder of the project (default: this one)",
     )
     inspect.set_defaults(do=_inspect)
 

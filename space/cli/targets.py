@@ -92,7 +92,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--record-rotation", type=float, default=0.0, metavar="DEG", help="its image rotation"
     )
     targets.add_argument(
-        "--space-dir", type=Path, metavar="DIR", help="folder of the project (default: this one)"
+        "--space-dir",
+        type=given.folder,
+        metavar="DIR",
+        help="folder of the project (default: this one)",
     )
     targets.add_argument("--json", action="store_true", help="print the table as JSON")
     targets.set_defaults(do=_targets)

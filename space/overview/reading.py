@@ -13,6 +13,7 @@ from space.overview.facts import GridFacts, SessionFacts
 from space.overview.lamellae import Seen, lamellae_of
 from space.settings import SETTINGS_FILE, Settings, load
 from space.steps import (
+    NAMES_FILE,
     GridOnDisk,
     LamellaList,
     earlier_names,
@@ -57,6 +58,11 @@ def read_session(directory: Path, map_dir: Path | None = None, grid: str = "") -
         )
     maps = _map_dir(directory, settings, map_dir)
     noted = earlier_names(directory)
+    if not noted and (directory / NAMES_FILE).exists():
+        problems.append(
+            f"{NAMES_FILE} cannot be read: what was done on the grids of earlier runs is not "
+            "shown. Bring it back from a copy, or run SPACEtomo.py again, which writes it anew."
+        )
     names = {slot: name for slot, name in noted.items() if _is_plain(name)}
     problems += [
         f"{shown(name)}, noted for slot {shown(slot)}, cannot be the name of a grid's files."

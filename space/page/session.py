@@ -6,11 +6,12 @@ read from the session's own files, and their files are those that this says.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,8 +114,7 @@ class Session:
             if not now and time.monotonic() - self._looked < FRESH_S:
                 return self._seen
             try:
-                folders = (self.directory, self._seen.facts.map_dir)
-                files = stamps(dict.fromkeys(folder.resolve() for folder in folders))
+                files = self._stamps()
                 if files != self._seen.files or self._seen.problem:
                     self._seen = self._read(files)
             except SpaceError as error:
@@ -124,6 +124,21 @@ class Session:
                 self._seen = _as_before(self._seen, why)
             self._looked = time.monotonic()
             return self._seen
+
+    def _stamps(self) -> Stamps:
+        """Return those of the session's files; maps that are away are no files, and told as such.
+
+        Raises
+        ------
+        OSError
+            If the session's own directory cannot be read.
+        """
+        found = stamps(self.directory, "0")
+        maps = self._seen.facts.map_dir.resolve()
+        if maps != self.directory:
+            with contextlib.suppress(OSError):  # what is read of the session says it
+                found.update(stamps(maps, "1"))
+        return found
 
     def _read(self, files: Stamps) -> Seen:
         facts = overview.read_session(self.directory, self._map_dir)
@@ -212,30 +227,29 @@ def _as_before(seen: Seen, problem: str) -> Seen:
     return Seen(seen.facts, seen.events, seen.standing, seen.files, f"{seen.mark}-", problem)
 
 
-def stamps(folders: Iterable[Path]) -> dict[str, tuple[int, int]]:
-    """Return size and time of the files in some folders; of growing ones, that they are there.
+def stamps(folder: Path, name_of_it: str) -> dict[str, tuple[int, int]]:
+    """Return size and time of the files in a folder; of growing ones, that they are there.
 
     Raises
     ------
     OSError
-        If a folder cannot be read.
+        If the folder cannot be read.
     """
     found: dict[str, tuple[int, int]] = {}
-    for number, folder in enumerate(folders):
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.startswith(".") or name == CACHE_FOLDER:
-                    continue
-                key = f"{number}/{name}"
-                if name.endswith(_GROWING):
-                    found[key] = (0, 0)
-                    continue
-                try:
-                    kind = entry.stat()
-                except OSError:  # it is gone
-                    continue
-                found[key] = (kind.st_size, kind.st_mtime_ns)
-                if len(found) >= _MOST_FILES:
-                    return found
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            key = f"{name_of_it}/{name}"
+            if name.startswith(".") or name == CACHE_FOLDER:
+                continue
+            if name.endswith(_GROWING):
+                found[key] = (0, 0)
+                continue
+            try:
+                kind = entry.stat()
+            except OSError:  # it is gone
+                continue
+            found[key] = (kind.st_size, kind.st_mtime_ns)
+            if len(found) >= _MOST_FILES:
+                break
     return found

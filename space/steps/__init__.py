@@ -9,7 +9,7 @@ from space.steps.begun import keep_begun_off
 from space.steps.choose import polygons_on_map
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
 from space.steps.find import find_lamellae
-from space.steps.grid_names import earlier_names, grid_name, note_name
+from space.steps.grid_names import NAMES_FILE, earlier_names, grid_name, note_name
 from space.steps.grid_picture import ensure_grid_picture
 from space.steps.identity import (
     ensure_session_id,
@@ -82,6 +82,7 @@ from space.steps.tried import outcomes as read_trials
 
 __all__ = [
     "DEFAULT_SIZE_UM",
+    "NAMES_FILE",
     "PAUSE_KEY",
     "SEGMENTATION_TIMEOUT_S",
     "ChosenAgain",

@@ -8,7 +8,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.overview import LAMELLA_STATES, read_session
-from space.steps import Listing, find_files
+from space.steps import NAMES_FILE, Listing, find_files
 from tests.overview.cases import CASES
 from tests.overview.folders import Folder, with_targets
 
@@ -95,6 +95,14 @@ def test_settings_that_cannot_be_read_are_a_problem_and_no_end(tmp_path):
     session = read_session(tmp_path)
     assert session.settings is None and "cannot be read" in session.problems[0]
     assert [grid.name for grid in session.grids] == ["G1"]
+
+
+def test_names_of_grids_that_cannot_be_read_are_told(tmp_path):
+    Folder(tmp_path).named().found(1)
+    assert not read_session(tmp_path).problems
+    (tmp_path / NAMES_FILE).write_text("{", encoding="utf-8")
+    (problem,) = read_session(tmp_path).problems
+    assert "SPACE_grids.json cannot be read" in problem and "Bring it back" in problem
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from PIL import Image
 from space import orders
 from space.journal import Kind, note
 from space.overview import read_session
+from space.page.session import Session
 from tests.page.conftest import FRAME
 
 
@@ -69,6 +70,20 @@ def test_a_session_that_goes_away_is_told_and_shown_as_it_was(page, folder):
     away.rename(folder.directory)
     page.page.session.look(now=True)
     assert page.json("/api/state")["problem"] == ""
+
+
+def test_while_the_maps_are_away_the_rest_of_the_session_is_followed(folder, space_dir, tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    session = Session(folder.directory, maps, space_dir)
+    maps.rmdir()
+    folder.found(4)
+    seen = session.look(now=True)
+    assert seen.problem == "" and "map folder is missing" in seen.facts.grids[0].problems[0]
+    assert [one.number for one in seen.facts.grids[0].visited] == [1, 2, 3, 4]
+    maps.mkdir()
+    (maps / "G1_L04.json").write_text("{}", encoding="utf-8")
+    assert "1/G1_L04.json" in session.look(now=True).files
 
 
 def test_boxes_lie_where_the_frame_of_the_map_says(page):

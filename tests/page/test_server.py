@@ -165,6 +165,10 @@ def test_what_is_missing_or_in_use_is_told_before_anything_starts(folder, monkey
     assert cli.main(["inspect", str(folder.directory), "--port", "70000"]) == 2
     assert cli.main(["inspect", str(folder.directory / "nothing")]) == 2
     assert "no such folder" in capsys.readouterr().err
+    for option in ("--maps", "--space-dir"):
+        with pytest.raises(SystemExit):
+            cli.main(["inspect", str(folder.directory), option, str(folder.directory / "nothing")])
+        assert "there is no folder" in capsys.readouterr().err
     monkeypatch.setattr(serving, "_PACKAGES", ("uvicorn", "no_such_package.at_all"))
     assert cli.main(["inspect", str(folder.directory)]) == 2
     said = capsys.readouterr().err
