@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from space.page.session import Seen
 
 _TAIL_BYTES = 64_000
 _TILT = re.compile(rb"^\s*TiltAngle\s*=\s*(-?\d{1,3}(?:\.\d*)?)", re.MULTILINE)
-_STARTS = {Kind.RUN_STARTED: "running", Kind.RESUMED: "running", Kind.PAUSED: "paused",
-           Kind.ACQUISITION_STARTED: "acquiring", Kind.ACQUISITION_ENDED: "running",
-           Kind.RUN_ENDED: "ended"}  # fmt: skip
+_TELLS = {Kind.RUN_STARTED: {"runs": True, "acquires": False, "pauses": False},
+          Kind.RUN_ENDED: {"runs": False, "pauses": False},
+          Kind.ACQUISITION_STARTED: {"acquires": True}, Kind.ACQUISITION_ENDED: {"acquires": False},
+          Kind.PAUSED: {"pauses": True}, Kind.RESUMED: {"pauses": False}}  # fmt: skip
+"""What holds from an event on. The script ends before SerialEM acquires what it has set up."""
 PICTURES = {
     "_lamella_detected.png": "lamellae on the grid",
     "_segmentation.png": "segmentation",
@@ -34,11 +36,13 @@ def doing(seen: Seen) -> dict[str, Any]:
 
     A run that was killed says nothing: the time of the last event tells.
     """
-    run, grid, lamella = "unknown", "", None
+    holds: dict[str, bool] = {}
+    grid, lamella = "", None
     for event in seen.events:
-        run = _STARTS.get(event.kind, run)
+        holds.update(_TELLS.get(event.kind, {}))
         if event.grid:
             grid, lamella = event.grid, event.lamella if event.lamella is not None else lamella
+    run = _state(holds)
     last = seen.events[-1] if seen.events else None
     return {
         "run": run,
@@ -48,6 +52,12 @@ def doing(seen: Seen) -> dict[str, Any]:
         # Which one is written is told by the times of the files, if they can be seen.
         "series": _newest_series(seen) if run == "acquiring" and not seen.problem else None,
     }
+
+
+def _state(holds: Mapping[str, bool]) -> str:
+    words = {"pauses": "paused", "acquires": "acquiring", "runs": "running"}
+    found = next((word for name, word in words.items() if holds.get(name)), "ended")
+    return found if holds else "unknown"
 
 
 def _newest_series(seen: Seen) -> dict[str, Any] | None:

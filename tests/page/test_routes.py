@@ -55,6 +55,21 @@ def test_the_state_follows_the_files(page, folder):
     assert [one["number"] for one in grid["lamellae"]] == [1, 2, 3, 4, 0]
 
 
+def test_it_acquires_after_the_script_has_ended_until_that_ends_too(page, folder):
+    def after(kind: Kind) -> tuple[str, bool]:
+        note(folder.directory, kind, "G1")
+        page.page.session.look(now=True)
+        now = page.json("/api/state")["now"]
+        return now["run"], now["series"] is not None
+
+    assert after(Kind.ACQUISITION_STARTED) == ("acquiring", True)
+    assert after(Kind.RUN_ENDED) == ("acquiring", True)
+    assert after(Kind.PAUSED) == ("paused", False)
+    assert after(Kind.RESUMED) == ("acquiring", True)
+    assert after(Kind.ACQUISITION_ENDED) == ("ended", False)
+    assert after(Kind.RUN_STARTED) == ("running", False)
+
+
 def test_a_session_that_goes_away_is_told_and_shown_as_it_was(page, folder):
     note(folder.directory, Kind.ACQUISITION_STARTED, "G1")
     page.page.session.look(now=True)
