@@ -55,7 +55,8 @@ def review_table(session: Session, grid: GridFacts, scene: Scene | None = None) 
         "revision": asked.revision,
         "approved": {
             "lamellae": asked.lamellae_approved,
-            "targets": sorted(asked.targets_approved),
+            "targets": _approved_now(asked, scene),
+            "of_others": sorted(set(asked.targets_approved) - set(_approved_now(asked, scene))),
         },
         "edits": [
             {
@@ -131,6 +132,15 @@ _CHANGES_TARGETS = frozenset({Kind.TARGETS, Kind.LABELS})
 _HAS_OTHERS_CHOSEN = frozenset({Kind.MOVE, Kind.RESIZE, Kind.LABELS})
 
 
+def _approved_now(asked: Review, scene: Scene) -> dict[int, str]:
+    """Return the lamellae whose targets are approved as they are now, with their choice's stamp."""
+    return {
+        number: one.choice
+        for number, one in sorted(scene.lamellae.items())
+        if review.counts(asked.targets_approved, number, one.targets)
+    }
+
+
 def _asked(session: Session, grid: GridFacts) -> Review:
     path = review.review_path(session.directory, grid.name)
     return review.read_review(path, grid.name) or Review(grid.name)
@@ -175,7 +185,9 @@ def ask(session: Session, grid: GridFacts, values: Mapping[str, Any]) -> dict[st
         What it is of.
     values : mapping
         ``revision`` as the page has seen it; ``add``: edits, their ids and times are made here;
-        ``undo``: ids of edits that have no answer yet; ``approved``, if it is to change.
+        ``undo``: ids of edits that have no answer yet; ``approved``, if it is to change:
+        ``lamellae`` (true or false), ``targets`` (a table of numbers with the stamp of the choice
+        that the page shows).
 
     Raises
     ------
@@ -197,9 +209,9 @@ def ask(session: Session, grid: GridFacts, values: Mapping[str, Any]) -> dict[st
         became = {answer.of: answer.became for answer in answers.values() if answer.became}
         for edit in added:
             _refuse_what_the_run_would(edit, scene, became)
-    before = changed.targets_approved
-    changed = _approved(values.get("approved"), _with(changed, added, final))
-    _refuse_approval_unseen(session, changed, grid, changed.targets_approved - before, final)
+    changed = _with(changed, added, final)
+    if values.get("approved") is not None:
+        changed = _approved(values["approved"], changed, scene_of(session, grid), final)
     return _save(session, grid, changed)
 
 
@@ -302,7 +314,8 @@ def _with(asked: Review, added: Iterable[Edit], final: Iterable[str]) -> Review:
             "Wait until it has, or undo some.",
         )
     others = {one.number for one in added if one.kind in _HAS_OTHERS_CHOSEN}
-    return replace(asked, edits=tuple(edits), targets_approved=asked.targets_approved - others)
+    left = {number: of for number, of in asked.targets_approved.items() if number not in others}
+    return replace(asked, edits=tuple(edits), targets_approved=left)
 
 
 def _refuse_what_the_run_would(edit: Edit, scene: Scene, became: Mapping[str, str]) -> None:
@@ -340,40 +353,44 @@ def _edit(entry: Any) -> Edit:
         raise wrong(str(error)) from None
 
 
-def _approved(value: Any, asked: Review) -> Review:
-    if value is None:
-        return asked
+def _approved(value: Any, asked: Review, scene: Scene, final: set[str]) -> Review:
+    """Return what is asked with other approval.
+
+    Raises
+    ------
+    SpaceError
+        If it is not understood, or of targets that nobody can have seen: those would be acquired
+        as they come.
+    """
     good = isinstance(value, dict) and set(value) <= {"lamellae", "targets"}
     lamellae = value.get("lamellae", asked.lamellae_approved) if good else None
-    targets = value.get("targets", sorted(asked.targets_approved)) if good else None
-    if not isinstance(lamellae, bool) or not isinstance(targets, list):
-        raise wrong("approved is no table of lamellae (true or false) and targets (numbers).")
-    if len(targets) > review.MOST_NUMBERS or not all(
-        is_whole(number) and 0 < number <= 999_999 for number in targets
-    ):
-        raise wrong("approved targets are not all numbers of lamellae.")
-    return replace(asked, lamellae_approved=lamellae, targets_approved=frozenset(targets))
+    if not isinstance(lamellae, bool):
+        raise wrong("approved is no table of lamellae (true or false) and targets (a table).")
+    asked = replace(asked, lamellae_approved=lamellae)
+    return _with_targets(asked, value["targets"], scene, final) if "targets" in value else asked
 
 
-def _refuse_approval_unseen(
-    session: Session, changed: Review, grid: GridFacts, numbers: Iterable[int], final: set[str]
-) -> None:
-    """Refuse to approve targets that nobody can have seen: they would be acquired as they come."""
-    wanted = sorted(numbers)
-    if not wanted:
-        return
-    lamellae = scene_of(session, grid).lamellae
+def _with_targets(asked: Review, shown: Any, scene: Scene, final: set[str]) -> Review:
+    if not isinstance(shown, dict) or len(shown) > review.MOST_NUMBERS:
+        raise wrong("approved targets are no table of numbers of lamellae.")
     to_be_chosen = {
         one.number
-        for one in changed.edits
+        for one in asked.edits
         if isinstance(one, Edit) and one.kind in _HAS_OTHERS_CHOSEN and one.id not in final
     }
-    for number in wanted:
-        if number not in lamellae or not lamellae[number].choice:
-            why = f"Lamella {number} has no targets yet that could be approved."
-        elif number in to_be_chosen:
-            why = f"Other targets of lamella {number} are going to be chosen, as was asked."
+    lamellae = {str(number): one for number, one in scene.lamellae.items()}
+    approved = {}
+    for text, of in shown.items():
+        one = lamellae.get(text)
+        if one is None or not one.targets:
+            why = f"Lamella {text[:10]} has no targets yet that could be approved."
+        elif one.number in to_be_chosen:
+            why = f"Other targets of lamella {one.number} are going to be chosen, as was asked."
+        elif of != one.choice:
+            why = f"The targets of lamella {one.number} are others than the page showed."
         else:
+            approved[one.number] = one.targets
             continue
-        do = "Approve them when they are chosen."
-        raise RefusedError(HTTPStatus.CONFLICT, why, grid.name, do)
+        do = "Approve them when they are chosen and you have seen them."
+        raise RefusedError(HTTPStatus.CONFLICT, why, asked.grid, do)
+    return replace(asked, targets_approved=approved)

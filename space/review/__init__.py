@@ -30,6 +30,7 @@ from space.review.review_file import (
     Review,
     StaleError,
     Unreadable,
+    counts,
     open_edits,
     parse_review,
     read_review,
@@ -38,7 +39,7 @@ from space.review.review_file import (
     undo,
 )
 from space.review.rules import Verdict, may, verdict
-from space.review.scene import LamellaSeen, Scene, State, choice_stamp, grid_stamp
+from space.review.scene import LamellaSeen, Scene, State, choice_stamp, grid_stamp, targets_stamp
 from space.review.ways_back import are_same, is_so, opposite, twin
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "answers_path",
     "are_same",
     "choice_stamp",
+    "counts",
     "edit_to_dict",
     "grid_stamp",
     "is_so",
@@ -76,6 +78,7 @@ __all__ = [
     "read_review",
     "review_path",
     "save_review",
+    "targets_stamp",
     "twin",
     "undo",
     "verdict",

@@ -134,6 +134,11 @@ def is_lamella_number(value: object) -> bool:
     return is_whole(value) and 1 <= value <= _LARGEST_NUMBER
 
 
+def is_stamp(value: object) -> bool:
+    """Whether a value can be a stamp, or stand for none."""
+    return isinstance(value, str) and len(value) <= _LONGEST_STAMP and value.isprintable()
+
+
 def _text(key: str, value: object, longest: int, may_be_empty: bool = False) -> str:
     if isinstance(value, str) and len(value) <= longest and (value or may_be_empty):
         if value.isprintable():

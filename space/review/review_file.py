@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from space.review.edits import (
     edit_to_dict,
     is_id,
     is_lamella_number,
+    is_stamp,
     read_edit,
 )
 
@@ -58,8 +59,10 @@ class Review:
         Grows by one with each save.
     lamellae_approved : bool
         Whether a person agrees with the lamellae of the grid.
-    targets_approved : frozenset of int
-        Lamellae with whose targets a person agrees.
+    targets_approved : mapping of int to str
+        Lamellae with whose targets a person agrees, and the stamp of the targets that were shown
+        (`LamellaSeen.targets`). Empty where the file does not say it, as those of earlier versions:
+        nobody knows what was seen then.
     edits : tuple of Edit or Unreadable
         In the order in which they were asked.
     """
@@ -67,7 +70,7 @@ class Review:
     grid: str
     revision: int = 0
     lamellae_approved: bool = False
-    targets_approved: frozenset[int] = frozenset()
+    targets_approved: Mapping[int, str] = field(default_factory=dict)
     edits: tuple[Edit | Unreadable, ...] = ()
 
 
@@ -133,17 +136,36 @@ def open_edits(review: Review | None, answered: Container[str]) -> tuple[Edit | 
     return tuple(edit for edit in review.edits if edit.id not in answered) if review else ()
 
 
-def _approved(value: Any, name: str) -> tuple[bool, frozenset[int]]:
+def counts(approved: Mapping[int, str], number: int, now: str) -> bool:
+    """Whether the targets of a lamella are approved: those that are there now, by their stamp."""
+    return bool(now) and approved.get(number) == now
+
+
+def _approved(value: Any, name: str) -> tuple[bool, dict[int, str]]:
     if not isinstance(value, dict) or set(value) != {"lamellae", "targets"}:
         raise _broken('"approved" is no table of lamellae and targets', name)
     lamellae, targets = value["lamellae"], value["targets"]
     if not isinstance(lamellae, bool):
         raise _broken(f"approved lamellae are {shown(lamellae)}, not true or false", name)
-    if not isinstance(targets, list) or len(targets) > MOST_EDITS:
-        raise _broken(f"approved targets are no list of at most {MOST_EDITS} numbers", name)
-    if not all(map(is_lamella_number, targets)):
+    if isinstance(targets, list):  # of an earlier version, without what was seen
+        targets = [(number, "") for number in targets]
+    elif isinstance(targets, dict):
+        targets = [(_number(text), stamp) for text, stamp in targets.items()]
+    else:
+        raise _broken("approved targets are no table of numbers and stamps", name)
+    if len(targets) > MOST_EDITS:
+        raise _broken(f"more than {MOST_EDITS} targets are approved", name)
+    if not all(is_lamella_number(number) for number, _ in targets):
         raise _broken("approved targets are not all numbers of lamellae", name)
-    return lamellae, frozenset(targets)
+    if not all(is_stamp(stamp) for _, stamp in targets):
+        raise _broken("approved targets have something else than stamps", name)
+    return lamellae, dict(targets)
+
+
+def _number(text: str) -> int:
+    """Return the number of a lamella in a text as JSON's tables have it; 0 where it is none."""
+    is_plain = text.isascii() and text.isdigit() and len(text) < 10 and not text.startswith("0")
+    return int(text) if is_plain else 0
 
 
 def _edit(values: Mapping[str, Any]) -> Edit | Unreadable:
@@ -218,7 +240,9 @@ def render(review: Review) -> str:
         "revision": review.revision,
         "approved": {
             "lamellae": review.lamellae_approved,
-            "targets": sorted(review.targets_approved),
+            "targets": {
+                str(number): stamp for number, stamp in sorted(review.targets_approved.items())
+            },
         },
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]

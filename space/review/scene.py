@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from space.files import parse_json
+
 _STAMP_LENGTH = 16
 _Point = tuple[float, float]
 
@@ -37,7 +39,9 @@ class LamellaSeen:
         box along the stage axes.
     state : State
     choice : str
-        Stamp of the choice of its targets; empty if there is none.
+        Stamp of the file with the choice of its targets; empty if there is none.
+    targets : str
+        Stamp of these targets themselves (`targets_stamp`); empty if there is no choice.
     labels : str
         Stamp of the labels of its map that count; empty if it is not segmented.
     by_hand : bool
@@ -55,6 +59,7 @@ class LamellaSeen:
     by_hand: bool = False
     visited: bool = True
     labels: str = ""
+    targets: str = ""
 
     @property
     def stamp(self) -> str:
@@ -128,6 +133,34 @@ def grid_stamp(frame: Mapping[str, Any] | None) -> str:
 def choice_stamp(data: bytes) -> str:
     """Return the stamp of the choice of a lamella's targets, from the bytes of its file."""
     return hashlib.sha256(data).hexdigest()[:_STAMP_LENGTH]
+
+
+def targets_stamp(data: bytes, map_mark: str) -> str:
+    """Return the stamp of the targets of a lamella: where they lie, and on which map.
+
+    The run writes the file of a choice anew when it sets it up, with scores and settings, and the
+    stamp stays if these are the same targets.
+
+    Parameters
+    ----------
+    data : bytes
+        The file of the choice.
+    map_mark : str
+        What stands for the picture that they lie on.
+    """
+    try:
+        areas = parse_json(data.decode("utf-8-sig"), odd_numbers=True)["areas"]
+        places = [
+            [
+                (float(one["row"]), float(one["column"]), one.get("for_tracking_alone") is True)
+                for one in area["targets"]
+            ]
+            for area in areas
+            if area["targets"]
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):  # nobody can have seen them
+        return _stamp(["unreadable", choice_stamp(data), map_mark])
+    return _stamp(["targets", map_mark, *places])
 
 
 def _stamp(facts: list[Any]) -> str:

@@ -10,12 +10,13 @@ from functools import partial
 from space import orders, review
 from space.errors import SpaceError
 from space.images import file_state
-from space.microscope import StoppedByUserError, navigator, wait_for
+from space.microscope import StoppedByUserError, navigator, wait_for, warn_once
 from space.settings import WAIT
 from space.steps import steering
 from space.steps.collect import has_map
 from space.steps.lamella_list import numbers_to_visit
 from space.steps.review import approval, corrections, look
+from space.steps.review_scene import stamp_of_targets
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
 from space.steps.telling import tell
@@ -77,17 +78,32 @@ def _waits(session: GridSession) -> bool:
 
 
 def _not_approved(session: GridSession) -> list[int]:
-    """Return the lamellae with targets to be acquired that were neither approved nor begun."""
+    """Return the lamellae with targets to be acquired that were neither approved nor begun.
+
+    Approval is of the targets that were shown: of others it is none.
+    """
     approved = approval(session).targets_approved
-    return sorted(
+    numbers = sorted(
         {
             number
             for item, number in steering.items_with_targets(session)
-            if number not in approved
-            and navigator.acquire_is_on(item.index)
+            if navigator.acquire_is_on(item.index)
             and not begun_files(session.directory / item.note)
         }
     )
+    left = [n for n in numbers if not review.counts(approved, n, stamp_of_targets(session, n))]
+    for number in left:
+        if number in approved:
+            seen = approved[number]
+            warn_once(
+                f"approved_{session.grid}_{number}_{seen}",
+                "The targets of lamella %d of grid %s were approved, but %s: look at them in the "
+                "page and approve them again.",
+                number,
+                session.grid,
+                "they or their map are others since" if seen else "it is not noted which were seen",
+            )
+    return left
 
 
 def _wait(session: GridSession, poll: Callable[[], bool | None], what: str, limit_s: float) -> bool:

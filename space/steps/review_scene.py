@@ -19,7 +19,7 @@ from space.jobs import result_path
 from space.labelling import labels_that_count
 from space.lamellae import Lamella, Mark
 from space.microscope import SavedItem, read_navigator_file
-from space.review import LamellaSeen, Scene, State, choice_stamp, grid_stamp
+from space.review import LamellaSeen, Scene, State, choice_stamp, grid_stamp, targets_stamp
 from space.steps import lamella_list
 from space.steps.earlier import was_exposed
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM
@@ -63,6 +63,9 @@ def scene_on_disk(
     maps = {item.note for item in items if item.is_map}
     marks = [mark for mark, _ in points]
     left_out = _skipped(files) | lamella_list.excluded_by_hand(marks, known, excluded)
+    choices = {
+        mark.number: data for mark, _ in points if (data := _choice(files, mark.number)) is not None
+    }
     seen = {
         mark.number: LamellaSeen(
             mark.number,
@@ -71,10 +74,11 @@ def scene_on_disk(
             State.ACQUIRING
             if mark.number == being_acquired
             else _state(files, mark.number, f"{files.map_note(mark.number)}" in maps),
-            _choice(files, mark.number),
+            choice_stamp(choices[mark.number]) if mark.number in choices else "",
             mark.by_hand,
             mark.number not in left_out,
             labels_stamp(files, mark.number),
+            _targets(files, mark.number, choices.get(mark.number)),
         )
         for mark, item in points
     }
@@ -143,10 +147,20 @@ def _state(files: FilesOfGrid, number: int, has_item: bool) -> State:
     return State.MAPPED if is_mapped else State.FOUND
 
 
-def _choice(files: FilesOfGrid, number: int) -> str:
+def stamp_of_targets(files: FilesOfGrid, number: int) -> str:
+    """Return the stamp of the targets of a lamella that a person can look at; empty if none are."""
+    return _targets(files, number, _choice(files, number))
+
+
+def _targets(files: FilesOfGrid, number: int, choice: bytes | None) -> str:
+    mark = fingerprint(files.map_png(number))
+    return targets_stamp(choice, mark) if mark and choice is not None else ""
+
+
+def _choice(files: FilesOfGrid, number: int) -> bytes | None:
     with contextlib.suppress(OSError):
-        return choice_stamp(read_bytes_bounded(choice_path(files, number)))
-    return ""
+        return read_bytes_bounded(choice_path(files, number))
+    return None
 
 
 def labels_stamp(files: FilesOfGrid, number: int) -> str:

@@ -30,8 +30,15 @@ class Person:
         return reviews.review_table(self.page, self.page.grid(self._grid))
 
     def asks(self, *edits: Mapping[str, Any], **approved: Any) -> dict[str, Any]:
-        """Ask for edits, which are of what the page shows now, and approve."""
+        """Ask for edits, which are of what the page shows now, and approve that.
+
+        ``targets`` are numbers of lamellae.
+        """
         seen = self.sees()
+        if "targets" in approved:
+            numbers = map(str, approved["targets"])
+            shown = {number: seen["lamellae"][number]["choice"] for number in numbers}
+            approved = {**approved, "targets": shown}
         add = [{"of": _of(edit, seen), **edit} for edit in edits]
         values = {"revision": seen["revision"], "add": add, "approved": approved}
         return reviews.ask(self.page, self.page.grid(self._grid), values)

@@ -50,7 +50,9 @@ def test_what_is_drawn_counts_at_once_and_is_asked_of_the_run(drawn, page, seen)
     before = model.read_bytes()
     mitos = {"settings": {"target_list": ["mitos"], "beam_margin": 0.0}}
     was = page.post("/api/choose_again/G1/2", mitos)["proposal"]
-    page.post("/api/review/G1", {"revision": 0, "approved": {"targets": [1, 2]}})
+    lamellae = page.json("/api/review/G1")["lamellae"]
+    shown = {number: lamellae[number]["choice"] for number in ("1", "2")}
+    page.post("/api/review/G1", {"revision": 0, "approved": {"targets": shown}})
     corner = {"kind": "polygon", "class": "mitos", "points": SQUARE}
     made = page.post("/api/labels/G1/2", sent(seen, BRUSH, corner))
     assert made["revision"] == 1 and made["not_asked"] == ""
@@ -62,7 +64,7 @@ def test_what_is_drawn_counts_at_once_and_is_asked_of_the_run(drawn, page, seen)
     expected[380:400, 100:160] = LABEL["mitos"]
     assert (labels == expected).all() and model.read_bytes() == before
     (edit,) = asked(drawn).edits
-    assert asked(drawn).targets_approved == {1}  # others were approved than will be chosen
+    assert asked(drawn).targets_approved.keys() == {1}  # others were approved than will be chosen
     scene = scene_on_disk(GridOnDisk(drawn.directory, drawn.directory, "G1"))
     assert (edit.kind, edit.number, edit.of) == (Kind.LABELS, 2, scene.lamellae[2].labels)
     assert review.verdict(edit, scene).do == "apply"

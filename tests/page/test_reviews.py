@@ -73,23 +73,30 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     ]  # fmt: skip
     told = page.post("/api/review/G1", {"revision": 2, "undo": [second]}, 409)["error"]
     assert "opposite" in told["what"]
-    approved = {"lamellae": True, "targets": [2]}
+    approved = {"lamellae": True, "targets": {"2": ""}}
     # Nobody has seen targets that are not chosen yet, or that are going to be others.
     told = page.post("/api/review/G1", {"revision": 2, "approved": approved}, 409)["error"]
     assert "no targets yet" in told["what"] and "when they are chosen" in told["do"]
     maps.choose(folder.directory, 2, [MITOS[0], MITOS[1]])
+    told = page.post("/api/review/G1", {"revision": 2, "approved": approved}, 409)["error"]
+    assert "others than the page showed" in told["what"]
+    approved["targets"]["2"] = page.json("/api/review/G1")["lamellae"]["2"]["choice"]
     now = page.post("/api/review/G1", {"revision": 2, "approved": approved})
-    assert now["approved"] == approved
-    assert asked(folder).lamellae_approved and asked(folder).targets_approved == {2}
+    assert now["approved"] == {**approved, "of_others": []}
+    assert asked(folder).lamellae_approved and list(asked(folder).targets_approved) == [2]
+    # The run has chosen others meanwhile: those were not approved.
+    maps.choose(folder.directory, 2, [MITOS[0], MITOS[2]])
+    there = page.json("/api/review/G1")["approved"]
+    assert there == {"lamellae": True, "targets": {}, "of_others": [2]}
     # Of a lamella that is mapped anew other targets are chosen, which nobody has seen yet.
     of = now["lamellae"]["2"]["stamp"]
     resize = {"kind": "resize_lamella", "of": of, "number": 2, "box_um": [9.0, 9.0]}
     now = page.post("/api/review/G1", {"revision": 3, "add": [resize]})
-    assert now["approved"] == {"lamellae": True, "targets": []}
+    assert now["approved"] == {"lamellae": True, "targets": {}, "of_others": []}
     told = page.post("/api/review/G1", {"revision": 4, "approved": approved}, 409)["error"]
     assert "Other targets of lamella 2" in told["what"]
     now = page.post("/api/review/G1", {"revision": 4, "approved": {"lamellae": False}})
-    assert now["approved"] == {"lamellae": False, "targets": []}
+    assert now["approved"] == {"lamellae": False, "targets": {}, "of_others": []}
 
 
 @pytest.mark.parametrize(

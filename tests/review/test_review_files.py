@@ -44,7 +44,7 @@ REVIEWS = st.builds(
     grid=st.just("G1"),
     revision=st.integers(0, 10**9),
     lamellae_approved=st.booleans(),
-    targets_approved=st.frozensets(NUMBERS, max_size=5),
+    targets_approved=st.dictionaries(NUMBERS, st.just("") | TEXTS, max_size=5),
     edits=st.lists(edits(), max_size=6, unique_by=lambda edit: edit.id).map(tuple),
 )
 
@@ -122,11 +122,48 @@ def file_of(entries, **change) -> bytes:
             file_of([], approved={"lamellae": True, "targets": ["3"]}),
             "approved targets are not all numbers",
         ),
+        (
+            file_of([], approved={"lamellae": True, "targets": {"03": "a"}}),
+            "approved targets are not all numbers",
+        ),
+        (
+            file_of([], approved={"lamellae": True, "targets": {"3": 1}}),
+            "approved targets have something else than stamps",
+        ),
+        (file_of([], approved={"lamellae": True, "targets": 3}), "approved targets are no table"),
     ],
 )
 def test_a_file_that_is_wrong_says_what_and_how(data, words):
-    with pytest.raises(SpaceError, match=f"is taken: {words}.*-> Save it again"):
+    with pytest.raises(SpaceError, match=f"is taken: {words}.*-> Delete it, and ask again"):
         review.parse_review(data, "G1")
+
+
+def test_approval_counts_for_the_targets_that_were_seen():
+    """What the run writes into the file of a choice besides them makes them no others."""
+    targets = [{"row": 10, "column": 20.5, "score": 0.5}, {"row": 30, "column": 40}]
+
+    def stamp(targets, map_mark="map", **more) -> str:
+        values = {"areas": [{"targets": targets, "geometry_points": []}], **more}
+        return review.targets_stamp(json.dumps(values).encode(), map_mark)
+
+    seen = stamp(targets)
+    fixed = [{**one, "row": float(one["row"]), "score": 0.1, "fixed": True} for one in targets]
+    assert stamp(fixed, made_with={"max_targets": 3}) == seen
+    others = [targets[:1], targets[::-1], [*targets, targets[0]], [{**targets[0], "row": 10.01}]]
+    for other in [*map(stamp, others), stamp(targets, "map taken again")]:
+        assert other != seen
+    alone = [{**targets[0], "for_tracking_alone": True}, targets[1]]
+    assert stamp(alone) != seen
+    for data in (b"", b"[]", b'{"areas": [1]}', b'{"areas": [{"targets": [{"row": "x"}]}]}'):
+        assert review.targets_stamp(data, "map") not in ("", seen)
+    assert review.counts({3: seen}, 3, seen)
+    assert not review.counts({3: seen}, 4, seen) and not review.counts({3: seen}, 3, "other")
+    # Of a file of an earlier version nobody knows what was seen.
+    data = file_of([], approved={"lamellae": True, "targets": [3]})
+    earlier = review.parse_review(data, "G1")
+    assert list(earlier.targets_approved) == [3]
+    assert not review.counts(earlier.targets_approved, 3, seen)
+    assert not review.counts(earlier.targets_approved, 3, "")
 
 
 def test_a_file_that_is_too_large_or_no_file_is_refused(tmp_path):
@@ -204,7 +241,7 @@ def test_who_has_not_seen_the_last_file_is_refused(tmp_path):
     [
         Review("G1", edits=(Edit("a", Kind.RESIZE, "x", number=1, box_um=(0.1, 5.0)),)),
         Review("G1", edits=(Edit("a", Kind.DELETE, "x", number=1),) * 2),
-        Review("G1", revision=0, targets_approved=frozenset({0})),
+        Review("G1", revision=0, targets_approved={0: "seen"}),
     ],
 )
 def test_what_would_not_be_read_is_not_written(tmp_path, wrong):

@@ -130,7 +130,8 @@ def when_next_told(session: Bench, words: str, *acts: Callable[[], object]) -> N
 def test_series_are_taken_only_where_a_person_wanted_them(four, inspect, monkeypatch):
     """Lamella 1 is deleted, 2 given a class that is left out, 4 added, which was not found.
 
-    A person who waits for targets moves one of lamella 3 as well.
+    A person who waits for targets moves one of lamella 3 as well. What was approved before is no
+    approval of that; what is approved then counts, although the run sets it up only afterwards.
     """
     session, places_um = four, {}
     low_mag_um = session.simulation.session.scope.optics.low_mag_offset_um
@@ -153,13 +154,15 @@ def test_series_are_taken_only_where_a_person_wanted_them(four, inspect, monkeyp
         wait_for_lamellae(*about)
 
     def move_one() -> None:
-        Person(session).asks(targets=[4])
+        Person(session).asks(targets=[3, 4])
         places_um[3] = drag_target(session, 3, by_um=1.0)
 
+    def move_and_approve() -> None:
+        places_um[3] = drag_target(session, 3, by_um=-0.5)
+        Person(session).asks(targets=[3, 4])
+
     monkeypatch.setattr(levels.steps, "wait_for_lamellae", corrected)
-    when_next_told(
-        session, "targets of grid G1 wait", move_one, lambda: Person(session).asks(targets=[3, 4])
-    )
+    when_next_told(session, "targets of grid G1 wait", move_one, move_and_approve)
     # Also before what was chosen is set up, and while another choice is being made.
     when_next_told(
         session,
@@ -182,6 +185,8 @@ def test_series_are_taken_only_where_a_person_wanted_them(four, inspect, monkeyp
     assert sorted(exposed(session)) == [3, 4]
     assert len(series(session)) == 4
     assert session.log().count("wait for approval") == (2 if inspect == "wait" else 0)
+    others = "lamella 3 of grid G1 were approved, but they or their map are others since"
+    assert session.log().count(others) == (inspect == "wait")
     assert_imaged_there(session, 3, places_um[3])
     # Nothing is left to wait for: the next run goes through.
     exposures = session.count_exposures()

@@ -386,11 +386,13 @@ export class LamellaView {
 
   _save() {
     const { values } = this.review;
-    const isApproved = values?.approved.targets.includes(this.number);
+    const isApproved = Boolean(values) && this.number in values.approved.targets;
     // Targets that nobody has seen yet cannot be approved.
-    const hasChoice = isApproved || Boolean(this.review.lamella(this.number)?.choice);
+    const hasChoice = isApproved || Boolean(this.facts.choice?.stamp);
     const approve = values && !this.page.isReadOnly && hasChoice ? [
-      el("p", {}, isApproved ? "✓ The targets are approved." : "The targets are not approved.",
+      el("p", {}, isApproved ? "✓ The targets are approved."
+        : values.approved.of_others.includes(this.number) ? "Other targets than these were approved: look at them, and approve them again."
+          : "The targets are not approved.",
         !isApproved && values.inspect === "wait" ? " The run waits for it." : ""),
       keyed(isApproved ? "Withdraw approval" : "Approve targets", "a", () => this.page.act(() => this._approve()),
         { class: isApproved || this.isChanged ? "" : "main", "data-focus": "approve" })] : [];
@@ -563,10 +565,14 @@ export class LamellaView {
 
   async _approve() {
     if (this.isChanged) throw new Error("Save the targets first: what is approved is what is saved.");
-    const approved = new Set(this.review.values.approved.targets);
-    if (!approved.delete(this.number)) approved.add(this.number);
+    // Approved is what stands here: of others the run would not take it.
+    const { [this.number]: before, ...approved } = this.review.values.approved.targets;
+    if (before === undefined) approved[this.number] = this.facts.choice?.stamp ?? "";
     try {
-      await this.review.approve({ targets: [...approved] });
+      await this.review.approve({ targets: approved });
+    } catch (error) {
+      if (error.isStale) await this._load();
+      throw error;
     } finally {
       this._drawSide();
     }
