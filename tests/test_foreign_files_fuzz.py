@@ -289,7 +289,7 @@ def written_again(read: Callable[[Path], Any], write: Callable[[Path, Any], None
 EDIT = {"id": "a1", "kind": "add_lamella", "of": "0123", "at": "2026-03-01T22:10:05"}
 REVIEW = {
     "format": review.FORMAT, "grid": "G1", "revision": 7,
-    "approved": {"lamellae": True, "targets": {"3": "0123", "4": ""}},
+    "approved": {"lamellae": {"3": "0123"}, "targets": {"3": "0123", "4": ""}},
     "edits": [
         {**EDIT, "center_um": [1.5, -2], "box_um": [16, 12.0], "class": "good"},
         {**EDIT, "id": "a2", "kind": "order", "numbers": [3, 1]},

@@ -50,13 +50,14 @@ def review_table(session: Session, grid: GridFacts, scene: Scene | None = None) 
         problems.append(str(error))
     answers = _answers(session, grid, problems)
     scene = scene or scene_of(session, grid)
+    targets = _approved_now(asked, scene)
     return {
         "grid": grid.name,
         "revision": asked.revision,
         "approved": {
-            "lamellae": asked.lamellae_approved,
-            "targets": _approved_now(asked, scene),
-            "of_others": sorted(set(asked.targets_approved) - set(_approved_now(asked, scene))),
+            **_approved_lamellae(asked, scene, answers),
+            "targets": targets,
+            "of_others": sorted(set(asked.targets_approved) - set(targets)),
         },
         "edits": [
             {
@@ -137,8 +138,17 @@ def _approved_now(asked: Review, scene: Scene) -> dict[int, str]:
     return {
         number: one.choice
         for number, one in sorted(scene.lamellae.items())
-        if review.counts(asked.targets_approved, number, one.targets)
+        if review.targets_count(asked.targets_approved, number, one.targets)
     }
+
+
+def _approved_lamellae(
+    asked: Review, scene: Scene, answers: Mapping[str, Answer]
+) -> dict[str, bool]:
+    """Return whether the lamellae are approved as they are now, or others were."""
+    approved = asked.lamellae_approved
+    others = approved is not None and review.lamellae_not_approved(approved, scene, answers)
+    return {"lamellae": approved is not None and not others, "other_lamellae": bool(others)}
 
 
 def _asked(session: Session, grid: GridFacts) -> Review:
@@ -186,8 +196,8 @@ def ask(session: Session, grid: GridFacts, values: Mapping[str, Any]) -> dict[st
     values : mapping
         ``revision`` as the page has seen it; ``add``: edits, their ids and times are made here;
         ``undo``: ids of edits that have no answer yet; ``approved``, if it is to change:
-        ``lamellae`` (true or false), ``targets`` (a table of numbers with the stamp of the choice
-        that the page shows).
+        ``lamellae`` (a table of all numbers with the stamps that the page shows, or false),
+        ``targets`` (a table of numbers with the stamp of the choice that the page shows).
 
     Raises
     ------
@@ -363,10 +373,15 @@ def _approved(value: Any, asked: Review, scene: Scene, final: set[str]) -> Revie
         as they come.
     """
     good = isinstance(value, dict) and set(value) <= {"lamellae", "targets"}
-    lamellae = value.get("lamellae", asked.lamellae_approved) if good else None
-    if not isinstance(lamellae, bool):
-        raise wrong("approved is no table of lamellae (true or false) and targets (a table).")
-    asked = replace(asked, lamellae_approved=lamellae)
+    shown = value.get("lamellae", False) if good else None
+    if not isinstance(shown, dict) and shown is not False:
+        raise wrong("approved is no table of lamellae (a table or false) and targets (a table).")
+    if "lamellae" in value:
+        there = {str(number): one.stamp for number, one in scene.lamellae.items()}
+        if shown not in (False, there):
+            raise stale("The lamellae are others than the page showed.", asked.grid)
+        seen = {number: one.stamp for number, one in scene.lamellae.items()}
+        asked = replace(asked, lamellae_approved=None if shown is False else seen)
     return _with_targets(asked, value["targets"], scene, final) if "targets" in value else asked
 
 

@@ -13,6 +13,7 @@ from space.review.answers import (
     read_answers,
     write_answers,
 )
+from space.review.approval import lamellae_not_approved, targets_count
 from space.review.edits import (
     LARGEST_BOX_UM,
     MOST_NUMBERS,
@@ -30,7 +31,6 @@ from space.review.review_file import (
     Review,
     StaleError,
     Unreadable,
-    counts,
     open_edits,
     parse_review,
     read_review,
@@ -64,11 +64,11 @@ __all__ = [
     "answers_path",
     "are_same",
     "choice_stamp",
-    "counts",
     "edit_to_dict",
     "grid_stamp",
     "is_so",
     "kept",
+    "lamellae_not_approved",
     "may",
     "open_edits",
     "opposite",
@@ -78,6 +78,7 @@ __all__ = [
     "read_review",
     "review_path",
     "save_review",
+    "targets_count",
     "targets_stamp",
     "twin",
     "undo",

@@ -57,19 +57,20 @@ class Review:
         Name of the grid.
     revision : int
         Grows by one with each save.
-    lamellae_approved : bool
-        Whether a person agrees with the lamellae of the grid.
+    lamellae_approved : mapping of int to str, or None
+        The lamellae of the grid as they were shown when a person agreed with them: their numbers
+        and stamps (`LamellaSeen.stamp`); None if nobody did.
     targets_approved : mapping of int to str
         Lamellae with whose targets a person agrees, and the stamp of the targets that were shown
-        (`LamellaSeen.targets`). Empty where the file does not say it, as those of earlier versions:
-        nobody knows what was seen then.
+        (`LamellaSeen.targets`). Files of earlier versions do not say what was seen: stamps are
+        empty then, and so is the table of lamellae.
     edits : tuple of Edit or Unreadable
         In the order in which they were asked.
     """
 
     grid: str
     revision: int = 0
-    lamellae_approved: bool = False
+    lamellae_approved: Mapping[int, str] | None = None
     targets_approved: Mapping[int, str] = field(default_factory=dict)
     edits: tuple[Edit | Unreadable, ...] = ()
 
@@ -136,30 +137,36 @@ def open_edits(review: Review | None, answered: Container[str]) -> tuple[Edit | 
     return tuple(edit for edit in review.edits if edit.id not in answered) if review else ()
 
 
-def counts(approved: Mapping[int, str], number: int, now: str) -> bool:
-    """Whether the targets of a lamella are approved: those that are there now, by their stamp."""
-    return bool(now) and approved.get(number) == now
-
-
-def _approved(value: Any, name: str) -> tuple[bool, dict[int, str]]:
+def _approved(value: Any, name: str) -> tuple[dict[int, str] | None, dict[int, str]]:
     if not isinstance(value, dict) or set(value) != {"lamellae", "targets"}:
         raise _broken('"approved" is no table of lamellae and targets', name)
     lamellae, targets = value["lamellae"], value["targets"]
-    if not isinstance(lamellae, bool):
-        raise _broken(f"approved lamellae are {shown(lamellae)}, not true or false", name)
+    if not isinstance(lamellae, (bool, dict)):
+        raise _broken(f"approved lamellae are {shown(lamellae)}, no table and not false", name)
+    if isinstance(lamellae, bool):  # true: of an earlier version, without what was seen
+        lamellae = {} if lamellae else None
     if isinstance(targets, list):  # of an earlier version, without what was seen
-        targets = [(number, "") for number in targets]
+        entries = [(number, "") for number in targets]
     elif isinstance(targets, dict):
-        targets = [(_number(text), stamp) for text, stamp in targets.items()]
+        entries = _entries(targets)
     else:
         raise _broken("approved targets are no table of numbers and stamps", name)
-    if len(targets) > MOST_EDITS:
-        raise _broken(f"more than {MOST_EDITS} targets are approved", name)
-    if not all(is_lamella_number(number) for number, _ in targets):
-        raise _broken("approved targets are not all numbers of lamellae", name)
-    if not all(is_stamp(stamp) for _, stamp in targets):
-        raise _broken("approved targets have something else than stamps", name)
-    return lamellae, dict(targets)
+    seen = None if lamellae is None else _stamps(_entries(lamellae), "lamellae", name)
+    return seen, _stamps(entries, "targets", name)
+
+
+def _entries(table: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    return [(_number(text), stamp) for text, stamp in table.items()]
+
+
+def _stamps(entries: list[tuple[Any, Any]], what: str, name: str) -> dict[int, str]:
+    if len(entries) > MOST_EDITS:
+        raise _broken(f"more than {MOST_EDITS} {what} are approved", name)
+    if not all(is_lamella_number(number) for number, _ in entries):
+        raise _broken(f"approved {what} are not all numbers of lamellae", name)
+    if not all(is_stamp(stamp) for _, stamp in entries):
+        raise _broken(f"approved {what} have something else than stamps", name)
+    return dict(entries)
 
 
 def _number(text: str) -> int:
@@ -239,10 +246,10 @@ def render(review: Review) -> str:
         "grid": review.grid[:_LONGEST_GRID],
         "revision": review.revision,
         "approved": {
-            "lamellae": review.lamellae_approved,
-            "targets": {
-                str(number): stamp for number, stamp in sorted(review.targets_approved.items())
-            },
+            "lamellae": False
+            if review.lamellae_approved is None
+            else _table(review.lamellae_approved),
+            "targets": _table(review.targets_approved),
         },
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
@@ -250,6 +257,10 @@ def render(review: Review) -> str:
     body = ",\n ".join(edits)
     lines.append(f'"edits": [\n {body}\n]' if edits else '"edits": []')
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _table(stamps: Mapping[int, str]) -> dict[str, str]:
+    return {str(number): stamp for number, stamp in sorted(stamps.items())}
 
 
 def undo(review: Review, ids: Iterable[str], answered: Container[str]) -> Review:

@@ -94,7 +94,7 @@ def _objection(edit: Edit, scene: Scene, became: Mapping[str, str]) -> str:
 def _of_grid(edit: Edit, scene: Scene, became: Mapping[str, str]) -> str:
     if not scene.stamp and edit.kind is Kind.ADD:
         return f"There is no map of grid {scene.grid}: a place on it means nothing."
-    if not _is_current(edit.of, scene.stamp, became):
+    if not is_current(edit.of, scene.stamp, became):
         return (
             f"Grid {scene.grid} lies another way than the page showed it (it was mapped or loaded "
             "again since): look at it again and repeat this."
@@ -131,7 +131,7 @@ def _stale(edit: Edit, seen: LamellaSeen, became: Mapping[str, str]) -> str:
     if edit.kind is Kind.TARGETS:
         if not seen.choice:
             return f"There is no file with a choice of targets of lamella {seen.number}."
-        if not _is_current(edit.of, seen.choice, became):
+        if not is_current(edit.of, seen.choice, became):
             return (
                 f"The choice of targets of lamella {seen.number} was written anew since: look at "
                 "it again and repeat this."
@@ -146,7 +146,7 @@ def _stale(edit: Edit, seen: LamellaSeen, became: Mapping[str, str]) -> str:
                 "(segmented or corrected again): look at them again and repeat this."
             )
         return ""
-    if not _is_current(edit.of, seen.stamp, became):
+    if not is_current(edit.of, seen.stamp, became):
         return (
             f"Lamella {seen.number} is not as the page showed it any more (its place, size or "
             "class): look at it again and repeat this."
@@ -178,8 +178,8 @@ def _misplaced(edit: Edit, scene: Scene, others: Mapping[int, LamellaSeen]) -> s
     return ""
 
 
-def _is_current(of: str, now: str, became: Mapping[str, str]) -> bool:
-    """Whether a stamp is that of now, or became it by earlier edits."""
+def is_current(of: str, now: str, became: Mapping[str, str]) -> bool:
+    """Whether a stamp is that of now, or became it by edits that were done."""
     seen: set[str] = set()
     while of != now:
         if of in seen or of not in became:

@@ -95,6 +95,8 @@ class Scene:
         Whether Acquire at Items is running.
     order : tuple of int
         The lamellae in the order in which they are worked on.
+    is_refined : bool
+        Whether positions of lamellae were refined: places and sizes were found anew then.
     """
 
     grid: str
@@ -108,6 +110,7 @@ class Scene:
     closest_um: float = 10.0
     acquiring: bool = False
     order: tuple[int, ...] = ()
+    is_refined: bool = False
 
     def is_on_map(self, place_um: _Point) -> bool:
         """Whether a place lies on the map of the grid."""

@@ -15,7 +15,7 @@ from space.settings import WAIT
 from space.steps import steering
 from space.steps.collect import has_map
 from space.steps.lamella_list import numbers_to_visit
-from space.steps.review import approval, corrections, look
+from space.steps.review import approval, corrections, lamellae_approved, look
 from space.steps.review_scene import stamp_of_targets
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
@@ -36,7 +36,7 @@ def wait_for_lamellae(session: GridSession, refines: bool) -> None:
 
     def poll() -> bool | None:
         look(session, refines)
-        return True if approval(session).lamellae_approved else None
+        return True if lamellae_approved(session) else None
 
     _wait(session, poll, "lamellae", session.settings.inspect_limit * 60)
 
@@ -91,7 +91,9 @@ def _not_approved(session: GridSession) -> list[int]:
             and not begun_files(session.directory / item.note)
         }
     )
-    left = [n for n in numbers if not review.counts(approved, n, stamp_of_targets(session, n))]
+    left = [
+        n for n in numbers if not review.targets_count(approved, n, stamp_of_targets(session, n))
+    ]
     for number in left:
         if number in approved:
             seen = approved[number]

@@ -116,6 +116,29 @@ def approval(session: GridSession) -> Review:
     return asked.review if asked is not None else Review(session.grid)
 
 
+def lamellae_approved(session: GridSession) -> bool:
+    """Whether a person has approved the lamellae of a grid as they are now."""
+    asked = _asked(session)
+    approved = None if asked is None else asked.review.lamellae_approved
+    if asked is None or approved is None:
+        return False
+    with survives("The lamellae cannot be seen") as outcome:
+        others = review.lamellae_not_approved(approved, _scene(session), asked.answers)
+    if outcome.failed:
+        return False
+    if others:
+        warn_once(
+            f"approved_{session.grid}_{asked.review.revision}",
+            "The lamellae of grid %s were approved, but %s: look at them in the page and approve "
+            "them again.",
+            session.grid,
+            f"{', '.join(f'L{number:02d}' for number in others)} not as they are now"
+            if approved
+            else "it is not noted which were seen",
+        )
+    return not others
+
+
 def _asked(session: GridSession, warn: bool = True) -> _Asked | None:
     path = review.review_path(session.directory, session.grid)
     if session.settings.inspect == NOT_INSPECTED:

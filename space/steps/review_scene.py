@@ -95,6 +95,7 @@ def scene_on_disk(
         CLOSEST_UM,
         acquiring,
         tuple(known.in_order(seen)),
+        known.offset_um is not None,
     )
 
 

@@ -60,7 +60,12 @@ def folder(tmp_path) -> Folder:
 def approve(folder: Folder, *numbers: int, lamellae: bool = False, edits=()) -> None:
     path = review_path(folder.directory, "G1")
     path.unlink(missing_ok=True)
-    save_review(path, Review("G1", 0, lamellae, dict.fromkeys(numbers, "seen"), tuple(edits)))
+    save_review(
+        path,
+        Review(
+            "G1", 0, {1: "seen"} if lamellae else None, dict.fromkeys(numbers, "seen"), tuple(edits)
+        ),
+    )
 
 
 def correct(folder: Folder, number: int, column: float = 10.0):

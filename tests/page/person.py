@@ -32,7 +32,7 @@ class Person:
     def asks(self, *edits: Mapping[str, Any], **approved: Any) -> dict[str, Any]:
         """Ask for edits, which are of what the page shows now, and approve that.
 
-        ``targets`` are numbers of lamellae.
+        ``lamellae`` is true or false, ``targets`` are numbers of lamellae.
         """
         seen = self.sees()
         if "targets" in approved:
@@ -40,6 +40,9 @@ class Person:
             shown = {number: seen["lamellae"][number]["choice"] for number in numbers}
             approved = {**approved, "targets": shown}
         add = [{"of": _of(edit, seen), **edit} for edit in edits]
+        if approved.get("lamellae"):
+            shown = {number: one["stamp"] for number, one in seen["lamellae"].items()}
+            approved = {**approved, "lamellae": shown}
         values = {"revision": seen["revision"], "add": add, "approved": approved}
         return reviews.ask(self.page, self.page.grid(self._grid), values)
 

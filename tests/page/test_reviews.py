@@ -73,7 +73,8 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     ]  # fmt: skip
     told = page.post("/api/review/G1", {"revision": 2, "undo": [second]}, 409)["error"]
     assert "opposite" in told["what"]
-    approved = {"lamellae": True, "targets": {"2": ""}}
+    boxes = {number: one["stamp"] for number, one in table["lamellae"].items()}
+    approved = {"lamellae": boxes, "targets": {"2": ""}}
     # Nobody has seen targets that are not chosen yet, or that are going to be others.
     told = page.post("/api/review/G1", {"revision": 2, "approved": approved}, 409)["error"]
     assert "no targets yet" in told["what"] and "when they are chosen" in told["do"]
@@ -82,21 +83,25 @@ def test_edits_are_written_as_the_run_reads_them_and_taken_back(page, folder):
     assert "others than the page showed" in told["what"]
     approved["targets"]["2"] = page.json("/api/review/G1")["lamellae"]["2"]["choice"]
     now = page.post("/api/review/G1", {"revision": 2, "approved": approved})
-    assert now["approved"] == {**approved, "of_others": []}
+    there = {"lamellae": True, "other_lamellae": False, "of_others": []}
+    assert now["approved"] == {**there, "targets": approved["targets"]}
     assert asked(folder).lamellae_approved and list(asked(folder).targets_approved) == [2]
     # The run has chosen others meanwhile: those were not approved.
     maps.choose(folder.directory, 2, [MITOS[0], MITOS[2]])
-    there = page.json("/api/review/G1")["approved"]
-    assert there == {"lamellae": True, "targets": {}, "of_others": [2]}
+    seen = page.json("/api/review/G1")["approved"]
+    assert seen == {**there, "targets": {}, "of_others": [2]}
     # Of a lamella that is mapped anew other targets are chosen, which nobody has seen yet.
     of = now["lamellae"]["2"]["stamp"]
     resize = {"kind": "resize_lamella", "of": of, "number": 2, "box_um": [9.0, 9.0]}
     now = page.post("/api/review/G1", {"revision": 3, "add": [resize]})
-    assert now["approved"] == {"lamellae": True, "targets": {}, "of_others": []}
+    assert now["approved"] == {**there, "targets": {}}
     told = page.post("/api/review/G1", {"revision": 4, "approved": approved}, 409)["error"]
     assert "Other targets of lamella 2" in told["what"]
     now = page.post("/api/review/G1", {"revision": 4, "approved": {"lamellae": False}})
-    assert now["approved"] == {"lamellae": False, "targets": {}, "of_others": []}
+    assert now["approved"] == {**there, "lamellae": False, "targets": {}}
+    approved = {"lamellae": {**boxes, "3": "as it was"}}
+    told = page.post("/api/review/G1", {"revision": 5, "approved": approved}, 409)["error"]
+    assert "lamellae are others than the page showed" in told["what"]
 
 
 @pytest.mark.parametrize(
@@ -227,9 +232,10 @@ def test_files_that_cannot_be_read_are_told(page, folder):
     review.review_path(folder.directory, "G1").write_text("{", encoding="utf-8")
     table = page.json("/api/review/G1")
     assert "no whole JSON" in table["problems"][0] and table["edits"] == []
-    told = page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": True}}, 422)
+    boxes = {number: one["stamp"] for number, one in table["lamellae"].items()}
+    told = page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": boxes}}, 422)
     assert "no whole JSON" in told["error"]["what"]
     # What a person is told to do helps.
     assert told["error"]["do"].startswith("Delete it, and ask again")
     review.review_path(folder.directory, "G1").unlink()
-    page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": True}})
+    page.post("/api/review/G1", {"revision": 0, "approved": {"lamellae": boxes}})

@@ -43,7 +43,7 @@ REVIEWS = st.builds(
     Review,
     grid=st.just("G1"),
     revision=st.integers(0, 10**9),
-    lamellae_approved=st.booleans(),
+    lamellae_approved=st.none() | st.dictionaries(NUMBERS, TEXTS, max_size=5),
     targets_approved=st.dictionaries(NUMBERS, st.just("") | TEXTS, max_size=5),
     edits=st.lists(edits(), max_size=6, unique_by=lambda edit: edit.id).map(tuple),
 )
@@ -127,6 +127,10 @@ def file_of(entries, **change) -> bytes:
             "approved targets are not all numbers",
         ),
         (
+            file_of([], approved={"lamellae": {"3": None}, "targets": []}),
+            "approved lamellae have something else than stamps",
+        ),
+        (
             file_of([], approved={"lamellae": True, "targets": {"3": 1}}),
             "approved targets have something else than stamps",
         ),
@@ -156,14 +160,16 @@ def test_approval_counts_for_the_targets_that_were_seen():
     assert stamp(alone) != seen
     for data in (b"", b"[]", b'{"areas": [1]}', b'{"areas": [{"targets": [{"row": "x"}]}]}'):
         assert review.targets_stamp(data, "map") not in ("", seen)
-    assert review.counts({3: seen}, 3, seen)
-    assert not review.counts({3: seen}, 4, seen) and not review.counts({3: seen}, 3, "other")
+    assert review.targets_count({3: seen}, 3, seen)
+    assert not review.targets_count({3: seen}, 4, seen) and not review.targets_count(
+        {3: seen}, 3, "other"
+    )
     # Of a file of an earlier version nobody knows what was seen.
     data = file_of([], approved={"lamellae": True, "targets": [3]})
     earlier = review.parse_review(data, "G1")
-    assert list(earlier.targets_approved) == [3]
-    assert not review.counts(earlier.targets_approved, 3, seen)
-    assert not review.counts(earlier.targets_approved, 3, "")
+    assert list(earlier.targets_approved) == [3] and earlier.lamellae_approved == {}
+    assert not review.targets_count(earlier.targets_approved, 3, seen)
+    assert not review.targets_count(earlier.targets_approved, 3, "")
 
 
 def test_a_file_that_is_too_large_or_no_file_is_refused(tmp_path):
@@ -223,7 +229,7 @@ def test_a_thousand_saves_beside_a_reader(tmp_path, monkeypatch):
 
 def test_who_has_not_seen_the_last_file_is_refused(tmp_path):
     path = review.review_path(tmp_path, "G1")
-    first = review.save_review(path, Review("G1", lamellae_approved=True))
+    first = review.save_review(path, Review("G1", lamellae_approved={3: "seen"}))
     assert first.revision == 1 and review.read_review(path, "G1") == first
     with pytest.raises(StaleError, match="changed meanwhile"):
         review.save_review(path, Review("G1"))

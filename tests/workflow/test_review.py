@@ -106,12 +106,11 @@ def scene_of(session: GridSession) -> Scene:
     return scene_on_disk(session, CLASSES, session.settings.exclude_lamella_classes)
 
 
-def ask(session: FilesOfGrid, *edits: Edit, approved: bool = False) -> None:
+def ask(session: FilesOfGrid, *edits: Edit) -> None:
     """Save edits as the page does, after those that are there."""
     path = review.review_path(session.directory, session.grid)
     before = review.read_review(path, session.grid) or Review(session.grid)
-    asked = replace(before, edits=(*before.edits, *edits), lamellae_approved=approved)
-    review.save_review(path, asked)
+    review.save_review(path, replace(before, edits=(*before.edits, *edits)))
 
 
 def answers(session: FilesOfGrid | Bench) -> dict[str, str]:
@@ -524,6 +523,42 @@ def test_a_file_that_cannot_be_read_for_a_while_ends_no_run(within):
 
     within(check)
     assert within.session.log().count("cannot be read (the server does not answer)") == 1
+
+
+def test_lamellae_are_approved_as_they_were_shown(within):
+    """What a person asks makes them no others, and refinement does not; what the run finds does."""
+
+    def approve(session: GridSession, scene: Scene, *edits: Edit) -> None:
+        ask(session, *edits)
+        path = review.review_path(session.directory, session.grid)
+        seen = {number: one.stamp for number, one in scene.lamellae.items()}
+        review.save_review(path, replace(review.read_review(path, "G1"), lamellae_approved=seen))
+
+    def check(session: GridSession) -> None:
+        known = lamella_list.load(session.lamellae_file)
+        lamella_list.save(session.lamellae_file, replace(known, offset_um=None))
+        scene = scene_of(session)
+        assert not scene.is_refined and not steps_review.lamellae_approved(session)
+        add = {"center_um": (-79.0, -80.0), "box_um": (20.0, 10.0), "category": "good"}
+        resize = edit(scene, Kind.RESIZE, 1, box_um=(30.0, 20.0))
+        drop = edit(scene, Kind.DELETE, 3)
+        approve(session, scene, edit(scene, Kind.ADD, **add), resize, drop)
+        assert steps_review.lamellae_approved(session)
+        assert look(session) and len(scene_of(session).lamellae) == 3
+        assert steps_review.lamellae_approved(session)
+        known = lamella_list.load(session.lamellae_file)
+        (second,) = [one for one in known.lamellae if one.number == 2]
+        others = known.updated(replace(second, size_um=(9.0, 9.0)))  # as if found anew
+        lamella_list.save(session.lamellae_file, others)
+        assert not steps_review.lamellae_approved(session)
+        lamella_list.save(session.lamellae_file, replace(others, offset_um=(0.0, 0.0)))
+        assert steps_review.lamellae_approved(session)
+        navigator.describe(navigator.add_stage_point(90.0, 90.0, 5.0), "FL9", "good (90%)")
+        assert not steps_review.lamellae_approved(session)
+
+    within(check)
+    told = "The lamellae of grid G1 were approved, but L02 not as they are now"
+    assert within.session.log().count(told) == 1
 
 
 def test_a_session_that_is_not_inspected_does_not_look(within):

@@ -273,6 +273,7 @@ export class GridView {
     const waits = values.inspect === "wait";
     return el("section", { class: "card approval" },
       el("p", {}, isApproved ? "✓ The lamellae are approved."
+        : values.approved.other_lamellae ? "Other lamellae than these were approved: look at them, and approve them again."
         : `The lamellae are not approved.${waits ? " The run waits for it." : ""}`),
       this.mayAsk ? keyed(isApproved ? "Withdraw approval" : "Approve lamellae", "a",
         () => this.page.act(() => this._approve()), { class: isApproved ? "" : "main", "data-focus": "approve" }) : null);
@@ -438,7 +439,9 @@ export class GridView {
 
   async _approve() {
     try {
-      await this.review.approve({ lamellae: !this.review.values.approved.lamellae });
+      const { approved, lamellae } = this.review.values;
+      const shown = Object.fromEntries(Object.entries(lamellae).map(([number, one]) => [number, one.stamp]));
+      await this.review.approve({ lamellae: approved.lamellae ? false : shown });
     } finally {
       this._draw();
     }
