@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from space.page import reviews
+from space.page.current import doing
 from space.page.session import Session
 from space.simulation import Bench
 
@@ -28,6 +29,10 @@ class Person:
         """What the page shows of the grid now."""
         self.page.look(now=True)
         return reviews.review_table(self.page, self.page.grid(self._grid))
+
+    def sees_doing(self) -> dict[str, Any]:
+        """What the page says that the run does now."""
+        return doing(self.page.look(now=True))
 
     def asks(self, *edits: Mapping[str, Any], **approved: Any) -> dict[str, Any]:
         """Ask for edits, which are of what the page shows now, and approve that.

@@ -197,14 +197,15 @@ def test_series_are_taken_only_where_a_person_wanted_them(four, inspect, monkeyp
 
 def test_what_is_asked_while_a_series_runs_is_done_before_the_next_lamella(four):
     """By the post action: targets moved, a lamella left out, another first; not what is exposed."""
-    session, places_um = four, {}
+    session, places_um, said = four, {}, []
     session.place_lamellae(SMALL_UM[0])
     session.worker.held_back.add("G1_L04.png")
 
     def while_lamella_1_is_exposed() -> None:
         person = Person(session)
-        assert person.sees()["lamellae"]["1"]["state"] == "exposed"
-        with pytest.raises(SpaceError, match="Tilt series of lamella 1 were begun"):
+        said.append(person.sees_doing())
+        assert person.sees()["lamellae"]["1"]["state"] == "being acquired"
+        with pytest.raises(SpaceError, match="Lamella 1 is being acquired now"):
             person.asks({"kind": "class", "number": 1, "class": "broken"})
         places_um[2] = drag_target(session, 2, by_um=1.0)
         person.asks(
@@ -216,16 +217,21 @@ def test_what_is_asked_while_a_series_runs_is_done_before_the_next_lamella(four)
         session.worker(JobFolder(session.directory), session.space_dir)
 
     def while_lamella_4_is_exposed() -> None:
+        said.append(Person(session).sees_doing())
         with pytest.raises(SpaceError, match="Tilt series of lamella 1 were begun"):
             drag_target(session, 1, by_um=1.0)
 
     when_next_told(session, "G1_L01_ts_002.mrc", while_lamella_1_is_exposed)
-    when_next_told(session, "G1_L04_ts_001.mrc", while_lamella_4_is_exposed)
+    when_next_told(session, "G1_L04_ts_002.mrc", while_lamella_4_is_exposed)
     result = session.run(5, max_targets=2, trust_simulated_model=True)
     assert result.ok, result.error
-    print(session.log())
-    print(answers(session))
     assert exposed(session) == [1, 4, 2]
+    # SPACEtomo.py has ended before SerialEM begins to acquire.
+    assert [(one["run"], one["grid"], one["series"]["lamella"]) for one in said] == [
+        ("acquiring", "G1", 1),
+        ("acquiring", "G1", 4),
+    ]
+    assert Person(session).sees_doing()["run"] == "ended"
     assert_imaged_there(session, 2, places_um[2])
     assert session.names("G1_L??_ts_*.mrc") == [
         f"G1_L{number:02d}_ts_00{target}.mrc" for number in (1, 2, 4) for target in (1, 2)
