@@ -43,12 +43,19 @@ class Files:
         """Answer with a file of Leaflet."""
         return await _file(request, self._leaflet, request.path_params["name"])
 
+    async def icon(self, request: Request) -> Response:
+        """Answer that there is no icon: a browser asks for one beside a picture in its own tab."""
+        from starlette.responses import Response
+
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     def routes(self) -> list[Route]:
         """Return their addresses."""
         from starlette.routing import Route
 
         return [
             Route("/", self.index),
+            Route("/favicon.ico", self.icon),
             Route("/static/{name:path}", self.static),
             Route("/leaflet/{name:path}", self.leaflet),
         ]

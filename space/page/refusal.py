@@ -22,9 +22,9 @@ class RefusedError(SpaceError):
         self.status = status
 
 
-def unknown(what: str, where: str = "") -> RefusedError:
+def unknown(what: str, where: str = "", do: str = "Reload the page.") -> RefusedError:
     """Return the error for a name that is none of the session's own."""
-    return RefusedError(HTTPStatus.NOT_FOUND, what, where, "Reload the page.")
+    return RefusedError(HTTPStatus.NOT_FOUND, what, where, do)
 
 
 def stale(what: str, where: str = "") -> RefusedError:

@@ -37,6 +37,7 @@ second, so that nobody who asks has to wait for that."""
 
 _GROWING = (".mrc", ".st", ".eer", ".tif", ".tiff", ".log")
 _MOST_FILES = 200_000
+_CHOOSE = "Choose one under Grids and lamellae, or go to Session."
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,12 @@ class Session:
         RefusedError
             If the session has none.
         """
-        for grid in self.look().facts.grids:
-            if grid.name and grid.name == name:
+        grids = [grid for grid in self.look().facts.grids if grid.name]
+        for grid in grids:
+            if grid.name == name:
                 return grid
-        raise unknown("There is no such grid in this session.")
+        names = ", ".join(grid.name for grid in grids) or "none yet"
+        raise unknown(f"There is no such grid in this session (grids: {names}).", "", _CHOOSE)
 
     def lamella(self, grid_name: str, number: int) -> tuple[GridFacts, LamellaFacts]:
         """Return a lamella that is visited, and its grid.
@@ -178,7 +181,9 @@ class Session:
         for lamella in grid.visited:
             if lamella.number == number:
                 return grid, lamella
-        raise unknown(f"There is no lamella {number} to visit on this grid.", grid.name)
+        labels = ", ".join(lamella.label for lamella in grid.visited) or "none yet"
+        what = f"There is no lamella {number} to visit on this grid (lamellae: {labels})."
+        raise unknown(what, grid.name, _CHOOSE)
 
     # --- what the steps need ------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def test_of_two_people_at_a_lamella_the_second_is_refused_with_words(page, open_
 
 def test_of_what_is_not_there_keys_do_nothing_and_nothing_is_approved(page, folder):
     for address in ("#/lamella/G1/99", "#/grid/G9"):
-        page.go(address, "#told:has-text('Reload the page')")
+        page.go(address, "#told:has-text('Choose one under')")
         page.press("l", "n", "1", "a", "ArrowUp", "Enter", "Escape")
     page.go("#/lamella/G1/3", "text=0 targets")
     assert not page.tab.locator("[data-focus=approve]").count()

@@ -36,8 +36,18 @@ def test_orders_are_given_and_a_grave_one_is_asked_twice(page, folder):
     page.tab.fill("input[name=order]", "skip L02")
     page.press("Enter")
     page.told("Given: skip L02")
+    page.told("at its next step")
+    # Who asks for what is not there is told so, not only that it was given.
+    answers = [("2026-03-01 22:10:05", "skip L02", "There is no lamella L02.")]
+    (folder.directory / orders.DONE_FILE).write_text(
+        "".join(f"{when}  {line}  ->  {answer}\n" for when, line, answer in answers),
+        encoding="utf-8",
+    )
+    page.told("skip L02: There is no lamella L02.")
+    note(folder.directory, Kind.RUN_ENDED)
+    page.tab.wait_for_selector("#doing:has-text('has ended')")
     page.tab.click('[data-order="pause"]')
-    page.told("Given: pause")
+    page.told("Given: pause. The run takes it when SPACEtomo.py runs again")
     assert control.read_text(encoding="utf-8") == "skip L02\npause\n"
     page.tab.fill("input[name=order]", "fly")
     page.press("Enter")

@@ -145,6 +145,18 @@ def test_orders_are_written_as_a_person_would(page, folder):
     assert (folder.directory / orders.CONTROL_FILE).read_text(encoding="utf-8") == text
 
 
+def test_an_address_of_what_is_not_there_says_what_is(page, folder):
+    for address, there in (
+        ("/api/grid/G9", "grids: G1"),
+        ("/api/lamella/G1/99", "lamellae: L01, L02, L03"),
+    ):
+        answer = page.get(address)
+        assert answer.status_code == 404
+        told = answer.json()["error"]
+        assert there in told["what"] and "go to Session" in told["do"]
+    assert page.get("/favicon.ico").status_code == 204
+
+
 def test_the_log_and_pictures_are_those_of_the_session(page, folder):
     assert page.json("/api/log/G1") == {"lines": ["one", "two"]}
     Image.new("RGB", (4, 4)).save(folder.directory / "G1_L01_segmentation.png")

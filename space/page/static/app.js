@@ -22,6 +22,10 @@ const page = {
   view: null,
   get isReadOnly() { return this.state?.read_only ?? true; },
   grid(name) { return this.state?.grids.find((grid) => grid.name === name); },
+  // When the run takes what is asked.
+  get nextStep() {
+    return ["ended", "unknown"].includes(this.state?.now.run) ? "when SPACEtomo.py runs again" : "at its next step";
+  },
   go(address) { location.hash = address; },
   tell,
   async act(does) {

@@ -48,8 +48,8 @@ export class ChoosingAgain {
   }
 
   _draw() {
-    const row = (one) => el("label", { class: "setting", title: `${one.meaning}. Allowed: ${one.range || one.type}` },
-      el("span", {}, one.name.replaceAll("_", " "), one.unit ? ` (${one.unit})` : ""), this._input(one));
+    const row = (one) => el("label", { class: "setting", title: withMicro(`${one.meaning}. Allowed: ${one.range || one.type}`) },
+      el("span", {}, one.name.replaceAll("_", " "), one.unit ? withMicro(` (${one.unit})`) : ""), this._input(one));
     const first = FIRST.map((name) => this.settings.find((one) => one.name === name)).filter(Boolean);
     const others = this.settings.filter((one) => !FIRST.includes(one.name));
     const drawn = (list, text) => (list.length ? button(`Drop ${list.length} ${text}`, () => {
@@ -152,6 +152,11 @@ export class ChoosingAgain {
           this._again();
         })));
   }
+}
+
+// In settings, units are written without letters that a keyboard lacks.
+function withMicro(text) {
+  return text.replace(/\bum\b/g, "µm");
 }
 
 // Lists and tables are shown and typed as "mitos, vesicles" and "mitos: 1, vesicles: 0.5".

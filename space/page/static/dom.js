@@ -78,6 +78,10 @@ const SYMBOLS = {
   ready: "◕", begun: "▶", acquired: "●", new: "+",
 };
 
+export function counted(number, word) {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
+}
+
 export function stateMark(state) {
   return el("span", { class: "mark", "aria-hidden": "true" }, SYMBOLS[state] ?? "·");
 }

@@ -91,7 +91,7 @@ export class GridView {
   whyNot(one) {
     if (this.page.isReadOnly) return "This page only shows the session.";
     if (!this.review.values) return this.review.problem;
-    if (!one.number) return one.state === "new" ? "The run adds it at its next step." : "It was left out.";
+    if (!one.number) return one.state === "new" ? `The run adds it ${this.page.nextStep}.` : "It was left out.";
     const seen = this.review.lamella(one.number);
     if (!seen) return "It has no point in the Navigator.";
     if (seen.state === "exposed") return "Tilt series of it were begun: it stays as it is.";

@@ -2,7 +2,7 @@
 
 import { ask, of, post } from "./api.js";
 import { ChoosingAgain } from "./choosing.js";
-import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { button, clock, counted, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
 import { LamellaLabels } from "./lamella_labels.js";
 import { PixelMap, STYLES, at, from } from "./maps.js";
 import { savePicking, savePicture } from "./picture.js";
@@ -353,7 +353,7 @@ export class LamellaView {
       el("h3", {}, isPoint ? `Geometry point ${name}` : `Target ${name}`),
       isPoint ? null : el("p", {}, this.selected.target === 0 ? "◎ tracking target, " : "", target.fixed ? "▣ fixed, " : "",
         `score ${(target.score ?? 0).toFixed(2)}`,
-        target.series ? `; series ${target.series.name}: ${target.series.pictures} pictures` : ""),
+        target.series ? `; series ${target.series.name}: ${counted(target.series.pictures, "picture")}` : ""),
       optics && tracking ? el("p", { class: "quiet" },
         `Image shift ${distanceUm(target, tracking, optics.pixel_um).toFixed(2)} µm of ${optics.image_shift_limit_um} µm; `,
         `row ${target.row.toFixed(0)}, column ${target.column.toFixed(0)}`) : null,
@@ -369,9 +369,9 @@ export class LamellaView {
     const n = areas.reduce((sum, area) => sum + area.targets.length, 0);
     const points = areas.reduce((sum, area) => sum + area.geometry_points.length, 0);
     return [
-      el("h3", {}, `${n} target${n === 1 ? "" : "s"}`, areas.length > 1 ? ` in ${areas.length} areas` : "",
+      el("h3", {}, counted(n, "target"), areas.length > 1 ? ` in ${areas.length} areas` : "",
         this.isChanged ? el("em", {}, " changed, not saved") : null),
-      el("p", { class: "quiet" }, `${points} geometry points`,
+      el("p", { class: "quiet" }, counted(points, "geometry point"),
         this.said ? `; total score ${this.said.total_score.toFixed(2)}` : "",
         this.facts.optics ? `; beam ${this.facts.optics.beam_diameter_um} µm, up to ${this.facts.optics.steepest_tilt_deg}°` : ""),
       el("div", { "aria-live": "polite" },
@@ -556,7 +556,7 @@ export class LamellaView {
       await this._load(true);
       this.said = saved;
       this._drawSide();
-      this.page.tell("Saved. The run takes these targets at its next step.");
+      this.page.tell(`Saved. The run takes these targets ${this.page.nextStep}.`);
     } catch (error) {
       if (error.isStale) await this._load();
       throw error;

@@ -146,7 +146,7 @@ export class LamellaLabels {
       await view.again.choose();
       const comparison = view.parts.again.querySelector("details");
       if (comparison) comparison.open = true;
-      view.page.tell("Saved. Targets on these labels are shown as a proposal; the run chooses them at its next step.");
+      view.page.tell(`Saved. Targets on these labels are shown as a proposal; the run chooses them ${view.page.nextStep}.`);
     } else {
       view.page.tell("Saved. The run chooses targets on these labels.");
     }

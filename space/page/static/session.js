@@ -1,7 +1,7 @@
 // Where the session stands: what the run does, grids and lamellae, orders, queue, events.
 
 import { ask, of, post } from "./api.js";
-import { button, clock, el, fill, percent, refill, stateMark, table } from "./dom.js";
+import { button, clock, counted, el, fill, percent, refill, stateMark, table } from "./dom.js";
 
 const MOST_EVENTS = 60;
 const MOST_CHIPS = 30;
@@ -21,6 +21,7 @@ export class SessionView {
     this._sure = ""; // the order that is asked for a second time
     this._typed = "";
     this._given = 0;
+    this._unanswered = null; // the order that the run has not answered yet
   }
 
   async show(place) {
@@ -34,6 +35,7 @@ export class SessionView {
 
   async changed() {
     this._fill();
+    this._tellAnswer();
     if (this._log.grid) await this._loadLog(this._log.grid);
   }
 
@@ -67,7 +69,7 @@ export class SessionView {
 
   _now({ now, left, time_left: timeLeft }) {
     const series = now.series && el("p", {}, `Tilt series ${now.series.name}: `,
-      `${now.series.pictures} pictures`,
+      counted(now.series.pictures, "picture"),
       now.series.tilt_deg === null ? "" : `, at ${now.series.tilt_deg.toFixed(1)}°`);
     return [
       el("h2", {}, "Now"),
@@ -142,8 +144,23 @@ export class SessionView {
       this._sure = "";
       this._given += 1;
       this._fillOrders();
-      this.page.tell(`Given: ${given}. The run takes it between its steps.`);
+      this._unanswered = { order: given, before: this._answerTo(given)?.at };
+      this.page.tell(`Given: ${given}. The run takes it ${this.page.nextStep}, and its answer is told here.`);
     });
+  }
+
+  _answerTo(order) {
+    return this.page.state.orders.answers.findLast((one) => one.order === order);
+  }
+
+  // What was given may be refused: what the run says of it is told when it comes.
+  _tellAnswer() {
+    if (!this._unanswered) return;
+    const { order, before } = this._unanswered;
+    const answer = this._answerTo(order);
+    if (!answer || answer.at === before) return;
+    this._unanswered = null;
+    this.page.tell(`${order}: ${answer.answer}`);
   }
 
   // --- grids ---------------------------------------------------------------------------------
@@ -201,7 +218,7 @@ export class SessionView {
               alt: `${one.shows}: ${one.name}` })),
           el("figcaption", {}, `${one.name} (${clock(one.at)})`))));
       }
-    } } }, el("summary", {}, `${pictures.length} pictures`));
+    } } }, el("summary", {}, counted(pictures.length, "picture")));
     return [el("h2", {}, "Last pictures"), details];
   }
 
