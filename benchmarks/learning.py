@@ -46,7 +46,7 @@ _SMALL = (
     'data = "set"\nencoder = "tu-mobilenetv3_small_100"\npatch_px = 32\nbatch = 2\n'
     "steps = 4\nepochs = 12\n"
 )
-CONFIG = 'data = "set"\nout = "run"\n'
+CONFIG = 'data = "set"\nout = "run"\npixel_nm = 8\n'
 
 
 def main() -> None:

@@ -226,7 +226,7 @@ def test_a_training_that_died_goes_on_as_if_it_had_not(run, data, tmp_path, monk
 def test_a_training_goes_on_only_as_what_it_was(run, data, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(run[0], out)
-    with pytest.raises(SpaceError, match=r"rate was 0\.003 and is 0\.01"):
+    with pytest.raises(SpaceError, match=r"rate was 0\.004 and is 0\.01"):
         train(config(data, out, rate=0.01), lambda line: None, resume=True)
     with pytest.raises(SpaceError, match="a training in this folder already"):
         train(config(data, out), lambda line: None)

@@ -74,11 +74,11 @@ class TrainConfig:
     pixel_nm: float | None = None
     encoder: str = "tu-resnet18"
     depth: int = 3
-    patch_px: int = 256
+    patch_px: int = 128
     batch: int = 4
     steps: int = 10
-    epochs: int = 30
-    rate: float = 0.003
+    epochs: int = 60
+    rate: float = 0.004
     patience: int = 0
     centred: float = 0.33
     seed: int = 1
