@@ -106,7 +106,7 @@ def test_nothing_is_answered_without_the_key(page, address):
         page.client.cookies.clear()
         answer = page.get(address, **({} if cookie is None else {"cookie": cookie}))
         assert answer.status_code == 401 and page.key.token not in answer.text
-        assert "spacetomo inspect" in answer.text
+        assert "spacetomo printed" in answer.text
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "\u00e4", "%00", "x" * 5000])
