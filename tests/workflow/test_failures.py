@@ -22,7 +22,6 @@ from space.simulator import Policy, Script
 from space.steps import (
     acquire,
     area_files,
-    choose,
     collect,
     inference,
     lamella_list,
@@ -95,10 +94,14 @@ def test_a_segmentation_with_other_classes_is_read_with_its_own(tmp_path, caplog
     session = SimpleNamespace(config=SimpleNamespace(segmentation_model=tmp_path))
     write_png(path, np.full((3, 4), 2, np.uint8), 16.0, "test", labels=json.dumps(other))
     labels, names = inference.read_segmentation(path)
-    assert labels[0, 0] == 2 and question.names_of(session, names, path) == other
+    assert labels[0, 0] == 2 and question.names_of(session, names) == other
+    question.tell_of_other_classes(session, other, path)
     assert "other classes" in caplog.text
+    caplog.clear()
     write_png(path, np.zeros((3, 4), np.uint8), 16.0, "test")
-    assert question.names_of(session, inference.read_segmentation(path)[1], path) == own
+    assert question.names_of(session, inference.read_segmentation(path)[1]) == own
+    question.tell_of_other_classes(session, own, path)
+    assert not caplog.text
 
 
 # --- one failure, one lamella -------------------------------------------------------------------
@@ -122,7 +125,7 @@ def test_a_lamella_whose_picture_could_not_be_saved_is_saved_after_the_others(be
 def test_targets_of_the_others_are_acquired_when_one_set_up_breaks(bench, monkeypatch):
     session = bench(("good", "good"))
     session.place_lamellae(6.0)
-    break_once(monkeypatch, choose, "select_targets", ZeroDivisionError("a mistake of ours"))
+    break_once(monkeypatch, question, "select_targets", ZeroDivisionError("a mistake of ours"))
     session.simulation.scripts[2] = Script("stand-in", PRIMARY)
     session.simulation.acquire_params(primary=2)
     result = session.run(5)
