@@ -30,6 +30,7 @@ from space.review import (
     read_answers,
     read_review,
     review_path,
+    targets_count,
 )
 from space.steps import GridOnDisk
 
@@ -133,7 +134,9 @@ def _of_grid(
     found = []
     for lamella in grid.visited:
         if lamella.picture is not None and lamella.labels is not None:
-            one = _map_of(lamella, lamella.picture, lamella.labels, review, origin, tell)
+            seen = steps.stamp_of_targets(files, lamella.number)
+            approved = targets_count(review.targets_approved, lamella.number, seen)
+            one = _map_of(lamella, lamella.picture, lamella.labels, approved, origin, tell)
             if one is None:
                 collected.not_looked_at.append(f"{grid.name} {lamella.label}")
             else:
@@ -153,7 +156,7 @@ def _map_of(
     lamella: LamellaFacts,
     picture: Path,
     segmentation: Path,
-    review: Review,
+    approved: bool,
     origin: Origin,
     tell: Tell,
 ) -> _Found | None:
@@ -161,7 +164,7 @@ def _map_of(
     counted = labelling.labels_that_count(segmentation)
     if counted.why_not:
         tell(counted.why_not)
-    if not counted.corrected and lamella.number not in review.targets_approved:
+    if not counted.corrected and not approved:
         return None
     kind = CORRECTED if counted.corrected else ACCEPTED
     where = replace(origin, lamella=lamella.number, kind=kind, source=picture.name)

@@ -52,7 +52,7 @@ from space.steps.refind import refind_lamellae
 from space.steps.repair import repair_targets, repair_whole_grid
 from space.steps.review import corrections, is_asked
 from space.steps.review import look as look_at_review
-from space.steps.review_scene import map_frame, scene_on_disk
+from space.steps.review_scene import map_frame, scene_on_disk, stamp_of_targets
 from space.steps.session import FilesOfGrid, GridOnDisk, GridSession
 from space.steps.steering import (
     PAUSE_KEY,
@@ -156,6 +156,7 @@ __all__ = [
     "scene_on_disk",
     "session_id",
     "set_up_ready",
+    "stamp_of_targets",
     "start_acquisition",
     "targets_files",
     "teach_next_areas",

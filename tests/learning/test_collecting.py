@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from space import cli, labelling
+from space import cli, labelling, steps
 from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import read_png, write_json_beside, write_png
@@ -24,6 +24,7 @@ from space.review import (
     save_review,
     write_answers,
 )
+from space.steps import GridOnDisk
 from tests.learning.sets import all_items
 from tests.overview.folders import Folder
 
@@ -60,12 +61,16 @@ def folder(tmp_path) -> Folder:
 def approve(folder: Folder, *numbers: int, lamellae: bool = False, edits=()) -> None:
     path = review_path(folder.directory, "G1")
     path.unlink(missing_ok=True)
-    save_review(
-        path,
-        Review(
-            "G1", 0, {1: "seen"} if lamellae else None, dict.fromkeys(numbers, "seen"), tuple(edits)
-        ),
-    )
+    seen = {number: targets_seen(folder, number) for number in numbers}
+    save_review(path, Review("G1", 0, {1: "seen"} if lamellae else None, seen, tuple(edits)))
+
+
+def targets_seen(folder: Folder, number: int, row: float = 8.0) -> str:
+    """Choose a target of a lamella; return what stands for it."""
+    choice = {"areas": [{"targets": [{"row": row, "column": 9.0}]}]}
+    path = folder.directory / f"G1_L{number:02d}_choice.json"
+    path.write_text(json.dumps(choice), encoding="utf-8")
+    return steps.stamp_of_targets(GridOnDisk(folder.directory, folder.directory, "G1"), number)
 
 
 def correct(folder: Folder, number: int, column: float = 10.0):
@@ -118,6 +123,14 @@ def test_a_grid_that_was_approved_unchanged_is_for_the_test(folder, tmp_path):
     approve(folder, 1, 3)
     collected(folder, tmp_path / "set")
     assert splits(tmp_path / "set") == {"G1_L01": ("accepted", TEST), "G1_L03": ("accepted", TEST)}
+
+
+def test_what_was_approved_before_targets_or_maps_changed_is_left_out(folder, tmp_path):
+    approve(folder, 1, 3)
+    targets_seen(folder, 1, row=12.0)
+    write_png(folder.directory / "G1_L03.png", np.full(SHAPE, 7, np.uint8), 16.0, "taken again")
+    found, _ = collected(folder, tmp_path / "set")
+    assert found.not_looked_at == ["G1 L01", "G1 L02", "G1 L03"]
 
 
 def test_no_grid_is_on_both_sides(folder, tmp_path):
