@@ -109,7 +109,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried corrections config dataset boxes keypoints picture_files note
+tried corrections config dataset scene boxes keypoints picture_files note
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -357,6 +357,9 @@ READERS = {
         (SpaceError,),
     ),
     "trials": Reader(tried.read, "G1_tried.json", as_json({"1": "", "3": "no focus"})),
+    "choice, stamped": Reader(
+        lambda p: review.targets_stamp(p.read_bytes(), "a map"), "c.json", as_json(CHOICE)
+    ),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(
         lambda p: space_settings.load(p.parent),
