@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
 
-from space import orders, review
+from space import journal, orders, review
 from space.targeting import read_choice
 from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
@@ -64,6 +65,32 @@ def test_lamellae_are_moved_resized_named_ordered_and_removed(page, folder):
     page.press("a")
     page.tab.wait_for_selector("text=The lamellae are approved.")
     assert review.read_review(review.review_path(folder.directory, "G1"), "G1").lamellae_approved
+
+
+def test_an_answer_that_comes_late_does_not_hide_what_was_asked_since(page, folder):
+    """A live update had asked before an edit and was answered after it: approval was refused."""
+    page.go(GRID, '[data-lamella="3"]')
+    page.tab.click('[data-lamella="3"]')
+    held = []
+    page.tab.route(
+        "**/api/review/G1",
+        lambda route: (
+            held.append(route) if route.request.method == "GET" and not held else route.continue_()
+        ),
+    )
+    journal.note(folder.directory, journal.Kind.LEVEL_DONE, "G1", level=1, seconds=1)  # it asks
+    end_s = time.monotonic() + 30
+    while not held and time.monotonic() < end_s:
+        page.tab.wait_for_timeout(50)
+    late = held[0].fetch()  # as it was before the edit
+    page.press("v")
+    page.tab.wait_for_timeout(300)
+    held[0].fulfill(response=late)
+    page.tab.wait_for_timeout(60)  # before the page has asked again
+    page.press("a")
+    page.tab.wait_for_selector("text=The lamellae are approved.", timeout=20_000)
+    (edit,) = asked(folder)
+    assert edit.kind is review.Kind.VISIT
 
 
 def test_a_lamella_is_drawn_where_it_is_wanted(page, folder):

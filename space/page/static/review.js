@@ -23,7 +23,12 @@ export class Review {
     this._last = Promise.resolve();
   }
 
-  async load() {
+  // In its turn: an answer that comes after a later one would hide what was asked since.
+  load() {
+    return this.inTurn(() => this._load());
+  }
+
+  async _load() {
     try {
       this.values = await ask(`/api/review/${of(this.grid)}`);
       this.problem = "";
@@ -58,7 +63,7 @@ export class Review {
     try {
       this.values = await post(`/api/review/${of(this.grid)}`, { revision: this.values.revision, ...change });
     } catch (error) {
-      if (error.isStale) await this.load(); // what is there now is shown, and asked anew from there
+      if (error.isStale) await this._load(); // what is there now is shown, and asked anew from there
       throw error;
     }
     return this.edits.filter((edit) => !before.has(edit.id));
