@@ -15,6 +15,7 @@ kills
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -31,14 +32,8 @@ from space.learning import (
     Item,
     LabelClass,
     add,
-    class_scores,
-    confusion,
-    read_data_set,
-    read_item,
     read_metrics,
 )
-from space.models import PRESETS
-from space.segmentation import Segmenter
 
 HELD_OUT = 6
 _CLASSES = (LabelClass(0, "background", "#000000"), LabelClass(1, "stripe", "#ed1b00"))
@@ -107,18 +102,22 @@ def _command(folder: Path, *words: str) -> tuple[float, float]:
 
 
 def _tested(folder: Path) -> dict[str, Any]:
-    data, _ = read_data_set(folder / "set")
-    segmenter = Segmenter(folder / "run" / "model.onnx", preset=PRESETS["balanced"])
-    counts = np.zeros((256, 256), np.int64)
-    for sample in data.of_split("test"):
-        item = read_item(folder / "set", data, sample, {})
-        assert item.labels is not None
-        counts += confusion(item.labels, segmenter.segment(item.picture))
-    (score,) = class_scores(counts, [data.values["membrane"]])
+    """Evaluate by the command, which shows pictures to the model at its own pixel."""
+    words = ["evaluate", "run/model.onnx", "--data", "set", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "space.cli", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    (found,) = json.loads(done.stdout)
+    membrane = found["classes"]["membrane"]
     return {
-        "test pictures": len(data.of_split("test")),
-        "iou_membrane": round(score.iou or 0.0, 4),
-        "dice_membrane": round(score.dice or 0.0, 4),
+        "test pictures": len(found["pictures"]),
+        "iou_membrane": round(membrane["iou"], 4),
+        "dice_membrane": round(membrane["dice"], 4),
+        "outline_f1": round(membrane["boundary_f1"], 4),
     }
 
 
