@@ -1,8 +1,4 @@
-"""A message to people by HTTP, as chat programs take it, which never holds up who sends it.
-
-The address is a secret: whoever has it can write in that chat. It is in no message and no error
-of this module.
-"""
+"""A message to people as chat programs take it, and what the address of a webhook looks like."""
 
 from __future__ import annotations
 

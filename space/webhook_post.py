@@ -1,4 +1,8 @@
-"""A message on its way to a webhook by HTTP; imported when there is one to send."""
+"""A message on its way to a webhook by HTTP, which never holds up who sends it.
+
+The address is a secret: whoever has it can write in that chat. It is in no message and no error
+of this module, which is imported when there is something to send.
+"""
 
 from __future__ import annotations
 

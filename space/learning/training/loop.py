@@ -143,7 +143,7 @@ def train(
         is_best = not done or epoch.judged > max(one.judged for one in done)
         done.append(epoch)
         _keep(config.out, network, optimizer, done, classes, is_best)
-        if is_best and (validated or pictures):
+        if is_best:
             seen = (validated or pictures)[0]
             write_preview(config.out, seen, predicted(network, seen.grey, config), classes, data)
         writer(epoch)

@@ -87,13 +87,14 @@ def go_on(out: Path, run: Mapping[str, Any]) -> None:
             str(out / RUN),
             "Start one without --resume.",
         ) from None
+    run = json.loads(json.dumps(run))  # as it would be read
     now = run["config"]
     changed = [
-        f"{name} was {asked.get(name)!r} and is {json.loads(json.dumps(now[name]))!r}"
+        f"{name} was {asked.get(name)!r} and is {now[name]!r}"
         for name in now
-        if name not in _MAY_CHANGE and asked.get(name) != json.loads(json.dumps(now[name]))
+        if name not in _MAY_CHANGE and asked.get(name) != now[name]
     ]
-    if pictures != json.loads(json.dumps(run["pictures"])):
+    if pictures != run["pictures"]:
         changed.append("the pictures, their labels or their splits are others")
     if changed:
         raise SpaceError(
