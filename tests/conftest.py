@@ -6,6 +6,7 @@ draws new ones, again and again, and more of them; what it finds belongs into a 
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -26,6 +27,20 @@ settings.register_profile(
 settings.load_profile("ci")
 
 TESTS = Path(__file__).resolve().parent
+
+
+@pytest.fixture(autouse=True)
+def what_is_logged_stays_as_it_was():
+    """Take back what a command did to the log of this process: a later test must not depend on it.
+
+    Commands run in a process of their own, where nothing has to be taken back.
+    """
+    logger = logging.getLogger("space")
+    level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+    logger.propagate = propagate
 
 
 def pytest_addoption(parser):

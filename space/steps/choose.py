@@ -110,11 +110,27 @@ def save_and_read_polygons(session: GridSession, frame: MapFrame) -> tuple[np.nd
             error.where,
             "Save the Navigator, or set target_polygons = False.",
         ) from None
-    return polygons_on_map(items, frame)
+    return polygons_told(items, frame)
+
+
+def polygons_told(items: Sequence[SavedItem], frame: MapFrame) -> tuple[np.ndarray, ...]:
+    """Return the polygons (k, 2) in map pixels that bound targets, and say which they are."""
+    found = _labelled_polygons(items, frame)
+    for label, _ in found:
+        log.info("Targets are bounded by polygon %s.", label)
+    if not found:
+        log.info("There is no polygon on this map: targets may be anywhere on it.")
+    return tuple(points for _, points in found)
 
 
 def polygons_on_map(items: Sequence[SavedItem], frame: MapFrame) -> tuple[np.ndarray, ...]:
     """Return the polygons (k, 2) in map pixels among Navigator items that lie on the map."""
+    return tuple(points for _, points in _labelled_polygons(items, frame))
+
+
+def _labelled_polygons(
+    items: Sequence[SavedItem], frame: MapFrame
+) -> tuple[tuple[str, np.ndarray], ...]:
     polygons = []
     for item in items:
         corners = item.numbers("PtsX"), item.numbers("PtsY")
@@ -123,10 +139,7 @@ def polygons_on_map(items: Sequence[SavedItem], frame: MapFrame) -> tuple[np.nda
         points = frame.to_map(np.array(corners).T)
         if len(points) >= 3 and (points.max(axis=0) > 0).all():
             if (points.min(axis=0) < frame.shape).all():
-                polygons.append(points)
-                log.info("Targets are bounded by polygon %s.", item.label)
-    if not polygons:
-        log.info("There is no polygon on this map: targets may be anywhere on it.")
+                polygons.append((item.label, points))
     return tuple(polygons)
 
 

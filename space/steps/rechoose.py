@@ -18,7 +18,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.files import move_aside, replace_patiently
 from space.microscope import RecordOptics, SavedItem
-from space.steps.choose import choice_of, polygons_on_map
+from space.steps.choose import choice_of, polygons_told
 from space.steps.made_with import TARGETS, made_with
 from space.steps.map_facts import read_facts
 from space.steps.question import (
@@ -128,7 +128,7 @@ def choose_again(
     question = question_on_disk(session, number, labels_path, record)
     tell_of_other_classes(session, question.names, labels_path)
     bounded = session.settings.target_polygons
-    polygons = polygons_on_map(items, question.frame) if bounded else ()
+    polygons = polygons_told(items, question.frame) if bounded else ()
     before = read_choice(choice_path(session, number), question.shape)
     edited = None if ignore_edits else before
     again = answer_again(session, number, question, before, edited, polygons)

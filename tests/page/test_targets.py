@@ -193,6 +193,7 @@ def test_other_settings_decode_the_segmentation_once_and_a_new_one_is_seen(
     monkeypatch.setattr(
         steps, "read_segmentation", lambda path: read.append(path) or original(path)
     )
+    caplog.set_level("INFO", "space")
     facts = page.json("/api/lamella/G1/2")
     page.get("/" + facts["labels"]["tiles"]["url"].format(z=0, x=0, y=0))
     first = page.post("/api/choose_again/G1/2", {})
