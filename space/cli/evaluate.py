@@ -14,7 +14,7 @@ from space.files import write_text_atomic
 if TYPE_CHECKING:
     import numpy as np
 
-    from space.learning import Candidate, Comparison, DataSet, Sample
+    from space.learning import Comparison, DataSet, Sample
 
 NUMBERS, WORST = "evaluation.json", "worst_{number}.png"
 _MOST_MODELS = 20
@@ -63,7 +63,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from space.learning import compare, read_data_set
+    from space.learning import compare, load_candidate, read_data_set
 
     if not args.tolerance >= 0 or not 0 <= args.worst <= 100 or len(args.models) > _MOST_MODELS:
         raise SpaceError(
@@ -89,7 +89,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             if args.out is not None:
                 seen[sample.file] = labels
 
-        candidate = _candidate(model, args.preset)
+        candidate = load_candidate(model, args.preset)
         one = compare(candidate, args.data, data, samples, args.tolerance, left_out.append, look)
         found.append(one)
         if args.out is not None:
@@ -104,21 +104,6 @@ def _evaluate(args: argparse.Namespace) -> int:
         for line in dict.fromkeys(left_out):
             print(f"left out: {line}")
     return 0
-
-
-def _candidate(model: Path, preset: str) -> Candidate:
-    from space.config import Config
-    from space.learning import Candidate
-    from space.models import PRESETS, read_labels, used_folds
-    from space.models.description import describe
-    from space.models.store import place_of
-    from space.segmentation import Segmenter
-
-    names = read_labels(model)
-    folds = used_folds(preset, model, (0,), Config.segmentation_checkpoint)
-    segmenter = Segmenter(model, folds, preset=PRESETS[preset])
-    pixel_nm = describe(place_of(model)).pixel_nm
-    return Candidate(str(model), segmenter.segment, names, pixel_nm)
 
 
 def _draw_worst(

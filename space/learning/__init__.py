@@ -5,9 +5,10 @@ A running session never needs this room; what it needs beyond the base packages 
 """
 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
+from space.learning.candidates import load_candidate
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
-from space.learning.comparing import Candidate, Comparison, compare
+from space.learning.comparing import Candidate, Comparison, compare, found_in, remarks_on
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -100,10 +101,12 @@ __all__ = [
     "drawable",
     "export",
     "format_of",
+    "found_in",
     "import_into",
     "is_data_set",
     "label_path",
     "layer_path",
+    "load_candidate",
     "mean_ap",
     "open_or_new",
     "over_thresholds",
@@ -115,6 +118,7 @@ __all__ = [
     "read_labels",
     "read_metrics",
     "read_train_config",
+    "remarks_on",
     "save_drawn",
     "save_points",
     "shares_within",

@@ -148,17 +148,7 @@ def compare(
         If there is nothing to compare.
     """
     known = data.values
-    shared = [name for name in known if name in candidate.names and name != IGNORE]
-    if not shared:
-        raise SpaceError(
-            f"{candidate.name} has no class of the data set.",
-            do=f"Its classes are {', '.join(candidate.names)}; those of the data are "
-            f"{', '.join(known)}.",
-        )
     ignored = [value for name, value in known.items() if name == IGNORE]
-    to_data = {
-        value: known[name] if name in shared else 0 for name, value in candidate.names.items()
-    }
     values = {name: value for name, value in known.items() if name != IGNORE}
     counts = np.zeros((256, 256), np.int64)
     outlines = dict.fromkeys(values, Boundary())
@@ -172,7 +162,7 @@ def compare(
             tell(str(error))
             continue
         start_s = time.process_time()
-        found = mapped(_segmented(candidate, picture, sample.pixel_nm), to_data)
+        found = found_in(candidate, known, picture, sample.pixel_nm)
         seconds, pixels = seconds + time.process_time() - start_s, pixels + picture.size
         for value in ignored:
             found = np.where(truth == value, truth, found)
@@ -193,8 +183,55 @@ def compare(
         tuple(pictures),
         counts,
         seconds / pixels * 1e6,
-        tuple(_remarks(candidate, shared, values, samples)),
+        tuple(remarks_on(candidate, known, samples)),
     )
+
+
+def shared_classes(candidate: Candidate, known: Mapping[str, int]) -> list[str]:
+    """Return the classes that a model and a data set have in common: those of one name.
+
+    Raises
+    ------
+    SpaceError
+        If there are none.
+    """
+    shared = [name for name in known if name in candidate.names and name != IGNORE]
+    if not shared:
+        raise SpaceError(
+            f"{candidate.name} has no class of the data set.",
+            do=f"Its classes are {', '.join(candidate.names)}; those of the data are "
+            f"{', '.join(known)}.",
+        )
+    return shared
+
+
+def found_in(
+    candidate: Candidate, known: Mapping[str, int], picture: np.ndarray, pixel_nm: float | None
+) -> np.ndarray:
+    """Return what a model finds in a picture, by the labels of a data set.
+
+    The picture is shown to the model at the model's own pixel. A class that the data set does not
+    have becomes 0.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    known : mapping of str to int
+        Classes of the data set.
+    picture : ndarray
+    pixel_nm : float or None
+        Of the picture.
+
+    Raises
+    ------
+    SpaceError
+        If model and data set have no class in common.
+    """
+    shared = shared_classes(candidate, known)
+    to_data = {
+        value: known[name] if name in shared else 0 for name, value in candidate.names.items()
+    }
+    return mapped(_segmented(candidate, picture, pixel_nm), to_data)
 
 
 def _segmented(candidate: Candidate, picture: np.ndarray, pixel_nm: float | None) -> np.ndarray:
@@ -209,14 +246,13 @@ def _segmented(candidate: Candidate, picture: np.ndarray, pixel_nm: float | None
     return resized(candidate.segment(resized(grey, shape)), grey.shape, nearest=True)
 
 
-def _remarks(
-    candidate: Candidate,
-    shared: Sequence[str],
-    values: Mapping[str, int],
-    samples: Sequence[Sample],
+def remarks_on(
+    candidate: Candidate, known: Mapping[str, int], samples: Sequence[Sample]
 ) -> list[str]:
+    """Return what should be known of what a model finds in some pictures."""
+    shared = shared_classes(candidate, known)
     remarks = []
-    unknown = [name for name in values if name not in shared]
+    unknown = [name for name in known if name not in shared and name != IGNORE]
     if unknown:
         remarks.append(f"It does not know {', '.join(unknown)}.")
     others = [name for name in candidate.names if name not in shared]

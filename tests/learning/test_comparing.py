@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from space.cli import evaluate
+from space import learning
 from space.errors import SpaceError
 from space.learning import Candidate, Incoming, Item, LabelClass, add, compare, read_data_set
 
@@ -105,7 +105,7 @@ def test_the_command_prints_a_table_and_writes_numbers_and_worst_pictures(
 
     names = {"background": 0, "mitos": 3}
     monkeypatch.setattr(
-        evaluate, "_candidate", lambda model, preset: Candidate(str(model), segment, names)
+        learning, "load_candidate", lambda model, preset: Candidate(str(model), segment, names)
     )
     out = tmp_path / "compared"
     words = ["evaluate", "one.onnx", "two.onnx", "--data", str(data), "--out", str(out)]
