@@ -22,6 +22,12 @@ else:  # pragma: no cover - the same package by its older name
 ENGINES = ("unet",)
 """What can be trained: a U-Net of segmentation-models-pytorch."""
 
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {}
+"""What an engine takes where a file says nothing, if it is not what `TrainConfig` has."""
+
+_ONLY_OF = {"encoder": "unet", "depth": "unet"}
+"""Settings that mean something to one engine."""
+
 LOGS = ("tensorboard",)
 _LARGEST_FILE_BYTES = 100_000
 _DEEPEST = 5
@@ -40,8 +46,8 @@ class TrainConfig:
     engine : str
         One of `ENGINES`.
     classes : tuple of str
-        Classes to learn; what the labels call otherwise counts as the class of value 0. All
-        classes of the data set if empty.
+        Classes to learn; what the labels call otherwise counts as the class of value 0, and boxes
+        of another class as nothing. All classes of the data set if empty.
     pixel_nm : float or None
         Pixel at which pictures are shown to the network. Without it, the median of the data set.
     encoder : str
@@ -60,7 +66,8 @@ class TrainConfig:
     patience : int
         Epochs without progress after which it ends; 0 for never.
     centred : float
-        Share of the parts that have a pixel of some class in the middle, each class as often.
+        Share of the parts that have a pixel (or a box) of some class in the middle, each class as
+        often.
     seed : int
         Of everything that is drawn: the same seed learns the same.
     log : tuple of str
@@ -116,6 +123,12 @@ def read_train_config(path: Path) -> TrainConfig:
     for key, (fits, wanted) in _FITS.items():
         if key in values and not fits(values[key]):
             problems.append(f"{key} is {shown(values[key])}, not {wanted}.")
+    engine = values.get("engine", TrainConfig.engine)
+    problems += [
+        f"{key} is a setting of the engine {own} alone."
+        for key, own in _ONLY_OF.items()
+        if key in values and engine in ENGINES and engine != own
+    ]
     if problems:
         raise SpaceError(" ".join(problems), str(path), "Correct this and start again.")
     return _config(values, path.absolute().parent)
@@ -123,9 +136,10 @@ def read_train_config(path: Path) -> TrainConfig:
 
 def _config(values: Mapping[str, Any], folder: Path) -> TrainConfig:
     known = {one.name for one in fields(TrainConfig)}
+    own = DEFAULTS.get(values.get("engine", TrainConfig.engine), {})
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
-        for key, value in values.items()
+        for key, value in {**own, **values}.items()
         if key in known
     }
     for key in ("data", "out"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from space.learning.training.config import TrainConfig
 from space.learning.training.exporting import write_model
 from space.learning.training.network import Loss, begin_with, predicted, read_weights, unet
 from space.learning.training.preview import write_preview
+from space.learning.training.progress import board_of, ends_about, is_best, is_over
 from space.learning.training.run_folder import BEST, LAST
 from space.learning.training.samples import (
     IGNORED,
@@ -75,6 +75,11 @@ class Epoch:
     def of_dict(values: dict[str, Any]) -> Epoch:
         """Return the epoch in plain values."""
         return Epoch(**{name: values[name] for name in Epoch.__dataclass_fields__})
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What is drawn over the epochs, by name."""
+        return {f"dice/{name}": value for name, value in self.dice.items() if value is not None}
 
     @property
     def judged(self) -> float:
@@ -137,17 +142,16 @@ def train(
         f"{len(pictures)} pictures to learn from, {len(validated)} for validation, "
         f"classes: {', '.join(classes.values)}."
     )
-    writer = _writer(config)
+    write = board_of(config)
     while not is_over(done, config):
         epoch = _epoch(network, optimizer, config, len(done) + 1, pictures, validated, classes)
-        is_best = not done or epoch.judged > max(one.judged for one in done)
         done.append(epoch)
-        _keep(config.out, network, optimizer, done, classes, is_best)
-        if is_best:
+        _keep(config.out, network, optimizer, done, classes, is_best(done))
+        if is_best(done):
             seen = (validated or pictures)[0]
             write_preview(config.out, seen, predicted(network, seen.grey, config), classes, data)
-        writer(epoch)
-        tell(_line(epoch, done, config, is_best))
+        write(epoch)
+        tell(_line(epoch, done, config))
     network.load_state_dict(read_weights(config.out / BEST)["network"])
     return write_model(config.out, network, config, classes, pixel_nm)
 
@@ -248,7 +252,7 @@ def _keep(
     optimizer: Any,
     done: Sequence[Epoch],
     classes: Classes,
-    is_best: bool,
+    better: bool,
 ) -> None:
     """Keep what a training needs to go on: the last file that is written says that all is there."""
     kept = {
@@ -256,7 +260,7 @@ def _keep(
         "classes": list(classes.values),
         "epoch": len(done),
     }
-    if is_best:
+    if better:
         run_folder.save(out / BEST, kept)
     run_folder.write_metrics(out, [epoch.to_dict() for epoch in done])
     run_folder.save(out / LAST, {**kept, "optimizer": optimizer.state_dict()})
@@ -286,43 +290,8 @@ def _restored(out: Path, network: Any, optimizer: Any) -> list[Epoch]:
     return done
 
 
-def is_over(done: Sequence[Epoch], config: TrainConfig) -> bool:
-    """Whether all epochs are done, or the last ones brought no progress."""
-    if len(done) >= config.epochs:
-        return True
-    if not config.patience or not done:
-        return False
-    best = max(range(len(done)), key=lambda at: (done[at].judged, -at))
-    return len(done) - 1 - best >= config.patience
-
-
-def _writer(config: TrainConfig) -> Callable[[Epoch], object]:
-    """Return what takes each epoch for the programs that were asked for."""
-    if "tensorboard" not in config.log:
-        return lambda epoch: None
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise SpaceError(
-            f"TensorBoard is missing for this Python ({error}).",
-            do='Leave "tensorboard" out of log, or run pip install tensorboard',
-        ) from error
-    board = SummaryWriter(str(config.out / "tensorboard"))
-
-    def write(epoch: Epoch) -> None:
-        board.add_scalar("loss", epoch.loss, epoch.number)
-        for name, value in epoch.dice.items():
-            if value is not None:
-                board.add_scalar(f"dice/{name}", value, epoch.number)
-        board.flush()
-
-    return write
-
-
-def _line(epoch: Epoch, done: Sequence[Epoch], config: TrainConfig, is_best: bool) -> str:
+def _line(epoch: Epoch, done: Sequence[Epoch], config: TrainConfig) -> str:
     """Return what is told of an epoch, with when all is probably done."""
-    left = config.epochs - epoch.number
-    ends = datetime.now() + timedelta(seconds=left * float(np.median([one.wall_s for one in done])))
     parts = [f"epoch {epoch.number} of {config.epochs}: loss {epoch.loss:.3f}"]
     if epoch.mean_dice is not None:
         each = ", ".join(
@@ -330,8 +299,7 @@ def _line(epoch: Epoch, done: Sequence[Epoch], config: TrainConfig, is_best: boo
         )
         parts.append(f"Dice {epoch.mean_dice:.3f} ({each})")
     parts.append(f"{epoch.wall_s:.0f} s")
-    if is_best:
+    if is_best(done):
         parts.append("the best so far")
-    if left:
-        parts.append(f"ends about {ends:%H:%M}")
+    parts += ends_about(done, config)
     return ", ".join(parts)

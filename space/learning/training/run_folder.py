@@ -90,9 +90,9 @@ def go_on(out: Path, run: Mapping[str, Any]) -> None:
     run = json.loads(json.dumps(run))  # as it would be read
     now = run["config"]
     changed = [
-        f"{name} was {asked.get(name)!r} and is {now[name]!r}"
+        f"{name} was {asked[name]!r} and is {now[name]!r}"
         for name in now
-        if name not in _MAY_CHANGE and asked.get(name) != now[name]
+        if name not in _MAY_CHANGE and name in asked and asked[name] != now[name]
     ]
     if pictures != run["pictures"]:
         changed.append("the pictures, their labels or their splits are others")

@@ -1,0 +1,43 @@
+"""Which engine a training is done by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from space.learning.training import loop
+from space.learning.training.config import TrainConfig
+
+
+def train(
+    config: TrainConfig,
+    tell: Callable[[str], object],
+    start_from: Path | None = None,
+    resume: bool = False,
+) -> Path:
+    """Train a network by the engine of a configuration, and write it as a model.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    tell : callable
+        Takes what a person wants to read, line by line.
+    start_from : Path, optional
+        Weights to begin with: the folder of another training, or what else the engine takes.
+    resume : bool
+        Go on with the training in the folder, which then ends as if it had never been ended.
+
+    Returns
+    -------
+    Path
+        The model.
+
+    Raises
+    ------
+    SpaceError
+        If the data, the configuration or the folder cannot be used. Nothing is written then.
+    """
+    return _TRAINERS[config.engine](config, tell, start_from, resume)
+
+
+_TRAINERS: Mapping[str, Callable[..., Path]] = {"unet": loop.train}

@@ -1,0 +1,85 @@
+"""How a training comes along, whatever is trained: when it is over, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Protocol
+
+from space.errors import SpaceError
+from space.learning.training.config import TrainConfig
+
+
+class Judged(Protocol):
+    """What an epoch of any engine says about itself."""
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+
+    @property
+    def loss(self) -> float:
+        """Mean over its steps."""
+
+    @property
+    def wall_s(self) -> float:
+        """How long it took."""
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """What is drawn over the epochs, by name."""
+
+    @property
+    def judged(self) -> float:
+        """How good it is; more is better."""
+
+
+def is_over(done: Sequence[Judged], config: TrainConfig) -> bool:
+    """Whether all epochs are done, or the last ones brought no progress."""
+    if len(done) >= config.epochs:
+        return True
+    if not config.patience or not done:
+        return False
+    best = max(range(len(done)), key=lambda at: (done[at].judged, -at))
+    return len(done) - 1 - best >= config.patience
+
+
+def is_best(done: Sequence[Judged]) -> bool:
+    """Whether the last epoch is better than all before."""
+    return all(done[-1].judged > one.judged for one in done[:-1])
+
+
+def ends_about(done: Sequence[Judged], config: TrainConfig) -> list[str]:
+    """Return when all epochs are probably done, in words; nothing if they are."""
+    left = config.epochs - len(done)
+    at = datetime.now() + timedelta(seconds=left * median(one.wall_s for one in done))
+    return [f"ends about {at:%H:%M}"] if left > 0 else []
+
+
+def board_of(config: TrainConfig) -> Callable[[Judged], object]:
+    """Return what takes each epoch for the programs that were asked for.
+
+    Raises
+    ------
+    SpaceError
+        If one of them is missing.
+    """
+    if "tensorboard" not in config.log:
+        return lambda epoch: None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise SpaceError(
+            f"TensorBoard is missing for this Python ({error}).",
+            do='Leave "tensorboard" out of log, or run pip install tensorboard',
+        ) from error
+    board = SummaryWriter(str(config.out / "tensorboard"))
+
+    def write(epoch: Judged) -> None:
+        board.add_scalar("loss", epoch.loss, epoch.number)
+        for name, value in epoch.scores.items():
+            board.add_scalar(name, value, epoch.number)
+        board.flush()
+
+    return write
