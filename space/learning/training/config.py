@@ -11,6 +11,7 @@ from typing import Any
 from space.errors import SpaceError, shown
 from space.files import read_bytes_bounded
 from space.learning.dataset import is_class_name
+from space.learning.training.logs import LOGS
 from space.predicates import is_number, is_whole
 from space.spelling import slip
 
@@ -19,16 +20,28 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same package by its older name
     import tomli as tomllib
 
-ENGINES = ("unet",)
+UNET, NNUNET = "unet", "nnunet"
+ENGINES = (UNET,)
 """What can be trained: a U-Net of segmentation-models-pytorch."""
 
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {}
+SMALL, DEFAULT = "small", "default"
+PLANS = (SMALL, DEFAULT)
+TRAINED_ON = ("real", "simulated")
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 20, "epochs": 25}
+}
 """What an engine takes where a file says nothing, if it is not what `TrainConfig` has."""
 
-_ONLY_OF = {"encoder": "unet", "depth": "unet"}
+_ONLY_OF = {
+    "encoder": UNET,
+    "depth": UNET,
+    "plan": NNUNET,
+    "features": NNUNET,
+    "device": NNUNET,
+}
 """Settings that mean something to one engine."""
 
-LOGS = ("tensorboard",)
 _LARGEST_FILE_BYTES = 100_000
 _DEEPEST = 5
 
@@ -63,6 +76,15 @@ class TrainConfig:
         and everything is kept.
     rate : float
         Learning rate of AdamW at the start; it falls to nothing at the end.
+    plan : str
+        Of nnU-Net: `SMALL`, a network of `features`, or `DEFAULT`, what nnU-Net's planner plans.
+        Neither counts where it begins with a model: its own network is taken.
+    features : tuple of int
+        Of each level of the small plan; each level is half as large as the one before.
+    device : str
+        ``cpu``, or ``cuda`` for nnU-Net on a graphics card.
+    trained_on : str
+        One of `TRAINED_ON`, for the model's card: it is asked before targets are acquired.
     patience : int
         Epochs without progress after which it ends; 0 for never.
     centred : float
@@ -89,6 +111,10 @@ class TrainConfig:
     patience: int = 0
     centred: float = 0.33
     seed: int = 1
+    plan: str = SMALL
+    features: tuple[int, ...] = (16, 32, 64, 128, 128)
+    device: str = "cpu"
+    trained_on: str = TRAINED_ON[0]
     log: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +155,12 @@ def read_train_config(path: Path) -> TrainConfig:
         for key, own in _ONLY_OF.items()
         if key in values and engine in ENGINES and engine != own
     ]
+    if engine == NNUNET and values.get("plan") == DEFAULT:
+        problems += [
+            f"{key} is chosen by nnU-Net in the default plan: leave it out."
+            for key in ("features", "patch_px", "batch")
+            if key in values
+        ]
     if problems:
         raise SpaceError(" ".join(problems), str(path), "Correct this and start again.")
     return _config(values, path.absolute().parent)
@@ -199,5 +231,16 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "patience": _whole(0, 100_000),
     "centred": (lambda value: is_number(value) and 0 <= value <= 1, "a share from 0 to 1"),
     "seed": _whole(0, 2**31 - 1),
+    "plan": (lambda value: value in PLANS, f"one of {', '.join(PLANS)}"),
+    "features": (
+        lambda value: (
+            isinstance(value, list)
+            and 2 <= len(value) <= 9
+            and all(is_whole(one) and 1 <= one <= 1024 for one in value)
+        ),
+        "a list of 2 to 9 numbers of features, each from 1 to 1024",
+    ),
+    "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
+    "trained_on": (lambda value: value in TRAINED_ON, " or ".join(TRAINED_ON)),
     "log": (lambda value: _are(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from space.learning.training import loop
-from space.learning.training.config import TrainConfig
+from space.learning.training.config import UNET, TrainConfig
 
 
 def train(
@@ -40,4 +40,4 @@ def train(
     return _TRAINERS[config.engine](config, tell, start_from, resume)
 
 
-_TRAINERS: Mapping[str, Callable[..., Path]] = {"unet": loop.train}
+_TRAINERS: Mapping[str, Callable[..., Path]] = {UNET: loop.train}

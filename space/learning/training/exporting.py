@@ -35,6 +35,7 @@ def write_model(
         {BEST: file_hash(out / BEST)},
         converter=__version__,
         pixel_nm=pixel_nm,
+        trained_on=config.trained_on,
         labels=dict(classes.values),
         plan=NetworkPlan((config.patch_px, config.patch_px), SCHEME, False, {}, False),
         mirroring_axes=_MIRRORED,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from space.errors import SpaceError
-from space.learning.training.config import TrainConfig
 from space.learning.training.samples import IGNORED
 from space.weights import load_checkpoint
 
-_TILE_PX, _CONTEXT_PX = 512, 64
-_HEAD = "segmentation_head."
+_TILE_PX = 640
 
 
 def unet(encoder: str, depth: int, classes: int) -> Any:
@@ -76,20 +74,36 @@ class Loss:
         return sum(part(scores, channels) for part in self._parts)
 
 
-def begin_with(network: Any, weights: Mapping[str, Any], before: list[str], now: list[str]) -> int:
+def begin_with(
+    network: Any,
+    weights: Mapping[str, Any],
+    before: Sequence[str],
+    now: Sequence[str],
+    head: str,
+) -> int:
     """Take over the weights that fit; return how many arrays.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    weights : mapping of str to torch.Tensor
+    before, now : sequence of str
+        Classes of the outputs that the weights and the network have.
+    head : str
+        How the names of arrays begin that have a row for each output.
 
     The outputs of classes of the same name go with these; those of others stay random.
     """
     import torch
 
+    before, now = list(before), list(now)
     own = network.state_dict()
     taken = 0
     for name, values in own.items():
         given = weights.get(name)
         if not isinstance(given, torch.Tensor):
             continue
-        if name.startswith(_HEAD) and given.shape[1:] == values.shape[1:] and before != now:
+        if name.startswith(head) and given.shape[1:] == values.shape[1:] and before != now:
             for channel, called in enumerate(now):
                 if called in before and before.index(called) < len(given):
                     values[channel] = given[before.index(called)]
@@ -101,7 +115,7 @@ def begin_with(network: Any, weights: Mapping[str, Any], before: list[str], now:
     return taken
 
 
-def predicted(network: Any, grey: np.ndarray, config: TrainConfig) -> np.ndarray:
+def predicted(network: Any, grey: np.ndarray, multiple: int, tile_px: int = _TILE_PX) -> np.ndarray:
     """Return the output of the network that is highest, for each pixel of a picture.
 
     Parameters
@@ -109,7 +123,10 @@ def predicted(network: Any, grey: np.ndarray, config: TrainConfig) -> np.ndarray
     network : torch.nn.Module
     grey : ndarray of float32, shape (rows, columns)
         Normalised.
-    config : TrainConfig
+    multiple : int
+        What divides the sides that the network takes.
+    tile_px : int
+        Side of the part of which the network sees all, at most; a multiple of `multiple`.
 
     Returns
     -------
@@ -119,21 +136,23 @@ def predicted(network: Any, grey: np.ndarray, config: TrainConfig) -> np.ndarray
 
     rows, columns = grey.shape
     out = np.zeros(grey.shape, np.uint8)
-    multiple = 2**config.depth
+    context_px = tile_px // 10
+    inner_px = tile_px - 2 * context_px
+    device = next(network.parameters()).device
     network.eval()
     with torch.no_grad():
-        for row in range(0, rows, _TILE_PX):
-            for column in range(0, columns, _TILE_PX):
-                first = max(0, row - _CONTEXT_PX), max(0, column - _CONTEXT_PX)
+        for row in range(0, rows, inner_px):
+            for column in range(0, columns, inner_px):
+                first = max(0, row - context_px), max(0, column - context_px)
                 tile = grey[
-                    first[0] : row + _TILE_PX + _CONTEXT_PX,
-                    first[1] : column + _TILE_PX + _CONTEXT_PX,
+                    first[0] : row + inner_px + context_px,
+                    first[1] : column + inner_px + context_px,
                 ]
                 beyond = [(0, -side % multiple) for side in tile.shape]
                 whole = torch.from_numpy(np.pad(tile, beyond, mode="edge"))[None, None]
-                found = network(whole)[0].argmax(0).to(torch.uint8).numpy()
+                found = network(whole.to(device))[0].argmax(0).to(torch.uint8).cpu().numpy()
                 inner = found[row - first[0] : tile.shape[0], column - first[1] : tile.shape[1]]
-                inner = inner[:_TILE_PX, :_TILE_PX]
+                inner = inner[:inner_px, :inner_px]
                 out[row : row + inner.shape[0], column : column + inner.shape[1]] = inner
     network.train()
     return out

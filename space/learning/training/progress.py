@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Protocol
 
-from space.errors import SpaceError
 from space.learning.training.config import TrainConfig
+from space.learning.training.logs import Boards
 
 
 class Judged(Protocol):
@@ -57,29 +57,25 @@ def ends_about(done: Sequence[Judged], config: TrainConfig) -> list[str]:
     return [f"ends about {at:%H:%M}"] if left > 0 else []
 
 
-def board_of(config: TrainConfig) -> Callable[[Judged], object]:
+def board_of(config: TrainConfig, done: int = 0) -> Callable[[Judged], object]:
     """Return what takes each epoch for the programs that were asked for.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    done : int
+        Epochs that are done already.
 
     Raises
     ------
     SpaceError
         If one of them is missing.
     """
-    if "tensorboard" not in config.log:
-        return lambda epoch: None
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise SpaceError(
-            f"TensorBoard is missing for this Python ({error}).",
-            do='Leave "tensorboard" out of log, or run pip install tensorboard',
-        ) from error
-    board = SummaryWriter(str(config.out / "tensorboard"))
+    boards = Boards(config.log, config.out, config.to_dict(), done)
 
     def write(epoch: Judged) -> None:
-        board.add_scalar("loss", epoch.loss, epoch.number)
-        for name, value in epoch.scores.items():
-            board.add_scalar(name, value, epoch.number)
-        board.flush()
+        boards.write(epoch.number, {"loss": epoch.loss, **epoch.scores})
+        if epoch.number == config.epochs:  # else they end with the program
+            boards.close()
 
     return write

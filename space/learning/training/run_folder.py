@@ -18,7 +18,7 @@ from space.learning.training.config import TrainConfig
 RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
 MODEL, PREVIEW = "model.onnx", "preview.png"
 _LARGEST_FILE_BYTES = 100_000_000
-_PACKAGES = ("torch", "segmentation-models-pytorch", "batchgeneratorsv2", "numpy")
+_PACKAGES = ("torch", "segmentation-models-pytorch", "nnunetv2", "batchgeneratorsv2", "numpy")
 _MAY_CHANGE = ("out", "epochs", "patience", "log", "data")
 """What may be another when a training goes on: the rest would make it another training. Where
 the data are may change; what they are may not."""
@@ -102,6 +102,17 @@ def go_on(out: Path, run: Mapping[str, Any]) -> None:
             str(out),
             "Change that back, or start another training in another folder.",
         )
+
+
+def begun_with(out: Path) -> Path | None:
+    """Return the weights that a run began with, if it died before it kept any of its own."""
+    if (out / LAST).exists():
+        return None
+    try:
+        begun = read_json(out / RUN, _LARGEST_FILE_BYTES)["start_from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # `go_on` says what is wrong
+    return Path(begun) if isinstance(begun, str) and begun else None
 
 
 def save(path: Path, kept: Mapping[str, Any]) -> None:
