@@ -10,7 +10,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.learning import Incoming, Item, LabelClass, TrainConfig, add, read_train_config, train
-from space.learning.training import loop, run_folder, samples
+from space.learning.training import hardware, loop, run_folder, samples
 from space.learning.training.config import _FITS
 from space.models import PRESETS, read_labels
 
@@ -233,6 +233,44 @@ def test_a_training_goes_on_only_as_what_it_was(run, data, tmp_path):
         train(config(data, out), lambda line: None)
     with pytest.raises(SpaceError, match="no training to go on with"):
         train(config(data, tmp_path / "none"), lambda line: None, resume=True)
+
+
+def test_a_training_goes_on_with_the_numbers_that_it_was_begun_with(
+    run, data, tmp_path, monkeypatch
+):
+    """As it does on another computer, which would have taken others."""
+    out = tmp_path / "copy"
+    shutil.copytree(run[0], out)
+    before = json.loads((out / "run.json").read_text(encoding="utf-8"))["config"]["precision"]
+    monkeypatch.setattr(hardware, "_multiplies_bfloat16", lambda device: before == "float32")
+    train(config(data, out, epochs=4), lambda line: None, resume=True)
+    assert losses(out)[:3] == losses(run[0])
+    other = "bfloat16" if before == "float32" else "float32"
+    with pytest.raises(SpaceError, match=f"precision was '{before}' and is '{other}'"):
+        train(config(data, out, precision=other), lambda line: None, resume=True)
+
+
+def test_short_numbers_are_taken_where_they_are_fast(monkeypatch):
+    import torch
+
+    for able in ({"amx_bf16": True}, {"avx512_bf16": True, "avx512_f": True}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able, raising=False)
+        assert hardware.precision_for("auto", "cpu") == "bfloat16"
+        assert hardware.precision_for("float32", "cpu") == "float32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True}, raising=False)
+    assert hardware.precision_for("auto", "cpu") == "float32"
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert hardware.precision_for("auto", "cpu") == "float32"
+
+
+def test_a_card_that_is_not_there_is_told_before_anything_is_written(data, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert hardware.device_for("auto") == "cpu"
+    with pytest.raises(SpaceError, match="no graphics card"):
+        train(config(data, tmp_path / "run", device="cuda"), lambda line: None)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_training_ends_early_without_progress(data, tmp_path):

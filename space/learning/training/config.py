@@ -11,6 +11,7 @@ from typing import Any
 from space.errors import SpaceError, shown
 from space.files import read_bytes_bounded
 from space.learning.dataset import is_class_name
+from space.learning.training.hardware import DEVICES, PRECISIONS
 from space.learning.training.logs import LOGS
 from space.predicates import is_number, is_whole
 from space.spelling import slip
@@ -38,7 +39,6 @@ _ONLY_OF = {
     "depth": UNET,
     "plan": NNUNET,
     "features": NNUNET,
-    "device": NNUNET,
 }
 """Settings that mean something to one engine."""
 
@@ -82,7 +82,10 @@ class TrainConfig:
     features : tuple of int
         Of each level of the small plan; each level is half as large as the one before.
     device : str
-        ``cpu``, or ``cuda`` for nnU-Net on a graphics card.
+        One of `DEVICES`.
+    precision : str
+        One of `PRECISIONS`: the numbers that a network is trained with. Pictures for validation
+        and the model use float32.
     trained_on : str
         One of `TRAINED_ON`, for the model's card: it is asked before targets are acquired.
     patience : int
@@ -113,7 +116,8 @@ class TrainConfig:
     seed: int = 1
     plan: str = SMALL
     features: tuple[int, ...] = (16, 32, 64, 128, 128)
-    device: str = "cpu"
+    device: str = "auto"
+    precision: str = "auto"
     trained_on: str = TRAINED_ON[0]
     log: tuple[str, ...] = ()
 
@@ -240,7 +244,8 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         ),
         "a list of 2 to 9 numbers of features, each from 1 to 1024",
     ),
-    "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
+    "device": (lambda value: value in DEVICES, f"one of {', '.join(DEVICES)}"),
+    "precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
     "trained_on": (lambda value: value in TRAINED_ON, " or ".join(TRAINED_ON)),
     "log": (lambda value: _are(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
 }

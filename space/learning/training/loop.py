@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from space.learning.evaluate import class_scores, confusion, mean
 from space.learning.training import run_folder
 from space.learning.training.config import UNET, TrainConfig
 from space.learning.training.engine import Engine, Task, Tell
+from space.learning.training.hardware import device_for, precision_for
 from space.learning.training.logs import refuse_missing
 from space.learning.training.network import read_weights
 from space.learning.training.preview import write_preview
@@ -104,6 +105,7 @@ def train(
         If the data, the configuration or the folder cannot be used. Nothing is written then.
     """
     refuse_missing(config.log)
+    config = _on_hardware(config, resume)
     data, _ = read_data_set(config.data)
     classes = Classes.of(data, config.classes)
     learnt, held = _split(data)
@@ -140,6 +142,17 @@ def train(
         tell(_line(done, config))
     engine.network.load_state_dict(read_weights(config.out / BEST)["network"])
     return engine.write_model(max(done, key=lambda one: one.judged).dice, tell)
+
+
+def _on_hardware(config: TrainConfig, resume: bool) -> TrainConfig:
+    """Return a configuration that says where it calculates, and with what numbers.
+
+    A training that goes on elsewhere calculates as it did before.
+    """
+    device, precision = device_for(config.device), config.precision
+    if resume and precision == "auto":
+        precision = run_folder.precision_before(config.out) or precision
+    return replace(config, device=device, precision=precision_for(precision, device))
 
 
 def _split(data: DataSet) -> tuple[Sequence[Any], Sequence[Any]]:

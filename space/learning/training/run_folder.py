@@ -19,7 +19,7 @@ RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
 MODEL, PREVIEW = "model.onnx", "preview.png"
 _LARGEST_FILE_BYTES = 100_000_000
 _PACKAGES = ("torch", "segmentation-models-pytorch", "nnunetv2", "batchgeneratorsv2", "numpy")
-_MAY_CHANGE = ("out", "epochs", "patience", "log", "data")
+_MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "device")
 """What may be another when a training goes on: the rest would make it another training. Where
 the data are may change; what they are may not."""
 
@@ -113,6 +113,14 @@ def begun_with(out: Path) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None  # `go_on` says what is wrong
     return Path(begun) if isinstance(begun, str) and begun else None
+
+
+def precision_before(out: Path) -> str | None:
+    """Return the precision that a run was begun with; None if it does not say so."""
+    try:
+        return str(read_json(out / RUN, _LARGEST_FILE_BYTES)["config"]["precision"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def save(path: Path, kept: Mapping[str, Any]) -> None:
