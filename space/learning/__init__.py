@@ -45,6 +45,7 @@ from space.learning.evaluate_boxes import (
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
 from space.learning.incoming import Incoming, Item
 from space.learning.keypoints import Keypoint
+from space.learning.loading import Detection, Segmentation, load_model, model_task
 from space.learning.pointing import MOST_POINTS, points_on, save_points
 from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
 from space.learning.showing import draw_beside, show
@@ -75,6 +76,7 @@ __all__ = [
     "Collected",
     "Comparison",
     "DataSet",
+    "Detection",
     "Drawable",
     "Incoming",
     "Item",
@@ -84,6 +86,7 @@ __all__ = [
     "Problem",
     "Report",
     "Sample",
+    "Segmentation",
     "TrainConfig",
     "Wish",
     "add",
@@ -107,7 +110,9 @@ __all__ = [
     "label_path",
     "layer_path",
     "load_candidate",
+    "load_model",
     "mean_ap",
+    "model_task",
     "open_or_new",
     "over_thresholds",
     "picture_of",

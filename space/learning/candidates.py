@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from space.config import Config
+from space.errors import SpaceError
 from space.learning.comparing import Candidate
-from space.models import PRESETS, read_labels, used_folds
-from space.models.description import describe
-from space.models.store import place_of
+from space.learning.loading import Segmentation, load_model
 
 
 def load_candidate(model: Path, preset: str) -> Candidate:
@@ -17,7 +15,7 @@ def load_candidate(model: Path, preset: str) -> Candidate:
     Parameters
     ----------
     model : Path
-        An .onnx file or a folder of nnU-Net.
+        Whatever `load_model` takes, if it labels pixels.
     preset : str
         How it looks at a picture: one of `space.models.PRESETS`.
 
@@ -26,10 +24,7 @@ def load_candidate(model: Path, preset: str) -> Candidate:
     SpaceError
         If there is none, or it cannot be used.
     """
-    from space.segmentation import Segmenter
-
-    names = read_labels(model)
-    folds = used_folds(preset, model, (0,), Config.segmentation_checkpoint)
-    segmenter = Segmenter(model, folds, preset=PRESETS[preset])
-    pixel_nm = describe(place_of(model)).pixel_nm
-    return Candidate(str(model), segmenter.segment, names, pixel_nm)
+    loaded = load_model(model, preset=preset)
+    if not isinstance(loaded, Segmentation):
+        raise SpaceError("This is a detector of boxes; a segmentation model is needed.", str(model))
+    return Candidate(str(model), loaded.run, loaded.classes, loaded.pixel_nm)

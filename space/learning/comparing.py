@@ -16,11 +16,8 @@ from space.learning.arrays import mapped
 from space.learning.dataset import IGNORE, DataSet, Sample, picture_path
 from space.learning.evaluate import Boundary, ClassScore, boundary, class_scores, confusion, mean
 from space.learning.incoming import Tell
+from space.learning.loading import at_own_pixel
 from space.learning.picture_files import read_picture
-from space.pictures import resized, to_8_bit
-
-SAME_PIXEL = 0.01
-"""Pixels that differ by less than this part are taken as the same."""
 
 
 @dataclass(frozen=True)
@@ -231,19 +228,8 @@ def found_in(
     to_data = {
         value: known[name] if name in shared else 0 for name, value in candidate.names.items()
     }
-    return mapped(_segmented(candidate, picture, pixel_nm), to_data)
-
-
-def _segmented(candidate: Candidate, picture: np.ndarray, pixel_nm: float | None) -> np.ndarray:
-    """Return the labels of a picture that was shown to a model at its own pixel."""
-    grey = picture if picture.dtype == np.uint8 else to_8_bit(picture)
-    if candidate.pixel_nm is None or pixel_nm is None:
-        return candidate.segment(grey)
-    factor = pixel_nm / candidate.pixel_nm
-    if abs(factor - 1) < SAME_PIXEL:
-        return candidate.segment(grey)
-    shape = [max(1, round(side * factor)) for side in grey.shape]
-    return resized(candidate.segment(resized(grey, shape)), grey.shape, nearest=True)
+    found = at_own_pixel(candidate.segment, picture, pixel_nm, candidate.pixel_nm)
+    return mapped(found, to_data)
 
 
 def remarks_on(

@@ -17,9 +17,9 @@ from space.errors import SpaceError, shown
 from space.models.card import CARD
 from space.models.description import RECORD, choose_checkpoint
 from space.models.onnx_file import SEGMENTATION_ONNX
-from space.models.place import DATASET, PLANS
+from space.models.place import DATASET, PLANS, TRAINED, is_run
 from space.models.sources import Entry, Source, copy
-from space.models.store import FOLD, folds_in
+from space.models.store import FOLD, UNFINISHED, folds_in
 
 _NAME = re.compile(r"\w[\w\-. ()+]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -96,6 +96,8 @@ def _why_none(source: Source) -> str:
     names = [entry.name.lower() for entry in source.entries]
     if any(name == "data.pkl" for name in names):
         return "This is a PyTorch checkpoint, not an archive around one: name it .pt."
+    if is_run(names):
+        return UNFINISHED
     if any(name.endswith(".zip") for name in names):
         packed = next(str(e) for e in source.entries if e.name.lower().endswith(".zip"))
         return f"There is no model in it, but an archive ({packed}): give that one."
@@ -137,6 +139,8 @@ def _detectors(inside: Inside) -> Iterator[Entry]:
     for held in inside.values():
         for name, entry in sorted(held.items()):
             path = PurePath(name)
+            if is_run(held) and name not in TRAINED:
+                continue  # for going on with it
             if path.suffix == ".pt":
                 if name != "last.pt" or "best.pt" not in held:  # of a training by ultralytics
                     yield entry

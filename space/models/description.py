@@ -21,7 +21,7 @@ from space.models.onnx_file import (
     segmentation_files,
 )
 from space.models.place import DATASET
-from space.models.store import FOLD, FOLDER, WEIGHTS, Folds, Place, entries, folds_in
+from space.models.store import FOLD, FOLDER, ONNX, WEIGHTS, Folds, Place, entries, folds_in
 from space.models.yolo import read_categories
 from space.predicates import is_number
 
@@ -91,6 +91,14 @@ class Model:
     def trained_on(self) -> str:
         """What the card says it was trained on; empty if there is none."""
         return str(self.card.get("trained_on", ""))
+
+
+def task_of(place: Place) -> str:
+    """Return what a model is for, by its content: `DETECT`, `SEGMENT`, or empty if not known."""
+    if place.form == ONNX:
+        facts, _ = _facts(place.path)
+        return facts.task if facts else ""
+    return {FOLDER: SEGMENT, WEIGHTS: DETECT}.get(place.form, "")
 
 
 def describe(

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 DATASET, PLANS = "dataset.json", "plans.json"
+RUN, METRICS = "run.json", "metrics.jsonl"
+"""In the folder of a training (``spacetomo train``): what was asked, and how it went."""
+
+TRAINED = ("model.onnx", "model.pt")
+"""What a training writes at its end; its other files are for going on with it."""
+
 _SETTING = "segmentation_model"
 _CONFIGURATION = "2d"
 _MOST_ENTRIES = 1000
 _MOST_LISTED = 6
+
+
+def is_run(names: Collection[str]) -> bool:
+    """Whether a folder with files of these names is that of a training."""
+    return RUN in names and METRICS in names
 
 
 def misplaced(folder: Path) -> str:

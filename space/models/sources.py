@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from space.errors import SpaceError, shown
+from space.models.card import CARD
+from space.models.store import of_run
 
 MOST_FILES = 20_000
 LARGEST_TABLE_BYTES = 16_000_000
@@ -157,7 +159,7 @@ def open_source(path: Path) -> Iterator[Source]:
         raise SpaceError(what, str(path), "Give a folder, a .zip, a .pt or an .onnx file.")
     elif path.suffix.lower() in (".pt", ".onnx"):
         beside = [path.with_suffix(".onnx").name, f"{path.stem}.card.json"]
-        names = dict.fromkeys([path.name, *beside])
+        names = dict.fromkeys([path.name, *beside, *([CARD] if of_run(path) else [])])
         yield FolderSource(path.parent, [n for n in names if (path.parent / n).is_file()])
     elif path.suffix.lower() == ".zip":
         with _archive(path) as archive:

@@ -12,7 +12,7 @@ from typing import Union
 from space.errors import SpaceError
 from space.models.card import CARD
 from space.models.onnx_file import is_onnx
-from space.models.place import DATASET, PLANS, model_folders
+from space.models.place import DATASET, PLANS, TRAINED, is_run, model_folders
 
 Folds = tuple[Union[int, str], ...]
 
@@ -21,6 +21,10 @@ FOLDER, WEIGHTS, ONNX = "nnU-Net folder", "YOLO weights", "ONNX file"
 FOLD = re.compile(r"fold_(\d{1,4}|all)")
 """Name of the folder of a fold."""
 
+UNFINISHED = (
+    "This training has not come to its end, so it has no model yet: go on with it "
+    "(spacetomo train CONFIG.toml --resume)."
+)
 _MOST_ENTRIES = 1000
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
@@ -81,12 +85,17 @@ def place_of(path: Path) -> Place:
     path = Path(path)
     if not path.is_dir():
         kept = path.name.startswith(".") or path.suffix.lower() not in (".pt", ".onnx")
-        return _nothing(path) if kept else _files([path], path.parent, alone=False)[0]
+        return _nothing(path) if kept else _file(path, path.parent, of_run(path))
     found = places_in(path, path.parent)
     if len(found) > 1:
         names = ", ".join(place.name for place in found[:6])
         raise SpaceError("This folder holds several models.", str(path), f"Name one: {names}.")
     return found[0] if found else _nothing(path)
+
+
+def of_run(path: Path) -> bool:
+    """Whether a file is the model of a training, whose card is that of the folder."""
+    return path.name in TRAINED and is_run({one.name for one in entries(path.parent)})
 
 
 def places_in(folder: Path, above: Path) -> list[Place]:
@@ -99,6 +108,8 @@ def places_in(folder: Path, above: Path) -> list[Place]:
     if models:
         return [Place(_named(path, above), path, FOLDER, path / CARD) for path in models]
     files = [path for path in inside if path.suffix.lower() in (".pt", ".onnx")]
+    if is_run(names):  # the others are for going on with it
+        files = [path for path in files if path.name in TRAINED]
     run = folder / "weights"  # of a training by ultralytics
     if not files and run.is_dir():
         files = [path for path in entries(run) if path.suffix.lower() == ".pt"]
@@ -108,16 +119,16 @@ def places_in(folder: Path, above: Path) -> list[Place]:
 def _files(files: Sequence[Path], above: Path, alone: bool) -> list[Place]:
     """Return models of single files; an .onnx beside weights of its name belongs to them."""
     own = [path for path in files if not (is_onnx(path) and _weights_beside(path).is_file())]
-    is_only = alone and len(own) == 1
-    return [
-        Place(
-            _named(path.parent if is_only and path.parent != above else path, above),
-            path,
-            ONNX if is_onnx(path) else WEIGHTS,
-            path.with_name(CARD if is_only else f"{path.stem}.{CARD}"),
-        )
-        for path in own
-    ]
+    return [_file(path, above, alone and len(own) == 1) for path in own]
+
+
+def _file(path: Path, above: Path, is_only: bool) -> Place:
+    return Place(
+        _named(path.parent if is_only and path.parent != above else path, above),
+        path,
+        ONNX if is_onnx(path) else WEIGHTS,
+        path.with_name(CARD if is_only else f"{path.stem}.{CARD}"),
+    )
 
 
 def _weights_beside(onnx: Path) -> Path:
@@ -133,9 +144,12 @@ def _named(path: Path, above: Path) -> str:
 
 def _nothing(path: Path) -> Place:
     if path.is_dir():
-        packed = [p.name for p in entries(path) if p.suffix.lower() in _PACKED]
+        names = [p.name for p in entries(path)]
+        packed = [name for name in names if name.lower().endswith(_PACKED)]
         trouble = (
-            f"It holds {packed[0]}, which is packed: run spacetomo models add on that file."
+            UNFINISHED
+            if is_run(names)
+            else f"It holds {packed[0]}, which is packed: run spacetomo models add on that file."
             if packed
             else f"There is no model in it (neither {DATASET} nor *.pt nor *.onnx)."
         )

@@ -122,6 +122,23 @@ def test_detectors_are_added_from_files_and_from_a_folder_of_training(add, proje
     assert (project / "models/zipped/best.pt").is_file()
 
 
+def test_the_folder_of_a_training_is_added_without_what_is_for_going_on(add, tmp_path):
+    run = tmp_path / "runs" / "first"
+    for name in ("best.pt", "last.pt"):
+        write_weights(run / name)
+    for name in ("run.json", "metrics.jsonl"):
+        (run / name).write_text("{}", encoding="utf-8")
+    code, said, _ = add(run)
+    assert code == 2 and "--resume" in said
+    write_weights(run / "model.pt")
+    (run / "card.json").write_text('{"pixel_nm": 300}', encoding="utf-8")
+    code, said, files = add(run)
+    assert code == 0 and "trained at 300 nm" in said
+    assert files == ["first/card.json", "first/model.pt"]
+    code, said, files = add(run / "model.pt", "--name", "second")
+    assert code == 0 and files[2:] == ["second/card.json", "second/model.pt"]
+
+
 def test_onnx_files_come_alone_or_beside_what_they_were_made_from(add, tmp_path):
     write(tmp_path / "mine.onnx", DETECT)
     assert add(tmp_path / "mine.onnx")[::2] == (0, ["mine/mine.onnx"])

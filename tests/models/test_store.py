@@ -10,7 +10,7 @@ import pytest
 
 from space.errors import SpaceError
 from space.models.card import is_simulated_only
-from space.models.description import describe
+from space.models.description import describe, task_of
 from space.models.store import FOLDER, ONNX, WEIGHTS, find_places, place_of
 from space.models.yolo import read_categories
 from space.trust import file_hash
@@ -156,6 +156,40 @@ def test_the_checkpoint_that_all_folds_have_is_chosen(tmp_path):
     assert len(model.weights) == 2 and model.bytes == sum(p.stat().st_size for p in model.files)
     assert describe(place_of(folder), (1,)).checkpoint == "checkpoint_final.pth"
     assert "fold_7 is missing" in " ".join(describe(place_of(folder), (7,)).problems)
+
+
+@pytest.mark.parametrize("kind", ["detector", "segmentation"])
+def test_the_folder_of_a_training_is_its_model(tmp_path, kind):
+    run = tmp_path / "runs" / "first"
+    trained = run / ("model.pt" if kind == "detector" else "model.onnx")
+    for name in ("best.pt", "last.pt"):  # numbers to go on with, no model
+        write_weights(run / name)
+    (run / "run.json").write_text("{}", encoding="utf-8")
+    (run / "metrics.jsonl").write_text("", encoding="utf-8")
+    unfinished = place_of(run)
+    assert not unfinished.form and "--resume" in unfinished.trouble
+    if kind == "detector":
+        write_weights(trained)
+        card = {"pixel_nm": 300, "window_px": 640}
+        (run / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    else:
+        write(trained, replace(SEGMENT, pixel_nm=300.0))
+    for path in (run, trained):
+        model = describe(place_of(path))
+        assert (model.place.path, model.place.card, model.pixel_nm) == (
+            trained,
+            run / "card.json",
+            300,
+        )
+        assert not model.problems and task_of(model.place) == model.task != ""
+    assert model.window_px == (640 if kind == "detector" else None)
+    assert [place.name for place in find_places(tmp_path / "runs")] == ["first"]
+
+
+def test_an_onnx_file_that_is_named_stands_for_itself(tmp_path):
+    write(tmp_path / "a.onnx", DETECT)
+    write_weights(tmp_path / "a.pt")
+    assert place_of(tmp_path / "a.onnx").form == ONNX
 
 
 def test_a_path_that_holds_several_models_or_none_is_told(tmp_path):

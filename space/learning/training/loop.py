@@ -24,6 +24,7 @@ from space.learning.training.progress import board_of, ends_about, is_best, is_o
 from space.learning.training.run_folder import BEST, LAST
 from space.learning.training.samples import IGNORED, Classes, common_pixel_nm
 from space.learning.training.unet import UNetEngine
+from space.models.place import METRICS
 
 _ENGINES: Mapping[str, Callable[[Task], Engine]] = {UNET: UNetEngine}
 
@@ -225,7 +226,7 @@ def _restored(out: Path, engine: Engine) -> list[Epoch]:
         ) from error
     if len(done) != kept["epoch"]:
         raise SpaceError(
-            f"{run_folder.METRICS} has {len(done)} of {kept['epoch']} epochs.",
+            f"{METRICS} has {len(done)} of {kept['epoch']} epochs.",
             str(out),
             "Start another training in another folder.",
         )

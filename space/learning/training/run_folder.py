@@ -14,9 +14,10 @@ from space.errors import SpaceError
 from space.files import atomic_path, read_json, write_text_atomic
 from space.learning.dataset import Sample
 from space.learning.training.config import TrainConfig
+from space.models.place import METRICS, RUN, TRAINED
 
-RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
-MODEL, PREVIEW = "model.onnx", "preview.png"
+LAST, BEST, PREVIEW = "last.pt", "best.pt", "preview.png"
+MODEL, WEIGHTS = TRAINED
 _LARGEST_FILE_BYTES = 100_000_000
 _PACKAGES = ("torch", "segmentation-models-pytorch", "nnunetv2", "batchgeneratorsv2", "numpy")
 _MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "device")
