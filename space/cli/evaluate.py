@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from space.cli import evaluate_detectors
 from space.errors import SpaceError
 from space.files import write_text_atomic
 
@@ -24,16 +25,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command and its options."""
     parser = commands.add_parser(
         "evaluate",
-        help="say how good segmentation models are on labelled pictures",
+        help="say how good models are on labelled pictures",
         description="Segments the labelled pictures of a data set that are held out for testing, "
         "and compares with their labels: Dice, IoU, precision, recall and outlines of each class "
-        "over all pictures together. Several models stand side by side; classes are the same if "
-        "their names are.",
+        "over all pictures together. Detectors are compared with boxes instead: average precision, "
+        "recall and precision, and how far centres are from each other. Several models of a kind "
+        "stand side by side; classes are the same if their names are.",
         epilog="Example: spacetomo evaluate runs/first/model.onnx models/lamella_segmentation "
         "--data my_set --out compared",
     )
     parser.add_argument(
-        "models", type=Path, nargs="+", metavar="MODEL", help=".onnx file or folder of nnU-Net"
+        "models",
+        type=Path,
+        nargs="+",
+        metavar="MODEL",
+        help="folder of a training or of nnU-Net, .onnx file, .pt of a detector",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data set")
     parser.add_argument(
@@ -58,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--worst", type=int, default=3, metavar="N", help="how many pictures of each model (3)"
     )
+    evaluate_detectors.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.set_defaults(do=_evaluate)
 
@@ -70,6 +77,8 @@ def _evaluate(args: argparse.Namespace) -> int:
             f"--tolerance is below 0, --worst not from 0 to 100, or more than {_MOST_MODELS} "
             "models are named."
         )
+    if evaluate_detectors.are_detectors(args.models):
+        return evaluate_detectors.run(args, NUMBERS, WORST)
     data, _ = read_data_set(args.data)
     samples = [one for one in data.of_split(args.split) if one.label_hash]
     if not samples:

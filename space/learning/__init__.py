@@ -5,10 +5,12 @@ A running session never needs this room; what it needs beyond the base packages 
 """
 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
+from space.learning.box_pictures import draw_boxes, draw_found
 from space.learning.candidates import load_candidate
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
 from space.learning.comparing import Candidate, Comparison, compare, found_in, remarks_on
+from space.learning.comparing_boxes import BoxComparison, box_lines, compare_boxes, with_boxes
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -68,6 +70,7 @@ __all__ = [
     "Added",
     "AtThreshold",
     "Boundary",
+    "BoxComparison",
     "Calibration",
     "Candidate",
     "ClassCount",
@@ -91,6 +94,7 @@ __all__ = [
     "Wish",
     "add",
     "boundary",
+    "box_lines",
     "boxes_path",
     "calibration",
     "centre_errors",
@@ -98,9 +102,12 @@ __all__ = [
     "class_scores",
     "collect",
     "compare",
+    "compare_boxes",
     "confusion",
     "detection_scores",
     "draw_beside",
+    "draw_boxes",
+    "draw_found",
     "drawable",
     "export",
     "format_of",
@@ -130,5 +137,6 @@ __all__ = [
     "show",
     "split",
     "train",
+    "with_boxes",
     "write_data_set",
 ]

@@ -123,7 +123,7 @@ def _hits(overlaps: np.ndarray, least: float) -> list[bool]:
     hits = []
     for row in overlaps:
         open_row = np.where(is_free, row, -1.0)
-        is_hit = bool(len(row)) and open_row.max() >= min(least, _ALMOST_ONE)
+        is_hit = bool(len(row) and open_row.max() >= min(least, _ALMOST_ONE))
         if is_hit:  # of several alike the last one, as COCO has it
             is_free[len(row) - 1 - int(np.argmax(open_row[::-1]))] = False
         hits.append(is_hit)
@@ -140,6 +140,18 @@ def _average_precision(hits: np.ndarray, true: int) -> float:
     places = np.searchsorted(recall, _RECALLS, side="left")
     values = np.where(places < len(best), best[np.minimum(places, len(best) - 1)], 0.0)
     return float(values.mean())
+
+
+def shown_by(truth: Sequence[Box], found: Sequence[Box], iou: float = 0.5) -> list[bool]:
+    """Say of each found box, the most probable first, whether it shows a true one of its class.
+
+    Each true box is shown by one, and `MOST_FOUND` boxes of a class count.
+    """
+    hits = []
+    for name in sorted({box.category for box in found}):
+        these = _best([box for box in found if box.category == name])
+        hits += _hits(ious(these, [box for box in truth if box.category == name]), iou)
+    return hits
 
 
 @dataclass(frozen=True)
@@ -159,13 +171,8 @@ def over_thresholds(
     for threshold in thresholds:
         right = true = counted = 0
         for truth, boxes in pictures:
-            kept = [box for box in boxes if box.probability >= threshold]
-            for name in {box.category for box in (*truth, *kept)}:
-                wanted = [box for box in truth if box.category == name]
-                these = _best([box for box in kept if box.category == name])
-                right += sum(_hits(ious(these, wanted), iou))
-                true += len(wanted)
-                counted += len(these)
+            hits = shown_by(truth, [b for b in boxes if b.probability >= threshold], iou)
+            right, true, counted = right + sum(hits), true + len(truth), counted + len(hits)
         found.append(
             AtThreshold(
                 threshold, right / true if true else None, right / counted if counted else None
