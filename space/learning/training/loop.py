@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,11 @@ from space.models.place import METRICS
 _ENGINES: Mapping[str, Callable[[Task], Engine]] = {UNET: UNetEngine}
 
 
+DICE = "dice"
+_WORDS = {DICE: "Dice"}
+"""What measures are called in what a person reads."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """What an epoch came to.
@@ -39,44 +44,84 @@ class Epoch:
         From 1.
     loss : float
         Mean over its steps.
-    dice : dict of str to (float or None)
-        Of each class on the pictures for validation; None if it is nowhere. Empty without such
-        pictures.
+    found : dict of str to (float or None)
+        How well each class is found in the pictures for validation; None if it is nowhere. Empty
+        without such pictures.
     rate : float
         Learning rate at its end.
     wall_s, cpu_s : float
+    measure : str
+        What `found` is: the Dice of pixels, or another number that is better when it is larger.
     """
 
     number: int
     loss: float
-    dice: dict[str, float | None]
+    found: dict[str, float | None]
     rate: float
     wall_s: float
     cpu_s: float
+    measure: str = DICE
 
     @property
-    def mean_dice(self) -> float | None:
+    def mean(self) -> float | None:
         """Of all classes that are somewhere."""
-        return mean(list(self.dice.values()))
+        return mean(list(self.found.values()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**vars(self), "mean_dice": self.mean_dice}
+        values = {**vars(self), self.measure: self.found, f"mean_{self.measure}": self.mean}
+        return {name: value for name, value in values.items() if name not in ("found", "measure")}
 
     @staticmethod
-    def of_dict(values: dict[str, Any]) -> Epoch:
+    def of_dict(values: dict[str, Any], measure: str = DICE) -> Epoch:
         """Return the epoch in plain values."""
-        return Epoch(**{name: values[name] for name in Epoch.__dataclass_fields__})
+        plain = ("number", "loss", "rate", "wall_s", "cpu_s")
+        return Epoch(
+            found=values[measure], measure=measure, **{name: values[name] for name in plain}
+        )
 
     @property
     def scores(self) -> dict[str, float]:
         """What is drawn over the epochs, by name."""
-        return {f"dice/{name}": value for name, value in self.dice.items() if value is not None}
+        return {
+            f"{self.measure}/{name}": value
+            for name, value in self.found.items()
+            if value is not None
+        }
 
     @property
     def judged(self) -> float:
-        """How good it is: the Dice if there is one, else how small the loss."""
-        return -self.loss if self.mean_dice is None else self.mean_dice
+        """How good it is: how well classes are found, else how small the loss."""
+        return -self.loss if self.mean is None else self.mean
+
+
+class Learner(Protocol):
+    """What learns, as the loop sees it, whatever it learns."""
+
+    @property
+    def measure(self) -> str:
+        """What `scores` are, as a word for files."""
+
+    def learn(self, steps: range) -> tuple[list[float], float]:
+        """Take these steps of the whole training; return the losses, and the rate at the end."""
+
+    def scores(self) -> dict[str, float | None]:
+        """Return how well each class is found in the pictures for validation, if there are any."""
+
+    def preview(self) -> None:
+        """Write a picture of how well it does."""
+
+    def weights(self) -> dict[str, Any]:
+        """Return what makes the model, and what others can begin with."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what else is needed to go on."""
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Go on from weights and state."""
+
+    def use(self, kept: Mapping[str, Any]) -> None:
+        """Take these weights for the model."""
 
 
 def train(
@@ -106,7 +151,7 @@ def train(
         If the data, the configuration or the folder cannot be used. Nothing is written then.
     """
     refuse_missing(config.log)
-    config = _on_hardware(config, resume)
+    config = on_hardware(config, resume)
     data, _ = read_data_set(config.data)
     classes = Classes.of(data, config.classes)
     learnt, held = _split(data)
@@ -125,27 +170,67 @@ def train(
     else:
         run_folder.begin(config.out, run)
     engine.prepare(tell)
-    done = _restored(config.out, engine) if resume else []
+    tell_of_pictures(tell, len(learnt), len(held), classes.values)
+    best = go_through(_Segmenting(engine, task), config, tell, resume)
+    return engine.write_model(best.found, tell)
+
+
+def tell_of_pictures(tell: Tell, learnt: int, held: int, classes: Iterable[str]) -> None:
+    """Say what is learned from."""
+    tell(f"{learnt} pictures to learn from, {held} for validation, classes: {', '.join(classes)}.")
+
+
+class _Segmenting:
+    """An engine that labels pixels, as the loop sees it."""
+
+    measure = DICE
+
+    def __init__(self, engine: Engine, task: Task) -> None:
+        self._engine, self._task = engine, task
+        self.learn = engine.learn
+
+    def scores(self) -> dict[str, float | None]:
+        return _dice(self._engine, self._task.classes)
+
+    def preview(self) -> None:
+        task, seen = self._task, self._engine.example
+        write_preview(task.config.out, seen, self._engine.found(seen.grey), task.classes, task.data)
+
+    def weights(self) -> dict[str, Any]:
+        return {
+            "network": self._engine.network.state_dict(),
+            "classes": list(self._task.classes.values),
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {"optimizer": self._engine.optimizer.state_dict()}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        self.use(kept)
+        self._engine.optimizer.load_state_dict(kept["optimizer"])
+
+    def use(self, kept: Mapping[str, Any]) -> None:
+        self._engine.network.load_state_dict(kept["network"])
+
+
+def go_through(learner: Learner, config: TrainConfig, tell: Tell, resume: bool) -> Epoch:
+    """Go through the epochs that are left, take the weights of the best one, and return that."""
+    done = _restored(config.out, learner) if resume else []
     if resume:
         tell(f"Goes on after epoch {len(done)}.")
-    tell(
-        f"{len(learnt)} pictures to learn from, {len(held)} for validation, "
-        f"classes: {', '.join(classes.values)}."
-    )
     write = board_of(config, len(done))
     while not is_over(done, config):
-        done.append(_epoch(engine, config, len(done) + 1, classes))
-        _keep(config.out, engine, done, classes, is_best(done))
+        done.append(_epoch(learner, config, len(done) + 1))
+        _keep(config.out, learner, done)
         if is_best(done):
-            seen = engine.example
-            write_preview(config.out, seen, engine.found(seen.grey), classes, data)
+            learner.preview()
         write(done[-1])
         tell(_line(done, config))
-    engine.network.load_state_dict(read_weights(config.out / BEST)["network"])
-    return engine.write_model(max(done, key=lambda one: one.judged).dice, tell)
+    learner.use(read_weights(config.out / BEST))
+    return max(done, key=lambda one: one.judged)
 
 
-def _on_hardware(config: TrainConfig, resume: bool) -> TrainConfig:
+def on_hardware(config: TrainConfig, resume: bool) -> TrainConfig:
     """Return a configuration that says where it calculates, and with what numbers.
 
     A training that goes on elsewhere calculates as it did before.
@@ -168,9 +253,9 @@ def _split(data: DataSet) -> tuple[Sequence[Any], Sequence[Any]]:
     return learnt, held
 
 
-def _epoch(engine: Engine, config: TrainConfig, number: int, classes: Classes) -> Epoch:
+def _epoch(learner: Learner, config: TrainConfig, number: int) -> Epoch:
     wall_s, cpu_s = time.monotonic(), time.process_time()
-    losses, rate = engine.learn(range((number - 1) * config.steps, number * config.steps))
+    losses, rate = learner.learn(range((number - 1) * config.steps, number * config.steps))
     if not np.isfinite(losses).all():
         raise SpaceError(
             "The loss is no number any more.", do=f"Use a smaller rate than {config.rate:g}."
@@ -178,10 +263,11 @@ def _epoch(engine: Engine, config: TrainConfig, number: int, classes: Classes) -
     return Epoch(
         number,
         float(np.mean(losses)),
-        _dice(engine, classes),
+        learner.scores(),
         rate,
         time.monotonic() - wall_s,
         time.process_time() - cpu_s,
+        learner.measure,
     )
 
 
@@ -196,28 +282,24 @@ def _dice(engine: Engine, classes: Classes) -> dict[str, float | None]:
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def _keep(out: Path, engine: Engine, done: Sequence[Epoch], classes: Classes, better: bool) -> None:
+def _keep(out: Path, learner: Learner, done: Sequence[Epoch]) -> None:
     """Keep what a training needs to go on: the last file that is written says that all is there."""
-    kept = {
-        "network": engine.network.state_dict(),
-        "classes": list(classes.values),
-        "epoch": len(done),
-    }
-    if better:
+    kept = {**learner.weights(), "epoch": len(done)}
+    if is_best(done):
         run_folder.save(out / BEST, kept)
     run_folder.write_metrics(out, [epoch.to_dict() for epoch in done])
-    run_folder.save(out / LAST, {**kept, "optimizer": engine.optimizer.state_dict()})
+    run_folder.save(out / LAST, {**kept, **learner.state()})
 
 
-def _restored(out: Path, engine: Engine) -> list[Epoch]:
-    """Return the epochs that are done, with network and optimizer as they were after them."""
+def _restored(out: Path, learner: Learner) -> list[Epoch]:
+    """Return the epochs that are done; what learns is as it was after them."""
     if not (out / LAST).exists():
         return []  # it ended in its first epoch
     kept = read_weights(out / LAST)
     try:
-        engine.network.load_state_dict(kept["network"])
-        engine.optimizer.load_state_dict(kept["optimizer"])
-        done = [Epoch.of_dict(one) for one in run_folder.read_metrics(out, int(kept["epoch"]))]
+        learner.restore(kept)
+        told = run_folder.read_metrics(out, int(kept["epoch"]))
+        done = [Epoch.of_dict(one, learner.measure) for one in told]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SpaceError(
             f"What the training has kept does not fit ({type(error).__name__}).",
@@ -237,11 +319,11 @@ def _line(done: Sequence[Epoch], config: TrainConfig) -> str:
     """Return what is told of an epoch, with when all is probably done."""
     epoch = done[-1]
     parts = [f"epoch {epoch.number} of {config.epochs}: loss {epoch.loss:.3f}"]
-    if epoch.mean_dice is not None:
+    if epoch.mean is not None:
         each = ", ".join(
-            f"{name} {value:.2f}" for name, value in epoch.dice.items() if value is not None
+            f"{name} {value:.2f}" for name, value in epoch.found.items() if value is not None
         )
-        parts.append(f"Dice {epoch.mean_dice:.3f} ({each})")
+        parts.append(f"{_WORDS[epoch.measure]} {epoch.mean:.3f} ({each})")
     parts.append(f"{epoch.wall_s:.0f} s")
     if is_best(done):
         parts.append("the best so far")
