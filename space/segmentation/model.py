@@ -8,8 +8,9 @@ Everything runs in this process, so it works however it was started.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,9 +23,10 @@ from space.segmentation.memory import is_device_fault, is_memory_full
 from space.segmentation.normalise import normalisation
 from space.segmentation.plain import PlainPlaces
 from space.segmentation.plan import TilePlan, plan_after
-from space.segmentation.tiles import best_classes
+from space.segmentation.tiles import best_classes, blended_scores
 
 log = logging.getLogger("space.segmentation")
+_Found = TypeVar("_Found")
 
 
 class Segmenter:
@@ -101,14 +103,47 @@ class Segmenter:
         -------
         ndarray of uint8, shape (rows, cols)
         """
+        image, tell = np.asarray(image), progress or (lambda done: None)
+        return self._tried(image, lambda plan: self._segment(image, plan, tell))
+
+    def segment_with_confidence(
+        self, image: np.ndarray, counts_as: Mapping[int, int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label of every pixel, and how probable the model takes it to be.
+
+        The network sees every tile, whatever the preset says of plain ones.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (rows, cols)
+            At the pixel size of the model.
+        counts_as : mapping of int to int, optional
+            Labels of classes that count as the same: their probabilities are added up.
+
+        Returns
+        -------
+        labels : ndarray of uint8, shape (rows, cols)
+        confidence : ndarray of float32, shape (rows, cols)
+            0 to 1; 1 where the model was not asked, since there is no picture.
+        """
         image = np.asarray(image)
+        groups = [label if counts_as is None else counts_as[label] for label in self.labels.values()]
+
+        def work(plan: TilePlan) -> tuple[np.ndarray, np.ndarray]:
+            confidence = np.ones(image.shape, np.float32)
+            return self._segment(image, plan, confidence=confidence, groups=groups), confidence
+
+        return self._tried(image, work)
+
+    def _tried(self, image: np.ndarray, work: Callable[[TilePlan], _Found]) -> _Found:
+        """Do it, with less memory when it is full."""
         if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:
             raise SpaceError(f"A map must be 2-D uint8, not {image.dtype} of shape {image.shape}.")
         plan = self._plan
         while True:
             problem: BaseException
             try:
-                return self._segment(image, plan, progress or (lambda done: None))
+                return work(plan)
             except (RuntimeError, MemoryError) as error:
                 if not (is_memory_full(error) or is_device_fault(error)):
                     raise
@@ -132,8 +167,14 @@ class Segmenter:
             plan = following
 
     def _segment(
-        self, image: np.ndarray, plan: TilePlan, progress: Callable[[float], None]
+        self,
+        image: np.ndarray,
+        plan: TilePlan,
+        progress: Callable[[float], None] = lambda done: None,
+        confidence: np.ndarray | None = None,
+        groups: Sequence[int] = (),
     ) -> np.ndarray:
+        """Return the labels; with an array for the confidence, that is filled in, too."""
         seen = self._network.plan
         labels = np.zeros(image.shape, np.uint8)
         normal = normalisation(image, seen.scheme, seen.use_mask, seen.intensities)
@@ -141,8 +182,10 @@ class Segmenter:
             return labels
         row0, row1, col0, col1 = normal.bounds
         picture, target = image[row0:row1, col0:col1], labels[row0:row1, col0:col1]
+        sure = None if confidence is None else confidence[row0:row1, col0:col1]
         if seen.axes_swapped:
             picture, target = picture.T, target.T
+            sure = None if sure is None else sure.T
 
         def part(rows: slice, cols: slice) -> np.ndarray:
             if seen.axes_swapped:
@@ -151,12 +194,29 @@ class Segmenter:
 
         table = np.array(list(self.labels.values()), dtype=np.uint8)
         grid = tile_grid(picture.shape, seen.patch_px, self._preset.tile_step)
+        if sure is not None:
+            for rows, columns, scores in blended_scores(grid, part, self._network, plan, progress):
+                best = scores.argmax(axis=0)
+                target[rows, columns] = table[best]
+                sure[rows, columns] = _probability(scores, best, np.array(groups))
+            return labels
         plain = None
         if self._off_lamella:
             plain = PlainPlaces(picture, grid, self._off_lamella, len(self.labels))
         for rows, columns, best in best_classes(grid, part, self._network, plan, progress, plain):
             target[rows, columns] = table[best]
         return labels
+
+
+def _probability(scores: np.ndarray, best: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return how probable the best classes are, together with those of the same group."""
+    each = np.exp(scores - scores.max(axis=0))
+    own = np.zeros(best.shape, np.float32)
+    for group in np.unique(groups):
+        members = groups == group
+        np.copyto(own, each[members].sum(axis=0), where=members[best])
+    probability: np.ndarray = own / each.sum(axis=0)
+    return probability
 
 
 def _first_line(error: BaseException) -> str:

@@ -107,7 +107,8 @@ class ArrayStrip(Strip):
         weighted: np.ndarray = np.multiply(output, self._weights, out=output if whole else None)
         return weighted
 
-    def _best(self, scores: np.ndarray) -> np.ndarray:
+    def best(self, scores: np.ndarray) -> np.ndarray:
+        """Return the number of the best class."""
         best = scores[0].copy(order="K")
         winner = np.zeros_like(best, np.uint8)
         for number, others in enumerate(scores[1:], 1):

@@ -37,6 +37,21 @@ class Strip(ABC):
 
         Parameters
         ----------
+        output, column, rows, columns :
+            As in `finished`.
+
+        Returns
+        -------
+        ndarray of uint8, shape (rows, columns)
+            The number of the best class.
+        """
+        return self.best(self.finished(output, column, rows, columns))
+
+    def finished(self, output: Any, column: int, rows: int, columns: int) -> Any:
+        """Add the scores of a tile, and return what no later tile reaches.
+
+        Parameters
+        ----------
         output : array of shape (classes, rows, columns)
             May be overwritten. Of a plain tile its shape is (classes, 1, 1).
         column : int
@@ -47,8 +62,8 @@ class Strip(ABC):
 
         Returns
         -------
-        ndarray of uint8, shape (rows, columns)
-            The number of the best class.
+        array of shape (classes, rows, columns)
+            Sums of scores times weights, to be used before the next tile is added.
         """
         scores = self._weighted(output)
         width = scores.shape[2]
@@ -58,11 +73,10 @@ class Strip(ABC):
                 piece[:, :known] += self._left[k]
             above = self._shared[k, : self._above, column + known : column + width]
             piece[: self._above, known:] += above
-        best = self._best(scores[:, :rows, :columns])
         below = scores[:, rows:, :columns]
         self._shared[:, : below.shape[1], column : column + columns] = below
         self._left = self._copied(scores[:, :, columns:]) if columns < width else None
-        return best
+        return scores[:, :rows, :columns]
 
     def advance(self, rows: int) -> None:
         """Go on with the next strip, which lies so many rows lower."""
@@ -74,7 +88,7 @@ class Strip(ABC):
         """Return the scores times the weights, in the array that was given where that is whole."""
 
     @abstractmethod
-    def _best(self, scores: Any) -> np.ndarray:
+    def best(self, scores: Any) -> np.ndarray:
         """Return the number of the best class, of equal ones the first."""
 
     @abstractmethod

@@ -20,6 +20,7 @@ from space.segmentation.grid import Grid
 from space.segmentation.network import Network
 from space.segmentation.plain import PlainPlaces
 from space.segmentation.plan import TilePlan
+from space.segmentation.strips import Strip
 
 Part = Callable[[slice, slice], np.ndarray]
 """Returns rows and columns of the normalised map."""
@@ -49,6 +50,53 @@ def best_classes(
     plain : PlainPlaces, optional
         Decides tiles without the network.
     """
+    yield from _decided(grid, part, network, plan, progress, plain, _best)
+
+
+def blended_scores(
+    grid: Grid,
+    part: Part,
+    network: Network,
+    plan: TilePlan,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Yield finished parts as `best_classes` does, with the scores of all classes.
+
+    They are the means of the tiles that reach a pixel, by weight: float32 of shape (classes, rows,
+    columns).
+    """
+
+    def scores_of(strip: Strip, scores: Any) -> np.ndarray:
+        return network.as_array(scores)
+
+    sums = [_weight_along(grid, axis) for axis in (0, 1)]
+    for rows, columns, scores in _decided(grid, part, network, plan, progress, None, scores_of):
+        yield rows, columns, scores / np.outer(sums[0][rows], sums[1][columns])
+
+
+def _best(strip: Strip, scores: Any) -> np.ndarray:
+    return strip.best(scores)
+
+
+def _weight_along(grid: Grid, axis: int) -> np.ndarray:
+    """Return the sum of the weights of all tiles along an axis of the map, without the padding."""
+    total = np.zeros(grid.padded[axis], np.float32)
+    curve = _curve(grid.tile[axis])
+    for start in (grid.rows, grid.columns)[axis]:
+        total[start : start + grid.tile[axis]] += curve
+    return total[grid.before[axis] : grid.before[axis] + grid.shape[axis]]
+
+
+def _decided(
+    grid: Grid,
+    part: Part,
+    network: Network,
+    plan: TilePlan,
+    progress: Callable[[float], None],
+    plain: PlainPlaces | None,
+    decide: Callable[[Strip, Any], np.ndarray],
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Yield rows and columns of the map, and what is decided of their scores there."""
     upright = grid.padded[1] > grid.padded[0]  # then strips lie along columns, from left to right
     turned = _turned if upright else _as_it_is
     height, length = turned(grid.padded)
@@ -66,8 +114,11 @@ def best_classes(
             outputs = _outputs(places, grid, part, network, plan, plain)
             for place, at in zip(group, places):
                 # No name here holds the scores of a tile while the network sees the next one.
-                best = strip.add(_laid(next(outputs), upright), place, rows[i], columns[place])
-                yield from _on_map(grid, at, best.T if upright else best)
+                found = decide(
+                    strip,
+                    strip.finished(_laid(next(outputs), upright), place, rows[i], columns[place]),
+                )
+                yield from _on_map(grid, at, found.swapaxes(-1, -2) if upright else found)
             progress((i + (first + len(group)) / len(along)) / len(across))
         strip.advance(rows[i])
 
@@ -133,28 +184,30 @@ def _turned(pair: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _on_map(
-    grid: Grid, corner: tuple[int, int], winner: np.ndarray
+    grid: Grid, corner: tuple[int, int], found: np.ndarray
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """Yield a finished part without what is padding; `corner` is its place on the padded map."""
     spans = []
-    for start, length, before, size in zip(corner, winner.shape, grid.before, grid.shape):
+    for start, length, before, size in zip(corner, found.shape[-2:], grid.before, grid.shape):
         spans.append((max(start, before), min(start + length, before + size)))
     if all(last > first for first, last in spans):
-        inner = winner[tuple(slice(first - c, last - c) for (first, last), c in zip(spans, corner))]
+        inside = (slice(first - c, last - c) for (first, last), c in zip(spans, corner))
         rows, columns = (
             slice(first - before, last - before)
             for (first, last), before in zip(spans, grid.before)
         )
-        yield rows, columns, inner
+        yield rows, columns, found[(..., *inside)]
 
 
 def gaussian(tile: tuple[int, ...]) -> np.ndarray:
     """Return tile weights: a Gaussian of sigma tile / 8 with peak 1, nowhere 0."""
-    curves = [
-        np.exp(-0.5 * ((np.arange(n) - n // 2) / (n / 8.0)) ** 2).astype(np.float32) for n in tile
-    ]
     # nnU-Net cuts its Gaussian at 4 sigma, which only the outermost pixel row reaches.
-    return np.maximum(np.outer(*curves), 1e-7).astype(np.float32)
+    return np.maximum(np.outer(*map(_curve, tile)), 1e-7).astype(np.float32)
+
+
+def _curve(n: int) -> np.ndarray:
+    curve: np.ndarray = np.exp(-0.5 * ((np.arange(n) - n // 2) / (n / 8.0)) ** 2)
+    return curve.astype(np.float32)
 
 
 def padded_part(part: Part, grid: Grid, row: int, column: int) -> np.ndarray:

@@ -125,12 +125,12 @@ class TorchStrip(Strip):
             shared = torch.zeros((classes, *shape[::-1]), device=device).swapaxes(1, 2)
         super().__init__(shared, torch.from_numpy(weights).to(device))
 
-    def add(self, output: Any, column: int, rows: int, columns: int) -> np.ndarray:
-        """Add the scores of a tile, and decide what no later tile reaches."""
+    def finished(self, output: Any, column: int, rows: int, columns: int) -> Any:
+        """Add the scores of a tile, and return what no later tile reaches."""
         import torch
 
         with torch.inference_mode():  # as the scores were made, else they could not be changed
-            return super().add(output, column, rows, columns)
+            return super().finished(output, column, rows, columns)
 
     def _weighted(self, output: Any) -> Any:
         import torch
@@ -139,7 +139,8 @@ class TorchStrip(Strip):
         whole = scores.shape[1:] == self._weights.shape
         return scores.mul_(self._weights) if whole else scores * self._weights
 
-    def _best(self, scores: Any) -> np.ndarray:
+    def best(self, scores: Any) -> np.ndarray:
+        """Return the number of the best class."""
         import torch
 
         best: np.ndarray = scores.argmax(dim=0).to("cpu", torch.uint8).numpy()

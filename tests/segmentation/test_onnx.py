@@ -264,6 +264,22 @@ def test_full_memory_of_a_gpu_is_met_with_smaller_batches(fake, monkeypatch, cap
     assert segmenter.about == ("ONNX Runtime", "dml:0")
 
 
+def test_confidence_is_the_share_of_a_class_and_of_those_that_count_as_the_same(fake, monkeypatch):
+    monkeypatch.setattr("space.segmentation.model.load_network", lambda *given: fake((0,)))
+    segmenter = Segmenter(Path("a.onnx"))
+    monkeypatch.setattr(
+        segmenter._network, "scores", lambda tiles, plan: np.stack([0 * tiles, tiles], axis=1)
+    )
+    picture = np.random.default_rng(0).integers(1, 255, (20, 30)).astype(np.uint8)
+    picture[:, :5] = 0  # a black border is not shown to it
+    labels, sure = segmenter.segment_with_confidence(picture)
+    grey = (picture[:, 5:] - picture[:, 5:].mean()) / picture[:, 5:].std()
+    assert np.allclose(sure[:, 5:], 1 / (1 + np.exp(-np.abs(grey))), atol=1e-5)
+    assert (sure[:, :5] == 1).all() and np.array_equal(labels, segmenter.segment(picture))
+    _, together = segmenter.segment_with_confidence(picture, dict.fromkeys((0, 7), 3))
+    assert np.allclose(together, 1.0)
+
+
 @given(st.integers(1, 5), st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_a_strip_adds_finds_the_best_class_and_moves_on(classes, seed, rows):
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from space.errors import SpaceError
 from space.segmentation.grid import tile_grid
 from space.segmentation.onnx_network import ArrayStrip
 from space.segmentation.plan import TilePlan
-from space.segmentation.tiles import best_classes, gaussian, padded_part
+from space.segmentation.tiles import best_classes, blended_scores, gaussian, padded_part
 
 CLASSES = 4
 
@@ -30,20 +30,25 @@ class FakeNetwork:
                 [np.cos((k + 1) * (tile + place + tile.mean())) for k in range(CLASSES)]
             ).astype(np.float32)
 
+    def as_array(self, scores):
+        return scores
+
     def strip(self, shape, weights, plan):
         self.strips.append(shape)
         return ArrayStrip(CLASSES, shape, weights)
 
 
 def whole_scores(grid, part, network, plan):
-    """Class scores of the whole padded map at once, in double precision."""
-    total = np.zeros((CLASSES, *grid.padded))
+    """Class scores of the whole map at once, averaged by weight, in double precision."""
+    total, weights = np.zeros((CLASSES, *grid.padded)), np.zeros(grid.padded)
     height, width = grid.tile
     for row in grid.rows:
         for column in grid.columns:
             tile = padded_part(part, grid, row, column)
             output = next(iter(network.scores(tile[None], plan)))
             total[:, row : row + height, column : column + width] += output * gaussian(grid.tile)
+            weights[row : row + height, column : column + width] += gaussian(grid.tile)
+    total /= weights
     (top, left), (rows, columns) = grid.before, grid.shape
     return total[:, top : top + rows, left : left + columns]
 
@@ -74,6 +79,10 @@ def test_strips_give_the_labels_of_the_whole_map(shape, tile, step, batch, seed)
     highest = np.sort(scores, axis=0)
     clear = highest[-1] - highest[-2] > 1e-4 * np.abs(highest).max(axis=0)
     assert (labels == scores.argmax(axis=0))[clear].all()
+    blended = np.full((CLASSES, *shape), np.nan)
+    for rows, columns, found in blended_scores(grid, part, FakeNetwork(), plan):
+        blended[:, rows, columns] = found
+    assert np.allclose(blended, scores, atol=1e-4)
     ((shared, length),) = network.strips
     assert length == min(grid.padded)
     lies = int(grid.padded[1] > grid.padded[0])
