@@ -138,21 +138,3 @@ def _around(mask: np.ndarray, margin: int) -> tuple[slice, slice] | None:
     if not found[0].size:
         return None
     return tuple(slice(max(0, int(f[0]) - margin), int(f[-1]) + 1 + margin) for f in found)
-
-
-def field_holds(
-    truth: np.ndarray, point_px: tuple[float, float], size_px: tuple[float, float], values
-) -> bool:
-    """Whether any pixel of some classes lies in an upright field.
-
-    Parameters
-    ----------
-    point_px : (row, column) of the middle, first pixel's centre at 0.5
-    size_px : (rows, columns) of the field
-    values : array of classes
-    """
-    edges = [
-        (max(0, round(p - s / 2)), max(0, round(p + s / 2))) for p, s in zip(point_px, size_px)
-    ]
-    part = truth[edges[0][0] : edges[0][1], edges[1][0] : edges[1][1]]
-    return bool(np.isin(part, values).any())

@@ -16,38 +16,21 @@ from collections.abc import Iterable
 import numpy as np
 
 from space.config import load_config
+from space.learning import Aim, Hits, chosen, judged
 from space.segmentation import Segmenter
 from space.segmentation.structure import tidied
 from space.simulator.specimen import LABEL, LABELS
-from space.targeting import ExposureOptics, TargetingOptions, class_tables, select_targets
+from space.targeting import TargetingOptions
 from training.lamella_maps import lamella_map
 
 from .common import PROJECT, fixed_conditions, model_parser, report
-from .scores import boundary_counts, boundary_f1, confusion, dice, field_holds
+from .scores import boundary_counts, boundary_f1, confusion, dice
 
-#: Record field (µm) and beam of the simulated microscope's default.
-FIELD_UM = (1.27, 0.87)
-BEAM_UM = 1.7
 AIMS = {
     "mitos": TargetingOptions(target_list=("mitos",)),
     "nucleus": TargetingOptions(target_list=("nucleus",)),
     "lamella": TargetingOptions(target_list=("lamella",), sparse=False),
 }
-
-
-def judge_targets(
-    predicted: np.ndarray, truth: np.ndarray, options: TargetingOptions, pixel_nm: float
-) -> np.ndarray:
-    """Targets chosen on a predicted map: how many, how many hit, how many to avoid."""
-    optics = ExposureOptics(pixel_nm, FIELD_UM, BEAM_UM, tilt_axis_deg=90.0, beam_margin_um=0.0)
-    choice = select_targets(predicted, LABEL, options, optics)
-    tables = class_tables(LABEL, options)
-    wanted, avoided = (np.flatnonzero(table) for table in (tables.wanted, tables.avoided))
-    field_px = np.array(FIELD_UM[::-1]) / optics.pixel_um
-    points = [point for area in choice.areas for point in area.targets_map_px]
-    hits = sum(field_holds(truth, point, field_px / 2, wanted) for point in points)
-    spoilt = sum(field_holds(truth, point, field_px, avoided) for point in points)
-    return np.array([len(points), hits, spoilt])
 
 
 def measure(
@@ -57,7 +40,7 @@ def measure(
     n = len(LABELS)
     table = np.zeros((n, n), np.int64)
     edges = np.zeros((n, 4), np.int64)
-    targets = {aim: np.zeros(3, int) for aim in AIMS}
+    targets = dict.fromkeys(AIMS, Hits())
     seconds, means = [], []
     to_ours = np.zeros(256, np.uint8)
     for name, value in segmenter.labels.items():
@@ -76,20 +59,25 @@ def measure(
         for value in range(1, n):
             edges[value] += boundary_counts(truth, predicted, value)
         for aim, options in AIMS.items():
-            targets[aim] += judge_targets(predicted, truth, options, pixel_nm)
+            points = chosen(predicted, LABEL, Aim(options), pixel_nm)
+            targets[aim] += judged(points, truth, LABEL, Aim(options), pixel_nm)
     by_class = dice(table)
-    total = sum(targets.values())
+    total = sum(targets.values(), Hits())
     return {
         "mean_dice": round(float(np.mean(list(by_class.values()))), 4),
         "mean_dice_of_single_maps": round(float(np.mean(means)), 4),
         "dice": {LABELS[k]: round(v, 4) for k, v in by_class.items()},
         "boundary_f1": round(float(np.mean([boundary_f1(edges[k]) for k in by_class])), 4),
         "boundary_f1_by_class": {LABELS[k]: round(boundary_f1(edges[k]), 4) for k in by_class},
-        "target_hit_rate": _share(total[1], total[0]),
-        "target_avoid_rate": _share(total[2], total[0]),
+        "target_hit_rate": _share(total.near, total.targets),
+        "target_avoid_rate": _share(total.spoilt, total.targets),
         "targets": {
-            aim: {"n": int(c[0]), "hit": _share(c[1], c[0]), "avoid": _share(c[2], c[0])}
-            for aim, c in targets.items()
+            aim: {
+                "n": one.targets,
+                "hit": _share(one.near, one.targets),
+                "avoid": _share(one.spoilt, one.targets),
+            }
+            for aim, one in targets.items()
         },
         "taken_for": {
             LABELS[k]: {

@@ -63,15 +63,6 @@ def test_the_end_of_the_picture_is_no_boundary():
     assert scores.boundary_f1(np.zeros(4)) == 0.0
 
 
-def test_what_a_field_holds():
-    truth = np.zeros((40, 40), np.uint8)
-    truth[20, 30] = 7
-    assert scores.field_holds(truth, (20.5, 26.0), (4, 10), [7])
-    assert not scores.field_holds(truth, (20.5, 24.0), (4, 10), [7])
-    assert not scores.field_holds(truth, (20.5, 26.0), (4, 10), [8])
-    assert scores.field_holds(truth, (38.0, 38.0), (60, 60), [7])  # beyond the picture is nothing
-
-
 def test_detections_are_counted_by_class():
     truth = np.array([[2, 0, 0, 40, 40], [3, 200, 0, 240, 40], [2, 0, 200, 40, 240]], float)
     boxes = [

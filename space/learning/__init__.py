@@ -45,6 +45,7 @@ from space.learning.evaluate_boxes import (
     shares_within,
 )
 from space.learning.formats import IN, OUT, Wish, export, format_of, import_into
+from space.learning.hits import BEAM_UM, FIELD_UM, Aim, Hits, chosen, judged
 from space.learning.incoming import Incoming, Item
 from space.learning.keypoints import Keypoint
 from space.learning.loading import Detection, Segmentation, load_model, model_task
@@ -61,13 +62,16 @@ from space.learning.training import (
 )
 
 __all__ = [
+    "BEAM_UM",
     "DATASET_FILE",
     "ENGINES",
+    "FIELD_UM",
     "IN",
     "MOST_POINTS",
     "OUT",
     "SPLITS",
     "Added",
+    "Aim",
     "AtThreshold",
     "Boundary",
     "BoxComparison",
@@ -81,6 +85,7 @@ __all__ = [
     "DataSet",
     "Detection",
     "Drawable",
+    "Hits",
     "Incoming",
     "Item",
     "Keypoint",
@@ -99,6 +104,7 @@ __all__ = [
     "calibration",
     "centre_errors",
     "check",
+    "chosen",
     "class_scores",
     "collect",
     "compare",
@@ -114,6 +120,7 @@ __all__ = [
     "found_in",
     "import_into",
     "is_data_set",
+    "judged",
     "label_path",
     "layer_path",
     "load_candidate",

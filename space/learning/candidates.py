@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from space.config import Config
 from space.errors import SpaceError
 from space.learning.comparing import Candidate
 from space.learning.loading import Segmentation, load_model
@@ -24,7 +27,21 @@ def load_candidate(model: Path, preset: str) -> Candidate:
     SpaceError
         If there is none, or it cannot be used.
     """
+    from space.segmentation.structure import tidied
+
     loaded = load_model(model, preset=preset)
     if not isinstance(loaded, Segmentation):
         raise SpaceError("This is a detector of boxes; a segmentation model is needed.", str(model))
-    return Candidate(str(model), loaded.run, loaded.classes, loaded.pixel_nm)
+    names = loaded.classes
+
+    def in_session(labels: np.ndarray, shown_nm: float, picture: np.ndarray) -> np.ndarray:
+        return tidied(labels, names, shown_nm, picture=picture)
+
+    return Candidate(
+        str(model),
+        loaded.run,
+        names,
+        loaded.pixel_nm,
+        loaded.run_with_confidence,
+        in_session if Config.tidy_segmentation else None,
+    )

@@ -14,10 +14,21 @@ from space.errors import SpaceError
 from space.learning.adding import read_labels
 from space.learning.arrays import mapped
 from space.learning.dataset import IGNORE, DataSet, Sample, picture_path
-from space.learning.evaluate import Boundary, ClassScore, boundary, class_scores, confusion, mean
+from space.learning.evaluate import (
+    Boundary,
+    Calibration,
+    ClassScore,
+    boundary,
+    calibration,
+    class_scores,
+    confusion,
+    mean,
+)
+from space.learning.hits import Aim, Hits, chosen, judged
 from space.learning.incoming import Tell
-from space.learning.loading import at_own_pixel
+from space.learning.loading import as_shown, at_own_pixel
 from space.learning.picture_files import read_picture
+from space.pictures import resized
 
 
 @dataclass(frozen=True)
@@ -33,12 +44,21 @@ class Candidate:
         Label of each of its classes.
     pixel_nm : float or None
         Pixel of the pictures that it knows.
+    confident : callable, optional
+        Takes a picture, and for each of its labels the one that it counts as; gives the labels
+        of the picture and how probable they are.
+    tidied : callable, optional
+        Takes labels, the pixel in nm and the picture; gives the labels as a session has them.
     """
 
     name: str
     segment: Callable[[np.ndarray], np.ndarray]
     names: Mapping[str, int]
     pixel_nm: float | None = None
+    confident: Callable[[np.ndarray, Mapping[int, int]], tuple[np.ndarray, np.ndarray]] | None = (
+        None
+    )
+    tidied: Callable[[np.ndarray, float, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +94,12 @@ class Comparison:
         For a megapixel.
     remarks : tuple of str
         What a reader of the numbers should know.
+    calibration : Calibration or None
+        Of the labels that were found, if the model says how probable they are.
+    hits : Hits or None
+        Of the targets that a session would choose on what it has found.
+    best_hits : Hits or None
+        Of those that it would choose on the true labels: what a model without faults would reach.
     """
 
     model: str
@@ -82,18 +108,32 @@ class Comparison:
     counts: np.ndarray
     seconds: float
     remarks: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    hits: Hits | None = None
+    best_hits: Hits | None = None
 
     @property
     def mean_dice(self) -> float | None:
         """Of all classes that are somewhere."""
         return mean([one.score.dice for one in self.classes])
 
+    @property
+    def table(self) -> np.ndarray:
+        """Pixels of each class (rows), by the class that they were taken for."""
+        values = [one.score.value for one in self.classes]
+        found: np.ndarray = self.counts[np.ix_(values, values)]
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; the table of pixels has a row for each class."""
-        values = [one.score.value for one in self.classes]
         return {
             "model": self.model,
             "mean_dice": self.mean_dice,
+            "calibration": None
+            if self.calibration is None
+            else {**asdict(self.calibration), "error": self.calibration.ece},
+            "targets": _hits_dict(self.hits),
+            "targets_on_true_labels": _hits_dict(self.best_hits),
             "seconds_per_megapixel": self.seconds,
             "remarks": list(self.remarks),
             "classes": {
@@ -105,9 +145,15 @@ class Comparison:
                 }
                 for one in self.classes
             },
-            "confusion": self.counts[np.ix_(values, values)].tolist(),
+            "confusion": self.table.tolist(),
             "pictures": {one.file: one.dice for one in self.pictures},
         }
+
+
+def _hits_dict(hits: Hits | None) -> dict[str, Any] | None:
+    if hits is None:
+        return None
+    return {**asdict(hits), "hit_rate": hits.hit_rate, "reached_rate": hits.reached_rate}
 
 
 def compare(
@@ -118,6 +164,7 @@ def compare(
     tolerance_px: float,
     tell: Tell,
     look: Callable[[Sample, np.ndarray], object] = lambda sample, found: None,
+    aim: Aim | None = None,
 ) -> Comparison:
     """Say how good a model is on some pictures.
 
@@ -138,6 +185,8 @@ def compare(
         Takes what is left out, and why.
     look : callable
         Takes each picture and what was found in it, by the labels of the data set.
+    aim : Aim, optional
+        Choose targets for this, too, in pictures of known pixel.
 
     Raises
     ------
@@ -150,6 +199,9 @@ def compare(
     counts = np.zeros((256, 256), np.int64)
     outlines = dict.fromkeys(values, Boundary())
     pictures, seconds, pixels = [], 0.0, 0
+    to_data = _to_data(candidate, known)
+    sure = None if candidate.confident is None else Calibration()
+    hits, best_hits = Hits(), Hits()
     for sample in samples:
         try:
             picture, truth = read_picture(picture_path(folder, sample)), read_labels(folder, sample)
@@ -159,8 +211,17 @@ def compare(
             tell(str(error))
             continue
         start_s = time.process_time()
-        found = found_in(candidate, known, picture, sample.pixel_nm)
+        seen = _segmented(candidate, picture, sample.pixel_nm, to_data)
+        found = mapped(seen.labels, to_data)
         seconds, pixels = seconds + time.process_time() - start_s, pixels + picture.size
+        if sure is not None and seen.confidence is not None:
+            counted = ~np.isin(truth, ignored)
+            sure += calibration(seen.confidence[counted], (found == truth)[counted])
+        if aim is not None and sample.pixel_nm is not None:
+            points = chosen(_in_session(candidate, seen), candidate.names, aim, sample.pixel_nm)
+            hits += judged(points, truth, values, aim, sample.pixel_nm)
+            points = chosen(truth, values, aim, sample.pixel_nm)
+            best_hits += judged(points, truth, values, aim, sample.pixel_nm)
         for value in ignored:
             found = np.where(truth == value, truth, found)
         here = confusion(truth, found, ignored)
@@ -180,7 +241,10 @@ def compare(
         tuple(pictures),
         counts,
         seconds / pixels * 1e6,
-        tuple(remarks_on(candidate, known, samples)),
+        (*remarks_on(candidate, known, samples), *_without_targets(aim, samples)),
+        sure,
+        None if aim is None else hits,
+        None if aim is None else best_hits,
     )
 
 
@@ -224,12 +288,71 @@ def found_in(
     SpaceError
         If model and data set have no class in common.
     """
-    shared = shared_classes(candidate, known)
-    to_data = {
-        value: known[name] if name in shared else 0 for name, value in candidate.names.items()
-    }
+    to_data = _to_data(candidate, known)
     found = at_own_pixel(candidate.segment, picture, pixel_nm, candidate.pixel_nm)
     return mapped(found, to_data)
+
+
+def _to_data(candidate: Candidate, known: Mapping[str, int]) -> dict[int, int]:
+    """Return for each label of a model that of the data set."""
+    shared = shared_classes(candidate, known)
+    return {value: known[name] if name in shared else 0 for name, value in candidate.names.items()}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a model has found in a picture, by its own labels.
+
+    Attributes
+    ----------
+    grey : ndarray of uint8
+        The picture as it was shown.
+    pixel_nm : float or None
+        Its pixel.
+    own : ndarray of uint8
+        Labels of what was shown.
+    labels : ndarray of uint8
+        The same, of the shape of the picture.
+    confidence : ndarray of float or None
+        How probable they are.
+    """
+
+    grey: np.ndarray
+    pixel_nm: float | None
+    own: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray | None
+
+
+def _segmented(
+    candidate: Candidate,
+    picture: np.ndarray,
+    pixel_nm: float | None,
+    to_data: Mapping[int, int],
+) -> _Seen:
+    grey, shown_nm = as_shown(picture, pixel_nm, candidate.pixel_nm)
+    confidence = None
+    if candidate.confident is None:
+        own = candidate.segment(grey)
+    else:
+        own, confidence = candidate.confident(grey, to_data)
+        confidence = resized(confidence, picture.shape, nearest=True)
+    return _Seen(grey, shown_nm, own, resized(own, picture.shape, nearest=True), confidence)
+
+
+def _in_session(candidate: Candidate, seen: _Seen) -> np.ndarray:
+    """Return labels as a session has them, of the shape of the picture."""
+    if candidate.tidied is None or seen.pixel_nm is None:
+        return seen.labels
+    return resized(
+        candidate.tidied(seen.own, seen.pixel_nm, seen.grey), seen.labels.shape, nearest=True
+    )
+
+
+def _without_targets(aim: Aim | None, samples: Sequence[Sample]) -> list[str]:
+    if aim is None or all(one.pixel_nm is not None for one in samples):
+        return []
+    return ["No targets were chosen in pictures of unknown pixel."]
 
 
 def remarks_on(

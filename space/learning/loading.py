@@ -31,6 +31,8 @@ _USUAL_WINDOW_PX = 1024
 Run = Callable[[np.ndarray], np.ndarray]
 """Takes a picture of uint8 at the pixel of a network and gives its labels."""
 
+RunWithConfidence = Callable[[np.ndarray, Mapping[int, int]], "tuple[np.ndarray, np.ndarray]"]
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -46,12 +48,16 @@ class Segmentation:
         Pixel of the pictures that it knows; None if nothing says so.
     run : callable
         Labels a picture of uint8 as it is.
+    run_with_confidence : callable
+        Takes such a picture, and for each label the one that it counts as; gives the labels and
+        how probable they are (0 to 1).
     """
 
     path: Path
     classes: Mapping[str, int]
     pixel_nm: float | None
     run: Run
+    run_with_confidence: RunWithConfidence
 
     def segment(self, picture: np.ndarray, pixel_nm: float | None = None) -> np.ndarray:
         """Return the labels of a picture.
@@ -186,7 +192,9 @@ def _segmentation(
     numbered = tuple(fold for fold in model.folds if isinstance(fold, int))
     folds = used_folds(preset, path, numbered or model.folds, model.checkpoint)
     segmenter = Segmenter(path, folds, device, PRESETS[preset], model.checkpoint, runtime)
-    return Segmentation(path, read_labels(path), pixel_nm, segmenter.segment)
+    return Segmentation(
+        path, read_labels(path), pixel_nm, segmenter.segment, segmenter.segment_with_confidence
+    )
 
 
 def _detection(
@@ -214,8 +222,17 @@ def at_own_pixel(
     run: Run, picture: np.ndarray, pixel_nm: float | None, own_nm: float | None
 ) -> np.ndarray:
     """Return the labels of a picture that was shown to a model at its own pixel."""
+    return resized(run(as_shown(picture, pixel_nm, own_nm)[0]), picture.shape, nearest=True)
+
+
+def as_shown(
+    picture: np.ndarray, pixel_nm: float | None, own_nm: float | None
+) -> tuple[np.ndarray, float | None]:
+    """Return a picture (uint8) as it is shown to a model, at the model's own pixel, and its pixel.
+
+    Where one of them is not known, it is shown as it is.
+    """
     grey = picture if picture.dtype == np.uint8 else to_8_bit(picture)
     if own_nm is None or pixel_nm is None or abs(pixel_nm / own_nm - 1) < SAME_PIXEL:
-        return run(grey)
-    shape = [max(1, round(side * pixel_nm / own_nm)) for side in grey.shape]
-    return resized(run(resized(grey, shape)), grey.shape, nearest=True)
+        return grey, pixel_nm
+    return resized(grey, [max(1, round(side * pixel_nm / own_nm)) for side in grey.shape]), own_nm

@@ -127,7 +127,9 @@ class Segmenter:
             0 to 1; 1 where the model was not asked, since there is no picture.
         """
         image = np.asarray(image)
-        groups = [label if counts_as is None else counts_as[label] for label in self.labels.values()]
+        groups = [
+            label if counts_as is None else counts_as[label] for label in self.labels.values()
+        ]
 
         def work(plan: TilePlan) -> tuple[np.ndarray, np.ndarray]:
             confidence = np.ones(image.shape, np.float32)
