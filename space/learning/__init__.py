@@ -7,6 +7,7 @@ A running session never needs this room; what it needs beyond the base packages 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
 from space.learning.box_pictures import draw_boxes, draw_found
 from space.learning.candidates import load_candidate
+from space.learning.card import EvaluatedOn, card_problem, data_hash, write_model_card
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
 from space.learning.comparing import Candidate, Comparison, compare, found_in, remarks_on
@@ -49,6 +50,7 @@ from space.learning.hits import BEAM_UM, FIELD_UM, Aim, Hits, chosen, judged
 from space.learning.incoming import Incoming, Item
 from space.learning.keypoints import Keypoint
 from space.learning.loading import Detection, Segmentation, load_model, model_task
+from space.learning.plotting import plot_comparisons
 from space.learning.pointing import MOST_POINTS, points_on, save_points
 from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
 from space.learning.showing import draw_beside, show
@@ -85,6 +87,7 @@ __all__ = [
     "DataSet",
     "Detection",
     "Drawable",
+    "EvaluatedOn",
     "Hits",
     "Incoming",
     "Item",
@@ -102,6 +105,7 @@ __all__ = [
     "box_lines",
     "boxes_path",
     "calibration",
+    "card_problem",
     "centre_errors",
     "check",
     "chosen",
@@ -110,6 +114,7 @@ __all__ = [
     "compare",
     "compare_boxes",
     "confusion",
+    "data_hash",
     "detection_scores",
     "draw_beside",
     "draw_boxes",
@@ -131,6 +136,7 @@ __all__ = [
     "over_thresholds",
     "picture_of",
     "picture_path",
+    "plot_comparisons",
     "points_on",
     "read_data_set",
     "read_item",
@@ -146,4 +152,5 @@ __all__ = [
     "train",
     "with_boxes",
     "write_data_set",
+    "write_model_card",
 ]

@@ -191,12 +191,12 @@ def _on_map(
     for start, length, before, size in zip(corner, found.shape[-2:], grid.before, grid.shape):
         spans.append((max(start, before), min(start + length, before + size)))
     if all(last > first for first, last in spans):
-        inside = (slice(first - c, last - c) for (first, last), c in zip(spans, corner))
+        down, along = (slice(first - c, last - c) for (first, last), c in zip(spans, corner))
         rows, columns = (
             slice(first - before, last - before)
             for (first, last), before in zip(spans, grid.before)
         )
-        yield rows, columns, found[(..., *inside)]
+        yield rows, columns, found[..., down, along]
 
 
 def gaussian(tile: tuple[int, ...]) -> np.ndarray:
