@@ -6,7 +6,9 @@
 from space.models.card import CARD, SIMULATED, is_simulated_only
 from space.models.class_table import read_table
 from space.models.detector_file import detection_onnx, detector_facts, onnx_path
+from space.models.heat_file import HEAT_LABELS, LEARNED, heat_facts
 from space.models.onnx_file import (
+    HEAT,
     METADATA_KEY,
     SEGMENTATION_ONNX,
     OnnxFacts,
@@ -27,6 +29,9 @@ from space.models.yolo import NO_DETECTOR, refuse_other_tasks
 __all__ = [
     "CARD",
     "DATASET",
+    "HEAT",
+    "HEAT_LABELS",
+    "LEARNED",
     "METADATA_KEY",
     "NO_DETECTOR",
     "PLANS",
@@ -41,6 +46,7 @@ __all__ = [
     "detector_facts",
     "facts_as_text",
     "fold_output",
+    "heat_facts",
     "is_onnx",
     "is_simulated_only",
     "network_plan",

@@ -12,6 +12,7 @@ from space.files import read_json_or_empty
 from space.models.card import CARD, read_card
 from space.models.fitness import detection_problems, segmentation_problems
 from space.models.onnx_file import (
+    HEAT,
     SEGMENTATION_ONNX,
     OnnxFacts,
     is_onnx,
@@ -26,6 +27,9 @@ from space.models.yolo import read_categories
 from space.predicates import is_number
 
 DETECT, SEGMENT = "detect", "segment"
+_HEAT_MAP = (
+    "It is a heat map of learned targets: name it as learned_targets_model in SPACEtomo_config.py."
+)
 USUAL_CHECKPOINT = "checkpoint_final.pth"
 RECORD = "record.json"
 """Beside weights that this project's training made: seeds, versions, validation."""
@@ -221,6 +225,8 @@ def _onnx(model: Model, folds: Folds) -> Model:
     files = tuple(p for p in (path, model.place.card) if p.is_file())
     if facts is None:
         return replace(model, files=files, problems=(trouble,))
+    if facts.task == HEAT:
+        return replace(model, files=files, problems=(_HEAT_MAP,))
     card = model.card or ({"trained_on": facts.trained_on} if facts.trained_on else {})
     problems = (
         segmentation_problems(path, folds or facts.folds, USUAL_CHECKPOINT)

@@ -31,7 +31,10 @@ SEGMENTATION_ONNX = "model.onnx"
 
 METADATA_KEY = "spacetomo"
 FORMAT = 1
-TASKS = ("detect", "segment")
+HEAT = "heat"
+"""Task of a network that scores how much each pixel looks like places that were clicked on."""
+
+TASKS = ("detect", "segment", HEAT)
 
 _MOST_CATEGORIES = 1000
 _MOST_FOLDS = 50
@@ -47,7 +50,7 @@ class OnnxFacts:
     Attributes
     ----------
     task : str
-        ``segment`` or ``detect``.
+        ``segment``, ``detect`` or ``heat``.
     source : dict of str to str
         File that it was made from, relative to the model's folder -> SHA-256 of its content.
     converter : str
@@ -154,8 +157,9 @@ def segmentation_facts(path: Path) -> OnnxFacts:
     """
     facts = read_onnx_facts(path)
     if facts.task != "segment":
+        kind = "a heat map of learned targets" if facts.task == HEAT else "a detector of lamellae"
         raise SpaceError(
-            "This .onnx file is a detector of lamellae; a segmentation model is needed.",
+            f"This .onnx file is {kind}; a segmentation model is needed.",
             str(path),
             "Correct segmentation_model.",
         )

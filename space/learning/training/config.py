@@ -21,16 +21,17 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same package by its older name
     import tomli as tomllib
 
-UNET, NNUNET = "unet", "nnunet"
-ENGINES = (UNET,)
-"""What can be trained: a U-Net of segmentation-models-pytorch."""
+UNET, NNUNET, CLICKS = "unet", "nnunet", "clicks"
+ENGINES = (UNET, CLICKS)
+"""What can be trained: a U-Net of segmentation-models-pytorch, or a heat map from clicks."""
 
 SMALL, DEFAULT = "small", "default"
 PLANS = (SMALL, DEFAULT)
 TRAINED_ON = ("real", "simulated")
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 20, "epochs": 25}
+    NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 20, "epochs": 25},
+    CLICKS: {"batch": 8, "steps": 10, "epochs": 30},
 }
 """What an engine takes where a file says nothing, if it is not what `TrainConfig` has."""
 
@@ -39,6 +40,8 @@ _ONLY_OF = {
     "depth": UNET,
     "plan": NNUNET,
     "features": NNUNET,
+    "click_radius_nm": CLICKS,
+    "prior": CLICKS,
 }
 """Settings that mean something to one engine."""
 
@@ -81,6 +84,10 @@ class TrainConfig:
         Neither counts where it begins with a model: its own network is taken.
     features : tuple of int
         Of each level of the small plan; each level is half as large as the one before.
+    click_radius_nm : float
+        Of clicks: how far around one it is surely the same thing.
+    prior : float or None
+        Of clicks: share of all pixels that are wanted; None to have it estimated.
     device : str
         One of `DEVICES`.
     precision : str
@@ -116,6 +123,8 @@ class TrainConfig:
     seed: int = 1
     plan: str = SMALL
     features: tuple[int, ...] = (16, 32, 64, 128, 128)
+    click_radius_nm: float = 100.0
+    prior: float | None = None
     device: str = "auto"
     precision: str = "auto"
     trained_on: str = TRAINED_ON[0]
@@ -180,7 +189,7 @@ def _config(values: Mapping[str, Any], folder: Path) -> TrainConfig:
     }
     for key in ("data", "out"):
         given[key] = folder / given[key]
-    for key in ("pixel_nm", "rate", "centred"):
+    for key in ("pixel_nm", "rate", "centred", "click_radius_nm", "prior"):
         if key in given:
             given[key] = float(given[key])
     return TrainConfig(**given)
@@ -243,6 +252,11 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
             and all(is_whole(one) and 1 <= one <= 1024 for one in value)
         ),
         "a list of 2 to 9 numbers of features, each from 1 to 1024",
+    ),
+    "click_radius_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a length in nm"),
+    "prior": (
+        lambda value: is_number(value) and 0 < value < 1,
+        "a share above 0 and below 1",
     ),
     "device": (lambda value: value in DEVICES, f"one of {', '.join(DEVICES)}"),
     "precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),

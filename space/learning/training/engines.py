@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from space.learning.clicks import train_clicks
 from space.learning.training import loop
-from space.learning.training.config import UNET, TrainConfig
+from space.learning.training.config import CLICKS, UNET, TrainConfig
 
 
 def train(
@@ -40,4 +41,4 @@ def train(
     return _TRAINERS[config.engine](config, tell, start_from, resume)
 
 
-_TRAINERS: Mapping[str, Callable[..., Path]] = {UNET: loop.train}
+_TRAINERS: Mapping[str, Callable[..., Path]] = {UNET: loop.train, CLICKS: train_clicks}
