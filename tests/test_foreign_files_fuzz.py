@@ -41,7 +41,7 @@ from space.jobs import (
 )
 from space.lamellae import Box
 from space.learning import boxes as learning_boxes
-from space.learning import dataset, keypoints, picture_files
+from space.learning import dataset, keypoints, picture_files, proposals
 from space.learning.formats import note
 from space.learning.training import read_train_config
 from space.microscope import mdoc, moving, mrc, navfile, pieces
@@ -109,7 +109,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried corrections config dataset scene boxes keypoints picture_files note
+tried corrections config dataset scene boxes keypoints picture_files note proposals
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -125,7 +125,7 @@ READ_ELSEWHERE = {
     "argkeys command_docs grammars page parameters": "files of this package",
     "check": "SPACEtomo.py, read as other files of constants",
     "taught": "targets files that were read before, copied: tests/workflow",
-    "needs": "what another process of ours prints",
+    "needs asking assistant": "what another process of ours prints",
     "workers vitals": "what the system says of processes",
     "review_scene": "choice files, by their bytes alone: tests/workflow",
     "webhook_post": "the answer of a server: tests/test_webhook.py",
@@ -233,6 +233,15 @@ DATA_SET = {
         }
     ],
 }  # fmt: skip
+MASK = labelling.mask_name(labelling.region_of(np.arange(108).reshape(9, 12) != 0))
+PROPOSED_FOR = dataset.Sample("a.png", (9, 12), "0" * 64)
+PROPOSAL = png(
+    np.zeros((9, 12), np.uint8),
+    picture_hash="0" * 64,
+    classes='{"background": 0}',
+    remarks='["It does not know mitos."]',
+    proposed_by="first/model.onnx (SHA-256 00ff)",
+)
 MDOC_OF_PIECES = (
     b"PixelSpacing = 10\r\nImageSize = 90 60\r\n\r\n"
     b"[ZValue = 0]\r\nPieceCoordinates = 0 0 0\r\nStagePosition = 1 2\r\nImageShift = 0 0\r\n\r\n"
@@ -462,6 +471,17 @@ READERS = {
         lambda p: note.read_note(p.parent),
         note.NOTE_FILE,
         as_json({"format": "SPACEtomo export 1", "data_set": DATA_SET, "names": {"a.png": "a"}}),
+    ),
+    "proposal": Reader(
+        lambda p: proposals.proposal_in(p, dataset.from_dict(DATA_SET)[0], PROPOSED_FOR),
+        "a.png",
+        PROPOSAL,
+    ),
+    "mask": Reader(
+        lambda p: labelling.read_mask(p.with_name("a_seg.png"), MASK),
+        f"a_corrected_mask_{MASK}.png",
+        MAP,
+        (SpaceError,),
     ),
     "picture of a data set": Reader(picture_files.read_pictures, "a.png", MAP, (SpaceError,)),
     "labels of a data set": Reader(picture_files.read_label_maps, "a.png", LABELS, (SpaceError,)),

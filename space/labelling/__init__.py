@@ -7,16 +7,18 @@ from space.labelling.corrections import (
     Correction,
     Counted,
     OutdatedError,
-    correction_path,
     hash_of,
     labels_that_count,
     read_correction,
     save_correction,
 )
-from space.labelling.drawing import Drawing, Region, connected, covered
+from space.labelling.drawing import Drawing, Mask, Masks, Region, connected, covered, region_of
+from space.labelling.masks import mask_name, read_mask
+from space.labelling.places import correction_path
 from space.labelling.strokes import (
     LARGEST_RADIUS_PX,
     MOST_FILLS,
+    MOST_MASKS,
     MOST_POINTS,
     MOST_STROKES,
     SMALLEST_RADIUS_PX,
@@ -30,12 +32,15 @@ from space.labelling.strokes import (
 __all__ = [
     "LARGEST_RADIUS_PX",
     "MOST_FILLS",
+    "MOST_MASKS",
     "MOST_POINTS",
     "MOST_STROKES",
     "SMALLEST_RADIUS_PX",
     "Correction",
     "Counted",
     "Drawing",
+    "Mask",
+    "Masks",
     "NotStrokesError",
     "OutdatedError",
     "Region",
@@ -46,8 +51,11 @@ __all__ = [
     "covered",
     "hash_of",
     "labels_that_count",
+    "mask_name",
     "plain_strokes",
     "read_correction",
+    "read_mask",
     "read_strokes",
+    "region_of",
     "save_correction",
 ]

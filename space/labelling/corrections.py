@@ -31,7 +31,9 @@ from space.files import (
     write_text_atomic,
 )
 from space.images import DRAWING, file_state, read_png, write_png
-from space.labelling.drawing import Drawing
+from space.labelling.drawing import Drawing, Masks, no_masks
+from space.labelling.masks import keep_masks
+from space.labelling.places import correction_path
 from space.labelling.strokes import NotStrokesError, Stroke, plain_strokes, read_strokes
 from space.predicates import is_whole
 
@@ -42,7 +44,6 @@ LAYER = 255
 _LARGEST_BYTES = 8_000_000
 _LARGEST_PICTURE_BYTES = 1_000_000_000
 _LOCK_S = 10.0
-_MODEL_ENDING = "_seg"
 _REMEDY = "Correct the labels again on the page, or delete this file."
 
 
@@ -106,12 +107,6 @@ class Counted:
     path: Path
     corrected: bool = False
     why_not: str = ""
-
-
-def correction_path(segmentation: Path) -> Path:
-    """Return the file that says what was corrected on a segmentation."""
-    stem = Path(segmentation).stem.removesuffix(_MODEL_ENDING)
-    return Path(segmentation).with_name(f"{stem}_corrected.json")
 
 
 def labels_that_count(segmentation: Path) -> Counted:
@@ -257,6 +252,7 @@ def save_correction(
     classes: Mapping[str, int],
     based_on: str,
     revision: int,
+    masks: Masks = no_masks,
     **about: object,
 ) -> Correction:
     """Draw strokes on a segmentation, and keep the result as its corrected labels.
@@ -276,6 +272,8 @@ def save_correction(
         SHA-256 of the segmentation that the person has seen.
     revision : int
         Of the correction that the person has seen; 0 if there was none.
+    masks : callable
+        Gives those that strokes name; they are kept beside the correction.
     **about
         What is noted beside it: plain values.
 
@@ -295,7 +293,8 @@ def save_correction(
             move_aside(path)  # and the files that it names stay
         elif before is not None:
             replaced = before.files
-        saved = _drawn(segmentation, strokes, classes, _next(path, before), based_on)
+        keep_masks(segmentation, strokes, masks)
+        saved = _drawn(segmentation, strokes, classes, _next(path, before), based_on, masks)
         write_text_atomic(path, _text(replace(saved, replaced=replaced), about))
         _read.cache_clear()
         if replaced and before is not None:
@@ -340,6 +339,7 @@ def _drawn(
     classes: Mapping[str, int],
     revision: int,
     based_on: str,
+    masks: Masks,
 ) -> Correction:
     """Write the pictures of a correction; return it."""
     at = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -349,7 +349,7 @@ def _drawn(
     pixel_nm = info.pop("pixel_nm", None)
     if pixel_nm is None:
         raise SpaceError("The pixel size of the labels is not known.", str(segmentation))
-    drawing = Drawing(base, classes)
+    drawing = Drawing(base, classes, masks)
     drawing.add(strokes)
     stem = f"{correction_path(segmentation).stem}_{revision}"
     labels, layers = segmentation.with_name(f"{stem}.png"), {}

@@ -5,11 +5,12 @@ What is drawn is a list of strokes, one after the other; to undo one is to draw 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from space.errors import SpaceError
 from space.labelling.strokes import Shape, Stroke
 
 _BAND_PX = 4_000_000
@@ -52,6 +53,30 @@ class Region:
         return np.unpackbits(self.packed, axis=1, count=self.columns).view(bool)
 
 
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """What something else than a hand has found, and a person may take.
+
+    Attributes
+    ----------
+    region : Region
+    by : str
+        Who proposed it: a line for people.
+    """
+
+    region: Region
+    by: str = ""
+
+
+Masks = Callable[[str], Mask]
+"""Gives the mask that a name stands for; raises SpaceError if there is none."""
+
+
+def no_masks(name: str) -> Mask:
+    """Say that there are no masks."""
+    raise SpaceError(f"The mask {name} is not there.", do="Ask for the proposal again.")
+
+
 class Drawing:
     """A label map while strokes are drawn on it.
 
@@ -61,6 +86,8 @@ class Drawing:
         Labels before anything was drawn.
     names : mapping of str to int
         Class → label.
+    masks : callable
+        Gives those that strokes name.
 
     Attributes
     ----------
@@ -70,9 +97,10 @@ class Drawing:
         What was drawn, in its order.
     """
 
-    def __init__(self, base: np.ndarray, names: Mapping[str, int]) -> None:
+    def __init__(self, base: np.ndarray, names: Mapping[str, int], masks: Masks = no_masks) -> None:
         self.base = base
         self.names = names
+        self._masks = masks
         self.labels = base.copy()
         self.drawn: list[tuple[Stroke, Region]] = []
 
@@ -90,7 +118,15 @@ class Drawing:
     def _region(self, stroke: Stroke) -> Region:
         if stroke.shape is Shape.FILL:
             return connected(self.labels, stroke.points_px[0])
+        if stroke.shape is Shape.MASK:
+            return self._fitting(self._masks(stroke.mask).region)
         return covered(stroke, self.labels.shape)
+
+    def _fitting(self, region: Region) -> Region:
+        rows, columns = self.labels.shape
+        if region.top + region.rows > rows or region.left + region.columns > columns:
+            raise SpaceError("A mask is larger than this picture.", do="Ask for it again.")
+        return region
 
     def layers(self) -> Iterator[tuple[str, np.ndarray]]:
         """Give each class that was drawn, with the pixels that were given it by hand.
@@ -152,7 +188,14 @@ def connected(labels: np.ndarray, point_px: tuple[float, float]) -> Region:
         if not is_cut:
             break
         half *= 4
+    return region_of(mask, top, left)
+
+
+def region_of(mask: np.ndarray, top: int = 0, left: int = 0) -> Region:
+    """Return the part of a map that a mask covers; the mask itself begins at `top`, `left`."""
     met_rows, met_columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(met_rows):
+        return Region(0, 0, 0, 0, np.zeros((0, 0), np.uint8))
     mask = mask[met_rows[0] : met_rows[-1] + 1, met_columns[0] : met_columns[-1] + 1]
     top, left = top + int(met_rows[0]), left + int(met_columns[0])
     return Region(top, left, mask.shape[0], mask.shape[1], np.packbits(mask, axis=1))

@@ -1,10 +1,11 @@
-"""What a person draws on a label map: strokes of a brush, polygons, fills; read strictly.
+"""What a person draws on a label map: strokes of a brush, polygons, fills, masks; read strictly.
 
 Points are (row, column) in pixels of the map, from the upper left corner of its first pixel.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -20,11 +21,15 @@ MOST_POINTS = 60_000
 MOST_FILLS = 100
 """Each of them may have to look at the whole map."""
 
+MOST_MASKS = 300
+"""Each of them may be as large as the map."""
+
 SMALLEST_RADIUS_PX, LARGEST_RADIUS_PX = 0.75, 500.0
 """The smallest brush covers the middle of a pixel wherever it is put."""
 
 _FARTHEST_PX = 200_000.0
 _MOST_ROWS = 6_000_000
+_MASK = re.compile(r"[0-9a-f]{32}")
 _KEYS = {"kind", "class", "points"}
 
 
@@ -34,6 +39,10 @@ class Shape(str, Enum):
     BRUSH = "brush"
     POLYGON = "polygon"
     FILL = "fill"
+    MASK = "mask"
+
+
+_MORE_KEYS = {Shape.BRUSH: {"radius_px"}, Shape.MASK: {"mask"}}
 
 
 class NotStrokesError(ValueError):
@@ -49,18 +58,21 @@ class Stroke:
     shape : Shape
         What is covered: what a round brush passes along its points; what lies inside of corners,
         by the even-odd rule; the pixels of one class that hang together at a point, by their
-        sides.
+        sides; a mask that something else has proposed and a person has taken.
     category : str
         The class that pixels get; empty: what they were before anything was drawn.
     points_px : tuple of tuple of float
     radius_px : float
         Of the brush.
+    mask : str
+        What stands for the mask (`space.labelling.mask_name`).
     """
 
     shape: Shape
     category: str
     points_px: tuple[tuple[float, float], ...]
     radius_px: float = 0.0
+    mask: str = ""
 
 
 def read_strokes(values: Any, classes: Collection[str]) -> tuple[Stroke, ...]:
@@ -70,7 +82,7 @@ def read_strokes(values: Any, classes: Collection[str]) -> tuple[Stroke, ...]:
     ----------
     values : any
         A list of tables: ``kind``, ``class`` (null: as it was before), ``points``, and of a brush
-        ``radius_px``.
+        ``radius_px``, of a mask ``mask``.
     classes : collection of str
         Classes that there are.
 
@@ -86,6 +98,8 @@ def read_strokes(values: Any, classes: Collection[str]) -> tuple[Stroke, ...]:
         raise NotStrokesError(f"The strokes have more than {MOST_POINTS} points.")
     if sum(one.shape is Shape.FILL for one in strokes) > MOST_FILLS:
         raise NotStrokesError(f"These are more than {MOST_FILLS} fills.")
+    if sum(one.shape is Shape.MASK for one in strokes) > MOST_MASKS:
+        raise NotStrokesError(f"These are more than {MOST_MASKS} masks.")
     if sum(map(_rows_passed, strokes)) > _MOST_ROWS:
         raise NotStrokesError("The strokes pass too many rows: draw with fewer points.")
     return strokes
@@ -95,7 +109,7 @@ def _rows_passed(stroke: Stroke) -> float:
     """Return how many rows the pieces of a stroke pass: what drawing it takes goes with it."""
     rows = [row for row, _ in stroke.points_px]
     across = 2 * stroke.radius_px * len(rows)
-    return across + sum(abs(b - a) for a, b in zip(rows, [*rows[1:], rows[0]]))
+    return across + sum(abs(b - a) for a, b in zip(rows, rows[1:] + rows[:1]))
 
 
 def plain_strokes(strokes: tuple[Stroke, ...]) -> list[dict[str, Any]]:
@@ -106,6 +120,7 @@ def plain_strokes(strokes: tuple[Stroke, ...]) -> list[dict[str, Any]]:
             "class": one.category or None,
             "points": [list(point) for point in one.points_px],
             **({"radius_px": one.radius_px} if one.shape is Shape.BRUSH else {}),
+            **({"mask": one.mask} if one.shape is Shape.MASK else {}),
         }
         for one in strokes
     ]
@@ -119,7 +134,7 @@ def _stroke(number: int, values: Any, classes: Collection[str]) -> Stroke:
     if shape is None:
         known = ", ".join(one.value for one in Shape)
         raise NotStrokesError(f"{where}: kind is {shown(values.get('kind'))}. Allowed: {known}.")
-    needed = _KEYS | ({"radius_px"} if shape is Shape.BRUSH else set())
+    needed = _KEYS | _MORE_KEYS.get(shape, set())
     if set(values) != needed:
         raise NotStrokesError(f"{where}: a {shape.value} has {', '.join(sorted(needed))}.")
     category = values["class"]
@@ -136,7 +151,11 @@ def _stroke(number: int, values: Any, classes: Collection[str]) -> Stroke:
             f"{where}: radius_px is {shown(radius)}. Allowed: a number from "
             f"{SMALLEST_RADIUS_PX:g} to {LARGEST_RADIUS_PX:g}."
         )
-    return Stroke(shape, category or "", _points(where, shape, values["points"]), float(radius))
+    mask = values.get("mask", "")
+    if shape is Shape.MASK and not (isinstance(mask, str) and _MASK.fullmatch(mask)):
+        raise NotStrokesError(f"{where}: {shown(mask)} stands for no mask.")
+    points = _points(where, shape, values["points"])
+    return Stroke(shape, category or "", points, float(radius), mask)
 
 
 def _points(where: str, shape: Shape, values: Any) -> tuple[tuple[float, float], ...]:
@@ -144,6 +163,7 @@ def _points(where: str, shape: Shape, values: Any) -> tuple[tuple[float, float],
         Shape.BRUSH: (1, MOST_POINTS),
         Shape.POLYGON: (3, MOST_POINTS),
         Shape.FILL: (1, 1),
+        Shape.MASK: (0, 0),
     }[shape]
     if not isinstance(values, list) or not least <= len(values) <= most:
         raise NotStrokesError(f"{where}: points is no list of {least} to {most} points.")

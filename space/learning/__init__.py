@@ -5,8 +5,9 @@ A running session never needs this room; what it needs beyond the base packages 
 """
 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
+from space.learning.asking import Assistant, prompting, proposing
 from space.learning.box_pictures import draw_boxes, draw_found
-from space.learning.candidates import load_candidate
+from space.learning.candidates import load_candidate, model_at, name_of, refuse_model
 from space.learning.card import EvaluatedOn, card_problem, data_hash, write_model_card
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
@@ -52,7 +53,22 @@ from space.learning.keypoints import Keypoint
 from space.learning.loading import Detection, Segmentation, load_model, model_task
 from space.learning.plotting import plot_comparisons
 from space.learning.pointing import MOST_POINTS, points_on, save_points
-from space.learning.relabelling import Drawable, drawable, picture_of, save_drawn
+from space.learning.prompting import HOW_TO_HAVE_SAM, refuse_sam
+from space.learning.proposals import (
+    Proposal,
+    discard_proposal,
+    proposal_path,
+    propose,
+    proposed,
+    read_proposal,
+)
+from space.learning.relabelling import (
+    Drawable,
+    drawable,
+    picture_of,
+    save_drawn,
+    taken_masks,
+)
 from space.learning.showing import draw_beside, show
 from space.learning.splitting import split
 from space.learning.training import (
@@ -68,12 +84,14 @@ __all__ = [
     "DATASET_FILE",
     "ENGINES",
     "FIELD_UM",
+    "HOW_TO_HAVE_SAM",
     "IN",
     "MOST_POINTS",
     "OUT",
     "SPLITS",
     "Added",
     "Aim",
+    "Assistant",
     "AtThreshold",
     "Boundary",
     "BoxComparison",
@@ -95,6 +113,7 @@ __all__ = [
     "LabelClass",
     "Origin",
     "Problem",
+    "Proposal",
     "Report",
     "Sample",
     "Segmentation",
@@ -116,6 +135,7 @@ __all__ = [
     "confusion",
     "data_hash",
     "detection_scores",
+    "discard_proposal",
     "draw_beside",
     "draw_boxes",
     "draw_found",
@@ -131,24 +151,35 @@ __all__ = [
     "load_candidate",
     "load_model",
     "mean_ap",
+    "model_at",
     "model_task",
+    "name_of",
     "open_or_new",
     "over_thresholds",
     "picture_of",
     "picture_path",
     "plot_comparisons",
     "points_on",
+    "prompting",
+    "proposal_path",
+    "propose",
+    "proposed",
+    "proposing",
     "read_data_set",
     "read_item",
     "read_labels",
     "read_metrics",
+    "read_proposal",
     "read_train_config",
+    "refuse_model",
+    "refuse_sam",
     "remarks_on",
     "save_drawn",
     "save_points",
     "shares_within",
     "show",
     "split",
+    "taken_masks",
     "train",
     "with_boxes",
     "write_data_set",

@@ -60,6 +60,8 @@ class Origin:
         One of `KINDS`.
     source : str
         File that it was made from, for people.
+    proposed_by : str
+        Models whose proposals a person has taken for labels.
     """
 
     session: str = ""
@@ -67,6 +69,7 @@ class Origin:
     lamella: int = 0
     kind: str = ""
     source: str = ""
+    proposed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -380,7 +383,7 @@ def _origin(file: str, values: Any) -> Origin:
     if not isinstance(values, dict):
         raise NotASampleError(f"{shown(file)} has the origin {shown(values)}, not a table.")
     texts = {}
-    for key in ("session", "grid", "source"):
+    for key in ("session", "grid", "source", "proposed_by"):
         text = values.get(key, "")
         if not isinstance(text, str) or len(text) > _LONGEST_TEXT or not _is_line(text):
             raise NotASampleError(f"{shown(file)} has {key} {shown(text)}, not a short text.")

@@ -16,11 +16,12 @@ from space import labelling
 from space.errors import SpaceError
 from space.files import move_aside
 from space.images import read_png, write_png
-from space.labelling import Drawing, OutdatedError, Stroke
+from space.labelling import Drawing, Mask, Masks, OutdatedError, Shape, Stroke
 from space.learning import arrays
 from space.learning.adding import layers_of, read_labels
 from space.learning.dataset import (
     DataSet,
+    Origin,
     Sample,
     label_path,
     layer_path,
@@ -32,6 +33,7 @@ from space.learning.picture_files import read_layer, read_picture, write_labels
 
 CORRECTIONS = "corrections"
 _UNKNOWN_NM = 1.0
+_LONGEST_BY = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,18 @@ def picture_of(folder: Path, sample: Sample) -> np.ndarray:
     return read_picture(picture_path(folder, sample))
 
 
-def save_drawn(folder: Path, file: str, strokes: tuple[Stroke, ...], of: str) -> Sample:
+def taken_masks(folder: Path, sample: Sample) -> Masks:
+    """Return what gives the masks that were proposed for a picture and that a person has taken."""
+    return lambda name: labelling.read_mask(_base_path(folder, sample), name)
+
+
+def save_drawn(
+    folder: Path,
+    file: str,
+    strokes: tuple[Stroke, ...],
+    of: str,
+    proposed: Masks | None = None,
+) -> Sample:
     """Draw strokes on the labels of a picture, and keep the result as its labels.
 
     Parameters
@@ -111,6 +124,8 @@ def save_drawn(folder: Path, file: str, strokes: tuple[Stroke, ...], of: str) ->
         All of them, also those that were saved before.
     of : str
         Of the labels that the person has seen.
+    proposed : callable, optional
+        Gives masks that strokes name and that were not saved before.
 
     Raises
     ------
@@ -133,8 +148,9 @@ def save_drawn(folder: Path, file: str, strokes: tuple[Stroke, ...], of: str) ->
         write_png(path, seen.base, sample.pixel_nm or _UNKNOWN_NM, sample.file)
     about = {"picture": sample.file, "picture_hash": sample.picture_hash}
     base = labelling.hash_of(path)
-    labelling.save_correction(path, strokes, data.values, base, seen.revision, **about)
-    drawing = Drawing(seen.base, data.values)
+    masks = _either(taken_masks(folder, sample), proposed)
+    labelling.save_correction(path, strokes, data.values, base, seen.revision, masks, **about)
+    drawing = Drawing(seen.base, data.values, masks)
     drawing.add(strokes)
     label_path(folder, sample.stem).parent.mkdir(parents=True, exist_ok=True)
     write_labels(label_path(folder, sample.stem), drawing.labels)
@@ -142,10 +158,35 @@ def save_drawn(folder: Path, file: str, strokes: tuple[Stroke, ...], of: str) ->
     changed = replace(
         sample,
         label_hash=arrays.content_hash(drawing.labels),
-        origin=replace(sample.origin, kind="corrected"),
+        origin=_origin(sample, strokes, masks),
     )
     write_data_set(folder, data.with_samples([changed]))
     return changed
+
+
+def _either(first: Masks, second: Masks | None) -> Masks:
+    """Return what gives masks from two places."""
+
+    def found(name: str) -> Mask:
+        try:
+            return first(name)
+        except SpaceError:
+            if second is None:
+                raise
+            return second(name)
+
+    return found
+
+
+def _origin(sample: Sample, strokes: tuple[Stroke, ...], masks: Masks) -> Origin:
+    """Return how labels came about that a person has saved, and who has proposed them."""
+    taken = [masks(one.mask).by for one in strokes if one.shape is Shape.MASK]
+    is_as_proposed = bool(taken) and len(taken) == len(strokes)
+    return replace(
+        sample.origin,
+        kind="accepted" if is_as_proposed else "corrected",
+        proposed_by="; ".join(sorted(set(filter(None, taken))))[:_LONGEST_BY],
+    )
 
 
 def _into_layers(folder: Path, data: DataSet, sample: Sample, drawing: Drawing) -> None:

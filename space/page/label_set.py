@@ -18,6 +18,7 @@ from space.labelling import Drawing, NotStrokesError, OutdatedError, Shape, Stro
 from space.learning import DataSet, Drawable, Keypoint, Sample
 from space.page.answers import KEPT_FOR_EVER, as_json, body_answer, json_answer, table_sent
 from space.page.guarded import Files, guarded, in_thread
+from space.page.label_help import Helpers, LabelHelp
 from space.page.labels import limits_table, shown_mask
 from space.page.overlays import overlay_tile
 from space.page.places import tiles_table
@@ -49,6 +50,8 @@ class LabelSet:
         Its folder keeps pictures as the page shows them, too.
     read_only : bool
         Whether nothing may be changed.
+    helpers : Helpers
+        What may be asked for proposals.
 
     Raises
     ------
@@ -56,8 +59,15 @@ class LabelSet:
         If there is no data set in the folder.
     """
 
-    def __init__(self, folder: Path, tiles: Tiles, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tiles: Tiles,
+        read_only: bool = False,
+        helpers: Helpers = Helpers(),  # noqa: B008
+    ) -> None:
         self.folder = Path(folder).resolve()
+        self.help = LabelHelp(self.folder, helpers)
         self.read_only = read_only
         self.files = Files("label.html")
         self._tiles = tiles
@@ -118,7 +128,10 @@ class LabelSet:
         return {
             "of": seen.of,
             "strokes": labelling.plain_strokes(seen.strokes),
-            "classes": [{"name": one.name, "color": one.color} for one in data.classes],
+            "classes": [
+                {"name": one.name, "color": one.color, "is_ground": one.value == 0}
+                for one in data.classes
+            ],
             "map": {
                 "pixel_um": (sample.pixel_nm or 1000.0) / 1000,
                 "tiles": tiles_table(picture, sample.shape),
@@ -144,12 +157,13 @@ class LabelSet:
         with self._lock:
             self._drawing = None
             try:
-                done = learning.save_drawn(self.folder, sample.file, strokes, values["of"])
+                masks = self.help.masks(data, sample)
+                done = learning.save_drawn(self.folder, sample.file, strokes, values["of"], masks)
             except OutdatedError as error:
                 raise stale(error.what, sample.file) from None
             except OSError as error:
                 raise SpaceError(f"It cannot be written: {error}.", sample.file) from None
-        return {"of": done.label_hash}
+        return {"of": done.label_hash, "kind": done.origin.kind}
 
     async def save_points(self, request: Request) -> Response:
         """Save the keypoints of a picture."""
@@ -171,7 +185,7 @@ class LabelSet:
                 raise SpaceError(f"It cannot be written: {error}.", sample.file) from None
 
     async def fill(self, request: Request) -> Response:
-        """Answer with what a fill would cover."""
+        """Answer with what a fill would cover, or a mask covers."""
         values = await table_sent(request)
         answer = await in_thread(self._filled, request.path_params["stem"], values)
         return json_answer(request, answer)
@@ -179,17 +193,58 @@ class LabelSet:
     def _filled(self, stem: str, values: dict[str, Any]) -> dict[str, Any]:
         data, sample = self._sample(stem)
         strokes = _strokes(values, data)
-        if not strokes or strokes[-1].shape is not Shape.FILL:
-            raise wrong("The last stroke is no fill.")
+        if not strokes or strokes[-1].shape not in (Shape.FILL, Shape.MASK):
+            raise wrong("The last stroke is no fill and no mask.")
         with self._lock:
             seen = learning.drawable(self.folder, sample)
             key, drawing = self._drawing or ("", None)
             before = tuple(stroke for stroke, _ in drawing.drawn) if drawing else ()
             if drawing is None or key != _mark(sample, seen) or before != strokes[: len(before)]:
-                drawing, before = Drawing(seen.base, data.values), ()
+                masks = self.help.masks(data, sample)
+                drawing, before = Drawing(seen.base, data.values, masks), ()
             drawing.add(strokes[len(before) :])
             self._drawing = (_mark(sample, seen), drawing)
             return shown_mask(drawing.drawn[-1][1])
+
+    # --- proposals ----------------------------------------------------------------------------
+
+    async def proposals(self, request: Request) -> Response:
+        """Answer with what can be asked for proposals, and for which pictures there are some."""
+        return json_answer(request, await in_thread(lambda: self.help.table(self._data())))
+
+    async def propose(self, request: Request) -> Response:
+        """Have labels proposed for some pictures; answer at once."""
+        values = await table_sent(request)
+        stems = values.get("stems")
+        if not isinstance(stems, list) or not all(isinstance(one, str) for one in stems):
+            raise wrong("stems is no list of names of pictures.")
+        await in_thread(lambda: self.help.ask(self._data(), stems))
+        return await self.proposals(request)
+
+    async def stop(self, request: Request) -> Response:
+        """Ask for no more proposals than the one that is being made."""
+        self.help.stop()
+        return await self.proposals(request)
+
+    async def proposal(self, request: Request) -> Response:
+        """Answer with what is proposed for a picture."""
+        stem = request.path_params["stem"]
+        return json_answer(
+            request, await in_thread(lambda: self.help.proposal(*self._sample(stem)))
+        )
+
+    async def discard(self, request: Request) -> Response:
+        """Remove what is proposed for a picture."""
+        stem = request.path_params["stem"]
+        await in_thread(lambda: self.help.discard(self._sample(stem)[1]))
+        return await self.proposals(request)
+
+    async def clicks(self, request: Request) -> Response:
+        """Answer with the mask of what some clicks lie in."""
+        values, stem = await table_sent(request), request.path_params["stem"]
+        return json_answer(
+            request, await in_thread(lambda: self.help.clicked(self._sample(stem)[1], values))
+        )
 
     async def tile(self, request: Request) -> Response:
         """Answer with a tile of a picture, or of its labels before anything was drawn."""
@@ -207,7 +262,9 @@ class LabelSet:
         if kind == "image/jpeg":
             return self._tiles.tile(path, *at)
         known, _ = self._segmentations.read(path)
-        return overlay_tile(known.labels, at, {one.value: one.color for one in data.classes})
+        # What lies below all classes would only make the picture darker.
+        colors = {one.value: one.color for one in data.classes if one.value}
+        return overlay_tile(known.labels, at, colors)
 
     def _keep(self, mark: str, make: Callable[[], np.ndarray]) -> None:
         """Have a picture be there for tiles as a PNG file with 8 bits, made once."""
@@ -266,6 +323,12 @@ def make_label_app(page: LabelSet, key: Key) -> App:
         Route("/api/labels/{stem:str}", page.save, methods=["POST"]),
         Route("/api/points/{stem:str}", page.save_points, methods=["POST"]),
         Route("/api/fill/{stem:str}", page.fill, methods=["POST"]),
+        Route("/api/proposals", page.proposals),
+        Route("/api/propose", page.propose, methods=["POST"]),
+        Route("/api/propose/stop", page.stop, methods=["POST"]),
+        Route("/api/proposal/{stem:str}", page.proposal),
+        Route("/api/proposal/{stem:str}/discard", page.discard, methods=["POST"]),
+        Route("/api/clicks/{stem:str}", page.clicks, methods=["POST"]),
         Route(tile, page.tile),
     ]
     return guarded(routes, key, page.read_only, ASKS_ONLY)

@@ -211,6 +211,7 @@ def limits_table() -> dict[str, Any]:
         "strokes": labelling.MOST_STROKES,
         "points": labelling.MOST_POINTS,
         "fills": labelling.MOST_FILLS,
+        "masks": labelling.MOST_MASKS,
         "radius_px": [labelling.SMALLEST_RADIUS_PX, labelling.LARGEST_RADIUS_PX],
     }
 

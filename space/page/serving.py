@@ -11,13 +11,16 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from space.errors import SpaceError
 from space.page.app import Page, make_app
 from space.page.security import App, Key
 from space.page.session import Session
 from space.page.tiles import CACHE_FOLDER, Tiles
+
+if TYPE_CHECKING:
+    from space.page.label_help import Helpers
 
 HOST = "127.0.0.1"
 PORT = 8765
@@ -52,6 +55,25 @@ class Wish:
     port: int = 0
     read_only: bool = False
     opens: bool = False
+
+
+@dataclass(frozen=True)
+class Help:
+    """What proposes labels.
+
+    Attributes
+    ----------
+    model : str
+        A path, or the name of a model of the project; empty: the one that sessions use.
+    preset : str
+        How it looks at a picture.
+    sam : Path or None
+        Weights of Segment Anything.
+    """
+
+    model: str = ""
+    preset: str = "balanced"
+    sam: Path | None = None
 
 
 def missing_packages() -> list[str]:
@@ -102,23 +124,50 @@ def serve(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
             shutil.rmtree(own, ignore_errors=True)
 
 
-def serve_labels(wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
+def serve_labels(
+    wish: Wish, help_wanted: Help, say: Callable[[str], object] = print_at_once
+) -> None:
     """Serve the labels of a data set, for drawing, until the program is stopped.
 
     Raises
     ------
     SpaceError
-        If a package is missing, there is no data set, or no port is free.
+        If a package is missing, there is no data set, what was named for proposals cannot be used,
+        or no port is free.
     """
     _refuse_without_packages()
     from space.page.label_set import LabelSet, make_label_app
 
+    helpers = _helpers(wish, help_wanted)
     cache, key = Path(tempfile.mkdtemp(prefix="spacetomo_page_")), Key()
     try:
-        page = LabelSet(wish.directory, Tiles(cache), wish.read_only)
+        page = LabelSet(wish.directory, Tiles(cache), wish.read_only, helpers)
         _run(wish, make_label_app(page, key), key, f"Data set {page.folder}", say)
     finally:
+        helpers.close()
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def _helpers(wish: Wish, wanted: Help) -> Helpers:
+    """Return what may be asked for proposals; processes are started when they are asked."""
+    from space import learning
+    from space.page.label_help import Helpers
+
+    model, model_name, why_no_model = None, "", ""
+    try:
+        path = learning.model_at(wanted.model, wish.space_dir)
+        learning.refuse_model(path)
+        model = learning.proposing(wish.directory, path, wanted.preset)
+        model_name = learning.name_of(path)
+    except SpaceError as error:
+        if wanted.model:
+            raise
+        why_no_model = str(error)
+    sam, why_no_sam = None, learning.HOW_TO_HAVE_SAM
+    if wanted.sam is not None:
+        learning.refuse_sam(wanted.sam)
+        sam, why_no_sam = learning.prompting(wish.directory, wanted.sam), ""
+    return Helpers(model, model_name, why_no_model, sam, why_no_sam)
 
 
 def _run(wish: Wish, app: App, key: Key, what: str, say: Callable[[str], object]) -> None:

@@ -6,9 +6,18 @@ import { at } from "./maps.js";
 
 const { L } = window;
 const MOST_TILES = 300;
+const HATCH_PX = 9;
+
+// A mask as the server shows it, with its picture decoded.
+export async function withImage(shown) {
+  const image = shown.png ? Object.assign(new Image(), { src: shown.png }) : null;
+  await image?.decode();
+  return { ...shown, image };
+}
 
 export class LabelCanvas {
-  // `tiles` as of a map; `colors`: class → colour; `maskOf`: a fill → { box_px, step_px, image }, or
+  // `tiles` as of a map; `colors`: class → colour, none for what is not shown, which hides labels all
+  // the same; `maskOf`: a fill → { box_px, step_px, image }, or
   // nothing while it is not known.
   constructor(map, tiles, colors, maskOf) {
     Object.assign(this, { map, tiles, colors, maskOf });
@@ -16,6 +25,8 @@ export class LabelCanvas {
     this.live = null; // the one that is being drawn
     this.opacity = 0.55;
     this.showsModel = true;
+    this.proposed = []; // { class, shown }: hatched
+    this.marks = []; // { point, inside }: clicks
     this.ring = null; // { point, radius_px } of the brush
     this._images = new Map();
     const pane = map.leaflet.getPane("labels") ?? map.leaflet.createPane("labels");
@@ -25,6 +36,8 @@ export class LabelCanvas {
     this.canvas.className = "label-canvas";
     pane.append(this.canvas);
     this._drawn = document.createElement("canvas"); // the strokes alone
+    this._ground = document.createElement("canvas"); // strokes of a class without colour
+    this._hatched = document.createElement("canvas"); // what is proposed
     this._moved = () => this.redraw();
     map.leaflet.on("move zoom resize viewreset", this._moved);
     this.redraw();
@@ -42,6 +55,11 @@ export class LabelCanvas {
     this.redraw();
   }
 
+  propose(proposed, marks) {
+    Object.assign(this, { proposed, marks });
+    this.redraw();
+  }
+
   redraw() {
     this._isStale = true;
     this._paintSoon();
@@ -50,8 +68,7 @@ export class LabelCanvas {
   // The part of a stroke from one point to the next, while it is being drawn.
   extend(stroke, from) {
     if (this._isStale) return;
-    const pen = this._pen(this._drawn);
-    this._brush(pen, stroke, stroke.points.slice(Math.max(0, from - 1)));
+    this._brush(this._pens(), stroke, stroke.points.slice(Math.max(0, from - 1)));
     this._paintSoon();
   }
 
@@ -74,7 +91,7 @@ export class LabelCanvas {
     const { leaflet } = this.map;
     const size = leaflet.getSize();
     const ratio = window.devicePixelRatio || 1;
-    for (const canvas of [this.canvas, this._drawn]) {
+    for (const canvas of [this.canvas, this._drawn, this._ground, this._hatched]) {
       const [width, height] = [Math.round(size.x * ratio), Math.round(size.y * ratio)];
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     }
@@ -90,6 +107,7 @@ export class LabelCanvas {
     if (this._isStale) {
       this._place();
       this._paintStrokes();
+      this._paintProposed();
       this._isStale = false;
     }
     const pen = this.canvas.getContext("2d");
@@ -101,11 +119,16 @@ export class LabelCanvas {
       pen.globalAlpha = 1;
       pen.globalCompositeOperation = "destination-out";
       pen.drawImage(this._drawn, 0, 0);
+      pen.drawImage(this._ground, 0, 0);
       pen.globalCompositeOperation = "source-over";
       pen.globalAlpha = this.opacity;
+    } else {
+      pen.drawImage(this._ground, 0, 0);
     }
     pen.drawImage(this._drawn, 0, 0);
     pen.globalAlpha = 1;
+    if (this.proposed.length) pen.drawImage(this._hatched, 0, 0);
+    this._paintMarks(pen);
     this._paintRing(pen);
   }
 
@@ -152,27 +175,37 @@ export class LabelCanvas {
   }
 
   _paintStrokes() {
-    const plain = this._drawn.getContext("2d");
-    plain.setTransform(1, 0, 0, 1, 0, 0);
-    plain.clearRect(0, 0, this._drawn.width, this._drawn.height);
-    const pen = this._pen(this._drawn);
+    for (const canvas of [this._drawn, this._ground]) {
+      const plain = canvas.getContext("2d");
+      plain.setTransform(1, 0, 0, 1, 0, 0);
+      plain.clearRect(0, 0, canvas.width, canvas.height);
+    }
+    const pens = this._pens();
     for (const stroke of this.live ? [...this.strokes, this.live] : this.strokes) {
-      if (stroke.kind === "brush") this._brush(pen, stroke, stroke.points);
-      else if (stroke.kind === "polygon") this._polygon(pen, stroke);
-      else this._fill(pen, stroke);
+      if (stroke.kind === "brush") this._brush(pens, stroke, stroke.points);
+      else if (stroke.kind === "polygon") this._polygon(pens, stroke);
+      else this._fill(pens, stroke);
     }
   }
 
-  _with(pen, stroke, paint) {
-    pen.globalCompositeOperation = stroke.class ? "source-over" : "destination-out";
-    pen.fillStyle = stroke.class ? this.colors[stroke.class] : "#000";
-    pen.strokeStyle = pen.fillStyle;
-    paint();
-    pen.globalCompositeOperation = "source-over";
+  _pens() {
+    return [this._pen(this._drawn), this._pen(this._ground)];
   }
 
-  _brush(pen, stroke, points) {
-    this._with(pen, stroke, () => {
+  // A class without colour takes away what was drawn, and is drawn among what only hides.
+  _with([pen, ground], stroke, paint) {
+    const color = stroke.class ? this.colors[stroke.class] : null;
+    for (const [one, shows] of [[pen, Boolean(color)], [ground, Boolean(stroke.class) && !color]].filter(([each]) => each)) {
+      one.globalCompositeOperation = shows ? "source-over" : "destination-out";
+      one.fillStyle = color ?? "#000";
+      one.strokeStyle = one.fillStyle;
+      paint(one);
+      one.globalCompositeOperation = "source-over";
+    }
+  }
+
+  _brush(pens, stroke, points) {
+    this._with(pens, stroke, (pen) => {
       pen.beginPath();
       if (points.length === 1) {
         pen.arc(points[0][1], points[0][0], stroke.radius_px, 0, 2 * Math.PI);
@@ -187,8 +220,8 @@ export class LabelCanvas {
     });
   }
 
-  _polygon(pen, stroke) {
-    this._with(pen, stroke, () => {
+  _polygon(pens, stroke) {
+    this._with(pens, stroke, (pen) => {
       pen.beginPath();
       stroke.points.forEach(([row, column], k) => pen[k ? "lineTo" : "moveTo"](column, row));
       pen.closePath();
@@ -196,13 +229,65 @@ export class LabelCanvas {
     });
   }
 
-  _fill(pen, stroke) {
-    const mask = this.maskOf(stroke);
+  // Stripes of the class's colour, as wide on the screen at each zoom.
+  _paintProposed() {
+    const plain = this._hatched.getContext("2d");
+    plain.setTransform(1, 0, 0, 1, 0, 0);
+    plain.clearRect(0, 0, this._hatched.width, this._hatched.height);
+    if (!this.proposed.length) return;
+    const pen = this._pen(this._hatched);
+    for (const one of this.proposed.filter((each) => this.colors[each.class])) this._fill([pen], one, one.shown);
+    plain.setTransform(1, 0, 0, 1, 0, 0);
+    plain.globalCompositeOperation = "destination-in";
+    plain.fillStyle = plain.createPattern(this._stripes(), "repeat");
+    plain.fillRect(0, 0, this._hatched.width, this._hatched.height);
+    plain.globalCompositeOperation = "source-over";
+  }
+
+  _stripes() {
+    const side = Math.round(HATCH_PX * this._view.ratio);
+    const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "rgba(0, 0, 0, .25)";
+    pen.fillRect(0, 0, side, side);
+    pen.lineWidth = side / 3;
+    pen.beginPath();
+    for (const shift of [-side, 0, side]) {
+      pen.moveTo(shift - side, 2 * side);
+      pen.lineTo(shift + 2 * side, -side);
+    }
+    pen.stroke();
+    return canvas;
+  }
+
+  _paintMarks(pen) {
+    const { scale, x, y, ratio } = this._view;
+    for (const { point: [row, column], inside } of this.marks) {
+      const [across, down, side] = [x + column * scale, y + row * scale, 7 * ratio];
+      pen.fillStyle = inside ? "#0c6640" : "#a8111a";
+      pen.strokeStyle = "#fff";
+      pen.lineWidth = 2 * ratio;
+      pen.beginPath();
+      pen.arc(across, down, side, 0, 2 * Math.PI);
+      pen.fill();
+      pen.stroke();
+      pen.beginPath();
+      pen.moveTo(across - side / 2, down);
+      pen.lineTo(across + side / 2, down);
+      if (inside) {
+        pen.moveTo(across, down - side / 2);
+        pen.lineTo(across, down + side / 2);
+      }
+      pen.stroke();
+    }
+  }
+
+  _fill(pens, stroke, mask = this.maskOf(stroke)) {
     if (!mask?.image) return;
     const [top, left] = mask.box_px;
     const { image, step_px: step } = mask;
     mask.tinted ??= this._tinted(image, stroke);
-    this._with(pen, stroke, () => {
+    this._with(pens, stroke, (pen) => {
       pen.imageSmoothingEnabled = false;
       pen.drawImage(mask.tinted, left, top, image.naturalWidth * step, image.naturalHeight * step);
     });
@@ -213,7 +298,7 @@ export class LabelCanvas {
     const pen = canvas.getContext("2d");
     pen.drawImage(image, 0, 0);
     pen.globalCompositeOperation = "source-in";
-    pen.fillStyle = stroke.class ? this.colors[stroke.class] : "#000";
+    pen.fillStyle = (stroke.class && this.colors[stroke.class]) || "#000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
     return canvas;
   }

@@ -2,7 +2,7 @@
 // and nothing of sessions: who opens it says where strokes come from and what a fill covers.
 
 import { el, keyed } from "./dom.js";
-import { LabelCanvas } from "./label_canvas.js";
+import { LabelCanvas, withImage } from "./label_canvas.js";
 import { lengthText, rounded } from "./shapes.js";
 
 const ERASER = "";
@@ -14,7 +14,7 @@ export const LABEL_KEYS = [
   ["1 … 9", "class, as numbered in the list"],
   [", .", "previous, next class"],
   ["e", "eraser: back to what was there before"],
-  ["b p f m", "brush; polygon (click corners, Enter ends); fill; move the map"],
+  ["b p f m", "brush; polygon (click corners, Enter ends); fill (Enter: in the middle); move the map"],
   ["[ ]", "smaller, larger brush"],
   ["u r", "take the last stroke back; draw it again (also Ctrl+Z, Ctrl+Shift+Z)"],
   ["c", "show only what was changed"],
@@ -34,14 +34,15 @@ export class LabelEditor {
     this._future = [];
     this._masks = new WeakMap();
     this._pointers = new Set();
-    this.category = facts.classes[0]?.name ?? ERASER;
+    this.category = (facts.classes.find((one) => !one.is_ground) ?? facts.classes[0])?.name ?? ERASER;
     this.radius = 12;
     this.tool = "";
     this._live = null;
     this._start = null;
     this._panned = null;
     this.isShown = true;
-    const colors = Object.fromEntries(facts.classes.map((one) => [one.name, one.color]));
+    this.keepsTool = false; // who draws otherwise says so
+    const colors = Object.fromEntries(facts.classes.map((one) => [one.name, one.is_ground ? null : one.color]));
     this.canvas = new LabelCanvas(map, facts.tiles, colors, (stroke) => this._masks.get(stroke));
     this._listen();
     this.take("brush");
@@ -147,7 +148,7 @@ export class LabelEditor {
 
   choose(category) {
     this.category = category;
-    if (this.tool === "move") this.take("brush");
+    if (this.tool === "move" && !this.keepsTool) this.take("brush");
     this.changed();
   }
 
@@ -269,11 +270,19 @@ export class LabelEditor {
 
   async _ask(strokes) {
     const stroke = strokes.at(-1);
-    const answer = await this.fill(strokes);
-    const image = answer.png ? Object.assign(new Image(), { src: answer.png }) : null;
-    await image?.decode();
-    this._masks.set(stroke, { ...answer, image });
+    this._masks.set(stroke, await withImage(await this.fill(strokes)));
     if (!this._isClosed) this._show();
+  }
+
+  // Take masks that were proposed: { class, mask, shown } each.
+  addMasks(masks) {
+    const strokes = masks.map((one) => ({ kind: "mask", class: one.class || null, points: [], mask: one.mask }));
+    const there = this.strokes.filter((one) => one.kind === "mask").length;
+    if (this.isFull || there + strokes.length > this.facts.limits.masks) {
+      throw new Error(`More than ${this.facts.limits.masks} masks, or more strokes, cannot be kept. Undo some.`);
+    }
+    strokes.forEach((stroke, k) => this._masks.set(stroke, masks[k].shown));
+    this._set([...this.strokes, ...strokes]);
   }
 
   // Strokes that were saved before: what their fills cover is asked for, one after the other.
@@ -282,7 +291,7 @@ export class LabelEditor {
     this.act(async () => {
       for (const [k, stroke] of strokes.entries()) {
         if (this._isClosed || this.strokes[k] !== stroke) return;
-        if (stroke.kind === "fill" && !this._masks.has(stroke)) await this._ask(strokes.slice(0, k + 1));
+        if (["fill", "mask"].includes(stroke.kind) && !this._masks.has(stroke)) await this._ask(strokes.slice(0, k + 1));
       }
     });
   }
@@ -292,7 +301,7 @@ export class LabelEditor {
   toolbar() {
     return [
       TOOLS.map(([tool, text, key]) => keyed(text, key, () => this.take(tool),
-        { "aria-pressed": String(this.tool === tool), "data-focus": `tool ${tool}` })),
+        { "aria-pressed": String(this.tool === tool && !this.keepsTool), "data-focus": `tool ${tool}` })),
       keyed("Undo", "u", () => this.undo(), { disabled: !this.mayUndo, "data-focus": "label undo" }),
       keyed("Redo", "r", () => this.redo(), { disabled: !this.mayRedo, "data-focus": "label redo" }),
     ];
@@ -323,7 +332,7 @@ export class LabelEditor {
         brush: "Draw on the map. Two fingers, the right mouse button or the wheel move it.",
         polygon: "Click corners; Enter, a double click or the first corner ends it.",
         fill: "Click a place: what hangs together there gets the class.",
-        move: "Drag the map.",
+        move: this.keepsTool ? "" : "Drag the map.",
       }[this.tool]),
       this.tool === "brush" ? el("div", { class: "line" }, keyed("−", "[", () => this.size(radius / GROWS), { "aria-label": "Smaller brush" }), size,
         keyed("+", "]", () => this.size(radius * GROWS), { "aria-label": "Larger brush" }),
@@ -378,7 +387,8 @@ export class LabelEditor {
       r: () => this.redo(),
       c: () => this._showChanges(),
       o: () => this._toggle(),
-      Enter: this.map.finishDrawing ? () => this.map.finishDrawing() : null,
+      Enter: this.map.finishDrawing ? () => this.map.finishDrawing()
+        : this.tool === "fill" ? () => this._addFill(this.map.middle) : null,
       Escape: this._live || this.map.cancelDrawing ? () => this._leave() : null,
     }[key];
   }
