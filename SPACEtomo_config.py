@@ -46,6 +46,12 @@ tidy_segmentation = True
 # "accurate" (as nnU-Net itself predicts), "balanced" or "fast": see docs/models.md for the cost.
 inference_preset = "balanced"
 
+# --- Learned targets (lamella maps) -----------------------------------------------------------
+
+# Heat map that was trained from clicks, for target_list = ["learned"] (see docs/clicks.md); "" for
+# none, e.g. "models/my_clicks/model.onnx".
+learned_targets_model = ""
+
 # --- Computers --------------------------------------------------------------------------------
 
 # What runs the networks: "onnx" (ONNX Runtime), "torch", or "auto" for what fits the computer.

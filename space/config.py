@@ -20,6 +20,7 @@ ALL_FOLDS = "all"
 _OFF, _CHECKPOINT = "off_lamella_classes", "segmentation_checkpoint"
 _TIDY = "tidy_segmentation"
 _PRESET, _RUNTIME = "inference_preset", "inference_runtime"
+_LEARNED = "learned_targets_model"
 RUNTIMES = ("auto", "torch", "onnx")
 """What runs the networks: what fits this computer, torch, or ONNX Runtime."""
 
@@ -77,6 +78,8 @@ class Config:
         How accurate or fast maps are segmented, of `space.models.presets.PRESETS`.
     inference_runtime : str
         What runs the networks, of `RUNTIMES`; results are the same.
+    learned_targets_model : Path or None
+        Heat map (.onnx) that finds places for ``target_list = ["learned"]``; None: there is none.
     """
 
     detection_weights: Path
@@ -92,6 +95,7 @@ class Config:
     tidy_segmentation: bool = True
     inference_preset: str = DEFAULT_PRESET
     inference_runtime: str = RUNTIMES[0]
+    learned_targets_model: Path | None = None
 
     @property
     def preset(self) -> Preset:
@@ -145,6 +149,7 @@ def load_config(space_dir: Path) -> Config:
         tidy_segmentation=values.get(_TIDY, Config.tidy_segmentation),
         inference_preset=values.get(_PRESET, Config.inference_preset),
         inference_runtime=values.get(_RUNTIME, Config.inference_runtime),
+        learned_targets_model=root / values[_LEARNED] if values.get(_LEARNED) else None,
     )
 
 
@@ -182,6 +187,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
         _TIDY: (lambda v: isinstance(v, bool), "True or False"),
         _PRESET: (lambda v: isinstance(v, str) and v in PRESETS, _choice(PRESETS)),
         _RUNTIME: (lambda v: isinstance(v, str) and v in RUNTIMES, _choice(RUNTIMES)),
+        _LEARNED: (lambda v: v == "" or _is_path(v), f'{_FILE}, or "" for none'),
     }
 
 
@@ -199,7 +205,7 @@ def _problems(values: dict[str, Any], reported: Sequence[str]) -> list[str]:
     return problems
 
 
-_OPTIONAL = (_OFF, _CHECKPOINT, _TIDY, _PRESET, _RUNTIME)
+_OPTIONAL = (_OFF, _CHECKPOINT, _TIDY, _PRESET, _RUNTIME, _LEARNED)
 _LARGEST_WINDOW_PX = 8192
 _MOST_FOLDS = 100
 

@@ -219,7 +219,9 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
     problems += settings_module.check(parsed, config)
     problems += own_packages_missing()
     if project is not None and not parsed.settings.external_map_dir:
-        tasks = ("detect",) if parsed.settings.automation_level in (FIND, COLLECT) else jobs.TASKS
+        tasks: tuple[str, ...] = ("detect",)
+        if parsed.settings.automation_level not in (FIND, COLLECT):
+            tasks = steps.tasks_of_session(parsed.settings)
         problems += jobs.missing_here(config, project, tasks)
     problems = list(dict.fromkeys(problems))
     if problems or config is None:

@@ -79,6 +79,7 @@ def test_published_weights_need_only_this_file(folder, tmp_path):
         ("segmentation_checkpoint = 'fold_0/checkpoint_best.pth'", "a file in each fold"),
         ("segmentation_checkpoint = 'best'", "a file in each fold"),
         ("segmentation_model = ''", "segmentation_model"),
+        ("learned_targets_model = 3", 'learned_targets_model = 3 must be .* or "" for none'),
     ],
 )
 def test_each_mistake_is_named(folder, line, name):
@@ -128,6 +129,12 @@ def test_all_mistakes_are_told_at_once(folder):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(SpaceError, match=CONFIG_FILE):
         load_config(tmp_path)
+
+
+def test_there_is_a_model_of_learned_targets_where_one_is_named(folder):
+    assert load_config(folder).learned_targets_model is None
+    change(folder, 'learned_targets_model = "runs/clicks/model.onnx"')
+    assert load_config(folder).learned_targets_model == folder / "runs/clicks/model.onnx"
 
 
 def test_folds_and_checkpoints_have_names(folder):

@@ -347,3 +347,16 @@ def test_damaged_settings_are_told(tmp_path, text):
 def test_missing_settings_are_told(tmp_path):
     with pytest.raises(SpaceError, match="no saved settings"):
         load(tmp_path)
+
+
+def test_learned_targets_need_a_model_here_or_on_another_computer(good, config, tmp_path):
+    wanted = {"target_list": ("learned", "mitos")}
+    (problem,) = check(parsed(good, **wanted), config)
+    assert "learned_targets_model in SPACEtomo_config.py names no model" in problem
+    missing = replace(config, learned_targets_model=tmp_path / "clicks.onnx")
+    (problem,) = check(parsed(good, **wanted), missing)
+    assert "The model of learned targets is missing" in problem
+    assert check(parsed(good, **wanted, external_map_dir=str(tmp_path)), config) == []
+    thresholds = {"mitos": 0.1, "learned": 0.2}
+    elsewhere = {**wanted, "external_map_dir": str(tmp_path), "target_score_threshold": thresholds}
+    assert check(parsed(good, **elsewhere), config) == []

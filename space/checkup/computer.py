@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from space import jobs
+from space import jobs, steps
 from space import settings as settings_module
 from space.checkup import folders, serialem_files
 from space.checkup.finding import Finding, fail, failed, of_problems, ok, warn
@@ -136,7 +136,7 @@ def _models(places: Places, parsed: ParsedSettings, config: Config | None) -> It
     if settings.external_map_dir:
         yield ok("models", "another computer runs them (external_map_dir); check it there.")
         return
-    tasks = ("detect",) if settings.automation_level in _FINDS else jobs.TASKS
+    tasks = ("detect",) if settings.automation_level in _FINDS else steps.tasks_of_session(settings)
     problems = jobs.missing_here(config, places.space_dir, tasks)
     yield from of_problems("models", problems, "they and the Python that runs them are complete.")
     if config is None or len(tasks) == 1:

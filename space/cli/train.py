@@ -42,5 +42,5 @@ def _train(args: argparse.Namespace) -> int:
         epochs = learning.read_metrics(config.out)
         print(json.dumps({"model": str(path), "epochs": epochs}, indent=1))
     else:
-        print(f"{path}: name it as segmentation_model in SPACEtomo_config.py to use it.")
+        print(f"{path}: name it as {config.used_as} in SPACEtomo_config.py to use it.")
     return 0

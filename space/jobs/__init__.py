@@ -15,12 +15,13 @@ from space.jobs.marks import ModelMarks, model_files
 from space.jobs.needs import ask_python, missing_here
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
-from space.jobs.records import TASKS, Job, JobState
+from space.jobs.records import HEAT, TASKS, Job, JobState
 from space.jobs.results import result_path
 from space.jobs.status import to_dict as status_table
 from space.jobs.workers import Worker, pid_alive
 
 __all__ = [
+    "HEAT",
     "MAP_PATTERN",
     "QUEUE_NAME",
     "RUNS_NAME",

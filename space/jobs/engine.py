@@ -17,13 +17,14 @@ from space.contrast import judge, judge_structure
 from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
 from space.geometry import rescaled_shape
-from space.images import fingerprint, is_whole_png, read_json_beside, read_png, write_png
+from space.images import DRAWING, fingerprint, is_whole_png, read_json_beside, read_png, write_png
 from space.jobs.devices import Place, place_for
 from space.jobs.marks import ModelMarks, folds_of, model_mark, onnx_of
-from space.jobs.records import TASKS, Job
+from space.jobs.records import EVERY_TASK, HEAT, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
+from space.models import heat_facts
 from space.packages import is_installed
 from space.pictures import resized
 from space.predicates import is_number
@@ -63,6 +64,15 @@ class DetectionModel(Protocol):
         """Return the boxes around lamellae."""
 
 
+class HeatMap(Protocol):
+    """A network that scores every pixel (`space.segmentation.heat.HeatModel`)."""
+
+    def heat(
+        self, image: np.ndarray, progress: Callable[[float], None] | None = None
+    ) -> np.ndarray:
+        """Return how much each pixel looks like what was clicked on, 0 to 255."""
+
+
 @dataclass(frozen=True)
 class _Task:
     """A map that was read, and what is to be done with it."""
@@ -86,9 +96,10 @@ class Engine:
         Folder with SPACEtomo_config.py.
     device : str
         ``auto``, ``cpu``, or the number of a GPU.
-    load_config, make_segmenter, make_detector : callable, optional
+    load_config, make_segmenter, make_detector, make_heat : callable, optional
         Replacements for tests: ``load_config(space_dir)``,
-        ``make_segmenter(folder, folds, place, config)``, ``make_detector(weights, place)``.
+        ``make_segmenter(folder, folds, place, config)``, ``make_detector(weights, place)``,
+        ``make_heat(path, device)``.
     whole_s : float
         How long to wait for a map that is still being copied.
     """
@@ -100,6 +111,7 @@ class Engine:
         load_config: Callable[[Path], Config] = load_config,
         make_segmenter: Callable[..., SegmentationModel] | None = None,
         make_detector: Callable[..., DetectionModel] | None = None,
+        make_heat: Callable[..., HeatMap] | None = None,
         whole_s: float = _WHOLE_SECONDS,
     ) -> None:
         self._space_dir = Path(space_dir)
@@ -107,6 +119,7 @@ class Engine:
         self._load_config = load_config
         self._make_segmenter = make_segmenter or _default_segmenter
         self._make_detector = make_detector or _default_detector
+        self._make_heat = make_heat or _default_heat
         self._whole_s = whole_s
         self._models: dict[str, tuple[Any, Any]] = {}
         self.marks = ModelMarks(lambda: self._load_config(self._space_dir))
@@ -128,7 +141,7 @@ class Engine:
         ClaimLost
             If `may_write` returns False before the result is written.
         """
-        if job.task not in TASKS:
+        if job.task not in EVERY_TASK:
             raise SpaceError(f"The task {job.task!r} is unknown.", job.map_name)
         map_path = Path(map_dir) / job.map_name
         mark, image, info = _read_when_whole(map_path, self._whole_s)
@@ -137,7 +150,8 @@ class Engine:
         config = self._load_config(self._space_dir)
         start_s = time.monotonic()
         task = _Task(job, map_path, image, info, mark, config, say, progressed)
-        write = self._segment(task) if job.task == "segment" else self._detect(task)
+        do = {"segment": self._segment, "detect": self._detect, HEAT: self._heat}[job.task]
+        write = do(task)
         progressed()
         if not may_write():
             raise ClaimLost(job.map_name)
@@ -168,14 +182,7 @@ class Engine:
             say,
         )
         model_nm = float(config.segmentation_pixel_nm)
-        pixel_nm = float(task.info.get("pixel_nm", model_nm))
-        if "pixel_nm" not in task.info:
-            say(f"The pixel size of the map is not known; {model_nm:g} nm is assumed.")
-        scaled = task.image
-        if abs(pixel_nm / model_nm - 1.0) > SAME_PIXEL:
-            shape = rescaled_shape(task.image.shape, pixel_nm / model_nm)
-            scaled = resized(task.image, shape)
-            say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
+        scaled, pixel_nm = _at_pixel(task, model_nm)
         say(f"Segmentation of {scaled.shape[0]} x {scaled.shape[1]} pixels with {folder.name}.")
         task.progressed(0.0)
         labels = segmenter.segment(scaled, progress=task.progressed)
@@ -239,6 +246,33 @@ class Engine:
 
         return write
 
+    def _heat(self, task: _Task) -> Callable[[Path], None]:
+        config, made_by = task.config, model_mark(task.config, HEAT)
+        path = config.learned_targets_model
+        model_nm = heat_facts(path).pixel_nm  # says what is wrong with the path, too
+        model = self._loaded(
+            HEAT, (str(path), made_by), lambda: self._make_heat(path, self._device), task.say
+        )
+        scaled, pixel_nm = _at_pixel(task, model_nm or float(task.info.get("pixel_nm", 1.0)))
+        task.say(f"Heat map of {scaled.shape[0]} x {scaled.shape[1]} pixels.")
+        heat = model.heat(scaled, progress=task.progressed)
+        if heat.shape != task.image.shape:
+            heat = resized(heat, task.image.shape)
+
+        def write(target: Path) -> None:
+            write_png(
+                target,
+                heat,
+                pixel_nm,
+                task.job.map_name,
+                map=task.fingerprint,
+                model=path.name if path else "",
+                model_hash=made_by,
+                **{DRAWING: "no map"},
+            )
+
+        return write
+
     def _place(self, config: Config, task: str) -> Place:
         """Return what runs the model for a task, and where."""
         wanted = config.inference_runtime
@@ -274,6 +308,17 @@ class Engine:
             say(f"The model was loaded in {time.monotonic() - start_s:.0f} s.")
         model: Model = self._models[task][1]
         return model
+
+
+def _at_pixel(task: _Task, model_nm: float) -> tuple[np.ndarray, float]:
+    """Return a map at the pixel of a model, and its own pixel."""
+    pixel_nm = float(task.info.get("pixel_nm", model_nm))
+    if "pixel_nm" not in task.info:
+        task.say(f"The pixel size of the map is not known; {model_nm:g} nm is assumed.")
+    if abs(pixel_nm / model_nm - 1.0) <= SAME_PIXEL:
+        return task.image, pixel_nm
+    task.say(f"Rescaled from {pixel_nm:g} nm to the model's {model_nm:g} nm per pixel.")
+    return resized(task.image, rescaled_shape(task.image.shape, pixel_nm / model_nm)), pixel_nm
 
 
 def _tidied(
@@ -352,6 +397,12 @@ def _default_segmenter(
         place.runtime,
         config.off_lamella_classes or (),
     )
+
+
+def _default_heat(path: Path | None, device: str) -> HeatMap:
+    from space.segmentation.heat import HeatModel
+
+    return HeatModel(path, place_for(device, "onnx", True).device)
 
 
 def _default_detector(weights: Path, place: Place) -> DetectionModel:

@@ -48,7 +48,7 @@ from space.jobs.machine import (
 )
 from space.jobs.presence import all_beats
 from space.jobs.queue_files import FolderAwayError, Transaction
-from space.jobs.records import TASKS, Job, clean_map_name, name_problem
+from space.jobs.records import EVERY_TASK, Job, clean_map_name, name_problem
 from space.jobs.workers import Worker
 
 
@@ -68,7 +68,7 @@ class JobFolder(FolderView):
         map_name : str
             The map's file name in this folder.
         task : str
-            ``segment`` or ``detect``.
+            ``segment``, ``detect`` or ``heat``.
         again : bool
             Also queue a job that has failed.
         **params
@@ -88,9 +88,9 @@ class JobFolder(FolderView):
                 str(self.map_dir),
                 "Rename the file (or the grid).",
             )
-        if task not in TASKS:
+        if task not in EVERY_TASK:
             raise SpaceError(
-                f"The task {task!r} is unknown.", job.map_name, f"Use {' or '.join(TASKS)}."
+                f"The task {task!r} is unknown.", job.map_name, f"Use {' or '.join(EVERY_TASK)}."
             )
         with self._files.transaction() as change:
             self._reap(change)
@@ -115,7 +115,7 @@ class JobFolder(FolderView):
                 path = claim_path(self.map_dir, job)
                 if os.path.lexists(path):
                     continue
-                if job.task not in TASKS:
+                if job.task not in EVERY_TASK:
                     self._take(change, Refused(job, f"unknown task {job.task!r}", self._mark(job)))
                 elif self._results.fits(job):
                     self._take(change, FoundDone(job))

@@ -28,7 +28,7 @@ from space.jobs.queue_files import (
     QueueFiles,
     folder_away,
 )
-from space.jobs.records import TASKS, Job, Key, clean_map_name
+from space.jobs.records import EVERY_TASK, Job, Key, clean_map_name
 from space.jobs.results import Results, result_path
 from space.jobs.workers import Worker, pid_alive
 
@@ -104,7 +104,7 @@ class FolderView:
                 name = clean_map_name(given)
                 wanted = task or asked.get(name)
                 if wanted is None:
-                    wanted = next((t for t in TASKS if self._results.fits(Job(name, t))), None)
+                    wanted = next((t for t in EVERY_TASK if self._results.fits(Job(name, t))), None)
                 found[given] = (
                     self._status((name, wanted), state) if wanted else JobStatus("absent")
                 )

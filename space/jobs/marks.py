@@ -8,6 +8,7 @@ from pathlib import Path
 
 from space.config import Config
 from space.errors import SpaceError
+from space.jobs.records import HEAT
 from space.models import (
     OnnxFacts,
     detection_onnx,
@@ -32,6 +33,8 @@ def model_files(config: Config, task: str) -> tuple[Path, ...]:
 
     An .onnx file beside them was made from them, so it decides nothing else.
     """
+    if task == HEAT:
+        return () if config.learned_targets_model is None else (config.learned_targets_model,)
     return tuple(_files(config, task).values())
 
 
@@ -96,6 +99,8 @@ def model_mark(config: Config, task: str) -> str:
     A mark is a hash of contents and of how the model is used, so the same model has it on every
     machine, and a changed configuration makes results anew.
     """
+    if task == HEAT:
+        return "".join(_mark(path)[:_DIGITS] for path in model_files(config, task))
     hashes = _hashes(config, task)
     if not hashes:
         return ""

@@ -17,7 +17,7 @@ from space.config import Config
 from space.errors import SpaceError, shown
 from space.jobs.launch import python_executable
 from space.jobs.marks import folds_of, model_files, onnx_of
-from space.jobs.records import TASKS
+from space.jobs.records import HEAT, TASKS
 from space.models import is_onnx
 
 OLDEST_PYTHON = (3, 9)
@@ -27,6 +27,7 @@ PACKAGES = {
     ("detect", "onnx"): (*_ALWAYS, "onnxruntime"),
     ("segment", "torch"): (*_ALWAYS, "torch", "nnunetv2"),
     ("segment", "onnx"): (*_ALWAYS, "onnxruntime"),
+    (HEAT, "onnx"): (*_ALWAYS, "onnxruntime"),
 }
 """What a worker imports, for each task and runtime."""
 
@@ -74,7 +75,7 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
     space_dir : Path
         Folder of the project.
     tasks : sequence of str
-        Of ``detect`` and ``segment``.
+        Of ``detect``, ``segment`` and ``heat``.
 
     Returns
     -------
@@ -82,6 +83,7 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
         One message for each problem, with what to do; empty when all is well.
     """
     from space.models.fitness import detection_problems, segmentation_problems
+    from space.models.heat_file import heat_problems
 
     runtimes = {task: _runtimes(config, task) for task in tasks}
     problems, chosen = _python(space_dir, runtimes)
@@ -93,11 +95,15 @@ def missing_here(config: Config | None, space_dir: Path, tasks: Sequence[str] = 
         folder, checkpoint = config.segmentation_model, config.segmentation_checkpoint
         used = folds_of(config)
         problems += segmentation_problems(folder, used, checkpoint, chosen["segment"])
+    if HEAT in tasks:
+        problems += heat_problems(config.learned_targets_model)
     return problems
 
 
 def _runtimes(config: Config | None, task: str) -> tuple[str, ...]:
     """Return what may run the model for a task, best first; without a configuration, any."""
+    if task == HEAT:
+        return ("onnx",)
     if config is None:
         return ("onnx", "torch")
     if config.inference_runtime != "auto":

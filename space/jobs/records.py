@@ -10,7 +10,13 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 TASKS = ("segment", "detect")
-RESULT_ENDINGS = {"segment": "_seg.png", "detect": "_boxes.json"}
+"""What is asked for in every session."""
+
+HEAT = "heat"
+"""The task of learned targets, asked for where ``target_list`` names them."""
+
+EVERY_TASK = (*TASKS, HEAT)
+RESULT_ENDINGS = {"segment": "_seg.png", "detect": "_boxes.json", HEAT: "_heat.png"}
 
 JobState = Literal["absent", "queued", "running", "done", "failed"]
 """The states of a job; docs/queue.md describes each state and the transitions."""

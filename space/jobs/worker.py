@@ -27,7 +27,7 @@ from space.jobs.launch import clear_start_note
 from space.jobs.messages import start_logging
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME
-from space.jobs.records import TASKS, Job
+from space.jobs.records import EVERY_TASK, Job
 from space.jobs.stopping import StopAsked, StopSwitch, catch_stop_signals
 from space.jobs.vitals import Progressed, Pulse
 from space.jobs.wake import Waker, file_glance
@@ -329,7 +329,9 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     )
     parser.add_argument("maps", nargs="*", type=Path, metavar="MAP.png", help="maps to work on")
     parser.add_argument("--device", default="auto", help="cpu, auto, or number of the GPU")
-    parser.add_argument("--task", choices=TASKS, default="segment", help="what to do with the maps")
+    parser.add_argument(
+        "--task", choices=EVERY_TASK, default="segment", help="what to do with the maps"
+    )
     parser.add_argument("--threshold", type=float, help="minimum probability, 0 to 1 (detect)")
     parser.add_argument("--worker", action="store_true", help="work through the queue of --dir")
     parser.add_argument(
@@ -374,6 +376,6 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
 
 def _is_no_map(path: Path) -> bool:
     """Whether a path from a pattern like ``*.png`` is a result, or a drawing for people."""
-    if path.stem.endswith("_seg") and not json_path(path).exists():
+    if path.stem.endswith(("_seg", "_heat")) and not json_path(path).exists():
         return True
     return DRAWING in read_png_text(path)

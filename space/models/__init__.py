@@ -6,7 +6,7 @@
 from space.models.card import CARD, SIMULATED, is_simulated_only
 from space.models.class_table import read_table
 from space.models.detector_file import detection_onnx, detector_facts, onnx_path
-from space.models.heat_file import HEAT_LABELS, LEARNED, heat_facts
+from space.models.heat_file import HEAT_LABELS, LEARNED, heat_facts, heat_problems
 from space.models.onnx_file import (
     HEAT,
     METADATA_KEY,
@@ -47,6 +47,7 @@ __all__ = [
     "facts_as_text",
     "fold_output",
     "heat_facts",
+    "heat_problems",
     "is_onnx",
     "is_simulated_only",
     "network_plan",

@@ -26,14 +26,28 @@ _SETTING = "learned_targets_model"
 _DO = f"Correct {_SETTING} in SPACEtomo_config.py: name the model.onnx of a training from clicks."
 
 
-def heat_facts(path: Path) -> OnnxFacts:
+def heat_problems(path: Path | None) -> list[str]:
+    """Return what keeps a model of learned targets from being used, in words."""
+    try:
+        heat_facts(path)
+    except SpaceError as error:
+        return [str(error)]
+    return []
+
+
+def heat_facts(path: Path | None) -> OnnxFacts:
     """Read the facts of an .onnx file that is named as model of learned targets.
 
     Raises
     ------
     SpaceError
-        If it is missing, cannot be used, or is another kind of model.
+        If none is named, it is missing, cannot be used, or is another kind of model.
     """
+    if path is None:
+        raise SpaceError(
+            f'target_list names "{LEARNED}", and {_SETTING} in SPACEtomo_config.py names no model.',
+            do="Name the model.onnx of a training from clicks there (docs/clicks.md).",
+        )
     if not is_onnx(path):
         raise SpaceError("The model of learned targets is no .onnx file.", str(path), _DO)
     if not Path(path).is_file():

@@ -315,7 +315,7 @@ def _without(
     label = next((asked.names[name] for name in names if name in asked.names), None)
     if label is None:
         raise SpaceError("This model has no class for what is not lamella.", "without_px")
-    how = (label, *(corners.tobytes() for corners in polygons))
+    how = (label, asked.known.made_by, *(corners.tobytes() for corners in polygons))
     path = labels_that_count(lamella.labels).path
     known = session.segmentations.changed(
         path, asked.known, how, lambda: _filled(asked.labels, polygons, label)

@@ -24,7 +24,7 @@ class HeatModel:
 
     Parameters
     ----------
-    path : Path
+    path : Path or None
     device : str
         ``cpu``, ``cuda:<n>`` or ``dml:<n>``.
 
@@ -38,8 +38,9 @@ class HeatModel:
         If it is missing, is none, or ONNX Runtime is missing.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(self, path: Path | None, device: str = "cpu") -> None:
         self.facts: OnnxFacts = heat_facts(path)
+        assert path is not None, "what is none is refused before"
         self._session = OnnxSession(path, device)
 
     @property

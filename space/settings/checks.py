@@ -8,7 +8,7 @@ from pathlib import Path
 
 from space.config import CONFIG_FILE, Config
 from space.errors import SpaceError
-from space.models import DATASET, is_onnx, is_simulated_only, read_labels
+from space.models import DATASET, LEARNED, heat_problems, is_onnx, is_simulated_only, read_labels
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
 from space.settings.parsing import ParsedSettings
@@ -103,7 +103,7 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
         doubt = _doubt(parsed.class_names("target_list"), config)
     except SpaceError as error:
         return [str(error)]
-    problems = []
+    problems = _check_learned(parsed, config, known)
     settings = parsed.settings
     if doubt and settings.automation_level >= _ACQUIRE and not settings.trust_simulated_model:
         problems.append(
@@ -114,21 +114,36 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
         )
     thresholds = parsed.class_names("target_score_threshold")
     for name, names in (
-        ("target_list", _without_whole_lamella(parsed.class_names("target_list"))),
+        ("target_list", _of_segmentation(parsed.class_names("target_list"))),
         ("avoid_list", parsed.class_names("avoid_list")),
-        ("target_score_threshold", [name for name in thresholds if name != WHOLE_LAMELLA]),
+        ("target_score_threshold", [n for n in thresholds if n not in (WHOLE_LAMELLA, LEARNED)]),
     ):
         problems += _not_known(name, names, known, "segmentation")
     return problems
 
 
-def _without_whole_lamella(target_names: Sequence[str]) -> Sequence[str]:
-    """Return the classes of a target_list that the model must know."""
-    return target_names[1:] if target_names[:1] == [WHOLE_LAMELLA] else target_names
+def _check_learned(parsed: ParsedSettings, config: Config, known: Collection[str]) -> list[str]:
+    """Return why there can be no learned targets, if they are wanted."""
+    if LEARNED not in parsed.class_names("target_list"):
+        return []
+    if LEARNED in known:
+        return [
+            f'target_list holds "{LEARNED}", which stands for learned targets, but the '
+            "segmentation model has a class of this name. Rename the class."
+        ]
+    # Else the other computer, which has the model, says what is wrong with it.
+    here = not parsed.settings.external_map_dir
+    return heat_problems(config.learned_targets_model) if here else []
+
+
+def _of_segmentation(names: Sequence[str]) -> list[str]:
+    """Return those of some wanted classes that the segmentation model must know."""
+    others = (WHOLE_LAMELLA, LEARNED) if names[:1] == [WHOLE_LAMELLA] else (LEARNED,)
+    return [name for name in names if name not in others]
 
 
 def _doubt(target_names: Sequence[str], config: Config) -> str:
-    names = _without_whole_lamella(target_names)
+    names = _of_segmentation(target_names)
     if not names or not is_simulated_only(config.segmentation_model):
         return ""
     return (

@@ -180,8 +180,8 @@ class Settings:
         ("mitos",),
         WantedClasses("mitos"),
         Result.TARGETS,
-        'classes to target; "lamella" first: everything that is not avoided; with priorities: '
-        '{"mitos": 1, "vesicles": 0.5}',
+        'classes to target; "lamella" first: everything that is not avoided; "learned": like what '
+        'was clicked on (docs/clicks.md); with priorities: {"mitos": 1, "vesicles": 0.5}',
     )
     avoid_list: tuple[str, ...] = setting(
         ("black", "white", "ice", "crack"), ClassNames("ice"), Result.TARGETS, "classes to avoid"

@@ -17,8 +17,9 @@ from space import jobs
 from space.files import write_text_atomic
 from space.geometry import MapFrame
 from space.images import fingerprint, read_json_beside, read_png, write_png
-from space.jobs import Claim, JobFolder, Worker, result_path
+from space.jobs import HEAT, Claim, JobFolder, Worker, result_path
 from space.simulation.map_truth import to_grid
+from space.simulator.specimen import LABEL
 
 if TYPE_CHECKING:
     from space.simulator import Exposure, Simulation
@@ -40,12 +41,16 @@ class TruthWorker:
         Map names that it leaves waiting.
     failing : dict of str to str
         Map name → reason with which its job fails, every time.
+    failing_heat : str
+        Reason with which all heat maps fail.
     unseen : set of str
         Pictures in which it detects nothing.
     probability : float
         Probability of a detected lamella, less 0.01 for each number.
     done : list of str
         Names of the maps answered, in order.
+    hot : str
+        Class that heat maps find.
     displaced_um : dict of str to tuple of float
         Map name → true position of what it shows, minus that of its frame.
     """
@@ -53,9 +58,11 @@ class TruthWorker:
     simulation: Simulation
     held_back: set[str] = field(default_factory=set)
     failing: dict[str, str] = field(default_factory=dict)
+    failing_heat: str = ""
     unseen: set[str] = field(default_factory=set)
     probability: float = 0.9
     done: list[str] = field(default_factory=list)
+    hot: str = "mitos"
     displaced_um: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @contextmanager
@@ -78,10 +85,13 @@ class TruthWorker:
             name = claim.job.map_name
             if name in self.held_back:
                 skipped.append(claim)
+            elif claim.job.task == HEAT and self.failing_heat:
+                folder.fail(claim, self.failing_heat)
             elif name in self.failing:
                 folder.fail(claim, self.failing[name])
             else:
-                answer = self._detect if claim.job.task == "detect" else self._segment
+                answers = {"detect": self._detect, HEAT: self._heat}
+                answer = answers.get(claim.job.task, self._segment)
                 answer(Path(map_dir) / name, claim)
                 if not folder.finish(claim):
                     raise RuntimeError(f"The result for {name} was not accepted.")
@@ -150,7 +160,19 @@ class TruthWorker:
             ),
         )
 
+    def _heat(self, picture: Path, claim: Claim) -> None:
+        labels, pixel_nm = self._labels(picture)
+        heat = np.where(labels == LABEL[self.hot], 255, 0).astype(np.uint8)
+        target = result_path(picture.parent, picture.name, HEAT)
+        write_png(target, heat, pixel_nm, picture.name, map=fingerprint(picture))
+
     def _segment(self, picture: Path, claim: Claim) -> None:
+        labels, pixel_nm = self._labels(picture)
+        target = result_path(picture.parent, picture.name, "segment")
+        write_png(target, labels, pixel_nm, picture.name, map=fingerprint(picture))
+
+    def _labels(self, picture: Path) -> tuple[np.ndarray, float]:
+        """Return the true labels of what a picture shows, and its pixel in nm."""
         frame = _frame_of(picture)
         grid, lying = self.simulation.session.grid, self.simulation.session.lying
         name = grid.name if grid is not None else ""
@@ -167,13 +189,7 @@ class TruthWorker:
             frame = replace(frame, center_stage_um=tuple(middle))
         array, info = read_png(picture)
         labels = self._grid(name).label_map(to_grid(frame, lying), array.shape)
-        write_png(
-            result_path(picture.parent, picture.name, "segment"),
-            labels,
-            info["pixel_nm"],
-            picture.name,
-            map=fingerprint(picture),
-        )
+        return labels, info["pixel_nm"]
 
 
 def nothing_missing(*asked: object) -> list[str]:

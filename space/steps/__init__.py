@@ -27,6 +27,7 @@ from space.steps.lamella_list import (
     points_to_visit,
 )
 from space.steps.lamella_list import load as read_lamella_list
+from space.steps.learned import tasks_of_session
 from space.steps.made_with import remarks_on_changes
 from space.steps.map_facts import MapFacts
 from space.steps.map_facts import read_facts as read_map_facts
@@ -159,6 +160,7 @@ __all__ = [
     "stamp_of_targets",
     "start_acquisition",
     "targets_files",
+    "tasks_of_session",
     "teach_next_areas",
     "tell",
     "told_when_stopped",

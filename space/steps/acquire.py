@@ -22,6 +22,7 @@ from space.steps.inference import (
     submit_segmentation,
     wait_for_jobs,
 )
+from space.steps.learned import map_statuses
 from space.steps.night import may_start, note_started
 from space.steps.session import GridSession
 from space.steps.set_up import set_up_targets
@@ -76,7 +77,7 @@ def segmentation_states(session: GridSession, settled: Container[int] = ()) -> S
             or is_set_up(session, number)
         ):
             continue
-        status = folder.status(picture.name, "segment")
+        status = map_statuses(folder, [picture.name], session.settings)[picture.name]
         if status.state == "done" and status.result is not None:
             ready.append((number, status.result))
         elif status.state == "failed":
@@ -214,7 +215,10 @@ def _why_no_targets(session: GridSession, number: int, failure: str) -> str:
     return {
         "queued": "its segmentation waits in the queue",
         "running": "its segmentation is not finished",
-    }.get(job_folder(session).status(picture.name, "segment").state, "it was not processed")
+    }.get(
+        map_statuses(job_folder(session), [picture.name], session.settings)[picture.name].state,
+        "it was not processed",
+    )
 
 
 def _wait_for_change(
@@ -231,7 +235,7 @@ def _wait_for_change(
             return True
         if steering.skipped(session) != skipped:
             return True
-        statuses = folder.statuses_of(names, "segment").values()
+        statuses = map_statuses(folder, names, session.settings).values()
         return True if any(s.state not in ("queued", "running") for s in statuses) else None
 
     wait_for_jobs(

@@ -29,6 +29,7 @@ from space.microscope import (
 )
 from space.steps import lamella_list, restitch, retake, review, steering
 from space.steps.inference import job_folder, submit_segmentation, wait_for_jobs
+from space.steps.learned import map_statuses
 from space.steps.made_with import KEY, MAP, made_with
 from space.steps.map_facts import (
     STITCHED,
@@ -452,14 +453,14 @@ def wait_for_segmentations(session: GridSession, timeout_s: float) -> None:
         review.look(session)
         skipped = steering.skipped(session)
         wanted = [name for number, name in pictures.items() if number not in skipped]
-        statuses = folder.statuses_of(wanted, "segment").values()
+        statuses = map_statuses(folder, wanted, session.settings).values()
         return None if any(s.state in ("queued", "running") for s in statuses) else True
 
     try:
         wait_for_jobs(session, folder, poll, f"the segmentation of {len(names)} maps", timeout_s)
     except StoppedByUserError as stopped:
         log.warning("%s", stopped)
-    for name, status in folder.statuses_of(names, "segment").items():
+    for name, status in map_statuses(folder, names, session.settings).items():
         if status.state == "failed":
             log.error(
                 "The segmentation of %s failed: %s. See %s.",

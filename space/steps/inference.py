@@ -19,6 +19,7 @@ from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
 from space.steps import steering
+from space.steps.learned import tasks_of_map
 from space.steps.session import GridSession
 
 Result = TypeVar("Result")
@@ -167,10 +168,14 @@ def read_boxes(path: Path) -> list[Box]:
 
 
 def submit_segmentation(session: GridSession, picture: Path, again: bool = False) -> None:
-    """Queue a lamella map and ensure that a worker is there; does not wait."""
+    """Queue a lamella map, with all that has to be done with it, and ensure that a worker is there.
+
+    Does not wait.
+    """
     folder = job_folder(session)
-    status = folder.submit(picture.name, task="segment", again=again)
-    if status.state == "done":
+    tasks = tasks_of_map(session.settings)
+    states = [folder.submit(picture.name, task=task, again=again).state for task in tasks]
+    if all(state == "done" for state in states):
         log.info("%s is segmented already: skipped.", picture.name)
         return
     log.info("%s is queued for segmentation.", picture.name)

@@ -14,9 +14,10 @@ from space.files import read_json_or_empty
 from space.geometry import MapFrame, field_rotation_deg
 from space.labelling import labels_that_count
 from space.microscope import RecordOptics
-from space.models import read_labels
+from space.models import LEARNED, read_labels
 from space.predicates import is_number
 from space.steps.inference import read_segmentation
+from space.steps.learned import with_heat
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession
 from space.targeting import (
@@ -160,7 +161,7 @@ def labels_of_map(
     facts: MapFacts,
     read: Callable[[Path], tuple[KnownMap, dict[str, int]]] = read_known_map,
 ) -> tuple[KnownMap, dict[str, int]]:
-    """Read the labels of a map that count, and their classes.
+    """Read the labels of a map that count, and their classes, learned targets among them.
 
     Parameters
     ----------
@@ -174,7 +175,8 @@ def labels_of_map(
     Raises
     ------
     SpaceError
-        When they cannot be read, or do not have the size of the map's picture.
+        When they cannot be read, or do not have the size of the map's picture; when learned
+        targets are wanted and the heat map is missing or does not fit.
     """
     counted = labels_that_count(labels_path)
     if counted.why_not:
@@ -187,7 +189,8 @@ def labels_of_map(
             str(counted.path),
             "Delete it and run the script again.",
         )
-    return known, names_of(session, stored_names)
+    options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
+    return with_heat(known, names_of(session, stored_names), labels_path, options)
 
 
 def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:
@@ -200,7 +203,8 @@ def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:
 
 def tell_of_other_classes(session: GridSession, names: dict[str, int], labels_path: Path) -> None:
     """Say it where a segmentation has other classes than the model here has."""
-    if names != read_labels(session.config.segmentation_model):
+    own = {name: label for name, label in names.items() if name != LEARNED}
+    if own != read_labels(session.config.segmentation_model):
         log.warning(
             "%s was made with other classes than those of the model here: its own are used.",
             labels_path.name,

@@ -23,7 +23,7 @@ from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.polygons import inside
 from space.targeting.report import describe
 from space.targeting.room import AREA_SHARE
-from space.targeting.scoring import KnownMap, Memory, class_tables, wanted_mask
+from space.targeting.scoring import KnownMap, Memory, class_tables, wanted_mask, with_learned
 from space.targeting.selection import prepare, review_targets, select_targets, total_score
 
 __all__ = [
@@ -52,5 +52,6 @@ __all__ = [
     "take_no_more_than_fixed",
     "total_score",
     "wanted_mask",
+    "with_learned",
     "write_choice",
 ]

@@ -12,11 +12,11 @@ from PIL import Image
 from space import segmentation
 from space.errors import SpaceError
 from space.images import read_png
-from space.jobs import Job
+from space.jobs import Job, JobFolder
 from space.jobs.devices import Place
 from space.jobs.engine import DEFAULT_THRESHOLD, Engine, detection_threshold
 from space.lamellae import detector as detector_module
-from space.models import PRESETS
+from space.models import PRESETS, OnnxFacts
 from tests.jobs.tiny_models import write_config
 
 
@@ -243,3 +243,37 @@ def test_where_a_model_runs_is_what_the_model_says_now(program, maps, monkeypatc
     assert engine.about() == ("ONNX Runtime 1.9", "NVIDIA GPU 0")
     monkeypatch.setattr(Models, "about", ("ONNX Runtime 1.9", "CPU, 3 threads"))
     assert engine.about() == ("ONNX Runtime 1.9", "CPU, 3 threads"), "the GPU failed meanwhile"
+
+
+class Heat:
+    """Stands for a network of learned targets: it is hot where the map is bright."""
+
+    def heat(self, image, progress):
+        return np.where(image > 128, 255, 0).astype(np.uint8)
+
+
+def test_a_heat_map_lies_beside_its_map_with_the_marks_of_both(program, maps, monkeypatch):
+    path = make_map(maps, "G_L01.png")
+    monkeypatch.setattr(
+        "space.jobs.engine.heat_facts", lambda path: OnnxFacts("heat", {}, pixel_nm=40.0)
+    )
+    (program / "clicks.onnx").write_bytes(b"weights")
+    config = program / "SPACEtomo_config.py"
+    text = config.read_text("utf-8")
+    config.write_text(f"{text}\nlearned_targets_model = 'clicks.onnx'\n", encoding="utf-8")
+    engine = Engine(program, "cpu", make_heat=lambda path, device: Heat())
+    target = engine.run(Job("G_L01.png", "heat"), maps)
+    heat, info = read_png(target)
+    picture, about = read_png(path)
+    assert target.name == "G_L01_heat.png" and heat.shape == picture.shape
+    assert info["pixel_nm"] == about["pixel_nm"] and info["model"] == "clicks.onnx"
+    folder = JobFolder(maps, models=engine.marks)
+    assert folder.status("G_L01.png", "heat").state == "done"
+    (program / "clicks.onnx").write_bytes(b"other weights")
+    assert folder.status("G_L01.png", "heat").state == "absent", "another model: made again"
+
+
+def test_a_heat_map_without_a_model_says_what_to_do(program, maps):
+    make_map(maps, "G_L01.png")
+    with pytest.raises(SpaceError, match="learned_targets_model .* names no model"):
+        Engine(program, "cpu").run(Job("G_L01.png", "heat"), maps)

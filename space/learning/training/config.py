@@ -130,6 +130,11 @@ class TrainConfig:
     trained_on: str = TRAINED_ON[0]
     log: tuple[str, ...] = ()
 
+    @property
+    def used_as(self) -> str:
+        """What SPACEtomo_config.py calls a model of this kind."""
+        return "learned_targets_model" if self.engine == CLICKS else "segmentation_model"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         values = asdict(self)

@@ -1,6 +1,7 @@
 """How good each position of a map is: class masks, the score, thresholds, the pieces."""
 
 from space.targeting.scoring.fields import class_contrast, field_axes, field_mean, field_window
+from space.targeting.scoring.learned import with_learned
 from space.targeting.scoring.masks import (
     ClassTables,
     Coverage,
@@ -47,4 +48,5 @@ __all__ = [
     "thresholds_at",
     "thresholds_of_cells",
     "wanted_mask",
+    "with_learned",
 ]

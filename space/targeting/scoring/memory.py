@@ -68,10 +68,13 @@ class KnownMap:
     labels : ndarray of whole numbers (rows, columns)
         Not to be changed.
     memory : Memory
+    made_by : Key
+        What changed the labels since they were read.
     """
 
     labels: np.ndarray
     memory: Memory = field(default_factory=Memory)
+    made_by: Key = ()
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
