@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +54,15 @@ def report(result: dict[str, Any], path: Path | None) -> None:
             print(f"{name:32s} {value}")
     if path:
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def spacetomo(folder: Path, *words: str) -> tuple[float, float]:
+    """Run a command of ``spacetomo`` in a folder; return its seconds of processor and wall."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    before, start_s = os.times(), time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "space.cli", *words], cwd=folder, env=environment, check=True
+    )
+    after = os.times()
+    cpu_s = sum(after[2:4]) - sum(before[2:4])
+    return round(cpu_s, 1), round(time.monotonic() - start_s, 1)

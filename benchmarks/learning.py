@@ -8,8 +8,13 @@ kills
     A small training that is killed at random moments and goes on each time, against one that was
     not: whether losses and weights are the same.
 
+shifted
+    Maps of another look, ten of them with corrected labels: whether the shipped model gets better
+    on others (`benchmarks.learning_shifted`).
+
     python -m benchmarks.learning --pictures sections_raw.tif --labels sections_membrane.tif
     python -m benchmarks.learning --kills 20
+    python -m benchmarks.learning --shifted
 """
 
 from __future__ import annotations
@@ -20,13 +25,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import PROJECT, report
+from benchmarks.common import PROJECT, report, spacetomo
+from benchmarks.learning_shifted import shifted
 from space.learning import (
     Incoming,
     Item,
@@ -49,6 +54,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="TIFF stack")
     parser.add_argument("--labels", type=Path, help="TIFF stack: 1 on membranes")
     parser.add_argument("--kills", type=int, default=0, help="how often a training is killed")
+    parser.add_argument("--shifted", action="store_true", help="ten corrected maps of another look")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--keep", type=Path, help="keep data set and run in this folder")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
@@ -59,10 +65,12 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if args.pictures and args.labels and args.pictures.is_file() and args.labels.is_file():
             result["membranes"] = membranes(folder, args.pictures, args.labels)
-        elif not args.kills:
+        elif not (args.kills or args.shifted):
             print("skipped: the pictures are not here")
         if args.kills:
             result["kills"] = killed(folder / "killed", args.kills, args.seed)
+        if args.shifted:
+            result["shifted"] = shifted(folder / "shifted")
         report(result, args.json)
 
 
@@ -70,13 +78,13 @@ def membranes(folder: Path, pictures: Path, labels: Path) -> dict[str, Any]:
     """Import, split and train by the commands of the guide, and test what came of it."""
     _write(folder / "in", pictures, labels)
     names = ["--class", "background=0", "--class", "membrane=1", "--pixel-nm", "4"]
-    _command(folder, "data", "import", "in", "--to", "set", *names)
+    spacetomo(folder, "data", "import", "in", "--to", "set", *names)
     held = [f"section_{number:02d}" for number in range(18, 18 + HELD_OUT)]
     parts = ["--train", "1", "--val", "0", "--test", "0"]
     put = [argument for stem in held for argument in ("--put", f"test={stem}*")]
-    _command(folder, "data", "split", "set", "--by", "picture", *parts, *put)
+    spacetomo(folder, "data", "split", "set", "--by", "picture", *parts, *put)
     (folder / "training.toml").write_text(CONFIG, encoding="utf-8")
-    took = _command(folder, "train", "training.toml")
+    took = spacetomo(folder, "train", "training.toml")
     return {"train_cpu_s": took[0], "train_wall_s": took[1], **_tested(folder)}
 
 
@@ -87,18 +95,6 @@ def _write(folder: Path, pictures: Path, labels: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, section in enumerate(tifffile.imread(path)):
             tifffile.imwrite(folder / name / f"section_{number:02d}.tif", section)
-
-
-def _command(folder: Path, *words: str) -> tuple[float, float]:
-    """Run a command of ``spacetomo``; return its seconds of processor and wall."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    before, start_s = os.times(), time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "space.cli", *words], cwd=folder, env=environment, check=True
-    )
-    after = os.times()
-    cpu_s = sum(after[2:4]) - sum(before[2:4])
-    return round(cpu_s, 1), round(time.monotonic() - start_s, 1)
 
 
 def _tested(folder: Path) -> dict[str, Any]:
@@ -132,7 +128,7 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     add(data, Incoming([lambda: items], _CLASSES, ()), print)
     for name in ("whole", "killed"):
         (folder / f"{name}.toml").write_text(_SMALL + f'out = "{name}"\n', encoding="utf-8")
-    whole_s = _command(folder, "train", "whole.toml")[1]
+    whole_s = spacetomo(folder, "train", "whole.toml")[1]
     done, ended = 0, False
     while not ended:
         resume = ["--resume"] if (folder / "killed" / "run.json").exists() else []

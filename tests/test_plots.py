@@ -9,10 +9,14 @@ from PIL import Image
 
 from space.pacetomo import plot_name
 from space.plots import (
+    Reliability,
     SeriesLine,
     Shown,
     greys,
+    plot_class_bars,
+    plot_confusion,
     plot_detection,
+    plot_reliability,
     plot_score,
     plot_segmentation,
     plot_series,
@@ -374,3 +378,31 @@ def test_parts_of_classes_are_told_in_words():
     parts = shares(labels, {"cell": 5, "background": 0, "mitos": 9})
     assert parts == {"background": 0.97, "cell": 0.03, "mitos": 0.0}
     assert [share_text(p) for p in (0, 0.0004, 0.031)] == ["none", "< 0.1 %", "3.1 %"]
+
+
+# --- models side by side --------------------------------------------------------------------------
+
+
+def test_bars_are_as_high_as_the_numbers_and_none_has_none(tmp_path, coarse):
+    path = tmp_path / "dice.png"
+    names = ["_odd $x$", "mitos"]
+    plot_class_bars(path, names, {"a": [1.0, None], "b": [0.5, 0.5]}, "Dice")
+    yellow, blue = share_of(path, YELLOW, 10), share_of(path, BLUE, 10)
+    assert yellow > 0.05 and blue == pytest.approx(yellow, rel=0.15)
+
+
+def test_a_table_of_confusion_shows_shares_of_each_row(tmp_path, coarse):
+    path = tmp_path / "confusion.png"
+    counts = np.array([[900, 100], [0, 0]])
+    plot_confusion(path, ["_odd $x$", "mitos"], {"a": counts, "b": counts, "c": counts.T}, "")
+    bright, dark = (189, 223, 38), (68, 1, 84)  # of 0.9 and 0 on the scale of colours
+    assert colored(path, np.add(bright, -9), np.add(bright, 9)) > 0.01
+    assert colored(path, np.add(dark, -9), np.add(dark, 9)) > 0.03
+
+
+def test_reliability_shows_a_line_for_each_model(tmp_path, coarse):
+    path = tmp_path / "reliability.png"
+    at = np.linspace(0.1, 1.0, 9)
+    models = {"a": Reliability(at, at**2, at / 5, 0.1), "b": Reliability(at, at, at / 5, 0.0)}
+    plot_reliability(path, models, "Reliability")
+    assert share_of(path, YELLOW) > 0.001 and share_of(path, BLUE) > 0.001

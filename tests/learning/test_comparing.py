@@ -246,3 +246,28 @@ def test_the_hash_of_data_does_not_depend_on_names_or_order(data):
     samples = read_data_set(data)[0].samples
     renamed = [replace(sample, file=f"x{sample.file}") for sample in reversed(samples)]
     assert data_hash(samples) == data_hash(renamed) != data_hash(samples[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("run.json", b"\xff{", ""),
+        ("run.json", b'["no run"]', ""),
+        ("run.json", b'{"config": 1, "pictures": [2], "start_from": {}}', ""),
+        ("model.CARD.md", b"\xff\xfe", "page about the model cannot be read"),
+    ],
+)
+def test_odd_files_beside_a_model_cost_no_card(command, tmp_path, name, content, told, capsys):
+    model = tmp_path / "model.onnx"
+    onnx_files.write(model, onnx_files.SEGMENT)
+    (tmp_path / name).write_bytes(content)
+    assert command(model, "--card") == (2 if told else 0)
+    assert told in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == content
+    assert (tmp_path / "model.card.json").exists() != bool(told)
+
+
+def test_cards_of_detectors_are_refused(command, monkeypatch, capsys):
+    monkeypatch.setattr("space.cli.evaluate_detectors.are_detectors", lambda models: True)
+    assert command("one.pt", "--card") == 2
+    assert "segmentation models only" in capsys.readouterr().err
