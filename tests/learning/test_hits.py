@@ -34,7 +34,7 @@ def at(*points) -> Hits:
         ((55.0, 110.0), Hits(1, 1, 1, 0, 2, 1)),
         ((59.9, 119.9), Hits(1, 1, 1, 0, 2, 1)),
         ((60.1, 110.0), Hits(1, 0, 1, 0, 2, 1)),  # beside it, but the middle of its field holds it
-        ((70.0, 110.0), Hits(1, 0, 0, 0, 2, 0)),
+        ((67.0, 110.0), Hits(1, 0, 0, 0, 2, 0)),
         ((145.0, 218.0), Hits(1, 1, 1, 1, 2, 1)),  # with ice in its field
         ((105.0, 30.0), Hits(1, 0, 0, 0, 2, 0)),  # where nobody knows
         ((21.0, 21.0), Hits(1, 1, 1, 0, 2, 0)),
@@ -66,3 +66,9 @@ def test_what_a_model_does_not_know_is_neither_wanted_nor_avoided():
     assert judged(np.ones((1, 2)), np.ones((50, 60), np.uint8), {"lamella": 1}, AIM, 20) == Hits(1)
     whole = Aim(TargetingOptions(target_list=("lamella", "mitos")), (0.8, 0.4), 1.0)
     assert len(chosen(np.ones((200, 300), np.uint8), {"lamella": 1}, whole, PIXEL_NM)) > 3
+
+
+def test_where_nobody_knows_the_class_nothing_is_hit():
+    whole = Aim(TargetingOptions(target_list=("lamella",)), (0.8, 0.4), 1.0)
+    for point, hits in ((105.0, 30.0), 0), ((105.0, 60.0), 1):
+        assert judged(np.array([point]), truth(), NAMES, whole, PIXEL_NM).hits == hits
