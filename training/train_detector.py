@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 
 from space.lamellae.network import load_yolo
+from space.learning import write_detector
+from space.simulator.specimen import KINDS
 
 from . import formats
 from .grid_maps import CROP_PX, MODEL_PIXEL_NM
@@ -120,21 +122,13 @@ def _write_record(data, folder, epochs, parts, start_from, seconds) -> None:
 
 def ship(data: Path, run: str, target: Path) -> None:
     """Copy the weights without the folders of the machine that trained them."""
-    import torch
-
     weights = run_folder(data, run) / "weights"
     best = weights / "best.pt"
     if not best.exists():
         sys.exit(f"no weights in {weights}")
     checkpoint = load_yolo(best)
-    places = {"data": "lamellae.yaml", "project": None, "save_dir": None, "model": ARCHITECTURE}
-    checkpoint["train_args"] = {**checkpoint["train_args"], **places}
     network = checkpoint["ema"] or checkpoint["model"]  # of a run that goes on, the averaged one
-    network = network.half()
-    network.args = {**dict(network.args), **places}
-    checkpoint.update(model=network, ema=None, optimizer=None, updates=None, git={})
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(checkpoint, target)
+    write_detector(network, target, KINDS, CROP_PX)
     if (weights / "record.json").exists():
         shutil.copyfile(weights / "record.json", target.with_name("record.json"))
     print(f"{best.name} -> {target}")

@@ -11,11 +11,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command and its options."""
     parser = commands.add_parser(
         "train",
-        help="train a segmentation model with a data set",
-        description="Trains a U-Net with the labelled pictures of a data set (see spacetomo data) "
-        "and writes it as an .onnx file that a session takes as its segmentation_model. After each "
-        "epoch everything is kept, so that a training that was ended can go on. The exit status is "
-        "0 when the model was written, 2 when something cannot be used.",
+        help="train a model with a data set",
+        description="Trains a network with the labelled pictures of a data set (see spacetomo "
+        "data) and writes it as a model that a session can use. After each epoch everything is "
+        "kept, so that a training that was ended can go on. The exit status is 0 when the model "
+        "was written, 2 when something cannot be used.",
         epilog="Example: spacetomo train my_training.toml",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="file in TOML: what to train")
@@ -43,4 +43,6 @@ def _train(args: argparse.Namespace) -> int:
         print(json.dumps({"model": str(path), "epochs": epochs}, indent=1))
     else:
         print(f"{path}: name it as {config.used_as} in SPACEtomo_config.py to use it.")
+        if config.engine != "clicks":
+            print(f'Or take it into a project: spacetomo models add "{config.out}"')
     return 0

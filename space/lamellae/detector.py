@@ -68,6 +68,8 @@ class Detector:
         ``cpu``, ``cuda:<n>``, or ``dml:<n>`` for ONNX Runtime.
     runtime : str
         ``torch``, ``onnx``, or ``auto`` (see `space.lamellae.networks.open_network`).
+    network : WindowNetwork, optional
+        That of the weights, if it is loaded already.
 
     Raises
     ------
@@ -75,9 +77,15 @@ class Detector:
         If the weights are missing, or not those of a detector (see `space.lamellae.networks`).
     """
 
-    def __init__(self, weights: Path, device: str = "cpu", runtime: str = "auto") -> None:
+    def __init__(
+        self,
+        weights: Path,
+        device: str = "cpu",
+        runtime: str = "auto",
+        network: WindowNetwork | None = None,
+    ) -> None:
         self.weights = Path(weights)
-        self._network: WindowNetwork = open_network(self.weights, device, runtime)
+        self._network = network or open_network(self.weights, device, runtime)
         self._batch = 1 if self.device == "cpu" else _GPU_BATCH
 
     @property

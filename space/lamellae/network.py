@@ -79,7 +79,7 @@ def load_network(
     checkpoint = load_yolo(weights, models_dir)
     try:
         network = _network_in(checkpoint, weights)
-        _check_task(network, weights)
+        check_detector(network, str(weights))
         names = _class_names(network, weights)
         network = network.float()
         network = (network.fuse(verbose=False) if merged else network).eval()
@@ -99,9 +99,7 @@ def load_yolo(weights: Path, models_dir: Path = MODELS_DIR) -> Any:
     SpaceError
         See `space.weights.load_checkpoint`.
     """
-    # A worker on an instrument network must neither phone nor install anything.
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    stay_offline()
     try:
         checkpoint = load_checkpoint(weights, allowed_type, models_dir)
     except ImportError as error:
@@ -115,6 +113,12 @@ def load_yolo(weights: Path, models_dir: Path = MODELS_DIR) -> Any:
     except (TypeError, AttributeError) as error:  # something else where a layer should be
         raise _does_not_run(error, checkpoint, weights) from error
     return checkpoint
+
+
+def stay_offline() -> None:
+    """Have ultralytics neither phone nor install anything: call this before it is imported."""
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
 
 def allowed_type(name: str) -> Any:
@@ -202,21 +206,28 @@ def _network_in(checkpoint: Any, weights: Path) -> Any:
     return found
 
 
-def _check_task(network: Any, weights: Path) -> None:
+def check_detector(network: Any, where: str) -> None:
+    """Check that a network is a detector of boxes whose output is understood here.
+
+    Raises
+    ------
+    SpaceError
+        If it is another one; `where` is told.
+    """
     kind = type(network).__name__
-    refuse_other_tasks([f"{type(network).__module__}.{kind}"], weights)
+    refuse_other_tasks([f"{type(network).__module__}.{kind}"], where)
     head = type(network.model[-1]).__name__ if hasattr(network, "model") else "none"
     if kind != "DetectionModel" or head not in _HEADS:
         raise SpaceError(
             f"The network is not a known kind of detector ({kind} with {head}).",
-            str(weights),
+            where,
             NO_DETECTOR,
         )
     channels = next(network.parameters()).shape[1]
     if channels not in (1, 3):
         raise SpaceError(
             f"The network takes pictures with {channels} channels, but maps are grey.",
-            str(weights),
+            where,
             "Train it on grey (1 channel) or RGB (3 channels) pictures.",
         )
 

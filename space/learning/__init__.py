@@ -77,6 +77,7 @@ from space.learning.training import (
     read_metrics,
     read_train_config,
     train,
+    write_detector,
 )
 
 __all__ = [
@@ -183,5 +184,6 @@ __all__ = [
     "train",
     "with_boxes",
     "write_data_set",
+    "write_detector",
     "write_model_card",
 ]

@@ -27,14 +27,14 @@ _OTHERS = {
 }
 
 
-def refuse_other_tasks(names: Iterable[str], weights: Path) -> None:
+def refuse_other_tasks(names: Iterable[str], weights: Path | str) -> None:
     """Refuse networks that are no YOLO detectors of boxes.
 
     Parameters
     ----------
     names : iterable of str
         Full names of classes, as a checkpoint asks for them.
-    weights : Path
+    weights : Path or str
         The file, for the message.
 
     Raises

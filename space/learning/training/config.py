@@ -21,9 +21,10 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same package by its older name
     import tomli as tomllib
 
-UNET, NNUNET, CLICKS = "unet", "nnunet", "clicks"
-ENGINES = (UNET, CLICKS)
-"""What can be trained: a U-Net of segmentation-models-pytorch, or a heat map from clicks."""
+UNET, NNUNET, YOLO, CLICKS = "unet", "nnunet", "yolo", "clicks"
+ENGINES = (UNET, YOLO, CLICKS)
+"""What can be trained: a U-Net of segmentation-models-pytorch, a detector of ultralytics, or a heat
+map from clicks."""
 
 SMALL, DEFAULT = "small", "default"
 PLANS = (SMALL, DEFAULT)
@@ -32,6 +33,14 @@ TRAINED_ON = ("real", "simulated")
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 20, "epochs": 25},
     CLICKS: {"batch": 8, "steps": 10, "epochs": 30},
+    YOLO: {
+        "rate": 0.001,
+        "patch_px": 320,
+        "batch": 8,
+        "steps": 20,
+        "epochs": 30,
+        "centred": 0.7,
+    },
 }
 """What an engine takes where a file says nothing, if it is not what `TrainConfig` has."""
 
@@ -42,6 +51,7 @@ _ONLY_OF = {
     "features": NNUNET,
     "click_radius_nm": CLICKS,
     "prior": CLICKS,
+    "architecture": YOLO,
 }
 """Settings that mean something to one engine."""
 
@@ -70,6 +80,8 @@ class TrainConfig:
         A name that segmentation-models-pytorch knows.
     depth : int
         How often the encoder halves the picture.
+    architecture : str
+        A detector that ultralytics knows by name, if it begins with random weights.
     patch_px : int
         Side of the parts of pictures that it learns from.
     batch : int
@@ -113,6 +125,7 @@ class TrainConfig:
     pixel_nm: float | None = None
     encoder: str = "tu-resnet18"
     depth: int = 3
+    architecture: str = "yolov8n"
     patch_px: int = 128
     batch: int = 4
     steps: int = 10
@@ -133,7 +146,9 @@ class TrainConfig:
     @property
     def used_as(self) -> str:
         """What SPACEtomo_config.py calls a model of this kind."""
-        return "learned_targets_model" if self.engine == CLICKS else "segmentation_model"
+        return {CLICKS: "learned_targets_model", YOLO: "detection_weights"}.get(
+            self.engine, "segmentation_model"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -241,6 +256,7 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "pixel_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a pixel size in nm"),
     "encoder": (_is_name, "the name of an encoder, such as resnet18"),
     "depth": _whole(3, _DEEPEST),
+    "architecture": (_is_name, "the name of a detector of ultralytics, such as yolov8n"),
     "patch_px": (_is_patch, f"a multiple of {2**_DEEPEST} up to 2048"),
     "batch": _whole(1, 256),
     "steps": _whole(1, 100_000),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from space.learning.clicks import train_clicks
-from space.learning.training import loop
-from space.learning.training.config import CLICKS, UNET, TrainConfig
+from space.learning.training import detection, loop
+from space.learning.training.config import CLICKS, UNET, YOLO, TrainConfig
 
 
 def train(
@@ -41,4 +41,8 @@ def train(
     return _TRAINERS[config.engine](config, tell, start_from, resume)
 
 
-_TRAINERS: Mapping[str, Callable[..., Path]] = {UNET: loop.train, CLICKS: train_clicks}
+_TRAINERS: Mapping[str, Callable[..., Path]] = {
+    UNET: loop.train,
+    YOLO: detection.train,
+    CLICKS: train_clicks,
+}

@@ -29,8 +29,8 @@ from space.models.place import METRICS
 _ENGINES: Mapping[str, Callable[[Task], Engine]] = {UNET: UNetEngine}
 
 
-DICE = "dice"
-_WORDS = {DICE: "Dice"}
+DICE, AP50 = "dice", "ap50"
+_WORDS = {DICE: "Dice", AP50: "AP50"}
 """What measures are called in what a person reads."""
 
 
@@ -237,7 +237,7 @@ def on_hardware(config: TrainConfig, resume: bool) -> TrainConfig:
     """
     device, precision = device_for(config.device), config.precision
     if resume and precision == "auto":
-        precision = run_folder.precision_before(config.out) or precision
+        precision = run_folder.setting_before(config.out, "precision") or precision
     return replace(config, device=device, precision=precision_for(precision, device))
 
 

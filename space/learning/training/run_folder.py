@@ -19,7 +19,14 @@ from space.models.place import METRICS, RUN, TRAINED
 LAST, BEST, PREVIEW = "last.pt", "best.pt", "preview.png"
 MODEL, WEIGHTS = TRAINED
 _LARGEST_FILE_BYTES = 100_000_000
-_PACKAGES = ("torch", "segmentation-models-pytorch", "nnunetv2", "batchgeneratorsv2", "numpy")
+_PACKAGES = (
+    "torch",
+    "segmentation-models-pytorch",
+    "nnunetv2",
+    "ultralytics",
+    "batchgeneratorsv2",
+    "numpy",
+)
 _MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "device")
 """What may be another when a training goes on: the rest would make it another training. Where
 the data are may change; what they are may not."""
@@ -53,6 +60,21 @@ def _version(name: str) -> str:
         return "missing"
 
 
+def refuse_taken(out: Path) -> None:
+    """Refuse a folder in which there is a run already.
+
+    Raises
+    ------
+    SpaceError
+    """
+    if (out / RUN).exists():
+        raise SpaceError(
+            "There is a training in this folder already.",
+            str(out),
+            "Go on with it (--resume), or name another folder as out.",
+        )
+
+
 def begin(out: Path, run: Mapping[str, Any]) -> None:
     """Make the folder of a new run.
 
@@ -61,12 +83,7 @@ def begin(out: Path, run: Mapping[str, Any]) -> None:
     SpaceError
         If there is a run in it already.
     """
-    if (out / RUN).exists():
-        raise SpaceError(
-            "There is a training in this folder already.",
-            str(out),
-            "Go on with it (--resume), or name another folder as out.",
-        )
+    refuse_taken(out)
     out.mkdir(parents=True, exist_ok=True)
     write_text_atomic(out / RUN, json.dumps(run, indent=1, ensure_ascii=False) + "\n")
 
@@ -116,12 +133,12 @@ def begun_with(out: Path) -> Path | None:
     return Path(begun) if isinstance(begun, str) and begun else None
 
 
-def precision_before(out: Path) -> str | None:
-    """Return the precision that a run was begun with; None if it does not say so."""
+def setting_before(out: Path, name: str) -> Any:
+    """Return a setting that a run was begun with; None if it does not say so."""
     try:
-        return str(read_json(out / RUN, _LARGEST_FILE_BYTES)["config"]["precision"])
+        return read_json(out / RUN, _LARGEST_FILE_BYTES)["config"][name]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None  # `go_on` says what is wrong
 
 
 def save(path: Path, kept: Mapping[str, Any]) -> None:
