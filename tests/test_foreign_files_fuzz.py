@@ -131,6 +131,8 @@ READ_ELSEWHERE = {
     "webhook_post": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",
     "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
+    "nnunet_data": "what nnU-Net has just written",
+    "nnunet_given": "plans, by the reader of models: tests/learning/test_nnunet_training.py",
     "run_folder": "what a training kept, held by tests/learning/test_training.py",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",

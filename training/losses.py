@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 _LIGHTEST, _HEAVIEST = 0.5, 4.0
 
@@ -27,6 +27,14 @@ def class_weights(shares: np.ndarray) -> np.ndarray:
     """
     shares = np.maximum(shares, 1e-9)
     return np.clip(np.sqrt(np.median(shares) / shares), _LIGHTEST, _HEAVIEST)
+
+
+def weigh_classes(loss: nn.Module, weights: np.ndarray) -> None:
+    """Put weights into the cross entropy of nnU-Net's loss with deep supervision."""
+    from nnunetv2.training.loss.robust_ce_loss import RobustCrossEntropyLoss
+    from torch import Tensor
+
+    loss.loss.ce = RobustCrossEntropyLoss(weight=Tensor(weights))
 
 
 def supervised_loss(

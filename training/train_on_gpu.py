@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from space.files import atomic_path, write_text_atomic
+from space.learning import levels_of
 from space.models import CARD, SIMULATED
 from space.simulator.specimen import LABEL, LABELS
 from space.weights import load_checkpoint
@@ -41,7 +42,7 @@ from .patches import IGNORED, PatchPool, varied
 from .records import read_record, versions, write_record
 from .seeds import parts_for_training
 from .stream import MapStream, number_of
-from .train_segmentation import CONFIGURATION, levels_of
+from .train_segmentation import CONFIGURATION
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "models" / "lamella_segmentation"
 _WEIGHTS, _RECORD, _PLANS = "weights.pth", "record.json", "plans.json"

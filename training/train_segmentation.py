@@ -17,17 +17,17 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from space.files import write_text_atomic
+from space.learning import gentle_transforms, levels_of
 from space.models import CARD, SIMULATED
 from space.weights import load_checkpoint
 
 from . import formats
-from .losses import class_weights
+from .losses import class_weights, weigh_classes
 from .records import read_record, versions, write_record
 from .seeds import parts_for_training
 
@@ -76,19 +76,6 @@ def set_folders(data: Path) -> None:
         os.environ[f"nnUNet_{name}"] = str(data / folder)
 
 
-def levels_of(features: Sequence[int]) -> dict[str, Any]:
-    """Arguments of nnU-Net's plain U-Net for levels with these features, each half as large."""
-    n = len(features)
-    return {
-        "n_stages": n,
-        "features_per_stage": list(features),
-        "kernel_sizes": [[3, 3]] * n,
-        "strides": [[1, 1]] + [[2, 2]] * (n - 1),
-        "n_conv_per_stage": [2] * n,
-        "n_conv_per_stage_decoder": [1] * (n - 1),
-    }
-
-
 def small_plan(plans: dict[str, Any]) -> dict[str, Any]:
     """nnU-Net's plans with a network that two CPU cores can run.
 
@@ -126,7 +113,10 @@ def plan(data: Path, small: bool) -> None:
     if small:
         plans = json.loads((folder / f"{identifier}.json").read_text(encoding="utf-8"))
         path = folder / f"{plans_name(small)}.json"
-        write_text_atomic(path, json.dumps(small_plan(plans), indent=1))
+        write_text_atomic(
+            path,
+            json.dumps(small_plan(plans), indent=1),
+        )
 
 
 def preprocess(data: Path, plans: dict[str, Any], description: dict[str, Any]) -> list[int]:
@@ -215,8 +205,6 @@ def train(
     from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-    from . import gentle
-
     folder = data / "pre" / formats.DATASET
     plans_path = folder / f"{plans_name(small)}.json"
     description = formats.read_dataset_json(data)
@@ -237,10 +225,10 @@ def train(
     torch.manual_seed(0)
     trainer.initialize()
     if small:
-        trainer.get_training_transforms = gentle.gentle_transforms
+        trainer.get_training_transforms = gentle_transforms
         if schedule.balanced:
             shares = formats.class_shares(data, training)
-            gentle.weigh_classes(trainer.loss, class_weights(shares))
+            weigh_classes(trainer.loss, class_weights(shares))
     trainer.optimizer = torch.optim.AdamW(
         trainer.network.parameters(), lr=schedule.rate, weight_decay=1e-4, eps=1e-5
     )

@@ -22,8 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--start-from",
         type=Path,
-        metavar="RUN",
-        help="begin with the weights of another training (its folder, or its best.pt)",
+        metavar="MODEL",
+        help="begin with the weights of another training (its folder), or an nnU-Net also with "
+        "those of a shipped or published model (its folder, or one of its folds)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training in the folder out"

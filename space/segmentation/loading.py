@@ -108,7 +108,7 @@ def _network(plans: dict[str, Any], configuration: str, trainer: str, classes: i
 
         manager = PlansManager(plans)
         settings = manager.get_configuration(configuration)
-        _refuse_other_classes(settings)
+        refuse_other_classes(settings)
         design: tuple[Any, ...] = (
             settings.network_arch_class_name,
             settings.network_arch_init_kwargs,
@@ -140,7 +140,7 @@ def _builder(trainer: str) -> Any:
         return None
 
 
-def _refuse_other_classes(settings: Any) -> None:
+def refuse_other_classes(settings: Any) -> None:
     """See that the names in the plans stand for parts of networks and nothing else."""
     import pydoc
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from space.errors import SpaceError
 from space.files import write_text_atomic
@@ -102,26 +106,59 @@ def write_raw(source: Path, data: DataSet, out: Path, tell: Tell) -> int:
     def put(item: Item, stem: str) -> None:
         nonlocal count
         letters = "Ts" if item.split == "test" or item.labels is None else "Tr"
-        folder = out / f"images{letters}"
-        folder.mkdir(exist_ok=True)
-        picture_files.write_picture(folder / f"{stem}{_CHANNEL}{ending}", item.picture)
+        labels = None
         if item.labels is not None:
             unknown = set(map(int, set(item.labels.ravel().tolist()))) - set(changed)
             if unknown:
                 raise SpaceError(f"{stem} has labels of no class: {sorted(unknown)[:5]}.", stem)
-            put_labels(out / f"labels{letters}", stem, mapped(item.labels, changed), ending)
+            labels = mapped(item.labels, changed)
             count += letters == "Tr"
+        write_case(out, letters, stem, item.picture, labels, ending)
         put_boxes(out, stem, item)
 
     total = write_all(source, data, out, put, tell)
-    description = {
+    write_description(out, table, count, ending)
+    return total
+
+
+def write_case(
+    out: Path, letters: str, stem: str, picture: np.ndarray, labels: np.ndarray | None, ending: str
+) -> None:
+    """Write one picture and its labels, 0, 1, 2 and so on.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the data set.
+    letters : str
+        ``Tr`` for training, ``Ts`` for test.
+    stem : str
+        Its name.
+    picture : ndarray
+    labels : ndarray of uint8 or None
+    ending : str
+        Of both files, which all files of the set have.
+    """
+    folder = out / f"images{letters}"
+    folder.mkdir(parents=True, exist_ok=True)
+    picture_files.write_picture(folder / f"{stem}{_CHANNEL}{ending}", picture)
+    if labels is not None:
+        put_labels(out / f"labels{letters}", stem, labels, ending)
+
+
+def write_description(
+    out: Path, table: Mapping[str, int], count: int, ending: str, pixel_nm: float | None = None
+) -> dict[str, Any]:
+    """Write what nnU-Net has to know of its data set, and return it."""
+    description: dict[str, Any] = {
         "channel_names": {"0": "TEM"},
-        "labels": table,
+        "labels": dict(table),
         "numTraining": count,
         "file_ending": ending,
+        **({} if pixel_nm is None else {"pixel_size_nm": pixel_nm}),
     }
     write_text_atomic(out / _DATASET, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
-    return total
+    return description
 
 
 def _all_fit_png(source: Path, data: DataSet) -> bool:

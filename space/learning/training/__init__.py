@@ -3,13 +3,17 @@
 from space.learning.training.config import ENGINES, TrainConfig, read_train_config
 from space.learning.training.detection_network import write_detector
 from space.learning.training.engines import train
+from space.learning.training.gentle import gentle_transforms
 from space.learning.training.loop import Epoch
+from space.learning.training.nnunet_plans import levels_of
 from space.learning.training.run_folder import read_metrics
 
 __all__ = [
     "ENGINES",
     "Epoch",
     "TrainConfig",
+    "gentle_transforms",
+    "levels_of",
     "read_metrics",
     "read_train_config",
     "train",

@@ -22,16 +22,16 @@ else:  # pragma: no cover - the same package by its older name
     import tomli as tomllib
 
 UNET, NNUNET, YOLO, CLICKS = "unet", "nnunet", "yolo", "clicks"
-ENGINES = (UNET, YOLO, CLICKS)
-"""What can be trained: a U-Net of segmentation-models-pytorch, a detector of ultralytics, or a heat
-map from clicks."""
+ENGINES = (UNET, NNUNET, YOLO, CLICKS)
+"""What can be trained: a U-Net of segmentation-models-pytorch, an nnU-Net, a detector of
+ultralytics, or a heat map from clicks."""
 
 SMALL, DEFAULT = "small", "default"
 PLANS = (SMALL, DEFAULT)
 TRAINED_ON = ("real", "simulated")
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 20, "epochs": 25},
+    NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 40, "epochs": 10},
     CLICKS: {"batch": 8, "steps": 10, "epochs": 30},
     YOLO: {
         "rate": 0.001,
@@ -269,10 +269,10 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "features": (
         lambda value: (
             isinstance(value, list)
-            and 2 <= len(value) <= 9
+            and 3 <= len(value) <= 9
             and all(is_whole(one) and 1 <= one <= 1024 for one in value)
         ),
-        "a list of 2 to 9 numbers of features, each from 1 to 1024",
+        "a list of 3 to 9 numbers of features, each from 1 to 1024",
     ),
     "click_radius_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a length in nm"),
     "prior": (

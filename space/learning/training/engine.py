@@ -55,9 +55,12 @@ class Engine(Protocol):
     optimizer : torch.optim.Optimizer
     held : sequence of Shown
         Pictures for validation.
+    pixel_nm : float or None
+        Pixel at which pictures are shown: that of the task, or of the model it begins with.
     """
 
     begun: Path | None
+    pixel_nm: float | None
 
     @property
     def network(self) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from space.learning.clicks import train_clicks
 from space.learning.training import detection, loop
-from space.learning.training.config import CLICKS, UNET, YOLO, TrainConfig
+from space.learning.training.config import CLICKS, NNUNET, UNET, YOLO, TrainConfig
 
 
 def train(
@@ -43,6 +43,7 @@ def train(
 
 _TRAINERS: Mapping[str, Callable[..., Path]] = {
     UNET: loop.train,
+    NNUNET: loop.train,
     YOLO: detection.train,
     CLICKS: train_clicks,
 }

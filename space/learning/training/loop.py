@@ -14,11 +14,12 @@ from space.errors import SpaceError
 from space.learning.dataset import DataSet, read_data_set
 from space.learning.evaluate import class_scores, confusion, mean
 from space.learning.training import run_folder
-from space.learning.training.config import UNET, TrainConfig
+from space.learning.training.config import NNUNET, UNET, TrainConfig
 from space.learning.training.engine import Engine, Task, Tell
 from space.learning.training.hardware import device_for, precision_for
 from space.learning.training.logs import refuse_missing
 from space.learning.training.network import read_weights
+from space.learning.training.nnunet import NnUNetEngine
 from space.learning.training.preview import write_preview
 from space.learning.training.progress import board_of, ends_about, is_best, is_over
 from space.learning.training.run_folder import BEST, LAST
@@ -26,7 +27,11 @@ from space.learning.training.samples import IGNORED, Classes, common_pixel_nm
 from space.learning.training.unet import UNetEngine
 from space.models.place import METRICS
 
-_ENGINES: Mapping[str, Callable[[Task], Engine]] = {UNET: UNetEngine}
+ENGINE_OF: Mapping[str, Callable[[Task], Engine]] = {
+    UNET: UNetEngine,
+    NNUNET: NnUNetEngine,
+}
+"""What learns, by the name in a configuration."""
 
 
 DICE, AP50 = "dice", "ap50"
@@ -155,15 +160,17 @@ def train(
     data, _ = read_data_set(config.data)
     classes = Classes.of(data, config.classes)
     learnt, held = _split(data)
-    pixel_nm = common_pixel_nm(learnt, config.pixel_nm)
+    wanted_nm = config.pixel_nm or (run_folder.pixel_of(config.out) if resume else None)
+    pixel_nm = common_pixel_nm(learnt, wanted_nm)
     begun = run_folder.begun_with(config.out) if resume else start_from
     task = Task(config, data, classes, learnt, held, pixel_nm, begun)
-    engine = _ENGINES[config.engine](task)
+    engine = ENGINE_OF[config.engine](task)
     run = run_folder.described(
         config,
         classes.values,
         (*learnt, *held),
         str((engine.begun and engine.begun.absolute()) or ""),
+        engine.pixel_nm,
     )
     if resume:
         run_folder.go_on(config.out, run)

@@ -137,7 +137,8 @@ def predicted(network: Any, grey: np.ndarray, multiple: int, tile_px: int = _TIL
     rows, columns = grey.shape
     out = np.zeros(grey.shape, np.uint8)
     context_px = tile_px // 10
-    inner_px = tile_px - 2 * context_px
+    fits = max(rows, columns) <= tile_px
+    inner_px = tile_px if fits else tile_px - 2 * context_px
     device = next(network.parameters()).device
     network.eval()
     with torch.no_grad():

@@ -15,9 +15,13 @@ from space.files import atomic_path, read_json, write_text_atomic
 from space.learning.dataset import Sample
 from space.learning.training.config import TrainConfig
 from space.models.place import METRICS, RUN, TRAINED
+from space.predicates import is_number
 
 LAST, BEST, PREVIEW = "last.pt", "best.pt", "preview.png"
 MODEL, WEIGHTS = TRAINED
+MODEL_FOLDER = "model"
+"""Of a model that is a folder itself."""
+
 _LARGEST_FILE_BYTES = 100_000_000
 _PACKAGES = (
     "torch",
@@ -33,7 +37,11 @@ the data are may change; what they are may not."""
 
 
 def described(
-    config: TrainConfig, classes: Mapping[str, int], samples: Iterable[Sample], begun: str
+    config: TrainConfig,
+    classes: Mapping[str, int],
+    samples: Iterable[Sample],
+    begun: str,
+    pixel_nm: float | None = None,
 ) -> dict[str, Any]:
     """Return what a run says about itself."""
     return {
@@ -41,6 +49,7 @@ def described(
         "config": config.to_dict(),
         "classes": dict(classes),
         "start_from": begun,
+        "pixel_nm": pixel_nm,
         "pictures": {
             sample.file: [sample.split, sample.picture_hash, sample.label_hash]
             for sample in samples
@@ -139,6 +148,15 @@ def setting_before(out: Path, name: str) -> Any:
         return read_json(out / RUN, _LARGEST_FILE_BYTES)["config"][name]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # `go_on` says what is wrong
+
+
+def pixel_of(out: Path) -> float | None:
+    """Return the pixel at which a run is shown its pictures, if that is known."""
+    try:
+        pixel_nm = read_json(out / RUN, _LARGEST_FILE_BYTES)["pixel_nm"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(pixel_nm) if is_number(pixel_nm) and pixel_nm > 0 else None
 
 
 def save(path: Path, kept: Mapping[str, Any]) -> None:

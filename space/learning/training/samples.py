@@ -109,6 +109,27 @@ def shown(
     SpaceError
         If it has no labels, or others than its shape or its classes allow.
     """
+    picture, channels = scaled(folder, sample, classes, pixel_nm)
+    places = _places(channels, len(classes.values), seed)
+    return Shown(sample.file, normalised(picture), channels, places)
+
+
+def scaled(
+    folder: Path, sample: Sample, classes: Classes, pixel_nm: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a picture as a worker gets it, and the output of the network that is right.
+
+    Returns
+    -------
+    picture : ndarray of uint8, shape (rows, columns)
+        At this pixel.
+    channels : ndarray of uint8, shape (rows, columns)
+
+    Raises
+    ------
+    SpaceError
+        If it has no labels, or others than its shape or its classes allow.
+    """
     picture, labels = read_picture(picture_path(folder, sample)), read_labels(folder, sample)
     if labels is None:
         raise SpaceError(
@@ -124,9 +145,7 @@ def shown(
         factor = sample.pixel_nm / pixel_nm
         shape = [max(_LEAST_SIDE_PX, round(side * factor)) for side in picture.shape]
         picture, labels = resized(picture, shape), resized(labels, shape, nearest=True)
-    channels = classes.channels[labels]
-    places = _places(channels, len(classes.values), seed)
-    return Shown(sample.file, normalised(picture), channels, places)
+    return picture, classes.channels[labels]
 
 
 def normalised(picture: np.ndarray) -> np.ndarray:

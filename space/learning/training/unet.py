@@ -29,7 +29,7 @@ class UNetEngine:
     def __init__(self, task: Task) -> None:
         import torch
 
-        self._task = task
+        self._task, self.pixel_nm = task, task.pixel_nm
         self.begun = _weights_file(task.begun)
         config = task.config
         torch.manual_seed(config.seed)
