@@ -13,6 +13,7 @@ from space.learning import Incoming, Item, LabelClass, TrainConfig, add, read_tr
 from space.learning.training import hardware, loop, run_folder, samples
 from space.learning.training.config import _FITS
 from space.models import PRESETS, read_labels
+from tests.learning.deploying import deployed
 
 CLASSES = (
     LabelClass(0, "background", "#000000"),
@@ -187,6 +188,14 @@ def test_the_model_is_one_that_a_session_takes_and_finds_what_the_network_finds(
     found = Segmenter(model, preset=PRESETS["balanced"], runtime="onnx").segment(picture)
     assert set(np.unique(found)) <= {0, 4, 9}
     assert (np.array([0, 4, 9], np.uint8)[own] == found).mean() >= 0.9999
+
+
+def test_a_session_is_given_the_model_by_the_commands_for_models(run, tmp_path, capsys):
+    out, _, _ = run
+    config, told = deployed(out, tmp_path / "project", capsys)
+    assert config.segmentation_model == tmp_path / "project" / "models" / "first" / "model.onnx"
+    assert (config.segmentation_pixel_nm, config.segmentation_folds) == (10.0, (0,))
+    assert "By ONNX Runtime on cpu" in told and "stripe" in told
 
 
 @pytest.mark.parametrize("dies", ["in the first epoch", "before metrics", "before the last file"])

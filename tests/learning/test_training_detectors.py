@@ -21,6 +21,7 @@ from space.learning import (
 )
 from space.learning.training import detection, detection_samples, loop, run_folder
 from space.learning.training.detection_samples import BoxMap, Learnt, box_batch, cut, varied
+from tests.learning.deploying import deployed
 from tests.learning.sets import item, made
 
 SHAPE = (150, 200)
@@ -177,6 +178,14 @@ def test_a_run_leaves_a_detector_that_a_session_takes(run, data):
     assert isinstance(model, Detection) and model.path == path == out / "model.pt"
     assert (model.classes, model.pixel_nm, model.window_px) == (("good", "broken"), 400.0, 224)
     assert model.detect(drawn(9)[0], 400.0, 0.9) == ()
+
+
+@pytest.mark.models
+def test_a_session_is_given_the_detector_by_the_commands_for_models(run, tmp_path, capsys):
+    config, told = deployed(run[0], tmp_path / "Projekt Süd", capsys)
+    assert config.detection_weights == tmp_path / "Projekt Süd" / "models" / "first" / "model.pt"
+    assert (config.detection_pixel_nm, config.detection_window_px) == (400.0, 224)
+    assert "By PyTorch on cpu" in told
 
 
 @pytest.mark.models
