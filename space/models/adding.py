@@ -17,7 +17,7 @@ from space.errors import SpaceError, shown
 from space.models.card import CARD
 from space.models.description import RECORD, choose_checkpoint
 from space.models.onnx_file import SEGMENTATION_ONNX
-from space.models.place import DATASET, PLANS, TRAINED, is_run
+from space.models.place import DATASET, PLANS, TRAINED, TRAINED_FOLDER, is_run
 from space.models.sources import Entry, Source, copy
 from space.models.store import FOLD, UNFINISHED, folds_in
 
@@ -61,6 +61,9 @@ def find_model(source: Source) -> Found:
     inside: dict[tuple[str, ...], dict[str, Entry]] = {}
     for entry in source.entries:
         inside.setdefault(entry.folder, {})[entry.name] = entry
+    for run in [folder for folder, files in inside.items() if is_run(files)]:
+        model = (*run, TRAINED_FOLDER)  # all else is for going on with it
+        inside = {f: held for f, held in inside.items() if not _is_work(f, run, model)}
     folders = [folder for folder, files in inside.items() if _is_folder(files)]
     if len(folders) > 1:  # as nnU-Net keeps them, by configuration
         folders = [f for f in folders if f and f[-1].endswith("__2d")] or folders
@@ -69,6 +72,12 @@ def find_model(source: Source) -> Found:
         return Found(_call(source, folder), _segmentation(source, inside, folder))
     weights = _only([(_way(source, e.parts), e) for e in _detectors(inside)], source)
     return Found(_call(source, weights.parts), _detector(inside, weights))
+
+
+def _is_work(folder: tuple[str, ...], run: tuple[str, ...], model: tuple[str, ...]) -> bool:
+    """Whether a folder is within that of a training, but not within that of its model."""
+    is_within = len(folder) > len(run) and folder[: len(run)] == run
+    return is_within and folder[: len(model)] != model
 
 
 def _is_folder(files: Mapping[str, Entry]) -> bool:

@@ -13,6 +13,9 @@ RUN, METRICS = "run.json", "metrics.jsonl"
 TRAINED = ("model.onnx", "model.pt")
 """What a training writes at its end; its other files are for going on with it."""
 
+TRAINED_FOLDER = "model"
+"""The same of a training of nnU-Net."""
+
 _SETTING = "segmentation_model"
 _CONFIGURATION = "2d"
 _MOST_ENTRIES = 1000

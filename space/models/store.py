@@ -12,7 +12,7 @@ from typing import Union
 from space.errors import SpaceError
 from space.models.card import CARD
 from space.models.onnx_file import is_onnx
-from space.models.place import DATASET, PLANS, TRAINED, is_run, model_folders
+from space.models.place import DATASET, PLANS, TRAINED, TRAINED_FOLDER, is_run, model_folders
 
 Folds = tuple[Union[int, str], ...]
 
@@ -102,18 +102,26 @@ def places_in(folder: Path, above: Path) -> list[Place]:
     """Return the models in a folder, named by their way from the folder `above`."""
     inside = entries(folder)
     names = {path.name for path in inside}
+    if is_run(names):
+        return _of_training(folder, inside, above)
     if DATASET in names or PLANS in names or any(map(FOLD.fullmatch, names)):
         return [Place(_named(folder, above), folder, FOLDER, folder / CARD)]
     models = model_folders(folder)
     if models:
         return [Place(_named(path, above), path, FOLDER, path / CARD) for path in models]
     files = [path for path in inside if path.suffix.lower() in (".pt", ".onnx")]
-    if is_run(names):  # the others are for going on with it
-        files = [path for path in files if path.name in TRAINED]
     run = folder / "weights"  # of a training by ultralytics
     if not files and run.is_dir():
         files = [path for path in entries(run) if path.suffix.lower() == ".pt"]
     return _files(files, above, alone=True)
+
+
+def _of_training(folder: Path, inside: Sequence[Path], above: Path) -> list[Place]:
+    """Return the one model that a training has made; its other files are for going on with it."""
+    model = folder / TRAINED_FOLDER
+    if (model / DATASET).is_file():
+        return [Place(_named(folder, above), model, FOLDER, model / CARD)]
+    return _files([path for path in inside if path.name in TRAINED], above, alone=True)
 
 
 def _files(files: Sequence[Path], above: Path, alone: bool) -> list[Place]:

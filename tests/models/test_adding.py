@@ -139,6 +139,17 @@ def test_the_folder_of_a_training_is_added_without_what_is_for_going_on(add, tmp
     assert code == 0 and files[2:] == ["second/card.json", "second/model.pt"]
 
 
+def test_a_training_of_nnunet_is_added_without_what_it_worked_with(add, tmp_path):
+    run = tmp_path / "runs" / "first"
+    for folder in (run / "nnunet" / "results", run / "model"):
+        write_model(folder)
+    for name in ("run.json", "metrics.jsonl", "plans.json", "best.pt"):
+        (run / name).write_text("{}", encoding="utf-8")
+    code, _, files = add(run)
+    assert code == 0 and "first/dataset.json" in files
+    assert all(name.count("/") <= 2 and "results" not in name for name in files)
+
+
 def test_onnx_files_come_alone_or_beside_what_they_were_made_from(add, tmp_path):
     write(tmp_path / "mine.onnx", DETECT)
     assert add(tmp_path / "mine.onnx")[::2] == (0, ["mine/mine.onnx"])

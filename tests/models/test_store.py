@@ -186,6 +186,17 @@ def test_the_folder_of_a_training_is_its_model(tmp_path, kind):
     assert [place.name for place in find_places(tmp_path / "runs")] == ["first"]
 
 
+def test_a_training_of_nnunet_is_its_model_and_not_what_it_worked_with(tmp_path):
+    run = tmp_path / "first"
+    for folder in (run / "model", run / "nnunet" / "results"):
+        write_model(folder)
+    for name in ("run.json", "metrics.jsonl", "plans.json", "best.pt"):
+        (run / name).write_text("{}", encoding="utf-8")
+    place = place_of(run)
+    assert (place.name, place.path, place.form) == ("first", run / "model", FOLDER)
+    assert not describe(place).problems
+
+
 def test_an_onnx_file_that_is_named_stands_for_itself(tmp_path):
     write(tmp_path / "a.onnx", DETECT)
     write_weights(tmp_path / "a.pt")

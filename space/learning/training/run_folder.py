@@ -14,12 +14,12 @@ from space.errors import SpaceError
 from space.files import atomic_path, read_json, write_text_atomic
 from space.learning.dataset import Sample
 from space.learning.training.config import TrainConfig
-from space.models.place import METRICS, RUN, TRAINED
+from space.models.place import METRICS, RUN, TRAINED, TRAINED_FOLDER
 from space.predicates import is_number
 
 LAST, BEST, PREVIEW = "last.pt", "best.pt", "preview.png"
 MODEL, WEIGHTS = TRAINED
-MODEL_FOLDER = "model"
+MODEL_FOLDER = TRAINED_FOLDER
 """Of a model that is a folder itself."""
 
 _LARGEST_FILE_BYTES = 100_000_000
