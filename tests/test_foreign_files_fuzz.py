@@ -74,7 +74,7 @@ from space.steps import (
     target_facts,
     tried,
 )
-from space.targeting import choice_file
+from space.targeting import choice_file, read_clicks
 from tests.foreign_files import (
     DATA,
     MRC_FILES,
@@ -106,7 +106,7 @@ OPENS = re.compile(
 )
 READ_HERE = """
 files images saved claims engine launch presence queue_files lines results mdoc moving mrc navfile
-reading identity inference lamella_list grid_names target_facts choice_file class_table card
+reading identity inference lamella_list grid_names target_facts choice_file clicks class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
@@ -370,6 +370,20 @@ READERS = {
     "trials": Reader(tried.read, "G1_tried.json", as_json({"1": "", "3": "no focus"})),
     "choice, stamped": Reader(
         lambda p: review.targets_stamp(p.read_bytes(), "a map"), "c.json", as_json(CHOICE)
+    ),
+    "clicks": Reader(
+        lambda p: read_clicks(p, (90, 120)),
+        "c.json",
+        as_json(
+            {
+                "format": "SPACEtomo clicks 1",
+                "map": "a",
+                "map_shape_px": [90, 120],
+                "added": [[1.5, 2]],
+                "removed": [[80, 7]],
+            }
+        ),
+        (SpaceError,),
     ),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(

@@ -1,4 +1,4 @@
-"""What people did in sessions, gathered as a data set: what they corrected, and what they approved.
+"""What people did in sessions, gathered as a data set: what they corrected, clicked and approved.
 
 Only what somebody has looked at is taken. Labels that a person corrected, and boxes after a person
 added, moved, resized, removed or renamed lamellae, are the better truth: their grids are trained
@@ -18,9 +18,10 @@ from space.errors import SpaceError
 from space.lamellae import Box
 from space.learning import picture_files
 from space.learning.adding import Added, add, open_or_new
+from space.learning.clicks.names import REMOVED, WANTED
 from space.learning.dataset import LabelClass, NotASampleError, Origin
 from space.learning.formats.shared import stored_classes
-from space.learning.incoming import Incoming, Item, Tell, classes_of
+from space.learning.incoming import Incoming, Item, Point, Tell, classes_of
 from space.overview import GridFacts, LamellaFacts, SessionFacts, read_session
 from space.review import (
     Edit,
@@ -33,6 +34,7 @@ from space.review import (
     targets_count,
 )
 from space.steps import GridOnDisk
+from space.targeting import merged_clicks, read_choice
 
 TRAIN, TEST = "train", "test"
 CORRECTED, ACCEPTED = "corrected", "accepted"
@@ -137,6 +139,11 @@ def _of_grid(
             seen = steps.stamp_of_targets(files, lamella.number)
             approved = targets_count(review.targets_approved, lamella.number, seen)
             one = _map_of(lamella, lamella.picture, lamella.labels, approved, origin, tell)
+            points = _clicked(files, lamella, tell)
+            if points and one is not None:
+                one = replace(one, load=_with_points(one.load, points))
+            elif points:
+                one = _clicks_alone(lamella, lamella.picture, points, origin)
             if one is None:
                 collected.not_looked_at.append(f"{grid.name} {lamella.label}")
             else:
@@ -215,6 +222,54 @@ def _layers_of(segmentation: Path) -> dict[str, np.ndarray]:
         name: picture_files.read_layer(segmentation.with_name(file))
         for name, file in correction.layers.items()
     }
+
+
+# --- clicks on maps of lamellae -------------------------------------------------------------------
+
+
+def _clicked(files: GridOnDisk, lamella: LamellaFacts, tell: Tell) -> tuple[Point, ...]:
+    """Return where a person added, fixed and removed targets of a lamella, as keypoints."""
+    if lamella.picture is None:
+        return ()
+    shape = picture_files.read_pictures(lamella.picture).arrays.shape[1:]
+    rows, columns = int(shape[0]), int(shape[1])
+    try:
+        clicks = steps.clicks_of(files, lamella.number, (rows, columns))
+        choice = lamella.choice_file and read_choice(lamella.choice_file, (rows, columns))
+    except SpaceError as error:
+        tell(str(error))
+        return ()
+    fixed = choice.fixed_map_px if choice else clicks.added_map_px[:0]
+    wanted = merged_clicks(clicks, fixed, clicks.removed_map_px[:0])
+    return tuple(
+        (name, float(column), float(row))
+        for name, places in ((WANTED, wanted.added_map_px), (REMOVED, wanted.removed_map_px))
+        for row, column in places
+    )
+
+
+def _with_points(load: Callable[[], Item], points: tuple[Point, ...]) -> Callable[[], Item]:
+    return lambda: replace(load(), points=points)
+
+
+def _clicks_alone(
+    lamella: LamellaFacts, picture: Path, points: tuple[Point, ...], origin: Origin
+) -> _Found:
+    """Return the map of a lamella on which only targets were clicked: its labels are not taken."""
+    where = replace(origin, lamella=lamella.number, kind=CORRECTED, source=picture.name)
+
+    def load() -> Item:
+        sections = picture_files.read_pictures(picture)
+        return Item(
+            stem=f"{origin.grid}_{lamella.label}",
+            picture=sections.arrays[0],
+            file=picture,
+            points=points,
+            pixel_nm=sections.pixel_nm,
+            origin=where,
+        )
+
+    return _Found(CORRECTED, load)
 
 
 # --- boxes on the map of the whole grid -----------------------------------------------------------

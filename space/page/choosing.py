@@ -100,6 +100,34 @@ def areas_sent(values: Mapping[str, Any], shape: tuple[int, int]) -> tuple[Targe
         raise wrong(error.what, error.where) from None
 
 
+def clicks_sent(values: Mapping[str, Any], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a person has put targets (n, 2) and taken some away, of areas that are checked.
+
+    Raises
+    ------
+    SpaceError
+        With the first thing that is wrong.
+    """
+    removed = values.get("removed", [])
+    clicked = [
+        point
+        for area in values["areas"]
+        for point in area.get("targets", [])
+        if point.get("clicked") is True
+    ]
+    if not isinstance(removed, list) or len(removed) > MOST_TARGETS:
+        raise wrong(f"removed is no list of at most {MOST_TARGETS}.")
+    # Places are checked as those of targets are.
+    table = [{"targets": [_only(point, {"row", "column"}) for point in removed]}] if removed else []
+    try:
+        taken = read_areas(table, shape, "removed")
+    except SpaceError as error:
+        raise wrong(error.what, error.where) from None
+    places = [(float(point["row"]), float(point["column"])) for point in clicked]
+    away = taken[0].targets_map_px if taken else np.empty((0, 2))
+    return np.array(places, float).reshape(-1, 2), away
+
+
 def _only(point: Any, names: set[str]) -> Any:
     if not isinstance(point, dict):
         return point
@@ -247,7 +275,8 @@ def saved(
     session, grid, lamella :
         What they are of.
     values : mapping
-        ``areas`` and ``take`` ("all" or "fixed").
+        ``areas`` and ``take`` ("all" or "fixed"); for learning, ``clicked`` with each target that a
+        person has put there, and ``removed``: targets that one has taken away.
     of : str
         Stamp of the choice file that is there now.
 
@@ -271,8 +300,10 @@ def saved(
         if values.get("of") != of:
             raise stale("The targets of this lamella have changed meanwhile.", lamella.label)
         areas = areas_sent(values, asked.shape)
+        clicked, removed = clicks_sent(values, asked.shape)
         choice = asked.judged(areas) if areas else Choice(())
         steps.save_choice(files, lamella.number, asked, choice, take)
+        steps.save_clicks(files, lamella.number, asked.shape, clicked, removed)
         return choice_table(choice.areas, asked.optics, choice)
 
 

@@ -7,6 +7,7 @@ from space.steps.acquire import is_acquired, lamella_numbers, set_up_ready, star
 from space.steps.approving import wait_for_lamellae, wait_for_targets
 from space.steps.begun import keep_begun_off
 from space.steps.choose import polygons_on_map
+from space.steps.clicked import clicks_of, save_clicks
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
 from space.steps.find import find_lamellae
 from space.steps.grid_names import NAMES_FILE, earlier_names, grid_name, note_name
@@ -105,6 +106,7 @@ __all__ = [
     "checkpoint",
     "choice_path",
     "choose_again",
+    "clicks_of",
     "collect_maps",
     "confirm_going_on",
     "confirm_scripts",
@@ -153,6 +155,7 @@ __all__ = [
     "reserve_settings_name",
     "run_stops",
     "save_choice",
+    "save_clicks",
     "save_night",
     "scene_on_disk",
     "session_id",

@@ -17,6 +17,7 @@ from space.targeting.choice_file import (
     take_no_more_than_fixed,
     write_choice,
 )
+from space.targeting.clicks import Clicks, merged_clicks, read_clicks, write_clicks
 from space.targeting.geometry_points import lever_arm_um
 from space.targeting.holes import HoleLattice, find_holes
 from space.targeting.options import ExposureOptics, TargetingOptions
@@ -30,6 +31,7 @@ __all__ = [
     "AREA_SHARE",
     "Choice",
     "ChoiceFile",
+    "Clicks",
     "Counts",
     "ExposureOptics",
     "HoleLattice",
@@ -44,9 +46,11 @@ __all__ = [
     "find_holes",
     "inside",
     "lever_arm_um",
+    "merged_clicks",
     "prepare",
     "read_areas",
     "read_choice",
+    "read_clicks",
     "review_targets",
     "select_targets",
     "take_no_more_than_fixed",
@@ -54,4 +58,5 @@ __all__ = [
     "wanted_mask",
     "with_learned",
     "write_choice",
+    "write_clicks",
 ]

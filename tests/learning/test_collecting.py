@@ -25,6 +25,7 @@ from space.review import (
     write_answers,
 )
 from space.steps import GridOnDisk
+from space.targeting import Choice, TargetArea, write_choice
 from tests.learning.sets import all_items
 from tests.overview.folders import Folder
 
@@ -117,6 +118,30 @@ def test_corrected_labels_are_trained_on_with_their_layers_and_where_they_come_f
     assert check(tmp_path / "set").is_fit
     original = folder.directory / "G1_L02.png"
     assert (tmp_path / "set" / "images" / "G1_L02.png").read_bytes() == original.read_bytes()
+
+
+def test_clicks_become_keypoints_of_maps_whose_labels_nobody_looked_at(folder, tmp_path):
+    files = GridOnDisk(folder.directory, folder.directory, "G1")
+    steps.save_clicks(files, 1, SHAPE, np.array([[8.0, 9.5]]), np.array([[12.0, 3.0]]))
+    chosen = Choice(
+        (
+            TargetArea(
+                np.array([[4.0, 5.0], [14.0, 25.0]]), np.ones(2), fixed=np.array([True, False])
+            ),
+        )
+    )
+    write_choice(folder.directory / "G1_L03_choice.json", chosen, "G1_L03.png", SHAPE, "fixed")
+    correct(folder, 2)
+    steps.save_clicks(files, 2, SHAPE, np.array([[2.0, 2.0]]), np.empty((0, 2)))
+    found, told = collected(folder, tmp_path / "set")
+    assert told == [] and found.not_looked_at == []
+    items = all_items(tmp_path / "set")
+    assert items["G1_L01"].points == (("target", 9.5, 8.0), ("removed", 3.0, 12.0))
+    assert items["G1_L01"].labels is None
+    assert items["G1_L02"].points == (("target", 2.0, 2.0),)
+    assert items["G1_L02"].labels is not None
+    assert items["G1_L03"].points == (("target", 5.0, 4.0),), "it was fixed by a person"
+    assert set(splits(tmp_path / "set").values()) == {("corrected", TRAIN)}
 
 
 def test_a_grid_that_was_approved_unchanged_is_for_the_test(folder, tmp_path):

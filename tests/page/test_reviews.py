@@ -9,7 +9,7 @@ import pytest
 
 from space import review
 from space.review import Answer, Kind
-from space.steps import GridOnDisk, scene_on_disk
+from space.steps import GridOnDisk, clicks_of, scene_on_disk
 from space.targeting import read_choice
 from tests.page import maps
 from tests.page.maps import MITOS, SHAPE
@@ -211,6 +211,28 @@ def test_saved_targets_are_in_the_choice_file_and_asked_of_the_run(drawn, page):
     (edit,) = asked(drawn).edits
     assert edit.of == review.choice_stamp(path.read_bytes())
     assert read_choice(path, SHAPE).take == "fixed"
+
+
+def test_what_was_clicked_is_kept_for_learning_save_after_save(drawn, page):
+    files = GridOnDisk(drawn.directory, drawn.directory, "G1")
+
+    def save(areas, code=200, **more):
+        of = page.json("/api/review/G1")["lamellae"]["2"]["choice"]
+        return page.post("/api/choice/G1/2", {"of": of, "areas": areas, **more}, code)
+
+    areas = page.json("/api/lamella/G1/2")["choice"]["areas"]
+    save(areas)
+    assert not clicks_of(files, 2, SHAPE), "nothing was clicked"
+    taken = areas[0]["targets"].pop()
+    areas[0]["targets"].append({"row": 300.25, "column": 250.5, "clicked": True})
+    save(areas, removed=[{"row": taken["row"], "column": taken["column"]}])
+    clicks = clicks_of(files, 2, SHAPE)
+    assert clicks.added_map_px.tolist() == [[300.25, 250.5]]
+    assert clicks.removed_map_px.tolist() == [[taken["row"], taken["column"]]]
+    save(areas)
+    assert len(clicks_of(files, 2, SHAPE).added_map_px) == 1
+    for removed in ("all", [7], [{"row": -3, "column": 5}], [{"row": 3}]):
+        save(areas, 400, removed=removed)
 
 
 def test_what_was_exposed_keeps_its_targets(drawn, page):

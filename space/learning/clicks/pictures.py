@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from space.learning.clicks.names import REMOVED
 from space.learning.dataset import Sample, picture_path
 from space.learning.keypoints import Keypoint
 from space.learning.picture_files import read_picture
 from space.learning.training.augment import varied
 from space.learning.training.samples import IGNORED, normalised
 from space.pictures import resized, to_8_bit
-
-WANTED, REMOVED = "target", "removed"
-"""Names of keypoints: where a person wants targets, and where one took a target away."""
 
 UNKNOWN, IS_WANTED, IS_UNWANTED = 0, 1, 2
 """Marks of pixels; those beyond a picture are `IGNORED`."""

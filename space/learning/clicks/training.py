@@ -18,12 +18,11 @@ import numpy as np
 from space.errors import SpaceError
 from space.learning.clicks.exporting import write_heat_model
 from space.learning.clicks.loss import prior_of, risk, separation
+from space.learning.clicks.names import REMOVED, WANTED
 from space.learning.clicks.network import heat_network
 from space.learning.clicks.pictures import (
     IS_UNWANTED,
     IS_WANTED,
-    REMOVED,
-    WANTED,
     ClickedPicture,
     batch,
     clicked_picture,

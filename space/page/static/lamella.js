@@ -549,9 +549,9 @@ export class LamellaView {
   async _saveNow() {
     if (!this.mayChange) throw new Error(this.whyNot);
     try {
-      const { areas } = this.targets;
+      const { areas, removed } = this.targets;
       const saved = await post(`/api/choice/${of(this.grid, this.number)}`,
-        { of: this._stamp, areas, take: this.take, redo: true });
+        { of: this._stamp, areas, removed, take: this.take, redo: true });
       this.review.values = saved.review;
       await this._load(true);
       this.said = saved;

@@ -4,6 +4,7 @@
 export class Targets {
   constructor(areas) {
     this.areas = copied(areas ?? []);
+    this.removed = []; // where a person took away what was chosen for them: kept for learning
     this._before = [];
   }
 
@@ -19,14 +20,14 @@ export class Targets {
     return this.areas.some((area) => area.targets.some((target) => target.fixed));
   }
 
-  _change(areas) {
-    this._before.push(this.areas);
-    this.areas = areas;
+  _change(areas, removed = this.removed) {
+    this._before.push([this.areas, this.removed]);
+    [this.areas, this.removed] = [areas, removed];
   }
 
   undo() {
     if (!this._before.length) return false;
-    this.areas = this._before.pop();
+    [this.areas, this.removed] = this._before.pop();
     return true;
   }
 
@@ -39,7 +40,7 @@ export class Targets {
 
   move(what, [row, column]) {
     const areas = copied(this.areas);
-    Object.assign(place(areas, what), { row, column });
+    Object.assign(place(areas, what), { row, column }, what.target === undefined ? {} : { clicked: true });
     this._change(areas);
   }
 
@@ -53,7 +54,7 @@ export class Targets {
     const areas = copied(this.areas);
     if (!areas.length) areas.push({ targets: [], geometry_points: [] });
     const area = Math.min(number ?? areas.length - 1, areas.length - 1);
-    areas[area].targets.push({ row, column, score: 0, fixed: false });
+    areas[area].targets.push({ row, column, score: 0, fixed: false, clicked: true });
     this._change(areas);
     return { area, target: areas[area].targets.length - 1 };
   }
@@ -68,16 +69,20 @@ export class Targets {
   }
 
   addArea([row, column]) {
-    this._change([...copied(this.areas), { targets: [{ row, column, score: 0, fixed: false }], geometry_points: [] }]);
+    this._change([...copied(this.areas), { targets: [{ row, column, score: 0, fixed: false, clicked: true }], geometry_points: [] }]);
     return { area: this.areas.length - 1, target: 0 };
   }
 
   remove(what) {
     const areas = copied(this.areas);
     const area = areas[what.area];
+    let { removed } = this;
     if (what.target === undefined) area.geometry_points.splice(what.point, 1);
-    else area.targets.splice(what.target, 1);
-    this._change(areas.filter((one) => one.targets.length));
+    else {
+      const [{ row, column, clicked }] = area.targets.splice(what.target, 1);
+      if (!clicked) removed = [...removed, { row, column }];
+    }
+    this._change(areas.filter((one) => one.targets.length), removed);
   }
 
   // The tracking target of an area is its first one.
