@@ -120,7 +120,7 @@ def write_model_card(path: Path, found: Comparison, tested: EvaluatedOn) -> tupl
     where = model.place.card
     page = where.with_name(f"{where.name[: -len(CARD)]}CARD.md")
     kept = _page(page)
-    card = read_card(where)
+    card = dict(model.card)  # of an .onnx file without one, what the file says itself
     name = f"{tested.name} {tested.split}"
     card["scores"] = {**card.get("scores", {}), name: scores_of(found, tested)}
     write_card(where, card)
