@@ -44,8 +44,11 @@ HELD_OUT = 6
 _CLASSES = (LabelClass(0, "background", "#000000"), LabelClass(1, "stripe", "#ed1b00"))
 _SMALL = (
     'data = "set"\nencoder = "tu-mobilenetv3_small_100"\npatch_px = 32\nbatch = 2\n'
-    "steps = 4\nepochs = 12\n"
+    "steps = 4\nepochs = 40\n"
 )
+_EPOCHS_A_LIFE = 4.0
+"""A training is killed before it has done so many epochs more."""
+
 CONFIG = 'data = "set"\nout = "run"\npixel_nm = 8\n'
 
 
@@ -128,35 +131,49 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     add(data, Incoming([lambda: items], _CLASSES, ()), print)
     for name in ("whole", "killed"):
         (folder / f"{name}.toml").write_text(_SMALL + f'out = "{name}"\n', encoding="utf-8")
-    whole_s = spacetomo(folder, "train", "whole.toml")[1]
+    spacetomo(folder, "train", "whole.toml")
+    epochs = read_metrics(folder / "whole")
+    epoch_s = float(np.median([one["wall_s"] for one in epochs]))
     done, ended = 0, False
     while not ended:
-        resume = ["--resume"] if (folder / "killed" / "run.json").exists() else []
-        process = subprocess.Popen(
-            [sys.executable, "-m", "space.cli", "train", "killed.toml", *resume],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            stdout=subprocess.DEVNULL,
-        )
-        # Long enough for some to get through an epoch after the packages are imported.
-        patience_s = float(rng.uniform(0.3, 1.1)) * whole_s if done < kills else None
-        try:
-            ended = process.wait(patience_s) == 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            done += 1
-        else:
-            if not ended:
-                raise SystemExit("a training that goes on has failed")
+        # From when it goes on: packages are imported much longer than an epoch takes.
+        killed_after_s = float(rng.uniform(0, _EPOCHS_A_LIFE)) * epoch_s if done < kills else None
+        ended = _life(folder, killed_after_s)
+        done += not ended
     runs = [read_metrics(folder / name) for name in ("whole", "killed")]
     losses = [[(one["loss"], one["dice"]) for one in run] for run in runs]
     weights = [(folder / name / "model.onnx").read_bytes()[:-4000] for name in ("whole", "killed")]
     return {
         "kills": done,
+        "epochs": len(epochs),
         "same_curve": losses[0] == losses[1],
         "same_weights": weights[0] == weights[1],
     }
+
+
+def _life(folder: Path, killed_after_s: float | None) -> bool:
+    """Let the training go on, for so long if at all; return whether it has come to its end."""
+    resume = ["--resume"] if (folder / "killed" / "run.json").exists() else []
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "space.cli", "train", "killed.toml", *resume],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    with process:
+        assert process.stdout
+        if killed_after_s is not None:
+            for line in process.stdout:
+                if "to learn from" in line:
+                    time.sleep(killed_after_s)
+                    process.kill()
+                    break
+        rest = process.stdout.read()
+    if killed_after_s is None and process.returncode:
+        raise SystemExit(f"a training that goes on has failed: {rest}")
+    return process.returncode == 0
 
 
 def _drawn(number: int, rng: np.random.Generator) -> Item:
