@@ -112,6 +112,8 @@ def run(script_globals: Mapping[str, Any]) -> None:
                     " ".join(outcome.failures),
                     do="Fix this and run the script again; what is done is skipped.",
                 )
+            if not outcome.acquiring:
+                steps.wait_for_pictures(directory)
             log.info("SPACEtomo has finished level %d.", settings.automation_level)
             if not outcome.acquiring:
                 text = f"Level {settings.automation_level} is finished."

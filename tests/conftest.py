@@ -43,6 +43,20 @@ def what_is_logged_stays_as_it_was():
     logger.propagate = propagate
 
 
+@pytest.fixture(autouse=True)
+def pictures_are_drawn_at_once(request, monkeypatch):
+    """Draw pictures for people in this process: another one would cost a start of Python each.
+
+    A test with the mark `beside` has them drawn as a session does.
+    """
+    if request.node.get_closest_marker("beside"):
+        return
+    from space.drawing import __main__ as process
+    from space.drawing import beside
+
+    monkeypatch.setattr(beside, "_start", lambda folder: process.main(folder.parent))
+
+
 def pytest_addoption(parser):
     parser.addoption("--oldest", action="store_true", help="only what tests/oldest.py chooses")
 

@@ -27,6 +27,7 @@ from space import images, journal, labelling, orders, pacetomo, review
 from space import settings as space_settings
 from space.checkup import serialem_files
 from space.constants import read_constants
+from space.drawing import requests as drawing_requests
 from space.errors import SpaceError
 from space.jobs import (
     QUEUE_NAME,
@@ -110,6 +111,8 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
+=======
+tried corrections config dataset scene boxes keypoints picture_files note requests
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -139,6 +142,7 @@ READ_ELSEWHERE = {
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving": "logs and certificates, which are written",
+    "beside __main__": "requests, as requests reads them, and a log: tests/drawing",
     "__init__ monitor_command": "the null device, for output that nobody reads",
 }
 """Names of modules; a new one that opens files belongs into one of these."""
@@ -327,6 +331,21 @@ JOURNAL = (
     b'{"when_utc": "2026-03-01T22:10:05.120+00:00", "kind": "level_done", "grid": "G1", '
     b'"lamella": 3, "text": "a", "numbers": {"level": 1, "seconds": 80.5}}\n'
 )
+DRAWING = {
+    "draw": "TargetsPicture", "path": "a.png", "picture": "b.png", "labels": "c.png",
+    "names": {"black": 0, "cell": 2}, "title": "a",
+    "options": {"target_list": ["cell"], "avoid_list": []},
+    "optics": {
+        "pixel_nm": 12.0, "field_um": [0.2, 0.3], "beam_diameter_um": 0.4, "tilt_axis_deg": 5.0,
+    },
+    "polygons_map_px": [[[1.0, 2.0], [1.0, 9.0], [7.0, 9.0]]],
+    "areas": [
+        {
+            "targets_map_px": [[1.0, 2.0]], "scores": [0.5], "geometry_points_map_px": [],
+            "extra_tracking": False, "fixed": [False],
+        }
+    ],
+}  # fmt: skip
 READERS = {
     # SerialEM's files
     "navigator": Reader(navigator_items, "a.nav", NAV, NAVFILE),
@@ -384,6 +403,12 @@ READERS = {
             }
         ),
         (SpaceError,),
+    ),
+    "pictures to draw": Reader(
+        lambda p: drawing_requests.of_text(p.read_text(encoding="utf-8")),
+        "a.json",
+        as_json(DRAWING),
+        (ValueError, KeyError, TypeError, SpaceError),
     ),
     "choice, counted": Reader(choice_file.count_points, "c.json", as_json(CHOICE)),
     "settings": Reader(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from space import plots
+from space import drawing
 from space.config import CONFIG_FILE
 from space.pacetomo import Target
 from space.project import SCRIPT, project_folder
@@ -63,16 +63,8 @@ def script_text(name: str = SCRIPT, **settings: Any) -> str:
 @contextmanager
 def without_plots() -> Iterator[None]:
     """Draw no pictures for people: they take long, and nobody looks at them."""
-    with (
-        mock.patch.object(plots, "plot_targets", _draw_nothing),
-        mock.patch.object(plots, "plot_segmentation", _draw_nothing),
-        mock.patch.object(plots, "plot_detection", _draw_nothing),
-    ):
+    with mock.patch.object(drawing, "hand_over", lambda directory, orders: None):
         yield
-
-
-def _draw_nothing(*args: object, **about: object) -> None:
-    pass
 
 
 class Bench:

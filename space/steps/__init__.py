@@ -9,6 +9,7 @@ from space.steps.begun import keep_begun_off
 from space.steps.choose import polygons_on_map
 from space.steps.clicked import clicks_of, save_clicks
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
+from space.steps.drawing import wait_for_pictures
 from space.steps.find import find_lamellae
 from space.steps.grid_names import NAMES_FILE, earlier_names, grid_name, note_name
 from space.steps.grid_picture import ensure_grid_picture
@@ -168,6 +169,7 @@ __all__ = [
     "tell",
     "told_when_stopped",
     "wait_for_lamellae",
+    "wait_for_pictures",
     "wait_for_segmentations",
     "wait_for_targets",
     "was_stopped",

@@ -7,29 +7,25 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
+from space.drawing import SHOWS, GridPicture
 from space.geometry import MapFrame
-from space.images import read_json_beside, read_png, read_png_text
+from space.images import read_json_beside, read_png_text
 from space.lamellae import LEFT_OUT, Box, Lamella, why_left_out
 from space.microscope import Item, navigator
+from space.plots import Shown
 from space.steps import lamella_list
-from space.steps.drawing import drawn_or_reported
+from space.steps.drawing import drawn_or_reported, have_drawn
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
 from space.steps.lamella_list import LamellaList
 from space.steps.made_with import LAMELLAE, made_with
 from space.steps.session import GridSession, map_label
 
-if TYPE_CHECKING:
-    from space.plots import Shown
-
 GONE = "its point is gone (not seen again, or deleted)"
 """Why a lamella that was chosen gets no montage, if there is no other reason."""
-
-_SHOWS = "shows"
 
 
 def ensure_grid_picture(session: GridSession) -> None:
@@ -53,27 +49,27 @@ def ensure_grid_picture(session: GridSession) -> None:
             settings["exclude_lamella_classes"],
         )
         mark = f"{crc32(json.dumps([vars(box) for box in shown]).encode()):08x}"
-        if read_png_text(session.detection_plot).get(_SHOWS) == mark:
+        if read_png_text(session.detection_plot).get(SHOWS) == mark:
             return
         count = sum(not box.left_out for box in shown)
         title = f"{session.grid}: {count or 'no'} {'lamella' if count == 1 else 'lamellae'}"
         if count < len(shown):
             title += f", {len(shown) - count} left out"
-        _draw(session, session.whole_grid_png, session.detection_plot, shown, title, mark)
+        request = _request(
+            session, session.whole_grid_png, session.detection_plot, shown, title, mark
+        )
+        have_drawn(session.directory, [request])
 
 
 def draw_boxes(
     session: GridSession, picture: Path, plot: Path, boxes: Sequence[Box], title: str
 ) -> None:
     """Draw what was found in a picture."""
-    from space.plots import Shown
-
     shown = [
         Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
         for box in boxes
     ]
-    with drawn_or_reported(plot):
-        _draw(session, picture, plot, shown, title)
+    have_drawn(session.directory, [_request(session, picture, plot, shown, title)])
 
 
 def lamellae_shown(
@@ -130,8 +126,6 @@ def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> Shown:
 
 
 def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "") -> Shown:
-    from space.plots import Shown
-
     row, column = (float(value) for value in frame.to_map(np.array([lamella.stage_um]))[0])
     width, height = (side / frame.pixel_um for side in frame.box_size_in_image_um(lamella.size_um))
     # Rounded, since places that were written and read again are the same for a picture.
@@ -140,16 +134,13 @@ def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "
     return Shown(x0, y0, x1, y1, lamella.category, lamella.probability, label, left_out)
 
 
-def _draw(
+def _request(
     session: GridSession,
     picture: Path,
     plot: Path,
     shown: Sequence[Shown],
     title: str,
     mark: str = "",
-) -> None:
-    from space.plots import plot_detection
-
-    data, info = read_png(picture)
+) -> GridPicture:
     colors = {box.category: session.config.category(box.category).plot_color for box in shown}
-    plot_detection(plot, data, shown, colors, info["pixel_nm"], title, **{_SHOWS: mark})
+    return GridPicture(plot, picture, tuple(shown), colors, title, mark)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from space import jobs, orders
 from space.errors import SpaceError
 from space.files import is_name, parse_json, read_json
-from space.images import file_state, read_png
+from space.images import file_state, read_png, read_png_text
 from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
@@ -199,8 +199,23 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, dict[str, int]]:
         those of another model.
     """
     labels, info = read_png(path)
+    return labels, _classes(info, path)
+
+
+def read_classes(path: Path) -> dict[str, int]:
+    """Read the classes that a finished segmentation stores, without its pixels.
+
+    Raises
+    ------
+    SpaceError
+        If its table of classes is invalid.
+    """
+    return _classes(read_png_text(path), path)
+
+
+def _classes(info: Mapping[str, Any], path: Path) -> dict[str, int]:
     try:
-        return labels, _class_table(info.get("labels", "{}"))
+        return _class_table(info.get("labels", "{}"))
     except ValueError as error:
         raise SpaceError(
             f"The table of classes of a segmentation cannot be read: {error}.",

@@ -13,6 +13,7 @@ from space.microscope import MapImage, montage, navigator, scope, survives, virt
 from space.steps import lamella_list
 from space.steps.area_files import cut_views_again
 from space.steps.choose import save_and_read_polygons
+from space.steps.drawing import have_drawn
 from space.steps.find import has_whole_grid_picture, save_whole_grid
 from space.steps.inference import job_folder
 from space.steps.made_with import KEY
@@ -26,7 +27,7 @@ from space.steps.target_facts import (
     is_set_up,
     targets_files,
 )
-from space.steps.target_plots import draw_segmentations, draw_targets, has_target_plot
+from space.steps.target_plots import draw_segmentations, has_target_plot, targets_picture
 from space.targeting import read_choice
 
 log = logging.getLogger("space.workflow")
@@ -124,4 +125,5 @@ def _draw_again(session: GridSession, number: int) -> None:
     polygons = save_and_read_polygons(session, facts.frame)
     record = scope.go_to_record(session.settings.beam_diameter)
     question = question_of(session, known, names, facts, record)
-    draw_targets(session, number, question, polygons, choice.areas)
+    request = targets_picture(session, number, question, polygons, choice.areas, status.result)
+    have_drawn(session.directory, [request])

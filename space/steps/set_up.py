@@ -11,11 +11,12 @@ from space.microscope import Item, MapImage, navigator, scope, stage
 from space.steps.area_files import map_on_stage, mark_for_acquisition, write_area
 from space.steps.choose import choose_targets
 from space.steps.collect import load_lamella_map, required_map_item
+from space.steps.drawing import have_drawn
 from space.steps.earlier import put_aside
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.question import labels_of_map, question_of, tell_of_other_classes
 from space.steps.session import GridSession
-from space.steps.target_plots import draw_score, draw_segmentation, draw_targets
+from space.steps.target_plots import draw_score, segmentation_pictures, targets_picture
 from space.targeting import Choice
 
 log = logging.getLogger("space.workflow")
@@ -48,9 +49,11 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
 
     log.info("%s: choosing targets...", session.map_stem(number))
     choice = choose_targets(session, number, question)
-    draw_targets(session, number, question, choice.polygons_map_px, choice.areas)
+    polygons = choice.polygons_map_px
+    targets = targets_picture(session, number, question, polygons, choice.areas, labels_path)
+    found = segmentation_pictures(session, number, labels_path)
+    have_drawn(session.directory, [targets, *found])
     draw_score(session, number, choice, question.optics.pixel_nm)
-    draw_segmentation(session, number, labels_path)
 
     if choice.areas:
         _write_targets(session, number, item, image, facts, choice)

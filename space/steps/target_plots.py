@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from space import pacetomo
-from space.images import fingerprint, is_whole_png, read_png, read_png_text
+from space.drawing import SHOWS, SegmentationPicture, TargetsPicture
+from space.images import fingerprint, is_whole_png, read_png_text
 from space.labelling import labels_that_count
-from space.models import read_labels
-from space.steps.drawing import drawn_or_reported
-from space.steps.inference import job_folder, read_segmentation
-from space.steps.question import Question
+from space.steps.drawing import drawn_or_reported, have_drawn
+from space.steps.inference import job_folder, read_classes
+from space.steps.question import Question, names_of
 from space.steps.session import GridSession
 from space.steps.target_facts import find_files
 from space.targeting import Choice, TargetArea
-
-_SHOWS = "shows"
 
 
 def has_target_plot(session: GridSession, number: int) -> bool:
@@ -29,67 +27,71 @@ def has_target_plot(session: GridSession, number: int) -> bool:
 
 def has_segmentation_plot(session: GridSession, number: int, labels_path: Path) -> bool:
     """Whether there is a whole picture of the labels of a lamella that count."""
-    shown = read_png_text(session.segmentation_plot(number)).get(_SHOWS)
+    shown = read_png_text(session.segmentation_plot(number)).get(SHOWS)
     return shown is not None and shown == fingerprint(labels_that_count(labels_path).path)
 
 
-def draw_targets(
+def targets_picture(
     session: GridSession,
     number: int,
     question: Question,
     polygons_map_px: tuple[np.ndarray, ...],
     areas: Sequence[TargetArea],
-) -> None:
-    """Draw targets on the lamella's map."""
+    labels_path: Path,
+) -> TargetsPicture:
+    """Return the request of a picture of targets on the lamella's map."""
     stem, target_list = session.map_stem(number), tuple(session.settings.target_list)
     count = sum(len(area.targets_map_px) for area in areas)
-    path = session.directory / pacetomo.plot_name(stem, target_list)
-    from space import plots
-
-    with drawn_or_reported(path):
-        picture, _ = read_png(session.map_png(number))
-        plots.plot_targets(
-            path,
-            picture,
-            question.wanted(polygons_map_px),
-            areas,
-            question.optics,
-            f"{stem}: {count} targets on {', '.join(target_list)}",
-        )
+    return TargetsPicture(
+        session.directory / pacetomo.plot_name(stem, target_list),
+        session.map_png(number),
+        labels_that_count(labels_path).path,
+        question.names,
+        question.options,
+        question.optics,
+        polygons_map_px,
+        tuple(areas),
+        f"{stem}: {count} targets on {', '.join(target_list)}",
+    )
 
 
-def draw_segmentation(session: GridSession, number: int, labels_path: Path) -> None:
-    """Draw the labels of a lamella that count in colours, unless there is a picture of them."""
+def segmentation_pictures(
+    session: GridSession,
+    number: int,
+    labels_path: Path,
+) -> tuple[SegmentationPicture, ...]:
+    """Return the request of a picture of the labels of a lamella that count.
+
+    There is none if there is a picture of them, or if they cannot be read, which is reported.
+    """
     if has_segmentation_plot(session, number, labels_path):
-        return
-    from space import plots
-
+        return ()
     path = session.segmentation_plot(number)
     with drawn_or_reported(path):
         counted = labels_that_count(labels_path)
-        mark = fingerprint(counted.path)
-        labels, stored_names = read_segmentation(counted.path)
         seen = "what the model finds" + (", corrected by hand" if counted.corrected else "")
-        picture, info = read_png(session.map_png(number))
-        plots.plot_segmentation(
+        request = SegmentationPicture(
             path,
-            picture,
-            labels,
-            stored_names or read_labels(session.config.segmentation_model),
-            info["pixel_nm"],
+            session.map_png(number),
+            counted.path,
+            names_of(session, read_classes(counted.path)),
             f"{session.map_stem(number)}: {seen} (parts of the map)",
-            **{_SHOWS: mark},
+            fingerprint(counted.path),
         )
+        return (request,)
+    return ()
 
 
 def draw_segmentations(session: GridSession, numbers: Sequence[int]) -> None:
     """Draw the segmentations that are there and have no picture."""
     folder = job_folder(session)
+    requests: list[SegmentationPicture] = []
     for number in numbers:
         with drawn_or_reported(session.segmentation_plot(number)):
             result = folder.status(session.map_png(number).name, "segment").result
             if result is not None:
-                draw_segmentation(session, number, result)
+                requests += segmentation_pictures(session, number, result)
+    have_drawn(session.directory, requests)
 
 
 def draw_score(session: GridSession, number: int, choice: Choice, pixel_nm: float) -> None:
