@@ -331,3 +331,13 @@ def test_a_data_set_without_pictures_to_learn_from_is_refused_before_anything_is
     with pytest.raises(SpaceError, match="no labelled picture to learn from"):
         train(config(tmp_path / "set", tmp_path / "out"), lambda line: None)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_training_takes_the_threads_that_it_is_given(data, tmp_path, monkeypatch):
+    import torch
+
+    taken = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    with pytest.raises(SpaceError, match="no training to go on with"):
+        train(config(data, tmp_path / "none", threads=3), lambda line: None, resume=True)
+    assert taken == [3] and TrainConfig(data, tmp_path).threads == 1

@@ -105,6 +105,8 @@ class TrainConfig:
     precision : str
         One of `PRECISIONS`: the numbers that a network is trained with. Pictures for validation
         and the model use float32.
+    threads : int
+        Of the processor. Sums come out otherwise with another number, so that a run keeps it.
     trained_on : str
         One of `TRAINED_ON`, for the model's card: it is asked before targets are acquired.
     patience : int
@@ -140,6 +142,7 @@ class TrainConfig:
     prior: float | None = None
     device: str = "auto"
     precision: str = "auto"
+    threads: int = 1
     trained_on: str = TRAINED_ON[0]
     log: tuple[str, ...] = ()
 
@@ -281,6 +284,7 @@ _FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "device": (lambda value: value in DEVICES, f"one of {', '.join(DEVICES)}"),
     "precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+    "threads": _whole(1, 256),
     "trained_on": (lambda value: value in TRAINED_ON, " or ".join(TRAINED_ON)),
     "log": (lambda value: _are(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
 }
