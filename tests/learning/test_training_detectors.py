@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from space.lamellae import Box
 from space.learning import (
     Detection,
     TrainConfig,
+    boxes_path,
     load_model,
     read_data_set,
     read_metrics,
@@ -142,6 +144,18 @@ def test_the_windows_of_a_step_do_not_depend_on_what_came_before():
     assert first["img"].shape == (3, 1, 64, 64) and first["bboxes"].shape[1] == 4
     assert float(first["img"].max()) <= 1.0 and (first["cls"] == 1).all()
     assert 0 <= float(first["bboxes"].min()) and float(first["bboxes"].max()) <= 1
+
+
+def test_other_boxes_make_another_training(data, tmp_path):
+    known, _ = read_data_set(data)
+    before = detection_samples.looked_through(data, known.samples)
+    copied = tmp_path / "copy"
+    shutil.copytree(data, copied)
+    path = boxes_path(copied, known.samples[1].stem)
+    path.write_text(path.read_text("utf-8").replace("good", "bad"), encoding="utf-8")
+    after = detection_samples.looked_through(copied, known.samples)
+    changed = [a.file for a, b in zip(before, after) if a.label_hash != b.label_hash]
+    assert changed == [known.samples[1].file]
 
 
 def test_the_rate_rises_and_falls(tmp_path):

@@ -34,7 +34,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 40, "epochs": 10},
     CLICKS: {"batch": 8, "steps": 10, "epochs": 30},
     YOLO: {
-        "rate": 0.001,
+        "rate": 0.0005,
         "patch_px": 320,
         "batch": 8,
         "steps": 20,
