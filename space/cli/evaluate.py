@@ -17,7 +17,7 @@ from space.settings import WHOLE_LAMELLA
 if TYPE_CHECKING:
     import numpy as np
 
-    from space.learning import Aim, Comparison, DataSet, Sample
+    from space.learning import Aim, BoxComparison, Comparison, DataSet, Sample
 
 NUMBERS, WORST = "evaluation.json", "worst_{number}.png"
 _MOST_MODELS = 20
@@ -101,8 +101,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         )
     if evaluate_detectors.are_detectors(args.models):
         if args.card:
-            raise SpaceError("--card: cards are written for segmentation models only.")
-        return evaluate_detectors.run(args, NUMBERS, WORST)
+            _refuse_cards(args.models)
+        return evaluate_detectors.run(args, NUMBERS, WORST, _write_cards)
     data, _ = read_data_set(args.data)
     samples = [one for one in data.of_split(args.split) if one.label_hash]
     if not samples:
@@ -190,7 +190,9 @@ def _refuse_cards(models: Sequence[Path]) -> None:
 
 
 def _write_cards(
-    args: argparse.Namespace, samples: Sequence[Sample], found: Sequence[Comparison]
+    args: argparse.Namespace,
+    samples: Sequence[Sample],
+    found: Sequence[Comparison | BoxComparison],
 ) -> None:
     from space import __version__
     from space.learning import EvaluatedOn, data_hash, write_model_card

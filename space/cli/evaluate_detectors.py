@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from space.lamellae import Box
     from space.learning import BoxComparison, DataSet, Detection, Sample
 
+    WriteCards = Callable[[argparse.Namespace, Sequence[Sample], Sequence[BoxComparison]], None]
     Pair = tuple[Sequence[Box], Sequence[Box]]
 
 
@@ -50,7 +51,7 @@ def are_detectors(models: Sequence[Path]) -> bool:
     return bool(found)
 
 
-def run(args: argparse.Namespace, numbers: str, worst: str) -> int:
+def run(args: argparse.Namespace, numbers: str, worst: str, write_cards: WriteCards) -> int:
     """Compare detectors; return the exit code.
 
     Parameters
@@ -58,18 +59,20 @@ def run(args: argparse.Namespace, numbers: str, worst: str) -> int:
     args : argparse.Namespace
     numbers, worst : str
         Names of the files that are written: of all numbers, and of a picture.
+    write_cards : callable
+        Writes the cards of the models, if that is asked for.
 
     Raises
     ------
     SpaceError
         If a model or the data set cannot be used.
     """
-    from space.learning import box_lines, compare_boxes, load_model, read_data_set, with_boxes
+    from space.learning import box_lines, compare_boxes, load_model, looked_through, read_data_set
 
     if not 0 <= args.probability <= 1:
         raise SpaceError(f"--probability {args.probability:g} is not between 0 and 1.")
     data, _ = read_data_set(args.data)
-    samples = with_boxes(args.data, data.of_split(args.split))
+    samples = looked_through(args.data, data.of_split(args.split))
     if not samples:
         raise SpaceError(
             f"The data set has no picture with boxes for {args.split}.",
@@ -100,6 +103,8 @@ def run(args: argparse.Namespace, numbers: str, worst: str) -> int:
     text = json.dumps([one.to_dict() for one in found], indent=1, ensure_ascii=False)
     if args.out is not None:
         write_text_atomic(args.out / numbers, text + "\n")
+    if args.card:
+        write_cards(args, samples, found)
     if args.json:
         print(text)
     else:

@@ -7,12 +7,13 @@ A running session never needs this room; what it needs beyond the base packages 
 from space.learning.adding import Added, add, open_or_new, read_item, read_labels
 from space.learning.asking import Assistant, prompting, proposing
 from space.learning.box_pictures import draw_boxes, draw_found
+from space.learning.boxes import looked_through
 from space.learning.candidates import load_candidate, model_at, name_of, refuse_model
 from space.learning.card import EvaluatedOn, card_problem, data_hash, write_model_card
 from space.learning.checking import ClassCount, Problem, Report, check
 from space.learning.collecting import Collected, collect
 from space.learning.comparing import Candidate, Comparison, compare, found_in, remarks_on
-from space.learning.comparing_boxes import BoxComparison, box_lines, compare_boxes, with_boxes
+from space.learning.comparing_boxes import BoxComparison, box_lines, compare_boxes
 from space.learning.dataset import (
     DATASET_FILE,
     SPLITS,
@@ -155,6 +156,7 @@ __all__ = [
     "levels_of",
     "load_candidate",
     "load_model",
+    "looked_through",
     "mean_ap",
     "model_at",
     "model_task",
@@ -186,7 +188,6 @@ __all__ = [
     "split",
     "taken_masks",
     "train",
-    "with_boxes",
     "write_data_set",
     "write_detector",
     "write_model_card",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from space.errors import SpaceError
 from space.files import read_json, write_text_atomic
 from space.lamellae import Box
+from space.learning.dataset import Sample, boxes_path
 
 _MOST_BOXES = 100_000
 
@@ -37,3 +40,23 @@ def write_boxes(path: Path, boxes: Sequence[Box]) -> None:
     """Write the boxes of a picture, whole or not at all."""
     text = json.dumps({"boxes": [box.to_dict() for box in boxes]}, indent=1, ensure_ascii=False)
     write_text_atomic(path, text + "\n")
+
+
+def looked_through(folder: Path, samples: Sequence[Sample]) -> list[Sample]:
+    """Return the pictures that somebody has looked through for boxes, whether there are any.
+
+    The hash of labels is that of the boxes, so that other boxes are seen to be others.
+
+    Raises
+    ------
+    SpaceError
+        If boxes cannot be read.
+    """
+    found = []
+    for sample in samples:
+        boxes = read_boxes(boxes_path(folder, sample.stem))
+        if boxes is not None:
+            text = json.dumps([box.to_dict() for box in boxes], sort_keys=True)
+            mark = hashlib.sha256(text.encode()).hexdigest()
+            found.append(replace(sample, label_hash=mark))
+    return found

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from space.errors import SpaceError
 from space.files import read_bytes_bounded, refuse_link, write_text_atomic
 from space.learning.comparing import Comparison
+from space.learning.comparing_boxes import BoxComparison
 from space.learning.dataset import Sample
+from space.learning.evaluate_boxes import NEAR_PX
 from space.models.card import CARD, FIELDS, SIMULATED, read_card, write_card
 from space.models.description import Model, describe
 from space.models.place import RUN
@@ -31,6 +33,10 @@ _LONGEST_PAGE_BYTES = 1_000_000
 _LONGEST_RUN_BYTES = 20_000_000
 _MOST_SHOWN = 40
 _SHORT_HASH = 12
+
+
+Evaluated = Union[Comparison, BoxComparison]
+"""How good a model is, whatever it finds."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +100,14 @@ def card_problem(path: Path) -> str:
     return ""
 
 
-def write_model_card(path: Path, found: Comparison, tested: EvaluatedOn) -> tuple[Path, Path]:
+def write_model_card(path: Path, found: Evaluated, tested: EvaluatedOn) -> tuple[Path, Path]:
     """Write the scores into the card of a model, and a page for people beside it.
 
     Parameters
     ----------
     path : Path
         The model.
-    found : Comparison
+    found : Comparison or BoxComparison
     tested : EvaluatedOn
 
     Returns
@@ -137,15 +143,9 @@ def write_model_card(path: Path, found: Comparison, tested: EvaluatedOn) -> tupl
     return where, page
 
 
-def scores_of(found: Comparison, tested: EvaluatedOn) -> dict[str, Any]:
+def scores_of(found: Evaluated, tested: EvaluatedOn) -> dict[str, Any]:
     """Return what the card says of an evaluation; what has no number is left out."""
-    numbers: dict[str, float | None] = {
-        "mean_dice": found.mean_dice,
-        **{f"dice {one.name}": one.score.dice for one in found.classes},
-        "calibration_error": found.calibration.ece if found.calibration else None,
-        "hit_rate": found.hits.hit_rate if found.hits else None,
-        "reached_rate": found.hits.reached_rate if found.hits else None,
-    }
+    numbers = _of_boxes(found) if isinstance(found, BoxComparison) else _of_labels(found)
     return {
         "pictures": tested.pictures,
         **{name: round(value, 4) for name, value in numbers.items() if value is not None},
@@ -155,11 +155,33 @@ def scores_of(found: Comparison, tested: EvaluatedOn) -> dict[str, Any]:
     }
 
 
+def _of_boxes(found: BoxComparison) -> dict[str, float | None]:
+    at = found.any_class.at_threshold(found.threshold)
+    return {
+        "map50": found.mean_ap[0],
+        "map50_95": found.mean_ap[1],
+        **{f"ap50 {one.scores.category}": one.scores.ap50 for one in found.classes},
+        f"recall at {found.threshold:g}": at.recall,
+        f"precision at {found.threshold:g}": at.precision,
+        "centre_median_px": found.any_class.centres.median_px,
+    }
+
+
+def _of_labels(found: Comparison) -> dict[str, float | None]:
+    return {
+        "mean_dice": found.mean_dice,
+        **{f"dice {one.name}": one.score.dice for one in found.classes},
+        "calibration_error": found.calibration.ece if found.calibration else None,
+        "hit_rate": found.hits.hit_rate if found.hits else None,
+        "reached_rate": found.hits.reached_rate if found.hits else None,
+    }
+
+
 def markdown(
     model: Model,
     card: Mapping[str, Any],
     run: Mapping[str, Any],
-    found: Comparison,
+    found: Evaluated,
     tested: EvaluatedOn,
 ) -> str:
     """Return the page about a model.
@@ -171,7 +193,7 @@ def markdown(
         Its card.
     run : mapping
         Of the folder that it was trained in; empty if there is none.
-    found : Comparison
+    found : Comparison or BoxComparison
     tested : EvaluatedOn
     """
     parts = [
@@ -216,12 +238,38 @@ def _trained(card: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     return ["## What it was trained on", "\n".join(lines)]
 
 
-def _how_good(found: Comparison, tested: EvaluatedOn) -> list[str]:
+def _how_good(found: Evaluated, tested: EvaluatedOn) -> list[str]:
+    mean = (
+        f"mAP50 {_number(found.mean_ap[0])}, mAP50-95 {_number(found.mean_ap[1])}"
+        if isinstance(found, BoxComparison)
+        else f"mean Dice {_number(found.mean_dice)}"
+    )
     text = (
         f"On {tested.pictures} pictures ({tested.split}) of {_plain(tested.name)}, hash "
-        f"{tested.hash[:_SHORT_HASH]}, on {tested.day} by SPACEtomo {tested.version}: "
-        f"mean Dice {_number(found.mean_dice)}."
+        f"{tested.hash[:_SHORT_HASH]}, on {tested.day} by SPACEtomo {tested.version}: {mean}."
     )
+    rest = _boxes_found(found) if isinstance(found, BoxComparison) else _labels_found(found)
+    return ["## How good it is", text, *rest]
+
+
+def _boxes_found(found: BoxComparison) -> list[str]:
+    near = min(NEAR_PX)
+    rows = [
+        f"| class | boxes | AP50 | AP50-95 | recall | precision | centre within {near:g} px |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in (*found.classes, found.any_class):
+        scores, at = one.scores, one.at_threshold(found.threshold)
+        numbers = (scores.ap50, scores.ap50_95, at.recall, at.precision, one.centres.within[near])
+        listed = " | ".join(map(_number, numbers))
+        rows.append(f"| {_plain(scores.category)} | {scores.true} | {listed} |")
+    return [
+        "\n".join(rows),
+        f"Recall, precision and centres are of boxes from a probability of {found.threshold:g} on.",
+    ]
+
+
+def _labels_found(found: Comparison) -> list[str]:
     rows = [
         "| class | Dice | IoU | precision | recall | outline F1 |",
         "|---|---|---|---|---|---|",
@@ -230,7 +278,7 @@ def _how_good(found: Comparison, tested: EvaluatedOn) -> list[str]:
         score = one.score
         numbers = (score.dice, score.iou, score.precision, score.recall, one.boundary.f1)
         rows.append(f"| {_plain(one.name)} | {' | '.join(map(_number, numbers))} |")
-    parts = ["## How good it is", text, "\n".join(rows)]
+    parts = ["\n".join(rows)]
     if found.calibration:
         parts.append(
             f"Expected calibration error: {_number(found.calibration.ece)}. By so much its "
@@ -247,16 +295,18 @@ def _how_good(found: Comparison, tested: EvaluatedOn) -> list[str]:
 
 
 def _limits(
-    model: Model, card: Mapping[str, Any], found: Comparison, tested: EvaluatedOn
+    model: Model, card: Mapping[str, Any], found: Evaluated, tested: EvaluatedOn
 ) -> list[str]:
     lines = [f"* {_plain(remark)}" for remark in found.remarks]
     if card.get("trained_on") == SIMULATED:
         lines.append("* It has seen simulated pictures only.")
-    weak = [
-        one.name for one in found.classes if one.score.dice is not None and one.score.dice < 0.5
-    ]
+    if isinstance(found, BoxComparison):
+        measure, scores = "AP50", {one.scores.category: one.scores.ap50 for one in found.classes}
+    else:
+        measure, scores = "Dice", {one.name: one.score.dice for one in found.classes}
+    weak = [name for name, score in scores.items() if score is not None and score < 0.5]
     if weak:
-        lines.append(f"* Dice below 0.5: {', '.join(map(_plain, weak))}.")
+        lines.append(f"* {measure} below 0.5: {', '.join(map(_plain, weak))}.")
     if tested.pictures < 10:
         lines.append("* Few pictures were looked at: another ten may give other numbers.")
     lines.append("* Nothing is known of pictures that look otherwise than those it was tested on.")

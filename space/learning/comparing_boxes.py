@@ -171,11 +171,6 @@ class BoxComparison:
         }
 
 
-def with_boxes(folder: Path, samples: Sequence[Sample]) -> list[Sample]:
-    """Return the pictures that somebody has looked through for boxes, whether there are any."""
-    return [one for one in samples if boxes_path(folder, one.stem).is_file()]
-
-
 def compare_boxes(
     name: str,
     detector: Detection,
@@ -200,7 +195,7 @@ def compare_boxes(
         Of the data set.
     data : DataSet
     samples : sequence of Sample
-        Those to look at (see `with_boxes`).
+        Those to look at (see `space.learning.boxes.looked_through`).
     tell : callable
         Takes what is left out, and why.
     threshold : float

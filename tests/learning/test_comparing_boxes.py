@@ -12,9 +12,10 @@ import pytest
 from space.cli import main
 from space.errors import SpaceError
 from space.lamellae import Box
-from space.learning import Detection, box_lines, compare_boxes, read_data_set, with_boxes
+from space.learning import Detection, box_lines, compare_boxes, looked_through, read_data_set
 from space.learning.comparing_boxes import ANY
 from tests.learning.sets import item, made
+from tests.models.yolo_files import write_weights
 
 SHAPE = (200, 300)
 GOOD, BROKEN = Box(20, 30, 80, 70, "good", 1.0), Box(150, 100, 220, 150, "broken", 1.0)
@@ -48,7 +49,7 @@ def finds(*lists, classes=("broken", "good")) -> Detection:
 
 def compared(data, detector, threshold=0.1, tell=lambda line: None):
     known, _ = read_data_set(data)
-    samples = with_boxes(data, known.samples)
+    samples = looked_through(data, known.samples)
     return compare_boxes("m", detector, data, known, samples, tell, threshold)
 
 
@@ -117,6 +118,24 @@ def test_the_command_compares_detectors_by_their_content(data, tmp_path, monkeyp
     assert main([*words[:2], "c.onnx", *words[3:]]) == 2
     assert "cannot be compared" in capsys.readouterr().err
     assert main([*words, "--probability", "2"]) == 2
+
+
+def test_a_card_and_a_page_say_how_good_a_detector_is(data, tmp_path, monkeypatch, capsys):
+    import space.learning
+
+    weights = write_weights(tmp_path / "run" / "weights.pt")
+    card = weights.with_name("card.json")
+    card.write_text('{"trained_on": "real", "scores": {"AP50 good": 0.5}}', encoding="utf-8")
+    missed = [replace(GOOD, probability=0.5)]
+    monkeypatch.setattr(space.learning, "load_model", lambda path: finds(missed, (GOOD,), ()))
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(data), "--card"]) == 0
+    assert "card.json and CARD.md were written" in capsys.readouterr().out
+    scores = json.loads(card.read_text(encoding="utf-8"))["scores"]
+    assert scores["AP50 good"] == 0.5  # what was there stays
+    assert (scores["set test"]["map50"], scores["set test"]["recall at 0.1"]) == (0.5, 0.6667)
+    page = weights.with_name("CARD.md").read_text(encoding="utf-8")
+    assert "mAP50 0.500" in page and "| good | 2 | 1.000 |" in page
+    assert "AP50 below 0.5: broken" in page
 
 
 def test_what_is_printed_has_a_row_for_each_class(data):

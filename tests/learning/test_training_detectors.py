@@ -16,6 +16,7 @@ from space.learning import (
     TrainConfig,
     boxes_path,
     load_model,
+    looked_through,
     read_data_set,
     read_metrics,
     read_train_config,
@@ -82,7 +83,7 @@ def test_a_configuration_of_a_detector_has_values_of_its_own(tmp_path):
 
 def test_maps_are_shown_at_the_pixel_of_the_detector_with_the_classes_that_are_learned(data):
     known, _ = read_data_set(data)
-    samples = detection_samples.looked_through(data, known.samples)
+    samples = looked_through(data, known.samples)
     seen = detection_samples.box_map(data, samples[0], ("broken",), 800.0)
     assert seen.grey.shape == (75, 100) and seen.classes.tolist() == [0]
     broken = drawn(0)[1][1]
@@ -129,7 +130,7 @@ def test_a_varied_window_has_its_boxes_around_the_same_things(seed):
     x0, y0, x1, y1 = whole.astype(int) + (3, 3, -3, -3)
     inner = other.grey[y0:y1, x0:x1]
     outer = np.median(other.grey)
-    assert inner.size and inner.mean() > outer + 40
+    assert inner.size and np.percentile(inner, 10) > outer + 30
     assert sorted((whole[2] - whole[0], whole[3] - whole[1])) == [20.0, 40.0]
 
 
@@ -148,12 +149,12 @@ def test_the_windows_of_a_step_do_not_depend_on_what_came_before():
 
 def test_other_boxes_make_another_training(data, tmp_path):
     known, _ = read_data_set(data)
-    before = detection_samples.looked_through(data, known.samples)
+    before = looked_through(data, known.samples)
     copied = tmp_path / "copy"
     shutil.copytree(data, copied)
     path = boxes_path(copied, known.samples[1].stem)
     path.write_text(path.read_text("utf-8").replace("good", "bad"), encoding="utf-8")
-    after = detection_samples.looked_through(copied, known.samples)
+    after = looked_through(copied, known.samples)
     changed = [a.file for a, b in zip(before, after) if a.label_hash != b.label_hash]
     assert changed == [known.samples[1].file]
 

@@ -17,6 +17,7 @@ from space.lamellae import Box
 from space.lamellae.detector import Detector
 from space.lamellae.networks import TorchNetwork
 from space.learning.box_pictures import draw_boxes
+from space.learning.boxes import looked_through
 from space.learning.comparing_boxes import LEAST_FOUND
 from space.learning.dataset import DataSet, read_data_set
 from space.learning.evaluate_boxes import Pair, detection_scores
@@ -39,7 +40,6 @@ from space.learning.training.detection_samples import (
     box_map,
     box_names,
     cut,
-    looked_through,
 )
 from space.learning.training.engine import Tell
 from space.learning.training.logs import refuse_missing

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,26 +75,6 @@ def box_names(data: DataSet, wanted: Sequence[str]) -> tuple[str, ...]:
             else "Draw boxes (spacetomo label), or import some (spacetomo data import).",
         )
     return tuple(name for name in data.box_classes if name in (wanted or data.box_classes))
-
-
-def looked_through(folder: Path, samples: Sequence[Sample]) -> list[Sample]:
-    """Return the pictures that have boxes or are known to have none.
-
-    The hash of labels is that of the boxes, so that other boxes make another training.
-
-    Raises
-    ------
-    SpaceError
-        If boxes cannot be read.
-    """
-    found = []
-    for sample in samples:
-        boxes = read_boxes(boxes_path(folder, sample.stem))
-        if boxes is not None:
-            text = json.dumps([box.to_dict() for box in boxes], sort_keys=True)
-            mark = hashlib.sha256(text.encode()).hexdigest()
-            found.append(replace(sample, label_hash=mark))
-    return found
 
 
 def box_map(folder: Path, sample: Sample, names: Sequence[str], pixel_nm: float) -> BoxMap:
