@@ -42,7 +42,7 @@ from space.jobs import (
 )
 from space.lamellae import Box
 from space.learning import boxes as learning_boxes
-from space.learning import dataset, keypoints, picture_files, proposals
+from space.learning import dataset, instances, keypoints, picture_files, proposals
 from space.learning.formats import note
 from space.learning.training import read_train_config
 from space.microscope import mdoc, moving, mrc, navfile, pieces
@@ -111,8 +111,7 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
-=======
-tried corrections config dataset scene boxes keypoints picture_files note requests
+instances requests
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -517,6 +516,18 @@ READERS = {
         lambda p: proposals.proposal_in(p, dataset.from_dict(DATA_SET)[0], PROPOSED_FOR),
         "a.png",
         PROPOSAL,
+    ),
+    "instances": Reader(
+        instances.read_instances,
+        "a.json",
+        as_json(
+            {
+                "instances": [
+                    {"category": "a", "rows": 9, "columns": 12, "counts": "0X", "is_crowd": 0}
+                ]
+            }
+        ),
+        (SpaceError,),
     ),
     "mask": Reader(
         lambda p: labelling.read_mask(p.with_name("a_seg.png"), MASK),

@@ -24,6 +24,7 @@ from space.learning.dataset import (
     NotASampleError,
     Sample,
     boxes_path,
+    instances_path,
     is_class_name,
     is_data_set,
     label_path,
@@ -33,6 +34,7 @@ from space.learning.dataset import (
     write_data_set,
 )
 from space.learning.incoming import Incoming, Item, Point, Tell, class_of_value, merged
+from space.learning.instances import read_instances, write_instances
 from space.learning.keypoints import Keypoint, read_keypoints, write_keypoints
 from space.learning.names import clean_stem, folded, free_stem
 from space.learning.picture_files import (
@@ -267,6 +269,10 @@ class _Writer:
             write_boxes(path, item.boxes)
             names = dict.fromkeys((*self._data.box_classes, *(box.category for box in item.boxes)))
             self._data = replace(self._data, box_classes=tuple(names))
+        if item.labels is not None:  # those of labels that were there before are theirs alone
+            remove_if_possible(instances_path(self._folder, sample.stem))
+        if item.instances:
+            write_instances(instances_path(self._folder, sample.stem), item.instances)
         if item.points:
             self._points[sample.file] = list(item.points)
         return replace(
@@ -369,6 +375,7 @@ def read_item(
         layers={n: read_layer(file) for n, file in layers_of(folder, data, sample).items()},
         boxes=read_boxes(boxes_path(folder, sample.stem)),
         points=points.get(sample.file, ()),
+        instances=read_instances(instances_path(folder, sample.stem)),
         pixel_nm=sample.pixel_nm,
         split=sample.split,
         origin=sample.origin,

@@ -22,6 +22,7 @@ from space.predicates import is_number, is_whole
 DATASET_FILE = "dataset.json"
 FORMAT = "SPACEtomo data set 1"
 IMAGES, LABELS, LAYERS, BOXES, KEYPOINTS = "images", "labels", "layers", "boxes", "keypoints.csv"
+INSTANCES = "instances"
 SPLITS = ("train", "val", "test")
 BACKGROUND, IGNORE = "background", "ignore"
 """Names of classes that mean something: nothing in particular; pixels that do not count."""
@@ -160,6 +161,11 @@ def label_path(folder: Path, stem: str) -> Path:
 def boxes_path(folder: Path, stem: str) -> Path:
     """Return where the boxes of a picture are; a file without boxes says that there are none."""
     return Path(folder) / BOXES / f"{stem}.json"
+
+
+def instances_path(folder: Path, stem: str) -> Path:
+    """Return where the single things in the labels of a picture are, if they were told apart."""
+    return Path(folder) / INSTANCES / f"{stem}.json"
 
 
 def layer_path(folder: Path, name: str, stem: str) -> Path:

@@ -17,6 +17,7 @@ from space.learning.dataset import (
     Origin,
     is_class_name,
 )
+from space.learning.instances import Instance
 from space.plots import class_colors
 
 Tell = Callable[[str], None]
@@ -45,6 +46,8 @@ class Item:
         None if nobody has looked for any.
     points : tuple of Point
         Keypoints.
+    instances : tuple of Instance
+        Single things in the labels, where they were told apart.
     pixel_nm, split, origin :
         As in `Sample`.
     """
@@ -56,6 +59,7 @@ class Item:
     layers: Mapping[str, np.ndarray] = field(default_factory=dict)
     boxes: tuple[Box, ...] | None = None
     points: tuple[Point, ...] = ()
+    instances: tuple[Instance, ...] = ()
     pixel_nm: float | None = None
     split: str = ""
     origin: Origin = field(default_factory=Origin)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from space.errors import OutOfSpaceError, SpaceError
 from space.images import write_png
+from space.labelling import Shape, Stroke
 from space.learning import (
     IN,
     OUT,
@@ -22,10 +23,12 @@ from space.learning import (
     Origin,
     Wish,
     check,
+    drawable,
     export,
     format_of,
     import_into,
     read_data_set,
+    save_drawn,
 )
 from space.learning.formats.nnunet import consecutive
 from space.learning.formats.note import NOTE_FILE
@@ -501,3 +504,46 @@ def test_a_note_that_is_none_is_passed_over(tmp_path, content):
     (tmp_path / "out" / NOTE_FILE).write_bytes(content)
     import_into(tmp_path / "again", tmp_path / "out", "folder", Wish(), print)
     assert read_data_set(tmp_path / "again")[0].values["class_7"] == 7
+
+
+def test_things_of_coco_are_told_apart_until_their_labels_are_changed(tmp_path):
+    one, two, over = (np.zeros((9, 12), np.uint8) for _ in range(3))
+    one[2:5, 1:5], two[2:5, 5:9], over[3:7, 4:6] = 1, 1, 1  # two that touch, and one over both
+
+    def runs(pixels):
+        packed = mask.encode(np.asfortranarray(pixels))
+        return {"size": [9, 12], "counts": packed["counts"].decode("ascii")}
+
+    categories = [{"id": 3, "name": "mito"}, {"id": 5, "name": "cell"}]
+    annotations = [
+        {"id": n, "image_id": 7, "category_id": c, "segmentation": runs(m), "iscrowd": crowd}
+        for n, (c, m, crowd) in enumerate(((3, one, 0), (3, two, 0), (5, over, 1)))
+    ]
+    coco(tmp_path, annotations=annotations, categories=categories)
+    taken(tmp_path, "coco")
+
+    def handed_on(source, out, into="", form="coco"):
+        export(source, read_data_set(source)[0], form, out, print)
+        if into:
+            import_into(into, out, form, Wish(), print)
+        return out
+
+    def things(folder):
+        values = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+        names = {one["id"]: one["name"] for one in values["categories"]}
+        return [(names[one["category_id"]], one["segmentation"]["counts"], one["iscrowd"])
+                for one in values["annotations"] if "segmentation" in one]  # fmt: skip
+
+    wanted = [("mito", runs(one)["counts"], 0), ("mito", runs(two)["counts"], 0),
+              ("cell", runs(over)["counts"], 1)]  # fmt: skip
+    again, third = tmp_path / "again", tmp_path / "third"
+    assert things(handed_on(tmp_path / "set", tmp_path / "out", again)) == wanted
+    import_into(third, again, "dataset", Wish(), print)
+    for number, source in enumerate((again, third)):
+        assert things(handed_on(source, tmp_path / f"out {number}")) == wanted
+    # Drawn on: what there is now counts, by classes.
+    (sample,) = read_data_set(again)[0].samples
+    dot = Stroke(Shape.BRUSH, "mito", ((7.5, 10.5),), 1.0)
+    save_drawn(again, sample.file, (dot,), drawable(again, sample).of)
+    changed = things(handed_on(again, tmp_path / "changed"))
+    assert [name for name, _, _ in changed] == ["mito", "cell"]

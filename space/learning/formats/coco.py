@@ -31,6 +31,7 @@ from space.learning.formats.shared import (
     write_all,
 )
 from space.learning.incoming import Incoming, Item, Tell
+from space.learning.instances import Instance
 from space.learning.picture_files import KEPT, PICTURES, check_size
 from space.packages import is_installed
 from space.predicates import is_number, is_whole
@@ -91,6 +92,7 @@ def read_coco(root: Path, wish: Wish, tell: Tell) -> Incoming:
         labels = _labels(item, found, categories, named, tell)
         if labels is None and entry.get(_LABELLED) is True:
             labels = np.zeros(item.picture.shape, np.uint8)
+        item = replace(item, instances=_instances(item, found, categories))
         boxes = _boxes(item, found, categories, tell)
         if not boxes and entry.get(_LABELLED) is not None and entry.get("boxes") is not True:
             return with_values(replace(item, labels=labels), changed)
@@ -172,6 +174,24 @@ def _labels(
     if twice:
         tell(f"{item.stem}: masks of two classes overlap in {twice} pixels; the later one counts.")
     return labels
+
+
+def _instances(
+    item: Item, found: Sequence[Mapping[str, Any]], categories: Mapping[Any, _Category]
+) -> tuple[Instance, ...]:
+    """Return the masks of a picture one by one, as packed run lengths."""
+    mask, made = None, []
+    rows, columns = item.picture.shape
+    for one in found:
+        category = categories.get(_key(one.get("category_id")))
+        if category is None or category.kind == _BOX or not one.get("segmentation"):
+            continue
+        mask = mask or _pycocotools(item.stem)
+        runs = mask.encode(np.asfortranarray(_decoded(one["segmentation"], item), np.uint8))
+        is_crowd = int(one.get("iscrowd") == 1)
+        counts = runs["counts"].decode("ascii")
+        made.append(Instance(category.name, rows, columns, counts, is_crowd))
+    return tuple(made)
 
 
 def _decoded(segmentation: Any, item: Item) -> np.ndarray:
@@ -264,7 +284,11 @@ def _pycocotools(where: str) -> Any:
 
 
 def write_coco(source: Path, data: DataSet, out: Path, tell: Tell) -> int:
-    """Write boxes, and one mask for each class of a picture, as packed run lengths."""
+    """Write boxes, and masks as packed run lengths.
+
+    Where things were told apart and labels were not changed since, one for each thing; else one for
+    each class.
+    """
     empty_folder(out)
     labels = [one for one in data.classes if one.value]
     first = max((one.value for one in labels), default=0) + 1
@@ -299,22 +323,45 @@ def write_coco(source: Path, data: DataSet, out: Path, tell: Tell) -> int:
 def _masks(item: Item, classes: Sequence[LabelClass]) -> list[dict[str, Any]]:
     if item.labels is None:
         return []
-    mask, found = _pycocotools(item.stem), []
-    for one in classes:
-        inside = item.labels == one.value
-        if not inside.any():
-            continue
-        runs = mask.encode(np.asfortranarray(inside, np.uint8))
-        found.append(
-            {
-                "category_id": one.value,
-                "segmentation": {"size": runs["size"], "counts": runs["counts"].decode("ascii")},
-                "area": int(inside.sum()),
-                "bbox": [float(value) for value in mask.toBbox(runs)],
-                "iscrowd": 0,
-            }
-        )
-    return found
+    mask = _pycocotools(item.stem)
+    single = _single_things(item, item.labels, {one.name: one.value for one in classes}, mask)
+    if single:
+        return single
+    inside = {one.value: item.labels == one.value for one in classes}
+    return [
+        _annotation(value, mask.encode(np.asfortranarray(pixels, np.uint8)), 0, mask)
+        for value, pixels in inside.items()
+        if pixels.any()
+    ]
+
+
+def _single_things(
+    item: Item, labels: np.ndarray, values: Mapping[str, int], mask: Any
+) -> list[dict[str, Any]]:
+    """Return each thing by itself, if together they are the labels; else these were changed."""
+    painted, found = np.zeros(labels.shape, np.uint8), []
+    for one in item.instances:
+        if one.category not in values:
+            return []
+        segmentation = {"size": [one.rows, one.columns], "counts": one.counts}
+        try:
+            inside = _decoded(segmentation, item)
+        except SpaceError:
+            return []
+        runs = {"size": [one.rows, one.columns], "counts": one.counts.encode("ascii")}
+        painted[inside] = values[one.category]
+        found.append(_annotation(values[one.category], runs, one.is_crowd, mask))
+    return found if np.array_equal(painted, labels) else []
+
+
+def _annotation(value: int, runs: Mapping[str, Any], is_crowd: int, mask: Any) -> dict[str, Any]:
+    return {
+        "category_id": value,
+        "segmentation": {"size": list(runs["size"]), "counts": runs["counts"].decode("ascii")},
+        "area": int(mask.area(runs)),
+        "bbox": [float(side) for side in mask.toBbox(runs)],
+        "iscrowd": is_crowd,
+    }
 
 
 def _plain_boxes(item: Item, numbers: Mapping[str, int]) -> list[dict[str, Any]]:
