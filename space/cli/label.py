@@ -45,12 +45,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="weights of Segment Anything (sam_b.pt, mobile_sam.pt, sam2.1_b.pt ...): a click "
         "finds what lies under it",
     )
+    label.add_argument(
+        "--napari",
+        action="store_true",
+        help="draw in napari, where it is installed, in place of the page",
+    )
     label.add_argument("--read-only", action="store_true", help="only show: nothing is changed")
     label.add_argument("--open", action="store_true", help="open the browser")
     label.set_defaults(do=_label)
 
 
 def _label(args: argparse.Namespace) -> int:
+    if args.napari:
+        from space.learning import open_in_napari
+
+        saved = open_in_napari(args.folder, page.print_at_once)
+        print(f"Labels of {saved} picture(s) were saved.")
+        return 0
     port = given.port(args)
     page.serve_labels(
         page.Wish(args.folder, project_folder(), None, port, args.read_only, args.open),

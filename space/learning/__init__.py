@@ -52,6 +52,7 @@ from space.learning.hits import BEAM_UM, FIELD_UM, Aim, Hits, chosen, judged
 from space.learning.incoming import Incoming, Item
 from space.learning.keypoints import Keypoint
 from space.learning.loading import Detection, Segmentation, load_model, model_task
+from space.learning.napari_door import open_in_napari
 from space.learning.plotting import plot_comparisons
 from space.learning.pointing import MOST_POINTS, points_on, save_points
 from space.learning.prompting import HOW_TO_HAVE_SAM, refuse_sam
@@ -161,6 +162,7 @@ __all__ = [
     "model_at",
     "model_task",
     "name_of",
+    "open_in_napari",
     "open_or_new",
     "over_thresholds",
     "picture_of",

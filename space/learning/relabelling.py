@@ -181,7 +181,7 @@ def _either(first: Masks, second: Masks | None) -> Masks:
 def _origin(sample: Sample, strokes: tuple[Stroke, ...], masks: Masks) -> Origin:
     """Return how labels came about that a person has saved, and who has proposed them."""
     taken = [masks(one.mask).by for one in strokes if one.shape is Shape.MASK]
-    is_as_proposed = bool(taken) and len(taken) == len(strokes)
+    is_as_proposed = all(taken) and 0 < len(taken) == len(strokes)
     return replace(
         sample.origin,
         kind="accepted" if is_as_proposed else "corrected",

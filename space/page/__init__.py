@@ -5,7 +5,7 @@ It reads and writes files alone, so that no page, an idle page and a dead page c
 packages is imported when they are called.
 """
 
-from space.page.serving import Help, Wish, serve, serve_labels
+from space.page.serving import Help, Wish, print_at_once, serve, serve_labels
 from space.page.tiles import CACHE_FOLDER
 
-__all__ = ["CACHE_FOLDER", "Help", "Wish", "serve", "serve_labels"]
+__all__ = ["CACHE_FOLDER", "Help", "Wish", "print_at_once", "serve", "serve_labels"]
