@@ -220,3 +220,37 @@ def test_without_weights_the_page_says_where_they_are_from(tab):
     tab.keyboard.press("i")
     tab.wait_for_selector("#told.refused:has-text('no weights')")
     assert tab.locator(".card.proposal summary").inner_text() == "No model proposes labels"
+
+
+def test_twelve_pictures_are_labelled_by_keys_alone_and_saved_by_themselves(open_set, tmp_path):
+    rows = np.arange(60)[:, None] + np.arange(80)[None]
+    those = [
+        item(number, f"map {number:02d}", picture=((rows + number) % 251).astype(np.uint8),
+             labels=None)
+        for number in range(12)
+    ]  # fmt: skip
+    made(tmp_path / "twelve", *those)
+    tab = open_set(tmp_path / "twelve")
+    press = tab.keyboard.press
+    for number in range(12):
+        tab.wait_for_selector(f"h2:has-text('map {number:02d}')")
+        for key in ("2", "ArrowRight", "+", "f", "Enter"):
+            press(key)
+        tab.wait_for_selector("text=1 stroke.")
+        if number == 0:
+            press("u")
+            tab.wait_for_selector("text=0 strokes.")
+            press("r")
+            tab.wait_for_selector("text=1 stroke.")
+        if number < 11:
+            press("n")
+    tab.clock.install()
+    press("3")
+    press("Enter")
+    tab.wait_for_selector("text=2 strokes.")
+    assert "11 labelled" in tab.locator("#doing").inner_text()
+    tab.clock.run_for(16_000)
+    tab.wait_for_selector("#doing:has-text('12 labelled')")
+    stems = [f"map {number:02d}" for number in range(12)]
+    found = [np.unique(labels_of(tmp_path / "twelve", stem)).tolist() for stem in stems]
+    assert found == [[3]] * 11 + [[7]]
