@@ -269,9 +269,3 @@ def test_odd_files_beside_a_model_cost_no_card(command, tmp_path, name, content,
     assert card.exists() != bool(told)
     own = onnx_files.SEGMENT.trained_on  # what the file says of itself is not lost
     assert told or json.loads(card.read_text(encoding="utf-8")).get("trained_on", "") == own
-
-
-def test_cards_of_detectors_are_refused(command, monkeypatch, capsys):
-    monkeypatch.setattr("space.cli.evaluate_detectors.are_detectors", lambda models: True)
-    assert command("one.pt", "--card") == 2
-    assert "segmentation models only" in capsys.readouterr().err
