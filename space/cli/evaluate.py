@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NUMBERS, WORST = "evaluation.json", "worst_{number}.png"
 _MOST_MODELS = 20
+_NONE_WANTED = (
+    "the data set has none of the wanted classes. Name those that you want with --target-list."
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -129,7 +132,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         write_text_atomic(args.out / NUMBERS, text + "\n")
         plot_comparisons(args.out, found)
     left = [f"left out: {line}" for line in dict.fromkeys(left_out)]
-    print(text if args.json else "\n".join([*lines(found), *left]))
+    untold = [] if aim else [f"No targets were chosen: {_NONE_WANTED}"]
+    print(text if args.json else "\n".join([*lines(found), *left, *untold]))
     if args.card:
         _write_cards(args, samples, found)
     return 0

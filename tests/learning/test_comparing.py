@@ -200,6 +200,16 @@ def test_what_targets_cannot_be_chosen_for_is_said_first(command, words, said, c
     assert said in capsys.readouterr().err
 
 
+def test_data_without_what_is_wanted_by_default_are_told_how_to_name_it(command, data, capsys):
+    about = data / "dataset.json"
+    about.write_text(about.read_text(encoding="utf-8").replace("mitos", "plastid"), "utf-8")
+    assert command("one.onnx") == 0
+    assert "No targets were chosen" in capsys.readouterr().out
+    assert command("one.onnx", "--target-list", "plastid", "--avoid-list", "cell") == 0
+    printed = capsys.readouterr().out
+    assert "0 targets chosen on what it finds" in printed and "No targets were" not in printed
+
+
 # --- the card -------------------------------------------------------------------------------------
 
 
