@@ -353,9 +353,12 @@ def _replaced(page: str, own: str) -> str:
 
 
 def _run_of(folder: Path) -> dict[str, Any]:
-    """Return what a training has written beside its model; empty if nothing of use is there."""
-    try:
-        run = json.loads(read_bytes_bounded(folder / RUN, _LONGEST_RUN_BYTES).decode("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return run if isinstance(run, dict) else {}
+    """Return what a training has written beside its model or above it; empty without any use."""
+    for place in (folder, folder.parent):
+        try:
+            run = json.loads(read_bytes_bounded(place / RUN, _LONGEST_RUN_BYTES).decode("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(run, dict):
+            return run
+    return {}

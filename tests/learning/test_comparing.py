@@ -213,15 +213,16 @@ def test_data_without_what_is_wanted_by_default_are_told_how_to_name_it(command,
 # --- the card -------------------------------------------------------------------------------------
 
 
-def test_a_card_gets_scores_and_a_page_and_loses_nothing(command, tmp_path, capsys):
-    model = tmp_path / "run 1" / "model.onnx"
-    model.parent.mkdir()
+@pytest.mark.parametrize("inside", ["", "model"])
+def test_a_card_gets_scores_and_a_page_and_loses_nothing(command, tmp_path, inside, capsys):
+    model = tmp_path / "run 1" / inside / "model.onnx"
+    model.parent.mkdir(parents=True)
     onnx_files.write(model, onnx_files.SEGMENT)
     mine = {"trained_on": "real", "note": "2 grids | *mine*", "who": "J.", "scores": {"old": 0.5}}
     card, page = model.with_name("model.card.json"), model.with_name("model.CARD.md")
     card.write_text(json.dumps(mine), encoding="utf-8")
     run = {"config": {"engine": "unet", "epochs": 60}, "pictures": {"a.png": ["train", "", ""]}}
-    model.with_name("run.json").write_text(json.dumps(run), encoding="utf-8")
+    (tmp_path / "run 1" / "run.json").write_text(json.dumps(run), encoding="utf-8")
     assert command(model, "--card") == 0
     page.write_text(f"Ours.\n\n{page.read_text(encoding='utf-8')}\nMore.\n", encoding="utf-8")
     assert command(model, "--card") == 0
