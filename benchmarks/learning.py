@@ -12,9 +12,14 @@ shifted
     Maps of another look, ten of them with corrected labels: whether the shipped model gets better
     on others (`benchmarks.learning_shifted`).
 
+conversion
+    Whether an .onnx file finds what torch finds, and whether a packed nnU-Net is the same
+    (`benchmarks.learning_conversion`).
+
     python -m benchmarks.learning --pictures sections_raw.tif --labels sections_membrane.tif
     python -m benchmarks.learning --kills 20
     python -m benchmarks.learning --shifted
+    python -m benchmarks.learning --conversion
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import PROJECT, report, spacetomo
+from benchmarks.learning_conversion import converted
 from benchmarks.learning_shifted import shifted
 from space.learning import (
     Incoming,
@@ -59,6 +65,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="TIFF stack: 1 on membranes")
     parser.add_argument("--kills", type=int, default=0, help="how often a training is killed")
     parser.add_argument("--shifted", action="store_true", help="ten corrected maps of another look")
+    parser.add_argument("--conversion", action="store_true", help="torch against .onnx files")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--keep", type=Path, help="keep data set and run in this folder")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
@@ -69,12 +76,14 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if args.pictures and args.labels and args.pictures.is_file() and args.labels.is_file():
             result["membranes"] = membranes(folder, args.pictures, args.labels)
-        elif not (args.kills or args.shifted):
+        elif not (args.kills or args.shifted or args.conversion):
             print("skipped: the pictures are not here")
         if args.kills:
             result["kills"] = killed(folder / "killed", args.kills, args.seed)
         if args.shifted:
             result["shifted"] = shifted(folder / "shifted")
+        if args.conversion:
+            result["conversion"] = converted(folder / "converted")
         report(result, args.json)
 
 

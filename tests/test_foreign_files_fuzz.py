@@ -134,6 +134,8 @@ READ_ELSEWHERE = {
     "shots": "pictures in a page of ours: tests/report",
     "answers app current lamella_facts pyramid static_files": "the page's server: tests/page",
     "nnunet_data": "what nnU-Net has just written",
+    "onnx_check": "a run of ours: tests/learning/test_training.py",
+    "one_file": "weights, by their reader: tests/test_one_file.py",
     "nnunet_given": "plans, by the reader of models: tests/learning/test_nnunet_training.py",
     "run_folder": "what a training kept, held by tests/learning/test_training.py",
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",

@@ -14,6 +14,7 @@ from space.learning import (
     Incoming,
     TrainConfig,
     add,
+    load_model,
     read_data_set,
     read_metrics,
     read_train_config,
@@ -25,6 +26,7 @@ from space.learning.training.network import read_weights
 from space.learning.training.nnunet import NnUNetEngine
 from space.models import PRESETS, read_labels
 from space.models.card import read_card
+from space.weights import load_checkpoint
 from tests.learning.test_training import CLASSES, drawn, item
 
 pytestmark = pytest.mark.models
@@ -82,7 +84,8 @@ def test_a_run_has_the_same_folder_as_that_of_a_u_net_and_leaves_nothing_set(run
 def test_the_model_finds_the_same_by_torch_and_onnx_and_has_a_card(run):
     from space.segmentation import Segmenter
 
-    _, model, _ = run
+    out, model, _ = run
+    assert load_model(out, runtime="onnx").path == model
     assert read_labels(model) == {"background": 0, "stripe": 1, "spot": 2}
     card = read_card(model / "card.json")
     assert card["trained_on"] == "real" and card["pixel_nm"] == 10.0
@@ -98,11 +101,11 @@ def test_the_model_finds_the_same_by_torch_and_onnx_and_has_a_card(run):
 def test_what_is_judged_is_what_a_worker_finds(run, data):
     """Normalisation, order of the outputs and tiles are those of a worker."""
     from space.learning.training.network import predicted
-    from space.segmentation.loading import load_model
+    from space.segmentation import loading
 
     _, model, _ = run
     picture = drawn(8, (60, 60))[0]
-    loaded = load_model(model, (0,), "checkpoint_final.pth")
+    loaded = loading.load_model(model, (0,), "checkpoint_final.pth")
     own = predicted(loaded.network, samples.normalised(picture), 4, 60)
     from space.segmentation import Segmenter
 
@@ -231,6 +234,49 @@ def test_the_first_fold_is_taken_or_the_one_that_is_named(run, tmp_path):
     assert nnunet_given.place_of_fold(model) == (model, 0)
     assert nnunet_given.place_of_fold(model / "fold_3") == (model, 3)
     assert nnunet_given.place_of_fold(run[0]) == (run[1], 0)
+
+
+def test_a_model_goes_into_one_file_and_back_with_nothing_lost(run, tmp_path, capsys):
+    from space.cli import main
+
+    model, file, back = run[1], tmp_path / "Hefe 1.pth", tmp_path / "back"
+    assert main(["models", "convert", str(model), "--to", "file", "--out", str(file)]) == 0
+    assert main(["models", "convert", str(file), "--to", "folder", "--out", str(back)]) == 0
+    assert str(back) in capsys.readouterr().out
+    for name in ("dataset.json", "plans.json", "card.json"):
+        assert (back / name).read_bytes() == (model / name).read_bytes()
+    kept = [load_checkpoint(one / "fold_0" / "checkpoint_final.pth") for one in (model, back)]
+    one, other = (checkpoint.pop("network_weights") for checkpoint in kept)
+    assert kept[0] == kept[1] and list(one) == list(other)
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+    assert main(["models", "convert", str(file), "--to", "folder", "--out", str(back)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_nnu_net_itself_reads_the_model(run):
+    import contextlib
+    import io
+
+    import torch
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        predictor = nnUNetPredictor(device=torch.device("cpu"), perform_everything_on_device=False)
+        predictor.initialize_from_trained_model_folder(str(run[1]), (0,), "checkpoint_final.pth")
+    own = read_weights(run[0] / "best.pt")["network"]
+    read = predictor.list_of_parameters[0]
+    assert all(bool((read[name] == own[name]).all()) for name in own)
+
+
+def test_a_training_begins_with_a_packed_model(run, data, tmp_path):
+    from space.segmentation.one_file import pack
+
+    file = pack(run[1], (0,), "checkpoint_final.pth", tmp_path / "packed.pth")
+    packed = nnunet_given.given_model(file, config(data, tmp_path))
+    given = nnunet_given.given_model(run[1], config(data, tmp_path))
+    assert packed.path == file and packed.plans == given.plans
+    assert all(bool((packed.weights[name] == given.weights[name]).all()) for name in given.weights)
 
 
 @pytest.mark.session

@@ -1,4 +1,4 @@
-"""``spacetomo models convert``: a model as one .onnx file, for ONNX Runtime."""
+"""``spacetomo models convert``: a model as one .onnx file, for ONNX Runtime, or as one of torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from space.cli.models import packing
 from space.cli.models.shared import (
     Installed,
     Say,
@@ -42,11 +43,19 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add the action."""
     convert = actions.add_parser(
         "convert",
-        help="write a model as .onnx, which runs without torch",
+        help="write a model as .onnx, which runs without torch, or as one file of torch",
         description="Writes one .onnx file beside the weights of a model, for ONNX Runtime, if it "
         "finds the same as they do. It needs PyTorch (Python 3.11 or newer, pip install -e "
-        '".[predict,convert]"). The file can then be copied to other computers.',
+        '".[predict,convert]"). The file can then be copied to other computers. With --to file, an '
+        "nnU-Net folder becomes one file of PyTorch with all that is in it, and with --to folder "
+        "such a file becomes the folder again.",
         epilog="Example: spacetomo models convert yeast --maps G1_L01.png",
+    )
+    convert.add_argument(
+        "--to",
+        choices=("onnx", "file", "folder"),
+        default="onnx",
+        help="what to write: .onnx, one file (.pth), or the folder of such a file",
     )
     convert.add_argument(
         "names",
@@ -62,7 +71,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "(default: those that it has)",
     )
     convert.add_argument(
-        "--out", type=Path, metavar="FILE", help="file to write, for one model (default: beside it)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="file or folder to write, for one model (default: beside it; a folder in models/)",
     )
     convert.add_argument(
         "--maps",
@@ -85,6 +97,10 @@ def run(args: argparse.Namespace, say: Say) -> int:
     SpaceError
         If there is no such model, packages are missing, or the options do not fit each other.
     """
+    if args.to == "folder":
+        return packing.to_folder(args, say)
+    if args.to == "file":
+        return packing.to_file(args, _folds(args.folds), say)
     known = installed(args.space_dir)
     models = (
         [find(name, known, args.space_dir) for name in args.names]

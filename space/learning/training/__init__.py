@@ -6,6 +6,7 @@ from space.learning.training.engines import train
 from space.learning.training.gentle import gentle_transforms
 from space.learning.training.loop import Epoch
 from space.learning.training.nnunet_plans import levels_of
+from space.learning.training.onnx_check import onnx_agreement
 from space.learning.training.run_folder import read_metrics
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TrainConfig",
     "gentle_transforms",
     "levels_of",
+    "onnx_agreement",
     "read_metrics",
     "read_train_config",
     "train",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from space.models.plans import configuration_of
 from space.models.store import FOLD, folds_in
 from space.predicates import is_number
 from space.segmentation.loading import load_model, refuse_other_classes
+from space.segmentation.one_file import SUFFIX, unpack
 
 KEPT_PLANS = "nnunet_plans.json"
 """In the folder of a training, which is no nnU-Net model itself."""
@@ -32,7 +34,7 @@ class Given:
     Attributes
     ----------
     path : Path
-        The folder of the fold that is taken.
+        The folder of the fold that is taken, or the file.
     plans : dict
         For learning further, with the model's network.
     weights : mapping of str to torch.Tensor
@@ -55,8 +57,8 @@ def given_model(path: Path, config: TrainConfig) -> Given:
     Parameters
     ----------
     path : Path
-        Its folder, that of one of its folds (else the first is taken), or that of the training
-        that it came from.
+        Its folder, that of one of its folds (else the first is taken), the file that it was packed
+        into, or the folder of the training that it came from.
     config : TrainConfig
 
     Raises
@@ -64,7 +66,12 @@ def given_model(path: Path, config: TrainConfig) -> Given:
     SpaceError
         If there is none, it cannot be used, or the parts to learn from do not fit its network.
     """
-    folder, fold = place_of_fold(Path(path))
+    path = Path(path)
+    if path.suffix == SUFFIX and path.is_file():
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = unpack(path, Path(temporary) / MODEL_FOLDER)
+            return replace(given_model(folder, config), path=path)
+    folder, fold = place_of_fold(path)
     names = {one.name for one in (folder / f"fold_{fold}").glob("*.pth")}
     checkpoint = choose_checkpoint([names])
     problems = segmentation_problems(folder, (fold,), checkpoint, "torch")
