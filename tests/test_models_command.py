@@ -304,6 +304,11 @@ def test_folds_and_the_name_of_weights_are_taken_from_the_model(command, project
 
 def test_onnx_files_can_be_used(command, project):
     write(project / "models" / "mine.onnx")
+    code, told = command("use", "mine.onnx")
+    assert code == 0
+    # A session would stop at classes of its settings that the model does not have.
+    assert "avoid_list in SPACEtomo.py" in told and "does not have black" in told
+    assert "avoid_list" not in command("use", ROOT / "models" / "lamella_segmentation")[1]
     assert command("use", "mine.onnx")[0] == 0
     config = load_config(project)
     assert config.segmentation_model == project / "models/mine.onnx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from space.config_edit import written
 from space.errors import SpaceError
 from space.models.description import DETECT, Model, describe
 from space.models.store import Folds
+from space.settings import Settings
 from space.targeting import TargetingOptions
 from space.targeting.scoring import pieces_unknown
 
@@ -110,7 +112,22 @@ def doubts(model: Model, config: Config) -> list[str]:
             f"off_lamella_classes in {CONFIG_FILE} names {', '.join(lacking)}, which this model "
             f"does not have (it has {', '.join(model.classes)})."
         )
+    found.append(_usual_classes(labels))
     return [text for text in found if text]
+
+
+def _usual_classes(labels: Mapping[str, int]) -> str:
+    """Say which classes the usual settings name that a model does not have, for they stop a run."""
+    usual = Settings()
+    named = (*usual.target_list, *usual.avoid_list)
+    lacking = [name for name in named if name not in labels]
+    if not lacking:
+        return ""
+    return (
+        f"target_list and avoid_list in SPACEtomo.py are usually {', '.join(usual.target_list)} "
+        f"and {', '.join(usual.avoid_list)}; this model does not have {', '.join(lacking)}. Name "
+        f"only classes that it has: {', '.join(labels)}."
+    )
 
 
 def _refuse_options(args: argparse.Namespace, model: Model) -> None:
