@@ -143,6 +143,9 @@ def disk_in_words(where: Path | str = "") -> Iterator[None]:
         ) from error
 
 
+_MASK = 255
+
+
 class _Writer:
     """A data set that grows."""
 
@@ -288,6 +291,7 @@ class _Writer:
 
     def _own_values(self, stem: str, labels: np.ndarray) -> np.ndarray:
         """Return labels by the values of the data set's classes."""
+        labels = self._of_one_class(labels)
         known = {one.value for one in self._coming}
         new = [int(value) for value in np.unique(labels) if int(value) not in known]
         for value in new:
@@ -295,6 +299,15 @@ class _Writer:
                 self._tell(f"{stem}: the label {value} is of no class that was named.")
             self._add_class(class_of_value(value, (*self._coming, *self._data.classes)))
         return arrays.mapped(labels, self._values)
+
+    def _of_one_class(self, labels: np.ndarray) -> np.ndarray:
+        """Return a mask of 0 and 255, as drawing programs save it, as the only class named."""
+        named = [one.value for one in self._coming if one.value]
+        if not self._are_named or len(named) != 1 or named[0] == _MASK:
+            return labels
+        if not set(np.unique(labels).tolist()) <= {0, _MASK}:
+            return labels
+        return arrays.mapped(labels, {_MASK: named[0]})
 
     def _add_class(self, one: LabelClass) -> None:
         self._coming.append(one)

@@ -547,3 +547,18 @@ def test_things_of_coco_are_told_apart_until_their_labels_are_changed(tmp_path):
     save_drawn(again, sample.file, (dot,), drawable(again, sample).of)
     changed = things(handed_on(again, tmp_path / "changed"))
     assert [name for name, _, _ in changed] == ["mito", "cell"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "value"),
+    [({"mitos": 1}, 1), ({"background": 0, "mitos": 4}, 4), ({"mitos": 1, "ice": 2}, 255)],
+)
+def test_a_mask_is_of_the_only_class_that_is_named(tmp_path, classes, value):
+    inside = np.zeros((9, 12), np.uint8)
+    inside[2:5, 3:7] = 255
+    save(tmp_path / "in/images/a.png", picture(1))
+    save(tmp_path / "in/labels/a.png", inside)
+    data, told = taken(tmp_path, classes=classes)
+    (found,) = all_items(tmp_path / "set").values()
+    assert (found.labels == np.where(inside, value, 0)).all()
+    assert (255 in data.values.values()) == (value == 255) == any("255" in one for one in told)
