@@ -2,7 +2,7 @@
 
 membranes
     A series of electron micrographs with the membranes labelled (two TIFF stacks of one shape):
-    learns from the first 18 and is tested on the last 6.
+    learns from the first 18 (--learn: from fewer, too) and is tested on the last 6.
 
 kills
     A small training that is killed at random moments and goes on each time, against one that was
@@ -31,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ from space.learning import (
     read_metrics,
 )
 
-HELD_OUT = 6
+LEARNT = 18
+TESTED = range(LEARNT, LEARNT + 6)
 _CLASSES = (LabelClass(0, "background", "#000000"), LabelClass(1, "stripe", "#ed1b00"))
 _SMALL = (
     'data = "set"\nencoder = "tu-mobilenetv3_small_100"\npatch_px = 32\nbatch = 2\n'
@@ -63,6 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=Path, help="TIFF stack")
     parser.add_argument("--labels", type=Path, help="TIFF stack: 1 on membranes")
+    parser.add_argument(
+        "--learn", type=int, nargs="+", default=[LEARNT], help="from how many, one after another"
+    )
     parser.add_argument("--kills", type=int, default=0, help="how often a training is killed")
     parser.add_argument("--shifted", action="store_true", help="ten corrected maps of another look")
     parser.add_argument("--conversion", action="store_true", help="torch against .onnx files")
@@ -75,7 +80,10 @@ def main() -> None:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if args.pictures and args.labels and args.pictures.is_file() and args.labels.is_file():
-            result["membranes"] = membranes(folder, args.pictures, args.labels)
+            for count in args.learn:
+                name = "membranes" if count == LEARNT else f"membranes from {count}"
+                own = folder / f"membranes_{count}"
+                result[name] = membranes(own, args.pictures, args.labels, count)
         elif not (args.kills or args.shifted or args.conversion):
             print("skipped: the pictures are not here")
         if args.kills:
@@ -87,12 +95,12 @@ def main() -> None:
         report(result, args.json)
 
 
-def membranes(folder: Path, pictures: Path, labels: Path) -> dict[str, Any]:
+def membranes(folder: Path, pictures: Path, labels: Path, count: int) -> dict[str, Any]:
     """Import, split and train by the commands of the guide, and test what came of it."""
-    _write(folder / "in", pictures, labels)
+    _write(folder / "in", pictures, labels, {*range(count), *TESTED})
     names = ["--class", "background=0", "--class", "membrane=1", "--pixel-nm", "4"]
     spacetomo(folder, "data", "import", "in", "--to", "set", *names)
-    held = [f"section_{number:02d}" for number in range(18, 18 + HELD_OUT)]
+    held = [f"section_{number:02d}" for number in TESTED]
     parts = ["--train", "1", "--val", "0", "--test", "0"]
     put = [argument for stem in held for argument in ("--put", f"test={stem}*")]
     spacetomo(folder, "data", "split", "set", "--by", "picture", *parts, *put)
@@ -101,13 +109,14 @@ def membranes(folder: Path, pictures: Path, labels: Path) -> dict[str, Any]:
     return {"train_cpu_s": took[0], "train_wall_s": took[1], **_tested(folder)}
 
 
-def _write(folder: Path, pictures: Path, labels: Path) -> None:
+def _write(folder: Path, pictures: Path, labels: Path, numbers: Container[int]) -> None:
     import tifffile
 
     for name, path in (("images", pictures), ("labels", labels)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, section in enumerate(tifffile.imread(path)):
-            tifffile.imwrite(folder / name / f"section_{number:02d}.tif", section)
+            if number in numbers:
+                tifffile.imwrite(folder / name / f"section_{number:02d}.tif", section)
 
 
 def _tested(folder: Path) -> dict[str, Any]:
