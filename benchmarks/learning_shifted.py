@@ -26,6 +26,7 @@ engine = "nnunet"
 pixel_nm = 16
 patch_px = 320
 epochs = 12
+trained_on = "simulated"
 """
 ASKED_GAIN, ASKED_CPU_S = 0.05, 2 * 600.0
 
