@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.learning.clicks import prior_of
-from space.learning.clicks.loss import MOST_PRIOR, REMOVED_WEIGHT
+from space.learning.clicks.loss import MOST_PRIOR, REMOVED_WEIGHT, hot_level
 
 SCORES = st.lists(st.floats(-20, 20), min_size=1, max_size=8)
 
@@ -26,14 +26,15 @@ def mean(values: list[float]) -> float:
 
 
 def plain_risk(clicked, everywhere, removed, prior) -> float:
-    """Equation 6 of Kiryo et al. 2017, the step of their algorithm, and removed pixels."""
-    positive = prior * mean([taken_for(True, score) for score in clicked])
+    """Kiryo et al. 2017 with the step of their algorithm, balanced, and with removed pixels."""
+    positive = 0.5 * mean([taken_for(True, score) for score in clicked])
     negative = mean([taken_for(False, score) for score in everywhere])
     negative -= prior * mean([taken_for(False, score) for score in clicked])
+    negative *= 0.5 / (1 - prior)
     found = positive + negative if negative >= 0 else -negative
     if not removed:
         return found
-    known = positive + (1 - prior) * mean([taken_for(False, score) for score in removed])
+    known = positive + 0.5 * mean([taken_for(False, score) for score in removed])
     return (1 - REMOVED_WEIGHT) * found + REMOVED_WEIGHT * known
 
 
@@ -77,3 +78,21 @@ def test_the_share_of_wanted_pixels_is_found_where_they_are_told_apart(share):
 def test_scores_that_tell_nothing_apart_give_a_high_share_and_no_more():
     rng = np.random.default_rng(8)
     assert prior_of(rng.random(500), rng.random(5000)) == MOST_PRIOR
+
+
+def test_what_is_told_apart_is_hot_from_the_middle_between_on():
+    everywhere = np.concatenate([np.full(900, -8.0), np.full(100, 6.0)])
+    assert hot_level(np.full(40, 6.0), everywhere) == pytest.approx(-1.0, abs=0.2)
+
+
+def test_where_all_is_mixed_the_level_is_not_far_from_the_best_by_f1():
+    rng = np.random.default_rng(9)
+    wanted = rng.random(50_000) < 0.03
+    everywhere = np.where(wanted, rng.normal(2, 1, wanted.size), rng.normal(0, 1, wanted.size))
+
+    def f1(level: float) -> float:
+        hits = (wanted & (everywhere >= level)).sum()
+        return float(2 * hits / ((everywhere >= level).sum() + wanted.sum()))
+
+    level = hot_level(rng.normal(2, 1, 500), everywhere)
+    assert f1(level) > 0.8 * max(f1(one) for one in np.linspace(-2, 4, 61))

@@ -7,6 +7,7 @@ what they mean is learnt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ SCALES = HEAT_MULTIPLE_PX.bit_length()
 
 _HIDDEN = 32
 _EACH = 4
+FEATURES = _EACH * SCALES
 
 
 def heat_network() -> Any:
@@ -28,20 +30,24 @@ def heat_network() -> Any:
 
     class HeatNetwork(nn.Module):
         filters: Any
+        mean: Any
+        deviation: Any
 
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("filters", torch.from_numpy(_filters()))
+            self.register_buffer("mean", torch.zeros(1, FEATURES, 1, 1))
+            self.register_buffer("deviation", torch.ones(1, FEATURES, 1, 1))
             self.head = nn.Sequential(
-                nn.BatchNorm2d(_EACH * SCALES),
-                nn.Conv2d(_EACH * SCALES, _HIDDEN, 1),
+                nn.Conv2d(FEATURES, _HIDDEN, 1),
                 nn.ReLU(),
                 nn.Conv2d(_HIDDEN, _HIDDEN, 1),
                 nn.ReLU(),
                 nn.Conv2d(_HIDDEN, 1, 1),
             )
 
-        def forward(self, grey: Any) -> Any:
+        def features(self, grey: Any) -> Any:
+            """Return what the head looks at, (n, FEATURES, rows, columns)."""
             found, smaller = [], grey
             for scale in range(SCALES):
                 if scale:
@@ -58,9 +64,36 @@ def heat_network() -> Any:
                         at_scale, scale_factor=2**scale, mode="bilinear", align_corners=False
                     )
                 found.append(at_scale)
-            return self.head(torch.cat(found, 1))
+            return (torch.cat(found, 1) - self.mean) / self.deviation
+
+        def forward(self, grey: Any) -> Any:
+            return self.head(self.features(grey))
+
+        def scored(self, pixels: Any) -> Any:
+            """Return the scores (m,) of the features (m, FEATURES) of some pixels."""
+            return self.head(pixels.T[None, :, :, None])[0, 0, :, 0]
 
     return HeatNetwork()
+
+
+def fit_scale(network: Any, pictures: Sequence[np.ndarray]) -> None:
+    """Have all features of some pictures (float32) be about as large."""
+    import torch
+
+    sums, count = torch.zeros(2, FEATURES, dtype=torch.float64), 0
+    with torch.no_grad():
+        for grey in pictures:
+            whole = [side - side % HEAT_MULTIPLE_PX for side in grey.shape]
+            part = torch.from_numpy(grey[: whole[0], : whole[1]].copy())[None, None]
+            found = network.features(part)[0].flatten(1).double()
+            sums += torch.stack([found.sum(1), (found * found).sum(1)])
+            count += found.shape[1]
+        if not count:
+            return  # no picture is as large as the coarsest feature
+        mean = sums[0] / count
+        deviation = (sums[1] / count - mean * mean).clamp_min(1e-6).sqrt()
+        network.mean.copy_(mean.float()[None, :, None, None])
+        network.deviation.copy_(deviation.float()[None, :, None, None])
 
 
 def _filters() -> np.ndarray:

@@ -17,9 +17,9 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.learning.clicks.exporting import write_heat_model
-from space.learning.clicks.loss import prior_of, risk, separation
+from space.learning.clicks.loss import hot_level, prior_of, risk, separation
 from space.learning.clicks.names import REMOVED, WANTED
-from space.learning.clicks.network import heat_network
+from space.learning.clicks.network import fit_scale, heat_network
 from space.learning.clicks.pictures import (
     IS_UNWANTED,
     IS_WANTED,
@@ -47,6 +47,7 @@ RANKED = 1 / 3
 FEWEST_CLICKS = 5
 _FALL, _LEAST_RATE, _DECAY = 0.9, 0.01, 1e-4
 _MOST_SCORES = 200_000
+_EVERY = 5
 Tell = Callable[[str], object]
 
 
@@ -117,6 +118,7 @@ def train_clicks(
         run["pictures"][one.name].append([one.wanted, one.clicks_px.tolist()])
     torch.manual_seed(config.seed)
     network = heat_network()
+    fit_scale(network, [one.grey for one in pictures])
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=_DECAY)
     if resume:
         run_folder.go_on(config.out, run)
@@ -135,7 +137,7 @@ def train_clicks(
     while len(done) < config.epochs:
         prior = config.prior or (done[-1].prior if done else None)
         if prior is None and len(done) >= ranking:
-            prior = _estimated(network, pictures)
+            prior = prior_of(*_scores(network, pictures))
             tell(
                 f"About {prior:.2%} of the pixels are taken as wanted; set prior to say otherwise."
             )
@@ -143,6 +145,7 @@ def train_clicks(
         _keep(config.out, network, optimizer, done)
         write(done[-1])
         tell(_line(done, config))
+    _put_middle(network, pictures)
     write_clicks_preview(config.out, pictures[0], _heat(network, pictures[0].grey))
     return write_heat_model(config, network.eval(), pixel_nm)
 
@@ -211,12 +214,19 @@ def _epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         grey, marks = batch(pictures, step, config.seed, config.batch, config.patch_px)
-        scores, half = network(grey)[:, 0], config.batch // 2
-        clicked = scores[:half][marks[:half] == IS_WANTED]
-        removed = scores[:half][marks[:half] == IS_UNWANTED]
-        everywhere = scores[half:][marks[half:] != IGNORED]
-        if not len(clicked) or not len(everywhere):
+        with torch.no_grad():
+            features = network.features(grey).permute(0, 2, 3, 1)
+        half = config.batch // 2
+        pixels = [
+            features[:half][marks[:half] == IS_WANTED],
+            # Neighbours are alike: a part of all pixels says as much.
+            features[half:][marks[half:] != IGNORED][step % _EVERY :: _EVERY],
+            features[:half][marks[:half] == IS_UNWANTED],
+        ]
+        if not len(pixels[0]) or not len(pixels[1]):
             continue  # by chance, no wanted click lies in these parts
+        scores = network.scored(torch.cat(pixels))
+        clicked, everywhere, removed = scores.split([len(one) for one in pixels])
         if prior is None:
             loss = separation(clicked, everywhere, removed)
         else:
@@ -244,15 +254,27 @@ def _epoch(
     )
 
 
-def _estimated(network: Any, pictures: Sequence[ClickedPicture]) -> float:
-    """Return the share of wanted pixels, from the scores of all pictures."""
+def _scores(network: Any, pictures: Sequence[ClickedPicture]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of all clicked pixels, and of pixels from everywhere."""
     clicked, everywhere = [], []
     for one in pictures:
         heat = _heat(network, one.grey)
         clicked.append(heat[one.marks == IS_WANTED])
         everywhere.append(heat.ravel())
     scores = np.concatenate(everywhere)
-    return prior_of(np.concatenate(clicked), scores[:: len(scores) // _MOST_SCORES + 1])
+    return np.concatenate(clicked), scores[:: len(scores) // _MOST_SCORES + 1]
+
+
+def _put_middle(network: Any, pictures: Sequence[ClickedPicture]) -> None:
+    """Shift all scores so that a pixel is hot from `hot_level` on.
+
+    Both risks have the same weight in the loss, so where its scores are 0 says little.
+    """
+    import torch
+
+    level = hot_level(*_scores(network, pictures))
+    with torch.no_grad():
+        network.head[-1].bias -= level
 
 
 def _heat(network: Any, grey: np.ndarray) -> np.ndarray:

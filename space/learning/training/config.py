@@ -32,7 +32,7 @@ TRAINED_ON = ("real", "simulated")
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     NNUNET: {"rate": 0.001, "patch_px": 256, "batch": 2, "steps": 40, "epochs": 10},
-    CLICKS: {"batch": 8, "steps": 10, "epochs": 30},
+    CLICKS: {"batch": 8, "steps": 10, "epochs": 20},
     YOLO: {
         "rate": 0.0005,
         "patch_px": 320,
