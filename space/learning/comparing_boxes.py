@@ -234,7 +234,7 @@ def compare_boxes(
         name,
         threshold,
         tuple(_of_class([_only(pair, name) for pair in pairs], name, threshold) for name in names),
-        _of_class([_as_any(pair) for pair in pairs], ANY, threshold),
+        _of_class([as_any(pair) for pair in pairs], ANY, threshold),
         tuple(pictures),
         seconds / pixels * 1e6,
         tuple(_remarks(detector, data, samples)),
@@ -246,7 +246,8 @@ def _only(pair: Pair, name: str) -> Pair:
     return truth, found
 
 
-def _as_any(pair: Pair) -> Pair:
+def as_any(pair: Pair) -> Pair:
+    """Return boxes as of one class, `ANY`."""
     truth, found = ([replace(box, category=ANY) for box in boxes] for boxes in pair)
     return truth, found
 
@@ -262,7 +263,7 @@ def _of_class(pairs: Sequence[Pair], name: str, threshold: float) -> OfBoxClass:
 
 
 def _of_picture(file: str, truth: Sequence[Box], found: Sequence[Box]) -> OfBoxPicture:
-    right = sum(shown_by(*_as_any((truth, found))))
+    right = sum(shown_by(*as_any((truth, found))))
     return OfBoxPicture(file, right, len(truth) - right, len(found) - right)
 
 

@@ -18,7 +18,7 @@ from space.lamellae.detector import Detector
 from space.lamellae.networks import TorchNetwork
 from space.learning.box_pictures import draw_boxes
 from space.learning.boxes import looked_through
-from space.learning.comparing_boxes import LEAST_FOUND
+from space.learning.comparing_boxes import ANY, LEAST_FOUND, as_any
 from space.learning.dataset import DataSet, read_data_set
 from space.learning.evaluate_boxes import Pair, detection_scores
 from space.learning.loading import LEAST_PROBABILITY
@@ -150,12 +150,19 @@ class DetectorLearner:
         return tuple(detector.detect(one.grey, pixel_nm, LEAST_FOUND, self._seen))
 
     def scores(self) -> dict[str, float | None]:
-        """Return the average precision of each class, where boxes overlap by a half."""
+        """Return the average precision of each class, where boxes overlap by a half.
+
+        That of all classes together counts as one more: of each alone there often are few.
+        """
         if not self._held:
             return {}
         pairs: list[Pair] = [(one.boxes(self._names), self.found(one)) for one in self._held]
-        scores = {one.category: one.ap50 for one in detection_scores(pairs)}
-        return {name: scores.get(name) for name in self._names}
+        together = [as_any(pair) for pair in pairs]
+        scores = {
+            one.category: one.ap50
+            for one in (*detection_scores(pairs), *detection_scores(together))
+        }
+        return {name: scores.get(name) for name in (*self._names, ANY)}
 
     def preview(self) -> None:
         """Draw what it finds in the first map for validation, or else to learn from."""
