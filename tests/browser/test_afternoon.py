@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bench(project) -> Bench:
+def bench(project) -> Iterator[Bench]:
     """A session of which maps of three lamellae were taken; beside them lies what is on them."""
     session = project.parent / "session"
     session.mkdir()
@@ -77,7 +78,8 @@ def bench(project) -> Bench:
         assert made.run(3).ok
     for path in session.glob("*_seg.png"):
         path.rename(path.with_name(f"{path.stem}.truth"))
-    return made
+    yield made
+    made.simulation.close()  # which ends the worker
 
 
 def write(path: Path, grey: np.ndarray, number: int) -> None:
