@@ -8,7 +8,7 @@ from PIL import Image
 
 from space import review
 from space.images import read_png
-from space.targeting import read_choice
+from space.targeting import read_choice, read_clicks
 from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
 
@@ -60,6 +60,12 @@ def test_geometry_points_and_areas_are_added_moved_and_taken_back(page, folder):
     assert page.tab.locator(".target").count() == 5
     page.press("s")
     page.told("Saved.")
+    # What was clicked and not taken back is kept for learning; nothing of theirs was removed.
+    clicks = read_clicks(folder.directory / "G1_L02_clicks.json", maps.SHAPE)
+    there = np.concatenate([area.targets_map_px for area in areas_of(folder)])
+    assert len(clicks.added_map_px) >= 2 and not len(clicks.removed_map_px)
+    apart = np.hypot(*(clicks.added_map_px[:, None] - there[None]).transpose(2, 0, 1))
+    assert (apart.min(axis=1) < 0.1).all()
     first, second = areas_of(folder)
     assert first.targets_map_px == pytest.approx(np.array(maps.MITOS[:3], float), abs=1)
     assert first.geometry_points_map_px == pytest.approx(np.array([[330, 220]]), abs=1)
