@@ -16,10 +16,15 @@ conversion
     Whether an .onnx file finds what torch finds, and whether a packed nnU-Net is the same
     (`benchmarks.learning_conversion`).
 
+clicks
+    Whether 30 clicks on one kind of place find more of it on new maps
+    (`benchmarks.learning_clicks`).
+
     python -m benchmarks.learning --pictures sections_raw.tif --labels sections_membrane.tif
     python -m benchmarks.learning --kills 20
     python -m benchmarks.learning --shifted
     python -m benchmarks.learning --conversion
+    python -m benchmarks.learning --clicks
 """
 
 from __future__ import annotations
@@ -38,6 +43,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import PROJECT, report, spacetomo
+from benchmarks.learning_clicks import clicks
 from benchmarks.learning_conversion import converted
 from benchmarks.learning_shifted import shifted
 from space.learning import (
@@ -71,6 +77,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, help="how often a training is killed")
     parser.add_argument("--shifted", action="store_true", help="ten corrected maps of another look")
     parser.add_argument("--conversion", action="store_true", help="torch against .onnx files")
+    parser.add_argument("--clicks", action="store_true", help="targets learned from clicks alone")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--keep", type=Path, help="keep data set and run in this folder")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
@@ -84,7 +91,7 @@ def main() -> None:
                 name = "membranes" if count == LEARNT else f"membranes from {count}"
                 own = folder / f"membranes_{count}"
                 result[name] = membranes(own, args.pictures, args.labels, count)
-        elif not (args.kills or args.shifted or args.conversion):
+        elif not (args.kills or args.shifted or args.conversion or args.clicks):
             print("skipped: the pictures are not here")
         if args.kills:
             result["kills"] = killed(folder / "killed", args.kills, args.seed)
@@ -92,6 +99,8 @@ def main() -> None:
             result["shifted"] = shifted(folder / "shifted")
         if args.conversion:
             result["conversion"] = converted(folder / "converted")
+        if args.clicks:
+            result["clicks"] = clicks()
         report(result, args.json)
 
 
