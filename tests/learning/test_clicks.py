@@ -177,3 +177,11 @@ def test_the_engine_of_clicks_has_settings_and_values_of_its_own(tmp_path):
     path.write_text(f'{text}encoder = "resnet18"\n', encoding="utf-8")
     with pytest.raises(SpaceError, match="encoder is a setting of the engine unet"):
         read_train_config(path)
+
+
+def test_what_is_hot_is_decided_by_the_clicks_at_the_end(data, tmp_path, monkeypatch):
+    from space.segmentation.heat import HeatModel
+
+    monkeypatch.setattr("space.learning.clicks.training.hot_level", lambda *scores: 1000.0)
+    path = train(config(data, tmp_path / "run", steps=1, epochs=1), lambda line: None)
+    assert HeatModel(path).heat(picture(9)).max() == 0
