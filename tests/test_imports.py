@@ -42,6 +42,7 @@ def test_the_workflow_imports_quickly_and_lightly():
     assert seconds < LIMIT_S
     assert [name for name in HEAVY if name in modules] == []
     assert "serialem" not in modules
+    assert "http.client" not in modules  # a start of each script pays for it
     assert "scipy" not in modules  # half a second, needed only once pictures are there
 
 

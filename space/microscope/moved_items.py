@@ -12,7 +12,6 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from xml.sax.saxutils import escape, unescape
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from space.microscope import autodoc, navigator
 from space.microscope.navfile import read_navigator_file
 from space.microscope.sem import error_text, sem_errors, serialem
 from space.registration import Movement
+from space.xml_text import escape, unescape
 
 _PLACE, _XS, _YS, _SCALE = "StageXYZ", "PtsX", "PtsY", "MapScaleMat"
 _LINE = re.compile(r"(?P<head>[ \t]*(?P<key>\w+)[ \t]*=[ \t]*)(?P<value>[^\r\n]*?)(?P<end>\s*)\Z")

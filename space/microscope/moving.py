@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from xml.sax.saxutils import escape, unescape
 
 from space.files import write_bytes_atomic
+from space.xml_text import escape, unescape
 
 _LINE = re.compile(r"(?P<head>^[ \t]*MapFile[ \t]*=[ \t]*|<MapFile>)(?P<name>[^\r\n<]+)", re.M)
 _SAVED_AS = re.compile(
