@@ -43,18 +43,28 @@ def what_is_logged_stays_as_it_was():
     logger.propagate = propagate
 
 
-@pytest.fixture(autouse=True)
-def pictures_are_drawn_at_once(request, monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def pictures_are_drawn_at_once():
     """Draw pictures for people in this process: another one would cost a start of Python each.
 
-    A test with the mark `beside` has them drawn as a session does.
+    Returns what a session does instead.
     """
-    if request.node.get_closest_marker("beside"):
-        return
     from space.drawing import __main__ as process
     from space.drawing import beside
 
-    monkeypatch.setattr(beside, "_start", lambda folder: process.main(folder.parent))
+    with pytest.MonkeyPatch.context() as patch:
+        start = beside.start_drawing
+        patch.setattr(beside, "start_drawing", lambda folder: process.main(folder.parent))
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def pictures_are_drawn_beside(request, monkeypatch, pictures_are_drawn_at_once):
+    """Have the pictures of a test with the mark `beside` drawn as a session does."""
+    if request.node.get_closest_marker("beside"):
+        from space.drawing import beside
+
+        monkeypatch.setattr(beside, "start_drawing", pictures_are_drawn_at_once)
 
 
 def pytest_addoption(parser):

@@ -42,10 +42,11 @@ def hand_over(directory: Path, requests: Sequence[Request]) -> None:
     share_as_folder(folder)
     for request in requests:
         write_text_atomic(folder / f"{request.path.name}{REQUEST}", as_text(request))
-    _start(folder)
+    start_drawing(folder)
 
 
-def _start(folder: Path) -> None:
+def start_drawing(folder: Path) -> None:
+    """Start a process that draws what waits in a folder."""
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP

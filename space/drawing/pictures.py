@@ -5,7 +5,7 @@ from __future__ import annotations
 from space import plots
 from space.drawing.requests import GridPicture, Request, SegmentationPicture
 from space.images import read_png
-from space.targeting import wanted_mask
+from space.targeting import KnownMap, wanted_mask, with_learned
 
 SHOWS = "shows"
 """PNG text of a picture: a mark of what it shows."""
@@ -32,5 +32,10 @@ def draw(request: Request) -> None:
         about = {SHOWS: request.mark}
         plots.plot_segmentation(path, picture, labels, names, info["pixel_nm"], title, **about)
         return
+    if request.heat is not None:
+        known, names = with_learned(
+            KnownMap(labels), names, read_png(request.heat)[0], "", request.options
+        )
+        labels = known.labels
     wanted = wanted_mask(labels, names, request.options, request.polygons_map_px)
     plots.plot_targets(path, picture, wanted, request.areas, request.optics, title)

@@ -86,6 +86,8 @@ class TargetsPicture:
         What bounds targets.
     areas : tuple of TargetArea
     title : str
+    heat : Path or None
+        PNG of the heat map of learned targets, if they are wanted.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class TargetsPicture:
     polygons_map_px: tuple[np.ndarray, ...]
     areas: tuple[TargetArea, ...]
     title: str
+    heat: Path | None = None
 
 
 Request = Union[GridPicture, SegmentationPicture, TargetsPicture]
@@ -122,8 +125,8 @@ def of_text(text: str) -> Request:
     if not isinstance(values, dict):
         raise ValueError("it is no table")
     kind = _KINDS[values.pop("draw")]
-    for name in ("path", "picture", "labels"):
-        if name in values:
+    for name in ("path", "picture", "labels", "heat"):
+        if values.get(name) is not None:
             values[name] = Path(values[name])
     if kind is GridPicture:
         values["shown"] = tuple(Shown(**one) for one in values["shown"])

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from space import drawing
+from space import drawing, plots
 from space.drawing import (
     GridPicture,
     SegmentationPicture,
@@ -17,6 +17,7 @@ from space.drawing import (
     beside,
     failures,
     hand_over,
+    pictures,
     wait,
 )
 from space.drawing.__main__ import main
@@ -96,6 +97,21 @@ def test_one_that_fails_is_told_and_the_others_are_drawn(session, caplog):
     assert said.startswith("grid.png was not drawn") and "none.png" in said
     wait_for_pictures(session)
     assert len(caplog.messages) == 1, "it is told once"
+
+
+def test_learned_targets_are_wanted_where_the_heat_map_is_hot(session, monkeypatch):
+    heat = np.zeros((120, 160), np.uint8)
+    heat[50:60, 40:60] = 200
+    write_png(session / "G_L01_heat.png", heat, 12.0, "G_L01")
+    request = requests(session)[2]
+    options = replace(request.options, target_list=("learned",), target_weights=(1.0,))
+    wanted = []
+    monkeypatch.setattr(plots, "plot_targets", lambda path, grey, mask, *rest: wanted.append(mask))
+    polygon = (np.array([[0.0, 0.0], [0.0, 159.0], [119.0, 159.0], [119.0, 0.0]]),)
+    request = replace(request, options=options, polygons_map_px=polygon)
+    pictures.draw(of_text(as_text(replace(request, heat=session / "G_L01_heat.png"))))
+    (mask,) = wanted
+    assert np.array_equal(np.argwhere(mask), np.argwhere(heat))
 
 
 def waiting(session, given):

@@ -59,6 +59,7 @@ def test_targets_are_chosen_on_the_heat_map(set_up):
     assert len(points)
     hot = [heat[row - 9 : row + 10, column - 9 : column + 10].any() for row, column in points]
     assert all(hot), points
+    assert "not drawn" not in set_up.log()
 
 
 def test_they_are_chosen_again_without_a_microscope(copy, space_dir, capsys):
