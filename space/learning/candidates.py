@@ -13,7 +13,7 @@ from space.learning.comparing import Candidate
 from space.learning.loading import Segmentation, load_model
 from space.learning.training.run_folder import MODEL
 from space.models.description import SEGMENT, describe
-from space.models.place import RUN
+from space.models.place import RUN, TRAINED, TRAINED_FOLDER
 from space.models.store import place_of
 from space.trust import file_hash
 
@@ -41,11 +41,14 @@ def model_at(named: str, space_dir: Path) -> Path:
         return load_config(space_dir).segmentation_model
     for path in (Path(named), Path(space_dir) / MODELS / named):
         if (path / RUN).is_file():
-            if not (path / MODEL).is_file():
-                raise SpaceError(
-                    f"This training has no {MODEL} yet: it is written at its end.", str(path)
-                )
-            return path / MODEL
+            for written in (path / name for name in (*TRAINED, TRAINED_FOLDER)):
+                if written.exists():
+                    return written
+            raise SpaceError(
+                "This training has no model yet: it is written at its end.",
+                str(path),
+                "Go on with it: spacetomo train CONFIG --resume",
+            )
         if path.exists():
             return path
     raise SpaceError(
@@ -125,7 +128,7 @@ def said_of(model: Path) -> str:
 
 def name_of(model: Path) -> str:
     """Return how a model is called: by its training, if it is of one."""
-    is_run = model.name == MODEL and (model.parent / RUN).is_file()
+    is_run = model.name in (MODEL, TRAINED_FOLDER) and (model.parent / RUN).is_file()
     name = f"{model.parent.name}/{model.name}" if is_run else model.name
     return "".join(letter if letter.isprintable() else "?" for letter in name)[:100]
 

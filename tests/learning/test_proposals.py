@@ -179,6 +179,8 @@ def test_models_are_found_by_path_name_and_run(tmp_path):
     (run / "run.json").write_text("{}")
     with pytest.raises(SpaceError, match="yet"):
         model_at(str(run), tmp_path)
+    (run / "model").mkdir()
+    assert model_at(str(run), tmp_path) == run / "model"  # of nnU-Net
     (run / "model.onnx").write_bytes(b"model")
     assert model_at(str(run), tmp_path) == run / "model.onnx"
     assert said_of(run / "model.onnx").startswith("first/model.onnx (SHA-256 ")
