@@ -199,6 +199,8 @@ def test_what_cannot_be_begun_with_is_said_before_there_is_a_folder(run, data, t
         train_by_engine(config(data, out), silent, start_from=odd)
     assert not out.exists()
     _refuse_patch(64, 32)
+    with pytest.raises(SpaceError, match="at least 128"):  # one pixel alone is never normalised
+        _refuse_patch(64, 64)
 
 
 def test_plans_of_a_run_that_goes_on_are_checked_too(run, data, tmp_path):

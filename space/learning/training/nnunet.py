@@ -245,8 +245,9 @@ def _refuse_missing() -> None:
 
 
 def _refuse_patch(patch_px: int, multiple: int) -> None:
-    if patch_px % multiple:
+    # One pixel alone at the deepest level cannot be normalised.
+    if patch_px % multiple or patch_px < 2 * multiple:
         raise SpaceError(
             f"patch_px is {patch_px}, which the network cannot halve as often as it does.",
-            do=f"Use a multiple of {multiple}.",
+            do=f"Use a multiple of {multiple}, at least {2 * multiple}.",
         )

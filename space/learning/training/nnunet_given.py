@@ -138,12 +138,12 @@ def _further(
     settings = configuration_of(plans, configuration)
     assert settings is not None, "plans are checked before"
     multiple = multiple_of(settings)
-    if config.patch_px % multiple:
+    if config.patch_px % multiple or config.patch_px < 2 * multiple:
         raise SpaceError(
             f"patch_px is {config.patch_px}, which the network of this model cannot halve as often "
             "as it does.",
             where,
-            f"Use a multiple of {multiple}.",
+            f"Use a multiple of {multiple}, at least {2 * multiple}.",
         )
     return plans_like(plans, settings, config.patch_px, config.batch)
 
