@@ -94,6 +94,7 @@ def test_a_configuration_is_read_with_folders_beside_it(tmp_path):
         ('data = "a"\nout = "b"\nclasses = ["a", "a"]\n', "different classes"),
         ('data = "a"\nout = "b"\nencoder = "os.system"\n', "the name of an encoder"),
         ("data = \n", "not TOML"),
+        ('data = "D:\\Users\\me"\nout = "b"\n', "forward slashes"),
     ],
 )
 def test_what_is_wrong_with_a_configuration_is_said(tmp_path, text, said):
@@ -247,6 +248,26 @@ def test_a_training_goes_on_only_as_what_it_was(run, data, tmp_path):
         train(config(data, out), lambda line: None)
     with pytest.raises(SpaceError, match="no training to go on with"):
         train(config(data, tmp_path / "none"), lambda line: None, resume=True)
+    (out / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SpaceError, match="cannot be read .* another training in another folder"):
+        train(config(data, out), lambda line: None, resume=True)
+
+
+def test_a_folder_that_cannot_be_written_is_said(data, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(SpaceError, match="Name another folder as out"):
+        train(config(data, tmp_path / "file" / "run"), lambda line: None)
+
+
+def test_a_training_is_not_written_into_a_data_set(data):
+    with pytest.raises(SpaceError, match="among the files of a data set"):
+        train(config(data, data), lambda line: None)
+
+
+def test_a_unet_does_not_begin_with_a_folder_of_nnunet(data, tmp_path):
+    (tmp_path / "given").mkdir()
+    with pytest.raises(SpaceError, match='engine = "nnunet"'):
+        train(config(data, tmp_path / "out"), lambda line: None, tmp_path / "given")
 
 
 def test_a_training_goes_on_with_the_numbers_that_it_was_begun_with(

@@ -175,7 +175,11 @@ def read_train_config(path: Path) -> TrainConfig:
             f"The configuration cannot be read ({error.strerror or error}).", str(path)
         ) from None
     except ValueError as error:  # also what is not UTF-8
-        raise SpaceError(f"The configuration is not TOML ({error}).", str(path)) from None
+        raise SpaceError(
+            f"The configuration is not TOML ({error}).",
+            str(path),
+            'Write texts in quotes, and paths with forward slashes: data = "D:/sets/mine".',
+        ) from None
     problems = [
         f"{shown(key)} is no setting of a training{_meant(key, values)}."
         for key in values

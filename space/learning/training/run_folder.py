@@ -12,7 +12,7 @@ from typing import Any
 from space import __version__
 from space.errors import SpaceError
 from space.files import atomic_path, read_json, write_text_atomic
-from space.learning.dataset import Sample
+from space.learning.dataset import DATASET_FILE, Sample
 from space.learning.training.config import TrainConfig
 from space.models.place import METRICS, RUN, TRAINED, TRAINED_FOLDER
 from space.predicates import is_number
@@ -82,6 +82,12 @@ def refuse_taken(out: Path) -> None:
             str(out),
             "Go on with it (--resume), or name another folder as out.",
         )
+    if (out / DATASET_FILE).exists():
+        raise SpaceError(
+            "A training is not written among the files of a data set.",
+            str(out),
+            "Name another folder as out.",
+        )
 
 
 def begin(out: Path, run: Mapping[str, Any]) -> None:
@@ -93,8 +99,15 @@ def begin(out: Path, run: Mapping[str, Any]) -> None:
         If there is a run in it already.
     """
     refuse_taken(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text_atomic(out / RUN, json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(out / RUN, json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise SpaceError(
+            f"The folder of the training cannot be written ({error.strerror or error}).",
+            str(out),
+            "Name another folder as out.",
+        ) from None
 
 
 def go_on(out: Path, run: Mapping[str, Any]) -> None:
@@ -108,11 +121,15 @@ def go_on(out: Path, run: Mapping[str, Any]) -> None:
     try:
         before = read_json(out / RUN, _LARGEST_FILE_BYTES)
         asked, pictures = dict(before["config"]), before["pictures"]
+    except FileNotFoundError:
+        raise SpaceError(
+            "There is no training to go on with.", str(out / RUN), "Start one without --resume."
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpaceError(
-            f"There is no training to go on with ({type(error).__name__}).",
+            f"What this training was begun with cannot be read ({type(error).__name__}).",
             str(out / RUN),
-            "Start one without --resume.",
+            "Put a copy of this file back, or start another training in another folder.",
         ) from None
     run = json.loads(json.dumps(run))  # as it would be read
     now = run["config"]

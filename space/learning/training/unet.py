@@ -109,7 +109,11 @@ def _weights_file(start_from: Path | None) -> Path | None:
         return None
     path = start_from / BEST if start_from.is_dir() else start_from
     if not path.is_file():
-        raise SpaceError("There are no weights to begin with.", str(path), "Correct --start-from.")
+        raise SpaceError(
+            "There are no weights of a U-Net to begin with.",
+            str(path),
+            'Correct --start-from; or begin with a model of nnU-Net: engine = "nnunet".',
+        )
     if path.suffix != Path(BEST).suffix:
         raise SpaceError(
             "A U-Net begins with the weights of another U-Net that was trained here.",
