@@ -45,6 +45,7 @@ LEFT_OUT = {
         "simulator/third_party/*", "test_judge*", "test_simulate_command*",
         "simulator/test_pacetomo_sequence*", "simulator/test_geometry_agreement*",
     ),
+    "the page in a browser, whose server needs another Python": ("browser/*",),
     "arithmetic of NumPy alone, in many rounds": (
         "simulator/test_aberrations*", "targeting/test_many_areas*",
         "targeting/test_small_problems*",
