@@ -179,6 +179,10 @@ class _Writer:
             self.done.there.append(known.file)
             if item.stem != known.stem:
                 self._tell(f"{item.stem} is {known.file}, which is there already.")
+            if known.pixel_nm is None and item.pixel_nm is not None:  # forgotten the first time
+                known = self._by_hash[mark] = replace(known, pixel_nm=item.pixel_nm)
+                self._data = self._data.with_samples([known])
+                self._tell(f"{known.file}: its pixel size is known now.")
             return
         if known is not None and item.labels is not None:
             self._drop_layers(item, sample)

@@ -347,3 +347,9 @@ def test_an_odd_line_of_keypoints_is_told(tmp_path):
     path.write_text("a,b\n", encoding="utf-8")
     with pytest.raises(SpaceError, match="columns"):
         read_keypoints(path, strict=False)
+
+
+def test_a_pixel_size_that_was_forgotten_can_be_given_later(tmp_path):
+    made(tmp_path, item(0, "a", pixel_nm=None), item(1, "b", pixel_nm=1.0))
+    again = made(tmp_path, item(0, "a", pixel_nm=8.0), item(1, "b", pixel_nm=8.0))
+    assert [one.pixel_nm for one in again.samples] == [8.0, 1.0]
