@@ -20,9 +20,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     add = actions.add_parser(
         "add",
         help="copy a model into the project",
-        description="Copies what is needed of a model into models/NAME: an nnU-Net folder or its "
-        "exported zip archive, a .pt of an ultralytics detector, or an .onnx file. It is checked "
-        "first; nothing that is there is replaced, and nothing is loaded.",
+        description="Copies what is needed of a model into models/NAME: the folder of a "
+        "training, an nnU-Net folder or its exported zip archive, a .pt of an ultralytics "
+        "detector, or an .onnx file. It is checked first; nothing that is there is replaced, and "
+        "nothing is loaded.",
         epilog="Example: spacetomo models add Downloads/yeast_export.zip --name yeast",
     )
     add.add_argument("source", type=Path, metavar="SOURCE", help="folder, .zip, .pt or .onnx")
