@@ -73,3 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is left in the buffer would raise once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what = f"A file or folder cannot be read or written ({error.strerror or error})."
+        do = "Correct the path, or see who may use it and whether the disk is there."
+        print(SpaceError(what, str(error.filename), do), file=sys.stderr)
+        return 2

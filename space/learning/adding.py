@@ -33,7 +33,7 @@ from space.learning.dataset import (
     read_data_set,
     write_data_set,
 )
-from space.learning.incoming import Incoming, Item, Point, Tell, class_of_value, merged
+from space.learning.incoming import Incoming, Item, Point, Tell, class_of_value, merged, named_now
 from space.learning.instances import read_instances, write_instances
 from space.learning.keypoints import Keypoint, read_keypoints, write_keypoints
 from space.learning.names import clean_stem, folded, free_stem
@@ -160,7 +160,16 @@ class _Writer:
         self._points = {one: list(points) for one, points in points_of(folder).items()}
 
     def take_classes(self, incoming: Incoming) -> None:
-        classes, self._values = merged(self._data.classes, incoming.classes)
+        named = named_now(self._data.classes, incoming.classes)
+        for before, now in zip(self._data.classes, named):
+            if before.name != now.name:
+                self._tell(f"The class {before.name} is {now.name} now.")
+        classes, self._values = merged(named, incoming.classes)
+        for coming in incoming.classes:
+            value = self._values.get(coming.value, coming.value)
+            if value != coming.value:
+                other = next(one.name for one in classes if one.value == coming.value)
+                self._tell(f"{coming.name} has the value {value} here: {coming.value} is {other}.")
         self._coming = list(incoming.classes)
         self._are_named = bool(incoming.classes)
         names = dict.fromkeys((*self._data.box_classes, *incoming.box_classes))

@@ -118,7 +118,8 @@ def check(folder: Path) -> Report:
         If there is no data set, or its description cannot be used at all.
     """
     data, odd = read_data_set(folder, strict=False)
-    seen = [_looked_at(folder, data, sample) for sample in data.samples]
+    pointed = _pointed_at(folder)
+    seen = [_looked_at(folder, data, one, one.file in pointed) for one in data.samples]
     problems = [
         *(Problem("", text) for text in odd),
         *(problem for one in seen for problem in one.problems),
@@ -140,10 +141,18 @@ def check(folder: Path) -> Report:
     )
 
 
+def _pointed_at(folder: Path) -> set[str]:
+    """Return the pictures that have points; what is wrong with the table is told elsewhere."""
+    try:
+        return {one.picture for one in read_keypoints(folder / KEYPOINTS, strict=False)[0]}
+    except SpaceError:
+        return set()
+
+
 # --- one picture ----------------------------------------------------------------------------------
 
 
-def _looked_at(folder: Path, data: DataSet, sample: Sample) -> _Seen:
+def _looked_at(folder: Path, data: DataSet, sample: Sample, has_points: bool) -> _Seen:
     problems: list[Problem] = []
 
     def tell(what: str, is_error: bool = True) -> None:
@@ -161,11 +170,11 @@ def _looked_at(folder: Path, data: DataSet, sample: Sample) -> _Seen:
     if picture.min() == picture.max():
         tell("All its pixels are equal.", is_error=False)
     if sample.pixel_nm is None:
-        tell("Its pixel size is not known.", is_error=False)
+        tell("Its pixel size is not known (import it again with --pixel-nm).", is_error=False)
     pixels = _label_counts(folder, data, sample, picture.shape, tell)
     boxes = _box_counts(folder, data, sample, picture.shape, tell)
-    if pixels is None and boxes is None and not problems:
-        tell("It has neither labels nor boxes.", is_error=False)
+    if pixels is None and boxes is None and not has_points and not problems:
+        tell("It has neither labels nor boxes nor points.", is_error=False)
     return _Seen(sample, tuple(problems), pixels, boxes)
 
 

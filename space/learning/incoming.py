@@ -107,11 +107,25 @@ def classes_of(names: Mapping[str, int], colors: Mapping[str, str] | None = None
 
 def class_of_value(value: int, taken: Iterable[LabelClass]) -> LabelClass:
     """Return the class for a value of which nothing else is known."""
-    name = BACKGROUND if value == 0 else f"class_{value}"
+    name = BACKGROUND if value == 0 else _unnamed(value)
     names = {one.name for one in taken}
     while name in names:
         name += "_"
     return LabelClass(value, name, class_colors([*names, name])[name])
+
+
+def named_now(there: Sequence[LabelClass], coming: Sequence[LabelClass]) -> tuple[LabelClass, ...]:
+    """Return classes, with names for those of which only the value was known before."""
+    known = {one.name for one in there}
+    names = {one.value: one for one in coming if one.name not in known}
+    return tuple(
+        names[one.value] if one.value in names and one.name == _unnamed(one.value) else one
+        for one in there
+    )
+
+
+def _unnamed(value: int) -> str:
+    return f"class_{value}"
 
 
 def merged(

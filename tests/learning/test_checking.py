@@ -350,3 +350,20 @@ def test_a_set_of_all_odd_things_is_checked(tmp_path):
     pytest.importorskip("tifffile")
     data = odd_set(tmp_path)
     assert to_dict(data)["pictures"] and check(tmp_path).is_fit
+
+
+def test_a_picture_with_points_alone_is_not_called_empty(tmp_path):
+    points = (("target", 3.0, 4.0),)
+    made(tmp_path, item(labels=None, points=points), item(1, "b", labels=None))
+    told = {one.picture: one.what for one in check(tmp_path).problems}
+    assert "neither" not in told.get("G1_L03.png", "") and "nor points" in told["b.png"]
+
+
+@pytest.mark.parametrize("command", ["data show", "evaluate model.onnx --data"])
+def test_a_place_that_cannot_be_written_is_told_in_words(tmp_path, capsys, command):
+    made(tmp_path / "set", item(split="test"))
+    (tmp_path / "a file").write_text("")
+    words = [*command.split(), str(tmp_path / "set"), "--out", str(tmp_path / "a file" / "out")]
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "cannot be read or written" in said and "a file" in said and "->" in said

@@ -236,6 +236,19 @@ def test_a_label_of_no_class_gets_one_and_is_told(tmp_path):
     assert read_data_set(tmp_path)[0].values["class_9"] == 9
 
 
+def test_a_class_of_which_only_the_value_was_known_gets_its_name_later(tmp_path):
+    one = item(labels=labels(0, values=(0, 3)))
+    add(tmp_path, Incoming([lambda: [one]]), print)
+    assert "class_3" in {one.name for one in read_data_set(tmp_path)[0].classes}
+    told = []
+    add(tmp_path, Incoming([lambda: [one]], CLASSES[:2]), told.append)
+    classes = {one.name: one.value for one in read_data_set(tmp_path)[0].classes}
+    assert classes == {"background": 0, "mitos": 3} and "class_3 is mitos now" in told[0]
+    told.clear()
+    add(tmp_path, Incoming([lambda: []], (LabelClass(3, "ribosomes", "#00ff00"),)), told.append)
+    assert told == ["ribosomes has the value 1 here: 3 is mitos."]
+
+
 def test_layers_are_joined_in_the_order_of_classes_and_overlap_is_told(tmp_path):
     told: list[str] = []
     mitos, wall = np.zeros((9, 12), bool), np.zeros((9, 12), bool)

@@ -367,3 +367,24 @@ def test_a_training_takes_the_threads_that_it_is_given(data, tmp_path, monkeypat
     with pytest.raises(SpaceError, match="no training to go on with"):
         train(config(data, tmp_path / "none", threads=3), lambda line: None, resume=True)
     assert taken == [3] and TrainConfig(data, tmp_path).threads == 1
+
+
+@pytest.mark.parametrize("state", ["damaged", "missing"])
+def test_a_run_whose_weights_are_lost_says_so_and_stays_as_it_is(run, data, tmp_path, state):
+    out = tmp_path / "copy"
+    shutil.copytree(run[0], out)
+    if state == "damaged":
+        (out / "last.pt").write_bytes((out / "last.pt").read_bytes()[:100])
+    else:
+        (out / "last.pt").unlink()
+    before = (out / "metrics.jsonl").read_bytes()
+    with pytest.raises(SpaceError, match=r"--start-from takes the best\.pt"):
+        train(config(data, out), lambda line: None, resume=True)
+    assert (out / "metrics.jsonl").read_bytes() == before
+
+
+def test_pictures_without_labels_lead_to_labelling(tmp_path):
+    one = Item("a", picture=drawn(1)[0], pixel_nm=10.0, split="train")
+    add(tmp_path / "set", Incoming([lambda: [one]], CLASSES, ()), lambda line: None)
+    with pytest.raises(SpaceError, match='spacetomo label DIR.*engine = "yolo"'):
+        train(config(tmp_path / "set", tmp_path / "run"), lambda line: None)

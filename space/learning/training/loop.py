@@ -255,7 +255,10 @@ def _split(data: DataSet) -> tuple[Sequence[Any], Sequence[Any]]:
     if not learnt:
         raise SpaceError(
             "The data set has no labelled picture to learn from.",
-            do="Say which are for training: spacetomo data split DIR",
+            do="Say which are for training: spacetomo data split DIR"
+            if any(one.label_hash for one in data.samples)
+            else 'Label some: spacetomo label DIR. Boxes are learned with engine = "yolo", clicks '
+            'with engine = "clicks".',
         )
     return learnt, held
 
@@ -301,8 +304,21 @@ def _keep(out: Path, learner: Learner, done: Sequence[Epoch]) -> None:
 def _restored(out: Path, learner: Learner) -> list[Epoch]:
     """Return the epochs that are done; what learns is as it was after them."""
     if not (out / LAST).exists():
+        if len(run_folder.read_metrics(out)) > 1:  # the first is noted before the file is written
+            raise SpaceError(
+                f"{LAST} is missing: what this training knew of its epochs is lost.",
+                str(out),
+                f"Begin another one in another folder; --start-from takes the {BEST} of this one.",
+            )
         return []  # it ended in its first epoch
-    kept = read_weights(out / LAST)
+    try:
+        kept = read_weights(out / LAST)
+    except SpaceError as error:
+        raise SpaceError(
+            f"This training cannot go on, since what it has kept cannot be read. {error.what}",
+            str(out / LAST),
+            f"Begin another one in another folder; --start-from takes the {BEST} of this one.",
+        ) from error
     try:
         learner.restore(kept)
         told = run_folder.read_metrics(out, int(kept["epoch"]))

@@ -11,7 +11,7 @@ from typing import Any
 from space.errors import SpaceError
 from space.learning.training.config import TrainConfig
 from space.learning.training.nnunet_plans import CONFIGURATION, multiple_of, plans_like
-from space.learning.training.run_folder import MODEL_FOLDER
+from space.learning.training.run_folder import BEST, MODEL_FOLDER
 from space.models import CARD, DATASET, PLANS, plan_problems, read_labels, read_table
 from space.models.card import read_card
 from space.models.checkpoint import read_facts
@@ -121,6 +121,12 @@ def place_of_fold(path: Path) -> tuple[Path, int | str]:
     if not path.is_dir():
         raise SpaceError(
             "There is no model of nnU-Net to begin with.", str(path), "Correct --start-from."
+        )
+    if (path / BEST).is_file():
+        raise SpaceError(
+            "This is a training of another engine, or one of nnU-Net that has not ended.",
+            str(path),
+            "Take the engine that it was trained with, or let it end first (--resume).",
         )
     folds = folds_in(one.name for one in path.iterdir() if one.is_dir())
     if not folds:
