@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from space.learning.clicks import train_clicks
 from space.learning.training import detection, loop
 from space.learning.training.config import CLICKS, NNUNET, UNET, YOLO, TrainConfig
 
@@ -46,9 +46,16 @@ def train(
     return _TRAINERS[config.engine](config, tell, start_from, resume)
 
 
+def _clicks(*given: Any) -> Path:
+    # Clicks are learned in the loop of this room, which has to be there first.
+    from space.learning.clicks import train_clicks
+
+    return train_clicks(*given)
+
+
 _TRAINERS: Mapping[str, Callable[..., Path]] = {
     UNET: loop.train,
     NNUNET: loop.train,
     YOLO: detection.train,
-    CLICKS: train_clicks,
+    CLICKS: _clicks,
 }
