@@ -214,26 +214,8 @@ def train(
 ) -> Path:
     """Train a detector, and write it as a model that a session can use.
 
-    Parameters
-    ----------
-    config : TrainConfig
-    tell : callable
-        Takes what a person wants to read, line by line.
-    start_from : Path, optional
-        Weights to begin with: a ``.pt`` of a detector of ultralytics, its folder, or the folder of
-        another training.
-    resume : bool
-        Go on with the training in the folder, which then ends as if it had never been ended.
-
-    Returns
-    -------
-    Path
-        The model.
-
-    Raises
-    ------
-    SpaceError
-        If the data, the configuration or the folder cannot be used. Nothing is written then.
+    It begins with a ``.pt`` of a detector of ultralytics, its folder, or the folder of another
+    training. Parameters and what is raised are as of `space.learning.train`.
     """
     refuse_missing(config.log)
     config = on_hardware(config, resume)
