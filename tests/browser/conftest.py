@@ -33,6 +33,21 @@ FRAME = MapFrame((300, 400), ((1.25, 0.0), (0.0, -1.25)), (20.0, 5.0))
 PATIENCE_MS = 90_000
 
 
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before what -m leaves out is decided
+def pytest_collection_modifyitems(items):
+    """Mark all tests of this folder.
+
+    One that went without the mark ran beside all others: playwright leaves the loop of asyncio
+    running, and a test of the page that needed one failed or not, by the order of files.
+    """
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """The program; a browser is large and not part of what pip installs."""

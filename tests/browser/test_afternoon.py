@@ -31,7 +31,7 @@ from space.simulator.specimen import LABEL, Grid
 from tests.browser.conftest import PATIENCE_MS
 from tests.session.small_session import small_camera
 
-pytestmark = [pytest.mark.browser, pytest.mark.session, pytest.mark.models]
+pytestmark = [pytest.mark.session, pytest.mark.models]
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXEL_NM = 40

@@ -15,8 +15,6 @@ from tests.learning.sets import item, made
 from tests.page.maps import SHAPE
 from tests.page.test_label_help import BY, Model, Sam
 
-pytestmark = pytest.mark.browser
-
 NO_HELP = Helpers(why_no_model="none", why_no_sam="no weights")
 STEMS = ("Süd map 1", "b.c")
 

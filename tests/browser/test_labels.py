@@ -14,8 +14,6 @@ from space.simulator.specimen import LABEL
 from tests.browser.test_correcting import READY, asked, screen_px
 from tests.page.maps import MITOS, SHAPE
 
-pytestmark = pytest.mark.browser
-
 ROWS, COLUMNS = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
 OPEN = ".map.labelling"
 

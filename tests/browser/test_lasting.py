@@ -8,8 +8,6 @@ from space.journal import Kind, note
 from space.targeting import read_choice
 from tests.page import maps
 
-pytestmark = pytest.mark.browser
-
 READY = "#/lamella/G1/2"
 
 

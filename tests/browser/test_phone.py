@@ -10,8 +10,6 @@ from space.targeting import read_choice
 from tests.browser.conftest import FRAME, on_map, screen_px
 from tests.page import maps
 
-pytestmark = pytest.mark.browser
-
 GRID, READY = "#/grid/G1", "#/lamella/G1/2"
 # What a finger cannot do by a button it does on the map: choose, move, zoom.
 KEYS_WITHOUT_BUTTON = {"?", "Esc", "[", "]", "↑", "↓", "←", "→", "+", "-", "b", "…"}

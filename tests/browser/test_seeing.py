@@ -7,8 +7,6 @@ import pytest
 from space import orders
 from space.journal import Kind, note
 
-pytestmark = pytest.mark.browser
-
 SESSION, GRID, ACQUIRED, READY = "#/", "#/grid/G1", "#/lamella/G1/1", "#/lamella/G1/2"
 
 

@@ -12,8 +12,6 @@ from space.targeting import read_choice, read_clicks
 from tests.browser.conftest import on_map, screen_px
 from tests.page import maps
 
-pytestmark = pytest.mark.browser
-
 GRID, READY = "#/grid/G1", "#/lamella/G1/2"
 
 
