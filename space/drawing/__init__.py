@@ -6,8 +6,13 @@ run, which misses the picture.
 """
 
 from space.drawing.beside import FOLDER, LOG, failures, hand_over, wait
-from space.drawing.pictures import SHOWS
-from space.drawing.requests import GridPicture, Request, SegmentationPicture, TargetsPicture
+from space.drawing.requests import (
+    SHOWS,
+    GridPicture,
+    Request,
+    SegmentationPicture,
+    TargetsPicture,
+)
 
 __all__ = [
     "FOLDER",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from space import plots
-from space.drawing.requests import GridPicture, Request, SegmentationPicture
+from space.drawing.requests import SHOWS, GridPicture, Request, SegmentationPicture
 from space.images import read_png
 from space.targeting import KnownMap, wanted_mask, with_learned
-
-SHOWS = "shows"
-"""PNG text of a picture: a mark of what it shows."""
 
 
 def draw(request: Request) -> None:

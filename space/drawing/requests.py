@@ -6,13 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from space.files import parse_json
-from space.plots import Shown
 from space.targeting import ExposureOptics, TargetArea, TargetingOptions
+
+if TYPE_CHECKING:  # a script that draws nothing does not need the room
+    from space.plots import Shown
+
+SHOWS = "shows"
+"""PNG text of a picture: a mark of what it shows."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ _KINDS: Mapping[str, type[Request]] = {
 
 
 def as_text(request: Request) -> str:
-    """Return an request as JSON."""
+    """Return a request as JSON."""
     return json.dumps({"draw": type(request).__name__, **asdict(request)}, default=_plain)
 
 
@@ -129,6 +134,8 @@ def of_text(text: str) -> Request:
         if values.get(name) is not None:
             values[name] = Path(values[name])
     if kind is GridPicture:
+        from space.plots import Shown
+
         values["shown"] = tuple(Shown(**one) for one in values["shown"])
     if kind is TargetsPicture:
         values["options"] = TargetingOptions(**values["options"])
@@ -159,4 +166,4 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in an request")
+    raise TypeError(f"{type(value).__name__} has no place in a request")

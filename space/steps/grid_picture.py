@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -16,13 +17,15 @@ from space.geometry import MapFrame
 from space.images import read_json_beside, read_png_text
 from space.lamellae import LEFT_OUT, Box, Lamella, why_left_out
 from space.microscope import Item, navigator
-from space.plots import Shown
 from space.steps import lamella_list
 from space.steps.drawing import drawn_or_reported, have_drawn
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
 from space.steps.lamella_list import LamellaList
 from space.steps.made_with import LAMELLAE, made_with
 from space.steps.session import GridSession, map_label
+
+if TYPE_CHECKING:
+    from space.plots import Shown
 
 GONE = "its point is gone (not seen again, or deleted)"
 """Why a lamella that was chosen gets no montage, if there is no other reason."""
@@ -65,6 +68,8 @@ def draw_boxes(
     session: GridSession, picture: Path, plot: Path, boxes: Sequence[Box], title: str
 ) -> None:
     """Draw what was found in a picture."""
+    from space.plots import Shown
+
     shown = [
         Shown(box.x0_px, box.y0_px, box.x1_px, box.y1_px, box.category, box.probability)
         for box in boxes
@@ -126,6 +131,8 @@ def _shown_by_hand(item: Item, known: LamellaList, frame: MapFrame) -> Shown:
 
 
 def _shown(lamella: Lamella, frame: MapFrame, label: str = "", left_out: str = "") -> Shown:
+    from space.plots import Shown
+
     row, column = (float(value) for value in frame.to_map(np.array([lamella.stage_um]))[0])
     width, height = (side / frame.pixel_um for side in frame.box_size_in_image_um(lamella.size_um))
     # Rounded, since places that were written and read again are the same for a picture.
