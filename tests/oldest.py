@@ -34,6 +34,9 @@ LEFT_OUT = {
         "test_pickles*", "test_onnx_session*", "lamellae/test_conversion*",
         "lamellae/test_network*", "lamellae/test_onnx*", "segmentation/test_onnx*",
     ),
+    "tomograms and volumes, whose packages need another Python": (
+        "volumes/*", "tomograms/*", "organelles/*", "picking/*", "surfaces/*",
+    ),
     "monitors, clusters and many workers, which run on other machines": (
         "jobs/test_monitor*", "jobs/test_view*", "jobs/test_cluster*", "jobs/test_gpu*",
         "jobs/test_many_maps*", "jobs/test_queue_crashes*", "jobs/test_slots*",

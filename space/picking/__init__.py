@@ -1,0 +1,1 @@
+"""Particles in tomograms, learnt from a few that a person marked."""

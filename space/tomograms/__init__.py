@@ -1,0 +1,1 @@
+"""From a tilt series to a tomogram: reading, alignment, contrast transfer, reconstruction."""

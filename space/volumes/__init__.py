@@ -1,0 +1,1 @@
+"""Volumes as things on disk: where their voxels are, MRC, OME-Zarr, TIFF, blocks and regions."""
