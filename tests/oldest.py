@@ -41,7 +41,7 @@ LEFT_OUT = {
         "jobs/test_monitor*", "jobs/test_view*", "jobs/test_cluster*", "jobs/test_gpu*",
         "jobs/test_many_maps*", "jobs/test_queue_crashes*", "jobs/test_slots*",
         "jobs/test_status*", "jobs/test_trouble*", "jobs/test_wake*", "jobs/test_woken*",
-        "jobs/test_real_worker*",
+        "jobs/test_real_worker*", "jobs/test_spread*",
     ),
     "long runs of what test_faults.py and single steps drive as well": (
         "session/test_[!f]*", "workflow/test_[!s]*", "workflow/test_se*",

@@ -17,6 +17,7 @@ from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import HEAT, TASKS, Job, JobState
 from space.jobs.results import result_path
+from space.jobs.spread import Done, Scheduler, spread
 from space.jobs.status import to_dict as status_table
 from space.jobs.workers import Worker, pid_alive
 
@@ -27,6 +28,7 @@ __all__ = [
     "RUNS_NAME",
     "TASKS",
     "Claim",
+    "Done",
     "FolderAwayError",
     "Job",
     "JobFolder",
@@ -36,6 +38,7 @@ __all__ = [
     "Observer",
     "Patience",
     "QueueLockedError",
+    "Scheduler",
     "Worker",
     "ask_python",
     "ensure_worker",
@@ -45,5 +48,6 @@ __all__ = [
     "pid_alive",
     "place_for",
     "result_path",
+    "spread",
     "status_table",
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from space.errors import SpaceError
-from space.jobs.cluster import DaskExecutor
+from space.jobs.cluster import DaskExecutor, PlaceMaker
 from space.jobs.cluster_file import ClusterJob, load_cluster_job
 from space.jobs.cluster_places import LOOPBACK, NannyPlace, SlurmPlace, certificate_file
 
@@ -21,19 +23,62 @@ _CONNECT_SECONDS = 20.0
 _CLOSE_SECONDS = 20.0
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """Where processes of Dask are, and how one more is made.
+
+    Attributes
+    ----------
+    kind : str
+        ``local``, ``slurm`` or ``dask``, for names and messages.
+    connect : callable
+        Returns a client that is connected to the scheduler.
+    make_place : callable, optional
+        Makes room for a process from its name and log; None where the processes are not ours.
+    threads : int
+        CPU threads of each process; 0 for as many as it may use.
+    lifetime_s : float
+        Of each process; 0 for no limit.
+    stack : ExitStack
+        What is to be closed at the end.
+    """
+
+    kind: str
+    connect: Callable[[], Any]
+    make_place: PlaceMaker | None = None
+    threads: int = 0
+    lifetime_s: float = 0.0
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+
 def make_executor(text: str, jobs: int, space_dir: Path, map_dir: Path) -> DaskExecutor:
-    """Return what runs workers by Dask.
+    """Return what runs the workers of a monitor by Dask (see `open_cluster`)."""
+    cluster = open_cluster(text, jobs, space_dir, map_dir, option="--executor")
+    return DaskExecutor(
+        cluster.kind,
+        cluster.connect,
+        cluster.make_place,
+        cluster.threads,
+        cluster.lifetime_s,
+        cluster.stack,
+    )
+
+
+def open_cluster(text: str, count: int, space_dir: Path, folder: Path, option: str) -> Cluster:
+    """Return a cluster, whose processes have not been started yet.
 
     Parameters
     ----------
     text : str
         ``local``, ``slurm``, or the address of a scheduler such as ``tcp://host:8786``.
-    jobs : int
-        How many workers there may be at a time.
+    count : int
+        How many processes there may be at a time.
     space_dir : Path
         Folder of the project, with SPACEtomo_cluster.py for SLURM.
-    map_dir : Path
+    folder : Path
         A folder that the nodes see as well.
+    option : str
+        Of a command, by which `text` was given; for messages.
 
     Raises
     ------
@@ -42,18 +87,18 @@ def make_executor(text: str, jobs: int, space_dir: Path, map_dir: Path) -> DaskE
     """
     _need_packages()
     if text == "local":
-        return _local(jobs)
+        return _local(count)
     if text == "slurm":
-        return _slurm(load_cluster_job(space_dir), Path(space_dir), Path(map_dir))
+        return _slurm(load_cluster_job(space_dir), Path(space_dir), Path(folder))
     if text.startswith(("tcp://", "tls://")):
-        return DaskExecutor("dask", lambda: _client(text))
+        return Cluster("dask", lambda: _client(text))
     raise SpaceError(
-        f"--executor {text!r} is not understood.",
+        f"{option} {text!r} is not understood.",
         do="Use local, slurm, or the address of a Dask scheduler such as tcp://host:8786",
     )
 
 
-def _local(jobs: int) -> DaskExecutor:
+def _local(count: int) -> Cluster:
     from distributed.system import MEMORY_LIMIT
 
     security = _temporary_security()
@@ -64,17 +109,17 @@ def _local(jobs: int) -> DaskExecutor:
         )
     stack = contextlib.ExitStack()
     cluster = _scheduler(stack, security, {"host": LOOPBACK})
-    memory_bytes = MEMORY_LIMIT // max(1, jobs)
-    return DaskExecutor(
+    memory_bytes = MEMORY_LIMIT // max(1, count)
+    return Cluster(
         "local",
         lambda: _client(cluster, security),
         lambda name, log_path: NannyPlace(cluster.scheduler_address, name, memory_bytes, security),
-        threads=max(1, ((os.cpu_count() or 2) - 1) // max(1, jobs)),
+        threads=max(1, ((os.cpu_count() or 2) - 1) // max(1, count)),
         stack=stack,
     )
 
 
-def _slurm(job: ClusterJob, space_dir: Path, map_dir: Path) -> DaskExecutor:
+def _slurm(job: ClusterJob, space_dir: Path, folder: Path) -> Cluster:
     from distributed.utils import get_ip
 
     stack = contextlib.ExitStack()
@@ -88,10 +133,10 @@ def _slurm(job: ClusterJob, space_dir: Path, map_dir: Path) -> DaskExecutor:
                 do='In the folder of the project, run pip install -e ".[cluster]" (or set '
                 "encrypt = False in SPACEtomo_cluster.py where all users are trusted)",
             )
-        tls_path = stack.enter_context(certificate_file(security, map_dir))
+        tls_path = stack.enter_context(certificate_file(security, folder))
     where = {"interface": job.interface} if job.interface else {"host": get_ip()}
     cluster = _scheduler(stack, security, {**where, "port": job.port})
-    return DaskExecutor(
+    return Cluster(
         "slurm",
         lambda: _client(cluster, security),
         lambda name, log_path: SlurmPlace(
