@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ KEPT = (*PNG, *TIFF, *MRC)
 _LARGEST_FILE_BYTES = 4_000_000_000
 _MOST_SECTIONS = 10_000
 _COMPLEX, _FOUR_BITS = (3, 4), 101
-_IMOD_STAMP = 1146047817
 _RGB_BANDS = (3, 4)
 _UM = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3, "microns": 1e3, "mm": 1e6}
 
@@ -341,27 +339,12 @@ def _read_mrc(path: Path) -> tuple[np.ndarray, float | None]:
                 raise ValueError("mrcfile cannot read it")
             array = np.array(opened.data)
             angstrom = float(opened.voxel_size.x)
-    if array.dtype == np.int8 and _has_unsigned_bytes(path):
+    if array.dtype == np.int8 and mrc.has_unsigned_bytes(path):
         array = array.view(np.uint8)
     if array.ndim == 4:  # volumes, or colours
         array = array.reshape(-1, *array.shape[-2:])
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return _stacked(array), _positive(angstrom / 10)
-
-
-def _has_unsigned_bytes(path: Path) -> bool:
-    """Whether the bytes of mode 0, which the standard calls signed, are unsigned.
-
-    IMOD and SerialEM note it in their flags; of others, those that note a minimum below 0 have
-    signed ones. Nearly all that note neither were made by programs whose bytes are unsigned.
-    """
-    with open(path, "rb") as stream:
-        head = stream.read(160)
-    for order in "<>":
-        stamp, flags = struct.unpack_from(f"{order}2i", head, 152)
-        if stamp == _IMOD_STAMP:
-            return not flags & 1
-    return not any(-128 <= struct.unpack_from(f"{order}f", head, 76)[0] <= -1 for order in "<>")
 
 
 def _read_numpy(path: Path) -> np.ndarray:
