@@ -111,7 +111,7 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
-instances requests
+instances requests mrc_header n5
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",

@@ -1,1 +1,33 @@
-"""Volumes as things on disk: where their voxels are, MRC, OME-Zarr, TIFF, blocks and regions."""
+"""Volumes as things on disk: where their voxels are, MRC, OME-Zarr, TIFF, N5, and blocks.
+
+Arrays are (z, y, x); `Frame` says what that means. What reads a kind of file is imported where it
+is used (the extra ``tomo``).
+"""
+
+from space.volumes.blocks import Block, BlockWriter, blocks_of, create_zarr
+from space.volumes.frame import HANDEDNESS, LEFT, RIGHT, UNKNOWN, Frame, Triple, Volume
+from space.volumes.mrc import write_mrc
+from space.volumes.opened import OpenVolume
+from space.volumes.opening import open_volume, read_volume
+from space.volumes.tiffs import write_tiff
+from space.volumes.zarrs import write_zarr
+
+__all__ = [
+    "HANDEDNESS",
+    "LEFT",
+    "RIGHT",
+    "UNKNOWN",
+    "Block",
+    "BlockWriter",
+    "Frame",
+    "OpenVolume",
+    "Triple",
+    "Volume",
+    "blocks_of",
+    "create_zarr",
+    "open_volume",
+    "read_volume",
+    "write_mrc",
+    "write_tiff",
+    "write_zarr",
+]
