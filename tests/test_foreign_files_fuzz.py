@@ -8,9 +8,12 @@ made to do harm. `make fuzz` draws new ones, ten times as many.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
+import shutil
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -76,6 +79,7 @@ from space.steps import (
     tried,
 )
 from space.targeting import choice_file, read_clicks
+from space.volumes import Frame, ngff, open_volume
 from tests.foreign_files import (
     DATA,
     MRC_FILES,
@@ -111,7 +115,7 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
-instances requests mrc_header n5
+instances requests mrc_header n5 blocks zarrs
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -347,6 +351,55 @@ DRAWING = {
         }
     ],
 }  # fmt: skip
+N5 = {
+    "dimensions": [4, 3, 2],
+    "blockSize": [4, 3, 2],
+    "dataType": "uint8",
+    "compression": {"type": "gzip", "level": 6},
+    "resolution": [4, 4, 4.5],
+}
+N5_BLOCK = struct.pack(">HHIII", 0, 3, 4, 3, 2) + gzip.compress(bytes(range(24)), mtime=0)
+ZARR = {
+    "zarr_format": 3,
+    "node_type": "array",
+    "shape": [2, 3, 4],
+    "data_type": "uint8",
+    "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3, 4]}},
+    "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+    "fill_value": 0,
+    "codecs": [{"name": "bytes"}],
+}
+NGFF = {
+    "zarr_format": 3,
+    "node_type": "group",
+    "attributes": ngff.attributes(Frame((4.0, 2.0, 2.0), stage_um=(1.0, 2.0, 3.0)), "a"),
+}
+
+
+def block_of_n5(path):
+    at = path.parent / "0" / "0" / "0"
+    if path.name == "0" and path.is_file():
+        data = path.read_bytes()
+        path.unlink()
+        at.parent.mkdir(parents=True)
+        at.write_bytes(data)
+    (path.parent / "attributes.json").write_bytes(as_json(N5))
+    try:
+        return open_volume(path.parent)[:]
+    finally:
+        shutil.rmtree(path.parent / "0")
+
+
+def image_of_zarr(path):
+    level = path.parent / "0"
+    level.mkdir(exist_ok=True)
+    (level / "zarr.json").write_bytes(as_json(ZARR))
+    try:
+        return open_volume(path.parent)
+    finally:
+        shutil.rmtree(level)
+
+
 READERS = {
     # SerialEM's files
     "navigator": Reader(navigator_items, "a.nav", NAV, NAVFILE),
@@ -365,6 +418,16 @@ READERS = {
     "choice, optics": Reader(question.read_record, "c.json", as_json(CHOICE)),
     "pieces": Reader(cut_pieces, "m.mrc.mdoc", MDOC_OF_PIECES),
     **{f"MRC {n}": mrc_reader(mrc.read_header, SpaceError, n) for n in MRC_FILES[:4]},
+    # volumes
+    "N5": Reader(lambda p: open_volume(p.parent), "attributes.json", as_json(N5), (SpaceError,)),
+    "block of N5": Reader(block_of_n5, "0", N5_BLOCK, (SpaceError,)),
+    "OME-Zarr": Reader(image_of_zarr, "zarr.json", as_json(NGFF), (SpaceError,)),
+    "array of Zarr": Reader(
+        lambda p: open_volume(p.parent)[:1, :1, :1],
+        "zarr.json",
+        as_json({**ZARR, "attributes": {"resolution": [4, 4, 4], "offset": [0, 1.5, 0]}}),
+        (SpaceError,),
+    ),
     # files of a session
     "targets": Reader(pacetomo.read, "a_tgts.txt", TARGETS.encode(), (SpaceError,)),
     "targets, whole": Reader(targets_whole, "a_tgts.txt", TARGETS.encode()),

@@ -51,8 +51,9 @@ class OpenVolume:
         return z * y * x * self.dtype.itemsize
 
     def __getitem__(self, part: slice | tuple[slice, ...]) -> np.ndarray:
+        box = box_of(part, self.shape)
         with in_words(self.path):
-            found = self.read(box_of(part, self.shape))
+            found = self.read(box)
             return np.ascontiguousarray(found, dtype=self.dtype)
 
     def with_voxel(self, voxel_nm: Triple) -> OpenVolume:
@@ -107,7 +108,7 @@ def in_words(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises on a file into words."""
     try:
         yield
-    except (SpaceError, TypeError):
+    except SpaceError:
         raise
     except MemoryError:
         raise SpaceError("The volume does not fit into memory.", str(path)) from None

@@ -13,6 +13,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import replace_patiently
+from space.predicates import is_number
 from space.volumes import ngff
 from space.volumes.blocks import create_zarr
 from space.volumes.frame import Frame, Triple, in_nm, lost_voxel, usable
@@ -107,7 +108,7 @@ def plain_attributes(told: Mapping[str, Any]) -> tuple[Triple | None, Triple]:
         values = next((told[name] for name in names if name in told), None)
         if not isinstance(values, list) or len(values) != 3:
             return None
-        if not all(isinstance(one, (int, float)) and np.isfinite(one) for one in values):
+        if not all(map(is_number, values)):
             return None
         return [float(one) * (factor or 1.0) for one, factor in zip(values, factors)]
 
