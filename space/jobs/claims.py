@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from space.files import parse_json, read_bytes_bounded, remove_if_possible, share_as_folder
-from space.jobs.records import Job, name_problem
+from space.jobs.records import Job, ending_of, name_problem
 from space.jobs.workers import Worker
 from space.predicates import is_whole
 
@@ -92,7 +92,7 @@ def read_claim(path: Path) -> Claim | None:
             data = b""  # no file that a worker wrote
             break
     stem, _, task = path.stem[len(_PREFIX) :].rpartition(".")
-    job, attempt, worker = Job(f"{stem}.png", task), 1, NOBODY
+    job, attempt, worker = Job(f"{stem}{ending_of(task)}", task), 1, NOBODY
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         content = parse_json(data.decode("utf-8-sig"))
         worker = Worker.from_dict(content["worker"])

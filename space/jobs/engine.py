@@ -20,7 +20,7 @@ from space.geometry import rescaled_shape
 from space.images import DRAWING, fingerprint, is_whole_png, read_json_beside, read_png, write_png
 from space.jobs.devices import Place, place_for
 from space.jobs.marks import ModelMarks, folds_of, model_mark, onnx_of
-from space.jobs.records import EVERY_TASK, HEAT, Job
+from space.jobs.records import HEAT, MAP_TASKS, Job
 from space.jobs.results import result_path
 from space.jobs.vitals import Progressed, words_of_torch
 from space.lamellae import Box
@@ -141,8 +141,8 @@ class Engine:
         ClaimLost
             If `may_write` returns False before the result is written.
         """
-        if job.task not in EVERY_TASK:
-            raise SpaceError(f"The task {job.task!r} is unknown.", job.map_name)
+        if job.task not in MAP_TASKS:
+            raise SpaceError(f"The task {job.task!r} is unknown to workers of maps.", job.map_name)
         map_path = Path(map_dir) / job.map_name
         mark, image, info = _read_when_whole(map_path, self._whole_s)
         _check_contrast(image, job.map_name, say)

@@ -52,6 +52,8 @@ class FolderView:
     models : callable, optional
         ``models(task)`` is the mark of the model that is to be used: a result of another one is
         not done. Left out where it is not known, as on a microscope whose maps go to a monitor.
+    sources : Path, optional
+        Where the maps (or tilt series) are, if not in `map_dir` beside their results.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class FolderView:
         max_attempts: int = MAX_ATTEMPTS,
         clock: Callable[[], float] = time.monotonic,
         models: Callable[[str], str] | None = None,
+        sources: Path | None = None,
     ) -> None:
         self.map_dir = Path(map_dir).absolute()
         if not self.map_dir.is_dir():
@@ -74,11 +77,12 @@ class FolderView:
                 str(self.map_dir),
                 "Create it, connect the network drive, or correct external_map_dir",
             )
+        self.sources = Path(sources).absolute() if sources else self.map_dir
         self.patience = patience or Patience()
         self._max_attempts = max_attempts
         self._watch = ClaimWatch(self.map_dir, self.patience, clock)
         self._silence = Watch(clock, math.inf)
-        self._results = Results(self.map_dir, models)
+        self._results = Results(self.map_dir, models, self.sources)
         self._files = QueueFiles(self.map_dir)
 
     def result_path(self, map_name: str, task: str = "segment") -> Path:
@@ -213,4 +217,4 @@ class FolderView:
         return Seen(False, worker.name, worker.is_here and not pid_alive(worker.pid))
 
     def _mark(self, job: Job) -> str:
-        return fingerprint(self.map_dir / job.map_name)
+        return fingerprint(self.sources / job.map_name)

@@ -9,6 +9,7 @@ cannot be a job is put aside as a comment, so that it neither stops the others n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,6 +40,7 @@ _LONGEST_TEXT = 500
 _LONGEST_ODD = 300
 _ODD = "# not understood: "
 _MOST_ATTEMPTS = 1000
+_NAME_AND_REST = re.compile(r"(.*?\.(?:png|mrc)) (.*)", re.IGNORECASE | re.DOTALL)
 
 
 def parse_queue(text: str) -> Table[Job]:
@@ -147,11 +149,8 @@ def _parse_job(line: str) -> tuple[Job | None, dict[str, Any]]:
 
 def _split_at_blanks(text: str) -> list[str]:
     """Split a line that was typed with blanks: the name goes up to its ending."""
-    end = text.lower().find(".png ")
-    if end < 0:
-        return [text]
-    name, rest = text[: end + 4], text[end + 5 :].strip()
-    return [name, *rest.split(None, 1)]
+    found = _NAME_AND_REST.match(text)
+    return [found[1], *found[2].strip().split(None, 1)] if found else [text]
 
 
 @dataclass

@@ -15,8 +15,19 @@ TASKS = ("segment", "detect")
 HEAT = "heat"
 """The task of learned targets, asked for where ``target_list`` names them."""
 
-EVERY_TASK = (*TASKS, HEAT)
-RESULT_ENDINGS = {"segment": "_seg.png", "detect": "_boxes.json", HEAT: "_heat.png"}
+TOMOGRAM = "tomogram"
+"""The task of tilt series, in a queue of their own (`spacetomo watch`)."""
+
+MAP_TASKS = (*TASKS, HEAT)
+EVERY_TASK = (*MAP_TASKS, TOMOGRAM)
+RESULT_ENDINGS = {
+    "segment": "_seg.png",
+    "detect": "_boxes.json",
+    HEAT: "_heat.png",
+    TOMOGRAM: "_tomogram.json",
+}
+_ENDINGS = (".png", ".mrc")
+"""Of maps, and of tilt series."""
 
 JobState = Literal["absent", "queued", "running", "done", "failed"]
 """The states of a job; docs/queue.md describes each state and the transitions."""
@@ -141,13 +152,18 @@ def clean_map_name(text: str) -> str:
     name = PureWindowsPath(text.strip().strip('"')).name
     if name in ("", ".", ".."):
         return ""
-    return name if name.lower().endswith(".png") else f"{name}.png"
+    return name if name.lower().endswith(_ENDINGS) else f"{name}.png"
+
+
+def ending_of(task: str) -> str:
+    """Return the ending of the files that a task is for."""
+    return ".mrc" if task == TOMOGRAM else ".png"
 
 
 def name_problem(map_name: str) -> str:
     """Return why a map's name cannot be written in a line of the queue; empty if it can."""
     if not map_name or map_name != clean_map_name(map_name):
-        return "it is not the bare name of a .png file"
+        return "it is not the bare name of a .png or .mrc file"
     if CONTROL_CHARACTER.search(map_name):
         return "it holds a line break, a tab or another control character"
     if map_name.startswith("#"):

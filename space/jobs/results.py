@@ -11,7 +11,7 @@ from typing import Any
 
 from space.files import read_json_or_empty
 from space.images import FileState, file_state, fingerprint, whole_png_texts
-from space.jobs.records import RESULT_ENDINGS, Job, clean_map_name
+from space.jobs.records import RESULT_ENDINGS, TOMOGRAM, Job, clean_map_name
 
 
 def result_path(map_dir: Path, map_name: str, task: str) -> Path:
@@ -33,10 +33,18 @@ class Results:
     map_dir : Path
     models : callable, optional
         ``models(task)`` is the mark of the model that is to be used; empty where none is there.
+    sources : Path, optional
+        Where the maps are, if not in `map_dir`.
     """
 
-    def __init__(self, map_dir: Path, models: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        map_dir: Path,
+        models: Callable[[str], str] | None = None,
+        sources: Path | None = None,
+    ) -> None:
         self._map_dir = Path(map_dir)
+        self._sources = Path(sources or map_dir)
         self._models = models
         self._known: dict[Path, tuple[FileState, Mapping[str, Any] | None]] = {}
         self._marks: dict[str, str] | None = None
@@ -73,7 +81,7 @@ class Results:
             os.stat(self._map_dir)
         if facts is None:
             return False
-        now = fingerprint(self._map_dir / job.map_name)
+        now = fingerprint(self._sources / job.map_name)
         if now and facts.get("map") and facts["map"] != now:
             return False
         made_by = facts.get("model_hash")
@@ -106,6 +114,8 @@ class Results:
         facts: Mapping[str, Any] | None
         if path.suffix == ".png":
             facts = whole_png_texts(path)
+        elif path.name.endswith(RESULT_ENDINGS[TOMOGRAM]):
+            facts = read_json_or_empty(path) or None
         else:
             facts = _boxes_facts(path)
         if file_state(path) == state:

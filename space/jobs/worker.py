@@ -27,7 +27,7 @@ from space.jobs.launch import clear_start_note
 from space.jobs.messages import start_logging
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME
-from space.jobs.records import EVERY_TASK, Job
+from space.jobs.records import MAP_TASKS, Job
 from space.jobs.stopping import StopAsked, StopSwitch, catch_stop_signals
 from space.jobs.vitals import Progressed, Pulse
 from space.jobs.wake import Waker, file_glance
@@ -259,8 +259,11 @@ def run_worker(
     switch: StopSwitch | None = None,
     patience: Patience | None = None,
     worker: Worker | None = None,
+    sources: Path | None = None,
 ) -> int:
     """Run a worker until it has nothing to do; return how many jobs were done.
+
+    Without `runner` it does what an `Engine` does, with the maps in `map_dirs`.
 
     Raises
     ------
@@ -275,7 +278,7 @@ def run_worker(
     with contextlib.ExitStack() as stack:
         places = []
         for map_dir in map_dirs:
-            folder = JobFolder(map_dir, patience, models=marks)
+            folder = JobFolder(map_dir, patience, models=marks, sources=sources)
             heartbeat = Heartbeat(folder.map_dir, worker, folder.patience, _end_hung, pulse)
             stack.enter_context(heartbeat)
             places.append(Place(folder, heartbeat))
@@ -330,7 +333,7 @@ def main(argv: Sequence[str] | None = None, space_dir: Path | None = None) -> in
     parser.add_argument("maps", nargs="*", type=Path, metavar="MAP.png", help="maps to work on")
     parser.add_argument("--device", default="auto", help="cpu, auto, or number of the GPU")
     parser.add_argument(
-        "--task", choices=EVERY_TASK, default="segment", help="what to do with the maps"
+        "--task", choices=MAP_TASKS, default="segment", help="what to do with the maps"
     )
     parser.add_argument("--threshold", type=float, help="minimum probability, 0 to 1 (detect)")
     parser.add_argument("--worker", action="store_true", help="work through the queue of --dir")

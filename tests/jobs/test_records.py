@@ -40,7 +40,7 @@ def test_runs_round_trip(items, reason):
 @given(st.text())
 def test_any_text_can_be_read(text):
     for job in parse_queue(text).records:
-        assert job.map_name.lower().endswith(".png")
+        assert job.map_name.lower().endswith((".png", ".mrc"))
     parse_runs(text)
 
 
@@ -56,6 +56,7 @@ def test_any_text_can_be_read(text):
         (r"X:\maps\my grid_L01.png", "my grid_L01.png", "segment"),
         ("/data/maps/G1_L01.png\tsegment", "G1_L01.png", "segment"),
         ("\ufeffG1_L01.png\tsegment\t[]", "G1_L01.png", "segment"),
+        ("my grid_L01_ts_001.mrc tomogram", "my grid_L01_ts_001.mrc", "tomogram"),
     ],
 )
 def test_lines_typed_by_hand(line, name, task):
