@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import TypeVar
 
 from space.errors import SpaceError
 from space.files import read_bytes_bounded
-from space.microscope import autodoc, mdoc
-from space.series import Picture, judge, series_of
+from space.microscope import mdoc
+from space.series import Picture, doses_e_A2, judge, notes_of, series_of
 
 _LARGEST_MDOC_BYTES = 32_000_000
-_AXIS = re.compile(r"Tilt axis angle\s*=\s*([-+]?\d+(?:\.\d*)?)", re.IGNORECASE)
+_Value = TypeVar("_Value")
 _DO = "Export the others, or have the .mdoc corrected."
 
 
@@ -159,104 +157,40 @@ def read_series(stack: Path, optics: Optics | None = None) -> TiltSeries:
             str(path),
             "Copy the .mdoc file to where the tilt series is.",
         ) from error
-    document = autodoc.parse(data)
-    whole = series_of(data, stack.stem)
+    whole, notes = series_of(data, stack.stem), notes_of(data)
     pictures = [one for one in whole.pictures if one.section is not None]
     if not pictures:
         raise SpaceError("The notes of a tilt series name no picture with a tilt.", str(path), _DO)
-    sections = mdoc.images(document)
     quality = judge(whole)
     return TiltSeries(
         stack.stem,
         stack,
         path,
-        _positive(_first(document, sections, "PixelSpacing"), "PixelSpacing", path) / 10,
-        _positive(_first(document, sections, "Binning", 1.0), "Binning", path),
-        _size(document, path),
-        _axis_deg(document, sections, path),
-        _positive(_first(document, sections, "Voltage"), "Voltage", path),
-        bool(_first(document, sections, "RotationAndFlip", 0.0)),
+        _told(notes.pixel_nm, "PixelSpacing", path),
+        notes.binning or 1.0,
+        _told(notes.size_px, "ImageSize", path),
+        _told(notes.axis_deg, "tilt axis", path),
+        _told(notes.voltage_kv, "Voltage", path),
+        notes.turned,
         _images(pictures, optics.dose_e_per_a2 if optics else None, path),
         quality.text if quality.verdict == "lost" else "",
     )
 
 
+def _told(value: _Value | None, key: str, path: Path) -> _Value:
+    if value is None:
+        raise SpaceError(f"The notes of a tilt series tell no {key}.", str(path), _DO)
+    return value
+
+
 def _images(pictures: list[Picture], given_dose: float | None, path: Path) -> tuple[TiltImage, ...]:
     images: list[TiltImage] = []
-    prior = 0.0
-    rate = _rate_e_per_a2_s(pictures)
-    for picture in pictures:
-        dose = given_dose if given_dose is not None else _dose(picture, rate)
+    for picture, (dose, prior) in zip(pictures, doses_e_A2(pictures, given_dose)):
         if dose is None:
             raise SpaceError(
                 "The notes of a tilt series tell no dose (neither ExposureDose nor DoseRate).",
                 f"{path}, picture {picture.section}",
                 "Give the dose of one tilt: --dose 3.1 (electrons per square angstrom).",
             )
-        prior = max(prior, picture.prior_e_A2 or 0.0)
         images.append(TiltImage(picture, dose, prior))
-        prior += dose
     return tuple(images)
-
-
-def _rate_e_per_a2_s(pictures: list[Picture]) -> float | None:
-    """Return the dose rate of a series in electrons per square angstrom and second.
-
-    What the specimen and the slit of a filter hold back does not arrive at the camera, more so at
-    high tilt. The highest rate of the series is therefore nearest to what the specimen got, and
-    still a lower limit.
-    """
-    rates = [one.seen_e_A2 / one.exposure_s for one in pictures if one.seen_e_A2 and one.exposure_s]
-    return max(rates, default=None)
-
-
-def _dose(picture: Picture, rate_e_per_a2_s: float | None) -> float | None:
-    """Return the dose of a picture in electrons per square angstrom, None if it does not say.
-
-    ExposureDose is that of the specimen, where SerialEM's dose is calibrated.
-    """
-    if picture.dose_e_A2:
-        return picture.dose_e_A2
-    if rate_e_per_a2_s is None or picture.exposure_s is None:
-        return None
-    return rate_e_per_a2_s * picture.exposure_s
-
-
-def _first(
-    document: autodoc.Document,
-    sections: Sequence[autodoc.Section],
-    key: str,
-    otherwise: float = math.nan,
-) -> float:
-    """Return a number from the pictures, else from the head of the file."""
-    values = (section.number(key) for section in (*sections, document.header))
-    return next((value for value in values if value is not None), otherwise)
-
-
-def _positive(value: float, key: str, path: Path) -> float:
-    if not value > 0:
-        raise SpaceError(f"The notes of a tilt series tell no {key}.", str(path), _DO)
-    return value
-
-
-def _size(document: autodoc.Document, path: Path) -> tuple[int, int]:
-    size = document.header.numbers("ImageSize")
-    if len(size) != 2:
-        raise SpaceError("The notes of a tilt series tell no ImageSize.", str(path), _DO)
-    return int(size[0]), int(size[1])
-
-
-def _axis_deg(document: autodoc.Document, sections: Sequence[autodoc.Section], path: Path) -> float:
-    """Return the angle of the tilt axis: of the title, else from the rotation of the picture.
-
-    The title is RotationAngle - 90, within ±180 (SerialEM; plus 180 where its stage is inverted,
-    which only the title tells).
-    """
-    for title in document.of_kind("T"):
-        found = _AXIS.search(title.name)
-        if found:
-            return float(found[1])
-    rotation = _first(document, sections, "RotationAngle")
-    if math.isnan(rotation):
-        raise SpaceError("The notes of a tilt series tell no tilt axis.", str(path), _DO)
-    return (rotation - 90 + 180) % 360 - 180

@@ -1,5 +1,6 @@
 """Tilt series as they are on disk: their pictures, and what became of them."""
 
+from space.series.notes import Notes, doses_e_A2, notes_of
 from space.series.pictures import Picture, TiltSeries, read_series, series_of, time_of
 from space.series.places import astray_um
 from space.series.plate import Plate
@@ -8,13 +9,16 @@ from space.series.quality import VERDICTS, Loss, Quality, Verdict, judge
 __all__ = [
     "VERDICTS",
     "Loss",
+    "Notes",
     "Picture",
     "Plate",
     "Quality",
     "TiltSeries",
     "Verdict",
     "astray_um",
+    "doses_e_A2",
     "judge",
+    "notes_of",
     "read_series",
     "series_of",
     "time_of",
