@@ -6,16 +6,14 @@ Whoever draws holds the lock; whoever comes later waits for it, and finds nothin
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from space.drawing.requests import Request, as_text
-from space.files import read_bytes_bounded, refuse_link, share_as_folder, write_text_atomic
+from space.files import read_bytes_bounded, share_as_folder, write_text_atomic
+from space.processes import start_apart
 
 FOLDER = ".SPACE_pictures"
 """Where requests wait, within the folder of the session."""
@@ -47,28 +45,9 @@ def hand_over(directory: Path, requests: Sequence[Request]) -> None:
 
 def start_drawing(folder: Path) -> None:
     """Start a process that draws what waits in a folder."""
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        flags |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
-    path = folder / LOG
-    refuse_link(path)
-    too_long = path.exists() and path.stat().st_size > _LOG_BYTES
-    with open(path, "wb" if too_long else "ab") as output:
-        share_as_folder(path)
-        # Nobody waits for it; it shares no stream, since SerialEM waits for those of a script.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "space.drawing", str(folder.parent)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=str(Path(__file__).resolve().parents[2]),
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            creationflags=flags,
-            start_new_session=sys.platform != "win32",
-        )
-    # Only to collect its exit status, without which a dead child stays in the table of processes.
-    threading.Thread(target=process.wait, name="pictures", daemon=True).start()
+    command = [sys.executable, "-m", "space.drawing", str(folder.parent)]
+    project = Path(__file__).resolve().parents[2]
+    start_apart(command, project, folder / LOG, _LOG_BYTES, is_idle=True)
 
 
 def waiting(directory: Path) -> list[str]:

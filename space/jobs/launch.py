@@ -14,7 +14,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +23,13 @@ from typing import Literal
 from space.errors import SpaceError
 from space.files import (
     read_json_or_empty,
-    refuse_link,
     remove_if_possible,
-    share_as_folder,
     write_text_atomic,
 )
 from space.jobs.folder import JobFolder
 from space.jobs.workers import pid_alive, this_machine
 from space.predicates import is_number
+from space.processes import start_apart
 
 log = logging.getLogger("space.jobs")
 
@@ -101,25 +99,8 @@ def start_worker(
         command += ["--dir", str(Path(map_dir).absolute())]
     if idle_s is not None:
         command += ["--idle", str(idle_s)]
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-    path = worker_log_path(map_dirs[0], device)
-    refuse_link(path)
-    too_long = path.exists() and path.stat().st_size > _LOG_BYTES
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    with open(path, "wb" if too_long else "ab") as output:
-        share_as_folder(path)
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=str(space_dir),
-            env=environment,
-            creationflags=flags,
-            start_new_session=sys.platform != "win32",
-        )
+    log_path = worker_log_path(map_dirs[0], device)
+    return start_apart(command, space_dir, log_path, _LOG_BYTES)
 
 
 def python_executable() -> str:
@@ -240,9 +221,6 @@ def _start_or_give_up(folder: JobFolder, space_dir: Path, device: str) -> None:
     process = start_worker([folder.map_dir], space_dir, device)
     values = {"pid": process.pid, "time": time.time(), "failures": failures}
     write_text_atomic(path, json.dumps(values) + "\n")
-    if process.poll() is None and sys.platform != "win32":
-        # Only to collect its exit status, without which a dead child looks alive.
-        threading.Thread(target=process.wait, name="worker exit", daemon=True).start()
     log.info("Started a worker on %s.", device)
 
 
