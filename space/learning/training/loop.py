@@ -21,7 +21,7 @@ from space.learning.training.logs import refuse_missing
 from space.learning.training.network import read_weights
 from space.learning.training.nnunet import NnUNetEngine
 from space.learning.training.preview import write_preview
-from space.learning.training.progress import board_of, ends_about, is_best, is_over
+from space.learning.training.progress import Course, board_of, ends_about, is_best, is_over
 from space.learning.training.run_folder import BEST, LAST
 from space.learning.training.samples import IGNORED, Classes, common_pixel_nm
 from space.learning.training.unet import UNetEngine
@@ -203,7 +203,7 @@ class _Segmenting:
         self._engine.network.load_state_dict(kept["network"])
 
 
-def go_through(learner: Learner, config: TrainConfig, tell: Tell, resume: bool) -> Epoch:
+def go_through(learner: Learner, config: Course, tell: Tell, resume: bool) -> Epoch:
     """Go through the epochs that are left, take the weights of the best one, and return that."""
     done = _restored(config.out, learner) if resume else []
     if resume:
@@ -246,7 +246,7 @@ def _split(data: DataSet) -> tuple[Sequence[Any], Sequence[Any]]:
     return learnt, held
 
 
-def _epoch(learner: Learner, config: TrainConfig, number: int) -> Epoch:
+def _epoch(learner: Learner, config: Course, number: int) -> Epoch:
     wall_s, cpu_s = time.monotonic(), time.process_time()
     losses, rate = learner.learn(range((number - 1) * config.steps, number * config.steps))
     if not np.isfinite(losses).all():
@@ -321,7 +321,7 @@ def _restored(out: Path, learner: Learner) -> list[Epoch]:
     return done
 
 
-def _line(done: Sequence[Epoch], config: TrainConfig) -> str:
+def _line(done: Sequence[Epoch], config: Course) -> str:
     """Return what is told of an epoch, with when all is probably done."""
     epoch = done[-1]
     parts = [f"epoch {epoch.number} of {config.epochs}: loss {epoch.loss:.3f}"]

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
-from space.learning.training.config import TrainConfig
 from space.learning.training.logs import Boards
+
+
+class Course(Protocol):
+    """What the epochs of any training need to know of its configuration."""
+
+    @property
+    def out(self) -> Path:
+        """Folder of the run."""
+
+    @property
+    def steps(self) -> int:
+        """Steps for an epoch."""
+
+    @property
+    def epochs(self) -> int:
+        """How many at most."""
+
+    @property
+    def patience(self) -> int:
+        """Epochs without progress after which it ends; 0 for never."""
+
+    @property
+    def rate(self) -> float:
+        """Learning rate at the start."""
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """Programs that draw curves."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
 
 
 class Judged(Protocol):
@@ -35,7 +66,7 @@ class Judged(Protocol):
         """How good it is; more is better."""
 
 
-def is_over(done: Sequence[Judged], config: TrainConfig) -> bool:
+def is_over(done: Sequence[Judged], config: Course) -> bool:
     """Whether all epochs are done, or the last ones brought no progress."""
     if len(done) >= config.epochs:
         return True
@@ -50,19 +81,19 @@ def is_best(done: Sequence[Judged]) -> bool:
     return all(done[-1].judged > one.judged for one in done[:-1])
 
 
-def ends_about(done: Sequence[Judged], config: TrainConfig) -> list[str]:
+def ends_about(done: Sequence[Judged], config: Course) -> list[str]:
     """Return when all epochs are probably done, in words; nothing if they are."""
     left = config.epochs - len(done)
     at = datetime.now() + timedelta(seconds=left * median(one.wall_s for one in done))
     return [f"ends about {at:%H:%M}"] if left > 0 else []
 
 
-def board_of(config: TrainConfig, done: int = 0) -> Callable[[Judged], object]:
+def board_of(config: Course, done: int = 0) -> Callable[[Judged], object]:
     """Return what takes each epoch for the programs that were asked for.
 
     Parameters
     ----------
-    config : TrainConfig
+    config : Course
     done : int
         Epochs that are done already.
 

@@ -7,13 +7,13 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from space import __version__
 from space.errors import SpaceError
 from space.files import atomic_path, read_json, write_text_atomic
-from space.learning.dataset import DATASET_FILE, Sample
-from space.learning.training.config import TrainConfig
+from space.learning.dataset import DATASET_FILE
+from space.learning.training.progress import Course
 from space.models.place import METRICS, RUN, TRAINED, TRAINED_FOLDER
 from space.predicates import is_number
 
@@ -36,10 +36,30 @@ _MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "device")
 the data are may change; what they are may not."""
 
 
+class Learnt(Protocol):
+    """What a run notes of something that it learns from."""
+
+    @property
+    def file(self) -> str:
+        """Which one it is."""
+
+    @property
+    def split(self) -> str:
+        """What it is for."""
+
+    @property
+    def picture_hash(self) -> str:
+        """Of its values."""
+
+    @property
+    def label_hash(self) -> str:
+        """Of its labels; empty without any."""
+
+
 def described(
-    config: TrainConfig,
+    config: Course,
     classes: Mapping[str, int],
-    samples: Iterable[Sample],
+    samples: Iterable[Learnt],
     begun: str,
     pixel_nm: float | None = None,
 ) -> dict[str, Any]:
