@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from space.export.frames import SeriesFrames
 from space.export.series import Optics
-from space.export.star import table
+from space.star import table
 
 _GLOBAL = (
     "rlnTomoName",

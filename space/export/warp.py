@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from space.export.frames import SeriesFrames
 from space.export.series import Optics
-from space.export.star import table
+from space.star import table
 
 _COLUMNS = (
     "wrpMovieName",

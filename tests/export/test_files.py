@@ -10,7 +10,7 @@ from PIL import Image
 
 from space.cli import main
 from space.errors import SpaceError
-from space.export.star import table
+from space.star import table
 from tests.export.mdocs import mdoc_text
 from tests.overview.folders import Folder, with_targets
 
