@@ -15,6 +15,7 @@ import re
 import shutil
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ from space.learning.training import read_train_config
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
 from space.overview import series as overview_series
+from space.picking import files as picking_files
+from space.picking.files.tomogram import Tomogram
+from space.picking.files.writing import write_model
 from space.series import judge, read_series
 from space.settings import Settings
 from space.simulator import Policy
@@ -79,7 +83,7 @@ from space.steps import (
     tried,
 )
 from space.targeting import choice_file, read_clicks
-from space.volumes import Frame, ngff, open_volume
+from space.volumes import Frame, OpenVolume, ngff, open_volume
 from tests.foreign_files import (
     DATA,
     MRC_FILES,
@@ -115,7 +119,7 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
-instances requests mrc_header n5 blocks zarrs
+instances requests tables mrc_header n5 blocks zarrs
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -186,11 +190,36 @@ def tiff(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def a_model() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder) / "a.mod", [np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])])
+        return (Path(folder) / "a.mod").read_bytes()
+
+
 def mrc_reader(read: Callable[[Path], Any], refuses: type[Exception], name: str) -> Reader:
     return Reader(read, "a.mrc", (DATA / "mrc" / name).read_bytes(), (refuses,))
 
 
 ROOT = Path(__file__).resolve().parents[1]
+TOMOGRAM = Tomogram(
+    "t1",
+    OpenVolume(
+        Path("t1.mrc"), (9, 9, 9), np.dtype("f4"), Frame((1.0, 1.0, 1.0)), lambda box: np.zeros(0)
+    ),
+)
+PARTICLES = {
+    "t1.txt": b"1 1 3.5 2 8\n1 1 4 4 4\n",
+    "coords.txt": b"image_name\tx_coord\ty_coord\tz_coord\tscore\nt1\t1\t2\t3\t0.5\n",
+    "p.star": b"data_particles\nloop_\n_rlnTomoName\n_rlnCoordinateX\n_rlnCoordinateY\n"
+    b"_rlnCoordinateZ\nt1 1 2 3\n",
+    "p.json": as_json(
+        {
+            "format": "SPACEtomo picks 1",
+            "tomograms": {"t1": {"particles": [{"x": 1, "y": 2, "z": 3, "score": 0.5}]}},
+        }
+    ),
+    "t1.mod": a_model(),
+}
 FRAME = {"shape": [9, 12], "stage_to_px": [[1, 0], [0, 1]], "center_stage_um": [5.0, -3.5]}
 VIEW = {
     "pixel_nm": 2.0, "rotation_deg": 3.0, "mag_index": 20, "camera": 1, "binning": 2,
@@ -577,6 +606,15 @@ READERS = {
         note.NOTE_FILE,
         as_json({"format": "SPACEtomo export 1", "data_set": DATA_SET, "names": {"a.png": "a"}}),
     ),
+    "list of tomograms": Reader(
+        picking_files.read_list, "l.txt", b"image_name\trec_path\nt1\tt1.mrc\n", (SpaceError,)
+    ),
+    **{
+        f"particles, {name}": Reader(
+            lambda p: picking_files.read_coordinates(p, {"t1": TOMOGRAM}), name, data, (SpaceError,)
+        )
+        for name, data in PARTICLES.items()
+    },
     "proposal": Reader(
         lambda p: proposals.proposal_in(p, dataset.from_dict(DATA_SET)[0], PROPOSED_FOR),
         "a.png",

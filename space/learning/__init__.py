@@ -11,6 +11,7 @@ from space.learning.boxes import looked_through
 from space.learning.candidates import load_candidate, model_at, name_of, refuse_model
 from space.learning.card import EvaluatedOn, card_problem, data_hash, write_model_card
 from space.learning.checking import ClassCount, Problem, Report, check
+from space.learning.clicks import hot_level, prior_of, risk
 from space.learning.collecting import Collected, collect
 from space.learning.comparing import Candidate, Comparison, compare, found_in, remarks_on
 from space.learning.comparing_boxes import BoxComparison, box_lines, compare_boxes
@@ -170,6 +171,7 @@ __all__ = [
     "found_in",
     "gentle_transforms",
     "go_through",
+    "hot_level",
     "import_into",
     "is_data_set",
     "judged",
@@ -192,6 +194,7 @@ __all__ = [
     "plot_comparisons",
     "points_on",
     "precision_for",
+    "prior_of",
     "prompting",
     "proposal_path",
     "propose",
@@ -208,6 +211,7 @@ __all__ = [
     "refuse_model",
     "refuse_sam",
     "remarks_on",
+    "risk",
     "run_folder",
     "save_drawn",
     "save_points",

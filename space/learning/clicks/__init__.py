@@ -5,7 +5,7 @@ of each pixel how much it looks like those places (`loss` has the formula). It i
 target selection takes it as one more class.
 """
 
-from space.learning.clicks.loss import prior_of, risk
+from space.learning.clicks.loss import hot_level, prior_of, risk
 from space.learning.clicks.training import train_clicks
 
-__all__ = ["prior_of", "risk", "train_clicks"]
+__all__ = ["hot_level", "prior_of", "risk", "train_clicks"]

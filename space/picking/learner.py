@@ -1,0 +1,170 @@
+"""The steps of a training: what a batch says of the network, and how that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from space.errors import SpaceError
+from space.learning import prior_of
+from space.picking.config import PU, PickConfig
+from space.picking.heat import heat_of
+from space.picking.loss import MOST_SAMPLED, contrast, plain_loss, pu_risk
+from space.picking.network import heat_network
+from space.picking.samples import (
+    IS_LABELLED,
+    IS_UNWANTED,
+    Batch,
+    Scene,
+    batch,
+    fitting_side,
+    marks_of,
+)
+
+RANKED = 1 / 3
+"""Part of the epochs that only learns to rank voxels, before the prior is estimated."""
+
+_FALL, _LEAST_RATE, _DECAY = 0.9, 0.01, 1e-4
+_MOST_SCORES = 500_000
+_MOST_LABELLED = 192
+_SLOW = 12.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step came to; `prior` is None while voxels are only ranked."""
+
+    loss: float
+    contrast: float
+    consistency: float
+    labelled: float
+    everywhere: float
+
+
+class Learner:
+    """A network that learns particles.
+
+    Parameters
+    ----------
+    config : PickConfig
+    scenes : sequence of Scene
+        At least one with labelled particles.
+    radius_px : float
+        Of a particle.
+    """
+
+    def __init__(self, config: PickConfig, scenes: Sequence[Scene], radius_px: float) -> None:
+        import torch
+
+        self.config, self.scenes, self.radius_px = config, scenes, radius_px
+        self.prior = config.prior
+        torch.manual_seed(config.seed)
+        self.network = heat_network(config.width)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.rate, weight_decay=_DECAY
+        )
+
+    def learn(self, epoch: int) -> tuple[list[Step], float]:
+        """Take the steps of an epoch (from 0); return what they came to, and the last rate."""
+        config = self.config
+        if self.prior is None and epoch >= max(1, round(config.epochs * RANKED)):
+            self.prior = self.estimated_prior()
+        total, rate = config.steps * config.epochs, config.rate
+        self.network.train()
+        steps = []
+        for step in range(epoch * config.steps, (epoch + 1) * config.steps):
+            rate = config.rate * max(_LEAST_RATE, 1 - step / total) ** _FALL
+            # Full steps at once would throw away what the first batches said.
+            warm = min(1.0, (step + 1) / (0.05 * total))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * warm
+            side = fitting_side(config.patch_px)
+            steps.append(
+                self._step(
+                    batch(self.scenes, step, config.seed, config.batch, side, self.radius_px), step
+                )
+            )
+        if not np.isfinite([one.loss for one in steps]).all():
+            raise SpaceError(
+                "The loss is no number.", do=f"Use a smaller rate than {config.rate:g}."
+            )
+        return steps, rate
+
+    def _step(self, shown: Batch, step: int) -> Step:
+        import torch
+
+        config = self.config
+        marks = torch.from_numpy(shown.marks.copy())
+        grey = torch.from_numpy(shown.grey)[:, None]
+        features = self.network.features(grey)
+        scores = self.network.score(features)[:, 0]
+        first = torch.zeros_like(marks, dtype=torch.bool)
+        first[: shown.first] = True
+        at_labelled = (marks == IS_LABELLED) & first
+        labelled = scores[at_labelled]
+        everywhere = scores[~first]
+        unwanted = scores[(marks == IS_UNWANTED) & first] if config.ring else scores[:0].ravel()
+        if config.loss != PU or self.prior is None:
+            loss = plain_loss(labelled, everywhere, unwanted, config.exponent)
+        else:
+            loss = pu_risk(
+                labelled, everywhere, unwanted, self.prior, config.exponent, config.balanced
+            )
+        total, apart, differing = loss, loss.detach() * 0, loss.detach() * 0
+        if config.contrast:
+            apart = self._contrast(features, at_labelled, ~first, step)
+            total = total + config.contrast * apart
+        if config.consistency:
+            differing = self._consistency(grey, scores)
+            total = total + config.consistency * differing
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _SLOW)
+        self.optimizer.step()
+        return Step(
+            float(loss.detach()),
+            float(apart.detach()),
+            float(differing.detach()),
+            float((labelled > 0).float().mean()),
+            float((everywhere > 0).float().mean()),
+        )
+
+    def _contrast(self, features: Any, labelled: Any, everywhere: Any, step: int) -> Any:
+        import torch
+
+        rng = np.random.default_rng([self.config.seed, step, 1])
+        voxels = features.permute(0, 2, 3, 4, 1)
+
+        def some(mask: Any, most: int) -> Any:
+            at = torch.nonzero(mask.flatten())[:, 0]
+            chosen = rng.permutation(len(at))[:most]
+            return voxels.flatten(0, 3)[at[torch.from_numpy(chosen)]]
+
+        near = some(labelled, _MOST_LABELLED)
+        others = some(everywhere, MOST_SAMPLED - _MOST_LABELLED)
+        found = self.network.embedded(torch.cat([near, others]))
+        return contrast(found[: len(near)], found[len(near) :], self.prior or 0.0)
+
+    def _consistency(self, grey: Any, scores: Any) -> Any:
+        import torch
+
+        axes = [2, 3, 4]
+        noise = 0.3 * torch.randn(grey.shape)
+        seen = self.network(torch.flip(grey, axes) + noise)
+        back = torch.flip(seen, [axis - 1 for axis in axes])
+        return ((back.sigmoid() - scores.detach().sigmoid()) ** 2).mean() * 10
+
+    def estimated_prior(self) -> float:
+        """Estimate the share of voxels at particles, from the scores of the network as it is."""
+        labelled, everywhere = [], []
+        for one in self.scenes:
+            heat = heat_of(self.network, one.grey)
+            marks = marks_of(one.grey.shape, np.zeros(3), one.labelled_px, self.radius_px)
+            part = tuple(slice(0, min(a, b)) for a, b in zip(heat.shape, marks.shape))
+            labelled.append(heat[part][marks[part] == IS_LABELLED])
+            everywhere.append(heat.ravel())
+        scores = np.concatenate(everywhere)
+        return prior_of(np.concatenate(labelled), scores[:: len(scores) // _MOST_SCORES + 1])
