@@ -183,8 +183,7 @@ def test_all(dry):
 def test_browser(dry):
     """The page in a browser: Debian's chromium, or the program that CHROMIUM names."""
     setup(dry)
-    # One process, since each would start a browser of its own.
-    run([tool("python"), "-m", "pytest", "-m", "browser", "tests/browser"], dry=dry)
+    run(side_by_side(tool("python"), "-m", "browser", "tests/browser"), dry=dry)
 
 
 def run_tests(marks, dry):

@@ -133,8 +133,11 @@ class Seen:
             self.tab.keyboard.press(key)
 
     def middle(self, selector: str) -> tuple[float, float]:
-        """Where something is on the screen."""
-        box = self.tab.locator(selector).bounding_box()
+        """Where something is on the screen, once it rests there."""
+        before, box = None, self.tab.locator(selector).bounding_box()
+        while box is None or box != before:
+            self.tab.wait_for_timeout(50)
+            before, box = box, self.tab.locator(selector).bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def drag(self, selector: str, right: float, down: float, lets_go: bool = True) -> None:
@@ -176,8 +179,15 @@ def on_map(place_um) -> np.ndarray:
 
 def screen_px(page: Seen, pixel_um: float) -> float:
     """Pixels of the screen for a pixel of the map, by the scale bar."""
-    bar = page.tab.locator(".scale .bar").bounding_box()["width"]
-    value, unit = page.tab.locator(".scale span").inner_text().split()
+    # In one call: the bar is drawn anew when the map finds its size.
+    scale = page.tab.wait_for_selector(".scale .bar").evaluate_handle(
+        "bar => bar.closest('.scale')"
+    )
+    bar, text = scale.evaluate(
+        "s => [s.querySelector('.bar').getBoundingClientRect().width,"
+        " s.querySelector('span').innerText]"
+    )
+    value, unit = text.split()
     um = float(value) * {"nm": 0.001, "µm": 1.0, "mm": 1000.0}[unit]
     return bar / um * pixel_um
 

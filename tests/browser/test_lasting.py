@@ -54,6 +54,30 @@ def test_of_two_people_at_a_lamella_the_second_is_refused_with_words(page, open_
     assert path.read_bytes() == theirs
 
 
+@pytest.mark.parametrize("address", ["#/grid/G1", READY])
+def test_news_that_come_during_a_drag_wait_until_it_ends(page, folder, address):
+    is_grid = address != READY
+    handle = '[data-lamella="3"]' if is_grid else '[data-handle="2"]'
+    page.go(address, handle)
+    x, y = page.middle(handle)
+    held = page.tab.locator(f".handle:has({handle})").element_handle()
+    page.tab.mouse.move(x, y)
+    page.tab.mouse.down()
+    asks = "/api/grid/" if is_grid else "/api/lamella/"
+    with page.tab.expect_response(lambda answer: asks in answer.url):
+        if is_grid:
+            note(folder.directory, Kind.PAUSED, text="somebody paused", grid="G1")
+        else:
+            (folder.directory / "G1_L02_choice.json").touch()
+    page.tab.wait_for_timeout(300)
+    assert held.evaluate("one => one.isConnected"), "drawn anew under the hand"
+    page.tab.mouse.move(x + 30, y - 20)
+    page.tab.mouse.move(x + 31, y - 20)
+    page.tab.mouse.up()
+    sign = "[data-edit]:has-text('move L03')" if is_grid else "em:has-text('not saved')"
+    page.tab.wait_for_selector(sign)
+
+
 def test_of_what_is_not_there_keys_do_nothing_and_nothing_is_approved(page, folder):
     for address in ("#/lamella/G1/99", "#/grid/G9"):
         page.go(address, "#told:has-text('Choose one under')")

@@ -49,6 +49,7 @@ export class GridView {
 
   async _load() {
     const [facts] = await Promise.all([ask(`/api/grid/${of(this.name)}`), this.review.load()]);
+    await this.map?.letGo();
     const isOther = this.facts?.map?.tiles.url !== facts.map?.tiles.url;
     this.facts = facts;
     if (isOther) {
@@ -59,7 +60,7 @@ export class GridView {
       this.map = new PixelMap(this.canvas, facts.map, `Map of grid ${this.name}`);
       this.layer = L.layerGroup().addTo(this.map.leaflet);
       this.map.leaflet.on("click", () => this._select(null));
-      this.map.leaflet.on("zoomend", () => this.selected && !this._isDragging && this._draw());
+      this.map.leaflet.on("zoomend", () => this.selected && !this.map.isHeld && this._draw());
       this.map.drawingChanged = () => this._showDrawing();
     } else if (!facts.map) {
       fill(this.canvas, el("p", { class: "empty" }, "There is no map of this grid yet."));
@@ -70,7 +71,6 @@ export class GridView {
   async changed(topics) {
     if (topics && ![`grid:${this.name}`, `review:${this.name}`, "journal"].some((one) => topics.has(one))
       && ![...topics].some((one) => one.startsWith(`lamella:${this.name}:`))) return;
-    if (this._isDragging) return;
     await this._load();
   }
 
@@ -172,13 +172,11 @@ export class GridView {
       const point = from(marker.getLatLng());
       return [point[0] + offset[0], point[1] + offset[1]];
     };
-    marker.on("dragstart", () => { this._isDragging = true; });
     marker.on("drag", () => {
       const [top, left, bottom, right] = around(moved(), size);
       box.setBounds([at([top, left]), at([bottom, right])]);
     });
     marker.on("dragend", () => {
-      this._isDragging = false;
       this.selected = one.number;
       this._move(one, moved());
     });
@@ -191,13 +189,11 @@ export class GridView {
       const point = from(marker.getLatLng());
       return [0, 1].map((k) => 2 * Math.abs(point[k] - middle[k]));
     };
-    marker.on("dragstart", () => { this._isDragging = true; });
     marker.on("drag", () => {
       const [top, left, bottom, right] = around(middle, boxPx(this.facts.map, this._boxUm(sized())));
       box.setBounds([at([top, left]), at([bottom, right])]);
     });
     marker.on("dragend", () => {
-      this._isDragging = false;
       this._resize(one, this._boxUm(sized()));
     });
   }

@@ -67,6 +67,7 @@ export class LamellaView {
   async _load(isAnew = false) {
     const asked = ask(`/api/lamella/${of(this.grid, this.number)}`).then((facts) => this._showFirst(facts));
     const [facts] = await Promise.all([asked, this.review.load()]);
+    await this.map?.letGo();
     const before = this._loaded;
     const isOther = before?.map?.tiles.url !== facts.map?.tiles.url;
     const isOtherLabels = JSON.stringify(before?.labels) !== JSON.stringify(facts.labels);
@@ -114,7 +115,7 @@ export class LamellaView {
   async changed(topics) {
     const mine = [`lamella:${this.grid}:${this.number}`, `review:${this.grid}`, `grid:${this.grid}`];
     if (topics && !mine.some((one) => topics.has(one))) return;
-    if (!this._isDragging) await this._load();
+    await this._load();
   }
 
   get isChanged() {
@@ -263,11 +264,7 @@ export class LamellaView {
       label.title = point.exposed ? "Exposed: it stays where it is." : this.whyNot;
       return marker;
     }
-    marker.on("dragstart", () => { this._isDragging = true; });
-    marker.on("dragend", () => {
-      this._isDragging = false;
-      this._move(what, from(marker.getLatLng()));
-    });
+    marker.on("dragend", () => this._move(what, from(marker.getLatLng())));
     return marker;
   }
 

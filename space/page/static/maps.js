@@ -58,6 +58,8 @@ export class PixelMap {
       this.addTiles(tiles, 1).setZIndex(1)];
     this._addScale(pixelUm);
     this._addLight();
+    this._minds = new AbortController();
+    this._mindHandles(place);
     this.leads = this.leaflet.createPane("leads"); // below the labels, above what they name
     this.note = el("p", { class: "map-note", role: "status", hidden: true });
     place.append(this.note);
@@ -208,6 +210,26 @@ export class PixelMap {
     this.note.textContent = hidden ? `${hidden} of ${places.length} numbers are hidden: zoom in to see them.` : "";
   }
 
+  // A handle that is drawn anew is lost to the finger that holds it: what comes from the server meanwhile
+  // is shown when it has let go. `letGo` waits for that.
+  _mindHandles(place) {
+    this.isHeld = false;
+    this._waiting = [];
+    const options = { capture: true, signal: this._minds.signal };
+    place.addEventListener("pointerdown", (event) => {
+      this.isHeld = event.target.closest(".handle") !== null;
+    }, options);
+    const ends = () => setTimeout(() => { // after Leaflet has told where it was let go
+      this.isHeld = false;
+      this._waiting.splice(0).forEach((goOn) => goOn());
+    });
+    for (const kind of ["pointerup", "pointercancel", "blur"]) window.addEventListener(kind, ends, options);
+  }
+
+  letGo() {
+    return this.isHeld ? new Promise((goOn) => { this._waiting.push(goOn); }) : Promise.resolve();
+  }
+
   // A handle that can be dragged, also by a finger; it can be reached by the keyboard.
   handle(point, content, { name, draggable = false, size = [28, 28], ...rest } = {}) {
     const marker = L.marker(at(point), {
@@ -313,6 +335,8 @@ export class PixelMap {
 
   close() {
     this._sizes.disconnect();
+    this._minds.abort();
+    this._waiting.splice(0).forEach((goOn) => goOn());
     this.leaflet.remove();
   }
 }
