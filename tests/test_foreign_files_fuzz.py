@@ -83,6 +83,10 @@ from space.steps import (
     tried,
 )
 from space.targeting import choice_file, read_clicks
+from space.tomograms import Options as TomogramOptions
+from space.tomograms import imod_files, making
+from space.tomograms import kept as tomogram_kept
+from space.tomograms import series as tomogram_series
 from space.volumes import Frame, OpenVolume, ngff, open_volume
 from tests.foreign_files import (
     DATA,
@@ -119,7 +123,7 @@ reading identity inference lamella_list grid_names target_facts choice_file clic
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
-instances requests tables mrc_header n5 blocks zarrs
+instances requests tables mrc_header n5 blocks zarrs imod_files making
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -200,6 +204,18 @@ def mrc_reader(read: Callable[[Path], Any], refuses: type[Exception], name: str)
     return Reader(read, "a.mrc", (DATA / "mrc" / name).read_bytes(), (refuses,))
 
 
+def transforms(path: Path) -> object:
+    tilts = path.with_name("whole.tlt")
+    tilts.write_text("-3\n0\n3\n", encoding="utf-8")
+    return imod_files.read(path, tilts, 1.0)
+
+
+KEPT = {
+    "format": 1, "marks": {}, "sections": [0], "axis_deg": 4.0, "offset_deg": 0.5,
+    "tilts_deg": [3.0], "shifts_nm": [[1.0, 2.0]], "residuals_nm": [None], "likeness": [0.5],
+    "lamella": {"lean_deg": 0.1, "along_deg": 0.2, "uneven_nm": 3.0},
+    "extent": {"middle_nm": 0.0, "thickness_nm": 150.0, "clearness": 0.5}, "files": {"mrc": "a"},
+}  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 TOMOGRAM = Tomogram(
     "t1",
@@ -448,6 +464,12 @@ READERS = {
     "pieces": Reader(cut_pieces, "m.mrc.mdoc", MDOC_OF_PIECES),
     **{f"MRC {n}": mrc_reader(mrc.read_header, SpaceError, n) for n in MRC_FILES[:4]},
     # volumes
+    "tilts": Reader(tomogram_series.read_tilts, "a.tlt", b"-3.00\n0.00\n3.00\n", (SpaceError,)),
+    "transforms of IMOD": Reader(transforms, "a.xf", b"1 0 0 1 2.5 -3\n" * 3, (SpaceError,)),
+    "alignment, kept": Reader(lambda p: tomogram_kept.load(p, [0], {}), "a.json", as_json(KEPT)),
+    "facts of a tomogram": Reader(
+        lambda p: making.finished(p, TomogramOptions(), p.parent), "a_tomogram.json", as_json(KEPT)
+    ),
     "N5": Reader(lambda p: open_volume(p.parent), "attributes.json", as_json(N5), (SpaceError,)),
     "block of N5": Reader(block_of_n5, "0", N5_BLOCK, (SpaceError,)),
     "OME-Zarr": Reader(image_of_zarr, "zarr.json", as_json(NGFF), (SpaceError,)),

@@ -21,6 +21,7 @@ from space.cli import (
     simulate,
     status,
     targets,
+    tomogram,
     train,
 )
 from space.errors import SpaceError
@@ -52,6 +53,7 @@ def command_line() -> argparse.ArgumentParser:
     label.add_parser(commands)
     train.add_parser(commands)
     evaluate.add_parser(commands)
+    tomogram.add_parser(commands)
     return parser
 
 

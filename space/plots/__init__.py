@@ -8,6 +8,7 @@ from space.plots.segmentation import plot_segmentation
 from space.plots.series import SeriesLine, plot_series
 from space.plots.sheet import Tile, plot_sheet, tile
 from space.plots.targets import field_corners_px, plot_targets
+from space.plots.tomogram import plot_tomogram
 
 __all__ = [
     "Reliability",
@@ -25,6 +26,7 @@ __all__ = [
     "plot_series",
     "plot_sheet",
     "plot_targets",
+    "plot_tomogram",
     "rgb",
     "tile",
 ]

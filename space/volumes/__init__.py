@@ -6,7 +6,7 @@ is used (the extra ``tomo``).
 
 from space.volumes.blocks import Block, BlockWriter, blocks_of, create_zarr
 from space.volumes.frame import HANDEDNESS, LEFT, RIGHT, UNKNOWN, Frame, Triple, Volume
-from space.volumes.mrc import write_mrc
+from space.volumes.mrc import write_mrc, write_mrc_of
 from space.volumes.opened import OpenVolume
 from space.volumes.opening import open_volume, read_volume
 from space.volumes.tiffs import write_tiff
@@ -28,6 +28,7 @@ __all__ = [
     "open_volume",
     "read_volume",
     "write_mrc",
+    "write_mrc_of",
     "write_tiff",
     "write_zarr",
 ]

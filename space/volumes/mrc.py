@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import atomic_path
-from space.mrc_header import Header, has_unsigned_bytes, read_header
+from space.mrc_header import HEADER_BYTES, Header, has_unsigned_bytes, read_header
 from space.volumes.frame import HANDEDNESS, UNKNOWN, Frame, Triple, lost_voxel, usable
 from space.volumes.opened import Box, OpenVolume, checked_shape
 
@@ -26,6 +27,7 @@ _LABEL_BYTES, _MOST_LABELS = 80, 10
 _LABEL = "SPACEtomo frame:"
 _STAGE = re.compile(r"stage_um=([-+.\deE]+),([-+.\deE]+),([-+.\deE]+)")
 _ANGSTROM_PER_NM = 10.0
+_BYTES_AT_ONCE = 200_000_000
 
 
 def open_mrc(path: Path, voxel_nm: Triple | None = None) -> OpenVolume:
@@ -140,6 +142,43 @@ def write_mrc(path: Path, data: np.ndarray, frame: Frame) -> None:
             for at, text in enumerate(_labels(frame)):
                 opened.header.label[at] = text
             opened.header.nlabl = len(_labels(frame))
+
+
+def write_mrc_of(path: Path, source: OpenVolume) -> None:
+    """Write an open volume as MRC, whole or not at all, without having all of it in memory.
+
+    Raises
+    ------
+    SpaceError
+        If MRC has no such values.
+    """
+    layers = max(1, min(source.shape[0], _BYTES_AT_ONCE * source.shape[0] // source.nbytes))
+    with atomic_path(Path(path)) as temporary:
+        write_mrc(temporary, source[0:1], source.frame)
+        lowest, highest, total, squares = math.inf, -math.inf, 0.0, 0.0
+        with open(temporary, "r+b") as stream:
+            stream.seek(HEADER_BYTES)
+            for first in range(0, source.shape[0], layers):
+                part = source[first : first + layers]
+                lowest, highest = min(lowest, float(part.min())), max(highest, float(part.max()))
+                total += float(part.sum(dtype=float))
+                squares += float(np.square(part, dtype=float).sum())
+                stored = np.uint16 if part.dtype == np.uint8 else part.dtype
+                stream.write(np.ascontiguousarray(part, stored).data)
+            count = float(np.prod(source.shape, dtype=float))
+            mean = total / count
+            rms = math.sqrt(max(0.0, squares / count - mean**2))
+            deep = source.shape[0] * source.frame.voxel_nm[0] * _ANGSTROM_PER_NM
+            for at, kind, value in (
+                (8, "i", source.shape[0]),
+                (36, "i", source.shape[0]),
+                (48, "f", deep),
+                (76, "3f", (lowest, highest, mean)),
+                (216, "f", rms),
+            ):
+                stream.seek(at)
+                values = value if isinstance(value, tuple) else (value,)
+                stream.write(struct.pack(f"<{kind}", *values))
 
 
 def _labels(frame: Frame) -> list[str]:
