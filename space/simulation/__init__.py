@@ -6,6 +6,7 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 
 from space.simulation.bench import Bench, make_project, script_text, without_plots
 from space.simulation.deaths import DOINGS, Death, KeptDeaths
+from space.simulation.depth_series import phantom, simulated_series
 from space.simulation.end_state import EndState, differences
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
@@ -73,6 +74,7 @@ __all__ = [
     "match",
     "nothing_missing",
     "off_lamella",
+    "phantom",
     "pictures_to_open",
     "problems_of_the_simulator",
     "read_script",
@@ -80,6 +82,7 @@ __all__ = [
     "run_plan",
     "script_text",
     "setup_of",
+    "simulated_series",
     "spread",
     "summary_table",
     "with_settings",

@@ -110,6 +110,22 @@ def px_to_grid(optics: ColumnOptics, view: View) -> np.ndarray:
     return np.asarray(view.lying.rows.T @ stage)
 
 
+def projection(optics: ColumnOptics, view: View, stage_z_um: float) -> np.ndarray:
+    """Affine (2, 4) from (x, y, height, 1) to pixel centres (col + 0.5, row + 0.5).
+
+    x, y and height in µm on the grid at zero tilt, heights above the eucentric plane when stage Z
+    is 0. A point of the plane that the picture shows falls where `px_to_grid` has it; what lies
+    above the plane falls where a plane that stands as much higher would show it.
+    """
+    plane = px_to_grid(optics, view)
+    higher = px_to_grid(optics, replace(view, height_um=view.height_um + 1.0))
+    to_px = np.linalg.inv(plane[:, :2])
+    up = -to_px @ (higher[:, 2] - plane[:, 2])
+    slope = np.asarray(view.slope, dtype=float)
+    level = view.height_um - stage_z_um - slope @ view.anchor_um  # of the plane at (0, 0)
+    return np.column_stack([to_px - np.outer(up, slope), up, -to_px @ plane[:, 2] - up * level])
+
+
 def onto_specimen(optics: ColumnOptics, view: View) -> np.ndarray:
     """(2, 2) matrix from distances as seen to distances on the specimen, both specimen µm.
 

@@ -29,6 +29,18 @@ def wavelength_nm(voltage_kV: float) -> float:
     return PLANCK_J_S / momentum * 1e9
 
 
+def interaction_rad_per_V_nm(voltage_kV: float) -> float:
+    """Phase that a potential of 1 V shifts over 1 nm.
+
+    ``2 pi / (wavelength U) (m c^2 + e U) / (2 m c^2 + e U)``; L. Reimer and H. Kohl, section
+    3.1.3. 0.0065 rad at 300 kV.
+    """
+    rest_V = ELECTRON_MASS_KG * LIGHT_M_S**2 / ELEMENTARY_CHARGE_C
+    volts = 1e3 * voltage_kV
+    relativity = (rest_V + volts) / (2.0 * rest_V + volts)
+    return 2.0 * math.pi / (wavelength_nm(voltage_kV) * volts) * relativity
+
+
 def phase_rad(
     frequency_per_nm: np.ndarray | float,
     defocus_um: np.ndarray | float,

@@ -45,6 +45,7 @@ CONVERGENCE_MRAD = 0.02
 EDGE_WIDTH, EDGE_REACH = 0.025, 0.15
 SEEN_FRINGES = 3.0  # widths of the first after which fringes have faded
 LARGEST_MOTION_PX = 200.0
+SOFT_EDGE_PX = 12.0  # over which objects fade at the edges of a picture
 HIGHEST_PER_NM = 3.0
 LEAST_COMA_RAD = 0.05  # a smaller phase displaces nothing by a hundredth of its period
 
@@ -84,9 +85,17 @@ def tilted(transmission: np.ndarray, path: float) -> np.ndarray:
 
 
 def phase_contrast(
-    transmission: np.ndarray, grain: np.ndarray, pixel_nm: float, lens: Lens
+    transmission: np.ndarray,
+    grain: np.ndarray,
+    pixel_nm: float,
+    lens: Lens,
+    potential: np.ndarray | None = None,
+    dose_e_A2: float = 0.0,
 ) -> np.ndarray:
     """Intensity with the contrast of amorphous matter, as the lens shows it.
+
+    What is told apart from amorphous matter counts as a weak phase object: its contrast is twice
+    its phase times the transfer function.
 
     Parameters
     ----------
@@ -96,6 +105,10 @@ def phase_contrast(
         White noise of power density 1 nm² that belongs to the place.
     pixel_nm : float
     lens : Lens
+    potential : (rows, columns) float32, optional
+        Of particles and the like along the beam, above that of their surroundings: V nm.
+    dose_e_A2 : float
+        What these have had already, which fades their detail.
 
     Returns
     -------
@@ -108,6 +121,11 @@ def phase_contrast(
     contrast *= grain
     size = tuple(fft.next_fast_len(n, real=True) for n in contrast.shape)
     waves = fft.rfft2(contrast, s=size)
+    if potential is not None:
+        twice_rad = 2.0 * ctf.interaction_rad_per_V_nm(lens.voltage_kV)
+        objects = fft.rfft2(_ending_softly(potential), s=size)
+        objects *= np.float32(twice_rad / GRAIN_NM) * _left(size, pixel_nm, round(dose_e_A2, 1))
+        waves += objects
     waves *= _transfer(size, pixel_nm, lens)
     rows, columns = contrast.shape
     contrast = fft.irfft2(waves, s=size, overwrite_x=True)[:rows, :columns]
@@ -115,6 +133,31 @@ def phase_contrast(
     np.maximum(contrast, 0.0, out=contrast)
     contrast *= transmission
     return contrast
+
+
+def _ending_softly(values: np.ndarray) -> np.ndarray:
+    """Values without their mean that fall to 0 at the edges, where a picture has no beyond."""
+    result = values - values.mean(dtype=np.float64).astype(np.float32)
+    for axis, size in enumerate(result.shape):
+        away = np.minimum(np.arange(size) + 0.5, size - np.arange(size) - 0.5)
+        ramp = np.sin(0.5 * math.pi * np.minimum(away / SOFT_EDGE_PX, 1.0)) ** 2
+        result *= ramp.astype(np.float32).reshape((-1, 1) if axis == 0 else (1, -1))
+    return result
+
+
+@lru_cache(maxsize=2)
+def _left(size: tuple[int, int], pixel_nm: float, dose_e_A2: float) -> np.ndarray:
+    """Part of each Fourier component of an object that a dose has left; as for `_transfer`.
+
+    ``exp(-N / (2 Ne(k)))`` with the critical dose ``Ne = 0.245 k^-1.665 + 2.81`` (k in 1/Å, at
+    300 kV); T. Grant and N. Grigorieff, eLife 4 (2015) e06980, equation 3.
+    """
+    rows = fft.fftfreq(size[0], 10.0 * pixel_nm).astype(np.float32)[:, None]
+    columns = fft.rfftfreq(size[1], 10.0 * pixel_nm).astype(np.float32)[None, :]
+    per_A = np.hypot(rows, columns)
+    np.maximum(per_A, np.float32(1e-4), out=per_A)
+    critical = np.float32(0.245) * np.power(per_A, np.float32(-1.665)) + np.float32(2.81)
+    return np.asarray(np.exp(np.float32(-0.5 * dose_e_A2) / critical), np.float32)
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,12 @@ from space.simulator.imaging import camera as camera_model
 from space.simulator.imaging import damage
 from space.simulator.imaging import electrons as imaging
 from space.simulator.specimen import grain, texture
-from space.simulator.specimen.interface import InclinedSpecimen
+from space.simulator.specimen.interface import (
+    DEPTH_BELOW_UM,
+    DeepSpecimen,
+    InclinedSpecimen,
+    Inside,
+)
 
 if TYPE_CHECKING:
     from space.simulator.column.optics import Matrix
@@ -154,6 +159,7 @@ class Darkroom:
     def __init__(self) -> None:
         self.damage = damage.Damage()
         self._drawn: OrderedDict[_Key, tuple[Specimen, np.ndarray]] = OrderedDict()
+        self._deep: tuple[tuple[object, ...], DeepSpecimen, Inside | None] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Nothing of it needs to be kept."""
@@ -171,14 +177,17 @@ class Darkroom:
         shape: tuple[int, int],
         pixel_um: float,
         lean: tuple[float, float] = (0.0, 0.0),
+        inside: Inside | None = None,
     ) -> np.ndarray:
         """Transmission of a grid without noise, with the shadows on it, read-only.
 
-        `lean` (dx, dy) is how far the beam's path goes sideways while it rises by 1.
+        `lean` (dx, dy) is how far the beam's path goes sideways while it rises by 1; `inside`
+        has the transmission where the specimen has depth.
         """
         key = (id(grid), px_to_grid.tobytes(), shape, pixel_um, lean)
         if key not in self._drawn:
-            drawn = np.clip(grid.transmission(px_to_grid, shape, pixel_um), 0.0, 1.0)
+            flat = inside.transmission if inside else grid.transmission(px_to_grid, shape, pixel_um)
+            drawn = np.clip(flat, 0.0, 1.0)
             if any(lean) and isinstance(grid, InclinedSpecimen):
                 shade = grid.shade(px_to_grid, shape, pixel_um, lean)
                 drawn = drawn if shade is None else np.minimum(drawn, shade)
@@ -190,6 +199,20 @@ class Darkroom:
                 self._drawn.popitem(last=False)
         self._drawn.move_to_end(key)
         return self._drawn[key][1]
+
+    def inside(
+        self,
+        grid: DeepSpecimen,
+        to_px: np.ndarray,
+        shape: tuple[int, int],
+        pixel_um: float,
+        seed: int,
+    ) -> Inside | None:
+        """What is inside a grid; that of the last picture is kept."""
+        key = (id(grid), to_px.tobytes(), shape, pixel_um, seed)
+        if self._deep is None or self._deep[0] != key:
+            self._deep = (key, grid, grid.inside(to_px, shape, pixel_um, seed))
+        return self._deep[2]
 
 
 def picture_geometry(
@@ -279,12 +302,23 @@ def intensity(
     else:
         affine = camera_model.px_to_grid(scope.optics, view)
         lean = camera_model.lean(scope.optics, view)
-        seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um, lean)
-        seen = _damaged(session, seen, affine)
+        inside = _inside(session, grid, view, pixel_um)
+        seen = session.darkroom.transmission(grid, affine, view.shape, pixel_um, lean, inside)
+        dose = _dose(session, affine, view.shape)
+        seen = _damaged(session, seen, affine, dose)
         seen = imaging.tilted(seen, camera_model.path(scope.optics, view))
         transmission = seen
         if pixel_um < imaging.PHASE_CONTRAST_BELOW_UM:
-            seen = _with_phase_contrast(session, seen, affine, pixel_um, geometry.defocus_um)
+            noise = inside.grain if inside else _grain(session, affine, view.shape)
+            lens = _lens(session, geometry.defocus_um)
+            seen = imaging.phase_contrast(
+                seen,
+                noise,
+                1e3 * pixel_um,
+                lens,
+                inside.potential if inside else None,
+                0.0 if dose is None else float(dose.mean()),
+            )
     seen = imaging.filtered(seen, transmission, scope.passed())
     light = imaging.beam(
         view.shape,
@@ -298,9 +332,24 @@ def intensity(
     return imaging.moved(seen, tuple(to_px @ motion_um))
 
 
-def _damaged(session: Session, seen: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def _inside(
+    session: Session, grid: Specimen, view: camera_model.View, pixel_um: float
+) -> Inside | None:
+    if pixel_um >= DEPTH_BELOW_UM or not isinstance(grid, DeepSpecimen):
+        return None
+    stage_z_um = session.scope.stage.position_um[2]
+    to_px = camera_model.projection(session.scope.optics, view, stage_z_um)
+    return session.darkroom.inside(grid, to_px, view.shape, pixel_um, session.seed + _GRAIN_SEED)
+
+
+def _dose(session: Session, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
     name = getattr(session.grid, "name", "")
-    dose = session.darkroom.damage.dose_map(name, session.exposures).sample(affine, seen.shape)
+    return session.darkroom.damage.dose_map(name, session.exposures).sample(affine, shape)
+
+
+def _damaged(
+    session: Session, seen: np.ndarray, affine: np.ndarray, dose: np.ndarray | None
+) -> np.ndarray:
     if dose is None:
         return seen
     bubbles = None
@@ -309,12 +358,8 @@ def _damaged(session: Session, seen: np.ndarray, affine: np.ndarray) -> np.ndarr
     return damage.damaged(seen, dose, bubbles)
 
 
-def _with_phase_contrast(
-    session: Session, seen: np.ndarray, affine: np.ndarray, pixel_um: float, defocus_um: float
-) -> np.ndarray:
-    lens = _lens(session, defocus_um)
-    noise = grain.sample(affine, seen.shape, session.seed + _GRAIN_SEED)
-    return imaging.phase_contrast(seen, noise, 1e3 * pixel_um, lens)
+def _grain(session: Session, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return grain.sample(affine, shape, session.seed + _GRAIN_SEED)
 
 
 def _lens(session: Session, defocus_um: float) -> imaging.Lens:

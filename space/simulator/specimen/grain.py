@@ -19,7 +19,12 @@ _COARSEST = 4
 _FRACTION_BITS = 16  # a lattice of up to 32768 squares a side
 
 
-def sample(px_to_plane: np.ndarray, shape: tuple[int, int], seed: int) -> np.ndarray:
+def sample(
+    px_to_plane: np.ndarray,
+    shape: tuple[int, int],
+    seed: int,
+    aside: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """White noise on the pixels of a picture, of power density 1 nm².
 
     A sum over pixels that cover the area A (nm²) times their area has the variance A; a pixel
@@ -31,6 +36,9 @@ def sample(px_to_plane: np.ndarray, shape: tuple[int, int], seed: int) -> np.nda
         Affine map from (column, row, 1), pixel centres at +0.5, to plane coordinates in µm.
     shape : (rows, columns)
     seed : int
+    aside : (heights, direction), optional
+        (rows, columns) numbers, and by how much (x, y) in µm each unit of them moves a pixel's
+        place.
 
     Returns
     -------
@@ -45,10 +53,19 @@ def sample(px_to_plane: np.ndarray, shape: tuple[int, int], seed: int) -> np.nda
     in_squares = 1e3 / pitch_nm * m[::-1]  # (row, column) of the lattice = plane (y, x)
     corners = np.array([[0, 0, 1], [shape[1], 0, 1], [0, shape[0], 1], [shape[1], shape[0], 1]])
     reached = corners @ in_squares.T
+    if aside is not None:
+        ends = np.array([aside[0].min(), aside[0].max()], float)
+        moved = np.outer(ends, 1e3 / pitch_nm * np.asarray(aside[1])[::-1])
+        reached = np.concatenate([reached + way for way in moved])
     start = np.floor(reached.min(axis=0)).astype(int) - 1
     stop = np.floor(reached.max(axis=0)).astype(int) + 2
     squares = lattice(level, start, stop, seed)
-    row, col = (_whole_part(part, shape) for part in in_squares - np.outer(start, [0, 0, 1]))
+    forms = in_squares - np.outer(start, [0, 0, 1])
+    if aside is None:
+        row, col = (_whole_part(form, shape) for form in forms)
+    else:
+        ways = 1e3 / pitch_nm * np.asarray(aside[1])[::-1]
+        row, col = (_whole_part(form, shape, (aside[0], way)) for form, way in zip(forms, ways))
     row *= np.int32(squares.shape[1])
     row += col
     values = squares.ravel().take(row)
@@ -57,12 +74,19 @@ def sample(px_to_plane: np.ndarray, shape: tuple[int, int], seed: int) -> np.nda
     return values
 
 
-def _whole_part(form: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Whole part of a linear form (column, row, 1) on all pixels, in fixed-point arithmetic."""
+def _whole_part(
+    form: np.ndarray, shape: tuple[int, int], more: tuple[np.ndarray, float] | None = None
+) -> np.ndarray:
+    """Whole part of a linear form (column, row, 1) on all pixels, in fixed-point arithmetic.
+
+    `more` is an array to add, and its factor.
+    """
     fixed = np.rint(form * 2**_FRACTION_BITS)
     cols = (fixed[0] * np.arange(shape[1]) + fixed[2]).astype(np.int32)
     rows = (fixed[1] * np.arange(shape[0])).astype(np.int32)
     whole = rows[:, None] + cols[None, :]
+    if more is not None:
+        whole += (more[0] * np.float32(more[1] * 2**_FRACTION_BITS)).astype(np.int32)
     whole >>= _FRACTION_BITS
     return whole
 

@@ -11,7 +11,9 @@ import numpy as np
 from scipy import ndimage
 
 from . import rasters, shadow, texture
+from .depth import Sight, slab_of
 from .film import NORMAL, Film, make_film
+from .interface import Inside
 from .labels import KINDS, LABEL
 from .site import BULK_TRANSMISSION, Site, make_site
 from .stand import LEVEL, draw_stands, inclination_deg
@@ -316,6 +318,12 @@ class Grid:
         return np.clip(result, 0.003, 1.0, out=result)
 
     def _seen(self, m: np.ndarray, shape: tuple[int, int], pixel_um: float) -> np.ndarray:
+        result = self._painted(m, shape, pixel_um)
+        if pixel_um < 0.02:
+            self._draw_grain(result, m, shape, pixel_um)
+        return result
+
+    def _painted(self, m: np.ndarray, shape: tuple[int, int], pixel_um: float) -> np.ndarray:
         near = [lamella for lamella in self.lamellae if _near(lamella.site, m, shape)]
         inside = [lamella for lamella in near if _wholly_inside(lamella.site, m, shape)]
 
@@ -332,9 +340,52 @@ class Grid:
             result = _interpolated(around, m, shape, pixel_um, FILM_UM)
             for lamella in near:
                 self._draw_raster(lamella, result, m, pixel_um)
-        if pixel_um < 0.02:
-            self._draw_grain(result, m, shape, pixel_um)
         return result
+
+    def inside(
+        self, to_px: np.ndarray, shape: tuple[int, int], pixel_um: float, seed: int
+    ) -> Inside | None:
+        """What is in the lamella in the middle of a picture, None where there is none.
+
+        Parameters
+        ----------
+        to_px : (2, 4) array
+            From (x, y, height, 1), grid frame in µm, to (column, row), pixel centres at +0.5.
+        shape : (rows, columns)
+        pixel_um : float
+        seed : int
+            Of the grain.
+        """
+        sight = self.sight(to_px, shape, pixel_um)
+        if sight is None:
+            return None
+        site = sight.slab.site
+        to_grid = np.linalg.inv(np.vstack([site.site_from_grid, [0.0, 0.0, 1.0]]))[:2]
+
+        def draw(m: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            pitch_um = 1e-3 * float(np.sqrt(abs(np.linalg.det(m[:, :2]))))
+            return self._painted(_compose(to_grid, 1e-3 * m), size, pitch_um)
+
+        seen = np.clip(sight.through(draw), 0.003, 1.0)
+        return Inside(seen, sight.potential(), sight.grain(seed))
+
+    def sight(self, to_px: np.ndarray, shape: tuple[int, int], pixel_um: float) -> Sight | None:
+        """How a picture looks at the lamella in its middle, None where there is none.
+
+        Parameters as for `inside`.
+        """
+        rows, columns = shape
+        middle = np.array([columns / 2, rows / 2])
+        for site in (lamella.site for lamella in self.lamellae):
+            slab = slab_of(site)
+            place = (0.0, 0.0)
+            for _ in range(3):
+                m = to_px @ np.vstack([slab.tangent(place), [0.0, 0.0, 0.0, 1.0]])
+                s, t = np.linalg.solve(m[:, :2], middle - m[:, 3])
+                place = (float(s), float(t))
+            if site.kind != "gone" and site.on_it(*place):
+                return Sight(slab, m, shape, pixel_um)
+        return None
 
     def shade(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -55,6 +56,51 @@ class InclinedSpecimen(Protocol):
 
         `lean` (dx, dy) is how far the beam's path goes sideways for each micrometre that it
         rises; None means that nothing is shaded.
+        """
+
+
+DEPTH_BELOW_UM = 0.0025
+"""Pixels below which a picture shows what is inside a specimen, and not its painted plane."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A specimen with depth, seen along the beam.
+
+    Attributes
+    ----------
+    transmission : (rows, columns) float32
+        As of `Specimen.transmission`, with everything painted drawn out through the thickness.
+    potential : (rows, columns) float32
+        Of particles, membranes and the like along the beam, above that of their surroundings:
+        V nm.
+    grain : (rows, columns) float32
+        White noise of power density 1 nm² from all of the thickness.
+    """
+
+    transmission: np.ndarray
+    potential: np.ndarray
+    grain: np.ndarray
+
+
+@runtime_checkable
+class DeepSpecimen(Protocol):
+    """What a specimen shows that is no plane."""
+
+    def inside(
+        self, to_px: np.ndarray, shape: tuple[int, int], pixel_um: float, seed: int
+    ) -> Inside | None:
+        """What a picture shows, or None where there is nothing inside.
+
+        Parameters
+        ----------
+        to_px : (2, 4) array
+            From (x, y, height, 1) in µm, heights as `Specimen.height_um`, to (column, row),
+            pixel centres at +0.5.
+        shape : (rows, columns)
+        pixel_um : float
+        seed : int
+            Of the grain.
         """
 
 

@@ -104,6 +104,10 @@ class Site:
         s, t = self.site_from_grid @ (x, y, 1.0)
         return bool(abs(s) < self.length_um / 2 + 5 and abs(t) < self.width_um / 2 + 7)
 
+    def on_it(self, s_nm: float, t_nm: float) -> bool:
+        """Whether a point of the site frame, in nm, lies within the lamella's outline."""
+        return abs(s_nm) < 500.0 * self.length_um and abs(t_nm) < 500.0 * self.width_um
+
     @property
     def box_um(self) -> tuple[float, float, float, float]:
         """Bounding box (x0, y0, x1, y1) of lamella and slits' inner side, grid frame."""
