@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,9 +173,10 @@ def write_truth(
     home.mkdir(parents=True, exist_ok=True)
     path = home / (series.stem + SUFFIX)
     arrays = home / (series.stem + VOLUMES)
+    packed = BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **volumes)
     with whole_file(arrays) as temporary:
-        with open(temporary, "wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **volumes)
+        temporary.write_bytes(packed.getvalue())
     values = {**values, "series": series.name, "arrays": arrays.name}
     write_text_atomic(path, json.dumps(values) + "\n")
     return path
