@@ -23,6 +23,7 @@ from space.cli import (
     targets,
     tomogram,
     train,
+    volume,
 )
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
@@ -54,6 +55,7 @@ def command_line() -> argparse.ArgumentParser:
     train.add_parser(commands)
     evaluate.add_parser(commands)
     tomogram.add_parser(commands)
+    volume.add_parser(commands)
     return parser
 
 
