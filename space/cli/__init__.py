@@ -23,7 +23,7 @@ from space.cli import (
     targets,
     tomogram,
     train,
-    volume,
+    watch,
 )
 from space.errors import SpaceError
 from space.simulator.command_line import INTERRUPTED, stopped_like_ctrl_c
@@ -53,9 +53,9 @@ def command_line() -> argparse.ArgumentParser:
     data.add_parser(commands)
     label.add_parser(commands)
     train.add_parser(commands)
+    watch.add_parser(commands)
     evaluate.add_parser(commands)
     tomogram.add_parser(commands)
-    volume.add_parser(commands)
     return parser
 
 

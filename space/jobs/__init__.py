@@ -7,7 +7,7 @@ in processes of their own, are imported by those.
 from space.jobs.claims import Claim
 from space.jobs.devices import nvidia_gpus, place_for
 from space.jobs.folder import JobFolder
-from space.jobs.launch import ensure_worker
+from space.jobs.launch import ensure_worker, last_message
 from space.jobs.looking import Observer
 from space.jobs.machine import JobStatus
 from space.jobs.map_watch import MAP_PATTERN
@@ -15,11 +15,11 @@ from space.jobs.marks import ModelMarks, model_files
 from space.jobs.needs import ask_python, missing_here
 from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
-from space.jobs.records import HEAT, TASKS, Job, JobState
+from space.jobs.records import HEAT, TASKS, TOMOGRAM, Job, JobState
 from space.jobs.results import result_path
 from space.jobs.spread import Done, Scheduler, spread
 from space.jobs.status import to_dict as status_table
-from space.jobs.workers import Worker, pid_alive
+from space.jobs.workers import Worker, pid_alive, this_machine
 
 __all__ = [
     "HEAT",
@@ -27,6 +27,7 @@ __all__ = [
     "QUEUE_NAME",
     "RUNS_NAME",
     "TASKS",
+    "TOMOGRAM",
     "Claim",
     "Done",
     "FolderAwayError",
@@ -42,6 +43,7 @@ __all__ = [
     "Worker",
     "ask_python",
     "ensure_worker",
+    "last_message",
     "missing_here",
     "model_files",
     "nvidia_gpus",
@@ -50,4 +52,5 @@ __all__ = [
     "result_path",
     "spread",
     "status_table",
+    "this_machine",
 ]

@@ -9,6 +9,8 @@ from functools import cached_property, lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from space.series import TOMOGRAM_FACTS
+
 TASKS = ("segment", "detect")
 """What is asked for in every session."""
 
@@ -24,7 +26,7 @@ RESULT_ENDINGS = {
     "segment": "_seg.png",
     "detect": "_boxes.json",
     HEAT: "_heat.png",
-    TOMOGRAM: "_tomogram.json",
+    TOMOGRAM: TOMOGRAM_FACTS,
 }
 _ENDINGS = (".png", ".mrc")
 """Of maps, and of tilt series."""

@@ -87,6 +87,8 @@ class Results:
         made_by = facts.get("model_hash")
         if made_by and self._mark(job.task) not in ("", made_by):
             return False
+        if job.task == TOMOGRAM:
+            return bool(facts.get("asked", job.params) == dict(job.params))
         wanted = job.params.get("threshold")
         if job.task == "detect" and wanted is not None:
             try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from space.series import TomogramFacts
 from space.settings import Settings
 
 LamellaState = Literal[
@@ -65,6 +66,8 @@ class SeriesFacts:
         How many pictures the mdoc tells of; 0 without one.
     lowest_deg, highest_deg : float or None
         The range of tilts in the mdoc.
+    tomogram : TomogramFacts or None
+        What is said of its tomogram, where one was made beside it.
     """
 
     name: str
@@ -76,6 +79,7 @@ class SeriesFacts:
     pictures: int = 0
     lowest_deg: float | None = None
     highest_deg: float | None = None
+    tomogram: TomogramFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -33,4 +33,5 @@ def series_table(series: SeriesFacts) -> dict[str, Any]:
         "pictures": series.pictures,
         "lowest_deg": series.lowest_deg,
         "highest_deg": series.highest_deg,
+        "tomogram": series.tomogram.words if series.tomogram is not None else None,
     }

@@ -12,6 +12,7 @@ from space.errors import SpaceError
 from space.files import read_bytes_bounded
 from space.microscope import SavedItem, mdoc
 from space.overview.facts import AreaFacts, SeriesFacts
+from space.series import TOMOGRAMS, tomogram_beside
 from space.steps import (
     FilesOfGrid,
     Listing,
@@ -70,8 +71,9 @@ def _area(
         content = pacetomo.read(newest)
     except SpaceError as error:
         return replace(area, problem=str(error))
+    has_tomograms = bool(listing.find(TOMOGRAMS))
     series = tuple(
-        _series(path.parent, target_number, target)
+        _series(path.parent, target_number, target, has_tomograms)
         for target_number, target in enumerate(content.targets, 1)
     )
     planned_deg, step_deg = _planned(content)
@@ -94,7 +96,7 @@ def _planned(content: pacetomo.TargetsFile) -> tuple[tuple[float, float] | None,
     return (given["minTilt"], given["maxTilt"]), abs(given.get("step", 0.0))
 
 
-def _series(folder: Path, number: int, target: pacetomo.Target) -> SeriesFacts:
+def _series(folder: Path, number: int, target: pacetomo.Target, has_tomograms: bool) -> SeriesFacts:
     path = folder / target.tsfile
     notes = mdoc.path_of(path)
     pictures, tilts = pictures_in(notes)
@@ -108,6 +110,7 @@ def _series(folder: Path, number: int, target: pacetomo.Target) -> SeriesFacts:
         pictures,
         min(tilts, default=None),
         max(tilts, default=None),
+        tomogram_beside(path) if has_tomograms else None,
     )
 
 

@@ -139,6 +139,20 @@ class Page:
         body = await in_thread(_whole_picture, self.session.directory / there[name])
         return body_answer(request, body, "image/png")
 
+    async def tomogram(self, request: Request) -> Response:
+        """Answer with the middle slice of the tomogram of a tilt series."""
+        _, lamella = self._lamella(request)
+        wanted = (request.path_params["area"], request.path_params["target"])
+        series = [
+            one for area in lamella.areas for one in area.series
+            if (area.number, one.target) == wanted
+        ]  # fmt: skip
+        tomogram = series[0].tomogram if series else None
+        picture = tomogram.picture if tomogram is not None else None
+        if picture is None:
+            raise unknown("There is no picture of this tomogram.")
+        return body_answer(request, await in_thread(_whole_picture, picture), "image/png")
+
     # --- tiles --------------------------------------------------------------------------------
 
     async def tile(self, request: Request) -> Response:
@@ -355,6 +369,7 @@ def make_app(page: Page, key: Key) -> App:
         Route("/api/review/{grid:str}", page.ask, methods=["POST"]),
         Route("/api/orders", page.orders, methods=["POST"]),
         Route("/pictures/{name:str}", page.picture),
+        Route(f"/tomograms/{lamella}/{{area:int}}/{{target:int}}", page.tomogram),
         Route("/tiles/{grid:str}/{what:str}/{z:int}/{x:int}/{y:int}.{ending:str}", page.tile),
     ]
     return guarded(routes, key, page.read_only, ASKS_ONLY, page.lifespan)

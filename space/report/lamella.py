@@ -56,7 +56,7 @@ def lamella_card(grid: GridFacts, lamella: LamellaReport, shots: Shots, charts: 
         tag("p", meaning, class_="soft path"),
         pictures,
         _numbers(lamella),
-        _series_part(lamella, charts),
+        _series_part(lamella, charts, shots),
         class_="card lamella",
         id=anchor(grid, facts),
     )
@@ -102,7 +102,7 @@ def _of_plates(qualities: Sequence[Quality]) -> list[tuple[str, Part]]:
     ]
 
 
-def _series_part(lamella: LamellaReport, charts: bool) -> Markup:
+def _series_part(lamella: LamellaReport, charts: bool, shots: Shots) -> Markup:
     if not lamella.series:
         return Markup("")
     several = len(lamella.facts.areas) > 1
@@ -115,12 +115,12 @@ def _series_part(lamella: LamellaReport, charts: bool) -> Markup:
     return join(
         tag("h4", "Tilt series"),
         key,
-        *(_series(one, several, charts) for one in lamella.series),
+        *(_series(one, several, charts, shots) for one in lamella.series),
         tag("p", more, class_="soft") if more else "",
     )
 
 
-def _series(one: SeriesReport, several: bool, charts: bool) -> Markup:
+def _series(one: SeriesReport, several: bool, charts: bool, shots: Shots) -> Markup:
     verdict = one.quality.verdict if one.quality else "not judged"
     area = f"area {one.area}, " if several else ""
     about = [
@@ -132,15 +132,20 @@ def _series(one: SeriesReport, several: bool, charts: bool) -> Markup:
     words = one.problem or (one.quality.text if one.quality else "")
     if words not in ("", verdict):
         about += [tag("br"), tag("b", words)]
-    drawn = Markup("")
+    tomogram, drawn = one.facts.tomogram, Markup("")
+    if tomogram is not None:
+        about += [tag("br"), tomogram.words.capitalize()]
     if one.series is not None and one.series.pictures and one.quality is not None:
         about += [tag("br"), _in_numbers(one.series, one.quality)]
         if charts or verdict != "good":
             drawn = _charts(one.series, one.quality)
+    picture = tomogram.picture if tomogram is not None else None
     return tag(
-        "div", tag("div", *about, class_="about"), tag("div", drawn, class_="charts"),
+        "div",
+        tag("div", *about, figure(picture, shots, "Tomogram"), class_="about"),
+        tag("div", drawn, class_="charts"),
         class_="series",
-    )  # fmt: skip
+    )
 
 
 def _in_numbers(series: TiltSeries, quality: Quality) -> str:

@@ -150,9 +150,11 @@ def only_grid(report: SessionReport, name: str) -> SessionReport:
 
 
 def _by_importance(report: SessionReport) -> list[Path]:
-    """Return all pictures: of grids, of targets, then segmentations."""
+    """Return all pictures: of grids, of targets, segmentations, then tomograms."""
     grids = [grid.picture for grid in report.grids]
     lamellae = [one for grid in report.grids for one in grid.lamellae]
     targets = [one.targets_picture for one in lamellae]
     segmentations = [one.segmentation_picture for one in lamellae]
-    return [path for path in (*grids, *targets, *segmentations) if path is not None]
+    made = [series.facts.tomogram for one in lamellae for series in one.series]
+    tomograms = [one.picture for one in made if one is not None]
+    return [path for path in (*grids, *targets, *segmentations, *tomograms) if path is not None]

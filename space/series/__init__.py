@@ -5,8 +5,11 @@ from space.series.pictures import Picture, TiltSeries, read_series, series_of, t
 from space.series.places import astray_um
 from space.series.plate import Plate
 from space.series.quality import VERDICTS, Loss, Quality, Verdict, judge
+from space.series.tomogram import TOMOGRAM_FACTS, TOMOGRAMS, TomogramFacts, tomogram_beside
 
 __all__ = [
+    "TOMOGRAMS",
+    "TOMOGRAM_FACTS",
     "VERDICTS",
     "Loss",
     "Notes",
@@ -14,6 +17,7 @@ __all__ = [
     "Plate",
     "Quality",
     "TiltSeries",
+    "TomogramFacts",
     "Verdict",
     "astray_um",
     "doses_e_A2",
@@ -22,4 +26,5 @@ __all__ = [
     "read_series",
     "series_of",
     "time_of",
+    "tomogram_beside",
 ]

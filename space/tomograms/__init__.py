@@ -3,7 +3,6 @@
 from space.tomograms.geometry import Alignment
 from space.tomograms.imod_files import read as read_imod_alignment
 from space.tomograms.making import (
-    FACTS,
     Tell,
     facts_path,
     finished,
@@ -14,7 +13,6 @@ from space.tomograms.options import PROGRAMS, Options
 from space.tomograms.series import Given, read
 
 __all__ = [
-    "FACTS",
     "PROGRAMS",
     "Alignment",
     "Given",

@@ -24,6 +24,7 @@ import numpy as np
 from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
 from space.images import fingerprint
+from space.series import TOMOGRAM_FACTS, TOMOGRAMS
 from space.tomograms import imod_files, kept, programs
 from space.tomograms.alignment import Aligned, align
 from space.tomograms.geometry import Alignment, Stack
@@ -39,14 +40,13 @@ Tell = Callable[[str, float], None]
 """Told what is done, and which part of it (0 to 1)."""
 
 CHUNK = 64
-FACTS = "_tomogram.json"
 _FORMAT = 1
 _SLICE_NM = 10.0
 
 
 def facts_path(series: Path, out: Path) -> Path:
     """Return where the facts of a tomogram are."""
-    return out / f"{series.stem}{FACTS}"
+    return out / f"{series.stem}{TOMOGRAM_FACTS}"
 
 
 def finished(series: Path, options: Options, out: Path) -> dict[str, Any] | None:
@@ -140,7 +140,7 @@ def tomogram_of(
         If the series cannot be used, or a program that was asked for fails.
     """
     options = options or Options()
-    out = path.parent / "tomograms" if out is None else out
+    out = path.parent / TOMOGRAMS if out is None else out
     done = None if again else finished(path, options, out)
     if done is not None:
         tell("already there", 1.0)

@@ -168,6 +168,21 @@ def test_the_log_and_pictures_are_those_of_the_session(page, folder):
         assert page.get(f"/pictures/{name}").status_code == 404
 
 
+def test_the_slice_of_a_tomogram_is_that_of_its_series(page, folder):
+    tomograms = folder.directory / "tomograms"
+    tomograms.mkdir()
+    Image.new("RGB", (4, 4)).save(tomograms / "slice.png")
+    facts = {"quality": {"score": 0.5}, "views": [{}], "files": {"picture": "slice.png"}}
+    told = tomograms / "G1_L01_ts_001_tomogram.json"
+    told.write_text(json.dumps(facts), encoding="utf-8")
+    page.page.session.look(now=True)
+    series = page.json("/api/lamella/G1/1")["areas"][0]["series"]
+    assert [one["tomogram"] for one in series] == ["tomogram of 1 pictures, quality 0.50", None]
+    assert page.get("/tomograms/G1/1/1/1").headers["content-type"] == "image/png"
+    for address in ("G1/1/1/2", "G1/1/2/1", "G1/3/1/1", "G1/9/1/1", "G9/1/1/1", "G1/1/1/slice.png"):
+        assert page.get(f"/tomograms/{address}").status_code == 404
+
+
 def test_a_lamella_whose_map_says_nothing_is_told(page):
     facts = page.json("/api/lamella/G1/1")
     assert facts["map"] is None and "cannot be read" in facts["problems"][0]

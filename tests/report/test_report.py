@@ -89,6 +89,12 @@ def session(directory: Path) -> Folder:
     run = directory / "G1_L01_tgts_run01.txt"
     head = "_set pretilt = 9.5\n_set rotation = -2.5\n"
     run.write_text(head + run.read_text(encoding="utf-8"), encoding="utf-8")
+    (directory / "tomograms").mkdir()
+    facts = {"quality": {"score": 0.62}, "residual_nm": 1.23, "views": [{}] * 41, "dropped": [],
+             "files": {"picture": "slice.png"}}  # fmt: skip
+    told = directory / "tomograms" / "G1_L01_ts_001_tomogram.json"
+    told.write_text(json.dumps(facts), encoding="utf-8")
+    noisy(directory / "tomograms" / "slice.png", 2)
     noisy(directory / "G1_L01_mitos_targets.png")
     noisy(directory / "G1_L01_segmentation.png", 1)
     note(directory, Kind.LEVEL_DONE, "G1", level=2, seconds=600)
@@ -115,7 +121,8 @@ def test_the_page_tells_what_became_of_each_lamella(page):
     for words in ("lost from +33° on (10 pictures)", "G1_L01_ts_002.mrc", "1 good, 1 lost",
                   "acquired", "failed", "found", "pretilt 9.5°, rotation -2.5°", "1 of 3",
                   "level 2: collecting maps", "10 min", "The disk is slow", "123 e⁻/Å²",
-                  "0.50 to 0.50, together 1.0"):  # fmt: skip
+                  "0.50 to 0.50, together 1.0", "(slice.png)",
+                  "Tomogram of 41 pictures, quality 0.62, residual 1.2 nm"):  # fmt: skip
         assert words in page.text, words
 
 
@@ -133,7 +140,7 @@ def test_the_page_asks_nobody_for_anything(made, page):
     assert set(page.tags).isdisjoint(
         {"script", "link", "iframe", "object", "form", "base", "audio"}
     )
-    assert len(page.values("src")) == 3
+    assert len(page.values("src")) == 4
     assert all(value.startswith("data:image/jpeg;base64,") for value in page.values("src"))
     assert all(value.startswith("#") for value in page.values("href"))
     style = re.search("<style>(.*?)</style>", (made / "report.html").read_text("utf-8"), re.S)[1]
@@ -165,12 +172,12 @@ def test_pictures_are_made_small_once(tmp_path, monkeypatch):
     real = shots._encoded
     monkeypatch.setattr(shots, "_encoded", lambda *a: calls.append(a[0].name) or real(*a))
     report.update(tmp_path)
-    assert len(calls) == 3
+    assert len(calls) == 4
     report.update(tmp_path)
-    assert len(calls) == 3
+    assert len(calls) == 4
     noisy(tmp_path / "G1_L01_segmentation.png", 7)
     report.update(tmp_path)
-    assert calls[3:] == ["G1_L01_segmentation.png"]
+    assert calls[4:] == ["G1_L01_segmentation.png"]
 
 
 def test_a_page_stays_small_and_says_what_was_left_out(tmp_path, monkeypatch):

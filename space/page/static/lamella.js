@@ -268,6 +268,16 @@ export class LamellaView {
     return marker;
   }
 
+  // The middle slice of what was made of its tilt series.
+  _tomogram(series) {
+    if (!series?.tomogram) return null;
+    const address = `/tomograms/${of(this.grid, this.number)}/${this.selected.area + 1}/${series.target}?v=${encodeURIComponent(series.tomogram)}`;
+    return el("figure", { class: "tomogram" },
+      el("a", { href: address, target: "_blank" },
+        el("img", { src: address, loading: "lazy", alt: `Middle slice: ${series.tomogram}` })),
+      el("figcaption", {}, series.tomogram));
+  }
+
   // What overlaps is red at once, also while a target is dragged.
   _restyle(dragged = null) {
     const areas = dragged ? structuredClone(this.targets.areas) : this.targets.areas;
@@ -351,6 +361,7 @@ export class LamellaView {
       isPoint ? null : el("p", {}, this.selected.target === 0 ? "◎ tracking target, " : "", target.fixed ? "▣ fixed, " : "",
         `score ${(target.score ?? 0).toFixed(2)}`,
         target.series ? `; series ${target.series.name}: ${counted(target.series.pictures, "picture")}` : ""),
+      this._tomogram(target.series),
       optics && tracking ? el("p", { class: "quiet" },
         `Image shift ${distanceUm(target, tracking, optics.pixel_um).toFixed(2)} µm of ${optics.image_shift_limit_um} µm; `,
         `row ${target.row.toFixed(0)}, column ${target.column.toFixed(0)}`) : null,
