@@ -155,7 +155,7 @@ READ_ELSEWHERE = {
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
-    "cluster cluster_places serving spread processes": "logs and certificates, which are written",
+    "cluster cluster_places serving spreading processes": "logs, certificates: written",
     "beside __main__": "requests, as requests reads them, and a log: tests/drawing",
     "__init__ monitor_command": "the null device, for output that nobody reads",
 }

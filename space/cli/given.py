@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from space.errors import SpaceError
+from space.jobs import Scheduler
+from space.project import project_folder
 
 _LARGEST_PORT = 65535
 
@@ -44,6 +46,34 @@ def add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=0, help="port (default: the first free one from 8765 on)"
     )
+
+
+def add_scheduler(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add where pieces of work are done; `what` names them."""
+    group = parser.add_argument_group("many computers")
+    group.add_argument(
+        "--scheduler",
+        default="",
+        metavar="WHERE",
+        help=f"do the {what} by Dask: local (processes of this computer), slurm (jobs, as "
+        "SPACEtomo_cluster.py says), or the address of a scheduler (default: one after the other, "
+        "here)",
+    )
+    group.add_argument(
+        "--processes", type=int, default=2, metavar="N", help=f"{what} at a time (default 2)"
+    )
+
+
+def scheduler(args: argparse.Namespace, folder: Path) -> Scheduler:
+    """Return where pieces of work are done.
+
+    Parameters
+    ----------
+    args : Namespace
+    folder : Path
+        Of the results, for messages; all computers have to see it.
+    """
+    return Scheduler(args.scheduler, args.processes, project_folder(), Path(folder).absolute())
 
 
 def port(args: argparse.Namespace) -> int:

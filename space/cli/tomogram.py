@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from space.errors import SpaceError
+from space.cli import given
+from space.jobs import spread
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,6 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--again", action="store_true", help="make anew what is there already")
     parser.add_argument("--json", action="store_true", help="print what was measured as JSON")
     add_options(parser)
+    given.add_scheduler(parser, "tomograms")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -101,27 +104,34 @@ def _add_series(group: Any) -> None:
 
 
 def _tomogram(args: argparse.Namespace) -> int:
-    from space.tomograms import Options, tomogram_of
-
-    options = Options.of_params(params_of(args))
-    made, failed = [], []
-    for path in args.series:
-        line = _Line(path.name)
-        try:
-            facts = tomogram_of(path, options, args.out, line.tell, args.again)
-        except SpaceError as error:
-            line.end()
-            print(error, file=sys.stderr)
-            failed.append({"series": str(path), "error": str(error)})
-            continue
-        line.end()
-        if facts is not None:
-            made.append(facts)
-        if facts is not None and not args.json:
-            _say(facts)
+    params, made, failed = params_of(args), [], []
+    out = None if args.out is None else args.out.absolute()
+    make = partial(_one, params, out, args.again, is_told=not args.scheduler)
+    series = [path.absolute() for path in args.series]
+    for done in spread(make, series, given.scheduler(args, out or series[0].parent)):
+        if done.problem:
+            print(done.problem, file=sys.stderr)
+            failed.append({"series": str(done.piece), "error": done.problem})
+        elif done.result is not None:
+            made.append(done.result)
+            if not args.json:
+                _say(done.result)
     if args.json:
         print(json.dumps({"tomograms": made, "failed": failed}, indent=1))
     return 0 if not failed else 1 if made else 2
+
+
+def _one(
+    params: Mapping[str, Any], out: Path | None, again: bool, path: Path, is_told: bool
+) -> dict[str, Any] | None:
+    """Make the tomogram of a series, on whichever computer."""
+    from space.tomograms import Options, tomogram_of
+
+    line = _Line(path.name, is_told)
+    try:
+        return tomogram_of(path, Options.of_params(params), out, line.tell, again)
+    finally:
+        line.end()
 
 
 def _say(facts: dict[str, Any]) -> None:
@@ -139,9 +149,9 @@ def _say(facts: dict[str, Any]) -> None:
 class _Line:
     """One line on a terminal that says what is being done."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, is_told: bool) -> None:
         self._name, self._shown = name, ""
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = is_told and sys.stderr.isatty()
 
     def tell(self, what: str, part: float) -> None:
         """Say what is done, and how much of it."""

@@ -17,7 +17,7 @@ from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import HEAT, TASKS, TOMOGRAM, Job, JobState
 from space.jobs.results import result_path
-from space.jobs.spread import Done, Scheduler, spread
+from space.jobs.spreading import Done, Scheduler, spread
 from space.jobs.status import to_dict as status_table
 from space.jobs.workers import Worker, pid_alive, this_machine
 
