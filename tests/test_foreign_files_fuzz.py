@@ -51,6 +51,7 @@ from space.learning.formats import note
 from space.learning.training import read_train_config
 from space.microscope import mdoc, moving, mrc, navfile, pieces
 from space.models import card, class_table, plans, read_onnx_facts
+from space.organelles import read_entries, read_prediction, read_volume_config
 from space.overview import series as overview_series
 from space.picking import files as picking_files
 from space.picking.files.tomogram import Tomogram
@@ -124,6 +125,7 @@ serialem_files series question constants autodoc instrument_file policy text_fil
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
 instances requests tables mrc_header n5 blocks zarrs imod_files making
+entries prediction
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -154,6 +156,7 @@ READ_ELSEWHERE = {
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
+    "runs": "what trainings on volumes have kept: tests/organelles",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving spreading processes": "logs, certificates: written",
     "beside __main__": "requests, as requests reads them, and a log: tests/drawing",
@@ -422,6 +425,30 @@ NGFF = {
 }
 
 
+VOLUME_ENTRY = {
+    "file": "cell.zarr",
+    "raw": "volumes/raw",
+    "offset": [0, 10, 20],
+    "shape": [10, 20, 30],
+    "voxel_size": [5, 4.5, 4],
+    "labels": {"volumes/er": 1, "mito": {"mito": 2}},
+}
+PREDICTED = {
+    "format": "SPACEtomo volume prediction 1",
+    "model": "model.pt",
+    "model_hash": "ab",
+    "volume": "cell.zarr",
+    "voxel_nm": [5, 4, 4],
+    "start": [0, 0, 0],
+    "stop": [10, 20, 30],
+    "block": [32, 32, 32],
+    "mean": 120.5,
+    "deviation": 20.0,
+    "classes": ["er"],
+    "features": [8, 16],
+}
+
+
 def block_of_n5(path):
     at = path.parent / "0" / "0" / "0"
     if path.name == "0" and path.is_file():
@@ -479,6 +506,15 @@ READERS = {
         "zarr.json",
         as_json({**ZARR, "attributes": {"resolution": [4, 4, 4], "offset": [0, 1.5, 0]}}),
         (SpaceError,),
+    ),
+    "regions to learn from": Reader(
+        read_entries, "data.json", as_json([VOLUME_ENTRY]), (SpaceError,)
+    ),
+    "prediction of a volume": Reader(
+        lambda p: read_prediction(p.parent), "prediction.json", as_json(PREDICTED), (SpaceError,)
+    ),
+    "training on volumes": Reader(
+        read_volume_config, "a.toml", b'data = "d.json"\nout = "run"\nepochs = 3\n', (SpaceError,)
     ),
     # files of a session
     "targets": Reader(pacetomo.read, "a_tgts.txt", TARGETS.encode(), (SpaceError,)),

@@ -23,6 +23,7 @@ from space.cli import (
     targets,
     tomogram,
     train,
+    volume,
     watch,
 )
 from space.errors import SpaceError
@@ -56,6 +57,7 @@ def command_line() -> argparse.ArgumentParser:
     watch.add_parser(commands)
     evaluate.add_parser(commands)
     tomogram.add_parser(commands)
+    volume.add_parser(commands)
     return parser
 
 

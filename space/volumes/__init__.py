@@ -5,11 +5,12 @@ is used (the extra ``tomo``).
 """
 
 from space.volumes.blocks import Block, BlockWriter, blocks_of, create_zarr
+from space.volumes.copying import copy_to_tiff, copy_to_zarr, write_tiff
 from space.volumes.frame import HANDEDNESS, LEFT, RIGHT, UNKNOWN, Frame, Triple, Volume
 from space.volumes.mrc import write_mrc, write_mrc_of
 from space.volumes.opened import OpenVolume
 from space.volumes.opening import open_volume, read_volume
-from space.volumes.tiffs import write_tiff
+from space.volumes.regions import checked_region, region_of
 from space.volumes.zarrs import write_zarr
 
 __all__ = [
@@ -24,9 +25,13 @@ __all__ = [
     "Triple",
     "Volume",
     "blocks_of",
+    "checked_region",
+    "copy_to_tiff",
+    "copy_to_zarr",
     "create_zarr",
     "open_volume",
     "read_volume",
+    "region_of",
     "write_mrc",
     "write_mrc_of",
     "write_tiff",

@@ -57,6 +57,12 @@ class Block:
         stop = tuple(min(side, last + more) for side, last, more in zip(shape, self.stop, margin))
         return Block((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
+    def moved(self, by: Sequence[int]) -> Block:
+        """Return it as many voxels further."""
+        start = [first + more for first, more in zip(self.start, by)]
+        stop = [last + more for last, more in zip(self.stop, by)]
+        return Block((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
     @property
     def name(self) -> str:
         """For files: first voxel."""
@@ -193,7 +199,8 @@ def create_zarr(
             "Choose another name, or delete it.",
         )
     path.mkdir(parents=True, exist_ok=True)
-    write_text_atomic(path / _BEGUN, json.dumps(begun, indent=1))
+    if _earlier(path) != begun:
+        write_text_atomic(path / _BEGUN, json.dumps(begun, indent=1))
     if not (level / "zarr.json").is_file():
         zarr.create_array(
             str(level),

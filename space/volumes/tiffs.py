@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from space.errors import SpaceError
 from space.volumes.frame import UNKNOWN, Frame, Triple, in_nm, lost_voxel, usable
 from space.volumes.opened import Box, OpenVolume, checked_shape, native, need
 
@@ -148,33 +147,3 @@ def _ome(text: str) -> Triple | None:
         except (KeyError, ValueError):
             return None
     return usable(sides)
-
-
-def write_tiff(path: Path, data: np.ndarray, frame: Frame) -> None:
-    """Write a volume as one TIFF file that ImageJ and Fiji open with its size of voxels.
-
-    Raises
-    ------
-    SpaceError
-        If ImageJ has no such values.
-    """
-    need("tifffile", "TIFF", path)
-    import tifffile
-
-    from space.files import atomic_path
-
-    if data.dtype.newbyteorder("=").name not in ("uint8", "uint16", "float32"):
-        raise SpaceError(
-            f"ImageJ has no values of type {data.dtype}.",
-            str(path),
-            "Make them uint8, uint16 or float32.",
-        )
-    z, y, x = frame.voxel_nm
-    with atomic_path(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            data,
-            imagej=True,
-            resolution=(1 / x, 1 / y),
-            metadata={"axes": "ZYX", "spacing": z, "unit": "nm"},
-        )

@@ -6,6 +6,8 @@ import gzip
 import json
 import struct
 import zlib
+from dataclasses import replace
+from pathlib import Path
 
 import mrcfile
 import numpy as np
@@ -21,10 +23,14 @@ from space.volumes import (
     RIGHT,
     UNKNOWN,
     Frame,
+    OpenVolume,
     blocks_of,
+    copy_to_tiff,
+    copy_to_zarr,
     create_zarr,
     open_volume,
     read_volume,
+    region_of,
     write_mrc,
     write_tiff,
     write_zarr,
@@ -174,6 +180,60 @@ def test_another_volume_is_not_gone_on_with(tmp_path):
     (tmp_path / "mine" / "a.txt").write_text("x", encoding="utf-8")
     with pytest.raises(SpaceError, match="not begun"):
         create_zarr(tmp_path / "mine", (8, 8, 8), "u1", FRAME, 4)
+
+
+# --- regions and copies ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "stop"),
+    [
+        ("1:3,2:7,0:9", (1, 2, 0), (3, 7, 9)),
+        (":,:,4:", (0, 0, 4), (5, 7, 9)),
+        ("12:20,-16:,: nm", (1, 2, 0), (3, 7, 9)),
+    ],
+)
+def test_a_region_is_given_in_voxels_or_nm(text, start, stop):
+    found = region_of(text, (5, 7, 9), FRAME)
+    assert (found.start, found.stop) == (start, stop)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1:2", "3:1,:,:", ":,:,:10", "a:b,:,:", "-1:2,:,:", "1.5:2,:,:"]
+)
+def test_what_is_no_region_in_it_is_told(text):
+    with pytest.raises(SpaceError, match="region"):
+        region_of(text, (5, 7, 9), FRAME)
+
+
+def test_a_copy_goes_on_where_it_ended(tmp_path, monkeypatch):
+    data = cube("int16", (20, 9, 11))
+    write_mrc(tmp_path / "v.mrc", data, FRAME)
+    volume = open_volume(tmp_path / "v.mrc")
+    reads = []
+
+    def failing(box):
+        reads.append(box)
+        if len(reads) == 3:
+            raise OSError("the disk is away")
+        return volume.read(box)
+
+    region = region_of("2:18,1:9,:", volume.shape, volume.frame)
+    with pytest.raises(SpaceError, match="away"):
+        copy_to_zarr(replace(volume, read=failing), tmp_path / "v.zarr", region, 4)
+    copy_to_zarr(replace(volume, read=failing), tmp_path / "v.zarr", region, 4)
+    assert len(reads) == 3 + 2  # of four slabs, two were there
+    found = read_volume(tmp_path / "v.zarr")
+    np.testing.assert_array_equal(found.data, data[2:18, 1:9])
+    assert found.frame.origin_nm == pytest.approx(FRAME.cut(region.start).origin_nm)
+    copy_to_tiff(volume_of_bytes(found), tmp_path / "v.tif")
+    np.testing.assert_array_equal(read_volume(tmp_path / "v.tif").data, data[2:18, 1:9])
+
+
+def volume_of_bytes(found):
+    return OpenVolume(
+        Path(), found.data.shape, np.dtype("u1"), found.frame, lambda b: found.data[b]
+    )
 
 
 # --- Zarr of others -------------------------------------------------------------------------------
