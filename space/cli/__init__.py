@@ -20,6 +20,7 @@ from space.cli import (
     report,
     simulate,
     status,
+    surfaces,
     targets,
     tomogram,
     train,
@@ -58,6 +59,7 @@ def command_line() -> argparse.ArgumentParser:
     evaluate.add_parser(commands)
     tomogram.add_parser(commands)
     volume.add_parser(commands)
+    surfaces.add_parser(commands)
     return parser
 
 
