@@ -150,9 +150,8 @@ def _remarks(surface: object) -> str:
 def _volume(args: argparse.Namespace, asked: SurfaceOptions) -> Volume:
     from space.volumes import Volume, open_volume
 
-    opened = open_volume(args.labels)
-    if args.voxel_nm is not None:
-        opened = opened.with_voxel(_voxel(args.voxel_nm))
+    voxel_nm = None if args.voxel_nm is None else _voxel(args.voxel_nm)
+    opened = open_volume(args.labels, voxel_nm)
     if opened.nbytes > asked.memory_gb * 1e9:
         raise SpaceError(
             f"The volume takes {opened.nbytes / 1e9:.1f} GB of memory.",
