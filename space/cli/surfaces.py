@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from space.cli.volume import shared
 from space.errors import SpaceError
 
 if TYPE_CHECKING:  # a command line of other commands starts without them
@@ -27,9 +30,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Example: spacetomo surfaces labels.mrc --out surfaces --label 1=membrane "
         "--smallest-nm3 1e5",
     )
-    parser.add_argument(
-        "labels", type=Path, metavar="LABELS", help="volume of labels; 0 is nothing"
-    )
+    shared.add_volume(parser, "labels")
+    shared.add_region(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument(
         "--label",
@@ -38,11 +40,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N[=NAME]",
         help="a label that is wanted, with a name for its files; may be given several times "
         "(default: all)",
-    )
-    parser.add_argument(
-        "--voxel-nm",
-        metavar="NM",
-        help="size of a voxel where the file tells none or a wrong one: one number, or Z,Y,X",
     )
     parser.add_argument(
         "--smooth-nm",
@@ -150,29 +147,20 @@ def _remarks(surface: object) -> str:
 def _volume(args: argparse.Namespace, asked: SurfaceOptions) -> Volume:
     from space.volumes import Volume, open_volume
 
-    voxel_nm = None if args.voxel_nm is None else _voxel(args.voxel_nm)
-    opened = open_volume(args.labels, voxel_nm)
-    if opened.nbytes > asked.memory_gb * 1e9:
+    opened = open_volume(args.labels, args.voxel_nm)
+    frame, count = opened.frame, opened.nbytes
+    region = shared.region(args)
+    block = None if region is None else region(opened)
+    if block is not None:
+        count = int(np.prod(block.shape)) * opened.dtype.itemsize
+    if count > asked.memory_gb * 1e9:
         raise SpaceError(
-            f"The volume takes {opened.nbytes / 1e9:.1f} GB of memory.",
+            f"The labels take {count / 1e9:.1f} GB of memory.",
             str(args.labels),
-            f"Allow more than {asked.memory_gb:g} GB (--memory-gb), or name a smaller volume.",
+            f"Allow more than {asked.memory_gb:g} GB (--memory-gb), or name a part (--region).",
         )
-    return Volume(opened[:], opened.frame)
-
-
-def _voxel(text: str) -> tuple[float, float, float]:
-    try:
-        sides = [float(one) for one in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) == 1:
-        sides *= 3
-    if len(sides) != 3:
-        raise SpaceError(
-            f"{text} is no size of a voxel.", "--voxel-nm", "Write --voxel-nm 10, or 40,10,10."
-        )
-    return sides[0], sides[1], sides[2]
+    part = opened[:] if block is None else opened[block.slices]
+    return Volume(part, frame if block is None else frame.cut(block.start))
 
 
 def _labels(given: Sequence[str]) -> dict[int, str]:

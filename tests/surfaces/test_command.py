@@ -65,7 +65,6 @@ def test_a_second_run_leaves_nothing_of_the_first(labels, capsys):
     [
         (["--label", "x"], "no label"),
         (["--label", "7"], "no part"),
-        (["--voxel-nm", "1,2"], "no size of a voxel"),
         (["--smooth-nm", "-2"], "smooth_nm"),
         (["--format", "vrml"], "vrml"),
         (["--memory-gb", "1e-9"], "--memory-gb"),
@@ -74,6 +73,15 @@ def test_a_second_run_leaves_nothing_of_the_first(labels, capsys):
 def test_what_cannot_be_used_is_said(labels, options, words, capsys):
     assert main(["surfaces", str(labels), "--out", str(labels.parent / "out"), *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_part_of_the_volume_keeps_its_place(labels):
+    whole, part = labels.parent / "whole", labels.parent / "part"
+    assert main(["surfaces", str(labels), "--out", str(whole), "--label", "2"]) == 0
+    asked = ["surfaces", str(labels), "--out", str(part), "--region", ":,:,21:"]
+    assert main(asked) == 0
+    there, here = (trimesh.load_mesh(folder / "label_2_001.ply").bounds for folder in (whole, part))
+    assert here == pytest.approx(there, abs=0.1)
 
 
 def test_a_mesh_with_a_hole_and_faces_that_look_inwards_is_mended():
