@@ -133,6 +133,7 @@ READ_ELSEWHERE = {
     "config_change": "SPACEtomo_config.py: tests of its own",
     "moved_items": "Navigator files that SerialEM has just saved: tests/microscope",
     "placement": "a note of ours: tests/workflow",
+    "writing": "the table of an earlier run of ours: tests/surfaces",
     "conditions": "what SerialEM remembers for us: tests/microscope",
     "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
     "end_state": "the same, when it was interrupted: tests/session",

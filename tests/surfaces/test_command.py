@@ -13,7 +13,7 @@ import trimesh
 from PIL import Image
 
 from space.cli import main
-from space.surfaces import TABLE_CSV, TABLE_JSON
+from space.surfaces import TABLE_CSV, TABLE_JSON, clear
 from space.surfaces.meshes import form_of, mesh_of
 from space.volumes import Frame, write_mrc
 from tests.surfaces.shapes import ball, voxels
@@ -58,6 +58,16 @@ def test_a_second_run_leaves_nothing_of_the_first(labels, capsys):
     assert [path.name for path in out.glob("*.ply")] == ["label_1_001.ply"]
     printed = capsys.readouterr().out
     assert json.loads(printed[printed.index("{\n") :])["parts"][0]["label"] == 1
+
+
+@pytest.mark.parametrize("table", ["{", "[]", '{"parts": 3}', '{"parts": [{"name": "../x"}, 4]}'])
+def test_a_table_of_others_removes_nothing(labels, table):
+    out = labels.parent / "out"
+    out.mkdir()
+    (labels.parent / "x.ply").write_text("mine", encoding="utf-8")
+    (out / TABLE_JSON).write_text(table, encoding="utf-8")
+    clear(out)
+    assert [path.name for path in labels.parent.glob("*.ply")] == ["x.ply"]
 
 
 @pytest.mark.parametrize(
