@@ -50,7 +50,8 @@ class VolumeConfig:
     rate : float
         Learning rate of AdamW at the start; it falls to nothing at the end.
     features : tuple of int
-        Of each level of the network; each level is half as fine as the one before.
+        Of each level of the network; the first is half as fine as the volume, each other one half
+        as fine as the one before. Larger things need more levels.
     centred : float
         Share of the blocks that have a voxel of some class in the middle, each class as often.
     elastic : float
@@ -75,10 +76,10 @@ class VolumeConfig:
     classes: tuple[str, ...] = ()
     patch: int = 32
     batch: int = 4
-    steps: int = 50
+    steps: int = 100
     epochs: int = 12
     rate: float = 0.01
-    features: tuple[int, ...] = (8, 16, 32)
+    features: tuple[int, ...] = (16, 32)
     centred: float = 0.5
     elastic: float = 0.1
     exclude: dict[str, int] = field(default_factory=dict)
@@ -158,8 +159,9 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
             found.append(f"{key} is {shown(values[key])}, not {wanted}.")
     if not found:
         levels = len(values.get("features", VolumeConfig.features))
-        if values.get("patch", VolumeConfig.patch) % 2 ** (levels - 1):
-            found.append(f"patch is no multiple of {2 ** (levels - 1)}, as {levels} levels need.")
+        multiple = 2**levels
+        if values.get("patch", VolumeConfig.patch) % multiple:
+            found.append(f"patch is no multiple of {multiple}, as {levels} levels need.")
     return found
 
 

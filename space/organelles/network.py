@@ -15,70 +15,78 @@ import numpy as np
 from space.organelles.evaluating import IGNORED
 
 HEAD = "head."
+_TOP = 4
+"""Features at full resolution, which are the dearest."""
 
 
 def multiple_of(features: Sequence[int]) -> int:
     """Return what sides of the network's input are multiples of."""
-    return int(2 ** (len(features) - 1))
+    return int(2 ** len(features))
 
 
 def reach_of(features: Sequence[int]) -> int:
-    """Return how many voxels away something may change the output, rounded up to `multiple_of`."""
-    levels = len(features)
-    down = sum(2 * 2**level for level in range(levels))
-    up = sum(2 * 2**level for level in range(levels - 1))
-    pooling = multiple_of(features) - 1
+    """Return how many voxels away something may change the output, rounded up to `multiple_of`.
+
+    A convolution reaches as far as a voxel of its level is long, one that halves as far as one of
+    the level above; and where a voxel lies within one of the coarsest level may be at its end.
+    """
+    voxels = [2 ** (level + 1) for level in range(len(features))]
+    down = sum(side // 2 + side for side in voxels)
+    up = sum(voxels[:-1]) + 1
     multiple = multiple_of(features)
-    return -(-(down + up + pooling) // multiple) * multiple
+    return -(-(down + up + multiple - 1) // multiple) * multiple
 
 
 def unet3d(features: Sequence[int], outputs: int) -> Any:
     """Return a U-Net of random weights.
 
+    Its first level is at half the resolution, where a step takes an eighth of the work; what it
+    finds is sharpened with the volume itself at the end.
+
     Parameters
     ----------
     features : sequence of int
-        Of each level.
+        Of each level; the first one halves the volume, each other one the level before.
     outputs : int
         Classes, with that of what has no label.
     """
     import torch
     from torch import nn
 
-    def twice(given: int, made: int) -> Any:
-        layers: list[Any] = []
-        for first in (given, made):
-            layers += [
-                nn.Conv3d(first, made, 3, padding=1, bias=False),
-                nn.BatchNorm3d(made),
-                nn.LeakyReLU(0.01, inplace=True),
-            ]
-        return nn.Sequential(*layers)
+    def convolved(given: int, made: int, stride: int = 1) -> list[Any]:
+        return [
+            nn.Conv3d(given, made, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm3d(made),
+            nn.LeakyReLU(0.01, inplace=True),
+        ]
 
     class UNet3d(nn.Module):
-        """Two convolutions at each level, halved by the largest of eight voxels."""
+        """Halved by convolutions, widened by transposed ones."""
 
         def __init__(self) -> None:
             super().__init__()
-            ins = (1, *features[:-1])
-            self.down = nn.ModuleList(twice(one, made) for one, made in zip(ins, features))
+            self.down = nn.ModuleList(
+                nn.Sequential(*convolved(given, made, 2), *convolved(made, made))
+                for given, made in zip((1, *features[:-1]), features)
+            )
             pairs = list(zip(features[:0:-1], features[-2::-1]))
             self.wider = nn.ModuleList(
-                nn.ConvTranspose3d(one, made, 2, stride=2) for one, made in pairs
+                nn.ConvTranspose3d(given, made, 2, stride=2) for given, made in pairs
             )
-            self.up = nn.ModuleList(twice(2 * made, made) for _, made in pairs)
-            self.head = nn.Conv3d(features[0], outputs, 1)
+            self.up = nn.ModuleList(nn.Sequential(*convolved(2 * made, made)) for _, made in pairs)
+            self.top = nn.ConvTranspose3d(features[0], _TOP, 2, stride=2)
+            self.sharper = nn.Sequential(*convolved(_TOP + 1, _TOP))
+            self.head = nn.Conv3d(_TOP, outputs, 1)
 
         def forward(self, volume: Any) -> Any:
             kept: list[Any] = []
-            for level, convolved in enumerate(self.down):
-                if level:
-                    volume = nn.functional.max_pool3d(volume, 2)
-                volume = convolved(volume)
-                kept.append(volume)
-            for wider, convolved, beside in zip(self.wider, self.up, kept[-2::-1]):
-                volume = convolved(torch.cat([beside, wider(volume)], 1))
-            return self.head(volume)
+            found = volume
+            for down in self.down:
+                found = down(found)
+                kept.append(found)
+            for wider, up, beside in zip(self.wider, self.up, kept[-2::-1]):
+                found = up(torch.cat([beside, wider(found)], 1))
+            return self.head(self.sharper(torch.cat([volume, self.top(found)], 1)))
 
     return UNet3d()
 

@@ -47,7 +47,7 @@ def config_in(folder, **more):
     """Write a configuration and return its path."""
     values = {
         "data": "data.json", "out": "run", "patch": 16, "batch": 2, "steps": 6, "epochs": 3,
-        "features": [4, 8], "rate": 0.02, **more,
+        "features": [8, 16], "rate": 0.02, **more,
     }  # fmt: skip
     path = folder / "train.toml"
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if key != "exclude"]

@@ -90,7 +90,7 @@ def test_labels_of_another_volume_are_refused(tmp_path):
     [
         ({"rate": 0}, "rate"),
         ({"seeds": 3}, "is seed meant"),
-        ({"patch": 17}, "multiple of 2"),
+        ({"patch": 18}, "multiple of 4"),
         ({"exclude": {"ball": -1}}, "exclude"),
         ({"log": ["paper"]}, "log"),
         ({"classes": ["a", "a"]}, "classes"),

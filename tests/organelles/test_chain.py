@@ -45,7 +45,7 @@ def set_up(tmp_path_factory):
     """A folder with a phantom and a trained network."""
     folder = tmp_path_factory.mktemp("phantom")
     raw, labels = written(folder)
-    path = config_in(folder, held="held.json", steps=25, epochs=3, exclude={"ball": 1})
+    path = config_in(folder, held="held.json", steps=40, epochs=3, exclude={"ball": 1})
     train_volumes(read_volume_config(path), silent)
     return folder, raw, labels
 
