@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 from pathlib import Path
 
 from space.files import read_json_or_empty, remove_if_possible
-from space.jobs import pid_alive
+from space.jobs import pid_alive, this_machine
 from space.predicates import is_whole
 
 LONGEST_S = 1800.0
@@ -34,7 +33,7 @@ def claim(path: Path, longest_s: float = LONGEST_S) -> bool:
         except PermissionError:  # Windows, while another one removes it
             return False
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, stream)
+            json.dump({"machine": this_machine(), "pid": os.getpid()}, stream)
         return True
     return False
 
@@ -47,7 +46,7 @@ def release(path: Path) -> None:
 def _is_void(path: Path, longest_s: float) -> bool:
     told = read_json_or_empty(path)
     pid = told.get("pid")
-    if told.get("host") == socket.gethostname() and is_whole(pid) and pid != os.getpid():
+    if told.get("machine") == this_machine() and is_whole(pid) and pid != os.getpid():
         return not pid_alive(pid)
     with contextlib.suppress(OSError):
         return _age_s(path) > longest_s

@@ -138,7 +138,7 @@ def test_it_goes_on_where_it_was_ended_and_others_help(set_up, tmp_path):
         finish(prediction)
     (out / ".claims").mkdir()
     held = out / ".claims" / f"{second.name}.json"
-    held.write_text(json.dumps({"host": "another", "pid": 1}), encoding="utf-8")
+    held.write_text(json.dumps({"machine": "another", "pid": 1}), encoding="utf-8")
     again = begin_prediction(folder / "run", folder / "raw.zarr", out, block=32)
     assert blocks_left(again) == [second, *rest]
     do_blocks(again, silent, others_too=False)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
+from space.cli import given
 from space.cli.volume.shared import add_region, add_volume, region
+from space.errors import SpaceError
+from space.jobs import spread
+from space.organelles import Prediction, blocks_left, do_block
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +45,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         action="store_true",
         help="also a volume with voxels of another size than the model has learned from",
     )
+    given.add_scheduler(predict, "blocks")
     predict.set_defaults(do=_predict)
 
 
@@ -58,7 +64,33 @@ def _predict(args: argparse.Namespace) -> int:
         max(1, args.threads),
         args.any_voxel,
     )
-    do_blocks(prediction, lambda line: print(line, flush=True))
+    if args.scheduler:
+        _spread(prediction, args)
+    else:
+        do_blocks(prediction, lambda line: print(line, flush=True))
     for path in finish(prediction):
         print(path)
     return 0
+
+
+def _spread(prediction: Prediction, args: argparse.Namespace) -> None:
+    """Have the blocks done by Dask.
+
+    Raises
+    ------
+    SpaceError
+        If some could not be done; the others are kept.
+    """
+    left, problems = blocks_left(prediction), []
+    print(f"{len(left)} blocks are left.", flush=True)
+    where = given.scheduler(args, prediction.out)
+    for number, done in enumerate(spread(partial(do_block, prediction), left, where), 1):
+        if done.problem:
+            problems.append(done.problem)
+        print(f"block {number} of {len(left)}{': ' if done.problem else ''}{done.problem}")
+    if problems:
+        raise SpaceError(
+            f"{len(problems)} of {len(left)} blocks were not done: {problems[-1]}",
+            str(prediction.out),
+            "Mend that, and start the same command again: what is done stays.",
+        )
