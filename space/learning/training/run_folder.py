@@ -31,7 +31,7 @@ _PACKAGES = (
     "batchgeneratorsv2",
     "numpy",
 )
-_MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "device")
+_MAY_CHANGE = ("out", "epochs", "patience", "log", "data", "held", "device")
 """What may be another when a training goes on: the rest would make it another training. Where
 the data are may change; what they are may not."""
 
