@@ -18,6 +18,7 @@ from space.cli import (
     label,
     models,
     report,
+    sections,
     simulate,
     status,
     surfaces,
@@ -59,6 +60,7 @@ def command_line() -> argparse.ArgumentParser:
     evaluate.add_parser(commands)
     tomogram.add_parser(commands)
     volume.add_parser(commands)
+    sections.add_parser(commands)
     surfaces.add_parser(commands)
     return parser
 

@@ -110,7 +110,7 @@ def shown(
         If it has no labels, or others than its shape or its classes allow.
     """
     picture, channels = scaled(folder, sample, classes, pixel_nm)
-    places = _places(channels, len(classes.values), seed)
+    places = places_of(channels, len(classes.values), seed)
     return Shown(sample.file, normalised(picture), channels, places)
 
 
@@ -158,7 +158,8 @@ def normalised(picture: np.ndarray) -> np.ndarray:
     return grey
 
 
-def _places(channels: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, ...]:
+def places_of(channels: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Return (row, column) of some pixels of each class that is there, for `Shown`."""
     rng = np.random.default_rng(seed)
     found = []
     for channel in range(count):
