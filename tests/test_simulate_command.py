@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from space import __version__
-from space.cli import INTERRUPTED, command_line, main
+from space.cli import INTERRUPTED, command_line, main, simulate
 from space.images import DRAWING
 from space.jobs import pid_alive
 from space.project import project_folder
@@ -148,6 +148,21 @@ def test_a_script_on_a_session_is_told_of_contradictions_and_of_nothing_else(beg
     assert "--seed 8 (it has 7)" in capsys.readouterr().err
     assert main(["simulate", "--session", "out", "--run", "none.py"]) == 2
     assert "[--run none.py]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds", "step_deg", "most"),
+    [
+        ([], ("good",), 3.0, 2),
+        (["--tilt-step", "6", "--set", "max_targets=3"], ("good",), 6.0, 3),
+        (["--lamellae", "2"], None, 3.0, 2),
+    ],
+)
+def test_series_for_tomograms_are_fine_unless_options_say_otherwise(more, kinds, step_deg, most):
+    args = command_line().parse_args(["simulate", "--tomograms", *more])
+    plan = simulate._plan(args)
+    assert (plan.tomograms, plan.kinds, plan.tilt_step_deg) == (True, kinds, step_deg)
+    assert plan.settings["max_targets"] == most
 
 
 def test_where_there_is_no_session_nothing_goes_on(in_folder, capsys):

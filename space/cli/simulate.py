@@ -49,6 +49,12 @@ def add_parser(commands: Any) -> None:
     simulate.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting"
     )
+    simulate.add_argument(
+        "--tomograms",
+        action="store_true",
+        help="tilt series that can be reconstructed, and the truth about what they show: one "
+        "lamella, two targets, tilts by 3 degrees, unless other options say otherwise",
+    )
     simulate.add_argument("--tilt-step", type=float, help="degrees, for the stand-in (15)")
     simulate.add_argument(
         "--series-binning",
@@ -79,6 +85,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         "settings": named_values(args.set) or None,
         "tilt_step_deg": args.tilt_step,
         "series_binning": args.series_binning,
+        "tomograms": args.tomograms or None,
         "answers": options.existing(args.answer, "--answer"),
         "faults": options.faults(args.fault) or None,
     }
@@ -89,7 +96,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 def _plan(args: argparse.Namespace) -> Plan:
     """Give the plan of a whole session."""
-    from space.simulation import Plan, resumed
+    from space.simulation import FOR_TOMOGRAMS, Plan, resumed
 
     if args.run is not None or args.acquire or args.library:
         raise SpaceError("--run, --acquire and --library need a session.", do="Add --session DIR.")
@@ -97,6 +104,11 @@ def _plan(args: argparse.Namespace) -> Plan:
     if args.resume:
         return resumed(args.out, given)
     usual = {"seed": DEMO_SEED, "space_dir": args.space_dir or project_folder()}
+    if args.tomograms:
+        usual = {**usual, **FOR_TOMOGRAMS}
+        if "lamellae" in given:  # of all sorts, wherever there is room
+            usual = {name: usual[name] for name in usual if name not in ("kinds", "within_um")}
+        given["settings"] = {**FOR_TOMOGRAMS["settings"], **given.get("settings", {})}
     return Plan(out=args.out, **{**usual, **given})
 
 

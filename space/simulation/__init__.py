@@ -6,12 +6,13 @@ and benchmarks: a person at the simulated microscope, with the truth in place of
 
 from space.simulation.bench import Bench, make_project, script_text, without_plots
 from space.simulation.deaths import DOINGS, Death, KeptDeaths
-from space.simulation.depth_series import phantom, simulated_series
+from space.simulation.depth_series import phantom, simulated_series, write_truth_of_series
 from space.simulation.end_state import EndState, differences
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.night import Night, NightOutcome, faults_of_a_night
 from space.simulation.plan import (
+    FOR_TOMOGRAMS,
     MARKER,
     Plan,
     grids_of,
@@ -43,6 +44,7 @@ from space.simulator.judging import (
 
 __all__ = [
     "DOINGS",
+    "FOR_TOMOGRAMS",
     "LOG",
     "MARKER",
     "TRUST",
@@ -87,4 +89,5 @@ __all__ = [
     "summary_table",
     "with_settings",
     "without_plots",
+    "write_truth_of_series",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from space.simulator import Simulation
     from space.simulator.recording import Phantom, RecordedSeries
 
 
@@ -28,6 +29,26 @@ def simulated_series(
     from space.simulator.recording import record_series
 
     return record_series(Path(out), seed, tilts, **choices)
+
+
+def write_truth_of_series(simulation: Simulation, out: Path) -> list[Path]:
+    """Write the truth about the tilt series of a session, where no program of it looks.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    out : Path
+        Folder of the session.
+
+    Returns
+    -------
+    list of Path
+        JSON files, one for each series on a lamella.
+    """
+    from space.simulator.keeping import SESSION_FOLDER
+    from space.simulator.recording import write_session_truth
+
+    return write_session_truth(simulation.session, Path(out) / SESSION_FOLDER)
 
 
 def phantom(seed: int = 1, **choices: Any) -> Phantom:

@@ -35,11 +35,20 @@ if TYPE_CHECKING:
 MARKER = "SPACE_simulation.json"
 """Marks a folder as made by a simulation, which may empty it again; holds the plan."""
 
+FOR_TOMOGRAMS: Mapping[str, Any] = {
+    "kinds": ("good",),
+    "within_um": 120.0,
+    "tilt_step_deg": 3.0,
+    "settings": {"max_targets": 2, "target_list": ["cell"]},
+    "tomograms": True,
+}
+"""A session whose series are fine and few enough to be reconstructed: fields of `Plan`."""
+
 ACQUIRE = 5
 """Level at which grids are acquired."""
 
 _PATHS = ("space_dir", "script", "primary", "after", "answers")
-_PLAIN = ("level", "tilt_step_deg", "series_binning")
+_PLAIN = ("level", "tilt_step_deg", "series_binning", "tomograms")
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class Plan:
         Tilt step of the stand-in.
     series_binning : int
         Binning of the stand-in's tilt series, 0 for that of Record.
+    tomograms : bool
+        Whether the truth about each tilt series is written, to judge tomograms by.
     resume : bool
         Go on in a folder that has a session already.
     kinds : tuple of str or None
@@ -90,6 +101,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tilt_step_deg: float = 15.0
     series_binning: int = 0
+    tomograms: bool = False
     resume: bool = False
     kinds: tuple[LamellaKind, ...] | None = None
     within_um: float | None = None

@@ -17,6 +17,7 @@ from space.files import write_text_atomic
 from space.images import DRAWING, read_png_text
 from space.project import POST_ACTION, SCRIPT, STAND_IN
 from space.simulation import judge
+from space.simulation.depth_series import write_truth_of_series
 from space.simulation.plan import ACQUIRE, Plan, grids_of, prepare_folder, setup_of
 from space.simulation.problems import problems_of_the_simulator
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
@@ -117,6 +118,10 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
     watch.stop("level_5" if plan.level == ACQUIRE else "end")
     summary = judged(plan, simulation, watch.seconds)
     watch.stop("judge")
+    if plan.tomograms:
+        truths = write_truth_of_series(simulation, out)
+        summary["truth"] = [path.relative_to(out).as_posix() for path in truths]
+        watch.stop("truth")
     summary["ok"] = result.ok
     summary["error"] = result.error
     summary["faults"] = simulation.session.faults.report()

@@ -13,7 +13,8 @@ from space.simulator.column.optics import tilted_y_um
 from space.simulator.column.scope import Microscope
 from space.simulator.imaging import camera
 from space.simulator.imaging.pictures import intensity, picture_geometry
-from space.simulator.recording import phantom, record_series
+from space.simulator.recording import phantom, record_series, write_session_truth
+from space.simulator.specimen import Grid
 from space.simulator.specimen.depth import forget, shapes
 from space.simulator.specimen.depth.cloud import SIGMAS_NM, Cloud, random_rotations
 from space.simulator.specimen.depth.projecting import project, volume
@@ -176,8 +177,6 @@ def test_the_same_place_holds_the_same_whatever_was_looked_at_before():
 
 
 def test_coarse_pictures_know_nothing_of_the_depth(make_session, monkeypatch):
-    from space.simulator.specimen import Grid
-
     session = make_session(Grid.make(2, 1, kinds=("good",)))
     asked = []
     monkeypatch.setattr(Grid, "inside", lambda *args: asked.append(args))
@@ -189,3 +188,40 @@ def test_coarse_pictures_know_nothing_of_the_depth(make_session, monkeypatch):
     session.scope.go_to_area("R")
     intensity(session, picture_geometry(session, 8, (64, 64)))  # 1.2 nm
     assert len(asked) == 1
+
+
+SERIES = """#!Python
+import serialem as sem
+sem.SetLowDoseMode(1)
+sem.SetBinning("R", 8)
+sem.OpenNewFile("any.mrc")
+for tilt in (0, -20, 20):
+    sem.TiltTo(tilt)
+    sem.R()
+    sem.S()
+sem.CloseFile()
+"""
+
+
+def test_the_truth_about_the_series_of_a_session(make_simulation, tmp_path):
+    grid = Grid.make(2, 1, kinds=("good",))
+    simulation, lamella = make_simulation(grid), grid.lamellae[0]
+    scope = simulation.session.scope
+    scope.stage.move_to(*lamella.center_um, -lamella.height_um)
+    result = simulation.run(SERIES)
+    assert result.ok, result.error
+    (path,) = write_session_truth(simulation.session, tmp_path / "kept")
+    truth = json.loads(path.read_text(encoding="utf-8"))
+    assert (truth["series"], truth["shape"], truth["pixel_nm"]) == ("any.mrc", [511, 720], 1.2)
+    assert truth["center_um"][:2] == pytest.approx(simulation.exposures[0].center_um)
+    # Each picture's centre shows what the exposure says, at the height of the lamella there.
+    for picture, exposure in zip(truth["pictures"], simulation.exposures):
+        assert picture["section"] == exposure.section
+        x, y = exposure.center_um
+        away_um = np.subtract((x, y, grid.height_um(x, y)), truth["center_um"])
+        specimen = scope.optics.stage_to_specimen() @ away_um[:2]
+        point = 1e3 * np.array([-specimen[1], specimen[0], away_um[2], 1e-3])
+        assert np.array(picture["to_image"]) @ point == pytest.approx([360.0, 255.5], abs=1e-6)
+    with np.load(path.with_name(truth["arrays"]), allow_pickle=False) as volumes:
+        assert list(volumes["labels"].shape) == truth["volumes"]["shape"]
+        assert set(np.unique(volumes["membranes"])) <= {0, 1}

@@ -111,7 +111,7 @@ def series_truth(
         "normal": normal.tolist(),
         "pictures": [
             {
-                "section": section,
+                "section": exposure.section if exposure.section >= 0 else number,
                 "tilt_deg": exposure.tilt_deg,
                 "dose_e_A2": exposure.dose_e_A2,
                 "defocus_um": exposure.defocus_um,
@@ -121,7 +121,7 @@ def series_truth(
                     camera.shape[0],
                 ).tolist(),
             }
-            for section, exposure in enumerate(exposures)
+            for number, exposure in enumerate(exposures)
         ],
         "particles": as_list(particles),
         "labels": {name: value for value, name in enumerate(LABELS)},

@@ -18,12 +18,12 @@ from .tiles import Tile, tile, tiles_near
 PAINT_UM = 0.005
 """Pitch on which what is painted is drawn through the thickness."""
 
-_SOFT_NM = 35.0  # of what is painted: the detail below it is that of the contents
+_SOFT_NM = 45.0  # of what is painted: the detail below it is that of the contents
 _FLECK_NM = 30.0  # size and thickness of the flecks of dense matter
-_FLECKS = 0.02  # their standard deviation, as a part of the optical depth
+_FLECKS = 0.04  # their standard deviation, as a part of the optical depth
 _FLECK_SEED, _LAYER_SEED = 61, 1000
 _GRAIN_LAYERS = 4
-_HILLS = ((310.0, 0.3), (240.0, 2.4), (410.0, 4.1))  # wavelength (nm) and direction of undulations
+_HILLS = ((170.0, 0.3), (110.0, 2.4), (230.0, 4.1))  # wavelength (nm) and direction of undulations
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ class Sight:
             at = 1e-3 * np.column_stack([m[:, :2], m[:, 2] + w * self._aside()])
             seed = self.slab.site.seed + _FLECK_SEED + _LAYER_SEED * layer
             total += texture.sample(at, shape, 1e-3 * _FLECK_NM, seed)
-        return total * np.float32(_FLECKS / np.sqrt(layers))
+        # Each layer reaches up to the next.
+        rising_px = np.linalg.solve(m[:, :2], -self._aside()) * self.slab.thickness_nm / layers
+        return _averaged_along(total, rising_px, 0.0) * np.float32(_FLECKS / np.sqrt(layers))
 
     def grain(self, seed: int) -> np.ndarray:
         """White noise of power density 1 nm² (see `specimen.grain`) from all of the thickness.
@@ -146,7 +148,7 @@ class Sight:
         columns, rows = np.meshgrid(np.arange(lattice[1]), np.arange(lattice[0]))
         plane = m[:, :1, None] * columns + m[:, 1:2, None] * rows + m[:, 2:, None]
         w = np.full(lattice, middle_nm)
-        for _ in range(6):
+        for _ in range(8):
             s, t = plane + aside[:, None, None] * w
             waves = [
                 np.sin(2 * np.pi / length * (np.cos(a) * s + np.sin(a) * t) + 2 * turn)

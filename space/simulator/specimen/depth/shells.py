@@ -119,8 +119,8 @@ def _cristae(mask: np.ndarray, ground: Ground, seed: int) -> Iterator[Outline]:
     phase = (s * np.cos(angle) + t * np.sin(angle)) / _CRISTA_APART_NM + 1.6 * waves
     fold_nm = _CRISTA_APART_NM * np.abs(phase - np.round(phase))
     # They begin near the edge and end where another slow field says so.
-    reach = 25.0 * _waves(rng, s, t, 260.0, 3)
-    body = np.minimum(_CRISTA_NM / 2 - fold_nm, (_depth_in(mask, ground) - 32.0 + reach) / 3.0)
+    reach = 22.0 * np.clip(_waves(rng, s, t, 260.0, 3), -1.0, 1.0)
+    body = np.minimum(_CRISTA_NM / 2 - fold_nm, (_depth_in(mask, ground) - 34.0 + reach) / 3.0)
     body = ndimage.gaussian_filter(body.astype(np.float32), 1.0)
     yield from _lines(body, 0.0, ground, "crista")
 
