@@ -366,7 +366,10 @@ class Grid:
             pitch_um = 1e-3 * float(np.sqrt(abs(np.linalg.det(m[:, :2]))))
             return self._painted(_compose(to_grid, 1e-3 * m), size, pitch_um)
 
-        seen = np.clip(sight.through(draw), 0.003, 1.0)
+        def common(m: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            return self._texture(_compose(to_grid, 1e-3 * m), size)
+
+        seen = np.clip(sight.through(draw, common), 0.003, 1.0)
         return Inside(seen, sight.potential(), sight.grain(seed))
 
     def sight(self, to_px: np.ndarray, shape: tuple[int, int], pixel_um: float) -> Sight | None:
@@ -461,12 +464,15 @@ class Grid:
         self, result: np.ndarray, m: np.ndarray, shape: tuple[int, int], pixel_um: float
     ) -> None:
         """Molecular texture below the rasters' resolution, what alignment holds on to."""
-        grain = 0.10 * texture.sample(m, shape, 0.03, self.seed + 61)
+        grain = 0.10 * self._texture(m, shape)
         if pixel_um < 0.004:
             grain += 0.12 * texture.sample(m, shape, 0.008, self.seed + 62)
         # Proportional to -ln T: vacuum stays empty.
         weight = np.clip(1.1 * (1 - result), 0, 1)
         result *= np.clip(1 + grain * weight, 0, 2)
+
+    def _texture(self, m: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        return texture.sample(m, shape, 0.03, self.seed + 61)
 
 
 def _passing(

@@ -15,12 +15,19 @@ from .projecting import project
 from .slab import Slab
 from .tiles import Tile, tile, tiles_near
 
+Drawing = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
+
 PAINT_UM = 0.005
 """Pitch on which what is painted is drawn through the thickness."""
 
 _SOFT_NM = 45.0  # of what is painted: the detail below it is that of the contents
-_FLECK_NM = 30.0  # size and thickness of the flecks of dense matter
-_FLECKS = 0.04  # their standard deviation, as a part of the optical depth
+_FLECKS = ((30.0, 0.07), (12.0, 0.06))
+"""Size (nm) of denser and thinner matter, and its standard deviation as a part of the optical
+depth: what crowds a cell, which alignment holds on to where there is nothing else."""
+
+_COMMON = 0.06  # the same of what coarser pictures show, too; it lies in the middle
+_COMMON_NM = 30.0
+
 _FLECK_SEED, _LAYER_SEED = 61, 1000
 _GRAIN_LAYERS = 4
 _HILLS = ((170.0, 0.3), (110.0, 2.4), (230.0, 4.1))  # wavelength (nm) and direction of undulations
@@ -73,7 +80,7 @@ class Sight:
         cloud = Cloud.joined([part.cloud for part in self.tiles()])
         return project(cloud, self.to_px, self.shape, 1e3 * self.pixel_um)
 
-    def through(self, draw: Callable[[np.ndarray, tuple[int, int]], np.ndarray]) -> np.ndarray:
+    def through(self, draw: Drawing, common: Drawing) -> np.ndarray:
         """Transmission of what is painted, drawn out through the thickness.
 
         The paint stands for columns that lean as the slab does where the picture's centre is.
@@ -83,6 +90,9 @@ class Sight:
         draw : callable
             Gives the transmission that is painted, for the (2, 3) map from pixel indices
             (column, row, 1) to (s, t) in nm on the middle plane and a shape.
+        common : callable
+            Gives in the same way a texture that coarser pictures show as well, brighter where
+            it is positive, with a standard deviation of 1.
         """
         step = max(1, int(PAINT_UM / self.pixel_um))
         column = np.array([*self.slab.lean(self.center_nm[None])[0], 1.0])
@@ -94,7 +104,8 @@ class Sight:
         m = self._plane_map(step, pad)
         depth = -np.log(np.maximum(draw(m, padded), np.float32(0.003)))
         depth = _averaged_along(depth, along_px, soft_px)
-        depth *= 1.0 + self._flecks(m, padded)
+        shared = _averaged_along(common(m, padded), self._rising_px(m, _COMMON_NM), 0.0)
+        depth *= np.maximum(1.0 + self._flecks(m, padded) - np.float32(_COMMON) * shared, 0.0)
         inner = np.exp(-depth)[pad : pad + lattice[0], pad : pad + lattice[1]]
         inner = np.ascontiguousarray(inner, np.float32)
         return texture.enlarge(inner, step, self.shape) if step > 1 else inner
@@ -105,22 +116,29 @@ class Sight:
         offset = back @ (np.array([0.5, 0.5]) - pad * step - self.to_px[:, 3])
         return np.column_stack([back * step, offset])
 
+    def _rising_px(self, m: np.ndarray, up_nm: float) -> np.ndarray:
+        """How far what rises by so much is drawn out on the lattice of a map, (columns, rows)."""
+        return np.linalg.solve(m[:, :2], -self._aside()) * up_nm
+
     def _aside(self) -> np.ndarray:
         """By how much (s, t) the line of sight moves for each nm of w."""
         return -np.linalg.solve(self.to_px[:, :2], self.to_px[:, 2])
 
     def _flecks(self, m: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Dense flecks in layers of their own size, as a part of the optical depth."""
-        layers = max(1, round(self.slab.thickness_nm / _FLECK_NM))
+        """Denser and thinner matter, in layers of its own size, as a part of the optical depth."""
         total = np.zeros(shape, np.float32)
-        for layer in range(layers):
-            w = ((layer + 0.5) / layers - 0.5) * self.slab.thickness_nm
-            at = 1e-3 * np.column_stack([m[:, :2], m[:, 2] + w * self._aside()])
-            seed = self.slab.site.seed + _FLECK_SEED + _LAYER_SEED * layer
-            total += texture.sample(at, shape, 1e-3 * _FLECK_NM, seed)
-        # Each layer reaches up to the next.
-        rising_px = np.linalg.solve(m[:, :2], -self._aside()) * self.slab.thickness_nm / layers
-        return _averaged_along(total, rising_px, 0.0) * np.float32(_FLECKS / np.sqrt(layers))
+        for number, (size_nm, strength) in enumerate(_FLECKS):
+            layers = max(1, round(self.slab.thickness_nm / size_nm))
+            part = np.zeros(shape, np.float32)
+            for layer in range(layers):
+                w = ((layer + 0.5) / layers - 0.5) * self.slab.thickness_nm
+                at = 1e-3 * np.column_stack([m[:, :2], m[:, 2] + w * self._aside()])
+                seed = self.slab.site.seed + _FLECK_SEED + number + _LAYER_SEED * layer
+                part += texture.sample(at, shape, 1e-3 * size_nm, seed)
+            # Each layer reaches up to the next.
+            part = _averaged_along(part, self._rising_px(m, self.slab.thickness_nm / layers), 0.0)
+            total += part * np.float32(strength / np.sqrt(layers))
+        return total
 
     def grain(self, seed: int) -> np.ndarray:
         """White noise of power density 1 nm² (see `specimen.grain`) from all of the thickness.
