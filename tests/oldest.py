@@ -23,7 +23,7 @@ LEFT_OUT = {
         "test_house*", "test_readme*", "test_realism*", "test_scores*", "test_wheel*",
         "test_simulator_wheel*", "simulator/test_docs*", "simulator/test_command_table*",
         "test_colours*", "test_settings_slips*", "test_foreign_files_fuzz*",
-        "test_guide*", "test_project*",
+        "test_guide*", "test_project*", "test_notebook*",
     ),
     "training and benchmarks, which run where PyTorch does": (
         "test_training*", "test_gpu_training*", "test_inference_benchmark*",
