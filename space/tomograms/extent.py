@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 _EDGE_PART = 0.12
-_FLOOR_PERCENT = 15.0
-_HALF = 0.5
+_FLOOR_PERCENT, _TOP_PERCENT = 15.0, 95.0
+_BEYOND = 0.2
+_SPREADS = 2.0
+_TAIL = 0.03
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Extent:
 def extent(volume: np.ndarray, pixel_nm: float) -> Extent:
     """Measure the layers in which densities vary most.
 
-    A box with soft edges is fitted to the variance of the layers; where the fit fails, the middle
-    is that of the variance above its floor.
+    What varies above the floor is summed up from below; the layers between `_TAIL` and 1 - `_TAIL`
+    of it are the specimen. Their middle is that between its faces, wherever most of it is.
 
     Parameters
     ----------
@@ -42,20 +44,18 @@ def extent(volume: np.ndarray, pixel_nm: float) -> Extent:
     pixel_nm : float
     """
     profile = _profile(volume)
-    z = (np.arange(len(profile)) - (len(profile) - 1) / 2) * pixel_nm
-    floor, top = np.percentile(profile, (_FLOOR_PERCENT, 95))
-    above = np.clip(profile - floor, 0.0, None)
+    faces = (np.arange(len(profile) + 1) - len(profile) / 2) * pixel_nm
+    floor, top = np.percentile(profile, (_FLOOR_PERCENT, _TOP_PERCENT))
     if top <= floor:
-        return Extent(0.0, float(z[-1] - z[0]), 0.0)
-    middle = float((z * above**2).sum() / (above**2).sum())
-    high = z[above > _HALF * (top - floor)]
-    wide = float(high.max() - high.min()) if high.size else float(z[-1])
-    start = (float(top - floor), float(floor), middle, max(pixel_nm, wide), 3 * pixel_nm)
-    clear = float((top - floor) / top)
-    fitted = _fitted(z, profile, start)
-    if fitted is None:
-        return Extent(middle, wide, clear)
-    return Extent(fitted[0], fitted[1], clear)
+        return Extent(0.0, float(faces[-1] - faces[0]), 0.0)
+    above = np.clip(profile - floor, 0.0, None)
+    beyond = above[above < _BEYOND * above.max()]
+    noise = float(beyond.std()) if beyond.size else 0.0
+    above[above < max(_BEYOND / 4 * above.max(), _SPREADS * noise)] = 0.0
+    up_to = np.append(0.0, np.cumsum(above)) / above.sum()
+    low, high = (float(np.interp(part, up_to, faces)) for part in (_TAIL, 1 - _TAIL))
+    wide = (high - low) / (1 - 2 * _TAIL)
+    return Extent((low + high) / 2, wide, float((top - floor) / top))
 
 
 def _profile(volume: np.ndarray) -> np.ndarray:
@@ -68,25 +68,3 @@ def _profile(volume: np.ndarray) -> np.ndarray:
     inner = volume[:, r : rows - r, c : columns - c].reshape(len(volume), -1)
     limit = 4.0 * float(np.std(inner))
     return np.asarray(np.clip(inner, -limit, limit).var(axis=1), float)
-
-
-def _fitted(
-    z: np.ndarray, profile: np.ndarray, start: tuple[float, float, float, float, float]
-) -> tuple[float, float] | None:
-    from scipy import optimize, special
-
-    def box(p: np.ndarray) -> np.ndarray:
-        height, floor, middle, wide, soft = p
-        up, down = (special.erf((z - middle + s * wide / 2) / max(soft, 1e-6)) for s in (1, -1))
-        return np.asarray(floor + height * (up - down) / 2 - profile) / start[0]
-
-    span = float(z[-1] - z[0])
-    pixel = span / (len(z) - 1)
-    low = (0.0, 0.0, z[0], pixel, 0.5 * pixel)
-    high = (20 * start[0], float(profile.max()), z[-1], span, span)
-    begin = np.clip(start, np.array(low) * 1.001 + 1e-12, np.array(high) * 0.999)
-    try:
-        found = optimize.least_squares(box, begin, bounds=(low, high), loss="soft_l1", f_scale=0.1)
-    except ValueError:
-        return None
-    return (float(found.x[2]), float(found.x[3])) if found.success else None

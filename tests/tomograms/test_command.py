@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.tilt_phantom import phantom, write_series
 from space.cli import main
 from space.errors import SpaceError
 from space.tomograms import (
@@ -19,7 +20,6 @@ from space.tomograms import (
     read_imod_alignment,
     tomogram_of,
 )
-from tests.tomograms.phantom import phantom, write_series
 
 pytest.importorskip("zarr")
 

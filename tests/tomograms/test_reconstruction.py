@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.tilt_phantom import phantom
 from space.tomograms.geometry import Alignment, Stack
 from space.tomograms.operators import (
     back_projection,
@@ -16,7 +17,6 @@ from space.tomograms.operators import (
     wbp_weights,
 )
 from space.tomograms.reconstruction import Plan, Reconstruction, reconstruct
-from tests.tomograms.phantom import phantom
 
 SHAPE = (40, 72, 88)
 
