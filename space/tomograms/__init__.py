@@ -1,6 +1,6 @@
 """From a tilt series to a tomogram: reading, alignment, contrast transfer, reconstruction."""
 
-from space.tomograms.geometry import Alignment
+from space.tomograms.geometry import Alignment, Stack
 from space.tomograms.imod_files import read as read_imod_alignment
 from space.tomograms.making import (
     Tell,
@@ -10,6 +10,7 @@ from space.tomograms.making import (
     tomogram_of,
 )
 from space.tomograms.options import PROGRAMS, Options
+from space.tomograms.reconstruction import Plan, Reconstruction
 from space.tomograms.series import Given, read
 
 __all__ = [
@@ -17,6 +18,9 @@ __all__ = [
     "Alignment",
     "Given",
     "Options",
+    "Plan",
+    "Reconstruction",
+    "Stack",
     "Tell",
     "facts_path",
     "finished",

@@ -76,14 +76,14 @@ def align(
     done : callable, optional
         Told what begins.
     """
-    guess = thickness_nm or _LIKELY_THICKNESS_NM
+    guess, noted_deg = thickness_nm or _LIKELY_THICKNESS_NM, alignment.axis_deg
     done("coarse alignment")
     coarse, splines = _level(stack, COARSE_PX)
     alignment = chained(splines, coarse, alignment, guess)
     done("alignment by patches")
     lamella = Lamella(0.0, 0.0, 0.0)
     for _ in range(_PATCH_ROUNDS):
-        found = tracked(splines, coarse, alignment)
+        found = tracked(splines, coarse, alignment, noted_deg)
         lamella, alignment = found.lamella, found.allowed(alignment, refine_axis, flatten)
     done("projection matching")
     alignment = _rounds(splines, coarse, alignment, guess, _MATCH_ROUNDS)

@@ -56,13 +56,16 @@ def displaced(
     cross *= _band(rows, columns) / np.sqrt(np.abs(cross) + _TINY)
     surface = np.asarray(fft.irfft2(cross, (rows, columns)))
     y, x = (np.fft.fftfreq(n, 1.0 / n) for n in (rows, columns))
-    within = np.hypot(y[:, None], x[None, :]) <= reach_px
-    flat = np.where(within, surface, -np.inf).reshape(*surface.shape[:-2], -1)
+    away = np.hypot(y[:, None], x[None, :]) / reach_px
+    # A small displacement is likelier than a large one: of two like peaks, the nearer counts.
+    likely = np.where(away <= 1, surface * np.exp(-0.25 * away**2), -np.inf)
+    flat = likely.reshape(*surface.shape[:-2], -1)
     at = flat.argmax(axis=-1)
     row, column = at // columns, at % columns
     down, right = (_vertex(surface, row, column, step) for step in ((1, 0), (0, 1)))
     spread = surface.std(axis=(-2, -1))
-    height = np.take_along_axis(flat, at[..., None], axis=-1)[..., 0]
+    whole = surface.reshape(*surface.shape[:-2], -1)
+    height = np.take_along_axis(whole, at[..., None], axis=-1)[..., 0]
     clear = np.where(spread > 0, height / np.maximum(spread, _TINY), 0.0)
     moved = np.stack([x[column] + right, y[row] + down], axis=-1)
     return Displacements(np.where(clear[..., None] > 0, moved, 0.0), clear)

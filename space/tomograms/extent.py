@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _EDGE_PART = 0.12
-_FLOOR_PERCENT, _TOP_PERCENT = 15.0, 95.0
-_BEYOND = 0.2
-_SPREADS = 2.0
-_TAIL = 0.03
+_FLOOR_PERCENT = 20.0
+_SMOOTH_NM = 8.0
+_GAP_NM = 30.0  # between particles of one specimen
+_HALF = 0.5
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,46 @@ class Extent:
 def extent(volume: np.ndarray, pixel_nm: float) -> Extent:
     """Measure the layers in which densities vary most.
 
-    What varies above the floor is summed up from below; the layers between `_TAIL` and 1 - `_TAIL`
-    of it are the specimen. Their middle is that between its faces, wherever most of it is.
+    The specimen is about the layer that varies most. Its faces are where the variance has fallen
+    half-way from what is usual within to what is usual beyond.
 
     Parameters
     ----------
     volume : ndarray, shape (z, y, x)
     pixel_nm : float
     """
-    profile = _profile(volume)
-    faces = (np.arange(len(profile) + 1) - len(profile) / 2) * pixel_nm
-    floor, top = np.percentile(profile, (_FLOOR_PERCENT, _TOP_PERCENT))
-    if top <= floor:
-        return Extent(0.0, float(faces[-1] - faces[0]), 0.0)
-    above = np.clip(profile - floor, 0.0, None)
-    beyond = above[above < _BEYOND * above.max()]
-    noise = float(beyond.std()) if beyond.size else 0.0
-    above[above < max(_BEYOND / 4 * above.max(), _SPREADS * noise)] = 0.0
-    up_to = np.append(0.0, np.cumsum(above)) / above.sum()
-    low, high = (float(np.interp(part, up_to, faces)) for part in (_TAIL, 1 - _TAIL))
-    wide = (high - low) / (1 - 2 * _TAIL)
-    return Extent((low + high) / 2, wide, float((top - floor) / top))
+    from scipy import ndimage
+
+    profile = ndimage.gaussian_filter1d(_profile(volume), _SMOOTH_NM / pixel_nm, mode="nearest")
+    z = (np.arange(len(profile)) - (len(profile) - 1) / 2) * pixel_nm
+    floor, level = float(np.percentile(profile, _FLOOR_PERCENT)), float(profile.max())
+    if level <= floor:
+        return Extent(0.0, float(z[-1] - z[0]), 0.0)
+    low, high = z[0], z[-1]
+    for _ in range(_ROUNDS):
+        low, high = _faces(z, profile, floor + _HALF * (level - floor))
+        inside = profile[(z >= low) & (z <= high)]
+        level = float(np.median(inside)) if inside.size else level
+    return Extent((low + high) / 2, high - low, (level - floor) / level)
+
+
+def _faces(z: np.ndarray, profile: np.ndarray, threshold: float) -> tuple[float, float]:
+    """Return where a profile falls below a threshold on both sides of its highest layer."""
+    gap = max(1, round(_GAP_NM / float(z[1] - z[0])))
+    above = np.flatnonzero(profile > threshold)
+    parts = np.split(above, np.flatnonzero(np.diff(above) > gap) + 1)
+    peak = int(profile.argmax())
+    part = next(one for one in parts if peak in one) if peak in above else np.array([peak])
+    faces = []
+    for inner, step in ((int(part[0]), -1), (int(part[-1]), 1)):
+        outer = inner + step
+        if not 0 <= outer < len(profile):
+            faces.append(float(z[inner]))
+            continue
+        drop = float(profile[inner] - profile[outer])
+        way = (float(profile[inner]) - threshold) / drop if drop > 0 else 0.0
+        faces.append(float(z[inner] + way * (z[outer] - z[inner])))
+    return faces[0], faces[1]
 
 
 def _profile(volume: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ Frames, all with rows counted upwards as in MRC files:
 * specimen: (x, y, z) of the tomogram, y along the tilt axis and z towards the electron source at
   zero tilt. Tilted by t, a point is seen at x cos t + z sin t across the axis and at y along it.
 * stretched: aligned pictures drawn along x / cos t. There a point is seen at x + z tan t, so that
-  all pictures have the same scale, and height is nothing but a shift.
+  all pictures have the same scale, and height is nothing but a shift. Values are multiplied by
+  cos t: the way of the beam through a layer is longer by 1 / cos t.
 """
 
 from __future__ import annotations
@@ -158,14 +159,13 @@ def stretched(
     # (row, column) of the picture from (row, column) of the grid.
     to_xy = back @ np.array([[0.0, cosine], [1.0, 0.0]]) * grid.pixel_nm
     start = back @ (np.array([x0 * cosine, y0]) - alignment.shifts_nm[index])
-    return np.asarray(
-        ndimage.affine_transform(
-            picture,
-            to_xy[::-1] / stack.pixel_nm,
-            start[::-1] / stack.pixel_nm + np.array(stack.middle_px),
-            output_shape=(last - first, grid.columns),
-            output=np.float32,
-            order=3,
-            prefilter=False,
-        )
+    found = ndimage.affine_transform(
+        picture,
+        to_xy[::-1] / stack.pixel_nm,
+        start[::-1] / stack.pixel_nm + np.array(stack.middle_px),
+        output_shape=(last - first, grid.columns),
+        output=np.float32,
+        order=3,
+        prefilter=False,
     )
+    return np.asarray(found * np.float32(cosine))

@@ -226,10 +226,11 @@ def _reconstructed(
     writer = create_zarr(part, shape, np.float32, frame, CHUNK, f"{name}_rec")
     plan = Plan(shape, options.method, options.iterations)
     work: Reconstruction | None = None
+    device = device_of(options.device)
     for first in range(0, grid.rows, CHUNK):
         last = min(first + CHUNK, grid.rows)
         if not writer.is_done(Block((0, first, 0), (layers, last, grid.columns))):
-            work = work or Reconstruction(stack, alignment, plan, device_of(options.device))
+            work = work or Reconstruction(stack, alignment, plan, device, in_place=True)
             writer.write((0, first, 0), work.slab(slice(first, last)))
         tell("reconstruction", last / grid.rows)
     writer.finish()

@@ -79,7 +79,7 @@ def residuals_nm(
     Returns
     -------
     residuals_nm : ndarray, shape (n,)
-        Root mean square over the patches that are seen clearly; NaN for a picture without any.
+        Root mean square over patches, by how clearly they are found; NaN if none is.
     likeness : ndarray, shape (n,)
         Correlation of the whole picture with its prediction.
     """
@@ -96,10 +96,10 @@ def residuals_nm(
         off = displaced(
             cut(others[index], there, side), cut(pictures[index], there, side), window, side / 4
         )
-        clear = off.clearness > _CLEAR
-        if clear.any():
-            away = np.hypot(off.moved_px[clear, 0] * cosine, off.moved_px[clear, 1])
-            found[index] = float(np.sqrt(np.mean(away**2))) * stack.pixel_nm
+        trust = np.clip(off.clearness - _CLEAR, 0.0, None) ** 2
+        if trust.any():
+            away2 = (off.moved_px[:, 0] * cosine) ** 2 + off.moved_px[:, 1] ** 2
+            found[index] = float(np.sqrt((trust * away2).sum() / trust.sum())) * stack.pixel_nm
     return found, _likeness(pictures, others, hann(*pictures.shape[1:]))
 
 

@@ -43,19 +43,21 @@ def load(
             str(series.path),
             "Give a smaller --bin.",
         )
-    pictures, why = [], {}
+    shape = (len(series.views), rows // binning, columns // binning)
+    pictures, used, why = np.empty(shape, np.float32), 0, {}
     for number, view in enumerate(series.views, start=1):
         raw = opened[view.section : view.section + 1, :, :][0]
         seen = useless(raw)
         if seen:
             why[view.section] = seen
         else:
-            pictures.append(normalised(raw, binning))
+            pictures[used] = normalised(raw, binning)
+            used += 1
         done(number, len(series.views))
     if why:
         series = series.without(why)
     middle = tuple(((side - 1) / 2 - (binning - 1) / 2) / binning for side in (rows, columns))
-    return series, Stack(np.stack(pictures), series.pixel_nm * binning, (middle[0], middle[1]))
+    return series, Stack(pictures[:used], series.pixel_nm * binning, (middle[0], middle[1]))
 
 
 def normalised(raw: np.ndarray, binning: int) -> np.ndarray:

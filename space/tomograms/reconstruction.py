@@ -57,9 +57,19 @@ class Plan:
 
 
 class Reconstruction:
-    """Everything that slabs have in common: weights and spline coefficients, worked out once."""
+    """Everything that slabs have in common: weights and spline coefficients, worked out once.
 
-    def __init__(self, stack: Stack, alignment: Alignment, plan: Plan, device: str = "cpu") -> None:
+    With `in_place`, the coefficients take the place of the pictures of the stack.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        alignment: Alignment,
+        plan: Plan,
+        device: str = "cpu",
+        in_place: bool = False,
+    ) -> None:
         from scipy import ndimage
 
         self.stack, self.alignment, self.plan, self.device = stack, alignment, plan, device
@@ -71,7 +81,9 @@ class Reconstruction:
             if plan.method == "wbp"
             else operators.sirt_weights(tilts, self.k, plan.shape[0], plan.iterations)
         ).astype(np.float32)
-        self._splines = [ndimage.spline_filter(one, 3, output=np.float32) for one in stack.data]
+        self._splines = stack.data if in_place else np.empty_like(stack.data)
+        for picture, spline in zip(stack.data, self._splines):
+            spline[:] = ndimage.spline_filter(picture, 3, output=np.float32)
 
     def slab(self, rows: slice) -> np.ndarray:
         """Return some rows of the tomogram, shape (z, rows, x), float32."""

@@ -28,7 +28,8 @@ _CHAIN_REACH = 0.35
 _CHAIN_ROUNDS = 2
 _BEFORE = 6
 _AXIS_DEG = 1.0  # how well the axis is known beforehand
-_AXIS_NOISE_PX = 0.4  # of all patches together: what is in a patch changes with the tilt
+_CLEAR = 4.0  # standard deviations of a correlation: below, a peak is chance
+_ALIKE = 1.5  # patches whose errors are not independent
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,15 @@ def seen(stack: Stack, alignment: Alignment, grid: Grid) -> np.ndarray:
     return np.stack(found)
 
 
-def tracked(splines: np.ndarray, stack: Stack, alignment: Alignment) -> Tracked:
-    """Improve an alignment by the patches of neighbouring pictures."""
+def tracked(
+    splines: np.ndarray, stack: Stack, alignment: Alignment, noted_deg: float | None = None
+) -> Tracked:
+    """Improve an alignment by the patches of neighbouring pictures.
+
+    The tilt axis stays near `noted_deg` (that of the alignment if not given), by `_AXIS_DEG`, as
+    far as the patches leave room.
+    """
+    off_deg = 0.0 if noted_deg is None else alignment.axis_deg - noted_deg
     grid = frame_grid(stack, alignment.axis_deg)
     side, places = patch_places(grid)
     middles_px = places[:, ::-1] + side / 2 - np.array([grid.columns, grid.rows]) / 2
@@ -190,7 +198,7 @@ def tracked(splines: np.ndarray, stack: Stack, alignment: Alignment) -> Tracked:
         places,
         seen(stack, alignment, grid),
     )
-    solved, residuals = _solved(pairs, alignment.tilts_deg, middles_px)
+    solved, residuals = _solved(pairs, alignment.tilts_deg, middles_px, math.radians(off_deg))
     n, m = len(alignment.tilts_deg), len(places)
     heights, axis, errors = solved[:m], solved[m], solved[m + 1 :].reshape(2, n).T
     known = np.bincount(pairs.patch, pairs.weight, minlength=m)
@@ -216,7 +224,7 @@ def _pairs(
                 continue
             a, b = (cut(pictures[one], places[both], side) for one in (first, second))
             moved = displaced(a, b, window, side / 4)
-            weight = np.clip(moved.clearness - 3.0, 0.0, 10.0)
+            weight = np.clip(moved.clearness - _CLEAR, 0.0, 10.0)
             parts.append(
                 (
                     np.full(both.size, first),
@@ -230,7 +238,7 @@ def _pairs(
 
 
 def _solved(
-    pairs: _Pairs, tilts_deg: np.ndarray, middles_px: np.ndarray
+    pairs: _Pairs, tilts_deg: np.ndarray, middles_px: np.ndarray, off_rad: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return heights, axis error (radians) and shift errors, and each picture's residual."""
     n, m, count = len(tilts_deg), len(middles_px), len(pairs.first)
@@ -250,14 +258,17 @@ def _solved(
     wanted = pairs.moved.T.reshape(-1)
     trust = np.concatenate([pairs.weight, pairs.weight])
     ridge = np.full(equations.shape[1], _RIDGE * max(1.0, float(trust.sum())) / count)
-    noise2 = _AXIS_NOISE_PX**2 * float(trust.sum()) / max(1.0, float((trust > 0).sum()))
-    ridge[m] = noise2 / math.radians(_AXIS_DEG) ** 2
+    usual = float(trust.sum()) / max(1.0, float((trust > 0).sum()))
+    scale = 1.0
     robust = np.ones_like(wanted)
     found = np.zeros(equations.shape[1])
     for _ in range(_ROUNDS):
         weights = trust * robust
+        ridge[m] = _ALIKE * usual * (scale / math.radians(_AXIS_DEG)) ** 2
         normal = equations.T @ (equations * weights[:, None]) + np.diag(ridge)
-        found = np.linalg.lstsq(normal, equations.T @ (weights * wanted), rcond=None)[0]
+        right = equations.T @ (weights * wanted)
+        right[m] -= ridge[m] * off_rad
+        found = np.linalg.lstsq(normal, right, rcond=None)[0]
         off = wanted - equations @ found
         away = np.hypot(*off.reshape(2, -1))
         good = away[pairs.weight > 0]

@@ -27,7 +27,7 @@ _LABEL_BYTES, _MOST_LABELS = 80, 10
 _LABEL = "SPACEtomo frame:"
 _STAGE = re.compile(r"stage_um=([-+.\deE]+),([-+.\deE]+),([-+.\deE]+)")
 _ANGSTROM_PER_NM = 10.0
-_BYTES_AT_ONCE = 200_000_000
+_LAYERS_AT_ONCE, _BYTES_AT_ONCE = 64, 400_000_000
 
 
 def open_mrc(path: Path, voxel_nm: Triple | None = None) -> OpenVolume:
@@ -152,7 +152,8 @@ def write_mrc_of(path: Path, source: OpenVolume) -> None:
     SpaceError
         If MRC has no such values.
     """
-    layers = max(1, min(source.shape[0], _BYTES_AT_ONCE * source.shape[0] // source.nbytes))
+    # Whole chunks, or as many layers as fit.
+    layers = max(1, min(_LAYERS_AT_ONCE, _BYTES_AT_ONCE * source.shape[0] // source.nbytes))
     with atomic_path(Path(path)) as temporary:
         write_mrc(temporary, source[0:1], source.frame)
         lowest, highest, total, squares = math.inf, -math.inf, 0.0, 0.0
@@ -161,8 +162,9 @@ def write_mrc_of(path: Path, source: OpenVolume) -> None:
             for first in range(0, source.shape[0], layers):
                 part = source[first : first + layers]
                 lowest, highest = min(lowest, float(part.min())), max(highest, float(part.max()))
-                total += float(part.sum(dtype=float))
-                squares += float(np.square(part, dtype=float).sum())
+                for layer in part:
+                    total += float(layer.sum(dtype=float))
+                    squares += float(np.square(layer, dtype=float).sum())
                 stored = np.uint16 if part.dtype == np.uint8 else part.dtype
                 stream.write(np.ascontiguousarray(part, stored).data)
             count = float(np.prod(source.shape, dtype=float))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -376,3 +378,43 @@ def test_other_parameters_are_refused(params):
 def test_options_come_back_from_plain_values(tmp_path):
     ours = Options(2, 123.0, "sirt", program="imod", given=Given(tmp_path / "a.tlt", 85.0))
     assert Options.of_params(json.loads(json.dumps(ours.params()))) == ours
+
+
+REAL = os.environ.get("SPACETOMO_REAL_DATA")
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL, reason="SPACETOMO_REAL_DATA is not set")
+def test_a_real_series_that_was_lost_keeps_its_good_pictures(tmp_path):
+    """Its notes alone: pictures from +33 degrees on showed something else."""
+    notes = Path(REAL) / "mdoc" / "L1_ts_001.mrc.mdoc"
+    path = tmp_path / "L1_ts_001.mrc"
+    path.with_name(path.name + ".mdoc").write_bytes(notes.read_bytes())
+    header = np.zeros(256, np.int32)
+    header[:4] = 5760, 4092, 41, 0
+    with open(path, "wb") as stream:  # the size of the whole, without its pixels
+        stream.write(header.tobytes())
+        stream.truncate(1024 + 5760 * 4092 * 41)
+    series = read(path)
+    assert len(series.views) == 31 and len(series.dropped) == 10
+    assert min(one.tilt_deg for one in series.dropped) > 32
+    assert all("lost from +33" in one.why for one in series.dropped)
+    assert series.axis_deg == 94.0 and series.pixel_nm == pytest.approx(0.2663)
+    assert series.views[0].prior_e_A2 > 50 and 4 < series.views[15].underfocus_um < 6
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL, reason="SPACETOMO_REAL_DATA is not set")
+def test_particles_that_acryo_projected_are_where_they_are(tmp_path):
+    """Other geometry code than ours, and the density of a real particle."""
+    pytest.importorskip("acryo")
+    from benchmarks.tomograms import acryo_series, judged, shift_errors_px
+
+    density = Path(REAL) / "densities" / "4v4r_10A.mrc"
+    made, places = acryo_series(density, 0, 0.03, n=40, shape=(80, 160, 192))
+    path = write_series(tmp_path, made, "acryo")
+    facts = tomogram_of(path, Options(1, 200.0, flatten=False), tmp_path)
+    told = judged(facts, tmp_path, places, 13.0)
+    assert shift_errors_px(made, tmp_path, "acryo", 2.0) < 1.0
+    assert told["frame_far_nm"] <= 10.0 and told["plane_off_in_frame_nm"] <= 5.0
+    assert told["mirrored_fails"]

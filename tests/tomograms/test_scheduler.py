@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from benchmarks.tilt_phantom import phantom, write_series
 from space.cli import main
-from tests.tomograms.phantom import phantom, write_series
 
 pytest.importorskip("zarr")
 pytest.importorskip("distributed")
