@@ -151,6 +151,7 @@ READ_ELSEWHERE = {
     "nnunet_data": "what nnU-Net has just written",
     "onnx_check": "a run of ours: tests/learning/test_training.py",
     "tomogram loop": "what is said of a tomogram: tests/series, tests/watching",
+    "predicting": "a note and a heat map of ours, and weights for their hash",
     "one_file": "weights, by their reader: tests/test_one_file.py",
     "nnunet_given": "plans, by the reader of models: tests/learning/test_nnunet_training.py",
     "run_folder": "what a training kept, held by tests/learning/test_training.py",

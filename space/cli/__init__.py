@@ -17,6 +17,7 @@ from space.cli import (
     judge,
     label,
     models,
+    pick,
     report,
     sections,
     simulate,
@@ -58,6 +59,7 @@ def command_line() -> argparse.ArgumentParser:
     train.add_parser(commands)
     watch.add_parser(commands)
     evaluate.add_parser(commands)
+    pick.add_parser(commands)
     tomogram.add_parser(commands)
     volume.add_parser(commands)
     sections.add_parser(commands)

@@ -102,6 +102,13 @@ def scores_of(picked: Sequence[tuple[Picks, np.ndarray]], distance_px: float) ->
     return Scores(int(hits.sum()), len(hits), wanted, average_precision(hits, wanted))
 
 
+def over_distance(
+    picked: Sequence[tuple[Picks, np.ndarray]], distances_px: Sequence[float]
+) -> list[Scores]:
+    """Return the scores for each distance that a pick may be from its particle."""
+    return [scores_of(picked, distance) for distance in distances_px]
+
+
 def average_precision(hits: np.ndarray, wanted: int) -> float:
     """Return the area below the curve of precision over recall.
 

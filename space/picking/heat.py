@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from space.picking.grey import Readable
 from space.picking.network import MULTIPLE, RIM, STRIDE
 
-BLOCK_PX = 96
+BLOCK_PX = 128
 """Side of a block without its halo."""
 
 
@@ -29,13 +30,14 @@ def blocks(shape: Sequence[int], side_px: int = BLOCK_PX) -> Iterator[tuple[slic
         yield tuple(slice(a, min(a + side_px, side)) for a, side in zip(corner, shape))
 
 
-def heat_of(network: Any, grey: np.ndarray, side_px: int = BLOCK_PX) -> np.ndarray:
+def heat_of(network: Any, grey: Readable, side_px: int = BLOCK_PX) -> np.ndarray:
     """Return the scores of a normalised tomogram, float32, on the voxels of the heat map.
 
     Parameters
     ----------
     network : torch.nn.Module
-    grey : ndarray of float32 (z, y, x)
+    grey : Readable
+        Normalised, (z, y, x).
     side_px : int
         Of the blocks, a multiple of `MULTIPLE`.
     """
@@ -46,14 +48,13 @@ def heat_of(network: Any, grey: np.ndarray, side_px: int = BLOCK_PX) -> np.ndarr
     return heat
 
 
-def block_heat(network: Any, grey: Any, part: tuple[slice, ...]) -> np.ndarray:
+def block_heat(network: Any, grey: Readable, part: tuple[slice, ...]) -> np.ndarray:
     """Return the scores of a part of a tomogram that is seen with its halo.
 
     Parameters
     ----------
     network : torch.nn.Module
-    grey : array (z, y, x)
-        Anything that gives an array for slices.
+    grey : Readable
     part : tuple of slice
         Begins at multiples of `MULTIPLE`.
     """
@@ -61,7 +62,8 @@ def block_heat(network: Any, grey: Any, part: tuple[slice, ...]) -> np.ndarray:
 
     low = [max(0, one.start - RIM) for one in part]
     high = [min(side, one.stop + RIM) for one, side in zip(part, grey.shape)]
-    seen = np.asarray(grey[tuple(slice(a, b) for a, b in zip(low, high))], np.float32)
+    z, y, x = (slice(a, b) for a, b in zip(low, high))
+    seen = np.asarray(grey[z, y, x], np.float32)
     lack = [(0, -side % MULTIPLE) for side in seen.shape]
     if any(after for _, after in lack):
         seen = np.pad(seen, lack, mode="symmetric" if min(seen.shape) >= MULTIPLE else "edge")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from space.learning import prior_of
 from space.picking.config import PU, PickConfig
 from space.picking.heat import heat_of
 from space.picking.loss import MOST_SAMPLED, contrast, plain_loss, pu_risk
-from space.picking.network import heat_network
+from space.picking.network import STRIDE, heat_network
+from space.picking.peaks import SMOOTH, peaks_of
 from space.picking.samples import (
     IS_LABELLED,
     IS_UNWANTED,
@@ -27,6 +28,9 @@ from space.picking.samples import (
 RANKED = 1 / 3
 """Part of the epochs that only learns to rank voxels, before the prior is estimated."""
 
+OWN = 0.5
+"""Part of the epochs before the network's own picks are taken as labels."""
+
 _FALL, _LEAST_RATE, _DECAY = 0.9, 0.01, 1e-4
 _MOST_SCORES = 500_000
 _MOST_LABELLED = 192
@@ -35,7 +39,7 @@ _SLOW = 12.0
 
 @dataclass(frozen=True)
 class Step:
-    """What a step came to; `prior` is None while voxels are only ranked."""
+    """What a step came to: the terms, and the share of voxels with scores above 0."""
 
     loss: float
     contrast: float
@@ -61,6 +65,7 @@ class Learner:
 
         self.config, self.scenes, self.radius_px = config, scenes, radius_px
         self.prior = config.prior
+        self.own: list[np.ndarray] | None = None
         torch.manual_seed(config.seed)
         self.network = heat_network(config.width)
         self.optimizer = torch.optim.AdamW(
@@ -72,6 +77,9 @@ class Learner:
         config = self.config
         if self.prior is None and epoch >= max(1, round(config.epochs * RANKED)):
             self.prior = self.estimated_prior()
+        if config.self_training and epoch >= round(config.epochs * OWN) and self.own is None:
+            self.own = self.own_picks(config.self_training)
+        scenes = self._with_own()
         total, rate = config.steps * config.epochs, config.rate
         self.network.train()
         steps = []
@@ -84,7 +92,7 @@ class Learner:
             side = fitting_side(config.patch_px)
             steps.append(
                 self._step(
-                    batch(self.scenes, step, config.seed, config.batch, side, self.radius_px), step
+                    batch(scenes, step, config.seed, config.batch, side, self.radius_px), step
                 )
             )
         if not np.isfinite([one.loss for one in steps]).all():
@@ -118,7 +126,7 @@ class Learner:
             apart = self._contrast(features, at_labelled, ~first, step)
             total = total + config.contrast * apart
         if config.consistency:
-            differing = self._consistency(grey, scores)
+            differing = self._consistency(grey, scores, step)
             total = total + config.consistency * differing
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -148,14 +156,56 @@ class Learner:
         found = self.network.embedded(torch.cat([near, others]))
         return contrast(found[: len(near)], found[len(near) :], self.prior or 0.0)
 
-    def _consistency(self, grey: Any, scores: Any) -> Any:
+    def _consistency(self, grey: Any, scores: Any, step: int) -> Any:
         import torch
 
         axes = [2, 3, 4]
-        noise = 0.3 * torch.randn(grey.shape)
+        drawn = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        noise = 0.3 * torch.randn(grey.shape, generator=drawn)
         seen = self.network(torch.flip(grey, axes) + noise)
         back = torch.flip(seen, [axis - 1 for axis in axes])
         return ((back.sigmoid() - scores.detach().sigmoid()) ** 2).mean() * 10
+
+    def state(self) -> dict[str, Any]:
+        """Return what is needed to go on."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "prior": self.prior,
+            "own": self.own and [one.tolist() for one in self.own],
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `state` has given."""
+        self.network.load_state_dict(kept["network"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.prior = kept["prior"]
+        own = kept["own"]
+        self.own = own and [np.array(one, float).reshape(-1, 3) for one in own]
+
+    def own_picks(self, least: float) -> list[np.ndarray]:
+        """Return where the network is sure of a particle that has no label, for each scene."""
+        prior = self.prior or self.estimated_prior()
+        # The level of one half, and how far above it a probability lies (see `Picker`).
+        level = np.log((1 - prior) / prior) if self.config.balanced else 0.0
+        level += np.log(least / (1 - least))
+        radius = self.radius_px / STRIDE
+        found = []
+        for one in self.scenes:
+            heat = heat_of(self.network, one.grey)
+            tops = peaks_of(heat, radius, level, SMOOTH * radius).points_px * STRIDE
+            at = tops + (STRIDE - 1) / 2
+            far = np.linalg.norm(at[:, None] - one.labelled_px, axis=2)
+            found.append(at[(far > self.radius_px).all(1)])
+        return found
+
+    def _with_own(self) -> Sequence[Scene]:
+        if self.own is None:
+            return self.scenes
+        return [
+            replace(one, labelled_px=np.concatenate([one.labelled_px, own]))
+            for one, own in zip(self.scenes, self.own)
+        ]
 
     def estimated_prior(self) -> float:
         """Estimate the share of voxels at particles, from the scores of the network as it is."""

@@ -8,6 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
+SMOOTH = 0.08
+"""Deviation of the Gaussian before peaks are sought, of a particle's radius."""
+
 
 @dataclass(frozen=True)
 class Picks:
@@ -27,6 +30,10 @@ class Picks:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def sorted(self) -> Picks:
+        """Return them with the best first."""
+        return self.where(np.argsort(-self.scores, kind="stable"))
+
     def best(self, count: int) -> Picks:
         """Return the `count` best ones."""
         return Picks(self.points_px[:count], self.scores[:count])
@@ -36,7 +43,7 @@ class Picks:
         return self.where(self.scores >= least)
 
     def where(self, kept: np.ndarray) -> Picks:
-        """Return those that a mask (n,) keeps."""
+        """Return those that a mask (n,) or numbers choose."""
         return Picks(self.points_px[kept], self.scores[kept])
 
     def inside(self, shape: tuple[int, ...], border_px: float) -> Picks:
@@ -45,7 +52,12 @@ class Picks:
         return self.where((room >= border_px).all(1))
 
 
-def peaks(
+def no_picks() -> Picks:
+    """Return the picks of a tomogram without any."""
+    return Picks(np.zeros((0, 3)), np.zeros(0))
+
+
+def peaks_of(
     heat: np.ndarray, radius_px: float, least: float = -np.inf, smooth_px: float = 0.0
 ) -> Picks:
     """Return the peaks of a heat map: none has a higher one within a radius.
@@ -64,7 +76,7 @@ def peaks(
     is_peak = (values == maximum_filter(values, 3)) & (values >= least)
     at = np.argwhere(is_peak)
     if not len(at):
-        return Picks(np.zeros((0, 3)), np.zeros(0))
+        return no_picks()
     scores = values[tuple(at.T)]
     order = np.argsort(-scores, kind="stable")
     at, scores = at[order], scores[order]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from space.picking.grey import Readable
 from space.picking.network import MULTIPLE, STRIDE
 
 UNKNOWN, IS_LABELLED, IS_UNWANTED = 0, 1, 2
@@ -18,9 +19,6 @@ MARKED = 0.4
 _RING = (0.8, 1.5)
 """The same of where surely no centre is: another particle begins beyond."""
 
-_CLIPPED = 4.0
-_MOST_COUNTED = 2_000_000
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -29,25 +27,15 @@ class Scene:
     Attributes
     ----------
     name : str
-    grey : ndarray of float32 (z, y, x)
-        Normalised.
+    grey : Readable
+        Normalised, (z, y, x).
     labelled_px : ndarray (n, 3)
         Centres (z, y, x) of labelled particles; there may be none.
     """
 
     name: str
-    grey: np.ndarray
+    grey: Readable
     labelled_px: np.ndarray
-
-
-def normalised(data: np.ndarray) -> np.ndarray:
-    """Return a tomogram with median 0 and spread 1; what is far out (gold) is cut off."""
-    flat = np.asarray(data, np.float32).ravel()
-    some = flat[:: len(flat) // _MOST_COUNTED + 1]
-    middle = np.median(some)
-    spread = 1.4826 * np.median(np.abs(some - middle))
-    grey = (np.asarray(data, np.float32) - middle) / max(float(spread), 1e-12)
-    return np.clip(grey, -_CLIPPED, _CLIPPED, out=grey)
 
 
 def marks_of(
@@ -105,7 +93,7 @@ def batch(
     """Return the parts of a step; the same step gives the same."""
     rng = np.random.default_rng([seed, step])
     labelled = [(one, point) for one in scenes for point in one.labelled_px]
-    sizes = np.array([one.grey.size for one in scenes], float)
+    sizes = np.array([np.prod(one.grey.shape) for one in scenes], float)
     greys, marks = [], []
     half = count // 2
     for number in range(count):
@@ -125,11 +113,12 @@ def batch(
     return Batch(np.stack(greys), np.stack(marks), half)
 
 
-def cut(grey: np.ndarray, corner: np.ndarray, side_px: int) -> tuple[np.ndarray, np.ndarray]:
+def cut(grey: Readable, corner: np.ndarray, side_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a cube that begins about `corner`, and where it does; mirrored beyond the edges."""
     shape = np.array(grey.shape)
     low = np.clip(np.round(corner).astype(int), 0, np.maximum(shape - side_px, 0))
-    part = grey[tuple(slice(a, a + side_px) for a in low)]
+    z, y, x = (slice(int(a), min(int(a) + side_px, side)) for a, side in zip(low, grey.shape))
+    part = np.asarray(grey[z, y, x], np.float32)
     lack = [(0, side_px - side) for side in part.shape]
     if any(after for _, after in lack):
         part = np.pad(part, lack, mode="symmetric")

@@ -11,6 +11,7 @@ from space.simulation.end_state import EndState, differences
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.night import Night, NightOutcome, faults_of_a_night
+from space.simulation.picking_demo import seen_in_tomogram, write_picking_demo
 from space.simulation.plan import (
     FOR_TOMOGRAMS,
     MARKER,
@@ -83,11 +84,13 @@ __all__ = [
     "resumed",
     "run_plan",
     "script_text",
+    "seen_in_tomogram",
     "setup_of",
     "simulated_series",
     "spread",
     "summary_table",
     "with_settings",
     "without_plots",
+    "write_picking_demo",
     "write_truth_of_series",
 ]

@@ -4,7 +4,7 @@ from space.picking.files.axes import ORDERS, in_file_order, order_axes, points_z
 from space.picking.files.lists import Listed, read_list
 from space.picking.files.reading import read_coordinates
 from space.picking.files.tomogram import Tomogram, open_tomogram
-from space.picking.files.writing import KINDS, write_picks
+from space.picking.files.writing import KINDS, write_model, write_picks
 
 __all__ = [
     "KINDS",
@@ -17,5 +17,6 @@ __all__ = [
     "points_zyx",
     "read_coordinates",
     "read_list",
+    "write_model",
     "write_picks",
 ]

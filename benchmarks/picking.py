@@ -1,0 +1,246 @@
+"""Picking from a tenth of the particles, beside older ways, on phantoms of which all is known.
+
+    python -m benchmarks.picking --json picking.json
+
+For each seed there are five tomograms: ribosomes are wanted, among proteasomes, gold, membranes,
+vesicles and small globules. A tenth of the ribosomes is labelled, all of them at one side of the
+first tomogram; the other four, where nothing is labelled, are what is judged. Every way is run in a
+process of its own, so that its CPU time and its peak of memory are its own.
+
+Learnt ways use their default threshold. Differences of Gaussians and template matching are given
+more than a user has: beside a threshold from the same labels, the one that is best for the truth.
+The template is the mean of half of the labelled particles in all eight flips; the other half gives
+the threshold. "peer" is the loss of the published picker
+without contrast as its paper tells: a positive-unlabelled risk with an exponent, a fixed prior and
+unlabelled voxels at full weight; its threshold is the best one, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.picking_phantom import RIBOSOME, VOXEL_NM, phantom
+
+TOMOGRAMS, SHARE, DIAMETER_NM, DISTANCE_NM = 5, 0.1, 25.0, 12.0
+MOST_CPU_S, MOST_MB = 120, 4096
+RADIUS_PX, DISTANCE_PX = DIAMETER_NM / 2 / VOXEL_NM, DISTANCE_NM / VOXEL_NM
+MOST_PEAKS = 400
+FLIPS = [tuple(np.flatnonzero(bits)) for bits in np.ndindex(2, 2, 2)]
+
+LEARNT: dict[str, dict] = {
+    "default": {},
+    "no PU": {"loss": "plain"},
+    "contrast": {"contrast": 0.1},
+    "consistency": {"consistency": 1.0},
+    "self": {"self_training": 0.9},
+    "peer": {"balanced": False, "exponent": 2.0, "prior": 0.01, "ring": False},
+}
+OLDER = ("DoG", "template")
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def write_tomograms(folder: Path, seed: int, noise: float = 4.5) -> None:
+    from space.volumes import Frame, write_mrc
+
+    for number in range(TOMOGRAMS):
+        path = folder / f"s{seed}_{number}.mrc"
+        if not path.exists():
+            made = phantom(100 * seed + number, noise=noise)
+            np.save(path.with_suffix(".npy"), made.points_px[RIBOSOME])
+            write_mrc(path, made.data, Frame((VOXEL_NM,) * 3))
+
+
+def tomograms_of(folder: Path, seed: int):
+    from space.picking import open_tomogram
+
+    found = [open_tomogram(folder / f"s{seed}_{n}.mrc") for n in range(TOMOGRAMS)]
+    true = [np.load(folder / f"s{seed}_{n}.npy") for n in range(TOMOGRAMS)]
+    count = round(SHARE * sum(map(len, true)))
+    beside = np.argsort(true[0][:, 2])
+    return found, true, true[0][beside[:count]]
+
+
+# --- how good -------------------------------------------------------------------------------------
+
+
+def summary(picks, true, level: float) -> dict:
+    """Return the scores at a level and at the best one, of all tomograms without labels."""
+    from space.picking import scores_of
+
+    held = list(zip(picks[1:], true[1:]))
+    values = np.sort(np.concatenate([one.scores for one, _ in held]))
+    levels = values[:: max(1, len(values) // 150)]
+    best = max(scores_of([(p.above(at), t) for p, t in held], DISTANCE_PX).f1 for at in levels)
+    told = scores_of([(p.above(level), t) for p, t in held], DISTANCE_PX).to_dict()
+    whole = scores_of(held, DISTANCE_PX)
+    return {**told, "best_f1": best, "average_precision": whole.average_precision}
+
+
+def level_from_labels(picks, labelled: np.ndarray) -> tuple[float, float]:
+    """Return the level where r * r / q is highest, and that value.
+
+    r is the part of the labelled particles with a peak above it, q the count of all peaks above.
+    """
+    first = picks[0]
+    far = np.linalg.norm(first.points_px[:, None] - labelled, axis=2)
+    got = np.where(far <= DISTANCE_PX, first.scores[:, None], -np.inf).max(0)
+    values = np.concatenate([one.scores for one in picks])
+    levels = np.unique(got[np.isfinite(got)])
+    worth = [(got >= at).mean() ** 2 / (values >= at).sum() for at in levels]
+    best = int(np.argmax(worth))
+    return float(levels[best]), float(worth[best])
+
+
+# --- ways -----------------------------------------------------------------------------------------
+
+
+def learnt(folder: Path, seed: int, name: str) -> dict:
+    from space.picking import Choice, PickConfig, load_picker, predict, train
+
+    found, true, labelled = tomograms_of(folder, seed)
+    config = PickConfig(DIAMETER_NM, seed=seed, **LEARNT[name])
+    with tempfile.TemporaryDirectory() as out:
+        path = train(config, found, {found[0].name: labelled}, Path(out) / "run", lambda _: None)
+        training_s = time.process_time()
+        picker = load_picker(path)
+        choice = Choice(threshold=1e-6, count=MOST_PEAKS)
+        picks = [predict(picker, "", one, Path(out), choice, lambda _: None) for one in found]
+    return {**summary(picks, true, 0.5), "training_s": training_s, "prior": picker.prior}
+
+
+def older(folder: Path, seed: int, name: str) -> dict:
+    from scipy.ndimage import gaussian_filter
+    from skimage.feature import match_template
+
+    from space.picking import peaks_of
+
+    found, true, labelled = tomograms_of(folder, seed)
+    whole = (slice(None),) * 3
+    data = [one[whole] for one in found]
+    if name == "DoG":
+        ways = {f"sigma {s}": lambda d, s=s: gaussian_filter(d, 1.6 * s) - gaussian_filter(d, s)
+                for s in (2.0, 3.0, 4.0, 5.0)}  # fmt: skip
+    else:
+        ways = {}
+        # Made of every second label; the level is found with the others, which it has not seen.
+        made_of, labelled = labelled[::2], labelled[1::2]
+        for half in (8, 10, 14):
+            inside = [at for at in made_of.round().astype(int)
+                      if (at >= half).all() and (at + half < data[0].shape).all()]  # fmt: skip
+            cubes = [np.flip(data[0][tuple(slice(a - half, a + half + 1) for a in at)], flips)
+                     for at in inside for flips in FLIPS]  # fmt: skip
+            template = np.mean(cubes, 0)
+            ways[f"half {half}"] = lambda d, t=template: match_template(
+                d, t, pad_input=True, mode="reflect"
+            )
+    tried = {}
+    for way, function in ways.items():
+        picks = [peaks_of(function(one), RADIUS_PX).best(MOST_PEAKS) for one in data]
+        level, worth = level_from_labels(picks, labelled)
+        tried[way] = {**summary(picks, true, level), "worth": worth}
+    # The kind by the labels; the threshold by the labels, or the best for the truth.
+    best = max(tried, key=lambda way: tried[way]["worth"])
+    return {**tried[best], "kind": best, "best_of_all": max(t["best_f1"] for t in tried.values())}
+
+
+def one_way(folder: Path, seed: int, name: str) -> dict:
+    import resource
+
+    start = time.process_time()
+    result = (learnt if name in LEARNT else older)(folder, seed, name)
+    result["cpu_s"] = time.process_time() - start
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seed": seed, "name": name, **result}
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+def table(results: list[dict]) -> tuple[str, dict]:
+    lines = [f"{'':12} {'F1':>13} {'best F1':>13} {'AP':>13}  prec.  rec.  CPU s  peak MB"]
+    told = {}
+    for name in (*LEARNT, *OLDER):
+        rows = [one for one in results if one["name"] == name]
+        if not rows:
+            continue
+        values = {key: np.array([one[key] for one in rows], float)
+                  for key in ("f1", "best_f1", "average_precision", "precision", "recall", "cpu_s",
+                              "peak_mb")}  # fmt: skip
+        told[name] = {key: [float(v.mean()), float(v.std(ddof=1)) if len(v) > 1 else 0.0]
+                      for key, v in values.items()}  # fmt: skip
+        cells = " ".join(f"{told[name][key][0]:.3f} ± {told[name][key][1]:.3f}"
+                         for key in ("f1", "best_f1", "average_precision"))  # fmt: skip
+        lines.append(
+            f"{name:12} {cells}   {values['precision'].mean():.2f}  {values['recall'].mean():.2f}"
+            f"  {values['cpu_s'].max():5.0f}  {values['peak_mb'].max():7.0f}"
+        )
+    return "\n".join(lines), told
+
+
+def held_bars(results: list[dict], told: dict) -> dict[str, bool]:
+    """Return which bars hold; those against older ways are for their best thresholds."""
+    bars = {}
+    ours, spread = told["default"]["f1"]
+    for name in (*OLDER, "peer"):
+        if name in told:
+            other, also = told[name]["best_f1"]
+            bars[f"F1 above {name} at its best by a deviation"] = ours - other > max(spread, also)
+    mine = [one for one in results if one["name"] == "default"]
+    bars[f"at most {MOST_CPU_S} CPU s"] = max(one["cpu_s"] for one in mine) <= MOST_CPU_S
+    bars[f"at most {MOST_MB} MB"] = max(one["peak_mb"] for one in mine) <= MOST_MB
+    if "no PU" in told:
+        with_pu, without = (told[name]["average_precision"][0] for name in ("default", "no PU"))
+        bars["PU helps (AP)"] = with_pu > without
+    return bars
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", default=[*LEARNT, *OLDER])
+    parser.add_argument("--noise", type=float, default=4.5)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder of tomograms and results, to go on with")
+    parser.add_argument("--one", nargs=2, metavar=("SEED", "WAY"), help="only this, as JSON")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if args.one:
+            print(json.dumps(one_way(folder, int(args.one[0]), args.one[1])))
+            return 0
+        results = []
+        for seed in range(args.seeds):
+            write_tomograms(folder, seed, args.noise)
+            for name in args.ways:
+                kept = folder / f"result_{seed}_{name.replace(' ', '_')}.json"
+                if not kept.exists():
+                    command = [sys.executable, "-m", "benchmarks.picking", "--keep", str(folder),
+                               "--one", str(seed), name]  # fmt: skip
+                    done = subprocess.run(command, capture_output=True, text=True, check=True)
+                    kept.write_text(done.stdout, encoding="utf-8")
+                results.append(json.loads(kept.read_text(encoding="utf-8")))
+                print(json.dumps(results[-1]), flush=True)
+    text, told = table(results)
+    bars = held_bars(results, told) if "default" in told else {}
+    print(text)
+    for bar, holds in bars.items():
+        print(f"{'holds' if holds else 'FAILS'}  {bar}")
+    if args.json:
+        values = {"results": results, "means": told, "bars": bars}
+        args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(bars.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
