@@ -22,7 +22,7 @@ from space.simulator import Simulation
 from space.simulator.commands import all_commands
 from space.simulator.specimen import rasters
 
-LIMITS_S = {"record": 0.2, "view_piece": 0.5, "full_montage": 60.0}
+LIMITS_S = {"record": 0.8, "view_piece": 0.5, "full_montage": 60.0}
 MEMORY_LIMIT_MB = 2000.0
 FIRST_TEST_SEED = 900_000
 OVERLAP = 0.15

@@ -23,9 +23,7 @@ aligned
     Corrections go from picture to picture: their errors add up over the series.
 
 `recorded` of the tracking target stays below 50 nm only on a stage that throws it by less
-(`--throw-nm`); the other numbers do not depend on that. The specimen is a flat sheet: pictures of
-neighbouring tilts differ by foreshortening, thickness and noise, but not by overlapping depths, so
-that alignments are better than on a real lamella.
+(`--throw-nm`); the other numbers do not depend on that.
 """
 
 from __future__ import annotations
