@@ -35,7 +35,8 @@ LEFT_OUT = {
         "lamellae/test_network*", "lamellae/test_onnx*", "segmentation/test_onnx*",
     ),
     "tomograms and volumes, whose packages need another Python": (
-        "volumes/*", "tomograms/*", "organelles/*", "picking/*", "surfaces/*",
+        "volumes/*", "tomograms/*", "organelles/*", "picking/*", "surfaces/*", "watching/*",
+        "test_processing*",
     ),
     "monitors, clusters and many workers, which run on other machines": (
         "jobs/test_monitor*", "jobs/test_view*", "jobs/test_cluster*", "jobs/test_gpu*",

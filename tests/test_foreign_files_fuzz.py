@@ -135,7 +135,8 @@ READ_ELSEWHERE = {
     "placement": "a note of ours: tests/workflow",
     "writing": "the table of an earlier run of ours: tests/surfaces",
     "conditions": "what SerialEM remembers for us: tests/microscope",
-    "judge map_truth progress plan truth_worker": "files that a simulated session has just written",
+    "judge map_truth progress plan truth_worker processing tomogram_truth": "files that a "
+    "simulated session has just written",
     "end_state": "the same, when it was interrupted: tests/session",
     "scripts options run wrapper pytest_plugin": "scripts of the user, run as they are",
     "layout keeper session_folder setup freezing kept record": "kept by the simulator for itself",

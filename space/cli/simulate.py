@@ -52,8 +52,9 @@ def add_parser(commands: Any) -> None:
     simulate.add_argument(
         "--tomograms",
         action="store_true",
-        help="tilt series that can be reconstructed, and the truth about what they show: one "
-        "lamella, two targets, tilts by 3 degrees, unless other options say otherwise",
+        help="tilt series that can be reconstructed (one lamella, two targets, tilts by 3 "
+        "degrees, unless other options say otherwise), and after the session what comes of them, "
+        "judged: tomograms, membranes, surfaces, particles",
     )
     simulate.add_argument("--tilt-step", type=float, help="degrees, for the stand-in (15)")
     simulate.add_argument(
@@ -130,7 +131,14 @@ def _simulate(args: argparse.Namespace) -> int:
 def _session(plan: Plan, verbose: bool) -> int:
     """Run a whole session, show its progress and how it compares with the truth."""
     from space.cli.screen import Screen
-    from space.simulation import LOG, Progress, pictures_to_open, run_plan, summary_table
+    from space.simulation import (
+        LOG,
+        Progress,
+        pictures_to_open,
+        processed_table,
+        run_plan,
+        summary_table,
+    )
 
     # Scripts run in the session's folder, where a relative path would lead elsewhere.
     screen = Screen(sys.stdout, Progress(plan.out.resolve(), plan.level), verbose)
@@ -141,6 +149,8 @@ def _session(plan: Plan, verbose: bool) -> int:
         print(f"To continue: spacetomo simulate --out {plan.out} --resume", file=sys.stderr)
         raise
     print(summary_table(summary))
+    if summary.get("processed"):
+        print("", *processed_table(summary["processed"]), sep="\n")
     if summary["faults"]:
         print("", *summary["faults"], sep="\n")
     if not summary["ok"]:

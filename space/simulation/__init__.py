@@ -21,6 +21,7 @@ from space.simulation.plan import (
     setup_of,
 )
 from space.simulation.problems import problems_of_the_simulator
+from space.simulation.processing import PROCESSED, process, processed_table
 from space.simulation.progress import Progress
 from space.simulation.resuming import Resumed, Resuming, spread
 from space.simulation.run import (
@@ -48,6 +49,7 @@ __all__ = [
     "FOR_TOMOGRAMS",
     "LOG",
     "MARKER",
+    "PROCESSED",
     "TRUST",
     "Bench",
     "Death",
@@ -80,6 +82,8 @@ __all__ = [
     "phantom",
     "pictures_to_open",
     "problems_of_the_simulator",
+    "process",
+    "processed_table",
     "read_script",
     "resumed",
     "run_plan",

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.images import DRAWING, read_png_text
 from space.project import POST_ACTION, SCRIPT, STAND_IN
+from space.series import TOMOGRAMS
 from space.simulation import judge
 from space.simulation.depth_series import write_truth_of_series
 from space.simulation.plan import ACQUIRE, Plan, grids_of, prepare_folder, setup_of
 from space.simulation.problems import problems_of_the_simulator
+from space.simulation.processing import process
 from space.simulation.scripts import has_setting, read_script, with_own_settings, with_settings
 from space.simulation.summary import summarise
 from space.simulator import options
@@ -122,11 +124,25 @@ def run_plan(plan: Plan, show: Callable[[str], None] = print) -> dict[str, Any]:
         truths = write_truth_of_series(simulation, out)
         summary["truth"] = [path.relative_to(out).as_posix() for path in truths]
         watch.stop("truth")
+        summary["processed"] = _followed(truths, out, show) if result.ok else None
+        watch.stop("processing")
     summary["ok"] = result.ok
     summary["error"] = result.error
     summary["faults"] = simulation.session.faults.report()
     write_text_atomic(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
     return summary
+
+
+def _followed(
+    truths: Sequence[Path], out: Path, show: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """Do what comes after the acquisition; what cannot be done costs nothing of the session."""
+    series = [out / json.loads(path.read_text(encoding="utf-8"))["series"] for path in truths]
+    try:
+        return process(series, truths, out / TOMOGRAMS, show) if series else None
+    except SpaceError as error:
+        show(f"ERROR {error}")
+        return None
 
 
 def _patient_user() -> Policy:
