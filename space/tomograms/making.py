@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ Tell = Callable[[str, float], None]
 CHUNK = 64
 _FORMAT = 1
 _SLICE_NM = 10.0
+_LONGEST_S = 1800.0
 
 
 def facts_path(series: Path, out: Path) -> Path:
@@ -141,13 +143,59 @@ def tomogram_of(
     """
     options = options or Options()
     out = path.parent / TOMOGRAMS if out is None else out
-    done = None if again else finished(path, options, out)
-    if done is not None:
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out / f".{path.stem}.lock", tell):
+        done = None if again else finished(path, options, out)
+        if done is None:
+            return _made(path, options, out, tell, again, may_write, notes or {})
         tell("already there", 1.0)
-        return done
+        noted = {**done, **(notes or {})}
+        if noted != done and may_write():
+            write_text_atomic(facts_path(path, out), json.dumps(noted, indent=1) + "\n")
+        return noted
+
+
+@contextmanager
+def _alone(path: Path, tell: Tell) -> Iterator[None]:
+    """Wait until no other process of this computer makes the same tomogram.
+
+    Raises
+    ------
+    SpaceError
+        If that takes too long.
+    """
+    import filelock
+
+    lock = filelock.FileLock(str(path), mode=0o666)
+    try:
+        try:
+            lock.acquire(timeout=0.2)
+        except filelock.Timeout:
+            tell("another process makes this tomogram: waiting for it", 0.0)
+            lock.acquire(timeout=_LONGEST_S)
+    except filelock.Timeout:
+        raise SpaceError(
+            "Another process has been making this tomogram for half an hour.",
+            str(path),
+            "End it, or name another folder with --out.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(
+    path: Path,
+    options: Options,
+    out: Path,
+    tell: Tell,
+    again: bool,
+    may_write: Callable[[], bool],
+    notes: Mapping[str, Any],
+) -> dict[str, Any] | None:
     marks = _marks(path, options)
     series = read(path, options.given)
-    out.mkdir(parents=True, exist_ok=True)
     facts_path(path, out).unlink(missing_ok=True)
     options = replace(options, binning=options.binning_of(series.pixel_nm))
     series, stack = load(series, options.binning, lambda n, of: tell("reading pictures", n / of))
@@ -165,7 +213,7 @@ def tomogram_of(
         )  # fmt: skip
         _reconstructed(series, stack, aligned.alignment, options, out, tell)
     tell("picture", 1.0)
-    facts = {**(notes or {}), **_facts(series, stack, aligned, options, out), "marks": marks}
+    facts = {**notes, **_facts(series, stack, aligned, options, out), "marks": marks}
     _draw(out, path.stem, facts)
     if not may_write():
         return None

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from space.tomograms import (
 )
 
 pytest.importorskip("zarr")
+OPTIONS = Options(binning=1, thickness_nm=240, flatten=False)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def made():
 def done(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("series")
     path = write_series(folder, made)
-    facts = tomogram_of(path, Options(binning=1, thickness_nm=240, flatten=False))
+    facts = tomogram_of(path, OPTIONS)
     return path, facts
 
 
@@ -418,3 +420,26 @@ def test_particles_that_acryo_projected_are_where_they_are(tmp_path):
     assert shift_errors_px(made, tmp_path, "acryo", 2.0) < 1.0
     assert told["frame_far_nm"] <= 10.0 and told["plane_off_in_frame_nm"] <= 5.0
     assert told["mirrored_fails"]
+
+
+def test_two_processes_do_not_make_one_tomogram_at_the_same_time(done, tmp_path):
+    import filelock
+
+    path, facts = done
+    told = []
+    out = path.parent / "tomograms"
+    with filelock.FileLock(str(out / f".{path.stem}.lock")):
+        other = Thread(target=lambda: told.append(tomogram_of(path, OPTIONS)))
+        other.start()
+        other.join(1.0)
+        assert other.is_alive() and not told
+    other.join(30)
+    assert told == [facts]
+
+
+def test_one_that_is_there_is_noted_for_who_asks_next(done):
+    path, facts = done
+    out = path.parent / "tomograms"
+    where = make_tomogram(path, out, OPTIONS.params(), notes={"asked": {"device": "auto"}})
+    noted = json.loads(where.read_text(encoding="utf-8"))
+    assert noted == {**facts, "asked": {"device": "auto"}}
