@@ -39,7 +39,7 @@ FOR_TOMOGRAMS: Mapping[str, Any] = {
     "kinds": ("good",),
     "within_um": 120.0,
     "tilt_step_deg": 3.0,
-    "settings": {"max_targets": 2, "target_list": ["cell"]},
+    "settings": {"max_targets": 2, "target_list": ["membranes"]},
     "tomograms": True,
 }
 """A session whose series are fine and few enough to be reconstructed: fields of `Plan`."""
