@@ -19,6 +19,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="label a volume after a few of its sections",
         description="Learns to label the sections of a volume from a few that were labelled, and "
         "labels them all.",
+        epilog="Example: spacetomo sections predict run raw.mrc --out labels.zarr",
     )
     parts = parser.add_subparsers(dest="part", required=True)
     _add_train(parts)
