@@ -53,9 +53,12 @@ def test_a_finger_drags_a_target_and_a_lamella_to_where_it_lets_go(open_page, fo
 
 
 def test_a_narrow_screen_offers_what_a_wide_one_does(page):
+    last = "[name=penalty_weight]"  # the settings come after the map
     for address, sign, first in ((GRID, ".label", "n"), (READY, ".target", "]")):
         page.tab.set_viewport_size({"width": 1400, "height": 800})
         page.go(address, sign)
+        if address == READY:
+            page.tab.wait_for_selector(last, state="attached")
         offers_the_same(page, first)
         page.press("Escape")
 
