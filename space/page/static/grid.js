@@ -50,6 +50,7 @@ export class GridView {
   async _load() {
     const [facts] = await Promise.all([ask(`/api/grid/${of(this.name)}`), this.review.load()]);
     await this.map?.letGo();
+    if (this.isClosed) return; // another view is shown: there is no map any more to draw on
     const isOther = this.facts?.map?.tiles.url !== facts.map?.tiles.url;
     this.facts = facts;
     if (isOther) {
@@ -75,6 +76,7 @@ export class GridView {
   }
 
   close() {
+    this.isClosed = true;
     this.map?.close();
   }
 

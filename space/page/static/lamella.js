@@ -68,6 +68,7 @@ export class LamellaView {
     const asked = ask(`/api/lamella/${of(this.grid, this.number)}`).then((facts) => this._showFirst(facts));
     const [facts] = await Promise.all([asked, this.review.load()]);
     await this.map?.letGo();
+    if (this.isClosed) return; // another view is shown: there is no map any more to draw on
     const before = this._loaded;
     const isOther = before?.map?.tiles.url !== facts.map?.tiles.url;
     const isOtherLabels = JSON.stringify(before?.labels) !== JSON.stringify(facts.labels);
@@ -135,6 +136,7 @@ export class LamellaView {
   }
 
   close() {
+    this.isClosed = true;
     this.targets = new Targets([]);
     this._close();
   }
