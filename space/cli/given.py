@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from space.errors import SpaceError
-from space.jobs import Scheduler
+from space.jobs.spreading import Scheduler
 from space.project import project_folder
 
 _LARGEST_PORT = 65535

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from space.cli import given
-from space.jobs import spread
+from space.jobs.spreading import spread
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

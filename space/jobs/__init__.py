@@ -1,7 +1,7 @@
 """Work for the models: the queue in the shared folder, the workers, and the monitor's loop.
 
 The names below are for the rest of the program. `engine`, `worker` and `monitor_command`, which run
-in processes of their own, are imported by those.
+in processes of their own, are imported by those, and `spreading` by the commands that use Dask.
 """
 
 from space.jobs.claims import Claim
@@ -17,7 +17,6 @@ from space.jobs.presence import Patience
 from space.jobs.queue_files import QUEUE_NAME, RUNS_NAME, FolderAwayError, QueueLockedError
 from space.jobs.records import HEAT, TASKS, TOMOGRAM, Job, JobState
 from space.jobs.results import result_path
-from space.jobs.spreading import Done, Scheduler, spread
 from space.jobs.status import to_dict as status_table
 from space.jobs.workers import Worker, pid_alive, this_machine
 
@@ -29,7 +28,6 @@ __all__ = [
     "TASKS",
     "TOMOGRAM",
     "Claim",
-    "Done",
     "FolderAwayError",
     "Job",
     "JobFolder",
@@ -39,7 +37,6 @@ __all__ = [
     "Observer",
     "Patience",
     "QueueLockedError",
-    "Scheduler",
     "Worker",
     "ask_python",
     "ensure_worker",
@@ -50,7 +47,6 @@ __all__ = [
     "pid_alive",
     "place_for",
     "result_path",
-    "spread",
     "status_table",
     "this_machine",
 ]

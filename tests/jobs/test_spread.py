@@ -11,7 +11,7 @@ import time
 import pytest
 
 from space.errors import OutOfSpaceError, SpaceError
-from space.jobs import Scheduler, spread
+from space.jobs.spreading import Scheduler, spread
 from tests.jobs.cluster_helpers import FakeSlurm
 from tests.jobs.pieces import Piece, squared
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from space.cli import given
 from space.cli.volume.shared import add_region, add_volume, region
 from space.errors import SpaceError
-from space.jobs import spread
+from space.jobs.spreading import spread
 from space.organelles import Prediction, blocks_left, do_block
 
 
