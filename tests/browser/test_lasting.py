@@ -8,7 +8,7 @@ from space.journal import Kind, note
 from space.targeting import read_choice
 from tests.page import maps
 
-READY = "#/lamella/G1/2"
+SESSION, GRID, READY = "#/", "#/grid/G1", "#/lamella/G1/2"
 
 
 def test_updates_go_on_after_the_server_and_the_folder_were_gone(page, folder):
@@ -86,3 +86,22 @@ def test_of_what_is_not_there_keys_do_nothing_and_nothing_is_approved(page, fold
     assert not page.tab.locator("[data-focus=approve]").count()
     page.press("a")
     page.told("no targets yet that could be approved")
+
+
+def test_a_map_that_is_left_while_it_glides_is_left(page):
+    """A drag makes a map glide from the next frame on; by then another view may be shown."""
+    page.tab.add_init_script(
+        "const frame = requestAnimationFrame.bind(window); window.late = null;"
+        "window.requestAnimationFrame = act => window.late?.push(act) ?? frame(act);"
+    )
+    page.tab.reload()
+    page.go(GRID, ".label")
+    page.tab.evaluate("window.late = []")
+    x, y = page.middle(".map")
+    page.tab.mouse.move(x, y)
+    page.tab.mouse.down()
+    page.tab.mouse.move(x - 60, y - 40)
+    page.tab.mouse.move(x - 120, y - 80)
+    page.tab.mouse.up()
+    page.go(SESSION, ".card.now")
+    assert page.tab.evaluate("late.map(act => act()).length") > 0

@@ -337,6 +337,7 @@ export class PixelMap {
     this._sizes.disconnect();
     this._minds.abort();
     this._waiting.splice(0).forEach((goOn) => goOn());
+    this.leaflet.panBy = () => this.leaflet; // after a drag that ended just now Leaflet glides on, in the next frame
     this.leaflet.remove();
   }
 }
