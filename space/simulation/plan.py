@@ -77,6 +77,8 @@ class Plan:
         Go on in a folder that has a session already.
     kinds : tuple of str or None
         Categories of the lamellae on each grid, in place of `lamellae` of all sorts.
+    unmilled : bool
+        Grids without lamellae.
     within_um : float or None
         Use only the part of the grid within this distance of its centre, which is quicker.
     instrument : str
@@ -104,6 +106,7 @@ class Plan:
     tomograms: bool = False
     resume: bool = False
     kinds: tuple[LamellaKind, ...] | None = None
+    unmilled: bool = False
     within_um: float | None = None
     instrument: str = "krios_k3"
     faults: tuple[str, ...] = ()
@@ -121,6 +124,7 @@ def setup_of(plan: Plan) -> Setup:
         plan.lamellae,
         plan.kinds,
         plan.within_um,
+        unmilled=plan.unmilled,
         instrument=plan.instrument,
         serialem=plan.serialem,
     )

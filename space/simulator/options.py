@@ -56,6 +56,9 @@ def add_microscope_options(parser: argparse.ArgumentParser) -> None:
         "--kinds", type=_names, metavar="NAME,NAME", help="categories of the lamellae on each grid"
     )
     parser.add_argument(
+        "--unmilled", action="store_true", help="grids without lamellae: film with holes and cells"
+    )
+    parser.add_argument(
         "--within", type=float, metavar="UM", help="radius of the part of the grid to use"
     )
     parser.add_argument("--instrument", help="name of a microscope, or a .toml file")
@@ -113,11 +116,16 @@ def made_of(args: argparse.Namespace) -> dict[str, Any]:
     if missing is not None:
         what, do = missing
         raise OptionError(what, do=do)
+    if args.unmilled and (args.lamellae or args.kinds):
+        raise OptionError(
+            "An unmilled grid has no lamellae.", "--unmilled", "Leave out --lamellae and --kinds."
+        )
     values = {
         "seed": args.seed,
         "grids": args.grids,
         "lamellae": args.lamellae,
         "kinds": args.kinds,
+        "unmilled": args.unmilled or None,
         "within_um": args.within,
         "instrument": _instrument(args.instrument),
         "serialem": _serialem(args.serialem),

@@ -201,6 +201,7 @@ def session_made_of(folder: Path) -> dict[str, Any]:
         "grids": len(setup.grids),
         "lamellae": grid.lamellae,
         "kinds": grid.kinds,
+        "unmilled": grid.unmilled,
         "within_um": None if setup.stage_limit_um is None else grid.within_um,
         "instrument": setup.instrument,
         "serialem": setup.serialem,

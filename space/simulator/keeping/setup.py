@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GridPlan:
-    """How a grid is drawn; see `space.simulator.specimen.Grid.make`."""
+    """How a grid is drawn; see `Grid.make` and `unmilled_grid` of `space.simulator.specimen`."""
 
     seed: int
     lamellae: int
@@ -26,11 +26,14 @@ class GridPlan:
     kinds: tuple[LamellaKind, ...] | None = None
     within_um: float = GRID_REACH_UM
     level: bool = False
+    unmilled: bool = False
 
     def grid(self) -> Grid:
         """Draw the grid."""
-        from space.simulator.specimen import Grid
+        from space.simulator.specimen import Grid, unmilled_grid
 
+        if self.unmilled:
+            return unmilled_grid(self.seed, self.name)
         return Grid.make(
             self.seed,
             self.lamellae,
@@ -79,17 +82,20 @@ class Setup:
         kinds: Sequence[LamellaKind] | None = None,
         within_um: float | None = None,
         level: bool = False,
+        unmilled: bool = False,
         **others: Any,  # further fields
     ) -> Setup:
         """Plan grids named G1, G2 … with seeds that follow from the session's.
+
+        Those that are `unmilled` have no lamellae.
 
         With `within_um`, only this part of the grid has lamellae, and the stage reaches little
         further: montages of the whole grid are quicker.
         """
         plans = tuple(
-            GridPlan(seed * 100 + slot, lamellae, f"G{slot}",
+            GridPlan(seed * 100 + slot, 0 if unmilled else lamellae, f"G{slot}",
                      tuple(kinds) if kinds is not None else None,
-                     within_um or GRID_REACH_UM, level)
+                     within_um or GRID_REACH_UM, level, unmilled)
             for slot in range(1, grids + 1)
         )  # fmt: skip
         if within_um:

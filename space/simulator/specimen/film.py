@@ -11,6 +11,35 @@ from . import texture
 
 NORMAL, FRAME, COVERED, TORN = range(4)
 
+GRID_RADIUS_UM = 1030.0
+BAR_TRANSMISSION, BEYOND_TRANSMISSION = 0.018, 0.012
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places on the grid that the pixels of a picture show, arrays of the picture's shape.
+
+    Attributes
+    ----------
+    x, y : µm, grid frame.
+    i, j : index of the square, into the arrays of a film.
+    u, v : µm, from the middle of the square along its sides.
+    lobes, wide : smooth random fields of 9 and 30 µm.
+    inside_um : how far inside of the square's opening.
+    edge_um : width of edges that are sharp.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    lobes: np.ndarray
+    wide: np.ndarray
+    inside_um: np.ndarray
+    edge_um: float
+
 
 @dataclass(frozen=True)
 class Film:
@@ -34,6 +63,8 @@ class Film:
         Centre (in the square's frame) and radius of the hole in torn squares.
     dark_corner_um : tuple
         x, y and radius of a part of the grid that lies under thick ice.
+    radius_um : float
+        Of the grid.
     """
 
     seed: int
@@ -49,12 +80,17 @@ class Film:
     coverage: np.ndarray
     tears_um: np.ndarray
     dark_corner_um: tuple[float, float, float]
-    radius_um: float = 1030.0
+    radius_um: float
 
     @property
     def half(self) -> int:
         """Index of the square at the origin."""
         return self.states.shape[0] // 2
+
+    @property
+    def half_open_um(self) -> float:
+        """Half the width of a square between its bars."""
+        return (self.mesh_pitch_um - self.bar_um) / 2
 
     def square_center_um(self, i: int, j: int) -> tuple[float, float]:
         """Centre of square (i, j) in the grid frame; (0, 0) is the one at the origin."""
@@ -66,46 +102,63 @@ class Film:
         self, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
     ) -> np.ndarray:
         """Transmitted fraction on the pixels of a picture, (rows, columns) float32."""
+        at = self.places(px_to_grid, shape, pixel_um)
+        opening = texture.smooth_step(at.inside_um - 1.0, max(at.edge_um, 2.5))
+        body = self._body(px_to_grid, at)
+        dark = np.float32(BAR_TRANSMISSION) * (1 + 0.3 * at.wide)
+        result = dark + (body - dark) * opening
+        result[self.hidden(at)] = BEYOND_TRANSMISSION
+        return result.astype(np.float32)
+
+    def labels(
+        self, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float
+    ) -> np.ndarray | None:
+        """Labels (rows, columns) uint8; None where brightness alone tells what is there."""
+        return None
+
+    def places(self, px_to_grid: np.ndarray, shape: tuple[int, int], pixel_um: float) -> Places:
+        """Where the pixels of a picture are, in the grid and in its squares."""
         m = np.asarray(px_to_grid, dtype=np.float32)
         cols = np.arange(shape[1], dtype=np.float32)[None, :]
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
         x = m[0, 0] * cols + m[0, 1] * rows + m[0, 2]
         y = m[1, 0] * cols + m[1, 1] * rows + m[1, 2]
-        edge = max(pixel_um, 0.02)
 
         i, j, u, v = self._mesh(x, y)
-        half_open = (self.mesh_pitch_um - self.bar_um) / 2
         corner = 8.0
-        qu = np.abs(u) - np.float32(half_open - corner)
-        qv = np.abs(v) - np.float32(half_open - corner)
+        qu = np.abs(u) - np.float32(self.half_open_um - corner)
+        qv = np.abs(v) - np.float32(self.half_open_um - corner)
         outside = np.hypot(np.maximum(qu, 0), np.maximum(qv, 0)) - corner
         inside_um = -(outside + np.minimum(np.maximum(qu, qv), 0))
-        opening = texture.smooth_step(inside_um - 1.0, max(edge, 2.5))
-
-        state = self.states[i, j]
         lobes = texture.sample(m, shape, 9.0, self.seed)
         wide = texture.sample(m, shape, 30.0, self.seed + 1)
-        cover = self._cells(state, self.coverage[i, j], u, v, lobes, wide, half_open)
+        return Places(x, y, i, j, u, v, lobes, wide, inside_um, max(pixel_um, 0.02))
 
-        film = self.film_transmission * (1 + 0.08 * lobes)
-        holes = self._holes(x, y, edge)
-        ice = self.hole_transmission * (1 + 0.25 * wide)
+    def hidden(self, at: Places) -> np.ndarray:
+        """Where nothing can be seen: under the thick ice of the dark corner, beyond the grid."""
+        cx, cy, radius = self.dark_corner_um
+        in_corner = np.hypot(at.x - cx, at.y - cy) < radius + 20 * at.lobes
+        beyond: np.ndarray = np.hypot(at.x, at.y) > self.radius_um
+        return in_corner | beyond
+
+    def _body(self, px_to_grid: np.ndarray, at: Places) -> np.ndarray:
+        """Transmitted fraction of what is in the openings of the mesh."""
+        state = self.states[at.i, at.j]
+        cover = self._cells(state, self.coverage[at.i, at.j], at.u, at.v, at.lobes, at.wide,
+                            self.half_open_um)  # fmt: skip
+
+        film = self.film_transmission * (1 + 0.08 * at.lobes)
+        holes = self.holes(at.x, at.y, at.edge_um)
+        ice = self.hole_transmission * (1 + 0.25 * at.wide)
         body = film + (np.clip(ice, 0.05, 0.95) - film) * holes
         body *= 1 - cover
         body += cover * np.float32(0.02)
 
-        tear = self.tears_um[i, j]
-        torn_um = tear[..., 2] - np.hypot(u - tear[..., 0], v - tear[..., 1])
-        torn = np.where(state == TORN, texture.smooth_step(torn_um + 3.0 * lobes, edge), 0)
+        tear = self.tears_um[at.i, at.j]
+        torn_um = tear[..., 2] - np.hypot(at.u - tear[..., 0], at.v - tear[..., 1])
+        torn = np.where(state == TORN, texture.smooth_step(torn_um + 3.0 * at.lobes, at.edge_um), 0)
         body += (1.0 - body) * torn
-
-        dark = np.float32(0.018) * (1 + 0.3 * wide)
-        result = dark + (body - dark) * opening
-        cx, cy, radius = self.dark_corner_um
-        in_corner = np.hypot(x - cx, y - cy) < radius + 20 * lobes
-        beyond = np.hypot(x, y) > self.radius_um
-        result[in_corner | beyond] = 0.012
-        return result.astype(np.float32)
+        return np.asarray(body)
 
     def _mesh(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
         a = radians(self.mesh_deg)
@@ -138,7 +191,8 @@ class Film:
         cells = np.where(state == FRAME, disc, cells)
         return np.where(state == COVERED, 1.0, cells).astype(np.float32)
 
-    def _holes(self, x: np.ndarray, y: np.ndarray, edge: float) -> np.ndarray:
+    def holes(self, x: np.ndarray, y: np.ndarray, edge: float) -> np.ndarray:
+        """How much of each place (µm, grid frame) is in a hole of the film, 0..1."""
         a = radians(self.hole_deg)
         pitch = np.float32(self.hole_pitch_um)
         p = (x * np.float32(cos(a)) + y * np.float32(sin(a))) / pitch
@@ -188,4 +242,5 @@ def make_film(rng: np.random.Generator, milled: bool = True) -> Film:
         coverage=coverage.astype(np.float32),
         tears_um=tears.astype(np.float32),
         dark_corner_um=(950 * np.cos(corner), 950 * np.sin(corner), rng.uniform(250, 420)),
+        radius_um=GRID_RADIUS_UM,
     )

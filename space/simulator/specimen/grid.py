@@ -424,10 +424,13 @@ class Grid:
         return result
 
     def label_map(self, px_to_grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Labels (rows, columns) uint8; outside of lamellae 'white' or 'black'."""
+        """Labels (rows, columns) uint8; outside of lamellae those of the film."""
         pixel_um = float(np.sqrt(abs(np.linalg.det(np.asarray(px_to_grid)[:, :2]))))
-        seen = self.transmission(px_to_grid, shape, max(pixel_um, 0.02))
-        result = np.where(seen > _THRESHOLD_WHITE, LABEL["white"], LABEL["black"]).astype(np.uint8)
+        result = self.film.labels(px_to_grid, shape, max(pixel_um, 0.02))
+        if result is None:
+            seen = self.transmission(px_to_grid, shape, max(pixel_um, 0.02))
+            is_white = seen > _THRESHOLD_WHITE
+            result = np.where(is_white, LABEL["white"], LABEL["black"]).astype(np.uint8)
         for lamella in self.lamellae:
             if _near(lamella.site, _pixel_index_map(px_to_grid), shape):
                 labels = lamella.label_map(px_to_grid, shape)
