@@ -27,7 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from space import images, journal, labelling, orders, pacetomo, review
+from space import images, journal, labelling, orders, pacetomo, planning, review
 from space import settings as space_settings
 from space.checkup import serialem_files
 from space.constants import read_constants
@@ -125,7 +125,7 @@ serialem_files series question constants autodoc instrument_file policy text_fil
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
 instances requests tables mrc_header n5 blocks zarrs imod_files making
-entries prediction
+entries prediction plan_file
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -268,6 +268,11 @@ CHOICE = {
 TARGETS = (
     "_set startTilt = 0\n_tgt = 001\ntsfile = a_ts_001.mrc\nviewfile = a_tgt_001_view.mrc\n"
     "SSX = 0\nSSY = 0\nstageX = 12.5\nstageY = -3\n\n_geo = 1\nSSX = 1.5\nSSY = -2\n"
+)
+PLAN = planning.make_plan(
+    planning.Problem((planning.Job("1", 2, 1, 4, 1.5, 3000.0),), planning.Ways(), 9000.0),
+    12.0,
+    "now",
 )
 WORKER = {"name": "host-1-abc123", "machine": "host-ab", "pid": 17, "device": "cpu"}
 QUEUE = b'G1_L03.png\tsegment\t{"threshold": 0.5}\n# a comment\nG1_L04.png\n'
@@ -599,6 +604,11 @@ READERS = {
         lambda p: night.load_night(p.parent),
         night.NIGHT_FILE,
         as_json({"screened": ["1"], "ended": {"2": "too thick"}}),
+    ),
+    "plan of the night": Reader(
+        lambda p: planning.read_plan(p.parent),
+        planning.PLAN_FILE,
+        as_json(planning.plan_table(PLAN)),
     ),
     "names of grids": Reader(
         lambda p: grid_names.earlier_names(p.parent), grid_names.NAMES_FILE, as_json({"1": "G1"})
