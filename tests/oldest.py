@@ -36,7 +36,7 @@ LEFT_OUT = {
     ),
     "tomograms and volumes, whose packages need another Python": (
         "volumes/*", "tomograms/*", "organelles/*", "picking/*", "surfaces/*", "watching/*",
-        "test_processing*",
+        "test_processing*", "fluorescence/*",
     ),
     "monitors, clusters and many workers, which run on other machines": (
         "jobs/test_monitor*", "jobs/test_view*", "jobs/test_cluster*", "jobs/test_gpu*",

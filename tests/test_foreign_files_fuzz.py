@@ -33,6 +33,7 @@ from space.checkup import serialem_files
 from space.constants import read_constants
 from space.drawing import requests as drawing_requests
 from space.errors import SpaceError
+from space.fluorescence import read_channels
 from space.jobs import (
     QUEUE_NAME,
     RUNS_NAME,
@@ -714,6 +715,8 @@ READERS = {
     "labels of a data set": Reader(picture_files.read_label_maps, "a.png", LABELS, (SpaceError,)),
     "TIFF": Reader(picture_files.read_pictures, "a.tif", TIFF, (SpaceError,)),
     "NumPy": Reader(picture_files.read_pictures, "a.npy", NPY, (SpaceError,)),
+    "fluorescence, PNG": Reader(read_channels, "a.png", MAP, (SpaceError,)),
+    "fluorescence, TIFF": Reader(read_channels, "a.tif", TIFF, (SpaceError,)),
     **{
         f"MRC of pictures {n}": mrc_reader(picture_files.read_pictures, SpaceError, n)
         for n in ("one.mrc", "be.mrc")
