@@ -145,6 +145,7 @@ READ_ELSEWHERE = {
     "check": "SPACEtomo.py, read as other files of constants",
     "taught": "targets files that were read before, copied: tests/workflow",
     "needs asking assistant": "what another process of ours prints",
+    "wire": "what the simulated program and its client send each other: tests/simulator",
     "workers vitals": "what the system says of processes",
     "review_scene": "choice files, by their bytes alone: tests/workflow",
     "webhook_post": "the answer of a server: tests/test_webhook.py",

@@ -134,7 +134,7 @@ def image_properties(
     """Size, binning, exposure, pixel in nm and camera set."""
     image = session.buffers.require(letter or "A")
     rows, columns = image.data.shape
-    session.variables.report("imageTickTime", session.clock.seconds)
+    session.variables.report("imageTickTime", image.tick_s)
     elsewhere = bool(image.file) and not image.from_current_file
     return (
         float(columns),

@@ -246,7 +246,8 @@ def report_frame_saving_path(session: Session) -> str:
     """Folder of the frames, or NONE; only for cameras of the kinds that have frames."""
     if session.camera.model.kind.k2_type == 0:
         raise SEMerror("The current camera does not save frames")
-    return str(session.options.frames.folder or "NONE")
+    folder = session.options.frames.folder
+    return session.shown(folder) if folder else "NONE"
 
 
 def report_last_frame_file(session: Session) -> tuple[str, str, str]:

@@ -55,7 +55,7 @@ def set_directory(session: Session, name: str) -> None:
 
 def report_directory(session: Session) -> str:
     """Current directory without a separator at its end."""
-    return str(session.directory)
+    return session.shown(session.directory)
 
 
 def does_file_exist(session: Session, name: str) -> float:

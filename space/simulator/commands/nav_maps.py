@@ -104,7 +104,7 @@ def new_map(session: Session, action: int | None = None, note: str | None = None
     text = one_line(_joined(f"Sec {image.section} - {Path(image.file).name}", action, note))
     offset = _defocus_offset_um(session, image)
     item = map_item(
-        image,
+        replace(image, file=session.shown(image.file)),
         session.scope.stage.position_um[2],
         text,
         navigator.registration,

@@ -58,10 +58,12 @@ def report_nav_file(session: Session, parts: int | None = None) -> str | tuple[s
     if path is None:
         raise SEMerror("The Navigator has no file")
     full = os.path.abspath(path)
+    shown = session.shown(full)
     if not parts:
-        return full
-    root, extension = os.path.splitext(full)
-    return root, extension, str(Path(full).parent) + os.sep, Path(root).name
+        return shown
+    name, extension = os.path.splitext(Path(full).name)
+    folder = shown[: len(shown) - len(Path(full).name)]
+    return folder + name, extension, folder, name
 
 
 def read_nav_file(session: Session, name: str) -> None:
@@ -86,8 +88,10 @@ def save_navigator(session: Session, name: str | None = None) -> None:
 
 def _save(session: Session, path: Path | None = None) -> None:
     as_xml = bool(session.options.user_settings["WriteNavAsXML"])
+    place = path or session.navigator.path
+    shown = session.shown(os.path.abspath(place)) if place is not None else ""
     with _navigator_errors():
-        session.navigator.save(path, as_xml)
+        session.navigator.save(path, as_xml, shown)
 
 
 # --- what is in the table ---------------------------------------------------------------------

@@ -47,6 +47,8 @@ class Image:
         True for a part of a picture that is not its middle: no positions can be picked on it.
     exposure_index : int
         Number of the exposure in the session's list, -1 for images not taken in it.
+    tick_s : float
+        When it was taken, on the microscope's clock; 0 for images not taken in this session.
     divided_by_2 : bool
         Whether counts were divided by 2.
     entries : mapping
@@ -74,6 +76,7 @@ class Image:
     spot_size: int = 0
     probe_mode: int = 1
     time: str = ""
+    tick_s: float = 0.0
     map_id: int = 0
     file: str = ""
     section: int = -1

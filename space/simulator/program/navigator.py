@@ -111,7 +111,7 @@ class Navigator:
         numbers = [_leading_number(item.label) for item in items]
         self._next_label = max([self._next_label - 1, *numbers]) + 1
 
-    def save(self, path: Path | None = None, as_xml: bool = False) -> bool:
+    def save(self, path: Path | None = None, as_xml: bool = False, shown: str = "") -> bool:
         """Write the table; the old file is kept with `~` after its name.
 
         Parameters
@@ -120,6 +120,8 @@ class Navigator:
             New file name; it is kept even if nothing is written.
         as_xml : bool
             Whether to write XML also where no such file was read.
+        shown : str
+            The file's name as the program tells it, where that differs from its path.
 
         Returns
         -------
@@ -140,7 +142,7 @@ class Navigator:
         header = {
             "AdocVersion": "2.00",
             **self._file.header,
-            "LastSavedAs": os.path.abspath(self.path),
+            "LastSavedAs": shown or os.path.abspath(self.path),
         }
         items = tuple(for_file(item) for item in self.items)
         try:

@@ -172,6 +172,7 @@ def _describe(
         spot_size=scope.spot_size,
         probe_mode=scope.probe_mode,
         time=session.clock.date_time(),
+        tick_s=session.clock.seconds,
         exposure_index=index,
     )
 

@@ -36,6 +36,7 @@ from space.simulator.montage.settings import MontageSettings
 from space.simulator.program import picture_taking, user_settings
 from space.simulator.program.acquire_state import AcquireState
 from space.simulator.program.children import Children
+from space.simulator.program.drive import Drive
 from space.simulator.program.files import FileTable
 from space.simulator.program.frames import FrameNaming
 from space.simulator.program.navigator import Navigator
@@ -167,6 +168,7 @@ class Session(Hardware):
         "exposures",
         "real_stdout",
         "progress",
+        "drive",
     )
     """Attributes that each run of a kept session brings itself; exposures are in its journal."""
 
@@ -238,6 +240,7 @@ class Session(Hardware):
         self.darkroom = Darkroom()
         self.real_stdout: TextIO | None = None
         self.progress = progress
+        self.drive: Drive | None = None  # how the folders of its own computer are named
 
     def program(self) -> dict[str, object]:
         """Give what SerialEM holds in memory: the next run of a kept session continues with it."""
@@ -273,8 +276,14 @@ class Session(Hardware):
         """
         if not str(name).strip():
             raise SEMerror("The name of a file or folder is missing: the text is empty")
+        if self.drive is not None:
+            name = self.drive.place_of(str(name))
         path = Path(name)
         return path if path.is_absolute() else self.directory / path
+
+    def shown(self, path: str | Path) -> str:
+        """Path of a file as the program tells it."""
+        return str(path) if self.drive is None else self.drive.name_of(str(path))
 
     def random(self, purpose: int) -> np.random.Generator:
         """Generator for a measurement at the present place of the stage."""
