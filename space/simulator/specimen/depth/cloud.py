@@ -56,6 +56,11 @@ class Cloud:
         """Count the blobs."""
         return len(self.weights)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the blobs take."""
+        return self.points_nm.nbytes + self.weights.nbytes + self.grades.nbytes
+
     def only(self, chosen: np.ndarray) -> Cloud:
         """Those blobs that a mask or indexes (n,) choose."""
         return Cloud(self.points_nm[chosen], self.weights[chosen], self.grades[chosen])

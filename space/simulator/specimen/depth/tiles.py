@@ -34,7 +34,7 @@ from .slab import Slab
 OVERHANG_NM = 110.0
 """How far what belongs to a tile can reach out of it."""
 
-_KEPT = 48
+_KEPT_BYTES = 200e6  # all fields of a lamella's targets, so that each tilt finds its tiles
 _MARGIN_NM = 220.0  # around a tile that is looked at, so that what reaches into it is whole
 _FROST_NM = (4.0, 10.0)
 _FROST_V_NM3 = 4.5 * 4.0 / 3.0 * np.pi
@@ -57,6 +57,11 @@ class Tile:
     particles: np.ndarray
     membranes: Cloud
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return self.cloud.nbytes + self.membranes.nbytes + self.particles.nbytes
+
 
 _tiles: OrderedDict[tuple[Slab, int, int], Tile] = OrderedDict()
 
@@ -66,8 +71,9 @@ def tile(slab: Slab, i: int, j: int) -> Tile:
     key = (slab, i, j)
     if key not in _tiles:
         _tiles[key] = _made(slab, i, j)
-        while len(_tiles) > _KEPT:
-            _tiles.popitem(last=False)
+        taken = sum(one.nbytes for one in _tiles.values())
+        while taken > _KEPT_BYTES and len(_tiles) > 1:
+            taken -= _tiles.popitem(last=False)[1].nbytes
     _tiles.move_to_end(key)
     return _tiles[key]
 
