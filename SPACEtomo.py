@@ -12,6 +12,9 @@ grid_default_name = ""  # grid name to use if the autoloader has none
 screen_first = False  # True: levels 1 to 3 for all grids, then targets
 grid_order = []  # order of targets and acquisition; [] = that of grid_list; "best" (with
 #                  screen_first): most and best lamellae first
+night_hours = 0  # hours; until then a level 5 run plans which lamellae are acquired, and in which
+#                  order, by their expected value (0 = no plan)
+planner = True  # with night_hours: True: the run follows the plan; False: plan.json is only written
 script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several grids unattended:
 #                      {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip

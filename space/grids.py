@@ -12,6 +12,7 @@ from space.config import Config
 from space.journal import Keeper, Kind
 from space.microscope import Outcome, navigator, survives
 from space.overview import GridFacts
+from space.replanning import order_of_slots
 from space.settings import BEST, Settings
 from space.steps import Course, GridSession, Night
 
@@ -70,21 +71,22 @@ def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keepe
 
     `keeper` is told which grid is worked on.
     """
-    night = steps.begin_or_continue(directory)
+    night = steps.with_hours(directory, steps.begin_or_continue(directory), settings)
     run = _Run(settings, config, directory, keeper, night)
     if settings.screen_first and settings.automation_level > levels.SEGMENT:
         _screen(run)
-    outcome = GridsOutcome()
+    outcome, done = GridsOutcome(), set[str]()
     order = order_of_grids(settings, directory)
     run.names = ()
-    for slot in order:
-        if str(slot) in run.night.ended:
-            continue
-        outcome = _run_one(run, slot, outcome)
+    while left := [s for s in order if str(s) not in {*done, *run.night.ended}]:
+        outcome = _run_one(run, left[0], outcome)
+        done.add(str(left[0]))
         if outcome.acquiring:
-            _tell_what_follows(run, slot, order)
+            _tell_what_follows(run, left[0], order)
         if outcome.acquiring or steps.run_stops(directory):
             break
+        if settings.follows_plan:
+            order = order_of_grids(settings, directory)
     keeper.grid = ""
     return outcome
 
@@ -178,7 +180,13 @@ def is_screened(grid: GridFacts | None) -> bool:
 
 
 def order_of_grids(settings: Settings, directory: Path) -> list[int | str]:
-    """Return the slots in the order in which their grids get targets and are acquired."""
+    """Return the slots in the order in which their grids get targets and are acquired.
+
+    With a plan of the night, only those that are planned.
+    """
+    planned = order_of_slots(settings, directory)
+    if planned is not None:
+        return planned
     wanted = settings.grid_order
     if wanted != BEST:
         first: list[int | str] = list(wanted)

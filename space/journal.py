@@ -51,6 +51,7 @@ class Kind(str, Enum):
     )
     ACQUISITION_STARTED = "acquisition_started"  # items
     ACQUISITION_ENDED = "acquisition_ended"  # items (left to acquire)
+    PLANNED = "planned"  # text: the plan in a sentence; value, series
     PAUSED = "paused"
     RESUMED = "resumed"
     WARNING = "warning"  # text: what was logged

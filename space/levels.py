@@ -8,6 +8,7 @@ import time
 from space import journal, steps
 from space.journal import Kind
 from space.microscope import navigator, save_log_file, series_needs, survives
+from space.replanning import renew
 from space.settings import STAGE
 from space.steps import GridSession
 
@@ -34,7 +35,9 @@ def run_grid(session: GridSession, slot: int | str) -> bool:
 
 
 def _is_done_with(session: GridSession) -> bool:
-    return steps.is_acquired(session) and not steps.is_asked(session)
+    return (
+        steps.is_acquired(session) and not steps.is_asked(session) and not steps.plan_wants(session)
+    )
 
 
 def screen_grid(session: GridSession, slot: int | str) -> None:
@@ -101,6 +104,8 @@ def _run_levels(session: GridSession) -> bool:
     if outcome.error is not None and navigator.left_to_acquire() == 0:
         raise outcome.error
     _report_time(session, TARGETS, began)
+    navigator.save()  # what was set up is planned by its file
+    renew(session.settings, session.directory)
     return steps.start_acquisition(session)
 
 

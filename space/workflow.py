@@ -28,6 +28,7 @@ from space.microscope import (
     yes,
 )
 from space.packages import own_packages_missing
+from space.replanning import renew
 from space.settings import Settings
 
 log = logging.getLogger("space.workflow")
@@ -263,10 +264,13 @@ def run_post_action(space_dir: Path) -> None:
     with warnings_kept(directory) as keeper, steps.told_when_stopped(settings, directory):
         keeper.grid = grid
         steps.look_at_review(session)
+        renew(settings, directory)
         if steps.after_item(session) is steps.Course.GO_ON:
             for number in steps.lamella_numbers():
                 steps.teach_next_areas(session, number)
             steps.set_up_ready(session, acquiring=True)
+            navigator.save()
+            renew(settings, directory)
             steps.after_item(session)  # setting up may have taken long
         if navigator.left_to_acquire() == 0:
             if not settings.script_numbers:

@@ -30,6 +30,17 @@ SCENE = Scene("Yeast_2", (1, 2, 5), {"2": "Yeast_2", "3": "", "stage": "G0"})
         ("stop after L05", Order(Verb.STOP_AFTER_LAMELLA, "", 5)),
         ("stop after grid", Order(Verb.STOP_AFTER_GRID)),
         ("STOP", Order(Verb.STOP)),
+        ("pin L03", Order(Verb.PIN_LAMELLA, "", 3)),
+        ("pin G1 L03", Order(Verb.PIN_LAMELLA, "G1", 3)),
+        ("G1_L03 first", Order(Verb.PIN_LAMELLA, "G1", 3)),
+        ("unpin L3", Order(Verb.UNPIN_LAMELLA, "", 3)),
+        ("forbid G1_L03", Order(Verb.SKIP_LAMELLA, "G1", 3)),
+        ("L03 never", Order(Verb.SKIP_LAMELLA, "", 3)),
+        ("forbid grid 2", Order(Verb.SKIP_GRID, "2")),
+        ("grid G2 never", Order(Verb.SKIP_GRID, "G2")),
+        ("pin grid 2", Order(Verb.PIN_GRID, "2")),
+        ("grid 2 first", Order(Verb.PIN_GRID, "2")),
+        ("unpin grid 2", Order(Verb.UNPIN_GRID, "2")),
     ],
 )
 def test_an_order_is_read(line, order):
@@ -68,6 +79,16 @@ def after(*lines: str, scene: Scene = SCENE) -> Standing:
         standing, answer = orders.applied(standing, orders.read_order(line), scene)
         assert answer.endswith(".")
     return standing
+
+
+def test_pins_keep_their_order_until_they_are_withdrawn(tmp_path):
+    standing = after("pin L05", "L02 first", "pin grid 3", "grid Yeast_2 first", "pin L5")
+    assert standing.pinned == (("Yeast_2", 2), ("Yeast_2", 5))  # pinned again: behind the others
+    assert standing.pinned_grids == ("3", "2")
+    orders.write_standing(tmp_path, standing)
+    assert orders.read_standing(tmp_path) == standing
+    gone = after("pin L05", "pin grid 3", "unpin L05", "unpin grid 3", "unpin grid 2")
+    assert gone == Standing()
 
 
 def test_orders_hold_until_they_are_withdrawn():

@@ -16,6 +16,10 @@ EXAMPLES = (
     "take L03",
     "skip grid 2",
     "take grid 2",
+    "pin L03",
+    "unpin L03",
+    "pin grid 2",
+    "unpin grid 2",
     "stop after L03",
     "stop after grid",
     "stop",
@@ -37,23 +41,35 @@ class Verb(str, Enum):
     TAKE_LAMELLA = "take lamella"
     SKIP_GRID = "skip grid"
     TAKE_GRID = "take grid"
+    PIN_LAMELLA = "pin lamella"
+    UNPIN_LAMELLA = "unpin lamella"
+    PIN_GRID = "pin grid"
+    UNPIN_GRID = "unpin grid"
     STOP_AFTER_LAMELLA = "stop after lamella"
     STOP_AFTER_GRID = "stop after grid"
     STOP = "stop"
 
 
-_FORMS = {
-    Verb.PAUSE: "pause",
-    Verb.GO_ON: "go on",
-    Verb.SKIP_LAMELLA: f"skip {_LAMELLA}",
-    Verb.TAKE_LAMELLA: f"take {_LAMELLA}",
-    Verb.SKIP_GRID: f"skip {_GRID}",
-    Verb.TAKE_GRID: f"take {_GRID}",
-    Verb.STOP_AFTER_LAMELLA: f"stop after {_LAMELLA}",
-    Verb.STOP_AFTER_GRID: "stop after grid",
-    Verb.STOP: "stop",
-}
-_PATTERNS = {verb: re.compile(form, re.IGNORECASE) for verb, form in _FORMS.items()}
+_FORMS = (
+    (Verb.PAUSE, "pause"),
+    (Verb.GO_ON, "go on"),
+    (Verb.SKIP_LAMELLA, f"(?:skip|forbid) {_LAMELLA}"),
+    (Verb.SKIP_LAMELLA, f"{_LAMELLA} never"),
+    (Verb.TAKE_LAMELLA, f"take {_LAMELLA}"),
+    (Verb.SKIP_GRID, f"(?:skip|forbid) {_GRID}"),
+    (Verb.SKIP_GRID, f"{_GRID} never"),
+    (Verb.TAKE_GRID, f"take {_GRID}"),
+    (Verb.PIN_LAMELLA, f"pin {_LAMELLA}"),
+    (Verb.PIN_LAMELLA, f"{_LAMELLA} first"),
+    (Verb.UNPIN_LAMELLA, f"unpin {_LAMELLA}"),
+    (Verb.PIN_GRID, f"pin {_GRID}"),
+    (Verb.PIN_GRID, f"{_GRID} first"),
+    (Verb.UNPIN_GRID, f"unpin {_GRID}"),
+    (Verb.STOP_AFTER_LAMELLA, f"stop after {_LAMELLA}"),
+    (Verb.STOP_AFTER_GRID, "stop after grid"),
+    (Verb.STOP, "stop"),
+)
+_PATTERNS = [(verb, re.compile(form, re.IGNORECASE)) for verb, form in _FORMS]
 
 
 class NotAnOrderError(ValueError):
@@ -94,7 +110,7 @@ def read_order(line: str) -> Order:
         When it is anything else. What may be meant is said, but never taken for an order.
     """
     words = words_of(line)
-    for verb, pattern in _PATTERNS.items() if len(words) <= _LONGEST_LINE else ():
+    for verb, pattern in _PATTERNS if len(words) <= _LONGEST_LINE else ():
         found = pattern.fullmatch(words)
         if found:
             parts = found.groupdict()

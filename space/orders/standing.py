@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from space.errors import shown
 from space.files import read_json_or_empty, write_text_atomic
@@ -17,6 +17,7 @@ STANDING_FILE = "SPACE_orders.json"
 """Orders that hold, in the directory of the session."""
 
 _MOST_ENTRIES = 10_000
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,12 @@ class Standing:
         Lamellae that get no map, no targets and no tilt series: grid's name and number.
     skipped_grids : frozenset of str
         Grids that are left out, by slot ("2", "stage").
+    pinned : tuple of (str, int)
+        Lamellae that come first in the plan of the night, in this order: grid's name and number.
+    pinned_grids : tuple of str
+        Grids that come first in it, by slot; after the lamellae.
     turned_off : frozenset of str
-        Notes of the Navigator items whose Acquire was turned off for this.
+        Notes of the Navigator items whose Acquire was turned off, for this or by the plan.
     read : tuple of int, optional
         Size and time of the file with orders that was read last.
     """
@@ -56,6 +61,8 @@ class Standing:
     stop_after: StopAfter | None = None
     skipped: frozenset[tuple[str, int]] = frozenset()
     skipped_grids: frozenset[str] = frozenset()
+    pinned: tuple[tuple[str, int], ...] = ()
+    pinned_grids: tuple[str, ...] = ()
     turned_off: frozenset[str] = frozenset()
     read: tuple[int, int] | None = None
 
@@ -89,7 +96,7 @@ def applied(standing: Standing, order: Order, scene: Scene) -> tuple[Standing, s
     """
     if order.lamella is not None:
         return _for_lamella(standing, order, scene)
-    if order.verb in (Verb.SKIP_GRID, Verb.TAKE_GRID):
+    if order.grid:
         return _for_grid(standing, order, scene)
     if order.verb is Verb.PAUSE:
         return replace(standing, pause=True), "The run pauses after the current lamella."
@@ -121,6 +128,9 @@ def _for_lamella(standing: Standing, order: Order, scene: Scene) -> tuple[Standi
     name, key = f"{grid}_L{number:02d}", (grid, number)
     if order.verb is Verb.STOP_AFTER_LAMELLA:
         return replace(standing, stop_after=StopAfter(grid, number)), f"The run stops after {name}."
+    if order.verb in (Verb.PIN_LAMELLA, Verb.UNPIN_LAMELLA):
+        pinned, answer = _pinned(standing.pinned, key, name, order.verb is Verb.PIN_LAMELLA)
+        return replace(standing, pinned=pinned), answer
     if order.verb is Verb.SKIP_LAMELLA:
         skipped = standing.skipped | {key}
         return replace(standing, skipped=skipped), (
@@ -134,6 +144,10 @@ def _for_lamella(standing: Standing, order: Order, scene: Scene) -> tuple[Standi
 
 def _for_grid(standing: Standing, order: Order, scene: Scene) -> tuple[Standing, str]:
     slot = _slot_meant(order.grid, scene)
+    if order.verb in (Verb.PIN_GRID, Verb.UNPIN_GRID):
+        on = order.verb is Verb.PIN_GRID
+        grids, answer = _pinned(standing.pinned_grids, slot, f"Grid {slot}", on)
+        return replace(standing, pinned_grids=grids), answer
     if order.verb is Verb.SKIP_GRID:
         skipped = standing.skipped_grids | {slot}
         return replace(standing, skipped_grids=skipped), (
@@ -143,6 +157,17 @@ def _for_grid(standing: Standing, order: Order, scene: Scene) -> tuple[Standing,
     return replace(standing, skipped_grids=standing.skipped_grids - {slot}), (
         f"Grid {slot} is taken again." if was else f"Grid {slot} was not skipped."
     )
+
+
+def _pinned(pinned: tuple[Key, ...], key: Key, name: str, on: bool) -> tuple[tuple[Key, ...], str]:
+    """Return what is pinned after one more, or one less, and the answer."""
+    others = tuple(one for one in pinned if one != key)
+    if on:
+        return (*others, key), (
+            f"{name} comes first in the plan of the night (with night_hours), after what was "
+            "pinned before."
+        )
+    return others, f"{name} is not pinned any more." if key in pinned else f"{name} was not pinned."
 
 
 def _slot_meant(text: str, scene: Scene) -> str:
@@ -184,12 +209,10 @@ def read_standing(directory: Path) -> Standing:
         values.get("pause") is True,
         values.get("stop") is True,
         _stop_after(after) if isinstance(after, dict) else None,
-        frozenset(
-            (str(entry[0]), entry[1])
-            for entry in _entries(values, "skipped")
-            if isinstance(entry, list) and len(entry) == 2 and is_whole(entry[1])
-        ),
+        frozenset(_lamellae(values, "skipped")),
         frozenset(e for e in _entries(values, "skipped_grids") if isinstance(e, str)),
+        tuple(_lamellae(values, "pinned")),
+        tuple(e for e in _entries(values, "pinned_grids") if isinstance(e, str)),
         frozenset(e for e in _entries(values, "turned_off") if isinstance(e, str)),
         (stamp[0], stamp[1])
         if isinstance(stamp, list) and len(stamp) == 2 and all(map(is_whole, stamp))
@@ -206,6 +229,8 @@ def write_standing(directory: Path, standing: Standing) -> None:
         "stop_after": None if after is None else {"grid": after.grid, "lamella": after.lamella},
         "skipped": sorted([grid, number] for grid, number in standing.skipped),
         "skipped_grids": sorted(standing.skipped_grids),
+        "pinned": [[grid, number] for grid, number in standing.pinned],
+        "pinned_grids": list(standing.pinned_grids),
         "turned_off": sorted(standing.turned_off),
         "read": None if standing.read is None else list(standing.read),
     }
@@ -215,6 +240,14 @@ def write_standing(directory: Path, standing: Standing) -> None:
 def _entries(values: Mapping[str, Any], key: str) -> list[Any]:
     entries = values.get(key)
     return entries if isinstance(entries, list) and len(entries) <= _MOST_ENTRIES else []
+
+
+def _lamellae(values: Mapping[str, Any], key: str) -> list[tuple[str, int]]:
+    return [
+        (str(entry[0]), entry[1])
+        for entry in _entries(values, key)
+        if isinstance(entry, list) and len(entry) == 2 and is_whole(entry[1])
+    ]
 
 
 def _stop_after(values: Mapping[str, Any]) -> StopAfter | None:

@@ -16,7 +16,7 @@ from space.overview.facts import (
     SeriesFacts,
     SessionFacts,
 )
-from space.overview.pace import Rest, in_words, time_left, total
+from space.overview.pace import Rest, gap_s, in_words, level_s, time_left, total
 from space.overview.plain import lamella_table, series_table
 from space.overview.reading import read_session
 from space.overview.table import closing_table
@@ -37,8 +37,10 @@ __all__ = [
     "attention",
     "closing_table",
     "counts",
+    "gap_s",
     "in_words",
     "lamella_table",
+    "level_s",
     "may_be_acquiring",
     "next_step",
     "noted_record",

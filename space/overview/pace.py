@@ -54,10 +54,10 @@ def time_left(session: SessionFacts, events: Sequence[Event]) -> tuple[Rest, ...
     """
     level = session.settings.automation_level if session.settings else 5
     open_grids = [grid for grid in session.grids if grid.state in ("not begun", "finding")]
-    rest = [Rest("finding lamellae of a grid", len(open_grids), _level_s(events, 1))]
+    rest = [Rest("finding lamellae of a grid", len(open_grids), level_s(events, 1))]
     if level >= 2:
         rest.append(
-            Rest("map of a lamella", session.count("found"), _gap_s(events, Kind.LAMELLA_MAPPED))
+            Rest("map of a lamella", session.count("found"), gap_s(events, Kind.LAMELLA_MAPPED))
         )
     if level >= 3:
         waiting = sum(
@@ -67,14 +67,15 @@ def time_left(session: SessionFacts, events: Sequence[Event]) -> tuple[Rest, ...
         rest.append(Rest("segmentation of a map", waiting))
     if level >= 4:
         undecided = session.count("found", "mapped", "segmenting", "failed")
-        rest.append(Rest("targets of a lamella", undecided, _gap_s(events, Kind.TARGETS_SET_UP)))
+        rest.append(Rest("targets of a lamella", undecided, gap_s(events, Kind.TARGETS_SET_UP)))
     if level >= 5:
         areas = sum(one.left_to_acquire for one in session.lamellae)
         rest.append(Rest("tilt series of an area", areas, _area_s(session, events)))
     return tuple(one for one in rest if one.count)
 
 
-def _level_s(events: Sequence[Event], level: int) -> float | None:
+def level_s(events: Sequence[Event], level: int) -> float | None:
+    """Return the usual time of a level of one grid; None if it was never done."""
     times = [
         event.numbers["seconds"]
         for event in events
@@ -85,7 +86,7 @@ def _level_s(events: Sequence[Event], level: int) -> float | None:
     return median(times) if times else None
 
 
-def _gap_s(events: Sequence[Event], kind: Kind) -> float | None:
+def gap_s(events: Sequence[Event], kind: Kind) -> float | None:
     """Return the usual time between two events of a kind with no break in between."""
     gaps: list[float] = []
     last: datetime | None = None

@@ -105,6 +105,8 @@ def orders_of(facts: SessionFacts, standing: Standing) -> dict[str, Any]:
         "stop_after": None if after is None else str(after),
         "skipped": [{"grid": grid, "number": n} for grid, n in sorted(standing.skipped)],
         "skipped_grids": sorted(standing.skipped_grids),
+        "pinned": [{"grid": grid, "number": n} for grid, n in standing.pinned],
+        "pinned_grids": list(standing.pinned_grids),
         "answers": _answers(facts),
         "examples": list(EXAMPLES),
     }

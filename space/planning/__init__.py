@@ -4,12 +4,20 @@ Pure, but for the plan's file: what there is to do is given, and a plan is retur
 (docs/planner.md). Nothing here knows the microscope or the files of a session.
 """
 
-from space.planning.chances import CLASS_PRIORS, Candidate, Chance, Result, chance_of
+from space.planning.chances import (
+    CLASS_PRIORS,
+    Candidate,
+    Chance,
+    Result,
+    chance_of,
+    value_of_thickness,
+)
 from space.planning.ordering import EARLY, Timed, best_order, expected_value, timed
 from space.planning.pace import PRIOR, Pace, measured_pace
 from space.planning.plan import Entry, Plan, make_plan
 from space.planning.plan_file import PLAN_FILE, plan_table, read_plan, write_plan
 from space.planning.problem import HOUR_S, Job, Problem, Ways, Wishes
+from space.planning.rounds import put_off, visit_of
 from space.planning.wording import clock, lines, rows, summary
 
 __all__ = [
@@ -37,9 +45,12 @@ __all__ = [
     "make_plan",
     "measured_pace",
     "plan_table",
+    "put_off",
     "read_plan",
     "rows",
     "summary",
     "timed",
+    "value_of_thickness",
+    "visit_of",
     "write_plan",
 ]

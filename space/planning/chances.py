@@ -58,7 +58,8 @@ class Candidate:
     probability : float
         Of the detection, 0 to 1.
     thickness_paths : float or None
-        Thickness in mean free paths, where a series or a map has shown it.
+        Thickness in mean free paths, where something else than a series has shown it: what series
+        showed is in their results.
     """
 
     slot: str
@@ -77,7 +78,8 @@ class Result:
     candidate : Candidate
         As it was known before its series.
     good : float
-        Sum over its series: 1 for one that came out well, 0 for one that is lost.
+        Sum over its series: 1 for one that came out well, 0 for one that is lost, less than 1 for
+        one that is too thick.
     series : int
         How many were judged.
     """
@@ -108,16 +110,23 @@ def chance_of(candidate: Candidate, results: Sequence[Result]) -> Chance:
     factor, told = _by_grid(candidate.slot, others)
     value = min(_HIGHEST, value * factor)
     words += told
+    if value_of_thickness(candidate.thickness_paths) < 1.0:
+        value *= value_of_thickness(candidate.thickness_paths)
+        words.append(f"thick ({candidate.thickness_paths:.1f} mean free paths)")
     own = [one for one in seen if _is_same(one.candidate, candidate)]
     if own:
         good, count = sum(one.good for one in own), sum(one.series for one in own)
         value = (LAMELLA_WEIGHT * value + good) / (LAMELLA_WEIGHT + count)
         words.append(f"{good:.3g} of its first {count} series came out well")
-    thickness = candidate.thickness_paths
-    if thickness is not None and thickness > THIN_PATHS:
-        value *= math.exp(THIN_PATHS - thickness)
-        words.append(f"thick ({thickness:.1f} mean free paths)")
     return Chance(value, ", ".join(words))
+
+
+def value_of_thickness(thickness_paths: float | None) -> float:
+    """Return what thickness leaves of the value of a series, 1 up to `THIN_PATHS`.
+
+    Electrons that were not scattered make the picture: exp(-thickness) of them.
+    """
+    return 1.0 if thickness_paths is None else min(1.0, math.exp(THIN_PATHS - thickness_paths))
 
 
 def _is_same(one: Candidate, other: Candidate) -> bool:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from space.planning.ordering import Timed, best_order, timed
 from space.planning.problem import HOUR_S, Job, Problem
 
+PINNED = "pinned by a person"
+"""Why an entry stands where it does, for one that a person wants first."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -51,6 +54,16 @@ class Entry:
         if not self.lamella:
             return f"{grid}, lamellae expected"
         return f"{grid} L{self.lamella:02d}" + (f" area {self.area}" if self.area > 1 else "")
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a person wants it first."""
+        return self.why == PINNED
+
+    @property
+    def own_per_hour(self) -> float:
+        """Expected value for each hour of its series alone."""
+        return self.value / max(self.seconds, 1.0) * HOUR_S
 
     @property
     def per_hour(self) -> float:
@@ -156,7 +169,7 @@ def _per_hour(one: Timed) -> float:
 def _why_taken(problem: Problem, one: Timed) -> str:
     wishes = problem.wishes
     if wishes.rank(one.job) < len(wishes.pinned):
-        return "pinned by a person"
+        return PINNED
     words = f"{_per_hour(one):.2f} an hour"
     if one.load_s > 0:
         return f"{words}; its grid is loaded for this and what follows on it ({_min(one.load_s)})"

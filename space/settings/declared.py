@@ -33,6 +33,8 @@ from space.settings.lists import (
 )
 from space.settings.notify import Notification
 
+_ACQUIRE = 5
+
 WHOLE_LAMELLA = "lamella"
 """First entry of target_list that means everything on the lamella that is not avoided."""
 
@@ -134,6 +136,19 @@ class Settings:
         Result.NOTHING,
         'order of targets and acquisition; [] = that of grid_list; "best" (with screen_first): '
         "most and best lamellae first",
+    )
+    night_hours: float = setting(
+        0,
+        Number(above=0, at_most=200, unit="hours", zero="no plan"),
+        Result.NOTHING,
+        "until then a level 5 run plans which lamellae are acquired, and in which order, by their "
+        "expected value (0 = no plan)",
+    )
+    planner: bool = setting(
+        True,
+        Flag(),
+        Result.NOTHING,
+        "with night_hours: True: the run follows the plan; False: plan.json is only written",
     )
     script_numbers: dict[str, int] = setting(
         {},
@@ -387,6 +402,16 @@ class Settings:
         problems = [text for name in NAMES for text in problems_of(name, getattr(self, name))]
         if problems:
             raise SpaceError(" ".join(problems))
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether a plan of the night is made."""
+        return self.night_hours > 0 and self.automation_level >= _ACQUIRE
+
+    @property
+    def follows_plan(self) -> bool:
+        """Whether the run does what the plan says."""
+        return self.is_planned and self.planner
 
     def to_dict(self, secrets: bool = False) -> dict[str, Any]:
         """Return plain values for JSON.

@@ -97,6 +97,12 @@ def _odd_order(parsed: ParsedSettings) -> list[str]:
             f'grid_order = "{BEST}" needs to know the lamellae of all grids first. Set '
             "screen_first = True, or give the slots in their order."
         )
+    if settings.follows_plan and settings.grid_order:
+        problems.append(
+            f"With night_hours the plan says which grid comes next, and grid_order = "
+            f"{quoted(settings.grid_order)} says so, too. Set grid_order = [] (to have a grid "
+            "first, order: pin grid 2), or planner = False."
+        )
     if settings.screen_first and STAGE in settings.grid_list[:1] and len(settings.grid_list) > 1:
         problems.append(
             f'screen_first loads each grid again, which cannot be done with "{STAGE}". Name its '

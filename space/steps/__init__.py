@@ -39,8 +39,11 @@ from space.steps.night import (
     confirm_going_on,
     confirm_scripts,
     load_night,
+    night_began,
     save_night,
+    with_hours,
 )
+from space.steps.planned import wants as plan_wants
 from space.steps.prepare import check_autoloader, open_grid
 from space.steps.question import Question, names_of, optics_of, read_record
 from space.steps.rechoose import (
@@ -136,10 +139,12 @@ __all__ = [
     "look_at_review",
     "map_frame",
     "names_of",
+    "night_began",
     "note_name",
     "numbers_to_visit",
     "open_grid",
     "optics_of",
+    "plan_wants",
     "points_to_visit",
     "polygons_on_map",
     "question_on_disk",
@@ -173,4 +178,5 @@ __all__ = [
     "wait_for_segmentations",
     "wait_for_targets",
     "was_stopped",
+    "with_hours",
 ]

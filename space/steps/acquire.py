@@ -12,7 +12,17 @@ from space.errors import SpaceError
 from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
-from space.steps import lamella_list, placement, restitch, retake, review, steering, trial, tried
+from space.steps import (
+    lamella_list,
+    placement,
+    planned,
+    restitch,
+    retake,
+    review,
+    steering,
+    trial,
+    tried,
+)
 from space.steps.begun import keep_begun_off
 from space.steps.collect import go_to_lamella_conditions, map_item
 from space.steps.inference import (
@@ -172,7 +182,7 @@ def _set_up_all(session: GridSession, acquiring: bool, settled: dict[int, str]) 
 
 def _in_order(session: GridSession, numbers: Iterable[int]) -> list[int]:
     known = lamella_list.load(session.lamellae_file)
-    return known.in_order(numbers) if known else sorted(numbers)
+    return planned.in_planned_order(session, known.in_order(numbers) if known else sorted(numbers))
 
 
 def _report_missing(session: GridSession, settled: Mapping[int, str]) -> None:
@@ -257,6 +267,9 @@ def start_acquisition(session: GridSession) -> bool:
     if steering.checkpoint(session) is not Course.GO_ON:
         return False
     count = navigator.left_to_acquire()
+    if count == 0 and planned.turned_off(session, steering.items_with_targets(session)):
+        log.info("Grid %s: the plan of the night leaves out what is left on it.", session.grid)
+        return False
     if count == 0:
         log.warning("Grid %s has no item to acquire: acquisition is not started.", session.grid)
         return False

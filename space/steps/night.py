@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,13 @@ class Night:
         Grids on which levels 1 to 3 were tried.
     ended : mapping of str to str
         Grids with which nothing more is done this night: why, empty if nothing was left to do.
+    began_utc : str
+        When it began (ISO), empty where no plan asks for it.
     """
 
     screened: tuple[str, ...] = ()
     ended: Mapping[str, str] = field(default_factory=dict)
+    began_utc: str = ""
 
     def with_screened(self, slot: int | str) -> Night:
         """Return the night after a grid was screened."""
@@ -65,7 +69,11 @@ class Night:
 
 def save_night(directory: Path, night: Night) -> None:
     """Write how far a night has come."""
-    values = {"screened": list(night.screened), "ended": dict(night.ended)}
+    values = {
+        "screened": list(night.screened),
+        "ended": dict(night.ended),
+        "began_utc": night.began_utc,
+    }
     write_text_atomic(directory / NIGHT_FILE, json.dumps(values, indent=1) + "\n")
 
 
@@ -75,7 +83,31 @@ def load_night(directory: Path) -> Night:
     screened, ended = values.get("screened"), values.get("ended")
     if not isinstance(screened, list) or not isinstance(ended, dict):
         return Night()
-    return Night(_texts(screened), {str(slot): str(why) for slot, why in ended.items()})
+    began = values.get("began_utc")
+    return Night(
+        _texts(screened),
+        {str(slot): str(why) for slot, why in ended.items()},
+        began if isinstance(began, str) else "",
+    )
+
+
+def night_began(directory: Path) -> datetime | None:
+    """Return when the night began; None if that is not known."""
+    try:
+        when = datetime.fromisoformat(load_night(directory).began_utc)
+    except ValueError:
+        return None
+    return when if when.tzinfo is not None else None
+
+
+def with_hours(directory: Path, night: Night, settings: Settings) -> Night:
+    """Return the night with the time from which its hours count, which is kept; else as it is."""
+    if not settings.is_planned:
+        return night
+    if night_began(directory) is None:
+        night = replace(night, began_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        save_night(directory, night)
+    return night
 
 
 def _texts(values: Iterable[Any]) -> tuple[str, ...]:

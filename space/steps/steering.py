@@ -19,7 +19,7 @@ from space import journal, orders
 from space.journal import Kind
 from space.microscope import Item, key_pressed, navigator, pause
 from space.orders import NotAnOrderError, Scene, Standing, StopAfter
-from space.steps import lamella_list, placement, tried
+from space.steps import lamella_list, placement, planned, tried
 from space.steps.grid_names import earlier_names
 from space.steps.session import GridSession
 from space.steps.target_facts import begun_files
@@ -182,6 +182,8 @@ def log_standing(directory: Path) -> None:
     standing = orders.read_standing(directory)
     held = [f"skip {grid}_L{number:02d}" for grid, number in sorted(standing.skipped)]
     held += [f"skip grid {slot}" for slot in sorted(standing.skipped_grids)]
+    held += [f"pin {grid}_L{number:02d}" for grid, number in standing.pinned]
+    held += [f"pin grid {slot}" for slot in standing.pinned_grids]
     if standing.pause:
         held.append("pause")
     if standing.stop:
@@ -191,7 +193,7 @@ def log_standing(directory: Path) -> None:
     if held:
         log.info(
             "Orders that were given before and still hold: %s. They are withdrawn by: go on, "
-            "take L03, take grid 2 (in %s).",
+            "take L03, take grid 2, unpin L03, unpin grid 2 (in %s).",
             ", ".join(held),
             directory / orders.CONTROL_FILE,
         )
@@ -237,23 +239,29 @@ def after_item(session: GridSession) -> Course:
 
 
 def keep_skipped_off(session: GridSession) -> None:
-    """Turn Acquire off for items of skipped lamellae, and on again for those that are taken again.
+    """Turn Acquire off for what is skipped or not planned, and on again for what is taken again.
 
     Notes of items stay as they are: PACEtomo finds its targets file by them.
     """
     standing = orders.read_standing(session.directory)
     skip = left_out(session) | tried.failed(session)
-    if not skip and not standing.turned_off:
+    items = items_with_targets(session)
+    unplanned = planned.turned_off(session, items)
+    if not skip and not unplanned and not standing.turned_off:
         return
     turned_off = set(standing.turned_off)
-    for item, number in items_with_targets(session):
+    # Among items that are being acquired, one that was passed over would be left with Acquire on,
+    # and the next run would take this for an acquisition that was broken off.
+    stay_off = session.settings.follows_plan and navigator.is_acquiring()
+    for item, number in items:
         is_on = navigator.acquire_is_on(item.index)
-        if number in skip:
+        if number in skip or item.note in unplanned:
             if is_on and navigator.set_acquire(item.index, on=False):
                 turned_off.add(item.note)
-                why = _why(standing, session, number)
+                by_plan = f"as planned: {unplanned.get(item.note)}"
+                why = _why(standing, session, number) if number in skip else by_plan
                 log.info("Acquire of %s was turned off, %s.", item.note, why)
-        elif item.note in turned_off:
+        elif item.note in turned_off and not stay_off:
             begun = begun_files(session.directory / item.note)
             if begun or is_on or navigator.set_acquire(item.index):
                 turned_off.discard(item.note)

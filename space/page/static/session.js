@@ -92,6 +92,9 @@ export class SessionView {
       orders.skipped.length && `Skipped: ${orders.skipped.map((one) =>
         `${one.grid} L${String(one.number).padStart(2, "0")}`).join(", ")}.`,
       orders.skipped_grids.length && `Skipped grids: ${orders.skipped_grids.join(", ")}.`,
+      orders.pinned.length && `First in the plan: ${orders.pinned.map((one) =>
+        `${one.grid} L${String(one.number).padStart(2, "0")}`).join(", ")}.`,
+      orders.pinned_grids.length && `Grids that come first in the plan: ${orders.pinned_grids.join(", ")}.`,
     ].filter(Boolean);
     return [
       el("h2", {}, "Orders"),
