@@ -47,6 +47,9 @@ class PickConfig:
         Whether labelled and unlabelled voxels weigh the same.
     ring : bool
         Whether the flanks of a labelled particle are taken as surely no centre.
+    elsewhere : bool
+        Whether tomograms without labels are unlabelled voxels, too. Their particles may look
+        unlike the labelled ones, and are then learnt as unwanted.
     contrast, consistency : float
         Weights of these terms; 0 leaves them out.
     self_training : float
@@ -74,6 +77,7 @@ class PickConfig:
     exponent: float = 0.0
     balanced: bool = True
     ring: bool = True
+    elsewhere: bool = False
     contrast: float = 0.0
     consistency: float = 0.0
     self_training: float = 0.0

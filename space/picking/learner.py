@@ -10,11 +10,12 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.learning import prior_of
+from space.picking.calibration import LOWEST, MOST_ODDS, Calibration, calibrated
 from space.picking.config import PU, PickConfig
 from space.picking.heat import heat_of
 from space.picking.loss import MOST_SAMPLED, contrast, plain_loss, pu_risk
-from space.picking.network import STRIDE, heat_network
-from space.picking.peaks import SMOOTH, peaks_of
+from space.picking.network import heat_network
+from space.picking.peaks import tops_of
 from space.picking.samples import (
     IS_LABELLED,
     IS_UNWANTED,
@@ -79,7 +80,7 @@ class Learner:
             self.prior = self.estimated_prior()
         if config.self_training and epoch >= round(config.epochs * OWN) and self.own is None:
             self.own = self.own_picks(config.self_training)
-        scenes = self._with_own()
+        scenes = self._learnt_from(self._with_own())
         total, rate = config.steps * config.epochs, config.rate
         self.network.train()
         steps = []
@@ -189,15 +190,25 @@ class Learner:
         # The level of one half, and how far above it a probability lies (see `Picker`).
         level = np.log((1 - prior) / prior) if self.config.balanced else 0.0
         level += np.log(least / (1 - least))
-        radius = self.radius_px / STRIDE
         found = []
         for one in self.scenes:
             heat = heat_of(self.network, one.grey)
-            tops = peaks_of(heat, radius, level, SMOOTH * radius).points_px * STRIDE
-            at = tops + (STRIDE - 1) / 2
+            at = tops_of(heat, self.radius_px, level).points_px
             far = np.linalg.norm(at[:, None] - one.labelled_px, axis=2)
             found.append(at[(far > self.radius_px).all(1)])
         return found
+
+    def calibration(self, level: float) -> Calibration | None:
+        """Return how the peaks of the network are spread, beside the score of one half."""
+        labelled, others = [], []
+        for one in self.scenes:
+            odds = np.clip(heat_of(self.network, one.grey) - level, -MOST_ODDS, MOST_ODDS)
+            found = tops_of(odds, self.radius_px, LOWEST)
+            far = np.linalg.norm(found.points_px[:, None] - one.labelled_px, axis=2)
+            near = far <= self.radius_px
+            labelled.append(np.array([found.scores[at].max() for at in near.T if at.any()], float))
+            others.append(found.scores[~near.any(1)])
+        return calibrated(labelled, others)
 
     def _with_own(self) -> Sequence[Scene]:
         if self.own is None:
@@ -207,10 +218,14 @@ class Learner:
             for one, own in zip(self.scenes, self.own)
         ]
 
+    def _learnt_from(self, scenes: Sequence[Scene]) -> Sequence[Scene]:
+        """Return those whose voxels are labelled or unlabelled ones, not only looked at."""
+        return scenes if self.config.elsewhere else [one for one in scenes if len(one.labelled_px)]
+
     def estimated_prior(self) -> float:
         """Estimate the share of voxels at particles, from the scores of the network as it is."""
         labelled, everywhere = [], []
-        for one in self.scenes:
+        for one in self._learnt_from(self.scenes):
             heat = heat_of(self.network, one.grey)
             marks = marks_of(one.grey.shape, np.zeros(3), one.labelled_px, self.radius_px)
             part = tuple(slice(0, min(a, b)) for a, b in zip(heat.shape, marks.shape))

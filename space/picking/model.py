@@ -10,6 +10,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.learning import run_folder
+from space.picking.calibration import Calibration
 from space.picking.config import PickConfig
 from space.picking.network import heat_network
 from space.predicates import is_number
@@ -32,12 +33,15 @@ class Picker:
         Of the tomograms that it was shown.
     prior : float
         Share of the voxels that lie near the centre of a particle.
+    calibration : Calibration or None
+        How its peaks are spread; None where too few labels tell it, or an older file does not.
     """
 
     network: Any
     config: PickConfig
     voxel_nm: float
     prior: float
+    calibration: Calibration | None = None
 
     @property
     def radius_px(self) -> float:
@@ -78,6 +82,7 @@ def save_picker(path: Path, picker: Picker) -> None:
         "config": picker.config.to_dict(),
         "voxel_nm": picker.voxel_nm,
         "prior": picker.prior,
+        "calibration": picker.calibration and picker.calibration.to_dict(),
     }
     run_folder.save(path, kept)
 
@@ -108,6 +113,8 @@ def load_picker(path: Path) -> Picker:
         config = PickConfig.of_dict(kept["config"])
         network = heat_network(config.width)
         network.load_state_dict(kept["network"])
+        told = kept.get("calibration")
+        calibration = None if told is None else Calibration(**told)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise wrong from error
-    return Picker(network.eval(), config, voxel_nm, prior)
+    return Picker(network.eval(), config, voxel_nm, prior, calibration)

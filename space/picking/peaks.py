@@ -8,6 +8,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
+from space.picking.network import STRIDE
+
 SMOOTH = 0.08
 """Deviation of the Gaussian before peaks are sought, of a particle's radius."""
 
@@ -83,6 +85,27 @@ def peaks_of(
     kept = _suppressed(at.astype(float), radius_px)
     at, scores = at[kept], scores[kept]
     return Picks(at + _between(values, at), scores.astype(float))
+
+
+def tops_of(
+    scores: np.ndarray, radius_px: float, least: float = -np.inf, spacing: float = 1.0
+) -> Picks:
+    """Return the peaks of a heat map of scores, in voxels (z, y, x) of the tomogram.
+
+    Parameters
+    ----------
+    scores : ndarray (z, y, x)
+        On the voxels of the heat map.
+    radius_px : float
+        Of a particle, in voxels of the tomogram.
+    least : float
+        Lower peaks are left out.
+    spacing : float
+        How far apart they are at least, in radii.
+    """
+    radius = radius_px / STRIDE
+    found = peaks_of(scores, spacing * radius, least, SMOOTH * radius)
+    return Picks(found.points_px * STRIDE + (STRIDE - 1) / 2, found.scores)
 
 
 def _suppressed(points: np.ndarray, radius: float) -> np.ndarray:

@@ -12,16 +12,16 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
+from space.picking.calibration import LOWEST, MOST_ODDS, Calibration, level_of
 from space.picking.files import Tomogram
 from space.picking.grey import grey_of
 from space.picking.heat import BLOCK_PX, heat_of
 from space.picking.model import Picker
 from space.picking.network import STRIDE
-from space.picking.peaks import SMOOTH, Picks, peaks_of
+from space.picking.peaks import Picks, tops_of
 from space.threads import threads_here
 from space.volumes import Frame, read_volume, write_mrc
 
-_SUREST = 1e-7
 _LARGEST_HEAT_BYTES = 2_000_000_000
 
 Tell = Callable[[str], object]
@@ -33,8 +33,9 @@ class Choice:
 
     Attributes
     ----------
-    threshold : float
-        Least probability.
+    threshold : float or None
+        Least probability of a voxel; without, each tomogram has the one that the picker's
+        calibration finds for it.
     count : int or None
         At most so many of each tomogram, the best ones.
     spacing : float
@@ -43,7 +44,7 @@ class Choice:
         How far they are kept from the faces of the tomogram.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     count: int | None = None
     spacing: float = 1.0
     border_nm: float = 0.0
@@ -51,9 +52,12 @@ class Choice:
     def __post_init__(self) -> None:
         ranges = {"threshold": (0, 1), "spacing": (0.1, 20), "border_nm": (0, 1e5)}
         for name, (least, most) in ranges.items():
-            if not least <= getattr(self, name) <= most:
+            value = getattr(self, name)
+            if value is None and name == "threshold":
+                continue
+            if not least <= value <= most:
                 raise SpaceError(
-                    f"{name} is {getattr(self, name):g}.",
+                    f"{name} is {value:g}.",
                     do=f"Give a number from {least:g} to {most:g}.",
                 )
         if self.count is not None and self.count < 1:
@@ -84,6 +88,14 @@ def probability(scores: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-np.clip(scores, -50, 50)))).astype(scores.dtype)
 
 
+def odds_of(probable: np.ndarray) -> np.ndarray:
+    """Return the logarithm of odds, of which `probability` is the other way."""
+    surest = 1 / (1 + np.exp(-MOST_ODDS))
+    sure = np.clip(probable, 1 - surest, surest)
+    found: np.ndarray = np.log(sure / (1 - sure)).astype(probable.dtype)
+    return found
+
+
 def heat_frame(frame: Frame) -> Frame:
     """Return the frame of the heat map of a tomogram."""
     z, y, x = frame.voxel_nm
@@ -98,7 +110,13 @@ def heat_frame(frame: Frame) -> Frame:
     )
 
 
-def picks_of(heat: np.ndarray, radius_px: float, shape: tuple[int, ...], choice: Choice) -> Picks:
+def picks_of(
+    heat: np.ndarray,
+    radius_px: float,
+    shape: tuple[int, ...],
+    choice: Choice,
+    calibration: Calibration | None = None,
+) -> Picks:
     """Return the picks of a heat map, in voxels (z, y, x) of the tomogram.
 
     Parameters
@@ -110,17 +128,16 @@ def picks_of(heat: np.ndarray, radius_px: float, shape: tuple[int, ...], choice:
     shape : tuple of int
         Of the tomogram.
     choice : Choice
+    calibration : Calibration, optional
+        Gives the threshold where none is chosen; without, it is one half.
     """
-    sure = np.clip(heat.astype(np.float32), _SUREST, 1 - _SUREST)
-    scores = np.log(sure / (1 - sure))
-    radius = radius_px / STRIDE
-    level = float(np.clip(choice.threshold, _SUREST, 1 - _SUREST))
-    found = peaks_of(
-        scores, choice.spacing * radius, float(np.log(level / (1 - level))), SMOOTH * radius
-    )
-    picks = Picks(found.points_px * STRIDE + (STRIDE - 1) / 2, probability(found.scores)).inside(
-        shape, choice.border_nm
-    )
+    calibrated = choice.threshold is None and calibration is not None
+    threshold = 0.5 if choice.threshold is None else choice.threshold
+    least = LOWEST if calibrated else float(odds_of(np.array(threshold)))
+    found = tops_of(odds_of(heat.astype(np.float32)), radius_px, least, choice.spacing)
+    if calibrated and calibration is not None:
+        found = found.above(level_of(calibration, found.scores))
+    picks = Picks(found.points_px, probability(found.scores)).inside(shape, choice.border_nm)
     return picks if choice.count is None else picks.best(choice.count)
 
 
@@ -163,8 +180,9 @@ def predict(
     in_voxels = Choice(
         choice.threshold, choice.count, choice.spacing, choice.border_nm / tomogram.voxel_nm
     )
-    found = picks_of(heat, picker.radius_px, tomogram.shape, in_voxels)
-    tell(f"{tomogram.name}: {len(found)} particles{kept}")
+    found = picks_of(heat, picker.radius_px, tomogram.shape, in_voxels, picker.calibration)
+    least = f" with a score of at least {found.scores[-1]:.3g}" if len(found) else ""
+    tell(f"{tomogram.name}: {len(found)} particles{least}{kept}")
     return Picks(tomogram.to_file(found.points_px), found.scores)
 
 

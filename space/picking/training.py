@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def train(
     ----------
     config : PickConfig
     tomograms : sequence of Tomogram
-        With and without labelled particles; what is not labelled in them is unknown.
+        With and without labelled particles; what is not labelled in them is unknown. Those without
+        any tell only how scores are spread, unless they are asked to be learnt from.
     labelled_px : mapping of str to ndarray (n, 3)
         By name, in voxels (z, y, x) of the file.
     out : Path
@@ -108,7 +109,8 @@ def train(
         _keep(out, learner, done)
         tell(_line(done[-1], config))
     prior = learner.prior or learner.estimated_prior()
-    save_picker(out / MODEL, Picker(learner.network, config, voxel_nm, prior))
+    picker = Picker(learner.network, config, voxel_nm, prior)
+    save_picker(out / MODEL, replace(picker, calibration=learner.calibration(picker.level)))
     return out / MODEL
 
 

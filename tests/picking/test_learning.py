@@ -173,6 +173,34 @@ def test_a_training_goes_on_as_if_it_had_not_ended(folder, tmp_path):
         train(other, opened(folder), points, tmp_path / "ended", lambda line: None, True)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_has_no_labels_is_learnt_as_unlabelled_only_if_asked(folder, tmp_path, elsewhere):
+    def learnt(name):
+        few = {"elsewhere": elsewhere, "steps": 2, "epochs": 1}
+        return load_picker(small_training(tmp_path, tmp_path / name, **few)).network.state_dict()
+
+    for file in ("t0.mrc", "t0.npy", "t1.mrc"):
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    before = learnt("before")
+    write_mrc(tmp_path / "t1.mrc", blobs(7)[0], Frame((VOXEL_NM,) * 3))
+    after = learnt("after")
+    same = all(torch.equal(value, after[name]) for name, value in before.items())
+    assert same is not elsewhere
+
+
+def test_a_picker_keeps_how_its_peaks_are_spread(folder, tmp_path):
+    path = small_training(folder, tmp_path / "run", epochs=1, steps=4)
+    told = load_picker(path).calibration
+    assert told is not None
+    kept = torch.load(path, weights_only=True)
+    del kept["calibration"]
+    torch.save(kept, tmp_path / "older.pt")
+    assert load_picker(tmp_path / "older.pt").calibration is None
+    torch.save({**kept, "calibration": {**told.to_dict(), "spread": -1.0}}, tmp_path / "odd.pt")
+    with pytest.raises(SpaceError, match="no picker"):
+        load_picker(tmp_path / "odd.pt")
+
+
 def test_too_few_labels_are_refused(folder, tmp_path):
     with pytest.raises(SpaceError, match="at least 5"):
         train(PickConfig(15.0), opened(folder), {"t0": np.ones((3, 3))}, tmp_path / "a", print)

@@ -33,7 +33,13 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--kinds", nargs="+", choices=_KINDS, default=["txt", "json"], help="files of picks"
     )
-    parser.add_argument("--threshold", type=float, default=0.5, help="least score (default: 0.5)")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="least score, from 0 to 1; without, each tomogram has one that its peaks and the "
+        "labelled particles tell",
+    )
     parser.add_argument("--count", type=int, metavar="K", help="the K best of each tomogram")
     parser.add_argument(
         "--spacing",
@@ -79,7 +85,9 @@ def _run(args: argparse.Namespace) -> int:
         made += _filaments(args, picks, found, picker.radius_px)
     if args.json:
         counts = {name: len(one) for name, one in picks.items()}
-        print(json.dumps({"picks": counts, "files": [str(path) for path in made]}, indent=1))
+        lowest = {name: float(one.scores[-1]) for name, one in picks.items() if len(one)}
+        told = {"picks": counts, "lowest_scores": lowest, "files": [str(path) for path in made]}
+        print(json.dumps(told, indent=1))
     else:
         for path in made:
             print(path)

@@ -51,6 +51,11 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="about what part of the particles around the labelled ones is labelled, as 0.1: "
         "gives the prior",
     )
+    parser.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="take voxels of tomograms without labels as unlabelled ones, too",
+    )
     for name, kind, words in _SETTINGS:
         parser.add_argument(name, type=kind, default=argparse.SUPPRESS, help=words)
     given.add_json(parser)
@@ -66,6 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     labelled = given.coordinates(args, args.coordinates, found)
     names = [name[2:].replace("-", "_") for name, _, _ in _SETTINGS]
     asked = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    asked["elsewhere"] = args.elsewhere
     config = picking.PickConfig(args.diameter_nm, **asked)
     if args.labelled_share is not None:
         if not 0 < args.labelled_share <= 1:
