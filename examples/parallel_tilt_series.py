@@ -10,6 +10,9 @@ import serialem as sem
 
 max_tilt = 60  # degrees
 step = 3  # degrees
+startTilt = 0  # degrees
+minTilt = None  # degrees; None: -max_tilt
+maxTilt = None  # degrees; None: max_tilt
 defocus = -4  # um
 binning = 0  # of the pictures of the series; 0: as Record is set up
 most_drift = 2  # nm/s; a series is not begun with more
@@ -105,11 +108,12 @@ def complete(point, first, path):
         point["SSX"], point["SSY"] = a * x + b * y, c * x + d * y
 
 
-def dose_symmetric(highest, by):
-    """0, +1, -1, -2, +2, +3, -3 ... times the step."""
-    tilts, sign = [0.0], 1
-    for k in range(1, int(highest / by) + 1):
-        tilts += [sign * k * by, -sign * k * by]
+def dose_symmetric(lowest, start, highest, by):
+    """The start, then +1, -1, -2, +2, +3, -3 ... times the step from it, within the range."""
+    tilts, sign = [float(start)], 1
+    for k in range(1, int(max(highest - start, start - lowest) / by + 1e-9) + 1):
+        around = (start + sign * k * by, start - sign * k * by)
+        tilts += [tilt for tilt in around if lowest - 1e-9 <= tilt <= highest + 1e-9]
         sign = -sign
     return tilts
 
@@ -357,9 +361,14 @@ start_x, start_y, *_ = sem.ReportImageShift()
 focused = sem.ReportDefocus()
 
 skipped = set()
-tilts = dose_symmetric(max_tilt, step)
-# Each side of zero has its own last tracking picture and shift (um), so that no alignment has to
-# bridge the jump from one side to the other.
+tilts = dose_symmetric(
+    -max_tilt if minTilt is None else minTilt,
+    startTilt,
+    max_tilt if maxTilt is None else maxTilt,
+    step,
+)
+# Each side of the start has its own last tracking picture and shift (um), so that no alignment has
+# to bridge the jump from one side to the other.
 references = {True: "O", False: "N"}
 shifts = {True: (0.0, 0.0), False: (0.0, 0.0)}
 latest = {True: 0.0, False: 0.0}  # tilt of the last picture
@@ -368,9 +377,9 @@ for count, tilt in enumerate(tilts):
     sem.TiltTo(tilt)
     real_tilt = sem.ReportTiltAngle()
     cosine, sine = math.cos(math.radians(real_tilt)), math.sin(math.radians(real_tilt))
-    shift_x, shift_y = shifts[tilt > 0]
-    shift_y += expected(found, real_tilt) - expected(found, latest[tilt > 0])
-    latest[tilt > 0] = real_tilt
+    shift_x, shift_y = shifts[tilt > startTilt]
+    shift_y += expected(found, real_tilt) - expected(found, latest[tilt > startTilt])
+    latest[tilt > startTilt] = real_tilt
     sem.Echo(f"Tilt {count + 1} of {len(tilts)} ({real_tilt:.1f} deg) at {len(targets)} targets")
     for number, target in enumerate(targets, 1):
         if number in skipped:
@@ -388,12 +397,12 @@ for count, tilt in enumerate(tilts):
         take(target, count == 0)
         if number == 1:
             if count > 0:
-                dx, dy = track(references[tilt > 0], tilt)
+                dx, dy = track(references[tilt > startTilt], tilt)
                 shift_x, shift_y = shift_x + dx, shift_y + dy
-                shifts[tilt > 0] = (shift_x, shift_y)
+                shifts[tilt > startTilt] = (shift_x, shift_y)
                 found.append((real_tilt, shift_y))
             for positive, buffer in references.items():
-                if count == 0 or positive == (tilt > 0):
+                if count == 0 or positive == (tilt > startTilt):
                     sem.Copy("A", buffer)
 
 sem.TiltTo(0)

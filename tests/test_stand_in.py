@@ -100,6 +100,13 @@ def test_settings_in_a_file_replace_those_of_the_script(script, tmp_path):
     assert script.said == ["WARNING: There is no setting unheard"]
 
 
+def test_a_range_of_tilts_begins_anywhere_and_goes_to_both_ends(script):
+    tilts = script.names["dose_symmetric"]
+    assert tilts(-6, 0, 6, 3) == [0, 3, -3, -6, 6]
+    assert tilts(-9, 6, 12, 3) == [6, 9, 3, 0, 12, -3, -6, -9]
+    assert tilts(-60, 0, 60, 3) == tilts(-61, 0, 61, 3) and len(tilts(-60, 0, 60, 3)) == 41
+
+
 def test_the_newest_run_file_stands_for_a_targets_file(script, tmp_path):
     path = tmp_path / "a[1]_tgts.txt"
     assert script.names["newest"](str(path)) == str(path)

@@ -13,6 +13,7 @@ from space.pacetomo.content import (
     GeoPoint,
     Target,
     TargetsFile,
+    overrides,
     with_shifts,
 )
 from space.pacetomo.names import (
@@ -38,6 +39,7 @@ __all__ = [
     "Target",
     "TargetsFile",
     "area_root",
+    "overrides",
     "parse",
     "patterns_of_a_set_up",
     "plot_name",

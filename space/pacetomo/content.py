@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -100,6 +100,11 @@ class TargetsFile:
     targets: tuple[Target, ...] = ()
     geo_points: tuple[GeoPoint, ...] = ()
     head: tuple[tuple[str, str, str], ...] = field(default=())
+
+
+def overrides(values: Mapping[str, float]) -> tuple[tuple[str, str, str], ...]:
+    """Return the head lines that set numbers of PACEtomo's script for the targets of a file."""
+    return tuple(("_set", name, f"{value:g}") for name, value in values.items())
 
 
 def with_shifts(targets_file: TargetsFile, stage_to_specimen: Sequence[float]) -> TargetsFile:

@@ -17,7 +17,7 @@ from space.errors import SpaceError
 from space.images import LARGEST_PICTURE_MPX, fingerprint, is_whole_png, png_megapixels, png_shape
 from space.labelling import labels_that_count
 from space.overview import GridFacts, LamellaFacts
-from space.page import choosing, current, lamella_facts, picking, reviews
+from space.page import areas_by_hand, choosing, current, lamella_facts, picking, reviews
 from space.page.ahead import Ahead
 from space.page.answers import (
     KEPT_FOR_EVER,
@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-ASKS_ONLY = ("/api/check/", "/api/choose_again/", "/api/picking_files/", "/api/fill/")
+ASKS_ONLY = (
+    "/api/check/",
+    "/api/choose_again/",
+    "/api/areas/",
+    "/api/picking_files/",
+    "/api/fill/",
+)
 """Addresses that are asked by POST and change nothing."""
 
 MOST_LOG_LINES = 400
@@ -253,6 +259,10 @@ class Page:
         """Answer with another choice of targets."""
         return await self._about_targets(request, choosing.chosen_again)
 
+    async def areas(self, request: Request) -> Response:
+        """Answer with the areas after one was split, merged and so on."""
+        return await self._about_targets(request, areas_by_hand.rearranged)
+
     async def picking(self, request: Request) -> Response:
         """Write a map for picking by hand into the session's directory."""
         return await self._about_targets(request, picking.saved)
@@ -359,6 +369,7 @@ def make_app(page: Page, key: Key) -> App:
         Route(f"/api/lamella/{lamella}", page.lamella),
         Route(f"/api/check/{lamella}", page.check, methods=["POST"]),
         Route(f"/api/choose_again/{lamella}", page.choose_again, methods=["POST"]),
+        Route(f"/api/areas/{lamella}", page.areas, methods=["POST"]),
         Route(f"/api/choice/{lamella}", page.choice, methods=["POST"]),
         Route(f"/api/picking/{lamella}", page.picking, methods=["POST"]),
         Route(f"/api/picking_files/{lamella}", page.picking_files, methods=["POST"]),

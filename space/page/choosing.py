@@ -26,6 +26,7 @@ from space.predicates import is_number
 from space.settings import Result, Settings, declaration, settings_of
 from space.steps import GridSession, Question
 from space.targeting import (
+    SERIES,
     Choice,
     ChoiceFile,
     Take,
@@ -85,10 +86,13 @@ def areas_sent(values: Mapping[str, Any], shape: tuple[int, int]) -> tuple[Targe
     # What the page got with a target and is no part of a choice is left out.
     plain = [
         {
-            key: [_only(point, names) for point in entry.get(key, [])]
-            if isinstance(entry.get(key, []), list)
-            else entry.get(key)
-            for key, names in zip(("targets", "geometry_points"), known)
+            **{
+                key: [_only(point, names) for point in entry.get(key, [])]
+                if isinstance(entry.get(key, []), list)
+                else entry.get(key)
+                for key, names in zip(("targets", "geometry_points"), known)
+            },
+            **({SERIES: entry[SERIES]} if SERIES in entry else {}),
         }
         if isinstance(entry, dict)
         else entry
@@ -226,7 +230,7 @@ def prepare(session: Session, grid: GridFacts, lamella: LamellaFacts) -> None:
     with session.segmentations.one_at_a_time:
         settings = session.settings
         _, asked = question(session, grid, lamella, settings)
-        asked.prepare(_polygons(grid, lamella, settings, asked, {}))
+        asked.prepare(polygons_of(grid, lamella, settings, asked, {}))
 
 
 def judged(
@@ -237,7 +241,7 @@ def judged(
         settings = settings_sent(session, values)
         _, asked = question(session, grid, lamella, settings)
         areas = areas_sent(values, asked.shape)
-        choice = asked.judged(areas, _polygons(grid, lamella, settings, asked, values))
+        choice = asked.judged(areas, polygons_of(grid, lamella, settings, asked, values))
         return choice_table(choice.areas, asked.optics, choice)
 
 
@@ -248,7 +252,7 @@ def chosen_again(
     with session.segmentations.one_at_a_time:
         settings = settings_sent(session, values)
         files, asked = question(session, grid, lamella, settings)
-        polygons = _polygons(grid, lamella, settings, asked, values)
+        polygons = polygons_of(grid, lamella, settings, asked, values)
         asked = _without(session, lamella, asked, polygons_sent(values, "without_px") or ())
         before = _before(lamella, asked)
         given = None
@@ -313,7 +317,7 @@ def _before(lamella: LamellaFacts, asked: Question) -> ChoiceFile | None:
     return read_choice(lamella.choice_file, asked.shape)
 
 
-def _polygons(
+def polygons_of(
     grid: GridFacts,
     lamella: LamellaFacts,
     settings: Settings,

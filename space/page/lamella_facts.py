@@ -29,6 +29,8 @@ from space.plots import class_colors
 from space.review import choice_stamp
 from space.steps import GridSession
 from space.targeting import (
+    SERIES,
+    SERIES_SETTINGS,
     Choice,
     ExposureOptics,
     TargetArea,
@@ -104,6 +106,7 @@ def lamella_facts(session: Session, grid: GridFacts, lamella: LamellaFacts) -> d
         "choice": None,
         "polygons": [],
         "areas": [_area_on_disk(area) for area in lamella.areas],
+        "series_settings": series_settings_table(),
         "problems": problems,
     }
     if lamella.picture is None:
@@ -226,6 +229,19 @@ def optics_table(optics: ExposureOptics) -> dict[str, Any]:
 # --- targets --------------------------------------------------------------------------------------
 
 
+def series_settings_table() -> list[dict[str, Any]]:
+    """Return PACEtomo's settings that an area may have of its own, with what they may be."""
+    return [
+        {
+            "name": one.name,
+            "range": [one.lowest_deg, one.highest_deg],
+            "unit": "degrees",
+            "meaning": one.meaning,
+        }
+        for one in SERIES_SETTINGS
+    ]
+
+
 def areas_table(areas: Sequence[TargetArea]) -> list[dict[str, Any]]:
     """Return areas as a choice file has them, so that they can be sent back."""
     return [
@@ -246,6 +262,7 @@ def areas_table(areas: Sequence[TargetArea]) -> list[dict[str, Any]]:
                 {"row": float(row), "column": float(column)}
                 for row, column in area.geometry_points_map_px
             ],
+            **({SERIES: dict(area.series)} if area.series else {}),
         }
         for area in areas
     ]

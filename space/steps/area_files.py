@@ -28,7 +28,7 @@ from space.steps.collect import load_lamella_map, required_map_item
 from space.steps.earlier import first_free_series
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.session import GridSession, map_label
-from space.targeting import TargetArea
+from space.targeting import MEASURED, TargetArea
 
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
@@ -102,7 +102,7 @@ def write_area(
         root,
         first_free_series(session, root),
         points_stage_um,
-        area.scores,
+        area,
         geometry_stage_um,
         lamella_map,
     )
@@ -167,7 +167,7 @@ def _targets_file(
     root: str,
     series: int,
     points_stage_um: np.ndarray,
-    scores: np.ndarray,
+    area: TargetArea,
     geometry_stage_um: np.ndarray,
     lamella_map: MapOnStage,
 ) -> pacetomo.TargetsFile:
@@ -176,7 +176,6 @@ def _targets_file(
     _warn_of_far_targets(root, shifts)
     readings = _rounded(lamella_map.readings_um(points_stage_um))
     geometry = _rounded(specimen_shift_um(geometry_stage_um, origin, matrix))
-    measured = len(geometry) >= pacetomo.FEWEST_GEO_POINTS
     return pacetomo.TargetsFile(
         targets=tuple(
             pacetomo.Target(
@@ -187,12 +186,23 @@ def _targets_file(
                 score=round(float(score), 4),
             )
             for position, (shift, reading, score) in enumerate(
-                zip(shifts, readings, scores), start=1
+                zip(shifts, readings, area.scores), start=1
             )
         ),
         geo_points=tuple(pacetomo.GeoPoint(shift) for shift in geometry),
-        head=(pacetomo.MEASURE_GEOMETRY,) if measured else (),
+        head=head_of(area),
     )
+
+
+def head_of(area: TargetArea) -> tuple[tuple[str, str, str], ...]:
+    """Return what the targets file of an area sets of PACEtomo's script, for these targets alone.
+
+    What a person gives of the lamella's geometry counts in place of what PACEtomo would measure.
+    """
+    given = any(name in area.series for name in MEASURED)
+    measured = len(area.geometry_points_map_px) >= pacetomo.FEWEST_GEO_POINTS and not given
+    first = (pacetomo.MEASURE_GEOMETRY,) if measured else ()
+    return (*first, *pacetomo.overrides(area.series))
 
 
 def _warn_of_far_targets(root: str, shifts_um: list[tuple[float, float]]) -> None:

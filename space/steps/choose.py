@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from space.targeting import (
     ChoiceFile,
     describe,
     find_holes,
+    inherited_series,
     read_choice,
     write_choice,
 )
@@ -87,7 +88,10 @@ def choice_of(
         fixed = edited.fixed_map_px
         log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), name)
     sites = _holes(session, number) if session.settings.hole_pattern else None
-    return question.chosen(polygons_map_px, fixed, sites)
+    choice = question.chosen(polygons_map_px, fixed, sites)
+    if fixed is None or edited is None:
+        return choice
+    return replace(choice, areas=inherited_series(choice.areas, edited.areas))
 
 
 def save_and_read_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

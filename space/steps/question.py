@@ -21,11 +21,13 @@ from space.steps.learned import with_heat
 from space.steps.map_facts import MapFacts
 from space.steps.session import GridSession
 from space.targeting import (
+    AreaChange,
     Choice,
     ExposureOptics,
     KnownMap,
     TargetArea,
     TargetingOptions,
+    change_areas,
     prepare,
     review_targets,
     select_targets,
@@ -84,6 +86,15 @@ class Question:
     ) -> Choice:
         """Return targets as they are, with their scores and what is wrong with them."""
         return review_targets(*self._asked, areas, polygons_map_px=polygons_map_px)
+
+    def rearranged(
+        self,
+        areas: Sequence[TargetArea],
+        change: AreaChange,
+        polygons_map_px: tuple[np.ndarray, ...] = (),
+    ) -> Choice:
+        """Return areas that were split, merged and so on, judged as `judged` does."""
+        return change_areas(*self._asked, areas, change, polygons_map_px=polygons_map_px)
 
     def total_score(
         self, areas: Sequence[TargetArea], polygons_map_px: tuple[np.ndarray, ...] = ()

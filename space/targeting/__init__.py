@@ -7,8 +7,11 @@ person has put somewhere in the same way. docs/targeting.md shows how to call th
 
 from __future__ import annotations
 
+from space.targeting.by_hand import KINDS as AREA_CHANGES
+from space.targeting.by_hand import AreaChange, inherited_series
 from space.targeting.choice import Choice, Counts, TargetArea
 from space.targeting.choice_file import (
+    SERIES,
     ChoiceFile,
     Take,
     count_points,
@@ -25,10 +28,22 @@ from space.targeting.polygons import inside
 from space.targeting.report import describe
 from space.targeting.room import AREA_SHARE
 from space.targeting.scoring import KnownMap, Memory, class_tables, wanted_mask, with_learned
-from space.targeting.selection import prepare, review_targets, select_targets, total_score
+from space.targeting.selection import (
+    change_areas,
+    prepare,
+    review_targets,
+    select_targets,
+    total_score,
+)
+from space.targeting.series_settings import MEASURED, SERIES_SETTINGS
 
 __all__ = [
+    "AREA_CHANGES",
     "AREA_SHARE",
+    "MEASURED",
+    "SERIES",
+    "SERIES_SETTINGS",
+    "AreaChange",
     "Choice",
     "ChoiceFile",
     "Clicks",
@@ -40,10 +55,12 @@ __all__ = [
     "Take",
     "TargetArea",
     "TargetingOptions",
+    "change_areas",
     "class_tables",
     "count_points",
     "describe",
     "find_holes",
+    "inherited_series",
     "inside",
     "lever_arm_um",
     "merged_clicks",

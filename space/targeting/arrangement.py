@@ -43,7 +43,7 @@ def arranged(
     if problem.optics.beam_margin_um and len(areas) > 1 and problem.sites_map_px is None:
         areas = _moved_apart(areas, problem, allowed)
     if problem.options.extra_tracking:
-        areas, warnings = _with_extra_tracking(areas, problem)
+        areas, warnings = with_extra_tracking(areas, problem)
     untracked = True
     while untracked:
         if problem.optics.beam_margin_um:
@@ -74,13 +74,14 @@ class _Joint:
     def of(cls, areas: Sequence[TargetArea]) -> _Joint:
         counts = [len(area.scores) for area in areas]
         return cls(
-            _joined([area.targets for area in areas]),
+            joined([area.targets for area in areas]),
             np.repeat(np.arange(len(areas)), counts),
             np.concatenate([np.arange(count) == 0 for count in counts]),
         )
 
 
-def _joined(parts: Sequence[Targets]) -> Targets:
+def joined(parts: Sequence[Targets]) -> Targets:
+    """The targets of at least one part in one."""
     return Targets(
         np.concatenate([part.points_map_px for part in parts]),
         np.concatenate([part.scores for part in parts]),
@@ -95,16 +96,18 @@ def _split_like(values: np.ndarray, parts: Sequence[Targets]) -> list[np.ndarray
 
 def _areas_of(targets: Targets, problem: Problem) -> list[TargetArea]:
     """The fewest areas, each with its tracking target first, then the others by score."""
-    areas = []
     limit_px = problem.optics.image_shift_limit_um / problem.optics.pixel_um
-    for group in split(targets.points_map_px, limit_px):
-        own = targets.keep(group)
-        tracking = tracking_index(own.points_map_px, problem.cover, problem.optics)
-        row, column = own.points_map_px.T
-        order = np.lexsort((column, row, -own.scores.round(6)))
-        own = own.keep(np.concatenate([[tracking], order[order != tracking]]))
-        areas.append(TargetArea(own.points_map_px, own.scores, fixed=own.fixed))
-    return areas
+    groups = split(targets.points_map_px, limit_px)
+    return [tracked_area(targets.keep(group), problem) for group in groups]
+
+
+def tracked_area(targets: Targets, problem: Problem) -> TargetArea:
+    """An area of these targets: the one to track on first, then the others by score."""
+    tracking = tracking_index(targets.points_map_px, problem.cover, problem.optics)
+    row, column = targets.points_map_px.T
+    order = np.lexsort((column, row, -targets.scores.round(6)))
+    own = targets.keep(np.concatenate([[tracking], order[order != tracking]]))
+    return TargetArea(own.points_map_px, own.scores, fixed=own.fixed)
 
 
 def _without_dropped(
@@ -158,7 +161,7 @@ def _slid(
     return frame.to_map(tilted + slides[best]) if best else points
 
 
-def _with_extra_tracking(
+def with_extra_tracking(
     areas: Sequence[TargetArea], problem: Problem
 ) -> tuple[list[TargetArea], list[str]]:
     """The areas with one more target each for tracking, and a warning for each without room."""
@@ -176,7 +179,7 @@ def _with_extra_tracking(
         extra = position[None]
         blocked = np.concatenate([blocked, extra])
         extra_target = Targets(extra, problem.scores_at(extra), np.zeros(1, bool))
-        with_extra = area.with_targets(_joined([extra_target, area.targets]))
+        with_extra = area.with_targets(joined([extra_target, area.targets]))
         result.append(replace(with_extra, extra_tracking=True))
     return result, warnings
 
@@ -213,7 +216,7 @@ def _roomy_position(
     The others are the area's own followers, then all targets of the other areas.
     """
     positions, scores = _positions_for_tracking(area, problem, allowed)
-    neighbours = _joined([area.followers, *(other.targets for other in others)])
+    neighbours = joined([area.followers, *(other.targets for other in others)])
     kept = np.concatenate([area.fixed[1:], *(_cannot_be_dropped(other) for other in others)])
     order, stays = make_room(
         positions,
@@ -264,4 +267,4 @@ def _tracked_at(area: TargetArea, position_map_px: np.ndarray, problem: Problem)
         return area
     moved = position_map_px[None]
     tracking = Targets(moved, problem.scores_at(moved), area.fixed[:1])
-    return area.with_targets(_joined([tracking, area.followers]))
+    return area.with_targets(joined([tracking, area.followers]))

@@ -14,6 +14,7 @@ from space.targeting.options import ExposureOptics
 from space.targeting.packing import TiltFrame, conflicts
 from space.targeting.problem import Problem
 from space.targeting.room import crowded
+from space.targeting.series_settings import series_warning
 
 # A person's numbers are rounded: to miss a limit by less than this does no harm.
 SLACK_UM = 0.002
@@ -69,6 +70,8 @@ def warnings_about(areas: Sequence[TargetArea], problem: Problem) -> list[str]:
     for number, area in enumerate(areas, 1):
         found += _target_warnings(area, f"{number}." if several else "", problem)
         found += _geometry_warnings(area, number if several else 0, targets, names, optics)
+        steep = series_warning(area.series, f" of area {number}" if several else "", optics)
+        found += [steep] if steep else []
     return found
 
 

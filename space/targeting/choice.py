@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from space.targeting.scoring import ScoreMap
+from space.targeting.series_settings import Given
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,8 @@ class TargetArea:
         Whether the first target is there for tracking alone (its score may be anything).
     fixed : ndarray of bool (n,)
         Which targets a person has put where they are.
+    series : mapping of str to float
+        PACEtomo's settings for these targets alone, see `space.targeting.series_settings`.
     """
 
     targets_map_px: np.ndarray
@@ -58,6 +61,7 @@ class TargetArea:
     geometry_points_map_px: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
     extra_tracking: bool = False
     fixed: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    series: Given = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.fixed):

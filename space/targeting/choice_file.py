@@ -25,6 +25,7 @@ from space.errors import SpaceError
 from space.files import parse_json, read_bytes_bounded, read_json, write_text_atomic
 from space.predicates import is_number
 from space.targeting.choice import Choice, TargetArea
+from space.targeting.series_settings import series_problem
 
 FORMAT = "SPACEtomo targets 1"
 Take = Literal["nothing", "fixed", "all"]
@@ -35,8 +36,13 @@ HOW_TO_EDIT = (
     'take: "all" = use exactly these targets; "fixed" = keep those with "fixed": true and choose '
     'the rest again; "nothing" = choose all again.',
     "An area without geometry points gets new ones.",
+    'PACEtomo\'s settings of an area stand beside its targets: "pacetomo": {"startTilt": 10, '
+    '"minTilt": -50, "maxTilt": 60, "step": 3, "pretilt": 8, "rotation": 0}, any of them.',
     "Then delete the lamella's targets file and run SPACEtomo.py again.",
 )
+SERIES = "pacetomo"
+"""Name of an area's settings for its series."""
+
 _DIGITS = 2
 
 
@@ -253,7 +259,10 @@ _TARGET_KEYS = {"row", "column", "score", "fixed", "for_tracking_alone"}
 
 
 def _area(entry: Any, map_shape: tuple[int, int], where: str) -> TargetArea:
-    _table(entry, {"targets", "geometry_points"}, {"targets"}, where)
+    _table(entry, {"targets", "geometry_points", SERIES}, {"targets"}, where)
+    series = entry.get(SERIES, {})
+    if problem := series_problem(series):
+        raise SpaceError(problem, f"{where}, {SERIES}", _REMEDY)
     targets = _entries(entry, "targets", where)
     points = _entries(entry, "geometry_points", where)
     for number, target in enumerate(targets, 1):
@@ -276,6 +285,7 @@ def _area(entry: Any, map_shape: tuple[int, int], where: str) -> TargetArea:
         _positions(points, map_shape, f"{where}, geometry point"),
         bool(targets) and bool(targets[0].get("for_tracking_alone", False)),
         np.array([bool(target.get("fixed", False)) for target in targets], bool),
+        {name: float(value) for name, value in series.items()},
     )
 
 
@@ -334,7 +344,8 @@ def _area_text(area: TargetArea) -> str:
             entry["for_tracking_alone"] = True
         targets.append(entry)
     points = [_position(point) for point in area.geometry_points_map_px]
-    return f'{{"targets": {_rows(targets)},\n "geometry_points": {_rows(points)}}}'
+    series = f',\n "{SERIES}": {json.dumps(dict(area.series))}' if area.series else ""
+    return f'{{"targets": {_rows(targets)},\n "geometry_points": {_rows(points)}{series}}}'
 
 
 def _rows(entries: list[dict[str, Any]]) -> str:

@@ -16,7 +16,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from space.errors import SpaceError
 from space.targeting.arrangement import arranged
+from space.targeting.by_hand import AreaChange, changed_areas
 from space.targeting.checks import as_points, warnings_about
 from space.targeting.choice import Choice, Counts, TargetArea, Targets
 from space.targeting.geometry_points import geometry_points
@@ -135,6 +137,42 @@ def review_targets(
         return Choice((), ("There are no targets.",))
     scored = _with_geometry_points(scored, problem)
     return _with_counts(scored, [*problem.warnings, *warnings_about(scored, problem)], problem)
+
+
+def change_areas(
+    label_map: np.ndarray | KnownMap,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: ExposureOptics,
+    areas: Sequence[TargetArea],
+    change: AreaChange,
+    *,
+    polygons_map_px: Sequence[ArrayLike] = (),
+) -> Choice:
+    """Split, merge or distribute areas anew, or improve a target, as a person asks.
+
+    Parameters
+    ----------
+    label_map, label_names, options, optics, areas, polygons_map_px
+        As for `review_targets`.
+    change : AreaChange
+        What is asked for.
+
+    Returns
+    -------
+    Choice
+        The areas after it, judged as `review_targets` judges them.
+
+    Raises
+    ------
+    SpaceError
+        As `review_targets`, and when it cannot be done, with the reason.
+    """
+    problem, scored = _scored(label_map, label_names, options, optics, areas, polygons_map_px)
+    if problem is None:
+        raise SpaceError("There are no targets.", "areas", "Add some.")
+    changed = _with_geometry_points(changed_areas(scored, change, problem), problem)
+    return _with_counts(changed, [*problem.warnings, *warnings_about(changed, problem)], problem)
 
 
 def total_score(

@@ -142,6 +142,36 @@ def test_choosing_again_takes_other_settings_polygons_and_fixed_targets(drawn, p
     assert contents(drawn.directory) == before
 
 
+def test_areas_are_divided_and_have_settings_of_their_own(drawn, page):
+    before = contents(drawn.directory)
+    facts = page.json("/api/lamella/G1/2")
+    assert [one["name"] for one in facts["series_settings"]][:4] == [
+        "startTilt", "minTilt", "maxTilt", "step",
+    ]  # fmt: skip
+    areas = facts["choice"]["areas"]
+    areas[0]["pacetomo"] = {"startTilt": 8, "step": 2}
+
+    def asked(status=200, **values):
+        return page.post("/api/areas/G1/2", {"areas": areas, **values}, status)
+
+    halves = asked(do="split", area=1)["areas"]
+    assert [len(one["targets"]) for one in halves] == [1, 1]
+    assert all(one["pacetomo"] == {"startTilt": 8, "step": 2} for one in halves)
+    areas = halves
+    (merged,) = asked(do="merge", area=1, other=2)["areas"]
+    assert len(merged["targets"]) == 2 and asked(do="redistribute")["warnings"] == []
+    assert contents(drawn.directory) == before
+    for values, words in (
+        ({"do": "divide"}, "do is none of"),
+        ({"do": "split", "area": 0}, "numbers from 1"),
+        ({"do": "split", "area": 1}, "cannot be split"),
+        ({"do": "merge", "area": 1, "other": 9}, "no area 9"),
+    ):
+        assert words in asked(400, **values)["error"]["what"]
+    areas[0]["pacetomo"]["step"] = 0
+    assert "step is 0" in asked(400, do="redistribute")["error"]["what"]
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [

@@ -1,6 +1,7 @@
 """The choice as a file that a person edits: nothing is lost, nothing is guessed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,26 @@ def test_a_person_finds_each_target_on_a_line_and_how_to_edit():
     assert '  {"row": 100.0, "column": 50.0, "score": 0.25, "fixed": true}],' in lines
     assert any("delete the lamella's targets file" in line for line in lines)
     assert '"take": "nothing",' in lines
+
+
+def test_settings_of_an_area_are_kept_and_checked():
+    series = {"startTilt": 9.0, "minTilt": -45.0, "maxTilt": 60.0, "step": 2.5}
+    text = render(Choice((replace(AREAS[0], series=series), AREAS[1])), "G1_L01.png", SHAPE)
+    assert [dict(area.series) for area in parse(text, SHAPE).areas] == [series, {}]
+    for wrong, words in (
+        ({"starttilt": 1}, "Unknown: 'starttilt'"),
+        ({"step": 0}, "step is 0"),
+        ({"step": True}, "step is true"),
+        ({"maxTilt": 81}, "maxTilt is 81"),
+        ({"minTilt": 20, "startTilt": 10}, "is not below startTilt"),
+        ({"minTilt": 20, "maxTilt": 20}, "is not below maxTilt"),
+        ([], "no table"),
+    ):
+        values = json.loads(text)
+        values["areas"][0]["pacetomo"] = wrong
+        with pytest.raises(SpaceError, match=words) as told:
+            parse(json.dumps(values), SHAPE)
+        assert "area 1, pacetomo" in told.value.where
 
 
 def test_edits_by_hand_are_understood():

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from space import pacetomo
 from space.errors import SpaceError
 from space.files import write_text_atomic
 from space.geometry import MapFrame
@@ -17,9 +18,10 @@ from space.images import read_json_beside, read_png, write_png
 from space.lamellae import Box, Lamella, lamella_number
 from space.microscope import Item
 from space.settings import Settings
-from space.steps import acquire, grid_names, inference, lamella_list
+from space.steps import acquire, area_files, grid_names, inference, lamella_list
 from space.steps.pictures import save_for_model
 from space.steps.session import GridSession
+from space.targeting import TargetArea
 
 
 @pytest.fixture
@@ -209,3 +211,21 @@ def test_a_segmentation_whose_class_table_is_damaged_is_not_taken_for_another_mo
     write_png(path, labels, 2.0, "a.png", labels=table)
     with pytest.raises(SpaceError, match=f"table of classes .* cannot be read: .*{told}"):
         inference.read_segmentation(path)
+
+
+def test_what_a_person_sets_for_an_area_stands_in_the_head_of_its_targets_file():
+    points = np.array([(1.0, 2.0), (3.0, 4.0), (5.0, 1.0)])
+    measured = ("_bset", "measureGeo", "True")
+
+    def head(series, points=points):
+        area = TargetArea(np.ones((1, 2)), np.ones(1), points, series=series)
+        written = pacetomo.TargetsFile(
+            (pacetomo.Target("a.mrc", (0.0, 0.0), (1.0, 2.0)),), head=area_files.head_of(area)
+        )
+        assert pacetomo.parse(pacetomo.render(written)) == written  # as PACEtomo reads it
+        return written.head
+
+    assert head({}) == (measured,) and head({}, points[:2]) == ()
+    assert head({"startTilt": -8.5}) == (measured, ("_set", "startTilt", "-8.5"))
+    # A geometry that a person gives is not measured.
+    assert head({"pretilt": 9.0}) == (("_set", "pretilt", "9"),)

@@ -1,6 +1,7 @@
 // A lamella: its map with segmentation and targets, which can be moved, added, removed and saved.
 
 import { ask, of, post } from "./api.js";
+import { AreasByHand } from "./areas.js";
 import { ChoosingAgain } from "./choosing.js";
 import { button, clock, counted, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
 import { LamellaLabels } from "./lamella_labels.js";
@@ -23,6 +24,7 @@ export class LamellaView {
     this.said = null; // what the server says of the targets as they are
     this.take = "all";
     this.again = new ChoosingAgain(this);
+    this.byHand = new AreasByHand(this);
     this.labels = new LamellaLabels(this);
     this._help = [
       ["n p", "next, previous lamella"],
@@ -31,6 +33,8 @@ export class LamellaView {
       ["Delete", "remove the chosen target or geometry point"],
       ["f", "fix the chosen target: it stays when targets are chosen again"],
       ["k", "make the chosen target the tracking target of its area"],
+      ["m", "move the chosen target to the best place near by where it does no harm"],
+      ["x j r", "split the area of the chosen target; merge it with the nearest one; distribute all targets anew"],
       ["t g", "add a target, a geometry point: click where; Enter: in the middle of the view"],
       ["s", "save the targets"],
       ["u", "take the last change back (also Ctrl+Z)"],
@@ -55,7 +59,7 @@ export class LamellaView {
     this.heading = el("h2", {});
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
     this.canvas = el("div", { class: "map" });
-    this.parts = Object.fromEntries(["notes", "chosen", "summary", "save", "overlay", "labels", "again", "edits", "legend"]
+    this.parts = Object.fromEntries(["notes", "chosen", "summary", "areas", "save", "overlay", "labels", "again", "edits", "legend"]
       .map((name) => [name, el("section", { class: `card ${name}` })]));
     fill(place, this.heading, this.tools,
       el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, Object.values(this.parts))));
@@ -188,6 +192,7 @@ export class LamellaView {
     this.parts.notes.hidden = !this.parts.notes.childElementCount;
     refill(this.parts.chosen, this._ofChosen());
     refill(this.parts.summary, this._summary());
+    this.byHand.draw();
     refill(this.parts.save, this._save());
     this.parts.save.hidden = !this.parts.save.childElementCount;
     refill(this.parts.overlay, this._overlayPart());
@@ -371,6 +376,7 @@ export class LamellaView {
       mayChange ? el("div", { class: "buttons" },
         isPoint ? null : keyed(target.fixed ? "Free" : "Fix", "f", act(() => this._fix()), { "data-focus": "fix" }),
         isPoint || this.selected.target === 0 ? null : keyed("Track on it", "k", act(() => this._track())),
+        isPoint ? null : keyed("Best place near by", "m", () => this.page.act(() => this._improve())),
         keyed("Remove", "Del", act(() => this._remove()), { class: "grave" }), zoom) : el("div", { class: "buttons" }, zoom),
     ];
   }
@@ -535,6 +541,11 @@ export class LamellaView {
     if (this.selected?.target > 0) this._ifFree(() => { this.selected = this.targets.track(this.selected); });
   }
 
+  async _improve() {
+    if (this.selected?.target === undefined || !this.targets.at(this.selected)) return;
+    await this.byHand.improve(this.selected);
+  }
+
   _remove() {
     this._ifFree(() => {
       this.targets.remove(this.selected);
@@ -629,6 +640,10 @@ export class LamellaView {
       Backspace: () => this._remove(),
       f: () => this._fix(),
       k: () => this._track(),
+      m: mayChange ? () => this._improve() : null,
+      x: mayChange ? () => this.byHand.split() : null,
+      j: mayChange ? () => this.byHand.merge() : null,
+      r: mayChange ? () => this.byHand.redistribute() : null,
       t: mayChange && map ? () => this._adds("target") : null,
       g: mayChange && map ? () => this._adds("point") : null,
       s: () => this._saveNow(),

@@ -99,6 +99,26 @@ export class Targets {
     this._change(copied(areas));
   }
 
+  // The same targets in other areas. Which of them a person has put there is kept for learning.
+  rearrange(areas) {
+    const place = ({ row, column }) => `${row.toFixed(2)} ${column.toFixed(2)}`;
+    const clicked = new Set(this.areas.flatMap((area) => area.targets).filter((one) => one.clicked).map(place));
+    const changed = copied(areas);
+    for (const target of changed.flatMap((area) => area.targets)) {
+      if (clicked.has(place(target))) target.clicked = true;
+    }
+    this._change(changed);
+  }
+
+  // One of PACEtomo's settings for an area; null: as in its script.
+  set(area, name, value) {
+    const areas = copied(this.areas);
+    const settings = { ...areas[area].pacetomo, [name]: value };
+    if (value === null) delete settings[name];
+    areas[area].pacetomo = settings;
+    this._change(areas);
+  }
+
   // Scores come back from the server for what is there; they are no change of a person.
   score(areas) {
     if (areas.length !== this.areas.length) return;
