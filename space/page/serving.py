@@ -21,6 +21,7 @@ from space.page.tiles import CACHE_FOLDER, Tiles
 
 if TYPE_CHECKING:
     from space.page.label_help import Helpers
+    from space.volumes import OpenVolume
 
 HOST = "127.0.0.1"
 PORT = 8765
@@ -146,6 +147,36 @@ def serve_labels(
     finally:
         helpers.close()
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def serve_volume(
+    volume: OpenVolume,
+    labels: OpenVolume | None,
+    wish: Wish,
+    say: Callable[[str], object] = print_at_once,
+) -> None:
+    """Serve the sections of a volume until the program is stopped.
+
+    Parameters
+    ----------
+    volume : OpenVolume
+    labels : OpenVolume or None
+        Labels or probabilities of the same voxels.
+    wish : Wish
+        Port, and whether a browser is opened.
+    say : callable
+
+    Raises
+    ------
+    SpaceError
+        If a package is missing, or no port is free.
+    """
+    _refuse_without_packages()
+    from space.page.volume_view import VolumeView, make_volume_app
+
+    key = Key()
+    app = make_volume_app(VolumeView(volume, labels), key)
+    _run(wish, app, key, f"Volume {volume.path}", say)
 
 
 def _helpers(wish: Wish, wanted: Help) -> Helpers:

@@ -8,7 +8,8 @@ from space.volumes.blocks import Block, BlockWriter, blocks_of, create_zarr
 from space.volumes.copying import copy_to_tiff, copy_to_zarr, write_tiff
 from space.volumes.frame import HANDEDNESS, LEFT, RIGHT, UNKNOWN, Frame, Triple, Volume
 from space.volumes.mrc import write_mrc, write_mrc_of
-from space.volumes.opened import OpenVolume
+from space.volumes.neuroglancer_door import open_in_neuroglancer
+from space.volumes.opened import OpenVolume, holds_shares
 from space.volumes.opening import open_volume, read_volume
 from space.volumes.regions import checked_region, region_of
 from space.volumes.zarrs import write_zarr
@@ -29,6 +30,8 @@ __all__ = [
     "copy_to_tiff",
     "copy_to_zarr",
     "create_zarr",
+    "holds_shares",
+    "open_in_neuroglancer",
     "open_volume",
     "read_volume",
     "region_of",

@@ -16,6 +16,9 @@ from space.volumes.frame import Frame, Triple
 Box = tuple[slice, slice, slice]
 Shape = tuple[int, int, int]
 
+MOST_LABELS = 16
+"""Largest label in a volume of bytes; larger values are probabilities."""
+
 _LONGEST_SIDE = 2**31
 _KINDS = "buif"
 
@@ -59,6 +62,18 @@ class OpenVolume:
     def with_voxel(self, voxel_nm: Triple) -> OpenVolume:
         """Return it with another size of its voxels, which a person has given."""
         return replace(self, frame=replace(self.frame, voxel_nm=voxel_nm))
+
+
+def holds_shares(volume: OpenVolume) -> bool:
+    """Whether a volume seems to hold probabilities as whole numbers up to 255, and no labels.
+
+    Files do not say which of the two they hold. Three sections are looked at: of labels there are
+    few in a section, or more than fit into a byte.
+    """
+    if volume.dtype != np.uint8:
+        return False
+    places = {round(part * (volume.shape[0] - 1)) for part in (0.25, 0.5, 0.75)}
+    return any(volume[z : z + 1].max() > MOST_LABELS for z in places)
 
 
 def box_of(part: slice | tuple[slice, ...], shape: Shape) -> Box:

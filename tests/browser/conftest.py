@@ -20,7 +20,7 @@ from space.geometry import MapFrame
 from space.images import write_json_beside, write_png
 from space.journal import Kind, note
 from space.page.app import Page, make_app
-from space.page.security import Key
+from space.page.security import App, Key
 from space.page.session import Session
 from space.page.tiles import Tiles
 from space.simulation import make_project
@@ -193,15 +193,16 @@ def screen_px(page: Seen, pixel_um: float) -> float:
 
 
 class Served:
-    """The page of a session on a port of this computer; it can be ended and begun again.
+    """A page on a port of this computer; it can be ended and begun again.
 
     Parameters
     ----------
-    page : Page
+    app : App
+    key : Key
     """
 
-    def __init__(self, page: Page) -> None:
-        self._page, self._key = page, Key()
+    def __init__(self, app: App, key: Key) -> None:
+        self._app, self._key = app, key
         self.port = 0
         self.begin()
 
@@ -214,7 +215,7 @@ class Served:
 
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
-        config = uvicorn.Config(make_app(self._page, self._key), log_level="warning", ws="none",
+        config = uvicorn.Config(self._app, log_level="warning", ws="none",
                                 timeout_graceful_shutdown=1)  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -241,7 +242,9 @@ def open_page(chromium, folder, space_dir, tmp_path):
         read_only: bool = False, width: int = 1400, scheme: str = "light", touch: bool = False
     ) -> Seen:
         cache = tmp_path / f"cache{len(opened)}"
-        served = Served(Page(Session(folder.directory, None, space_dir), Tiles(cache), read_only))
+        shown = Page(Session(folder.directory, None, space_dir), Tiles(cache), read_only)
+        key = Key()
+        served = Served(make_app(shown, key), key)
         size = {"width": width, "height": 900}
         context = chromium.new_context(
             viewport=size, color_scheme=scheme, has_touch=touch, is_mobile=touch
