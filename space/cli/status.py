@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from space import journal, overview
+from space import journal, overview, planning
 from space.cli import given
 from space.overview import GridFacts, LamellaFacts, Rest, SessionFacts
 
@@ -55,6 +55,10 @@ def lines(session: SessionFacts, rest: Sequence[Rest]) -> Iterator[str]:
     for one in rest:
         each = "unknown" if one.each_s is None else f"{overview.in_words(one.each_s)} each"
         yield f"  {one.count} x {one.work}: {each}"
+    plan = overview.plan_of(session)
+    if plan is not None:
+        yield ""
+        yield from planning.lines(plan)
     for text in overview.attention(session):
         yield f"Attention: {text}"
 
@@ -72,14 +76,15 @@ def _line(lamella: LamellaFacts) -> str:
         details.append(f"{len(lamella.series)} tilt series of {span} pictures")
     if lamella.state in ("mapped", "segmenting") and lamella.segmentation != "none":
         details.append(f"segmentation: {lamella.segmentation}")
-    if lamella.reason:
-        details.append(lamella.reason)
+    if lamella.why:
+        details.append(lamella.why)
     return ", ".join((about, *details))
 
 
 def as_table(session: SessionFacts, rest: Sequence[Rest]) -> dict[str, Any]:
     """Return where a session stands as plain values."""
     problems = overview.attention(session)
+    plan = overview.plan_of(session)
     seconds = [one.seconds for one in rest]
     return {
         "format": FORMAT,
@@ -91,6 +96,7 @@ def as_table(session: SessionFacts, rest: Sequence[Rest]) -> dict[str, Any]:
         "seconds_left": None if None in seconds else sum(s for s in seconds if s is not None),
         "left": [{"work": one.work, "count": one.count, "each_s": one.each_s} for one in rest],
         "grids": [_grid(grid) for grid in session.grids],
+        "plan": None if plan is None else planning.plan_table(plan),
     }
 
 

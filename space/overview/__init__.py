@@ -18,6 +18,7 @@ from space.overview.facts import (
 )
 from space.overview.pace import Rest, gap_s, in_words, level_s, time_left, total
 from space.overview.plain import lamella_table, series_table
+from space.overview.planned import plan_of
 from space.overview.reading import read_session
 from space.overview.table import closing_table
 from space.overview.wording import LEVELS, attention, counts, next_step
@@ -44,6 +45,7 @@ __all__ = [
     "may_be_acquiring",
     "next_step",
     "noted_record",
+    "plan_of",
     "read_session",
     "series_table",
     "settings_with",

@@ -171,6 +171,8 @@ class LamellaFacts:
     choice_file : Path or None
         The choice of its targets.
     areas : tuple of AreaFacts
+    planned : str
+        Why the plan of the night has its Acquire turned off; empty if it has not.
     """
 
     number: int
@@ -187,11 +189,17 @@ class LamellaFacts:
     labels: Path | None = None
     choice_file: Path | None = None
     areas: tuple[AreaFacts, ...] = ()
+    planned: str = ""
 
     @property
     def label(self) -> str:
         """What people call it: ``L03``."""
         return f"L{self.number:02d}"
+
+    @property
+    def why(self) -> str:
+        """Why it stands where it does: what the plan says, else the reason of its state."""
+        return self.planned or self.reason
 
     @property
     def targets(self) -> int:

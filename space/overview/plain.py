@@ -12,7 +12,7 @@ def lamella_table(lamella: LamellaFacts) -> dict[str, Any]:
     return {
         "number": lamella.number,
         "state": lamella.state,
-        "reason": lamella.reason,
+        "reason": lamella.why,
         "category": lamella.category,
         "probability": lamella.probability,
         "position_um": list(lamella.position_um),

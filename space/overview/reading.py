@@ -11,6 +11,7 @@ from space.jobs import JobFolder, JobStatus
 from space.microscope import SavedItem, read_navigator_file
 from space.overview.facts import GridFacts, SessionFacts
 from space.overview.lamellae import Seen, lamellae_of
+from space.overview.planned import with_plan
 from space.settings import SETTINGS_FILE, Settings, load
 from space.steps import (
     NAMES_FILE,
@@ -74,6 +75,8 @@ def read_session(directory: Path, map_dir: Path | None = None, grid: str = "") -
     grids = tuple(
         _grid(directory, maps, names.get(slot, ""), slot, settings, own_id) for slot in order
     )
+    if settings is not None and settings.follows_plan:
+        grids = with_plan(grids, directory)
     return SessionFacts(directory, settings, maps, grids, tuple(problems))
 
 

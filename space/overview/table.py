@@ -40,6 +40,6 @@ def _of_lamella(lamella: LamellaFacts) -> str:
         parts.append(f"{lamella.targets} targets")
     if lamella.series:
         parts.append(f"{len(lamella.series)} tilt series")
-    if lamella.reason:
-        parts.append(lamella.reason)
+    if lamella.why:
+        parts.append(lamella.why)
     return f"{label:<4} {lamella.state:<{_STATE}} {', '.join(parts)}"

@@ -53,5 +53,7 @@ def _of_grid(grid: GridFacts) -> Iterator[str]:
                 f"{name}: {lamella.reason}. It is not acquired again by itself. Look at its tilt "
                 "series; acquire_begun_items = True exposes its targets once more."
             )
+        elif lamella.planned:
+            continue
         elif lamella.state == "ready" and lamella.reason and grid.level >= 5:
             yield f"{name}: {lamella.reason}. Turn it on to have it acquired."

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from space import __version__, overview
+from space import __version__, overview, planning
 from space.files import decode
 from space.journal import Event
 from space.orders import DONE_FILE, EXAMPLES, Standing
 from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.page.current import doing, end_of, pictures
 from space.page.session import Seen
+from space.planning import Plan
 
 FORMAT = 1
 """Of the JSON; a new number means that something was renamed or left out."""
@@ -53,10 +54,23 @@ def state_of(seen: Seen, jobs: dict[str, Any] | None, read_only: bool) -> dict[s
         "time_left": overview.total(rest),
         "states": dict(overview.LAMELLA_STATES),
         "grids": [_grid(grid) for grid in facts.grids],
+        "plan": _plan(overview.plan_of(facts)),
         "orders": orders_of(facts, seen.standing),
         "jobs": jobs,
         "pictures": pictures(seen),
         "events": [event_of(event) for event in seen.events[-MOST_EVENTS:]],
+    }
+
+
+def _plan(plan: Plan | None) -> dict[str, Any] | None:
+    """Return the plan of the night as the page shows it."""
+    if plan is None:
+        return None
+    return {
+        "summary": planning.summary(plan),
+        "notes": list(plan.notes),
+        "entries": [list(row) for row in planning.rows(plan)],
+        "left_out": [list(row) for row in planning.rows(plan, plan.left_out)],
     }
 
 

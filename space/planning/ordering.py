@@ -24,7 +24,8 @@ EARLY = 0.2
 _MOST_TRIES = 6000
 """Orders that local search looks at: below a second for a night of 60 areas."""
 
-_GAIN = 1e-9
+_GAIN = 1.0001
+"""A change has to give this much more: a plan that changes for nothing is hard to follow."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,11 @@ def best_order(problem: Problem) -> tuple[Job, ...]:
         starts.append([*begun, *_greedy(reader, begun, others)])
     starts.sort(key=reader.value, reverse=True)
     found = [_improved(reader, start, head, _MOST_TRIES // 2) for start in starts[:2]]
-    return tuple(max(found, key=reader.value))
+    best = found[0]
+    for other in found[1:]:
+        if reader.value(other) > _GAIN * reader.value(best):
+            best = other
+    return tuple(best)
 
 
 def _density(job: Job) -> float:
@@ -208,7 +213,7 @@ def _improved(reader: _Reader, order: list[Job], head: int, most: int) -> list[J
         better = False
         for changed in _neighbours(order, head):
             found = reader.value(changed)
-            if found > value + _GAIN:
+            if found > _GAIN * value:
                 order, value, better = changed, found, True
                 break
             if reader.read >= stop:

@@ -12,12 +12,18 @@ MOST_SHOWN = 12
 
 def summary(plan: Plan) -> str:
     """Return a plan in one sentence."""
-    lamellae = len({(entry.slot, entry.lamella) for entry in plan.entries})
-    return (
-        f"{plan.series} tilt series on {lamellae} lamellae of {len(plan.slots())} grids, "
-        f"expected value {plan.value:.1f}, in the {clock(plan.left_s)} that are left of "
-        f"{plan.hours:g} h"
+    lamellae = len(
+        {(entry.slot, entry.lamella, not entry.lamella and entry.area) for entry in plan.entries}
     )
+    return (
+        f"{plan.series} tilt series on {_count(lamellae, 'lamella', 'lamellae')} of "
+        f"{_count(len(plan.slots()), 'grid', 'grids')}, expected value {plan.value:.1f}, in the "
+        f"{clock(plan.left_s)} h that are left of {plan.hours:g} h"
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def lines(plan: Plan, most: int = MOST_SHOWN) -> Iterator[str]:

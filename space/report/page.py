@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from space import __version__
-from space.overview import attention
+from space.overview import attention, plan_of
 from space.report.charts import Spot, plan
 from space.report.events import events_section, timings
 from space.report.facts import GridReport, LamellaReport, SessionReport
 from space.report.lamella import anchor, figure, lamella_card
 from space.report.markup import Markup, Part, join, table, tag
+from space.report.plan import plan_section
 from space.report.shots import Shots
 from space.report.style import STYLE
 from space.series import VERDICTS
@@ -53,6 +54,7 @@ def page(report: SessionReport, shots: Shots, written: datetime, charts: bool = 
         _counts(report),
         _attention(report),
         _overview(report),
+        plan_section(plan_of(report.facts)),
         *(_grid(grid, shots, charts) for grid in report.grids),
         events_section("What else happened", report.events),
         _notes(shots, charts),
@@ -129,7 +131,7 @@ def _overview(report: SessionReport) -> Markup:
             link = tag("a", facts.label, href=f"#{anchor(grid.facts, facts)}")
             rows.append(
                 (grid.facts.title, link, _badge(facts.state), _class(lamella),
-                 facts.targets or "", _series_words(lamella), facts.reason)
+                 facts.targets or "", _series_words(lamella), facts.why)
             )  # fmt: skip
     head = ("Grid", "Lamella", "State", "Class", "Targets", "Tilt series", "Why")
     return join(

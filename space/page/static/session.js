@@ -27,7 +27,7 @@ export class SessionView {
   async show(place) {
     this.place = place;
     this.parts = Object.fromEntries(
-      ["now", "attention", "orders", "grids", "jobs", "pictures", "events", "log"]
+      ["now", "attention", "orders", "grids", "plan", "jobs", "pictures", "events", "log"]
         .map((name) => [name, el("section", { class: `card ${name}` })]));
     fill(place, el("div", { class: "cards" }, Object.values(this.parts)));
     this._fill();
@@ -47,6 +47,8 @@ export class SessionView {
       el("ul", {}, all.map((text) => el("li", {}, "⚠ ", text)))]);
     this._fillOrders();
     this._part("grids", state.grids, (grids) => [el("h2", {}, "Grids"), grids.map((grid) => this._grid(grid))]);
+    this.parts.plan.hidden = !state.plan;
+    if (state.plan) this._part("plan", state.plan, (plan) => this._plan(plan));
     this.parts.jobs.hidden = !state.jobs;
     if (state.jobs) this._part("jobs", state.jobs, (jobs) => this._jobs(jobs));
     this.parts.pictures.hidden = !state.pictures.length;
@@ -164,6 +166,22 @@ export class SessionView {
     if (!answer || answer.at === before) return;
     this._unanswered = null;
     this.page.tell(`${order}: ${answer.answer}`);
+  }
+
+  // --- the plan of the night -----------------------------------------------------------------
+
+  _plan({ summary, notes, entries, left_out: leftOut }) {
+    const head = ["After", "What", "Series", "Value", "Why"];
+    const rows = (all) => all.map((row) => row.slice(0, head.length));
+    return [
+      el("h2", {}, "Plan"), el("p", {}, `${summary}.`),
+      entries.length ? table(head, rows(entries))
+        : el("p", { class: "quiet" }, "Nothing is planned."),
+      leftOut.length ? el("details", { "data-keep": "left out" },
+        el("summary", {}, `${leftOut.length} left out`),
+        table(head.slice(1), rows(leftOut).map((row) => row.slice(1)))) : null,
+      el("p", { class: "quiet" }, notes.join("; ")),
+    ];
   }
 
   // --- grids ---------------------------------------------------------------------------------
