@@ -3,6 +3,7 @@
 from .appearance import Appearance, draw_appearance
 from .grid import Grid, Lamella
 from .labels import KINDS, LABEL, LABELS
+from .rasters import painted
 from .site import Site
 from .stand import PRETILT_DEG, inclination_deg
 from .unmilled import SQUARE_KINDS, Square, UnmilledFilm, make_unmilled_film, unmilled_grid
@@ -22,5 +23,6 @@ __all__ = [
     "draw_appearance",
     "inclination_deg",
     "make_unmilled_film",
+    "painted",
     "unmilled_grid",
 ]
