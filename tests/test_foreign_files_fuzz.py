@@ -90,6 +90,7 @@ from space.tomograms import imod_files, making
 from space.tomograms import kept as tomogram_kept
 from space.tomograms import series as tomogram_series
 from space.volumes import Frame, OpenVolume, ngff, open_volume
+from space.volumes.levels import levels_of
 from tests.foreign_files import (
     DATA,
     MRC_FILES,
@@ -428,10 +429,11 @@ ZARR = {
     "fill_value": 0,
     "codecs": [{"name": "bytes"}],
 }
+NGFF_FRAME = Frame((4.0, 2.0, 2.0), stage_um=(1.0, 2.0, 3.0))
 NGFF = {
     "zarr_format": 3,
     "node_type": "group",
-    "attributes": ngff.attributes(Frame((4.0, 2.0, 2.0), stage_um=(1.0, 2.0, 3.0)), "a"),
+    "attributes": ngff.attributes(NGFF_FRAME, "a", levels_of((9, 9, 9), NGFF_FRAME.voxel_nm, True)),
 }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from space.errors import SpaceError
 from space.files import read_json_or_empty, write_text_atomic
 from space.volumes import ngff
 from space.volumes.frame import Frame
+from space.volumes.levels import Level, are_there, is_averaged, levels_of, write_level
 from space.volumes.opened import Shape, checked_shape, native, need
 
 _BEGUN = ".begun.json"
@@ -108,15 +108,10 @@ class BlockWriter:
 
     def is_done(self, block: Block) -> bool:
         """Whether all of a block has been written."""
-        ranges = (
-            range(first // chunk, math.ceil(last / chunk))
-            for first, last, chunk in zip(block.start, block.stop, self.chunk)
-        )
-        folder = self.path / ngff.LEVEL / "c"
-        return all(folder.joinpath(*map(str, at)).is_file() for at in itertools.product(*ranges))
+        return are_there(self.path / ngff.LEVEL, block.slices, self.chunk)
 
     def finish(self) -> None:
-        """Say that the volume is whole.
+        """Say that the volume is whole, and add coarser levels of it.
 
         Raises
         ------
@@ -130,15 +125,23 @@ class BlockWriter:
                 str(self.path),
                 "Run the command again: it goes on where it ended.",
             )
+        levels = levels_of(self.shape, self._frame.voxel_nm, is_averaged(self._array))
+        for last, level in zip(levels, levels[1:]):
+            write_level(self.path, self._level(last), last, level, self.chunk)
         text = json.dumps(
             {
                 "zarr_format": 3,
                 "node_type": "group",
-                "attributes": ngff.attributes(self._frame, self._name),
+                "attributes": ngff.attributes(self._frame, self._name, levels),
             },
             indent=1,
         )
         write_text_atomic(self.path / "zarr.json", text)
+
+    def _level(self, level: Level) -> Any:
+        import zarr
+
+        return zarr.open_array(str(self.path / level.path), mode="r")
 
 
 def create_zarr(

@@ -13,6 +13,7 @@ from typing import Any
 from space.errors import shown
 from space.predicates import is_number
 from space.volumes.frame import Frame, in_nm, usable
+from space.volumes.levels import Level
 
 OURS = "spacetomo"
 """Name of our own attribute."""
@@ -45,16 +46,27 @@ class Image:
     origin_nm: tuple[float, float, float]
 
 
-def attributes(frame: Frame, name: str) -> dict[str, Any]:
-    """Return the attributes of the group of an image."""
+def attributes(frame: Frame, name: str, levels: Sequence[Level]) -> dict[str, Any]:
+    """Return the attributes of the group of an image with some levels, the finest first."""
     axes = [{"name": axis, "type": "space", "unit": "nanometer"} for axis in _SPACE]
-    transforms = [
-        {"type": "scale", "scale": list(frame.voxel_nm)},
-        {"type": "translation", "translation": list(frame.origin_nm)},
+    datasets = [
+        {"path": level.path, "coordinateTransformations": _placed(frame, level)} for level in levels
     ]
-    level = {"path": LEVEL, "coordinateTransformations": transforms}
-    image = {"name": name, "axes": axes, "datasets": [level]}
+    image = {"name": name, "axes": axes, "datasets": datasets}
     return {"ome": {"version": _VERSION, "multiscales": [image]}, OURS: frame.to_dict()}
+
+
+def _placed(frame: Frame, level: Level) -> list[dict[str, Any]]:
+    """Return how large the voxels of a level are, and where the middle of its first one is."""
+    scale = [side * factor for side, factor in zip(frame.voxel_nm, level.factors)]
+    origin = [
+        start + level.offset * (factor - 1) / 2 * side
+        for start, factor, side in zip(frame.origin_nm, level.factors, frame.voxel_nm)
+    ]
+    return [
+        {"type": "scale", "scale": scale},
+        {"type": "translation", "translation": origin},
+    ]
 
 
 def image_of(attributes: Mapping[str, Any]) -> Image | None:
