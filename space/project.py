@@ -8,6 +8,7 @@ from space.errors import SpaceError
 
 SCRIPT = "SPACEtomo.py"
 POST_ACTION = "SPACEtomo_postAction.py"
+AFTER_EXTERNAL = "SPACEtomo_after.py"
 STAND_IN = "examples/parallel_tilt_series.py"
 
 SHARE = "share/spacetomo"

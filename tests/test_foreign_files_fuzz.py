@@ -148,6 +148,7 @@ READ_ELSEWHERE = {
     "needs asking assistant": "what another process of ours prints",
     "wire": "what the simulated program and its client send each other: tests/simulator",
     "workers vitals": "what the system says of processes",
+    "relay outside": "files between two processes of ours: tests/test_run_command.py",
     "review_scene": "choice files, by their bytes alone: tests/workflow",
     "webhook_post": "the answer of a server: tests/test_webhook.py",
     "shots": "pictures in a page of ours: tests/report",

@@ -1,4 +1,4 @@
-"""``spacetomo``: the commands that need no microscope. One module for each family of commands."""
+"""``spacetomo``: all commands. One module for each family of commands."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from space.cli import (
     models,
     pick,
     report,
+    run,
     sections,
     simulate,
     status,
@@ -41,7 +42,7 @@ UNREAD = 141
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="spacetomo", description="Commands that need no microscope."
+        prog="spacetomo", description="Commands that need no microscope, but for `run`."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -49,6 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     judge.add_parser(commands)
     models.add_parser(commands)
     check.add_parser(commands)
+    run.add_parser(commands)
     status.add_parser(commands)
     targets.add_parser(commands)
     report.add_parser(commands)

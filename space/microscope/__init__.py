@@ -19,13 +19,14 @@ from space.microscope.navfile import SavedItem, read_navigator_file
 from space.microscope.navigator import Item
 from space.microscope.requirements import check_program
 from space.microscope.scope import Picture, RecordOptics
-from space.microscope.sem import is_exit
+from space.microscope.sem import LineLostError, is_exit
 from space.microscope.virtual_map import ViewConditions, view_conditions
 from space.microscope.waiting import StoppedByUserError, key_pressed, pause, wait_for, yes
 
 __all__ = [
     "DoubtfulError",
     "Item",
+    "LineLostError",
     "MapImage",
     "Outcome",
     "Picture",

@@ -23,7 +23,7 @@ from space.microscope.scope import (
     remedy,
     stage_to_pixels,
 )
-from space.microscope.sem import serialem
+from space.microscope.sem import path_translation, serialem
 from space.microscope.stage import ARRIVED_WITHIN_UM, move_to, stage_position_um
 
 OVERVIEW_BUFFER = "B"
@@ -331,7 +331,7 @@ def _saved_item(index: int) -> SavedItem | None:
 
 
 def _file_of(name: str) -> Path:
-    path = Path(name)
+    path = Path(path_translation().here(name))
     if path.is_file():
         return path
     return Path(str(serialem().ReportDirectory())) / name.replace("\\", "/").rsplit("/", 1)[-1]

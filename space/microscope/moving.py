@@ -12,6 +12,8 @@ import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from space.files import write_bytes_atomic
+from space.microscope.sem import path_translation
+from space.microscope.translation import pure
 from space.xml_text import escape, unescape
 
 _LINE = re.compile(r"(?P<head>^[ \t]*MapFile[ \t]*=[ \t]*|<MapFile>)(?P<name>[^\r\n<]+)", re.M)
@@ -50,25 +52,19 @@ def brought_here(text: str, navigator_file: Path) -> tuple[str, int]:
         if not inside or not (here / inside).is_file() or _same_place(name, here / inside):
             return found[0]
         count += 1
-        new = str(here / inside)
+        new = path_translation().there(here / inside)
         return found["head"] + (escape(new) if is_xml else new)
 
     return _LINE.sub(moved, text), count
 
 
-def _pure(name: str) -> PureWindowsPath | PurePosixPath:
-    """Read a path of either system."""
-    windows = "\\" in name or re.match(r"[A-Za-z]:", name)
-    return PureWindowsPath(name) if windows else PurePosixPath(name)
-
-
 def _folder(name: str) -> PureWindowsPath | PurePosixPath:
-    return _pure(name.strip()).parent
+    return pure(name.strip()).parent
 
 
 def _inside(name: str, folder: PureWindowsPath | PurePosixPath | None) -> str:
     """Return the path relative to a folder; empty when it does not lie in there."""
-    path = _pure(name)
+    path = pure(name)
     if folder is None or type(path) is not type(folder) or not path.is_absolute():
         return ""
     try:
@@ -79,13 +75,13 @@ def _inside(name: str, folder: PureWindowsPath | PurePosixPath | None) -> str:
 
 def _named_after(name: str, stem: str) -> str:
     """Return the bare name when a map's file is named after the Navigator file, as ours are."""
-    path = _pure(name)
+    path = pure(name)
     ours = re.fullmatch(rf"{re.escape(stem)}(_.*)?\.\w+", path.name)
     return path.name if ours and path.is_absolute() else ""
 
 
 def _same_place(name: str, path: Path) -> bool:
     try:
-        return Path(name).resolve() == path.resolve()
+        return Path(path_translation().here(name)).resolve() == path.resolve()
     except OSError:
         return name == str(path)

@@ -15,7 +15,8 @@ COMMANDS = tuple(
     AddImagePosAsNavPoint AddStagePosAsNavPoint AddToAutodoc AdjustStagePosForNav AlignTo
     AllowFileOverwrite AreDewarsFilling bufferImage CameraProperties CameraToSpecimenMatrix
     ChangeItemColor ChangeItemLabel ChangeItemNote CloseFile CloseNavigator Delay
-    DeleteNavigatorItem EchoBreakLines EndAcquireAtItems Eucentricity Exit G GetVariable
+    DeleteNavigatorItem DoesFileExist EchoBreakLines EndAcquireAtItems Eucentricity Exit G
+    GetVariable
     GoToImagingState GoToLowDoseArea ImageProperties ImageShiftByMicrons IsVariableDefined
     IsVersionAtLeast KeyBreak L LoadCartridge LoadOtherMap M
     MailSubject MoveStageTo MoveToNavItem

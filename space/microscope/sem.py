@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from types import ModuleType
 
 from space.errors import OutOfSpaceError, SpaceError
 from space.files import says_full
+from space.microscope.translation import UNTRANSLATED, PathTranslation
 
 
 def serialem() -> ModuleType:
@@ -30,6 +32,19 @@ def serialem() -> ModuleType:
             "Paste it into a SerialEM script window and press Run. Without a microscope, run "
             "the simulation: `spacetomo simulate`, or `make demo` in the project folder.",
         ) from None
+
+
+def path_translation() -> PathTranslation:
+    """Return how paths of SerialEM's computer are named here: as they are, on that computer."""
+    found = getattr(sys.modules.get("serialem"), "path_translation", None)
+    return found if isinstance(found, PathTranslation) else UNTRANSLATED
+
+
+class LineLostError(Exception):
+    """SerialEM on another computer does not answer any more: the run ends, and can be begun anew.
+
+    Nothing may handle it as a failure of a picture, a lamella or a grid.
+    """
 
 
 def sem_errors() -> tuple[type[Exception], ...]:
@@ -78,6 +93,8 @@ def check_space_left(error: BaseException) -> None:
 
 
 def is_exit(error: BaseException) -> bool:
-    """Whether an exception is the end of the script (Exit, STOP), not a failure."""
+    """Whether an exception is the end of the script (Exit, STOP, no line), not a failure."""
+    if isinstance(error, LineLostError):
+        return True
     exited = getattr(serialem(), "SEMexited", None)
     return exited is not None and isinstance(error, exited)

@@ -31,7 +31,7 @@ from space.settings.lists import (
     stitched_as,
 )
 from space.settings.notify import OCCASIONS
-from space.settings.parsing import ParsedSettings, left_out, misspelt, parse
+from space.settings.parsing import ParsedSettings, left_out, misspelt, parse, unknown
 from space.settings.saved import SETTINGS_FILE, load, save
 
 __all__ = [
@@ -67,4 +67,5 @@ __all__ = [
     "save",
     "settings_of",
     "stitched_as",
+    "unknown",
 ]

@@ -11,6 +11,7 @@ from space.simulation.end_state import EndState, differences
 from space.simulation.judge import match
 from space.simulation.map_truth import dice_by_class
 from space.simulation.night import Night, NightOutcome, faults_of_a_night
+from space.simulation.outside import WINDOWS_FOLDER, Outside, OutsideOutcome, grids_of_seeds
 from space.simulation.picking_demo import seen_in_tomogram, write_picking_demo
 from space.simulation.plan import (
     FOR_TOMOGRAMS,
@@ -51,6 +52,7 @@ __all__ = [
     "MARKER",
     "PROCESSED",
     "TRUST",
+    "WINDOWS_FOLDER",
     "Bench",
     "Death",
     "DoubleExposure",
@@ -58,6 +60,8 @@ __all__ = [
     "KeptDeaths",
     "Night",
     "NightOutcome",
+    "Outside",
+    "OutsideOutcome",
     "Plan",
     "Progress",
     "Resumed",
@@ -72,6 +76,7 @@ __all__ = [
     "double_exposed",
     "faults_of_a_night",
     "grids_of",
+    "grids_of_seeds",
     "judge_session",
     "judge_simulation",
     "judged",

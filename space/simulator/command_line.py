@@ -69,7 +69,8 @@ def run_script(args: argparse.Namespace) -> int:
         If options cannot be followed.
     """
     ok = True
-    if args.run is not None or args.acquire or args.report is None:
+    asks = args.run is not None or args.acquire or args.serve is not None
+    if asks or args.report is None:
         ok = run_on_session(script_run(args), functools.partial(print, flush=True)).ok
     if args.report is not None:
         write_report(args.session, args.report)

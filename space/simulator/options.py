@@ -95,6 +95,18 @@ def add_session_options(parser: argparse._ActionsContainer, required: bool = Fal
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="page (.html) that shows all runs so far"
     )
+    parser.add_argument(
+        "--serve",
+        type=int,
+        metavar="PORT",
+        help="listen at a port for Python outside of it, until Ctrl-C (SerialEM's port is 48888)",
+    )
+    parser.add_argument(
+        "--modules",
+        type=Path,
+        metavar="DIR",
+        help="with --serve: write the module serialem for the other process into this folder",
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

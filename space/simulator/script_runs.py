@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from space.simulator.keeping import Setup
     from space.simulator.program.session import Script
     from space.simulator.python.host import ScriptResult
+    from space.simulator.simulation import Simulation
 
 RUN_SCRIPT, PRIMARY_SCRIPT, AFTER_SCRIPT = 1, 2, 3
 """Numbers in the script list."""
@@ -45,6 +47,10 @@ class ScriptRun:
         What goes wrong in this run; see `space.simulator.column.faults`.
     answers : Path or None
         File with the answers to dialogs.
+    serve : int or None
+        Port at which to listen for Python outside, until this is interrupted.
+    modules : Path or None
+        Folder into which the module for the other process is written.
     """
 
     session: Path
@@ -56,6 +62,8 @@ class ScriptRun:
     library: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
     answers: Path | None = None
+    serve: int | None = None
+    modules: Path | None = None
 
 
 def script_run(args: argparse.Namespace) -> ScriptRun:
@@ -68,8 +76,10 @@ def script_run(args: argparse.Namespace) -> ScriptRun:
     """
     from space.simulator.keeping import Setup, is_session
 
-    if args.run is None and not args.acquire:
-        raise OptionError("There is nothing to run.", do="Add --run SCRIPT or --acquire.")
+    if args.run is None and not args.acquire and args.serve is None:
+        raise OptionError(
+            "There is nothing to run.", do="Add --run SCRIPT, --acquire or --serve PORT."
+        )
     made_of = options.made_of(args)
     setup = None
     if is_session(args.session):
@@ -86,6 +96,8 @@ def script_run(args: argparse.Namespace) -> ScriptRun:
         library=tuple(args.library),
         faults=options.faults(args.fault),
         answers=options.existing(args.answer, "--answer"),
+        serve=args.serve,
+        modules=args.modules,
     )
 
 
@@ -140,12 +152,31 @@ def run_on_session(order: ScriptRun, show: Callable[[str], None] = print) -> Scr
                     result = simulation.run(scripts[RUN_SCRIPT].text, scripts[RUN_SCRIPT].name)
                 if order.acquire and result.ok:
                     result = simulation.run_acquire()
+                if order.serve is not None and result.ok:
+                    _serve(simulation, order.serve, order.modules, show)
                 ended(result.ok)
             for line in simulation.session.faults.report():
                 show(line)
             return result
     except SessionError as error:
         raise OptionError(str(error), str(order.session)) from error
+
+
+def _serve(
+    simulation: Simulation, port: int, modules: Path | None, show: Callable[[str], None]
+) -> None:
+    """Listen until Ctrl-C, which is the end of the program as usual."""
+    from space.simulator.serving import Server, write_module
+
+    try:
+        server = Server(simulation, port=port)
+    except (OSError, OverflowError) as error:
+        raise OptionError(f"Nobody can listen there: {error}.", f"--serve {port}") from error
+    if modules is not None:
+        show(f"The module for the other process: {write_module(modules.resolve())}")
+    show(f"SerialEM listens at 127.0.0.1:{server.port}. Ctrl-C ends it.")
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(server):
+        server.serve()
 
 
 def _title(order: ScriptRun) -> str:
