@@ -57,6 +57,7 @@ from space.overview import series as overview_series
 from space.picking import files as picking_files
 from space.picking.files.tomogram import Tomogram
 from space.picking.files.writing import write_model
+from space.replanning import wanted
 from space.series import judge, read_series
 from space.settings import Settings
 from space.simulator import Policy
@@ -127,7 +128,7 @@ serialem_files series question constants autodoc instrument_file policy text_fil
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
 instances requests tables mrc_header n5 blocks zarrs imod_files making
-entries prediction plan_file
+entries prediction plan_file wanted
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",
@@ -609,6 +610,9 @@ READERS = {
         lambda p: night.load_night(p.parent),
         night.NIGHT_FILE,
         as_json({"screened": ["1"], "ended": {"2": "too thick"}}),
+    ),
+    "what maps show": Reader(
+        lambda p: wanted.kept(p.parent), wanted.WANTED_FILE, as_json({"a_seg.png": ["1 2", 300.0]})
     ),
     "plan of the night": Reader(
         lambda p: planning.read_plan(p.parent),

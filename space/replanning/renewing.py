@@ -15,6 +15,7 @@ from space.orders import read_standing
 from space.overview import SessionFacts
 from space.planning import PLAN_FILE, Pace, Plan, measured_pace
 from space.replanning.became import Became, became
+from space.replanning.wanted import wanted_px
 from space.replanning.work import problem_of
 from space.settings import STAGE, Settings
 from space.steps import GridOnDisk, night_began, read_trials
@@ -73,7 +74,16 @@ def _plan(settings: Settings, directory: Path) -> Plan:
         for number, why in read_trials(GridOnDisk(directory, session.map_dir, grid.name)).items()
         if why
     ]
-    problem = problem_of(session, seen, read_standing(directory), pace, left_s, loaded, failed)
+    problem = problem_of(
+        session,
+        seen,
+        read_standing(directory),
+        pace,
+        left_s,
+        loaded,
+        failed,
+        wanted_px(session, settings),
+    )
     names = {grid.slot: grid.name for grid in session.grids}
     return planning.make_plan(
         problem, settings.night_hours, now.isoformat(timespec="seconds"), names,

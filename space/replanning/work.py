@@ -7,7 +7,7 @@ not seen, the usual of this session is expected.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -33,6 +33,9 @@ LAMELLAE_EXPECTED, SERIES_EXPECTED, SCORE_EXPECTED = 4.0, 4.0, 0.3
 _FAILED_AGAIN = 0.3
 """Part of the lamellae whose segmentation failed that a second try sets up."""
 
+_LEAST_AND_MOST_SHOWN = 0.05, 4.0
+"""Limits of what a map promises, as a multiple of the usual."""
+
 _UNSEEN = ("not begun", "finding")
 _NO_TARGETS_YET = ("found", "mapped", "segmenting", "failed")
 
@@ -54,6 +57,7 @@ def problem_of(
     left_s: float,
     loaded: str = "",
     failed: Collection[tuple[str, int]] = (),
+    wanted_px: Mapping[tuple[str, int], float] | None = None,
 ) -> Problem:
     """Return what is to be planned in a session.
 
@@ -71,14 +75,17 @@ def problem_of(
         Slot of the grid on the stage.
     failed : collection of (str, int)
         Lamellae (slot, number) whose focus and tilt range were tried and failed.
+    wanted_px : mapping of (str, int) to float, optional
+        How much of what is wanted their maps show.
     """
     results = [_result(grid, one, seen) for grid in session.grids for one in grid.visited]
     judged = [one for one in results if one.series]
     usual = usual_of(session)
+    shown = shown_by_maps(session, wanted_px or {})
     jobs = [
         job
         for grid in session.grids
-        for job in _jobs_of_grid(grid, judged, pace, usual, standing.turned_off, failed)
+        for job in _jobs_of_grid(grid, judged, pace, usual, shown, standing.turned_off, failed)
     ]
     ways = Ways(
         {grid.slot: pace.load_s for grid in session.grids},
@@ -102,6 +109,24 @@ def usual_of(session: SessionFacts) -> Usual:
         fmean(one.targets for one in decided) if decided else SERIES_EXPECTED,
         median(scores) if scores else SCORE_EXPECTED,
     )
+
+
+def shown_by_maps(
+    session: SessionFacts, wanted_px: Mapping[tuple[str, int], float]
+) -> dict[tuple[str, int], float]:
+    """Return how much of what is wanted maps show, as a multiple of the usual.
+
+    The usual is that of lamellae whose targets are known; before there are any, that of all.
+    """
+    with_targets = [
+        (grid.slot, one.number) for grid in session.grids for one in grid.visited if one.areas
+    ]
+    like = [wanted_px[key] for key in with_targets if key in wanted_px] or [*wanted_px.values()]
+    usual = fmean(like) if like else 0.0
+    if usual <= 0:
+        return {}
+    least, most = _LEAST_AND_MOST_SHOWN
+    return {key: min(most, max(least, px / usual)) for key, px in wanted_px.items()}
 
 
 def wishes_of(session: SessionFacts, standing: Standing) -> Wishes:
@@ -138,6 +163,7 @@ def _jobs_of_grid(
     results: list[Result],
     pace: Pace,
     usual: Usual,
+    shown: Mapping[tuple[str, int], float],
     turned_off: Collection[str],
     failed: Collection[tuple[str, int]],
 ) -> Iterator[Job]:
@@ -149,7 +175,8 @@ def _jobs_of_grid(
         if (grid.slot, lamella.number) in failed:
             chance = Chance(0.0, "its focus and tilt range were tried and failed")
         if lamella.state in _NO_TARGETS_YET:
-            yield _job_without_targets(grid, lamella, chance, pace, usual)
+            multiple = shown.get((grid.slot, lamella.number))
+            yield _job_without_targets(grid, lamella, chance, pace, usual, multiple)
             continue
         for area in lamella.areas:
             if _is_open(area, turned_off):
@@ -185,19 +212,28 @@ def _job_of_area(
 
 
 def _job_without_targets(
-    grid: GridFacts, lamella: LamellaFacts, chance: Chance, pace: Pace, usual: Usual
+    grid: GridFacts,
+    lamella: LamellaFacts,
+    chance: Chance,
+    pace: Pace,
+    usual: Usual,
+    multiple: float | None,
 ) -> Job:
     part = _FAILED_AGAIN if lamella.state == "failed" else 1.0
     map_s = pace.map_s if lamella.state == "found" else 0.0
-    again = ", its segmentation failed before" if lamella.state == "failed" else ""
-    how = f"no targets yet{again}: {usual.series:.1f} expected, score {usual.score:.2f}"
+    expected = usual.series * (1.0 if multiple is None else multiple)
+    how = f"no targets yet: {expected:.1f} expected, score {usual.score:.2f}"
+    if multiple is not None:
+        how += f" (its map shows {multiple:.2g} x the usual of what is wanted)"
+    if lamella.state == "failed":
+        how += ", its segmentation failed before"
     return Job(
         grid.slot,
         lamella.number,
         0,
-        math.ceil(usual.series),
-        usual.series * usual.score * chance.value * part,
-        pace.of_area(math.ceil(usual.series)),
+        math.ceil(expected),
+        expected * usual.score * chance.value * part,
+        pace.of_area(math.ceil(expected)),
         map_s + pace.targets_s,
         lamella.position_um,
         _how(how, chance),
