@@ -128,7 +128,7 @@ serialem_files series question constants autodoc instrument_file policy text_fil
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
 tried corrections config dataset scene boxes keypoints picture_files note proposals
 instances requests tables mrc_header n5 blocks zarrs imod_files making
-entries prediction plan_file wanted
+entries prediction plan_file wanted toml_settings
 """
 READ_ELSEWHERE = {
     "checkpoint trust weights": "weights: tests of their own",

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from space.errors import SpaceError, shown
-from space.files import is_name, read_bytes_bounded
+from space import toml_settings
+from space.errors import SpaceError
+from space.files import is_name
 from space.learning import LOGS
 from space.organelles.label_borders import WIDEST
-from space.predicates import is_number, is_whole
-from space.spelling import slip
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the same package by its older name
-    import tomli as tomllib
+from space.predicates import is_whole
+from space.toml_settings import Fit, whole
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "float32", "bfloat16")
 FINETUNING: Mapping[str, Any] = {"rate": 0.002, "epochs": 6}
 """What `finetune` takes where a file says nothing."""
-
-_LARGEST_FILE_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -114,18 +107,7 @@ def read_volume_config(path: Path, finetuning: bool = False) -> VolumeConfig:
         With all that is wrong.
     """
     path = Path(path)
-    try:
-        values = tomllib.loads(read_bytes_bounded(path, _LARGEST_FILE_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise SpaceError(
-            f"The configuration cannot be read ({error.strerror or error}).", str(path)
-        ) from None
-    except ValueError as error:  # also what is not UTF-8
-        raise SpaceError(
-            f"The configuration is not TOML ({error}).",
-            str(path),
-            'Write texts in quotes, and paths with forward slashes: data = "D:/data.json".',
-        ) from None
+    values = toml_settings.read_toml(path, 'data = "D:/data.json"')
     problems = _problems(values)
     if problems:
         raise SpaceError(" ".join(problems), str(path), "Correct this and start again.")
@@ -147,16 +129,7 @@ def read_volume_config(path: Path, finetuning: bool = False) -> VolumeConfig:
 
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
-    found = []
-    for key in values:
-        if key not in _FITS:
-            near = slip(key, _FITS, values)
-            meant = f" (is {near} meant?)" if near else ""
-            found.append(f"{shown(key)} is no setting of a training on volumes{meant}.")
-    found += [f"{key} is missing." for key in ("data", "out") if key not in values]
-    for key, (fits, wanted) in _FITS.items():
-        if key in values and not fits(values[key]):
-            found.append(f"{key} is {shown(values[key])}, not {wanted}.")
+    found = toml_settings.problems_of(values, _FITS, ("data", "out"), "a training on volumes")
     if not found:
         levels = len(values.get("features", VolumeConfig.features))
         multiple = 2**levels
@@ -165,66 +138,34 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _whole(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
-    return (
-        lambda value: is_whole(value) and least <= value <= most,
-        f"a whole number from {least} to {most}",
-    )
-
-
-_PATH = (
-    lambda value: isinstance(value, str) and bool(value) and value.isprintable(),
-    "the path of a file or folder",
-)
-_SHARE = (lambda value: is_number(value) and 0 <= value <= 1, "a share from 0 to 1")
-
-
-def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: value in names, f"one of {', '.join(names)}"
-
-
-def _names(value: object, fits: Callable[[Any], bool]) -> bool:
-    return (
-        isinstance(value, list)
-        and len(set(map(str, value))) == len(value)
-        and all(map(fits, value))
-    )
-
-
-_FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_PATH = toml_settings.path_of("a file or folder")
+_FITS: Mapping[str, Fit] = {
     "data": _PATH,
     "out": _PATH,
     "held": _PATH,
-    "classes": (
-        lambda value: _names(value, lambda one: isinstance(one, str) and is_name(one)),
+    "classes": Fit(
+        lambda value: toml_settings.are(value, lambda one: isinstance(one, str) and is_name(one)),
         "a list of different classes",
     ),
-    "patch": _whole(8, 256),
-    "batch": _whole(1, 64),
-    "steps": _whole(1, 100_000),
-    "epochs": _whole(1, 100_000),
-    "rate": (lambda value: is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-    "features": (
-        lambda value: (
-            isinstance(value, list)
-            and 2 <= len(value) <= 6
-            and all(is_whole(one) and 1 <= one <= 512 for one in value)
-        ),
-        "a list of 2 to 6 numbers of features, each from 1 to 512",
-    ),
-    "centred": _SHARE,
-    "elastic": _SHARE,
-    "exclude": (
+    "patch": whole(8, 256),
+    "batch": whole(1, 64),
+    "steps": whole(1, 100_000),
+    "epochs": whole(1, 100_000),
+    "rate": toml_settings.RATE,
+    "features": toml_settings.wholes(2, 6, 512, "numbers of features"),
+    "centred": toml_settings.SHARE,
+    "elastic": toml_settings.SHARE,
+    "exclude": Fit(
         lambda value: (
             isinstance(value, dict)
             and all(is_whole(one) and 0 <= one <= WIDEST for one in value.values())
         ),
         f"a table of classes and voxels from 0 to {WIDEST}, such as {{er = 2}}",
     ),
-    "patience": _whole(0, 100_000),
-    "seed": _whole(0, 2**31 - 1),
-    "threads": _whole(1, 256),
-    "device": _one_of(DEVICES),
-    "precision": _one_of(PRECISIONS),
-    "log": (lambda value: _names(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
+    "patience": whole(0, 100_000),
+    "seed": toml_settings.SEED,
+    "threads": toml_settings.THREADS,
+    "device": toml_settings.one_of(DEVICES),
+    "precision": toml_settings.one_of(PRECISIONS),
+    "log": toml_settings.several(LOGS),
 }

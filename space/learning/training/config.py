@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from space.errors import SpaceError, shown
-from space.files import read_bytes_bounded
+from space import toml_settings
+from space.errors import SpaceError
 from space.learning.dataset import is_class_name
 from space.learning.training.hardware import DEVICES, PRECISIONS
 from space.learning.training.logs import LOGS
 from space.predicates import is_number, is_whole
-from space.spelling import slip
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the same package by its older name
-    import tomli as tomllib
+from space.toml_settings import Fit, whole
 
 UNET, NNUNET, YOLO, CLICKS = "unet", "nnunet", "yolo", "clicks"
 ENGINES = (UNET, NNUNET, YOLO, CLICKS)
@@ -55,7 +49,6 @@ _ONLY_OF = {
 }
 """Settings that mean something to one engine."""
 
-_LARGEST_FILE_BYTES = 100_000
 _DEEPEST = 5
 
 
@@ -168,27 +161,8 @@ def read_train_config(path: Path) -> TrainConfig:
         With all that is wrong.
     """
     path = Path(path)
-    try:
-        values = tomllib.loads(read_bytes_bounded(path, _LARGEST_FILE_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise SpaceError(
-            f"The configuration cannot be read ({error.strerror or error}).", str(path)
-        ) from None
-    except ValueError as error:  # also what is not UTF-8
-        raise SpaceError(
-            f"The configuration is not TOML ({error}).",
-            str(path),
-            'Write texts in quotes, and paths with forward slashes: data = "D:/sets/mine".',
-        ) from None
-    problems = [
-        f"{shown(key)} is no setting of a training{_meant(key, values)}."
-        for key in values
-        if key not in _FITS
-    ]
-    problems += [f"{key} is missing." for key in ("data", "out") if key not in values]
-    for key, (fits, wanted) in _FITS.items():
-        if key in values and not fits(values[key]):
-            problems.append(f"{key} is {shown(values[key])}, not {wanted}.")
+    values = toml_settings.read_toml(path, 'data = "D:/sets/mine"')
+    problems = toml_settings.problems_of(values, _FITS, ("data", "out"), "a training")
     engine = values.get("engine", TrainConfig.engine)
     problems += [
         f"{key} is a setting of the engine {own} alone."
@@ -222,22 +196,6 @@ def _config(values: Mapping[str, Any], folder: Path) -> TrainConfig:
     return TrainConfig(**given)
 
 
-def _meant(key: str, values: Mapping[str, Any]) -> str:
-    near = slip(key, _FITS, values)
-    return f" (is {near} meant?)" if near else ""
-
-
-def _whole(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
-    return (
-        lambda value: is_whole(value) and least <= value <= most,
-        f"a whole number from {least} to {most}",
-    )
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and value.isprintable()
-
-
 def _is_patch(value: object) -> bool:
     multiple = 2**_DEEPEST
     return is_whole(value) and multiple <= value <= 2048 and not value % multiple
@@ -247,48 +205,32 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value.replace("-", "_").isidentifier()
 
 
-def _are(value: object, fits: Callable[[Any], bool]) -> bool:
-    return (
-        isinstance(value, list)
-        and len(set(map(str, value))) == len(value)
-        and all(map(fits, value))
-    )
-
-
-_FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "data": (_is_path, "the path of a data set"),
-    "out": (_is_path, "the path of a folder"),
-    "engine": (lambda value: value in ENGINES, f"one of {', '.join(ENGINES)}"),
-    "classes": (lambda value: _are(value, is_class_name), "a list of different classes"),
-    "pixel_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a pixel size in nm"),
-    "encoder": (_is_name, "the name of an encoder, such as resnet18"),
-    "depth": _whole(3, _DEEPEST),
-    "architecture": (_is_name, "the name of a detector of ultralytics, such as yolov8n"),
-    "patch_px": (_is_patch, f"a multiple of {2**_DEEPEST} up to 2048"),
-    "batch": _whole(1, 256),
-    "steps": _whole(1, 100_000),
-    "epochs": _whole(1, 100_000),
-    "rate": (lambda value: is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-    "patience": _whole(0, 100_000),
-    "centred": (lambda value: is_number(value) and 0 <= value <= 1, "a share from 0 to 1"),
-    "seed": _whole(0, 2**31 - 1),
-    "plan": (lambda value: value in PLANS, f"one of {', '.join(PLANS)}"),
-    "features": (
-        lambda value: (
-            isinstance(value, list)
-            and 3 <= len(value) <= 9
-            and all(is_whole(one) and 1 <= one <= 1024 for one in value)
-        ),
-        "a list of 3 to 9 numbers of features, each from 1 to 1024",
+_FITS: Mapping[str, Fit] = {
+    "data": toml_settings.path_of("a data set"),
+    "out": toml_settings.path_of("a folder"),
+    "engine": toml_settings.one_of(ENGINES),
+    "classes": Fit(
+        lambda value: toml_settings.are(value, is_class_name), "a list of different classes"
     ),
-    "click_radius_nm": (lambda value: is_number(value) and 0.01 <= value <= 1e5, "a length in nm"),
-    "prior": (
-        lambda value: is_number(value) and 0 < value < 1,
-        "a share above 0 and below 1",
-    ),
-    "device": (lambda value: value in DEVICES, f"one of {', '.join(DEVICES)}"),
-    "precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-    "threads": _whole(1, 256),
-    "trained_on": (lambda value: value in TRAINED_ON, " or ".join(TRAINED_ON)),
-    "log": (lambda value: _are(value, lambda one: one in LOGS), f"a list of {', '.join(LOGS)}"),
+    "pixel_nm": Fit(toml_settings.LENGTH_NM.fits, "a pixel size in nm"),
+    "encoder": Fit(_is_name, "the name of an encoder, such as resnet18"),
+    "depth": whole(3, _DEEPEST),
+    "architecture": Fit(_is_name, "the name of a detector of ultralytics, such as yolov8n"),
+    "patch_px": Fit(_is_patch, f"a multiple of {2**_DEEPEST} up to 2048"),
+    "batch": whole(1, 256),
+    "steps": whole(1, 100_000),
+    "epochs": whole(1, 100_000),
+    "rate": toml_settings.RATE,
+    "patience": whole(0, 100_000),
+    "centred": toml_settings.SHARE,
+    "seed": toml_settings.SEED,
+    "plan": toml_settings.one_of(PLANS),
+    "features": toml_settings.wholes(3, 9, 1024, "numbers of features"),
+    "click_radius_nm": toml_settings.LENGTH_NM,
+    "prior": Fit(lambda value: is_number(value) and 0 < value < 1, "a share above 0 and below 1"),
+    "device": toml_settings.one_of(DEVICES),
+    "precision": toml_settings.one_of(PRECISIONS),
+    "threads": toml_settings.THREADS,
+    "trained_on": Fit(lambda value: value in TRAINED_ON, " or ".join(TRAINED_ON)),
+    "log": toml_settings.several(LOGS),
 }

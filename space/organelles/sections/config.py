@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from space import toml_settings
 from space.errors import SpaceError
 from space.files import is_name
 from space.predicates import is_number, is_whole
+from space.toml_settings import Fit, whole
 
 _DEEPEST = 5
 
@@ -82,9 +84,9 @@ class SectionsConfig:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} is {getattr(self, name)!r}, not {wanted}."
-            for name, (fits, wanted) in _FITS.items()
-            if not fits(getattr(self, name))
+            f"{name} is {getattr(self, name)!r}, not {one.wanted}."
+            for name, one in _FITS.items()
+            if not one.fits(getattr(self, name))
         ]
         both = sorted(set(self.labelled) & set(self.held))
         if both:
@@ -103,16 +105,9 @@ class SectionsConfig:
         return {**values, **{name: str(values[name]) for name in ("raw", "labels", "out")}}
 
 
-def _whole(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
-    return (
-        lambda value: is_whole(value) and least <= value <= most,
-        f"a whole number from {least} to {most}",
-    )
-
-
 def _are_sections(value: Any) -> bool:
-    whole = all(is_whole(one) and one >= 0 for one in value)
-    return whole and len(set(value)) == len(value)
+    are_whole = all(is_whole(one) and one >= 0 for one in value)
+    return are_whole and len(set(value)) == len(value)
 
 
 def _are_classes(value: Mapping[str, int]) -> bool:
@@ -121,27 +116,26 @@ def _are_classes(value: Mapping[str, int]) -> bool:
     return fit and len(set(numbers)) == len(numbers) and all(map(is_name, value))
 
 
-def _weight() -> tuple[Callable[[Any], bool], str]:
-    return lambda value: is_number(value) and 0 <= value <= 1000, "a number from 0 to 1000"
+_SECTIONS = Fit(_are_sections, "different sections, from 0")
+_WEIGHT = Fit(lambda value: is_number(value) and 0 <= value <= 1000, "a number from 0 to 1000")
 
-
-_FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "labelled": (_are_sections, "different sections, from 0"),
-    "held": (_are_sections, "different sections, from 0"),
-    "classes": (_are_classes, "names with different values from 1 to 254"),
-    "shrink": _whole(1, 16),
-    "depth": _whole(3, _DEEPEST),
-    "patch_px": (
+_FITS: Mapping[str, Fit] = {
+    "labelled": _SECTIONS,
+    "held": _SECTIONS,
+    "classes": Fit(_are_classes, "names with different values from 1 to 254"),
+    "shrink": whole(1, 16),
+    "depth": whole(3, _DEEPEST),
+    "patch_px": Fit(
         lambda value: is_whole(value) and 32 <= value <= 2048 and not value % 2**_DEEPEST,
         f"a multiple of {2**_DEEPEST} up to 2048",
     ),
-    "batch": _whole(1, 256),
-    "steps": _whole(1, 100_000),
-    "epochs": _whole(1, 100_000),
-    "rate": (lambda value: is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-    "consistency": _weight(),
-    "reconstruction": _weight(),
-    "patience": _whole(0, 100_000),
-    "seed": _whole(0, 2**31 - 1),
-    "threads": _whole(1, 256),
+    "batch": whole(1, 256),
+    "steps": whole(1, 100_000),
+    "epochs": whole(1, 100_000),
+    "rate": toml_settings.RATE,
+    "consistency": _WEIGHT,
+    "reconstruction": _WEIGHT,
+    "patience": whole(0, 100_000),
+    "seed": toml_settings.SEED,
+    "threads": toml_settings.THREADS,
 }
