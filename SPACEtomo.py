@@ -30,8 +30,9 @@ inspect_limit = 120  # minutes; with inspect = "wait": after this long the run g
 
 # Targets
 target_list = ["mitos"]  # classes to target; "lamella" first: everything that is not avoided;
-#                          "learned": like what was clicked on (docs/clicks.md); with
-#                          priorities: {"mitos": 1, "vesicles": 0.5}
+#                          "learned": like what was clicked on (docs/clicks.md); "fm:mCherry":
+#                          signal of a fluorescence channel (docs/clem.md); with priorities:
+#                          {"mitos": 1, "vesicles": 0.5}
 avoid_list = ["black", "white", "ice", "crack"]  # classes to avoid
 on_lamella_only = True  # no targets beside the lamella or on fragments; False: for samples other
 #                         than lamellae

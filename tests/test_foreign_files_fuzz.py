@@ -33,7 +33,7 @@ from space.checkup import serialem_files
 from space.constants import read_constants
 from space.drawing import requests as drawing_requests
 from space.errors import SpaceError
-from space.fluorescence import read_channels
+from space.fluorescence import read_channels, read_kept
 from space.jobs import (
     QUEUE_NAME,
     RUNS_NAME,
@@ -164,6 +164,7 @@ READ_ELSEWHERE = {
     "virtual_map": "whether an mdoc of ours is whole; the rest is written",
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
+    "given": "pairs of points: tests/fluorescence/test_clem_command.py",
     "runs": "what trainings on volumes have kept: tests/organelles",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving spreading processes": "logs, certificates: written",
@@ -305,6 +306,16 @@ DATA_SET = {
             "picture_hash": "0" * 64, "label_hash": "", "origin": {"grid": "G1", "lamella": 3},
         }
     ],
+}  # fmt: skip
+FLUORESCENCE = {
+    "format": "SPACEtomo fluorescence 1", "source": "a.tif", "map": "", "error_um": 0.2,
+    "fit": {
+        "matrix": [[1.0, 0.1, 5.0], [-0.1, 1.0, 6.0]],
+        "covariance": [[0.5 * (row == column) for column in range(6)] for row in range(6)],
+        "origin": [5.0, 5.0], "pixel_um": 0.02,
+    },
+    "channels": {"GFP": {"color": [0, 230, 90], "low": 1.0, "high": 90.5, "threshold": 50.0}},
+    "pairs": [[1.0, 2.0, 3.0, 4.0]], "residuals_um": [0.1], "how": "pairs", "warnings": ["a"],
 }  # fmt: skip
 MASK = labelling.mask_name(labelling.region_of(np.arange(108).reshape(9, 12) != 0))
 PROPOSED_FOR = dataset.Sample("a.png", (9, 12), "0" * 64)
@@ -723,6 +734,9 @@ READERS = {
     "labels of a data set": Reader(picture_files.read_label_maps, "a.png", LABELS, (SpaceError,)),
     "TIFF": Reader(picture_files.read_pictures, "a.tif", TIFF, (SpaceError,)),
     "NumPy": Reader(picture_files.read_pictures, "a.npy", NPY, (SpaceError,)),
+    "fluorescence of a map": Reader(
+        lambda p: read_kept(p.with_name("a.png")), "a_fm.json", as_json(FLUORESCENCE), (SpaceError,)
+    ),
     "fluorescence, PNG": Reader(read_channels, "a.png", MAP, (SpaceError,)),
     "fluorescence, TIFF": Reader(read_channels, "a.tif", TIFF, (SpaceError,)),
     **{

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from space import __version__
 from space.cli import (
     check,
+    clem,
     data,
     evaluate,
     export,
@@ -58,6 +59,7 @@ def command_line() -> argparse.ArgumentParser:
     inspect.add_parser(commands)
     data.add_parser(commands)
     label.add_parser(commands)
+    clem.add_parser(commands)
     train.add_parser(commands)
     watch.add_parser(commands)
     evaluate.add_parser(commands)

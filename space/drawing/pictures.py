@@ -5,7 +5,7 @@ from __future__ import annotations
 from space import plots
 from space.drawing.requests import SHOWS, GridPicture, Request, SegmentationPicture
 from space.images import read_png
-from space.targeting import KnownMap, wanted_mask, with_learned
+from space.targeting import KnownMap, wanted_mask, with_learned, with_signals_of_map
 
 
 def draw(request: Request) -> None:
@@ -34,5 +34,7 @@ def draw(request: Request) -> None:
             KnownMap(labels), names, read_png(request.heat)[0], "", request.options
         )
         labels = known.labels
+    known, names = with_signals_of_map(KnownMap(labels), names, request.picture, request.options)
+    labels = known.labels
     wanted = wanted_mask(labels, names, request.options, request.polygons_map_px)
     plots.plot_targets(path, picture, wanted, request.areas, request.optics, title)

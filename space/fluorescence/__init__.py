@@ -3,6 +3,7 @@
 Pure functions of arrays and points, and readers for files of other microscopes.
 """
 
+from space.fluorescence.carrying import MAPS_APART_UM, carried
 from space.fluorescence.channels import MAXIMUM, Channel, Channels, channels_of, together
 from space.fluorescence.constellations import Candidate, candidates, match_points
 from space.fluorescence.fits import (
@@ -13,17 +14,39 @@ from space.fluorescence.fits import (
     left_out_um,
     residuals_um,
 )
+from space.fluorescence.kept import (
+    KeptFluorescence,
+    channel_path,
+    keep,
+    kept_path,
+    map_error_um,
+    read_kept,
+    read_signal,
+    write,
+)
 from space.fluorescence.opening import Listed
 from space.fluorescence.pairs import Registration, field_error_um, register
 from space.fluorescence.reading import SUFFIXES, list_pictures, read_channels
 from space.fluorescence.searching import BEAD_UM, HOLE_UM, Features, search
+from space.fluorescence.signal import (
+    SIGNAL,
+    Look,
+    is_signal,
+    likely_signal,
+    on_map,
+    overlaid,
+    shown,
+    usual_look,
+)
 from space.fluorescence.spots import Picture, Spots, find_spots
 
 __all__ = [
     "BEAD_UM",
     "HOLE_UM",
     "KINDS",
+    "MAPS_APART_UM",
     "MAXIMUM",
+    "SIGNAL",
     "SUFFIXES",
     "USUAL_CLICK_UM",
     "AffineFit",
@@ -31,21 +54,37 @@ __all__ = [
     "Channel",
     "Channels",
     "Features",
+    "KeptFluorescence",
     "Listed",
+    "Look",
     "Picture",
     "Registration",
     "Spots",
     "candidates",
+    "carried",
+    "channel_path",
     "channels_of",
     "field_error_um",
     "find_spots",
     "fit_pairs",
+    "is_signal",
+    "keep",
+    "kept_path",
     "left_out_um",
+    "likely_signal",
     "list_pictures",
+    "map_error_um",
     "match_points",
+    "on_map",
+    "overlaid",
     "read_channels",
+    "read_kept",
+    "read_signal",
     "register",
     "residuals_um",
     "search",
+    "shown",
     "together",
+    "usual_look",
+    "write",
 ]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from space.fluorescence.opening import (
     need,
     usable,
 )
+
+if TYPE_CHECKING:  # parsing XML is loaded where there is some
+    from xml.etree.ElementTree import Element
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 
@@ -97,6 +99,8 @@ def _imagej_names(told: dict[str, Any]) -> list[str]:
 
 def _ome(text: str, index: int) -> tuple[list[str], list[Color | None], float | None, float | None]:
     """Return names, colours and sizes of one image of an OME description."""
+    from xml.etree import ElementTree
+
     images = [one for one in ElementTree.fromstring(text.strip()) if _tag(one) == "Image"]
     if not images:
         return [], [], None, None
@@ -128,5 +132,5 @@ def _ome_color(text: str | None) -> Color | None:
     return None if color in ((0, 0, 0), (255, 255, 255)) else color
 
 
-def _tag(element: ElementTree.Element) -> str:
+def _tag(element: Element) -> str:
     return element.tag.rpartition("}")[2]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from space.config import CONFIG_FILE, Config
 from space.errors import SpaceError
+from space.fluorescence import is_signal
 from space.models import DATASET, LEARNED, heat_problems, is_onnx, is_simulated_only, read_labels
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
@@ -115,8 +116,8 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
     thresholds = parsed.class_names("target_score_threshold")
     for name, names in (
         ("target_list", _of_segmentation(parsed.class_names("target_list"))),
-        ("avoid_list", parsed.class_names("avoid_list")),
-        ("target_score_threshold", [n for n in thresholds if n not in (WHOLE_LAMELLA, LEARNED)]),
+        ("avoid_list", [n for n in parsed.class_names("avoid_list") if not is_signal(n)]),
+        ("target_score_threshold", _of_a_model(thresholds, (WHOLE_LAMELLA, LEARNED))),
     ):
         problems += _not_known(name, names, known, "segmentation")
     return problems
@@ -139,7 +140,11 @@ def _check_learned(parsed: ParsedSettings, config: Config, known: Collection[str
 def _of_segmentation(names: Sequence[str]) -> list[str]:
     """Return those of some wanted classes that the segmentation model must know."""
     others = (WHOLE_LAMELLA, LEARNED) if names[:1] == [WHOLE_LAMELLA] else (LEARNED,)
-    return [name for name in names if name not in others]
+    return _of_a_model(names, others)
+
+
+def _of_a_model(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others and not is_signal(name)]
 
 
 def _doubt(target_names: Sequence[str], config: Config) -> str:

@@ -196,7 +196,8 @@ class Settings:
         WantedClasses("mitos"),
         Result.TARGETS,
         'classes to target; "lamella" first: everything that is not avoided; "learned": like what '
-        'was clicked on (docs/clicks.md); with priorities: {"mitos": 1, "vesicles": 0.5}',
+        'was clicked on (docs/clicks.md); "fm:mCherry": signal of a fluorescence channel '
+        '(docs/clem.md); with priorities: {"mitos": 1, "vesicles": 0.5}',
     )
     avoid_list: tuple[str, ...] = setting(
         ("black", "white", "ice", "crack"), ClassNames("ice"), Result.TARGETS, "classes to avoid"

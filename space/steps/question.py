@@ -11,6 +11,7 @@ import numpy as np
 
 from space.errors import SpaceError
 from space.files import read_json_or_empty
+from space.fluorescence import is_signal
 from space.geometry import MapFrame, field_rotation_deg
 from space.labelling import labels_that_count
 from space.microscope import RecordOptics
@@ -33,6 +34,7 @@ from space.targeting import (
     select_targets,
     total_score,
     wanted_mask,
+    with_signals_of_map,
 )
 
 RECORD = "record"
@@ -187,7 +189,8 @@ def labels_of_map(
     ------
     SpaceError
         When they cannot be read, or do not have the size of the map's picture; when learned
-        targets are wanted and the heat map is missing or does not fit.
+        targets are wanted and the heat map is missing or does not fit; when signal of fluorescence
+        is asked for that the map does not have.
     """
     counted = labels_that_count(labels_path)
     if counted.why_not:
@@ -201,7 +204,14 @@ def labels_of_map(
             "Delete it and run the script again.",
         )
     options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
-    return with_heat(known, names_of(session, stored_names), labels_path, options)
+    known, names = with_heat(known, names_of(session, stored_names), labels_path, options)
+    return with_signals_of_map(known, names, map_of(session, labels_path), options)
+
+
+def map_of(session: GridSession, labels_path: Path) -> Path:
+    """Return the picture of the map that was segmented; results may lie in a shared folder."""
+    stem = Path(labels_path).stem
+    return session.directory / f"{stem[:-4] if stem.endswith('_seg') else stem}.png"
 
 
 def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:
@@ -212,9 +222,14 @@ def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:
     return stored or read_labels(session.config.segmentation_model)
 
 
+def own_classes(names: dict[str, int]) -> dict[str, int]:
+    """Return the classes that a segmentation has itself, without those that were added to it."""
+    return {name: label for name, label in names.items() if name != LEARNED and not is_signal(name)}
+
+
 def tell_of_other_classes(session: GridSession, names: dict[str, int], labels_path: Path) -> None:
     """Say it where a segmentation has other classes than the model here has."""
-    own = {name: label for name, label in names.items() if name != LEARNED}
+    own = own_classes(names)
     if own != read_labels(session.config.segmentation_model):
         log.warning(
             "%s was made with other classes than those of the model here: its own are used.",

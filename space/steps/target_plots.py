@@ -11,11 +11,10 @@ from space import pacetomo
 from space.drawing import SHOWS, SegmentationPicture, TargetsPicture
 from space.images import fingerprint, is_whole_png, read_png_text
 from space.labelling import labels_that_count
-from space.models import LEARNED
 from space.steps.drawing import drawn_or_reported, have_drawn
 from space.steps.inference import job_folder, read_classes
 from space.steps.learned import heat_path, wants_heat
-from space.steps.question import Question, names_of
+from space.steps.question import Question, names_of, own_classes
 from space.steps.session import GridSession
 from space.steps.target_facts import find_files
 from space.targeting import Choice, TargetArea
@@ -48,7 +47,7 @@ def targets_picture(
         session.directory / pacetomo.plot_name(stem, target_list),
         session.map_png(number),
         labels_that_count(labels_path).path,
-        {name: label for name, label in question.names.items() if name != LEARNED},
+        own_classes(question.names),
         question.options,
         question.optics,
         polygons_map_px,

@@ -27,7 +27,14 @@ from space.targeting.options import ExposureOptics, TargetingOptions
 from space.targeting.polygons import inside
 from space.targeting.report import describe
 from space.targeting.room import AREA_SHARE
-from space.targeting.scoring import KnownMap, Memory, class_tables, wanted_mask, with_learned
+from space.targeting.scoring import (
+    KnownMap,
+    Memory,
+    class_tables,
+    signals_of,
+    wanted_mask,
+    with_learned,
+)
 from space.targeting.selection import (
     change_areas,
     prepare,
@@ -36,6 +43,7 @@ from space.targeting.selection import (
     total_score,
 )
 from space.targeting.series_settings import MEASURED, SERIES_SETTINGS
+from space.targeting.signals import with_signals_of_map
 
 __all__ = [
     "AREA_CHANGES",
@@ -70,10 +78,12 @@ __all__ = [
     "read_clicks",
     "review_targets",
     "select_targets",
+    "signals_of",
     "take_no_more_than_fixed",
     "total_score",
     "wanted_mask",
     "with_learned",
+    "with_signals_of_map",
     "write_choice",
     "write_clicks",
 ]

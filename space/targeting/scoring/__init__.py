@@ -21,6 +21,7 @@ from space.targeting.scoring.score import (
     score_map,
     scores_at,
 )
+from space.targeting.scoring.signals import signals_of, with_signals
 from space.targeting.scoring.thresholds import differ, thresholds_at, thresholds_of_cells
 
 __all__ = [
@@ -45,8 +46,10 @@ __all__ = [
     "pieces_unknown",
     "score_map",
     "scores_at",
+    "signals_of",
     "thresholds_at",
     "thresholds_of_cells",
     "wanted_mask",
     "with_learned",
+    "with_signals",
 ]

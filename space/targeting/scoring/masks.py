@@ -38,6 +38,8 @@ CRACK, COATING = "crack", "coating"
 COVERED = (COATING, "dynabeads", "ice", "cryst")
 UNIFORM = (COATING, "ice")
 STRIP_PX = 4_000_000
+SHARE_MARK = "@"
+"""A class "NAME@25" counts as a quarter of what NAME is wanted, see `signals`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,13 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
     for name, index in entries.items():
         wanted[label_names[name]] = options.target_weights[index]
         entry[label_names[name]] = index
+    for name, (whole, share) in _shares(label_names).items():
+        weight = share * options.priorities.get(whole, 0.0)
+        # As a place on the lamella it may be wanted more.
+        if weight > wanted[label_names[name]]:
+            wanted[label_names[name]] = weight
+            entry[label_names[name]] = options.target_list.index(whole)
+            surface.discard(name)
     piece = np.full(256, JOINS, np.uint8)
     if _has_surface_class(label_names):
         piece[:] = OFF  # numbers without a name are as good as unlabelled
@@ -120,6 +129,16 @@ def class_tables(label_names: dict[str, int], options: TargetingOptions) -> Clas
         piece,
         tuple(beside),
     )
+
+
+def _shares(label_names: dict[str, int]) -> dict[str, tuple[str, float]]:
+    """Return the classes that count as a share of another one, by their names."""
+    found = {}
+    for name in label_names:
+        whole, mark, percent = name.rpartition(SHARE_MARK)
+        if mark and whole in label_names and percent.isdecimal():
+            found[name] = (whole, int(percent) / 100)
+    return found
 
 
 def _refuse_classes(label_names: dict[str, int], options: TargetingOptions) -> None:
