@@ -67,8 +67,13 @@ class Remote:
     show: Callable[[str], None] = print
     rhythm: Rhythm = Rhythm()
 
-    def run(self) -> bool:
+    def run(self, acquiring: Path | None = None) -> bool:
         """Run the session to its end; return whether nothing was left undone.
+
+        Parameters
+        ----------
+        acquiring : Path, optional
+            Folder of a session whose items SerialEM acquires already: begin with waiting for them.
 
         Raises
         ------
@@ -77,7 +82,10 @@ class Remote:
         """
         while True:
             try:
-                started, directory = self._run_workflow()
+                if acquiring is None:
+                    started, directory = self._run_workflow()
+                else:
+                    started, directory, acquiring = True, acquiring, None
             except self.line.module.SEMexited:
                 self.show("Stopped in SerialEM. Start this program again to go on.")
                 return False
@@ -131,6 +139,8 @@ class Remote:
     def _acquire(self, directory: Path) -> int:
         """Do the post action after each item; return how many items are left at the end."""
         folder = directory / external.RELAY
+        if not folder.is_dir():
+            external.prepare_relay(directory)
         self.show("Acquire at Items runs in SerialEM. This program waits for its items.")
         looked, done = time.monotonic(), ""
         while True:

@@ -69,6 +69,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="MINUTES",
         help="for how long SerialEM may not be reached (default 15)",
     )
+    run.add_argument(
+        "--acquiring",
+        type=folder,
+        metavar="DIR",
+        help="SerialEM acquires the items of the session in this folder: go on with waiting for "
+        "them, as after the end of this program meanwhile",
+    )
     run.set_defaults(do=_run)
 
 
@@ -100,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
     module = external.native_module(order.modules)
     line = external.Line(module, order.address, order.paths, order.patience_s, _show)
     logging.getLogger("space").addHandler(logging.StreamHandler(sys.stdout))
-    return 0 if Remote(line, order.settings, _show).run() else 1
+    return 0 if Remote(line, order.settings, _show).run(args.acquiring) else 1
 
 
 def _show(text: str) -> None:

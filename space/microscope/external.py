@@ -14,7 +14,7 @@ from types import ModuleType
 from space.errors import SpaceError
 from space.microscope import relay
 from space.microscope.line import Address, Line, Translated, in_place_of_serialem
-from space.microscope.sem import LineLostError, serialem
+from space.microscope.sem import serialem
 from space.microscope.translation import PathTranslation, SharedFolder
 
 RELAY = relay.FOLDER
@@ -78,8 +78,6 @@ def controlled(line: Line) -> Iterator[Line]:
     with in_place_of_serialem(line):
         try:
             yield line
-        except LineLostError:
-            raise
         except BaseException:
             line.break_off()
             raise

@@ -29,6 +29,7 @@ _BUSY_S = 2 * 3600.0
 """How long SerialEM may take for what it was doing when the line was lost."""
 
 _SAYS_BUSY = "busy"
+_NOTICED_S = 3.0
 _REFUSED = object()
 _TRIES = 3
 log = logging.getLogger("space.microscope")
@@ -160,16 +161,27 @@ class Line(Translated):
         """
         self._lasting.clear()
         self._telling = None
-        try:
-            self._connect()
-        except self.module.SEMmoduleError as error:
-            raise SpaceError(
-                f"SerialEM does not answer: {error}.",
-                str(self.address),
-                "Is SerialEM running there, with EnableExternalPython 1 in SerialEMproperties.txt, "
-                "and does the firewall let this port through? While a script or Acquire at Items "
-                "runs, nobody else gets control. See docs/external.md.",
-            ) from None
+        began = time.monotonic()
+        while True:
+            try:
+                self._connect()
+            except self.module.SEMmoduleError as error:
+                # It may not have noticed yet that an earlier line has ended.
+                if time.monotonic() - began < _NOTICED_S and _SAYS_BUSY in str(error).lower():
+                    time.sleep(_FIRST_PAUSE_S)
+                    continue
+                raise self._no_answer(error) from None
+            return
+
+    def _no_answer(self, error: Exception) -> SpaceError:
+        return SpaceError(
+            f"SerialEM does not answer: {error}.",
+            str(self.address),
+            "Is SerialEM running there, with EnableExternalPython 1 in SerialEMproperties.txt, and "
+            "does the firewall let this port through? While a script runs, nobody else gets "
+            "control; while items are acquired, add --acquiring with the session's folder. See "
+            "docs/external.md.",
+        )
 
     def give_up(self) -> None:
         """End the control, after which Acquire at Items starts if that was asked for."""
