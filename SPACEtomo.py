@@ -79,8 +79,8 @@ acquire_begun_items = False  # True: acquire interrupted items again (exposes th
 # Messages
 notify = {}  # who is told when nobody is there, by mail (to the address in SerialEM) and by a
 #              webhook: {"email": True, "webhook": "https://...", "format": "slack"}, or "teams",
-#              "mattermost", "json"; "on": ["grid done", "grid failed", "person needed", "stopped",
-#              "finished"] (without it: all of these); {} = nobody
+#              "mattermost", "json"; "on": ["grid done", "grid failed", "series in trouble",
+#              "person needed", "stopped", "finished"] (without it: all of these); {} = nobody
 
 # Inference
 external_map_dir = ""  # shared folder, if another computer runs the models (with

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ MOST_IN_AREA = 8
 AGAIN_S = 180.0
 """SPACEtomo runs again before another acquisition on the same grid."""
 
-ORDERS = ("grid order", "best grids first", "plan")
+ORDERS = ("grid order", "not screened", "best grids first", "plan")
+"""That of the grids, each mapped first; the same, each mapped when its turn comes; and so on."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,9 @@ class Night:
         """The lamellae of a grid that have maps."""
         return [one for one in self.truth.grids[slot] if one.category not in EXCLUDED]
 
-    def screen(self) -> None:
-        """Load all grids, find and map their lamellae."""
-        for slot in self.truth.grids:
+    def screen(self, slots: Iterable[str]) -> None:
+        """Load grids, find and map their lamellae."""
+        for slot in slots:
             maps_s = PRIOR.map_s * len(self.visited(slot))
             self.now_s += (PRIOR.load_s + PRIOR.find_s + maps_s) * self.truth.factor
             self.loaded = slot
@@ -254,11 +255,13 @@ class Night:
         )
 
 
-def in_order(night: Night, slots: Sequence[str]) -> Night:
+def in_order(night: Night, slots: Sequence[str], screened: bool = True) -> Night:
     """Acquire all of one grid after the other, as without a plan."""
     for slot in slots:
         if night.left_s <= 0:
             break
+        if not screened:
+            night.screen([slot])
         night.visit(slot)
         for one in night.visited(slot):
             for number in range(1, len(one.areas) + 1):
@@ -312,7 +315,9 @@ def _items(night: Night, slot: str, order: list[int]) -> Iterator[tuple[tuple[in
 def one_night(truth: Truth, hours: float, how: str) -> Night:
     """Run a night in one of `ORDERS`."""
     night = Night(truth, hours)
-    night.screen()
+    if how == "not screened":
+        return in_order(night, list(truth.grids), screened=False)
+    night.screen(truth.grids)
     if how == "plan":
         return planned(night)
     slots = list(truth.grids)

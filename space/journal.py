@@ -51,6 +51,7 @@ class Kind(str, Enum):
     )
     ACQUISITION_STARTED = "acquisition_started"  # items
     ACQUISITION_ENDED = "acquisition_ended"  # items (left to acquire)
+    SERIES_TROUBLE = "series_trouble"  # text: the image file of a tilt series, and what goes wrong
     PLANNED = "planned"  # text: the plan in a sentence; value, series
     PAUSED = "paused"
     RESUMED = "resumed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from space import journal, steps
+from space import journal, noticing, steps
 from space.journal import Kind
 from space.microscope import navigator, save_log_file, series_needs, survives
 from space.replanning import renew
@@ -106,7 +106,10 @@ def _run_levels(session: GridSession) -> bool:
     _report_time(session, TARGETS, began)
     navigator.save()  # what was set up is planned by its file
     renew(session.settings, session.directory)
-    return steps.start_acquisition(session)
+    started = steps.start_acquisition(session)
+    if started:
+        noticing.start(session.settings, session.directory)
+    return started
 
 
 def _set_up(session: GridSession, acquiring: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from space import jobs, overview, report, steps
+from space import jobs, noticing, overview, report, steps
 from space import settings as settings_module
 from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
@@ -264,6 +264,8 @@ def run_post_action(space_dir: Path) -> None:
     with warnings_kept(directory) as keeper, steps.told_when_stopped(settings, directory):
         keeper.grid = grid
         steps.look_at_review(session)
+        with survives("The tilt series were not looked at"):
+            noticing.look(settings, directory)
         renew(settings, directory)
         if steps.after_item(session) is steps.Course.GO_ON:
             for number in steps.lamella_numbers():

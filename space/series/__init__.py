@@ -5,6 +5,7 @@ from space.series.pictures import Picture, TiltSeries, read_series, series_of, t
 from space.series.places import astray_um
 from space.series.plate import Plate
 from space.series.quality import VERDICTS, Loss, Quality, Verdict, judge
+from space.series.running import Trouble, troubles_of
 from space.series.tomogram import TOMOGRAM_FACTS, TOMOGRAMS, TomogramFacts, tomogram_beside
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Quality",
     "TiltSeries",
     "TomogramFacts",
+    "Trouble",
     "Verdict",
     "astray_um",
     "doses_e_A2",
@@ -27,4 +29,5 @@ __all__ = [
     "series_of",
     "time_of",
     "tomogram_beside",
+    "troubles_of",
 ]

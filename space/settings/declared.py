@@ -387,8 +387,8 @@ class Settings:
         Result.NOTHING,
         "who is told when nobody is there, by mail (to the address in SerialEM) and by a webhook: "
         '{"email": True, "webhook": "https://...", "format": "slack"}, or "teams", "mattermost", '
-        '"json"; "on": ["grid done", "grid failed", "person needed", "stopped", "finished"] '
-        "(without it: all of these); {} = nobody",
+        '"json"; "on": ["grid done", "grid failed", "series in trouble", "person needed", '
+        '"stopped", "finished"] (without it: all of these); {} = nobody',
     )
 
     external_map_dir: str = setting(

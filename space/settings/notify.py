@@ -10,7 +10,9 @@ from typing import ClassVar
 from space.settings.kinds import Kind, quoted
 from space.webhook import FORMATS, is_address
 
-OCCASIONS = ("grid done", "grid failed", "person needed", "stopped", "finished")
+OCCASIONS = (
+    "grid done", "grid failed", "series in trouble", "person needed", "stopped", "finished",
+)  # fmt: skip
 """When people can be told."""
 
 _ENTRIES = ("webhook", "format", "email", "on")

@@ -83,7 +83,7 @@ from space.steps.target_facts import (
 )
 from space.steps.target_plots import draw_segmentations
 from space.steps.taught import teach_next_areas
-from space.steps.telling import tell, told_when_stopped
+from space.steps.telling import post_to_people, tell, told_when_stopped
 from space.steps.tried import outcomes as read_trials
 
 __all__ = [
@@ -147,6 +147,7 @@ __all__ = [
     "plan_wants",
     "points_to_visit",
     "polygons_on_map",
+    "post_to_people",
     "question_on_disk",
     "read_lamella_list",
     "read_map_facts",

@@ -47,18 +47,41 @@ def tell(settings: Settings, directory: Path, occasion: str, text: str, grid: st
     wanted: dict[str, Any] = dict(settings.notify)
     if not wanted or occasion not in wanted.get("on", OCCASIONS):
         return
-    title = f"SPACEtomo, {directory.name}: {occasion}" + (f" ({grid})" if grid else "")
-    facts = {"occasion": occasion, "session": directory.name, "grid": grid, "computer": _computer()}
+    message = _message(directory, occasion, text, grid)
     if wanted.get("email"):
-        _note(directory, "mail", occasion, send_mail(title, text))
+        _note(directory, "mail", occasion, send_mail(message.title, text))
     if wanted.get("webhook"):
         # What speaks HTTP is not imported at the start of each script.
         from space.webhook_post import Sending
 
-        message = Message(title, text, facts)
         sending = Sending(wanted["webhook"], message, wanted["format"])
         _on_their_way.append((directory, occasion, sending))
     look_after()
+
+
+def post_to_people(
+    settings: Settings, directory: Path, occasion: str, text: str, grid: str = ""
+) -> None:
+    """Tell people in the same way from a process outside of SerialEM: by the webhook alone.
+
+    Waits for the answer.
+    """
+    wanted: dict[str, Any] = dict(settings.notify)
+    if not wanted.get("webhook") or occasion not in wanted.get("on", OCCASIONS):
+        return
+    from space.webhook_post import post
+
+    message = _message(directory, occasion, text, grid)
+    failure = post(wanted["webhook"], message, wanted["format"])
+    if failure:
+        log.warning("The webhook about %r was not sent: %s.", occasion, failure)
+    journal.note(directory, Kind.NOTIFIED, text=f"webhook: {occasion}", failed=float(bool(failure)))
+
+
+def _message(directory: Path, occasion: str, text: str, grid: str) -> Message:
+    title = f"SPACEtomo, {directory.name}: {occasion}" + (f" ({grid})" if grid else "")
+    facts = {"occasion": occasion, "session": directory.name, "grid": grid, "computer": _computer()}
+    return Message(title, text, facts)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import { button, clock, counted, el, fill, percent, refill, stateMark, table } f
 const MOST_EVENTS = 60;
 const MOST_CHIPS = 30;
 const SURE_MS = 15_000; // after that an order that was not confirmed is asked for anew
-const WARNS = new Set(["warning", "error", "lamella_skipped", "grid_skipped"]);
+const WARNS = new Set(["warning", "error", "lamella_skipped", "grid_skipped", "series_trouble"]);
 
 export class SessionView {
   constructor(page) {
