@@ -21,12 +21,17 @@ PAINT_UM = 0.005
 """Pitch on which what is painted is drawn through the thickness."""
 
 _SOFT_NM = 45.0  # of what is painted: the detail below it is that of the contents
-_FLECKS = ((30.0, 0.07), (12.0, 0.06))
-"""Size (nm) of denser and thinner matter, and its standard deviation as a part of the optical
-depth: what crowds a cell, which alignment holds on to where there is nothing else."""
+_FLECKS = 0.06
+"""Standard deviation of denser and thinner parts, as a part of the optical depth.
 
+Alignment holds on to them where there is nothing else. They are wider than any particle: what
+crowds the cytosol at the size of a ribosome is small proteins, so many of them behind each other
+that their number changes little from place to place.
+"""
+
+_FLECK_NM, _FLECK_HIGH_NM = 80.0, 50.0
 _COMMON = 0.06  # the same of what coarser pictures show, too; it lies in the middle
-_COMMON_NM = 30.0
+_COMMON_NM, _COMMON_SOFT_NM = 40.0, 10.0  # its height, and of its detail what coarse pixels leave
 
 _FLECK_SEED, _LAYER_SEED = 61, 1000
 _GRAIN_LAYERS = 4
@@ -104,7 +109,8 @@ class Sight:
         m = self._plane_map(step, pad)
         depth = -np.log(np.maximum(draw(m, padded), np.float32(0.003)))
         depth = _averaged_along(depth, along_px, soft_px)
-        shared = _averaged_along(common(m, padded), self._rising_px(m, _COMMON_NM), 0.0)
+        shared_px = 1e-3 * _COMMON_SOFT_NM / (self.pixel_um * step)
+        shared = _averaged_along(common(m, padded), self._rising_px(m, _COMMON_NM), shared_px)
         depth *= np.maximum(1.0 + self._flecks(m, padded) - np.float32(_COMMON) * shared, 0.0)
         inner = np.exp(-depth)[pad : pad + lattice[0], pad : pad + lattice[1]]
         inner = np.ascontiguousarray(inner, np.float32)
@@ -125,19 +131,17 @@ class Sight:
         return -np.linalg.solve(self.to_px[:, :2], self.to_px[:, 2])
 
     def _flecks(self, m: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Denser and thinner matter, in layers of its own size, as a part of the optical depth."""
+        """Denser and thinner parts, in layers, as a part of the optical depth."""
+        layers = max(1, round(self.slab.thickness_nm / _FLECK_HIGH_NM))
         total = np.zeros(shape, np.float32)
-        for number, (size_nm, strength) in enumerate(_FLECKS):
-            layers = max(1, round(self.slab.thickness_nm / size_nm))
-            part = np.zeros(shape, np.float32)
-            for layer in range(layers):
-                w = ((layer + 0.5) / layers - 0.5) * self.slab.thickness_nm
-                at = 1e-3 * np.column_stack([m[:, :2], m[:, 2] + w * self._aside()])
-                seed = self.slab.site.seed + _FLECK_SEED + number + _LAYER_SEED * layer
-                part += texture.sample(at, shape, 1e-3 * size_nm, seed)
-            # Each layer reaches up to the next.
-            part = _averaged_along(part, self._rising_px(m, self.slab.thickness_nm / layers), 0.0)
-            total += part * np.float32(strength / np.sqrt(layers))
+        for layer in range(layers):
+            w = ((layer + 0.5) / layers - 0.5) * self.slab.thickness_nm
+            at = 1e-3 * np.column_stack([m[:, :2], m[:, 2] + w * self._aside()])
+            seed = self.slab.site.seed + _FLECK_SEED + _LAYER_SEED * layer
+            total += texture.sample(at, shape, 1e-3 * _FLECK_NM, seed)
+        # Each layer reaches up to the next.
+        total = _averaged_along(total, self._rising_px(m, self.slab.thickness_nm / layers), 0.0)
+        total *= np.float32(_FLECKS / np.sqrt(layers))
         return total
 
     def grain(self, seed: int) -> np.ndarray:
