@@ -44,8 +44,8 @@ def corners(i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
 def own(points_nm: np.ndarray, i: int, j: int) -> np.ndarray:
     """Which of points (n, 2) or (n, 3) lie in a tile."""
     low, high = corners(i, j)
-    st = points_nm[:, :2]
-    return np.asarray(((st >= low) & (st < high)).all(axis=1))
+    s, t = points_nm[:, 0], points_nm[:, 1]
+    return np.asarray((s >= low[0]) & (s < high[0]) & (t >= low[1]) & (t < high[1]))
 
 
 @lru_cache(maxsize=4)
@@ -124,7 +124,10 @@ def particles(slab: Slab, walls: Cloud, i: int, j: int) -> np.ndarray:
 def _away_nm(walls: Cloud, places_nm: np.ndarray, most_nm: float) -> np.ndarray:
     """How far places (n, 3) are from the nearest wall; infinite where it is farther than asked."""
     low, high = places_nm.min(axis=0) - most_nm, places_nm.max(axis=0) + most_nm
-    near = walls.points_nm[((walls.points_nm >= low) & (walls.points_nm <= high)).all(axis=1)]
+    is_near = np.ones(len(walls), bool)
+    for values, least, most in zip(walls.points_nm.T, low, high):
+        is_near &= (values >= least) & (values <= most)
+    near = walls.points_nm[is_near]
     # Walls have a hundred times as many points as there are places: a tree made fast is the faster.
     tree = cKDTree(near, balanced_tree=False, compact_nodes=False)
     away, _ = tree.query(places_nm, distance_upper_bound=most_nm * (1 + 1e-9))

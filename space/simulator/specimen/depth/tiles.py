@@ -63,19 +63,34 @@ class Tile:
         return self.cloud.nbytes + self.membranes.nbytes + self.particles.nbytes
 
 
-_tiles: OrderedDict[tuple[Slab, int, int], Tile] = OrderedDict()
+class _Tiles:
+    """Tiles that were looked at last, as many as memory is given to them."""
+
+    def __init__(self) -> None:
+        self._tiles: OrderedDict[tuple[Slab, int, int], Tile] = OrderedDict()
+        self._nbytes = 0
+
+    def at(self, slab: Slab, i: int, j: int) -> Tile:
+        key = (slab, i, j)
+        if key not in self._tiles:
+            self._tiles[key] = made = _made(slab, i, j)
+            self._nbytes += made.nbytes
+            while self._nbytes > _KEPT_BYTES and len(self._tiles) > 1:
+                self._nbytes -= self._tiles.popitem(last=False)[1].nbytes
+        self._tiles.move_to_end(key)
+        return self._tiles[key]
+
+    def clear(self) -> None:
+        self._tiles.clear()
+        self._nbytes = 0
+
+
+_tiles = _Tiles()
 
 
 def tile(slab: Slab, i: int, j: int) -> Tile:
     """The tile with s from i to i + 1 and t from j to j + 1, in units of `TILE_NM`."""
-    key = (slab, i, j)
-    if key not in _tiles:
-        _tiles[key] = _made(slab, i, j)
-        taken = sum(one.nbytes for one in _tiles.values())
-        while taken > _KEPT_BYTES and len(_tiles) > 1:
-            taken -= _tiles.popitem(last=False)[1].nbytes
-    _tiles.move_to_end(key)
-    return _tiles[key]
+    return _tiles.at(slab, i, j)
 
 
 def tiles_near(low_nm: np.ndarray, high_nm: np.ndarray) -> Iterator[tuple[int, int]]:
