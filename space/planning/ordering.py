@@ -81,7 +81,7 @@ class _Reader:
     def __init__(self, problem: Problem) -> None:
         self.ways, self.left_s = problem.ways, problem.left_s
         wishes = problem.wishes
-        self._pinned = {job for job in problem.jobs if wishes.rank(job) < len(wishes.pinned)}
+        self._pinned = {job.key for job in problem.jobs if wishes.rank(job) < len(wishes.pinned)}
         self.read = 0
 
     @property
@@ -93,7 +93,7 @@ class _Reader:
         """Whether a job can be done; what a person has pinned, as long as it can begin."""
         begin_s = state.now_s + setup_s
         return begin_s + job.seconds <= self.left_s or (
-            begin_s < self.left_s and job in self._pinned
+            begin_s < self.left_s and job.key in self._pinned
         )
 
     def times(self, order: Iterable[Job]) -> Iterator[Timed]:
@@ -101,6 +101,8 @@ class _Reader:
         self.read += 1
         state = self.start
         for job in order:
+            if state.now_s + job.seconds > self.left_s and not self._pinned:
+                continue  # most jobs of a long order, and most of the time
             setup_s, load_s = state.setup(job, self.ways)
             if self.fits(job, state, setup_s):
                 end_s = state.now_s + setup_s + job.seconds
