@@ -92,6 +92,12 @@ class Remote:
             if not started:
                 return True
             left = self._acquire(directory)
+            if left < 0:
+                self.show(
+                    "The Navigator is closed: SerialEM was started anew. Start this program again; "
+                    "what is done is skipped."
+                )
+                return False
             if left:
                 self.show(
                     f"The acquisition ended with {left} item(s) left. Look at SerialEM's log, then "
@@ -137,7 +143,7 @@ class Remote:
     # --- while items are acquired -----------------------------------------------------------------
 
     def _acquire(self, directory: Path) -> int:
-        """Do the post action after each item; return how many items are left at the end."""
+        """Do the post action after each item; return how many items are left at the end, or -1."""
         folder = directory / external.RELAY
         if not folder.is_dir():
             external.prepare_relay(directory)

@@ -128,9 +128,18 @@ def test_items_that_are_left_end_it_and_nothing_starts_by_itself(outside, monkey
     assert "2 item(s) left" in outside.said[-1] and len(runs) == 1
 
 
+def test_a_serialem_that_was_started_anew_is_not_taken_for_the_end(outside, monkeypatch):
+    run, runs = start_items(2)
+    outside.prepare_items("sem.CloseNavigator()")
+    monkeypatch.setattr(workflow, "run", run)
+    assert not outside.run()
+    assert "started anew" in outside.said[-1] and len(runs) == 1
+
+
 def test_one_can_go_on_with_items_that_are_acquired_already(outside, monkeypatch):
     outside.prepare_items()
     monkeypatch.setattr(workflow, "run", lambda settings: None)
+    outside.simulation.session.navigator.open()
     assert outside.run(acquiring=outside.folder)
     assert (outside.folder / external.RELAY).is_dir()
 
@@ -143,7 +152,7 @@ def test_a_run_that_was_lost_begins_anew(outside, monkeypatch):
         if len(runs) == 1:
             serialem().TiltBy(1.0)
 
-    outside.cuts = [Cut(4, AFTER)]  # after the version, the directory and a file in it
+    outside.cuts = [Cut(5, AFTER)]  # after the version, a mark, the directory and a file in it
     monkeypatch.setattr(workflow, "run", run)
     assert outside.run()
     assert len(runs) == 2

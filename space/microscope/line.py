@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ _BUSY_S = 2 * 3600.0
 _SAYS_BUSY = "busy"
 _NOTICED_S = 3.0
 _REFUSED = object()
+_MARK = "SPACE_LINE"
+"""SerialEM variable that lives as long as SerialEM."""
+
 _TRIES = 3
 log = logging.getLogger("space.microscope")
 
@@ -130,6 +134,7 @@ class Line(Translated):
         self._show = show
         self._lasting: dict[str, tuple[str, tuple[Any, ...]]] = {}
         self._telling: tuple[str, tuple[Any, ...]] | None = None
+        self._mark = uuid.uuid4().hex
 
     @property
     def starts_acquisition(self) -> bool:
@@ -165,6 +170,7 @@ class Line(Translated):
         while True:
             try:
                 self._connect()
+                self.module.SetPersistentVar(_MARK, self._mark)
             except self.module.SEMmoduleError as error:
                 # It may not have noticed yet that an earlier line has ended.
                 if time.monotonic() - began < _NOTICED_S and _SAYS_BUSY in str(error).lower():
@@ -193,9 +199,11 @@ class Line(Translated):
                 return
             except self.module.SEMmoduleError:
                 # Busy: it has heard it. Nothing left to acquire: it has even done it.
-                if not self._reached() or left != self._ask("ReportNumNavAcquire"):
+                if not self._reached():
                     return
                 self._set_again()
+                if left != self._ask("ReportNumNavAcquire"):
+                    return
             else:
                 return
 
@@ -208,7 +216,7 @@ class Line(Translated):
     def left_after_acquisition(self) -> int | None:
         """Return how many items an acquisition has left; None while it runs, or SerialEM is away.
 
-        Takes control for a moment. Items of a closed Navigator are none.
+        Takes control for a moment. -1 stands for a closed Navigator: SerialEM was started anew.
         """
         if not self.take_control():
             return None
@@ -220,7 +228,7 @@ class Line(Translated):
         finally:
             with suppress(self.module.SEMmoduleError, self.module.SEMexited):
                 self.module.Exit()
-        return None if acquiring[0] else max(0, int(left[0]))
+        return None if acquiring[0] else int(left[0])
 
     def regain(self) -> None:
         """Get the line and the control back, and set again what SerialEM has forgotten.
@@ -262,6 +270,18 @@ class Line(Translated):
                 return True
 
     def _set_again(self) -> None:
+        """Set what SerialEM has forgotten with the line.
+
+        Raises
+        ------
+        LineLostError
+            When it has forgotten all: it was started anew.
+        """
+        if (
+            not self._ask("IsVariableDefined", _MARK)
+            or self._ask("GetVariable", _MARK) != self._mark
+        ):
+            raise LineLostError(f"SerialEM at {self.address} was started anew")
         for name, args in list(self._lasting.values()):
             if self._ask(name, *args, refused=_REFUSED) is _REFUSED:
                 self._show(f"SerialEM did not accept {name} again.")

@@ -192,7 +192,7 @@ def test_an_order_without_a_witness_ends_the_run(make_simulation):
         assert sem.ReportTiltAngle() is not None
 
     simulation = make_simulation()
-    with serving(simulation, work, cuts=[Cut(2, AFTER)]):
+    with serving(simulation, work, cuts=[Cut(3, AFTER)]):
         pass
 
 
@@ -205,6 +205,19 @@ def test_an_error_that_is_none_of_the_line_is_raised(make_simulation):
         pass
 
 
+def test_a_serialem_that_was_started_anew_ends_the_run(make_simulation):
+    def work(sem):
+        sem.V()
+        sem.module.ClearPersistentVars()
+        with pytest.raises(LineLostError, match="started anew"):
+            sem.V()
+
+    simulation = make_simulation()
+    with serving(simulation, work, cuts=[Cut(8, BEFORE)]) as server:
+        assert server.names[7] == "V"
+    assert len(simulation.exposures) == 1
+
+
 def test_a_silent_serialem_is_waited_for_and_then_given_up(make_simulation):
     def work(sem):
         sem.ReportTiltAngle()
@@ -213,7 +226,7 @@ def test_a_silent_serialem_is_waited_for_and_then_given_up(make_simulation):
         with pytest.raises(LineLostError, match="not reached again"):
             sem.ReportTiltAngle()
 
-    cuts = [Cut(2, BEFORE, 0.4), Cut(5, BEFORE, 30.0)]
+    cuts = [Cut(3, BEFORE, 0.4), Cut(8, BEFORE, 30.0)]
     with serving(make_simulation(), work, cuts=cuts):
         pass
 
