@@ -66,15 +66,11 @@ def look_at_grid(tally: Tally, grid: Grid, rng: np.random.Generator) -> None:
     tally.seconds.append(time.process_time() - begun)
     film = _film(grid)
     back = np.linalg.inv(seen.px_to_grid[:, :2]).T
-    truth = [
-        (place, square)
-        for square in film.squares()
-        if not _is_missing(
-            place := ((np.array(square.center_um) - seen.px_to_grid[:, 2]) @ back)[::-1],
-            tiles,
-            film.half_open_um / pixel_um,
-        )
-    ]
+    truth = []
+    for square in film.squares():
+        place = ((np.array(square.center_um) - seen.px_to_grid[:, 2]) @ back)[::-1]
+        if not _is_missing(place, tiles, film.half_open_um / pixel_um):
+            truth.append((place - _displaced_px(place, tiles), square))
     if found is None:
         tally.missed += len(truth)
         return
@@ -103,6 +99,16 @@ def _is_missing(place: np.ndarray, tiles: list[Tile], half_px: float) -> bool:
         and tile.cols[0] - half_px < place[1] < tile.cols[1] + half_px
         for tile in tiles
     )
+
+
+def _displaced_px(place: np.ndarray, tiles: list[Tile]) -> np.ndarray:
+    """How far (rows, columns) the tile that shows a place was taken from where it should be."""
+    for tile in tiles:
+        moved = np.array(tile.shift_px)[::-1]
+        row, column = place - moved
+        if tile.rows[0] <= row < tile.rows[1] and tile.cols[0] <= column < tile.cols[1]:
+            return moved
+    return np.zeros(2)
 
 
 def look_at_holes(tally: Tally, grid: Grid, rng: np.random.Generator) -> None:
