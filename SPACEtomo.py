@@ -7,6 +7,8 @@ SPACE_DIR = "C:/SPACEtomo"  # folder of this project on this computer
 automation_level = 4  # 0 only check, 1 find, 2 montages, 3 segment, 4 targets, 5 acquire
 
 # Grids
+sample = "lamella"  # what is mapped: "lamella", "squares" of grids that nobody has milled, or
+#                     "positions" that you have marked in the Navigator (docs/squares.md)
 grid_list = [1]  # autoloader slots; "stage" = the loaded grid
 grid_default_name = ""  # grid name to use if the autoloader has none
 screen_first = False  # True: levels 1 to 3 for all grids, then targets
@@ -18,6 +20,14 @@ planner = True  # with night_hours: True: the run follows the plan; False: plan.
 script_numbers = {}  # numbers of the scripts in SerialEM, to acquire several grids unattended:
 #                      {"SPACEtomo": 1, "PACEtomo": 2, "post action": 3}
 exclude_lamella_classes = ["broken", "gone"]  # lamella classes to skip
+exclude_square_classes = ["broken", "thick ice", "empty", "contaminated"]  # classes of squares to
+#                                                                             skip, with sample =
+#                                                                             "squares"
+square_transmission = 0.2  # squares whose film lets through less of the light are skipped: their
+#                            ice is too thick
+max_squares = 10  # so many of the best squares are mapped (0 = all)
+place_size = 30  # um; side of the part of a square, or around a position, that is mapped (0 = the
+#                  whole square)
 reacquire = []  # lamellae whose maps are taken again, once for each entry: ["L03"]; of several
 #                 grids ["G1_L03"]; once more ["L03 again"]
 restitch = []  # lamellae whose maps are stitched anew from their pieces: ["L03 nominal"] where the
@@ -46,6 +56,8 @@ max_iterations = 10  # maximum number of rounds of placement refinement (0 = non
 extra_tracking = False  # extra target for tracking, which need not contain the wanted class
 max_targets = 0  # maximum number of targets per lamella (0 = no limit)
 target_polygons = False  # only inside polygons drawn in the Navigator on the lamella map
+manual_selection = False  # True: no segmentation; targets at points of the Navigator, in polygons,
+#                           in holes, or in a pattern on all that is not dark (docs/squares.md)
 hole_pattern = False  # only in the holes of a holey film
 trust_simulated_model = False  # True: acquire organelles found by a model trained on simulated maps
 #                                only, as the shipped one (noise on real maps)

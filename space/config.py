@@ -13,6 +13,7 @@ from space.errors import SpaceError, shown
 from space.models.presets import DEFAULT_PRESET, PRESETS, Preset
 from space.predicates import is_number, is_whole
 from space.spelling import slip
+from space.square_classes import BROKEN, CONTAMINATED, EMPTY, INTACT, THICK
 
 CONFIG_FILE = "SPACEtomo_config.py"
 ALL_FOLDS = "all"
@@ -40,6 +41,18 @@ class Category:
     plot_color: str
     navigator_color: int
 
+
+SQUARE_CATEGORIES = {
+    name: Category(plot_color, navigator_color)
+    for name, plot_color, navigator_color in (
+        (INTACT, "#4CAF50", 1),
+        (BROKEN, "#E53935", 0),
+        (THICK, "#5E35B1", 5),
+        (EMPTY, "#29B6F6", 2),
+        (CONTAMINATED, "#FB8C00", 3),
+    )
+}
+"""How squares of a grid without lamellae are shown; no model names them."""
 
 UNKNOWN_CATEGORY = Category("#9E9E9E", 0)
 """Of weights that know a category which the configuration does not."""
@@ -102,9 +115,14 @@ class Config:
         """What `inference_preset` stands for."""
         return PRESETS[self.inference_preset]
 
+    def categories_of(self, squares: bool) -> dict[str, Category]:
+        """Return the categories of squares, or those of lamellae."""
+        return dict(SQUARE_CATEGORIES) if squares else self.categories
+
     def category(self, name: str) -> Category:
         """How to show a category; weights may know one that is not in the table."""
-        return self.categories.get(name, UNKNOWN_CATEGORY)
+        own = self.categories.get(name)
+        return own or SQUARE_CATEGORIES.get(name, UNKNOWN_CATEGORY)
 
 
 def load_config(space_dir: Path) -> Config:

@@ -54,7 +54,7 @@ def screen_grid(session: GridSession, slot: int | str) -> None:
 def _find_and_map(session: GridSession, level: int) -> bool:
     """Take a grid through levels 1 and 2; return whether it has lamellae to go on with."""
     began = time.monotonic()
-    refines = session.settings.WG_offset_via_IM
+    refines = session.settings.refines
     steps.find_lamellae(session)
     steps.repair_whole_grid(session)
     steps.ensure_grid_picture(session)

@@ -14,7 +14,7 @@ from space.config import Config, load_config
 from space.errors import OutOfSpaceError, SpaceError
 from space.grids import grid_session, map_dir, run_grids
 from space.journal import Kind, note, warnings_kept
-from space.levels import ACQUIRE, CHECK, COLLECT, FIND, SEGMENT, TARGETS
+from space.levels import ACQUIRE, CHECK, SEGMENT, TARGETS
 from space.microscope import (
     check_program,
     failure_text,
@@ -88,7 +88,7 @@ def run(script_globals: Mapping[str, Any]) -> None:
         left_out = settings_module.left_out(script_globals)
         if left_out:
             log.info("%s", left_out)
-        if settings.automation_level >= SEGMENT:
+        if settings.automation_level >= SEGMENT and not settings.manual_selection:
             _report_doubts(settings, config)
         if settings.automation_level >= ACQUIRE:
             steps.confirm_scripts(settings)
@@ -222,9 +222,7 @@ def checked(script_globals: Mapping[str, Any]) -> tuple[Settings, Config]:
     problems += settings_module.check(parsed, config)
     problems += own_packages_missing()
     if project is not None and not parsed.settings.external_map_dir:
-        tasks: tuple[str, ...] = ("detect",)
-        if parsed.settings.automation_level not in (FIND, COLLECT):
-            tasks = steps.tasks_of_session(parsed.settings)
+        tasks = steps.tasks_of_session(parsed.settings)
         problems += jobs.missing_here(config, project, tasks)
     problems = list(dict.fromkeys(problems))
     if problems or config is None:

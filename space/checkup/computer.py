@@ -17,7 +17,7 @@ from space.errors import SpaceError
 from space.models.fitness import class_doubt
 from space.settings import ParsedSettings
 
-_FINDS, _NO_TARGETS = (1, 2), (1, 2, 3)
+_NO_TARGETS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ def _models(places: Places, parsed: ParsedSettings, config: Config | None) -> It
     if settings.external_map_dir:
         yield ok("models", "another computer runs them (external_map_dir); check it there.")
         return
-    tasks = ("detect",) if settings.automation_level in _FINDS else steps.tasks_of_session(settings)
+    tasks = steps.tasks_of_session(settings)
     problems = jobs.missing_here(config, places.space_dir, tasks)
     yield from of_problems("models", problems, "they and the Python that runs them are complete.")
-    if config is None or len(tasks) == 1:
+    if config is None or "segment" not in tasks:
         return
     doubts = [
         settings_module.doubted_targets(settings, config),

@@ -67,7 +67,7 @@ def _states(settings: Settings) -> Iterator[Finding]:
     states = settings.MM_image_state
     for state in states if isinstance(states, tuple) else (states,):
         yield _state("MM_image_state", state, _LOW_DOSE)
-    if settings.WG_offset_via_IM and settings.IM_image_state:
+    if settings.refines and settings.IM_image_state:
         yield _state("IM_image_state", settings.IM_image_state, _NO_LOW_DOSE)
 
 

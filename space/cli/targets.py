@@ -234,7 +234,7 @@ def _record(
 
 
 def _draw(files: GridSession, number: int, again: ChosenAgain, out: Path) -> Path:
-    path = out / pacetomo.plot_name(files.map_stem(number), tuple(files.settings.target_list))
+    path = out / pacetomo.plot_name(files.map_stem(number), files.settings.classes_wanted)
     picture, _ = read_png(files.map_png(number))
     question, choice = again.question, again.choice
     plots.plot_targets(

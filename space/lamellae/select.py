@@ -19,6 +19,7 @@ LEFT_OUT = {
     "category": "of an excluded class",
     "stage": "beyond the stage limits",
     "close": "too close to another one",
+    "rank": "not among the best",
 }
 """Why a lamella gets no montage, as logs and pictures say it."""
 

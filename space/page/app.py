@@ -113,7 +113,7 @@ class Page:
 
     def _grid_facts(self, grid: GridFacts) -> dict[str, Any]:
         files = self.session.on_disk(grid)
-        return grid_facts(grid, files, self.session.config, self._scenes.of(grid))
+        return grid_facts(grid, files, self.session.categories, self._scenes.of(grid))
 
     async def lamella(self, request: Request) -> Response:
         """Answer with a lamella: its map, classes and targets."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
 from space import steps
-from space.config import Config
+from space.config import Category
 from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import fingerprint
@@ -18,7 +19,9 @@ from space.review import Scene
 from space.steps import DEFAULT_SIZE_UM, FilesOfGrid, LamellaList, read_lamella_list
 
 
-def grid_facts(grid: GridFacts, files: FilesOfGrid, config: Config, scene: Scene) -> dict[str, Any]:
+def grid_facts(
+    grid: GridFacts, files: FilesOfGrid, classes: Mapping[str, Category], scene: Scene
+) -> dict[str, Any]:
     """Return what the page shows of a grid.
 
     Places are those on the map, as it lies since the grid was loaded last: what was measured
@@ -29,8 +32,8 @@ def grid_facts(grid: GridFacts, files: FilesOfGrid, config: Config, scene: Scene
     ----------
     grid : GridFacts
     files : FilesOfGrid
-    config : Config
-        For the colours of classes.
+    classes : mapping of str to Category
+        What places are called, and their colours.
     scene : Scene
         Where its lamellae lie on the map, as the run sees it, too.
     """
@@ -43,9 +46,7 @@ def grid_facts(grid: GridFacts, files: FilesOfGrid, config: Config, scene: Scene
         "state": grid.state,
         "map": None if frame is None else _map(grid, frame),
         "offset_um": list(scene.offset_um),
-        "classes": {
-            name: {"color": category.plot_color} for name, category in config.categories.items()
-        },
+        "classes": {name: {"color": category.plot_color} for name, category in classes.items()},
         "default_box_um": list(DEFAULT_SIZE_UM),
         "lamellae": [_box(lamella, frame, scene) for lamella in grid.lamellae],
     }

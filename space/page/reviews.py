@@ -89,8 +89,8 @@ def scene_of(session: Session, grid: GridFacts) -> Scene:
     now = series["lamella"] if series is not None and series["grid"] == grid.name else None
     return steps.scene_on_disk(
         session.on_disk(grid),
-        session.config.categories,
-        () if settings is None else settings.exclude_lamella_classes,
+        session.categories,
+        () if settings is None else settings.excluded_classes,
         acquiring,
         now,
     )

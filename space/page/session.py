@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from space import overview
-from space.config import Config, load_config
+from space.config import Category, Config, load_config
 from space.errors import SpaceError
 from space.journal import Event
 from space.journal import read as read_journal
@@ -25,7 +25,7 @@ from space.overview import GridFacts, LamellaFacts, SessionFacts
 from space.page.refusal import unknown
 from space.page.segmentations import Segmentations
 from space.page.tiles import CACHE_FOLDER
-from space.settings import Settings
+from space.settings import SQUARES, Settings
 from space.steps import GridOnDisk, GridSession
 
 Stamps = Mapping[str, tuple[int, int]]
@@ -210,6 +210,12 @@ class Session:
             problem = next(iter(facts.problems), "The settings of the session are missing.")
             raise SpaceError(problem, self.directory.name)
         return facts.settings
+
+    @property
+    def categories(self) -> dict[str, Category]:
+        """Classes of the places that this session maps, and how they are shown."""
+        settings = self.look().facts.settings
+        return self.config.categories_of(settings is not None and settings.sample == SQUARES)
 
     def on_disk(self, grid: GridFacts) -> GridOnDisk:
         """Return the names of a grid's files."""

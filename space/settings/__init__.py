@@ -7,8 +7,11 @@ wrote, `checks` compares it with this computer, `saved` keeps it, `page` writes 
 from space.settings.checks import check, doubted_targets, project_folder
 from space.settings.declared import (
     DEFAULT_SCORE_THRESHOLD,
+    LAMELLA,
     LARGEST_SHIFT_UM,
     NOT_INSPECTED,
+    POSITIONS,
+    SQUARES,
     STEEPEST_TILT_DEG,
     WAIT,
     WHOLE_LAMELLA,
@@ -37,11 +40,14 @@ from space.settings.saved import SETTINGS_FILE, load, save
 __all__ = [
     "BEST",
     "DEFAULT_SCORE_THRESHOLD",
+    "LAMELLA",
     "LARGEST_SHIFT_UM",
     "NOT_INSPECTED",
     "OCCASIONS",
+    "POSITIONS",
     "SCRIPTS",
     "SETTINGS_FILE",
+    "SQUARES",
     "STAGE",
     "STEEPEST_TILT_DEG",
     "STITCHINGS",

@@ -13,6 +13,7 @@ from space.models import DATASET, LEARNED, heat_problems, is_onnx, is_simulated_
 from space.settings.declared import WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
 from space.settings.parsing import ParsedSettings
+from space.square_classes import SQUARE_CLASSES
 
 _SEGMENT, _ACQUIRE = 3, 5
 
@@ -36,7 +37,8 @@ def check(parsed: ParsedSettings, config: Config | None) -> list[str]:
     problems = [*parsed.problems, *_check_folders(parsed)]
     if config is not None:
         problems += _check_categories(parsed, config)
-        if parsed.settings.automation_level >= _SEGMENT:
+        settings = parsed.settings
+        if settings.automation_level >= _SEGMENT and not settings.manual_selection:
             problems += _check_segmentation(parsed, config)
     return problems
 
@@ -87,7 +89,11 @@ def _is_folder(folder: Path) -> bool:
 
 def _check_categories(parsed: ParsedSettings, config: Config) -> list[str]:
     name = "exclude_lamella_classes"
-    return _not_known(name, parsed.class_names(name), config.categories, "detection")
+    problems = _not_known(name, parsed.class_names(name), config.categories, "detection model")
+    name = "exclude_square_classes"
+    return problems + _not_known(
+        name, parsed.class_names(name), SQUARE_CLASSES, "search for squares"
+    )
 
 
 def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
@@ -119,7 +125,7 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
         ("avoid_list", [n for n in parsed.class_names("avoid_list") if not is_signal(n)]),
         ("target_score_threshold", _of_a_model(thresholds, (WHOLE_LAMELLA, LEARNED))),
     ):
-        problems += _not_known(name, names, known, "segmentation")
+        problems += _not_known(name, names, known, "segmentation model")
     return problems
 
 
@@ -159,7 +165,7 @@ def _doubt(target_names: Sequence[str], config: Config) -> str:
 
 def _not_known(setting: str, names: Sequence[str], known: Collection[str], model: str) -> list[str]:
     return [
-        f"{setting} holds {quoted(name)}, which the {model} model does not know. "
+        f"{setting} holds {quoted(name)}, which the {model} does not know. "
         f"Allowed: {', '.join(known)}.{_suggestion(name, known)}"
         for name in names
         if name not in known

@@ -32,6 +32,7 @@ from space.settings.lists import (
     WantedClasses,
 )
 from space.settings.notify import Notification
+from space.square_classes import BROKEN, CONTAMINATED, EMPTY, THICK
 
 _ACQUIRE = 5
 
@@ -46,6 +47,9 @@ STEEPEST_TILT_DEG = 80
 
 NOT_INSPECTED, IF_THERE, WAIT = "no", "if there", "wait"
 """Values of inspect."""
+
+LAMELLA, SQUARES, POSITIONS = "lamella", "squares", "positions"
+"""Values of sample: what the places are that maps are collected of."""
 
 DEFAULT_SCORE_THRESHOLD = 0.03
 """Minimum score of a target, also of a class that a table of thresholds does not name."""
@@ -118,6 +122,13 @@ class Settings:
         "0 only check, 1 find, 2 montages, 3 segment, 4 targets, 5 acquire",
     )
 
+    sample: str = setting(
+        LAMELLA,
+        OneOf((LAMELLA, SQUARES, POSITIONS)),
+        Result.LAMELLAE,
+        'what is mapped: "lamella", "squares" of grids that nobody has milled, or "positions" that '
+        "you have marked in the Navigator (docs/squares.md)",
+    )
     grid_list: tuple[int | str, ...] = setting(
         (1,), Grids(), Result.NOTHING, 'autoloader slots; "stage" = the loaded grid'
     )
@@ -162,6 +173,30 @@ class Settings:
         ClassNames("broken"),
         Result.LAMELLAE,
         "lamella classes to skip",
+    )
+    exclude_square_classes: tuple[str, ...] = setting(
+        (BROKEN, THICK, EMPTY, CONTAMINATED),
+        ClassNames(BROKEN),
+        Result.LAMELLAE,
+        'classes of squares to skip, with sample = "squares"',
+    )
+    square_transmission: float = setting(
+        0.2,
+        Number(at_least=0, below=1),
+        Result.LAMELLAE,
+        "squares whose film lets through less of the light are skipped: their ice is too thick",
+    )
+    max_squares: int = setting(
+        10,
+        Whole(at_least=0, at_most=100_000),
+        Result.LAMELLAE,
+        "so many of the best squares are mapped (0 = all)",
+    )
+    place_size: float = setting(
+        30,
+        Number(at_least=1, at_most=500, unit="um", zero="the whole square"),
+        Result.LAMELLAE,
+        "side of the part of a square, or around a position, that is mapped (0 = the whole square)",
     )
     reacquire: tuple[str, ...] = setting(
         (),
@@ -251,6 +286,13 @@ class Settings:
         Flag(),
         Result.TARGETS,
         "only inside polygons drawn in the Navigator on the lamella map",
+    )
+    manual_selection: bool = setting(
+        False,
+        Flag(),
+        Result.TARGETS,
+        "True: no segmentation; targets at points of the Navigator, in polygons, in holes, or in a "
+        "pattern on all that is not dark (docs/squares.md)",
     )
     hole_pattern: bool = setting(False, Flag(), Result.TARGETS, "only in the holes of a holey film")
     trust_simulated_model: bool = setting(
@@ -413,6 +455,31 @@ class Settings:
     def follows_plan(self) -> bool:
         """Whether the run does what the plan says."""
         return self.is_planned and self.planner
+
+    @property
+    def classes_wanted(self) -> tuple[str, ...]:
+        """Names of what targets are on: `target_list`, or all that is not dark."""
+        return (WHOLE_LAMELLA,) if self.manual_selection else tuple(self.target_list)
+
+    @property
+    def excluded_classes(self) -> tuple[str, ...]:
+        """Classes of places that get no map."""
+        if self.sample == POSITIONS:
+            return ()
+        lamellae = self.sample == LAMELLA
+        return self.exclude_lamella_classes if lamellae else self.exclude_square_classes
+
+    @property
+    def least_probability(self) -> float:
+        """What is less probable gets no map; of squares, what lets through less light."""
+        if self.sample == POSITIONS:
+            return 0.0
+        return self.WG_detection_threshold if self.sample == LAMELLA else self.square_transmission
+
+    @property
+    def refines(self) -> bool:
+        """Whether places are found again at an intermediate magnification."""
+        return self.WG_offset_via_IM and self.sample == LAMELLA
 
     def to_dict(self, secrets: bool = False) -> dict[str, Any]:
         """Return plain values for JSON.

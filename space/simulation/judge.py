@@ -19,6 +19,7 @@ from space import pacetomo
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.simulation.map_truth import dice
 from space.simulation.series_truth import defocus_errors_um, off_lamella
+from space.simulation.square_truth import TrueSquare, off_film, squares_at
 from space.simulator.column import AS_DRAWN, Lying
 from space.simulator.judging import DoubleExposure, by_series, double_exposed
 from space.targeting import TargetingOptions, class_tables
@@ -26,7 +27,7 @@ from space.targeting import TargetingOptions, class_tables
 if TYPE_CHECKING:
     from space.simulator import Exposure
     from space.simulator.formats.navfile import NavItem
-    from space.simulator.specimen import Grid
+    from space.simulator.specimen import Grid, Lamella
 
 FOUND_WITHIN_UM = 12.0
 """A position closer than this to a lamella's centre counts as having found it."""
@@ -93,7 +94,8 @@ class GridVerdict:
     defocus_errors_um : tuple of float
         How far each picture of the tilt series was from the defocus that was asked for.
     off_lamella : int
-        Tilt series that were taken beside any lamella.
+        Tilt series that were taken beside any lamella; without lamellae, where nothing can be
+        imaged.
     """
 
     grid: str
@@ -255,14 +257,17 @@ def judge_grid(
     rotation_deg -= lying.turned_deg
     known = positions(nav_items) | excluded(directory / f"{grid.name}_lamellae.json")
     numbers = sorted(known)
-    truth_um = np.array([lamella.center_um for lamella in grid.lamellae]).reshape(-1, 2)
     found_um = lying.to_grid(np.array([known[n][0] for n in numbers]).reshape(-1, 2))
-    pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um)}
+    squares = squares_at(grid, found_um)
+    places: tuple[Lamella | TrueSquare, ...] = grid.lamellae or squares
+    truth_um = np.array([place.center_um for place in places]).reshape(-1, 2)
+    within_um = grid.film.mesh_pitch_um / 2 if squares else FOUND_WITHIN_UM
+    pairs = {i: (numbers[j], d) for i, j, d in match(truth_um, found_um, within_um)}
     wanted = wanted_values(options, label_names)
     imaged = {name: taken[0] for name, taken in by_series(exposures).items()}
     verdicts = []
     conflicts = 0
-    for i, lamella in enumerate(grid.lamellae):
+    for i, lamella in enumerate(places):
         verdict = LamellaVerdict(lamella.number, lamella.kind)
         number, error_um = pairs.get(i, (0, 0.0))
         if number:
@@ -288,6 +293,8 @@ def judge_grid(
                 ),
             )
         verdicts.append(verdict)
+    centers_um = [first.center_um for first in imaged.values()]
+    beside = off_lamella(centers_um, grid.lamellae, label_names)
     return GridVerdict(
         grid.name,
         tuple(verdicts),
@@ -296,7 +303,7 @@ def judge_grid(
         tuple(v.error_um for v in verdicts if v.error_um is not None),
         double_exposed(exposures),
         defocus_errors_um(exposures, optics.stage_to_specimen),
-        off_lamella([first.center_um for first in imaged.values()], grid.lamellae, label_names),
+        off_film(grid, centers_um) if squares else beside,
     )
 
 

@@ -3,15 +3,15 @@
 Pure functions of arrays. Sessions find squares in the picture of the whole grid.
 """
 
-from space.squares.classes import (
+from space.square_classes import (
     BROKEN,
     CONTAMINATED,
     EMPTY,
     INTACT,
     SQUARE_CLASSES,
     THICK,
-    Look,
 )
+from space.squares.classes import Look
 from space.squares.finding import Square, SquaresFound, find_squares
 from space.squares.levels import Levels
 from space.squares.mesh import Mesh

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from space.square_classes import BROKEN, CONTAMINATED, EMPTY, INTACT, THICK
 from space.squares.levels import Levels
 from space.squares.measures import Measures
-
-INTACT, BROKEN, THICK, EMPTY, CONTAMINATED = (
-    "intact", "broken", "thick ice", "empty", "contaminated",
-)  # fmt: skip
-SQUARE_CLASSES = (INTACT, BROKEN, THICK, EMPTY, CONTAMINATED)
 
 # Film that is less bright than this share of usual film counts as dark, and a square of which
 # hardly anything reaches it as one of thick ice.

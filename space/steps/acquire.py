@@ -319,10 +319,10 @@ def is_acquired(session: GridSession) -> bool:
         return False
     marks = [mark for mark, _ in lamella_list.points_to_visit(items)]
     skipped = steering.skipped(session) | lamella_list.excluded_by_hand(
-        marks, known, session.settings.exclude_lamella_classes
+        marks, known, session.settings.excluded_classes
     )
     first = set(_numbers(items, FIRST_LABEL)) - skipped
-    if session.settings.WG_offset_via_IM and first:
+    if session.settings.refines and first:
         return False
     numbers = first | set(_numbers(items, FINAL_LABEL)) - skipped
     if _maps_are_taken_again(session, items) or tried.failed(session) - skipped:

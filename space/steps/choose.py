@@ -14,6 +14,7 @@ from space.images import file_state, read_png
 from space.item_types import POLYGON
 from space.microscope import SavedItem, navigator
 from space.steps.made_with import TARGETS, made_with
+from space.steps.manual import points_on_map
 from space.steps.question import Question
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path
@@ -46,7 +47,8 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
     seen = file_state(path)
     edited = read_choice(path, shape)
     polygons = save_and_read_polygons(session, question.frame)
-    choice = choice_of(session, number, question, edited, polygons)
+    points = _points_by_hand(session, question.frame)
+    choice = choice_of(session, number, question, edited, polygons, points)
     for warning in choice.warnings:
         log.warning(warning)
     take = edited.take if edited is not None else "nothing"
@@ -77,8 +79,12 @@ def choice_of(
     question: Question,
     edited: ChoiceFile | None,
     polygons_map_px: tuple[np.ndarray, ...],
+    points_map_px: np.ndarray | None = None,
 ) -> Choice:
-    """Return the choice of targets, with what a person has edited. Nothing is written."""
+    """Return the choice of targets, with what a person has edited. Nothing is written.
+
+    `points_map_px` (n, 2) are the only places where a person wants targets; None: anywhere.
+    """
     name, stem = choice_path(session, number).name, session.map_stem(number)
     if edited is not None and edited.take == "all":
         log.info("%s: taking the targets in %s.", stem, name)
@@ -87,11 +93,24 @@ def choice_of(
     if edited is not None and edited.take == "fixed":
         fixed = edited.fixed_map_px
         log.info("%s: %d targets in %s stay fixed.", stem, len(fixed), name)
-    sites = _holes(session, number) if session.settings.hole_pattern else None
+    sites = points_map_px
+    if sites is None and session.settings.hole_pattern:
+        sites = _holes(session, number)
     choice = question.chosen(polygons_map_px, fixed, sites)
     if fixed is None or edited is None:
         return choice
     return replace(choice, areas=inherited_series(choice.areas, edited.areas))
+
+
+def _points_by_hand(session: GridSession, frame: MapFrame) -> np.ndarray | None:
+    """Return the points that a person has put on the map, if they are to be the targets."""
+    if not session.settings.manual_selection:
+        return None
+    points = points_on_map(navigator.save_and_read(), frame, f"{session.grid}_L")
+    if not len(points):
+        return None
+    log.info("Targets are at %d points of the Navigator.", len(points))
+    return points
 
 
 def save_and_read_polygons(session: GridSession, frame: MapFrame) -> tuple[np.ndarray, ...]:

@@ -31,10 +31,9 @@ _MAPPED_AGAIN = ", and its map is taken again"
 def add(work: Work) -> str:
     """Add a point, and the lamella to the list."""
     session, edit = work.session, work.edit
-    if edit.category in session.settings.exclude_lamella_classes:
+    if edit.category in session.settings.excluded_classes:
         raise RefusedError(
-            f"Lamellae of class {edit.category} are left out (exclude_lamella_classes): nothing "
-            "was added."
+            f"Places of class {edit.category} are left out (settings): nothing was added."
         )
     known = work.known
     number = _number_for(work, known)
@@ -45,7 +44,7 @@ def add(work: Work) -> str:
         if math.dist(one.stage_um, edit.center_um) >= work.scene.closest_um
     ]
     work.keep(replace(known.with_facts(lamella), others=tuple(others)))
-    is_first = work.refines or not session.settings.WG_offset_via_IM
+    is_first = work.refines or not session.settings.refines
     label = f"{FIRST_LABEL if is_first else FINAL_LABEL}{number}"
     _add_point(work, lamella, label, lamella_note(edit.category, _CERTAIN))
     navigator.save()
@@ -114,7 +113,7 @@ def delete(work: Work) -> str:
 def reclassify(work: Work) -> str:
     """Change its class; one that is left out is in its note alone."""
     category = work.edit.category
-    if category not in work.session.settings.exclude_lamella_classes:
+    if category not in work.session.settings.excluded_classes:
         _adopt(work, category=category)
         return f"Lamella {work.number} is of this class."
     # The list keeps the former class: a note that differs from it was changed by a person.

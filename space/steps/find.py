@@ -1,4 +1,4 @@
-"""Level 1, first half: the whole-grid map and the lamellae on it."""
+"""Level 1, first half: the whole-grid map and the lamellae, or squares, on it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from space.lamellae import (
     renumbered,
 )
 from space.microscope import MapImage, column, montage, navigator, stage, states
-from space.settings import Settings
+from space.settings import POSITIONS, SQUARES, Settings
 from space.steps import lamella_list
+from space.steps.find_positions import take_positions
+from space.steps.find_squares import squares_to_visit
 from space.steps.inference import detect
 from space.steps.lamella_list import LamellaList, labelled
 from space.steps.made_with import KEY, LAMELLAE, WHOLE_GRID, made_with
@@ -57,6 +59,9 @@ def find_lamellae(session: GridSession) -> None:
     if first:
         log.info("An earlier detection did not finish: its points are replaced.")
         navigator.delete([item.index for item in first])
+    if session.settings.sample == POSITIONS:
+        take_positions(session)
+        return
     # A map that is there was collected with the settings of an earlier run.
     earlier = read_json_beside(session.whole_grid_png).get(KEY, {})
     collected = navigator.map_with_note(session.whole_grid_note) is None
@@ -147,7 +152,9 @@ def lamella_of_box(box: Box, frame: MapFrame, number: int = 0) -> Lamella:
 
 
 def _detect(session: GridSession, frame: MapFrame) -> tuple[list[Lamella], list[Lamella]]:
-    """Detect lamellae in the picture of the grid; return those to visit, and the others."""
+    """Find lamellae or squares in the picture of the grid; return those to visit, and others."""
+    if session.settings.sample == SQUARES:
+        return squares_to_visit(session, frame, STAGE_LIMITS_UM)
     boxes = detect(session, session.whole_grid_png, session.settings.WG_detection_threshold)
     detected = [lamella_of_box(box, frame) for box in boxes]
     lamellae, left_out = _to_visit(detected, session.settings)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
@@ -17,11 +17,12 @@ from space.geometry import MapFrame
 from space.images import read_json_beside, read_png_text
 from space.lamellae import LEFT_OUT, Box, Lamella, why_left_out
 from space.microscope import Item, navigator
+from space.settings import SQUARES
 from space.steps import lamella_list
 from space.steps.drawing import drawn_or_reported, have_drawn
 from space.steps.find import CLOSEST_UM, STAGE_LIMITS_UM, has_whole_grid_picture
 from space.steps.lamella_list import LamellaList
-from space.steps.made_with import LAMELLAE, made_with
+from space.steps.made_with import LAMELLAE, excluded_then, least_then, made_with
 from space.steps.session import GridSession, map_label
 
 if TYPE_CHECKING:
@@ -48,20 +49,27 @@ def ensure_grid_picture(session: GridSession) -> None:
             known,
             items,
             frame,
-            settings["WG_detection_threshold"],
-            settings["exclude_lamella_classes"],
+            least_then(settings),
+            excluded_then(settings),
+            LEFT_OUT["rank" if settings.get("sample") == SQUARES else "close"],
         )
         mark = f"{crc32(json.dumps([vars(box) for box in shown]).encode()):08x}"
         if read_png_text(session.detection_plot).get(SHOWS) == mark:
             return
         count = sum(not box.left_out for box in shown)
-        title = f"{session.grid}: {count or 'no'} {'lamella' if count == 1 else 'lamellae'}"
+        title = f"{session.grid}: {count or 'no'} {_places(settings, count)}"
         if count < len(shown):
             title += f", {len(shown) - count} left out"
         request = _request(
             session, session.whole_grid_png, session.detection_plot, shown, title, mark
         )
         have_drawn(session.directory, [request])
+
+
+def _places(settings: Mapping[str, Any], count: int) -> str:
+    if settings.get("sample") == SQUARES:
+        return "square" if count == 1 else "squares"
+    return "lamella" if count == 1 else "lamellae"
 
 
 def draw_boxes(
@@ -83,6 +91,7 @@ def lamellae_shown(
     frame: MapFrame,
     threshold: float,
     excluded: Sequence[str],
+    otherwise: str = LEFT_OUT["close"],
 ) -> list[Shown]:
     """Return what a picture of the grid shows.
 
@@ -96,6 +105,8 @@ def lamellae_shown(
         Where the picture lies.
     threshold, excluded :
         Least probability, and the classes that get no montage, when the lamellae were found.
+    otherwise : str
+        Why one that was not chosen gets no montage, if there is no other reason.
     """
     visited = lamella_list.to_visit(list(items))
     by_hand = [item for item in visited if lamella_list.is_by_hand(item)]
@@ -114,7 +125,7 @@ def lamellae_shown(
         if lamella.number not in numbers:
             shown.append(_shown(lamella, frame, left_out=why(lamella, GONE)))
     for lamella in known.others:
-        shown.append(_shown(lamella, frame, left_out=why(lamella, LEFT_OUT["close"])))
+        shown.append(_shown(lamella, frame, left_out=why(lamella, otherwise)))
     return shown + [_shown_by_hand(item, known, frame) for item in by_hand]
 
 

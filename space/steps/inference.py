@@ -18,7 +18,7 @@ from space.images import file_state, read_png, read_png_text
 from space.jobs import JobFolder, ModelMarks, QueueLockedError
 from space.lamellae import Box
 from space.microscope import wait_for
-from space.steps import steering
+from space.steps import manual, steering
 from space.steps.learned import tasks_of_map
 from space.steps.session import GridSession
 
@@ -172,6 +172,9 @@ def submit_segmentation(session: GridSession, picture: Path, again: bool = False
 
     Does not wait.
     """
+    if session.settings.manual_selection:
+        manual.ensure_labels(picture)
+        return
     folder = job_folder(session)
     tasks = tasks_of_map(session.settings)
     states = [folder.submit(picture.name, task=task, again=again).state for task in tasks]

@@ -13,8 +13,12 @@ from space.errors import SpaceError
 from space.images import fingerprint, read_png
 from space.jobs import HEAT, JobFolder, JobStatus
 from space.models import LEARNED
-from space.settings import Settings
+from space.settings import LAMELLA, Settings
+from space.steps import manual
 from space.targeting import KnownMap, TargetingOptions, with_learned
+
+_WITHOUT_SEGMENTS = (1, 2)
+"""Levels at which maps are not segmented."""
 
 
 def wants_heat(settings: Settings) -> bool:
@@ -24,11 +28,16 @@ def wants_heat(settings: Settings) -> bool:
 
 def tasks_of_session(settings: Settings) -> tuple[str, ...]:
     """Return the kinds of work that models do for a session."""
-    return (*jobs.TASKS, HEAT) if wants_heat(settings) else jobs.TASKS
+    segments = settings.automation_level not in _WITHOUT_SEGMENTS
+    wanted = {"detect"} if settings.sample == LAMELLA else set()
+    wanted |= set(tasks_of_map(settings)) if segments else set()
+    return tuple(task for task in (*jobs.TASKS, HEAT) if task in wanted)
 
 
 def tasks_of_map(settings: Settings) -> tuple[str, ...]:
     """Return what a worker has to do with a lamella's map before targets can be chosen."""
+    if settings.manual_selection:
+        return ()
     return ("segment", HEAT) if wants_heat(settings) else ("segment",)
 
 
@@ -39,6 +48,8 @@ def map_statuses(
 
     What is done has the segmentation as its result.
     """
+    if settings.manual_selection:
+        return manual.statuses(folder, names)
     found = folder.statuses_of(names, "segment")
     if not wants_heat(settings):
         return found

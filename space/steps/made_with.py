@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from space.images import read_json_beside
-from space.settings import Result, Settings, settings_of
+from space.predicates import is_number
+from space.settings import SQUARES, Result, Settings, settings_of
 from space.steps import lamella_list
 from space.steps.session import GridSession
 from space.steps.target_facts import choice_path, is_begun, targets_files
@@ -105,14 +106,14 @@ def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
         for lamella in known.lamellae
         if lamella.number in numbers
         and (
-            lamella.category in settings.exclude_lamella_classes
-            or lamella.probability < settings.WG_detection_threshold
+            lamella.category in settings.excluded_classes
+            or lamella.probability < settings.least_probability
         )
     ]
     missed = sum(
-        other.category not in settings.exclude_lamella_classes
-        and other.probability >= settings.WG_detection_threshold
-        and other.category in _listed(known.made_with.get("exclude_lamella_classes"))
+        other.category not in settings.excluded_classes
+        and other.probability >= settings.least_probability
+        and other.category in excluded_then(known.made_with)
         for other in known.others
     )
     text = (
@@ -129,8 +130,18 @@ def _of_the_lamellae(session: GridSession, numbers: Sequence[int]) -> list[str]:
     return [text]
 
 
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def excluded_then(made: Mapping[str, Any]) -> list[str]:
+    """Return the classes that got no map when places were found, by what is noted of it."""
+    squares = made.get("sample") == SQUARES
+    listed = made.get("exclude_square_classes" if squares else "exclude_lamella_classes")
+    return listed if isinstance(listed, list) else []
+
+
+def least_then(made: Mapping[str, Any]) -> float:
+    """Return the probability below which a place got no map when places were found."""
+    name = "square_transmission" if made.get("sample") == SQUARES else "WG_detection_threshold"
+    least = made.get(name, 0.0)
+    return float(least) if is_number(least) else 0.0
 
 
 def _of_the_maps(session: GridSession, numbers: Sequence[int]) -> list[str]:

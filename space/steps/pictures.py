@@ -8,7 +8,10 @@ import numpy as np
 
 from space.geometry import MapFrame, rescaled_shape
 from space.images import write_json_beside, write_png
-from space.pictures import resized, to_8_bit, without_gaps
+from space.pictures import contrast_limits, resized, to_8_bit, without_gaps
+
+LIMITS = "counts_of_grey"
+"""Name in the JSON beside a picture: the counts that became black and white."""
 
 
 def save_for_model(
@@ -45,12 +48,13 @@ def save_for_model(
         Frame of the saved picture.
     """
     shape = rescaled_shape(data.shape, pixel_nm / model_pixel_nm)
-    picture = to_8_bit(resized(without_gaps(data).astype(np.float32), shape))
+    shrunk = resized(without_gaps(data).astype(np.float32), shape)
+    picture = to_8_bit(shrunk)
     new_frame = frame.resized(shape)
     new_pixel_nm = pixel_nm * float(np.sqrt(data.shape[0] * data.shape[1] / (shape[0] * shape[1])))
     # The picture comes last: whoever sees it can rely on its JSON file.
-    write_json_beside(
-        path, {"pixel_nm": new_pixel_nm, "source": source, "frame": new_frame.to_dict(), **about}
-    )
+    limits = [float(limit) for limit in contrast_limits(shrunk)]
+    noted = {"pixel_nm": new_pixel_nm, "source": source, "frame": new_frame.to_dict()}
+    write_json_beside(path, {**noted, LIMITS: limits, **about})
     write_png(path, picture, new_pixel_nm, source)
     return new_frame

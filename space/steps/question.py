@@ -229,6 +229,8 @@ def own_classes(names: dict[str, int]) -> dict[str, int]:
 
 def tell_of_other_classes(session: GridSession, names: dict[str, int], labels_path: Path) -> None:
     """Say it where a segmentation has other classes than the model here has."""
+    if session.settings.manual_selection:
+        return
     own = own_classes(names)
     if own != read_labels(session.config.segmentation_model):
         log.warning(

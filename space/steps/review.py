@@ -230,8 +230,8 @@ def _scene(session: GridSession) -> Scene:
     now = navigator.acquired_item()
     return scene_on_disk(
         session,
-        session.config.categories,
-        session.settings.exclude_lamella_classes,
+        session.categories,
+        session.settings.excluded_classes,
         now is not None,
         None if now is None else steering.number_in(session, now.note),
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space import pacetomo
-from space.config import Config
+from space.config import Category, Config
 from space.lamellae import FIRST_LABEL
-from space.settings import Settings
+from space.settings import SQUARES, Settings
 
 _GRID_LABEL_LENGTH = 6
 
@@ -124,6 +124,11 @@ class GridSession(FilesOfGrid):
     def space_dir(self) -> Path:
         """Folder of this project."""
         return Path(self.settings.SPACE_DIR)
+
+    @property
+    def categories(self) -> dict[str, Category]:
+        """Classes of the places that are mapped, and how they are shown."""
+        return self.config.categories_of(self.settings.sample == SQUARES)
 
     @property
     def own_inference(self) -> bool:

@@ -108,7 +108,7 @@ def excluded(session: GridSession) -> frozenset[int]:
     return lamella_list.excluded_by_hand(
         map(lamella_list.mark, lamella_list.to_visit(navigator.items())),
         lamella_list.load(session.lamellae_file),
-        session.settings.exclude_lamella_classes,
+        session.settings.excluded_classes,
     )
 
 

@@ -41,7 +41,7 @@ def targets_picture(
     labels_path: Path,
 ) -> TargetsPicture:
     """Return the request of a picture of targets on the lamella's map."""
-    stem, target_list = session.map_stem(number), tuple(session.settings.target_list)
+    stem, target_list = session.map_stem(number), session.settings.classes_wanted
     count = sum(len(area.targets_map_px) for area in areas)
     return TargetsPicture(
         session.directory / pacetomo.plot_name(stem, target_list),

@@ -23,7 +23,13 @@ from space.targeting.choice_file import (
 from space.targeting.clicks import Clicks, merged_clicks, read_clicks, write_clicks
 from space.targeting.geometry_points import lever_arm_um
 from space.targeting.holes import HoleLattice, find_holes
-from space.targeting.options import ExposureOptics, TargetingOptions
+from space.targeting.options import (
+    MANUAL_CLASSES,
+    MANUAL_DARK,
+    MANUAL_WANTED,
+    ExposureOptics,
+    TargetingOptions,
+)
 from space.targeting.polygons import inside
 from space.targeting.report import describe
 from space.targeting.room import AREA_SHARE
@@ -48,6 +54,9 @@ from space.targeting.signals import with_signals_of_map
 __all__ = [
     "AREA_CHANGES",
     "AREA_SHARE",
+    "MANUAL_CLASSES",
+    "MANUAL_DARK",
+    "MANUAL_WANTED",
     "MEASURED",
     "SERIES",
     "SERIES_SETTINGS",

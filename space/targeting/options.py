@@ -21,6 +21,10 @@ from space.settings import (
 
 _USUAL = Settings()
 
+MANUAL_WANTED, MANUAL_DARK = WHOLE_LAMELLA, "black"
+MANUAL_CLASSES = {"background": 0, MANUAL_DARK: 1, MANUAL_WANTED: 2}
+"""Classes of a map that no model has segmented."""
+
 _SETTINGS = {
     "sparse": "sparse_targets",
     **{
@@ -133,6 +137,8 @@ class TargetingOptions:
         off_lamella_classes : tuple of str, optional
             As SPACEtomo_config.py has them; None: the usual classes.
         """
+        if settings.manual_selection:
+            return cls._by_grey(settings)
         wanted = settings.target_list
         return cls(
             target_list=tuple(wanted),
@@ -149,6 +155,26 @@ class TargetingOptions:
             # The holes of a film are no pieces of a lamella.
             on_lamella_only=settings.on_lamella_only and not settings.hole_pattern,
             off_lamella=cls.off_lamella if off_lamella_classes is None else off_lamella_classes,
+        )
+
+    @classmethod
+    def _by_grey(cls, settings: Settings) -> TargetingOptions:
+        """The options where nothing is segmented: all that is not dark is wanted."""
+        threshold = settings.target_score_threshold
+        return cls(
+            target_list=(MANUAL_WANTED,),
+            avoid_list=(MANUAL_DARK,),
+            target_score_threshold=(
+                DEFAULT_SCORE_THRESHOLD if isinstance(threshold, dict) else threshold
+            ),
+            sparse=settings.sparse_targets,
+            penalty_weight=settings.penalty_weight,
+            max_iterations=settings.max_iterations,
+            extra_tracking=settings.extra_tracking,
+            tolerance=settings.tolerance,
+            max_targets=settings.max_targets,
+            on_lamella_only=False,
+            off_lamella=("background", MANUAL_DARK),
         )
 
     @property
