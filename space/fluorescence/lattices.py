@@ -8,6 +8,9 @@ each other exactly, and one place must be clearly liker than all others, and tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from space.errors import SpaceError
@@ -30,6 +33,7 @@ _APART_UM = 2.0
 _SMOOTH_UM = 20.0
 _LEAST_LIKE, _MARGIN = 0.35, 0.8
 _LEAST_OVERLAP_PX = 2000
+_SLIPPED = 0.25  # of the tolerance
 _WHERE = "registration"
 
 
@@ -71,11 +75,17 @@ def by_holes(
     _, ours, is_bright = best
     linear = _orientations([one for one, points, _ in ways if points is ours])
     judged: list[tuple[float, tuple[np.ndarray, np.ndarray]]] = []
-    for start in _starts_beside(_starts(channel, map_, linear, is_bright), _lattice_step(theirs)):
+    both = _Both(to_8_bit(channel.values), to_8_bit(map_.values), map_.pixel_um, is_bright)
+    for start in _starts_beside(_starts(both, linear), _lattice_step(theirs)):
         pairs = _snapped(ours, theirs, start, tolerance)
-        if len(pairs[0]) >= _LEAST_HOLES:
-            through = affine_through(ours[pairs[0]], theirs[pairs[1]])
-            judged.append((_alike(channel, map_, through, is_bright), pairs))
+        if len(pairs[0]) < _LEAST_HOLES:
+            continue
+        through = affine_through(ours[pairs[0]], theirs[pairs[1]])
+        moved = ours[pairs[0]] @ through[:, :2].T + through[:, 2]
+        off = np.hypot(*(moved - theirs[pairs[1]]).T)
+        # Holes that only happen to be near are off by more: part of them is a step beside.
+        if float(np.median(off)) <= _SLIPPED * tolerance:
+            judged.append((_alike(both, through), pairs))
     judged.sort(key=lambda one: -one[0])
     if not judged:
         raise SpaceError("the holes do not lie where the pictures are alike.", _WHERE)
@@ -128,51 +138,68 @@ def _orientations(ways: list[Candidate]) -> list[np.ndarray]:
     return found
 
 
-def _starts(
-    channel: Picture, map_: Picture, linear: list[np.ndarray], is_bright: bool
-) -> list[np.ndarray]:
+@dataclass(eq=False)
+class _Both:
+    """Both pictures as they are compared.
+
+    Attributes
+    ----------
+    ours, theirs : ndarray of uint8
+        The channel and the map.
+    pixel_um : float
+        Of the map.
+    is_bright : bool
+        Whether holes are bright in the channel.
+    """
+
+    ours: np.ndarray
+    theirs: np.ndarray
+    pixel_um: float
+    is_bright: bool
+
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """The map on the fine lattice, its middle in the middle."""
+        return _lattice(self.theirs, np.eye(2) * _FINE_UM / self.pixel_um)
+
+
+def _starts(both: _Both, linear: list[np.ndarray]) -> list[np.ndarray]:
     """Return where the pictures are most alike (2, 3) in each orientation, the likest first."""
-    assert map_.pixel_um is not None
-    step = _PITCH_UM / map_.pixel_um
-    theirs = _lattice(to_8_bit(map_.values), np.eye(2) * step)
+    step = _PITCH_UM / both.pixel_um
+    theirs = _lattice(both.theirs, np.eye(2) * step)
     found = []
     for one in linear:
         # Steps of the lattice -> pixels of the fluorescence picture.
-        ours = _lattice(to_8_bit(channel.values), np.linalg.inv(one) * step)
-        rows, columns = np.nonzero(np.isfinite(ours))
+        ours = _lattice(both.ours, np.linalg.inv(one) * step)
+        places = np.nonzero(np.isfinite(ours))
         # About the middle, so that the middles of both pictures are those of the arrays.
-        half = [
-            int(np.abs(at - (side - 1) / 2).max()) for at, side in zip((rows, columns), ours.shape)
-        ]
-        box = tuple(slice((side - 1) // 2 - h, (side - 1) // 2 + h + 1)
-                    for h, side in zip(half, ours.shape))  # fmt: skip
-        template = ours[box] if is_bright else -ours[box]
+        half = [int(np.abs(at - (side - 1) / 2).max()) for at, side in zip(places, ours.shape)]
+        box = tuple(
+            slice((side - 1) // 2 - h, (side - 1) // 2 + h + 1) for h, side in zip(half, ours.shape)
+        )
+        template = ours[box] if both.is_bright else -ours[box]
         margin = [(side + 1) // 2 + 1 for side in template.shape]
         wide = np.pad(theirs, [(side, side) for side in margin], constant_values=np.nan)
         match = find(template, wide, _PITCH_UM, _APART_UM)
-        center = np.array(map_.values.shape) / 2 + np.array(match.shift_um[::-1]) / map_.pixel_um
-        offset = center - one @ (np.array(channel.values.shape) / 2)
+        center = np.array(both.theirs.shape) / 2 + np.array(match.shift_um[::-1]) / both.pixel_um
+        offset = center - one @ (np.array(both.ours.shape) / 2)
         found.append((match.likeness, np.column_stack([one, offset])))
     found.sort(key=lambda item: -item[0])
     return [start for _, start in found]
 
 
-def _alike(channel: Picture, map_: Picture, matrix: np.ndarray, is_bright: bool) -> float:
+def _alike(both: _Both, matrix: np.ndarray) -> float:
     """Return how much alike both pictures are where they overlap, -1 to 1."""
-    assert map_.pixel_um is not None
-    step = _FINE_UM / map_.pixel_um
-    theirs = _lattice(to_8_bit(map_.values), np.eye(2) * step)
-    # From the fine lattice, which has its middle in the middle of the map, to the channel.
     linear = np.linalg.inv(matrix[:, :2])
-    to_channel = linear * step
-    middle = linear @ (np.array(map_.values.shape) / 2 - matrix[:, 2])
-    ours = _drawn(to_8_bit(channel.values), to_channel, theirs.shape, middle)
-    both = np.isfinite(ours) & np.isfinite(theirs)
-    if both.sum() < _LEAST_OVERLAP_PX:
+    middle = linear @ (np.array(both.theirs.shape) / 2 - matrix[:, 2])
+    ours = _drawn(both.ours, linear * _FINE_UM / both.pixel_um, both.fine.shape, middle)
+    known = np.isfinite(ours) & np.isfinite(both.fine)
+    if known.sum() < _LEAST_OVERLAP_PX:
         return -1.0
-    a, b = ours[both] - ours[both].mean(), theirs[both] - theirs[both].mean()
+    a = ours[known] - ours[known].mean()
+    b = both.fine[known] - both.fine[known].mean()
     found = float((a * b).sum() / max(1e-12, float(np.sqrt((a**2).sum() * (b**2).sum()))))
-    return found if is_bright else -found
+    return found if both.is_bright else -found
 
 
 def _lattice(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -203,12 +230,18 @@ def _drawn(
 def _snapped(
     ours: np.ndarray, theirs: np.ndarray, start: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of holes that are each other's nearest, after some rounds of fitting."""
+    """Return the pairs of holes that are each other's nearest, from the middle outwards.
+
+    Far from the middle a small error of the scale is a step of the lattice: the fit through what is
+    near says where farther ones are.
+    """
     matrix = start
-    pairs = mutual(ours @ matrix[:, :2].T + matrix[:, 2], theirs, tolerance)
-    for _ in range(4):
-        if len(pairs[0]) < _LEAST_HOLES:
-            break
-        matrix = affine_through(ours[pairs[0]], theirs[pairs[1]])
-        pairs = mutual(ours @ matrix[:, :2].T + matrix[:, 2], theirs, tolerance)
+    away = np.linalg.norm(ours - np.median(ours, axis=0), axis=1)
+    pairs = np.empty(0, int), np.empty(0, int)
+    for share in (0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.0):
+        near = np.flatnonzero(away <= np.quantile(away, share))
+        first, second = mutual(ours[near] @ matrix[:, :2].T + matrix[:, 2], theirs, tolerance)
+        pairs = near[first], second
+        if len(first) >= _LEAST_HOLES:
+            matrix = affine_through(ours[pairs[0]], theirs[second])
     return pairs

@@ -26,8 +26,8 @@ BEAD_UM, HOLE_UM = 1.0, 2.0
 _TOLERANCE_UM = 1.0
 _CLEAR_BEADS = 4.0
 _MOST_BEADS = 400
-_MOST_PAIRS = 300
-_APART_UM = 2.0
+_MOST_PAIRS = 100
+_AGREE_UM = 3.0  # at the corners, far from what was found
 _WHERE = "registration"
 
 
@@ -87,18 +87,23 @@ def search(
             _WHERE,
             "Give pairs of points.",
         )
-    best = max(found, key=lambda one: sum(one.kept))
+    best = min(found, key=_off_um)
     shape = next(iter(channels.values())).values.shape
     corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], [shape[0], shape[1]]], float)
     for other in found:
         apart = np.hypot(*(best.fit.to_map(corners) - other.fit.to_map(corners)).T)
-        if float(apart.max()) * map_.pixel_um > 4 * _APART_UM:
+        apart_um = float(apart.max()) * map_.pixel_um
+        if apart_um > _AGREE_UM:
             raise SpaceError(
-                "What was found in several channels does not agree.",
+                f"What was found in several ways does not agree (by {apart_um:.1f} um).",
                 _WHERE,
                 "Give pairs of points.",
             )
     return best
+
+
+def _off_um(found: Registration) -> float:
+    return float(np.median([off for off, kept in zip(found.residuals_um, found.kept) if kept]))
 
 
 def _registered(

@@ -20,6 +20,7 @@ SIGNAL = "fm:"
 
 _LOW_PERCENT, _HIGH_PERCENT = 30.0, 99.8
 _STANDS_OUT = 8.0
+_EDGE = 0.4
 _FULL = 255
 _STEPS_PER_BLUR = 3.0
 _CUT_SIGMAS = 4.0
@@ -52,8 +53,8 @@ def is_signal(name: str) -> bool:
 def usual_look(flat: np.ndarray, color: Color) -> Look:
     """Return the look of a channel of which nothing is said.
 
-    The threshold is where values stand out of the background, whose spread is that of the darker
-    half of the picture.
+    The threshold is about half of what stands out of the background, whose spread is that of the
+    darker half of the picture.
     """
     step = max(1, int(np.sqrt(flat.size / 1e6)))
     sample = np.asarray(flat[::step, ::step], float)
@@ -61,8 +62,13 @@ def usual_look(flat: np.ndarray, color: Color) -> Look:
     darker = sample[sample <= middle]
     spread = 1.4826 * float(np.median(np.abs(darker - middle))) if len(darker) else 0.0
     top = float(max(high, low + 1e-6))
-    threshold = float(middle + _STANDS_OUT * spread)
-    return Look(color, float(low), top, threshold if spread > 0 else (float(middle) + top) / 2)
+    if spread <= 0:
+        return Look(color, float(low), top, (float(middle) + top) / 2)
+    least = float(middle) + _STANDS_OUT * spread
+    bright = sample[sample >= least]
+    # Edges are blurred: they are where about half of the brightness is.
+    half = float(middle) + _EDGE * (float(np.median(bright)) - middle) if len(bright) else least
+    return Look(color, float(low), top, float(max(least, half)))
 
 
 def shown(flat: np.ndarray, look: Look) -> np.ndarray:

@@ -6,7 +6,7 @@ out of what the rest of the picture does are the spots, each with its place with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,10 +31,13 @@ class Picture:
     values : ndarray, shape (rows, columns)
     pixel_um : float or None
         None if it is not known.
+    seen : dict
+        Spots that were found in it, which several channels ask for.
     """
 
     values: np.ndarray
     pixel_um: float | None
+    seen: dict[tuple[float, bool, float, int], Spots] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,10 @@ def spots_in(
 ) -> Spots:
     """Find round things of a size in µm; where a pixel size is not known, the other one serves."""
     pixel_um = picture.pixel_um or other.pixel_um or 1.0
-    return find_spots(picture.values, diameter_um / pixel_um, is_bright, least, most)
+    key = (diameter_um / pixel_um, is_bright, least, most)
+    if key not in picture.seen:
+        picture.seen[key] = find_spots(picture.values, *key)
+    return picture.seen[key]
 
 
 def _height(answer: np.ndarray, size: float) -> np.ndarray | None:
