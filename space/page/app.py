@@ -27,6 +27,7 @@ from space.page.answers import (
     table_sent,
 )
 from space.page.changes import Changes
+from space.page.fluorescence import CHANNEL, ChannelTiles
 from space.page.grid_facts import grid_facts
 from space.page.guarded import Files, guarded, in_thread
 from space.page.jobs_seen import JobsSeen
@@ -79,6 +80,7 @@ class Page:
         self._ahead = Ahead()
         self._scenes = Scenes(session)
         self._labels = Labels()
+        self._channels = ChannelTiles()
         self.files = Files("index.html")
         self._state: tuple[tuple[str, int], bytes] = (("", -1), b"")
 
@@ -195,6 +197,8 @@ class Page:
         self, grid: GridFacts, what: str, at: tuple[int, int, int], name: str, mark: str
     ) -> tuple[bytes, bool]:
         label, _, kind = what.rpartition("_")
+        if f"_{kind}" == CHANNEL:
+            return self._channel_tile(grid, label, at, name, mark)
         if f"_{kind}" not in (lamella_facts.LABELS, lamella_facts.OF_MODEL):
             raise unknown("There is no such segmentation.")
         lamella = _labelled(grid, label)
@@ -211,6 +215,15 @@ class Page:
         if not body:
             raise unknown("There is no such tile.")
         return body, mark == fingerprint(path)
+
+    def _channel_tile(
+        self, grid: GridFacts, label: str, at: tuple[int, int, int], name: str, mark: str
+    ) -> tuple[bytes, bool]:
+        picture = grid.whole_grid_picture if label == _GRID else _labelled(grid, label).picture
+        if picture is None:
+            raise unknown("There is no such map yet.", grid.name)
+        body, is_mark = self._channels.tile(picture, name, at)
+        return body, mark == is_mark
 
     # --- what is asked of the run -------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from space.errors import SpaceError
 from space.geometry import MapFrame
 from space.images import fingerprint
 from space.overview import GridFacts, LamellaFacts
+from space.page.fluorescence import fluorescence_table
 from space.page.places import frame_table, tiles_table
 from space.review import Scene
 from space.steps import DEFAULT_SIZE_UM, FilesOfGrid, LamellaList, read_lamella_list
@@ -45,6 +46,7 @@ def grid_facts(
         "title": grid.title,
         "state": grid.state,
         "map": None if frame is None else _map(grid, frame),
+        "fluorescence": None if frame is None else _fluorescence(grid, frame),
         "offset_um": list(scene.offset_um),
         "classes": {name: {"color": category.plot_color} for name, category in classes.items()},
         "default_box_um": list(DEFAULT_SIZE_UM),
@@ -65,6 +67,11 @@ def _map(grid: GridFacts, frame: MapFrame) -> dict[str, Any]:
     mark = fingerprint(grid.whole_grid_picture) if grid.whole_grid_picture else ""
     address = f"tiles/{quote(grid.name, safe='')}/grid/{{z}}/{{x}}/{{y}}.jpg?v={mark}"
     return {**frame_table(frame), "tiles": tiles_table(address, frame.shape)}
+
+
+def _fluorescence(grid: GridFacts, frame: MapFrame) -> dict[str, Any] | None:
+    place = f"tiles/{quote(grid.name, safe='')}/grid"
+    return fluorescence_table(grid.whole_grid_picture, place, frame.shape)
 
 
 def _box(lamella: LamellaFacts, frame: MapFrame | None, scene: Scene) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from space.images import fingerprint, read_png_text
 from space.labelling import labels_that_count
 from space.microscope import SavedItem, read_navigator_file
 from space.overview import AreaFacts, GridFacts, LamellaFacts
+from space.page.fluorescence import fluorescence_table
 from space.page.places import frame_table, tiles_table
 from space.page.session import Session
 from space.plots import class_colors
@@ -102,6 +103,7 @@ def lamella_facts(session: Session, grid: GridFacts, lamella: LamellaFacts) -> d
         "segmentation": lamella.segmentation,
         "map": None,
         "labels": None,
+        "fluorescence": None,
         "optics": None,
         "choice": None,
         "polygons": [],
@@ -126,6 +128,7 @@ def lamella_facts(session: Session, grid: GridFacts, lamella: LamellaFacts) -> d
     }
     shape = facts.frame.shape
     values["labels"] = _or_told(problems, lambda: _labels(files, lamella, place, shape, problems))
+    values["fluorescence"] = fluorescence_table(lamella.picture, place, shape)
     optics = _or_told(problems, lambda: optics_of(session, files, lamella, facts))
     values["optics"] = None if optics is None else optics_table(optics)
     values["choice"] = _or_told(problems, lambda: _choice(lamella, facts.frame, optics))

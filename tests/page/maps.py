@@ -52,3 +52,19 @@ def choose(directory: Path, number: int, *areas: list[tuple[float, float]]) -> P
     path = directory / f"G1_L{number:02d}_choice.json"
     write_choice(path, Choice(tuple(chosen)), f"G1_L{number:02d}.png", SHAPE, record=asdict(RECORD))
     return path
+
+
+def glow(picture: Path, shape: tuple[int, int], **colors: tuple[int, int, int]) -> None:
+    """Put channels of fluorescence beside a map: each a spot, of half the map's pixels."""
+    from space.fluorescence import Look, keep, register
+
+    fm_shape = (shape[0] // 2, shape[1] // 2)
+    rows, columns = np.mgrid[: fm_shape[0], : fm_shape[1]]
+    flats = {
+        name: 900.0 * (np.hypot(rows - fm_shape[0] / 2, columns - (k + 1) * 50) < 20)
+        for k, name in enumerate(colors)
+    }
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * 0.8 * fm_shape
+    found = register(corners, 2 * corners, 0.1, fm_shape, shape, usual_um=0.05)
+    looks = {name: Look(color, 0, 900, 450) for name, color in colors.items()}
+    keep(picture, "fm.tif", flats, looks, found)

@@ -2,6 +2,7 @@
 
 import { ask, of } from "./api.js";
 import { button, clock, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { Fluorescence } from "./fluorescence.js";
 import { PixelMap, at, from } from "./maps.js";
 import { CLASS, Review, asAsked, standOf, words } from "./review.js";
 import { around, boxPx, boxUm, isLight, rounded, toMap, toStage } from "./shapes.js";
@@ -19,6 +20,7 @@ export class GridView {
     this.name = name;
     this.review = new Review(name);
     this.selected = null;
+    this.fluorescence = new Fluorescence(() => this._draw());
     this.help = [
       ["n p", "next, previous lamella"],
       ["1 … 9", "class of the chosen lamella"],
@@ -29,6 +31,7 @@ export class GridView {
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the lamellae of this grid"],
       ["Enter", "open the map of the chosen lamella"],
+      ["c", "fluorescence on or off"],
       ["w + - z", "whole map; zoom; zoom to the chosen lamella"],
     ];
     this.explained = [
@@ -66,6 +69,7 @@ export class GridView {
     } else if (!facts.map) {
       fill(this.canvas, el("p", { class: "empty" }, "There is no map of this grid yet."));
     }
+    this.fluorescence.show(this.map, facts.fluorescence);
     this._draw();
   }
 
@@ -249,6 +253,7 @@ export class GridView {
       (values?.problems ?? []).map((text) => el("p", { class: "warning" }, "⚠ ", text)),
       this._approval(values),
       this._ofChosen(),
+      this.fluorescence.isThere ? el("section", { class: "card fluorescence" }, this.fluorescence.part()) : null,
       this._list(shown),
       this._edits(values),
     ];
@@ -477,6 +482,7 @@ export class GridView {
       z: one && this.map ? () => this._zoomTo(one) : null,
       "+": () => this.map?.zoom(1),
       "-": () => this.map?.zoom(-1),
+      c: this.map && this.fluorescence.isThere ? () => this.fluorescence.toggle() : null,
       d: this.mayAsk && this.map ? () => this._draws() : null,
       u: this.mayAsk ? () => this._undo() : null,
       a: this.mayAsk ? () => this._approve() : null,

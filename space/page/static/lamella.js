@@ -4,6 +4,7 @@ import { ask, of, post } from "./api.js";
 import { AreasByHand } from "./areas.js";
 import { ChoosingAgain } from "./choosing.js";
 import { button, clock, counted, el, fill, keyed, percent, refill, stateMark } from "./dom.js";
+import { Fluorescence } from "./fluorescence.js";
 import { LamellaLabels } from "./lamella_labels.js";
 import { PixelMap, STYLES, at, from } from "./maps.js";
 import { savePicking, savePicture } from "./picture.js";
@@ -26,6 +27,7 @@ export class LamellaView {
     this.again = new ChoosingAgain(this);
     this.byHand = new AreasByHand(this);
     this.labels = new LamellaLabels(this);
+    this.fluorescence = new Fluorescence(() => this._drawSide());
     this._help = [
       ["n p", "next, previous lamella"],
       ["] [", "next, previous target"],
@@ -40,6 +42,7 @@ export class LamellaView {
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the targets of this lamella"],
       ["o l", "segmentation on or off; correct its labels"],
+      ["c", "fluorescence on or off"],
       ["b", "back to the map of the grid"],
       ["w + - z", "whole map; zoom; zoom to the chosen target"],
     ];
@@ -59,7 +62,7 @@ export class LamellaView {
     this.heading = el("h2", {});
     this.tools = el("div", { class: "buttons tools", role: "toolbar", "aria-label": "Map" });
     this.canvas = el("div", { class: "map" });
-    this.parts = Object.fromEntries(["notes", "chosen", "summary", "areas", "save", "overlay", "labels", "again", "edits", "legend"]
+    this.parts = Object.fromEntries(["notes", "chosen", "summary", "areas", "save", "overlay", "fluorescence", "labels", "again", "edits", "legend"]
       .map((name) => [name, el("section", { class: `card ${name}` })]));
     fill(place, this.heading, this.tools,
       el("div", { class: "beside" }, this.canvas, el("div", { class: "side" }, Object.values(this.parts))));
@@ -96,6 +99,7 @@ export class LamellaView {
     this.overlay.classes ??= facts.labels && new Set(
       facts.labels.classes.filter((one) => one.wanted).map((one) => one.name));
     if (this.map && (isOther || isOtherLabels)) this._drawOverlay();
+    this.fluorescence.show(this.map, facts.fluorescence);
     this._draw();
     await this.again.prepare();
   }
@@ -197,6 +201,8 @@ export class LamellaView {
     this.parts.save.hidden = !this.parts.save.childElementCount;
     refill(this.parts.overlay, this._overlayPart());
     this.parts.overlay.hidden = !this.facts.labels;
+    refill(this.parts.fluorescence, this.fluorescence.part());
+    this.parts.fluorescence.hidden = !this.fluorescence.isThere;
     refill(this.parts.legend, legend());
     this.labels.draw();
     refill(this.parts.edits, this._edits());
@@ -650,6 +656,7 @@ export class LamellaView {
       u: mayChange ? () => this._undo() : null,
       a: this.review.values && !this.page.isReadOnly ? () => this._approve() : null,
       o: map && this.facts.labels ? () => this._toggleOverlay() : null,
+      c: map && this.fluorescence.isThere ? () => this.fluorescence.toggle() : null,
       b: () => this.page.go(`#/grid/${encodeURIComponent(this.grid)}`),
       Enter: map?.finishDrawing ? () => map.finishDrawing() : null,
       Escape: () => (map?.cancelDrawing ? map.cancelDrawing() : this._select(null)),
