@@ -9,10 +9,11 @@ process of its own, so that its CPU time and its peak of memory are its own.
 
 Learnt ways find their thresholds themselves ("f1_at_half" is with one half). Differences of
 Gaussians and template matching are given more than a user has: beside a threshold from the same
-labels, the one that is best for the truth. The template is the mean of half of the labelled
-particles in all eight flips; the other half gives the threshold. "peer" is the loss of the
-published picker without contrast as its paper tells: a positive-unlabelled risk with an exponent,
-a fixed prior and unlabelled voxels at full weight; its threshold is the best one, too.
+labels, the one that is best for the truth, also without what is darker or brighter than any
+labelled particle, which the network never picks ("in range"). The template is the mean of half of
+the labelled particles in all eight flips; the other half gives the threshold. "peer" is the loss of
+the published picker without contrast as its paper tells: a positive-unlabelled risk with an
+exponent, a fixed prior and unlabelled voxels at full weight; its threshold is the best one, too.
 
 `--specimen` takes cells of the simulated specimen instead. With `--keep` all is left in a folder,
 and what was ended goes on.
@@ -36,6 +37,8 @@ TOMOGRAMS, SHARE, DIAMETER_NM, DISTANCE_NM = 5, 0.1, 25.0, 12.0
 MOST_CPU_S, MOST_MB = 120, 4096
 RADIUS_PX, DISTANCE_PX = DIAMETER_NM / 2 / VOXEL_NM, DISTANCE_NM / VOXEL_NM
 MOST_PEAKS = 400
+NEVER = 1e-12
+"""Greatest probability of what is darker or brighter than any labelled particle."""
 FLIPS = [tuple(np.flatnonzero(bits)) for bits in np.ndindex(2, 2, 2)]
 
 LEARNT: dict[str, dict] = {
@@ -48,6 +51,17 @@ LEARNT: dict[str, dict] = {
     "peer": {"balanced": False, "exponent": 2.0, "prior": 0.01, "ring": False},
 }
 OLDER = ("DoG", "template")
+WORDS = {
+    "default": "the network",
+    "no PU": "unlabelled as unwanted",
+    "contrast": "with contrast",
+    "consistency": "with consistency",
+    "self": "with self-training",
+    "elsewhere": "all tomograms unlabelled",
+    "peer": "loss of the peer",
+    "DoG": "difference of Gaussians",
+    "template": "template matching",
+}
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -191,13 +205,30 @@ def older(folder: Path, seed: int, name: str) -> dict:
                 d, t, pad_input=True, mode="reflect"
             )
     tried = {}
+    allowed = in_range(folder, seed, found)
     for way, function in ways.items():
         picks = [peaks_of(function(one), RADIUS_PX).best(MOST_PEAKS) for one in data]
         level, worth = level_from_labels(picks, labelled)
         tried[way] = {**summary(picks, true, chosen_above(picks, level)), "worth": worth}
+        inside = [one.where(kept(one.points_px)) for one, kept in zip(picks, allowed)]
+        tried[way]["best_f1_in_range"] = summary(inside, true, inside)["best_f1"]
     # The kind by the labels; the threshold by the labels, or the best for the truth.
     best = max(tried, key=lambda way: tried[way]["worth"])
     return {**tried[best], "kind": best, "best_of_all": max(t["best_f1"] for t in tried.values())}
+
+
+def in_range(folder: Path, seed: int, found) -> list:
+    """Return for each tomogram what tells points from gold, by the heat map of the default."""
+    from space.picking import read_heat
+
+    def kept_of(heat):
+        most = np.array(heat.shape) - 1
+        return lambda at: heat[tuple(np.clip((at / 2).astype(int), 0, most).T)] > NEVER
+
+    run = folder / f"run_{seed}_default"
+    if not (run / f"{found[-1].name}_heat.mrc").exists():
+        return [lambda at: np.ones(len(at), bool) for _ in found]
+    return [kept_of(read_heat(run, one.name)) for one in found]
 
 
 def one_way(folder: Path, seed: int, name: str) -> dict:
@@ -219,24 +250,50 @@ def one_way(folder: Path, seed: int, name: str) -> dict:
 
 
 def table(results: list[dict]) -> tuple[str, dict]:
-    lines = [f"{'':12} {'F1':>13} {'best F1':>13} {'AP':>13}  prec.  rec.  CPU s  peak MB"]
+    head = ("F1", "best F1", "AP", "in range")
+    lines = [" " * 12 + "".join(f" {one:>13}" for one in head) + "  prec.  rec.  CPU s  peak MB"]
     told = {}
     for name in (*LEARNT, *OLDER):
         rows = [one for one in results if one["name"] == name]
         if not rows:
             continue
-        values = {key: np.array([one[key] for one in rows], float)
-                  for key in ("f1", "best_f1", "average_precision", "precision", "recall", "cpu_s",
-                              "peak_mb")}  # fmt: skip
+        values = {key: np.array([one.get(key, one["best_f1"]) for one in rows], float)
+                  for key in ("f1", "best_f1", "average_precision", "best_f1_in_range", "precision",
+                              "recall", "cpu_s", "peak_mb")}  # fmt: skip
         told[name] = {key: [float(v.mean()), float(v.std(ddof=1)) if len(v) > 1 else 0.0]
                       for key, v in values.items()}  # fmt: skip
-        cells = " ".join(f"{told[name][key][0]:.3f} ± {told[name][key][1]:.3f}"
-                         for key in ("f1", "best_f1", "average_precision"))  # fmt: skip
+        shown = ("f1", "best_f1", "average_precision", "best_f1_in_range")
+        cells = " ".join("{:.3f} ± {:.3f}".format(*told[name][key]) for key in shown)
         lines.append(
             f"{name:12} {cells}   {values['precision'].mean():.2f}  {values['recall'].mean():.2f}"
             f"  {values['cpu_s'].max():5.0f}  {values['peak_mb'].max():7.0f}"
         )
     return "\n".join(lines), told
+
+
+def draw(results: list[dict], path: Path) -> None:
+    """Draw F1 of each way: a mark for each seed, a bar for the mean, and the best threshold's."""
+    from matplotlib.figure import Figure
+
+    ways = [name for name in (*LEARNT, *OLDER) if any(one["name"] == name for one in results)]
+    figure = Figure(figsize=(6.4, 0.42 * len(ways) + 1.1), layout="constrained")
+    axes = figure.subplots()
+    kinds = (("f1", "C0", -0.17, "threshold as it comes"),
+             ("best_f1", "C1", 0.17, "threshold chosen on the truth"))  # fmt: skip
+    for key, colour, beside, words in kinds:
+        for row, name in enumerate(ways):
+            values = [one[key] for one in results if one["name"] == name]
+            at = row + beside
+            axes.barh(at, np.mean(values), 0.32, color=colour, alpha=0.35)
+            axes.plot(values, [at] * len(values), "o", color=colour, markersize=4,
+                      label=words if not row else None)  # fmt: skip
+    axes.set_yticks(range(len(ways)), [WORDS.get(name, name) for name in ways])
+    axes.invert_yaxis()
+    axes.set_xlim(0.5, 1)
+    axes.set_xlabel("F1")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
+    figure.savefig(path, dpi=110)
 
 
 def held_bars(results: list[dict], told: dict) -> dict[str, bool]:
@@ -263,6 +320,7 @@ def main() -> int:
     parser.add_argument("--noise", type=float, default=4.5)
     parser.add_argument("--specimen", action="store_true", help="crowded cells of the simulator")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="PNG to draw")
     parser.add_argument("--keep", type=Path, help="folder of tomograms and results, to go on with")
     parser.add_argument("--one", nargs=2, metavar=("SEED", "WAY"), help="only this, as JSON")
     args = parser.parse_args()
@@ -289,6 +347,8 @@ def main() -> int:
     print(text)
     for bar, holds in bars.items():
         print(f"{'holds' if holds else 'FAILS'}  {bar}")
+    if args.plot:
+        draw(results, args.plot)
     if args.json:
         values = {"results": results, "means": told, "bars": bars}
         args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

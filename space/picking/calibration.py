@@ -2,20 +2,21 @@
 
 The probability of a voxel rests on how many particles were thought to be there, and a tomogram
 that has more noise or another defocus than the labelled one has other scores. So what the peaks
-of a tomogram show is fitted, on the scale of logarithms of odds: above the bulk of noise, peaks
-of other things fall off exponentially, and those of particles are about normal. How fast, and how
-wide, is told by the tomograms with labels, where it is known of some peaks that they are particles;
-where the middle of the particles lies and how many there are, by each tomogram. Each peak then has
-a probability to be a particle, p. Of all ways to choose, those that take the peaks with the highest
-p are best, and with k of them F1 is expected to be 2 sum_k p / (k + sum p): k is where
-that is highest (Z. C. Lipton, C. Elkan and B. Naryanaswamy, "Optimal Thresholding of Classifiers to
-Maximize F1 Measure", ECML 2014).
+of a tomogram show is fitted, on the scale of logarithms of odds: of its best peaks, those of noise
+fall off exponentially, those of other things too, but slower, and those of particles are about
+normal. How fast, and how wide, is told by the tomograms with labels, where some peaks are known to
+be particles; where the middle of the particles lies and how many there are, by each tomogram.
+
+Each peak then has a probability to be a particle, p. Of all ways to choose, those that take the
+peaks with the highest p are best, and with k of them F1 is expected to be
+2 sum_k p / (k + sum p): k is where that is highest (Z. C. Lipton, C. Elkan and B. Naryanaswamy,
+"Optimal Thresholding of Classifiers to Maximize F1 Measure", ECML 2014).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,14 @@ MOST_ODDS = 16.0
 LOWEST = -MOST_ODDS + 1
 """Lower peaks are not looked at: where all is as low as can be, each voxel is one."""
 
-_ABOVE_BULK = 2.0
-_NARROWEST = 0.7
+_FEWEST_BEST, _BEST_FOR_EACH, _MOST_BEST = 0.05, 3.0, 0.6
+"""Part of the peaks that is looked at, at least, for each particle among them, and at most."""
+
+_NARROWEST, _WIDER = 0.7, 1.5
+_STEEPEST = 0.1
 _SHIFT, _FURTHEST = 3.0, (-12.0, 4.0)
 _ROUNDS, _STEP = 60, 0.25
+_LEAST_PART = 0.8
 _KEPT = 0.8
 """Part of the labelled particles with a peak that is to be picked at least."""
 
@@ -48,8 +53,12 @@ class Calibration:
     ----------
     middle, spread : float
         Mean and deviation of the peaks of particles in the tomograms with labels.
-    fall : float
-        Over which the peaks of other things become fewer by a factor of e.
+    noise, fall : float
+        Over which the peaks of noise and of other things become fewer by a factor of e.
+    part : float
+        Of those that are no particles, how many are other things.
+    best : float
+        Part of the peaks of a tomogram that all this is about, the best ones.
     least : float
         Probability to be a particle from which on a peak is picked.
     margin : float
@@ -58,7 +67,10 @@ class Calibration:
 
     middle: float
     spread: float
+    noise: float
     fall: float
+    part: float
+    best: float
     least: float
     margin: float
 
@@ -66,12 +78,37 @@ class Calibration:
         numbers = asdict(self).values()
         if not all(is_number(one) and np.isfinite(one) for one in numbers):
             raise ValueError("a calibration of no numbers")
-        if not (self.spread > 0 and self.fall > 0 and 0 < self.least < 1):
+        scales = min(self.spread, self.noise, self.fall)
+        if not (scales > 0 and 0 < self.part < 1 and 0 < self.best <= 1 and 0 < self.least < 1):
             raise ValueError("an odd calibration")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+def particles_among(labelled: np.ndarray, others: np.ndarray) -> float:
+    """Return about how many peaks are particles, labelled ones among them.
+
+    Above any score lie at least as many peaks as there are particles, times the part of the
+    labelled ones that lies above it; the smallest quotient bounds the count (the idea of
+    `space.learning.prior_of`). That part is narrowed by what chance may do.
+
+    Parameters
+    ----------
+    labelled : ndarray (n,)
+        Best score at each labelled particle, minus infinity where there is no peak.
+    others : ndarray (m,)
+        Those of all other peaks.
+    """
+    at = np.unique(labelled[np.isfinite(labelled)])
+    if not len(at):
+        return float(len(labelled))
+    part = (labelled[:, None] >= at).mean(0)
+    above = (labelled[:, None] >= at).sum(0) + (others[:, None] >= at).sum(0)
+    sure = part - np.sqrt(part * (1 - part) / len(labelled))
+    enough = part >= min(_LEAST_PART, part.max())
+    return max(float((above[enough] / sure[enough]).min()), float(len(labelled)))
 
 
 def calibrated(labelled: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Calibration | None:
@@ -84,21 +121,20 @@ def calibrated(labelled: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> 
     others : sequence of ndarray (m,)
         Those of all other peaks, however low.
     """
-    with_labels = [
-        (known, _above_bulk(rest))
-        for known, rest in zip(labelled, others)
-        if len(known) and len(rest)
-    ]
-    if sum(len(known) for known, _ in with_labels) < FEWEST:
-        return None
-    shape, middles = _shape_of(with_labels)
-    middle = float(np.mean(middles))
-    found = Calibration(middle, shape[0], shape[1], 0.5, 0.0)
-    probable = [_probable(found, *_above_bulk(rest)) for rest in others if len(rest)]
-    lows = [np.quantile(known, 1 - _KEPT) - at for (known, _), at in zip(with_labels, middles)]
-    return Calibration(
-        middle, *shape, _best_cut(np.concatenate(probable)), max(0.0, -float(np.mean(lows)))
+    pairs = [(known, rest) for known, rest in zip(labelled, others) if len(known) and len(rest)]
+    known, rest = (
+        np.concatenate([np.zeros(0), *one]) for one in (zip(*pairs) if pairs else ((), ()))
     )
+    if len(known) < FEWEST:
+        return None
+    part = particles_among(known, rest) / (len(known) + len(rest))
+    best = float(np.clip(_BEST_FOR_EACH * part, _FEWEST_BEST, _MOST_BEST))
+    with_labels = [(known, _best_of(rest, best)) for known, rest in pairs]
+    shape, middles = _shape_of(with_labels, best)
+    lows = [np.quantile(known, 1 - _KEPT) - at for (known, _), at in zip(with_labels, middles)]
+    found = replace(shape, margin=max(0.0, -float(np.mean(lows))))
+    probable = [_probable(found, *_best_of(rest, best)) for rest in others if len(rest)]
+    return replace(found, least=_best_cut(np.concatenate(probable)))
 
 
 def level_of(calibration: Calibration, scores: np.ndarray) -> float:
@@ -113,67 +149,74 @@ def level_of(calibration: Calibration, scores: np.ndarray) -> float:
     middle = calibration.middle
     level = np.inf
     if len(scores):
-        above, floor = _above_bulk(scores)
+        above, floor = _best_of(scores, calibration.best)
         middle, share = _middle_and_share(calibration, above, floor)
         picked = _probability(calibration, above, floor, middle, share) >= calibration.least
         level = float(above[picked].min()) if picked.any() else np.inf
-    return min(level, middle - calibration.margin)
+    level = min(level, middle - calibration.margin)
+    # Above one half, the network itself says that it is a particle: half of the way is believed.
+    return level / 2 if level > 0 else level
 
 
-def _above_bulk(scores: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the scores above the bulk, which is noise, best first, and where they begin."""
-    low = np.sort(scores)
-    # The half-sample mode: the densest half, again and again.
-    while len(low) > 3:
-        half = (len(low) + 1) // 2
-        begin = int((low[half - 1 :] - low[: len(low) - half + 1]).argmin())
-        low = low[begin : begin + half]
-    floor = float(low.mean()) + _ABOVE_BULK
+def _best_of(scores: np.ndarray, part: float) -> tuple[np.ndarray, float]:
+    """Return a part of the scores, best first, and where they begin."""
+    floor = float(np.quantile(scores, 1 - part))
     return np.sort(scores[scores > floor])[::-1], floor
 
 
 _Known = tuple[np.ndarray, tuple[np.ndarray, float]]
 
 
-def _shape_of(tomograms: Sequence[_Known]) -> tuple[tuple[float, float], list[float]]:
-    """Return spread and fall, and the middle of each tomogram, by expectation maximisation."""
+def _shape_of(tomograms: Sequence[_Known], best: float) -> tuple[Calibration, list[float]]:
+    """Return how peaks are spread, and the middle of each tomogram, by expectation maximisation."""
     middles = [float(known.mean()) for known, _ in tomograms]
     shares = [0.2] * len(tomograms)
     apart = np.concatenate([known - known.mean() for known, _ in tomograms])
-    spread = max(float(apart.std()), _NARROWEST)
+    deviation = float(apart.std())
+    widest = max(_WIDER * deviation, 2 * _NARROWEST)
     beyond = np.concatenate([above - floor for _, (above, floor) in tomograms])
-    if not len(beyond):
-        return (spread, 1.0), middles
-    fall = max(float(np.median(beyond)), 0.1)
-    for _ in range(_ROUNDS):
-        squares = count = other = far = 0.0
+    noise = max(float(np.median(beyond)), _STEEPEST) if len(beyond) else 1.0
+    shape = Calibration(
+        float(np.mean(middles)), max(deviation, _NARROWEST), noise, 3 * noise, 0.1, best, 0.5, 0.0
+    )
+    for _ in range(_ROUNDS if len(beyond) else 0):
+        sums = np.zeros(6)
         for at, (known, (above, floor)) in enumerate(tomograms):
-            odds = _log_odds(spread, fall, above, floor, middles[at])
+            odds = _log_odds(shape, above, floor, middles[at])
             wanted = expit(odds + np.log(shares[at] / (1 - shares[at])))
-            of_both = wanted.sum() + len(known)
-            middles[at] = float(((wanted * above).sum() + known.sum()) / of_both)
+            other = (1 - wanted) * expit(_other_over_noise(shape, above - floor))
+            noisy = 1 - wanted - other
+            both = wanted.sum() + len(known)
+            middles[at] = float(((wanted * above).sum() + known.sum()) / both)
             shares[at] = float((wanted.sum() + 1) / (len(above) + 2))
-            count += of_both
-            squares += (wanted * (above - middles[at]) ** 2).sum()
+            squares = (wanted * (above - middles[at]) ** 2).sum()
             squares += ((known - middles[at]) ** 2).sum()
-            other += (1 - wanted).sum()
-            far += ((1 - wanted) * (above - floor)).sum()
-        spread = max(float(np.sqrt(squares / count)), _NARROWEST)
-        fall = max(float(far / max(other, 1e-9)), 0.1)
-    return (spread, fall), middles
+            of_noise, of_other = noisy @ (above - floor), other @ (above - floor)
+            sums += [both, squares, noisy.sum(), of_noise, other.sum(), of_other]
+        both, squares, noisy, of_noise, other, of_other = (float(one) + 1e-9 for one in sums)
+        noise = max(of_noise / noisy, _STEEPEST)
+        shape = replace(
+            shape,
+            middle=float(np.mean(middles)),
+            spread=min(max(float(np.sqrt(squares / both)), _NARROWEST), widest),
+            noise=noise,
+            fall=max((of_other + 3 * noise) / (other + 1), noise),
+            part=(other + 1) / (noisy + other + 2),
+        )
+    return shape, middles
 
 
 def _middle_and_share(
     calibration: Calibration, above: np.ndarray, floor: float
 ) -> tuple[float, float]:
-    """Return where the particles of a tomogram lie, and their share of the peaks above the bulk.
+    """Return where the particles of a tomogram lie, and their share of the best peaks.
 
     The most probable ones; that the middle is far from that with labels is not probable before.
     """
     found, best = (calibration.middle, 1 / (len(above) + 2)), -np.inf
     for shift in np.arange(*_FURTHEST, _STEP):
         middle = calibration.middle + shift
-        odds = _log_odds(calibration.spread, calibration.fall, above, floor, middle)
+        odds = _log_odds(calibration, above, floor, middle)
         share = 0.3
         for _ in range(_ROUNDS):
             wanted = expit(odds + np.log(share / (1 - share)))
@@ -195,17 +238,24 @@ def _probability(
 ) -> np.ndarray:
     """Return for each peak, best first, how probably it is a particle; a better one is no less."""
     # Beyond the middle the normal would fall below the exponential again.
-    odds = _log_odds(calibration.spread, calibration.fall, np.minimum(above, middle), floor, middle)
+    odds = _log_odds(calibration, np.minimum(above, middle), floor, middle)
     found: np.ndarray = np.minimum.accumulate(expit(odds + np.log(share / (1 - share))))
     return found
 
 
-def _log_odds(
-    spread: float, fall: float, scores: np.ndarray, floor: float, middle: float
-) -> np.ndarray:
-    """Return the logarithm of the normal density over the exponential one."""
-    normal = -(((scores - middle) / spread) ** 2) / 2 - np.log(spread * np.sqrt(2 * np.pi))
-    found: np.ndarray = normal + (scores - floor) / fall + np.log(fall)
+def _log_odds(shape: Calibration, scores: np.ndarray, floor: float, middle: float) -> np.ndarray:
+    """Return the logarithm of the density of particles over that of all else."""
+    width = shape.spread * np.sqrt(2 * np.pi)
+    wanted = -(((scores - middle) / shape.spread) ** 2) / 2 - np.log(width)
+    noise = -(scores - floor) / shape.noise - np.log(shape.noise) + np.log(1 - shape.part)
+    other = noise + _other_over_noise(shape, scores - floor)
+    found: np.ndarray = wanted - np.logaddexp(noise, other)
+    return found
+
+
+def _other_over_noise(shape: Calibration, above: np.ndarray) -> np.ndarray:
+    steeper = above * (1 / shape.noise - 1 / shape.fall)
+    found: np.ndarray = steeper + np.log(shape.noise / shape.fall * shape.part / (1 - shape.part))
     return found
 
 

@@ -48,8 +48,8 @@ class PickConfig:
     ring : bool
         Whether the flanks of a labelled particle are taken as surely no centre.
     elsewhere : bool
-        Whether tomograms without labels are unlabelled voxels, too. Their particles may look
-        unlike the labelled ones, and are then learnt as unwanted.
+        Whether voxels of tomograms without labels are unlabelled ones, too. They show more that is
+        unwanted; but particles there that look unlike the labelled ones are pushed down.
     contrast, consistency : float
         Weights of these terms; 0 leaves them out.
     self_training : float

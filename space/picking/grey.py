@@ -52,6 +52,12 @@ class Grey:
         return np.asarray(np.sign(grey) * (np.abs(grey) - beyond + np.log1p(beyond)), np.float32)
 
 
+def linear(grey: np.ndarray) -> np.ndarray:
+    """Return grey values as they were before what is far out was drawn in."""
+    beyond = np.expm1(np.maximum(np.abs(grey, dtype=np.float32) - _LINEAR, 0))
+    return np.asarray(np.sign(grey) * (np.minimum(np.abs(grey), _LINEAR) + beyond), np.float32)
+
+
 def grey_of(source: Readable) -> Grey:
     """Return a tomogram with median 0 and spread 1; what is far out (gold) is drawn in.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from space.picking.grey import Readable
 from space.picking.network import MULTIPLE, RIM, STRIDE
+from space.picking.outliers import Range, without_outliers
 
 BLOCK_PX = 128
 """Side of a block without its halo."""
@@ -30,7 +31,13 @@ def blocks(shape: Sequence[int], side_px: int = BLOCK_PX) -> Iterator[tuple[slic
         yield tuple(slice(a, min(a + side_px, side)) for a, side in zip(corner, shape))
 
 
-def heat_of(network: Any, grey: Readable, side_px: int = BLOCK_PX) -> np.ndarray:
+def heat_of(
+    network: Any,
+    grey: Readable,
+    radius_px: float,
+    within: Range = None,
+    side_px: int = BLOCK_PX,
+) -> np.ndarray:
     """Return the scores of a normalised tomogram, float32, on the voxels of the heat map.
 
     Parameters
@@ -38,17 +45,27 @@ def heat_of(network: Any, grey: Readable, side_px: int = BLOCK_PX) -> np.ndarray
     network : torch.nn.Module
     grey : Readable
         Normalised, (z, y, x).
+    radius_px : float
+        Of a particle.
+    within : Range
+        Of grey values; what is out of it has the score `NEVER`.
     side_px : int
         Of the blocks, a multiple of `MULTIPLE`.
     """
     heat = np.zeros(heat_shape(grey.shape), np.float32)
     for part in blocks(grey.shape, side_px):
-        found = block_heat(network, grey, part)
+        found = block_heat(network, grey, part, radius_px, within)
         heat[tuple(slice(one.start // STRIDE, -(-one.stop // STRIDE)) for one in part)] = found
     return heat
 
 
-def block_heat(network: Any, grey: Readable, part: tuple[slice, ...]) -> np.ndarray:
+def block_heat(
+    network: Any,
+    grey: Readable,
+    part: tuple[slice, ...],
+    radius_px: float,
+    within: Range = None,
+) -> np.ndarray:
     """Return the scores of a part of a tomogram that is seen with its halo.
 
     Parameters
@@ -57,6 +74,9 @@ def block_heat(network: Any, grey: Readable, part: tuple[slice, ...]) -> np.ndar
     grey : Readable
     part : tuple of slice
         Begins at multiples of `MULTIPLE`.
+    radius_px : float
+        Of a particle.
+    within : Range
     """
     import torch
 
@@ -72,6 +92,7 @@ def block_heat(network: Any, grey: Readable, part: tuple[slice, ...]) -> np.ndar
         found: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(seen))[None, None])[
             0
         ].numpy()
+    found = without_outliers(found, seen, within, radius_px)
     wanted = tuple(
         slice((one.start - a) // STRIDE, -(-(one.stop - a) // STRIDE)) for one, a in zip(part, low)
     )

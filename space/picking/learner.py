@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from space.errors import SpaceError
-from space.learning import prior_of
-from space.picking.calibration import LOWEST, MOST_ODDS, Calibration, calibrated
+from space.picking.calibration import (
+    LOWEST,
+    MOST_ODDS,
+    Calibration,
+    calibrated,
+    particles_among,
+)
 from space.picking.config import PU, PickConfig
 from space.picking.heat import heat_of
 from space.picking.loss import MOST_SAMPLED, contrast, plain_loss, pu_risk
 from space.picking.network import heat_network
-from space.picking.peaks import tops_of
+from space.picking.outliers import range_of
+from space.picking.peaks import Picks, tops_of
 from space.picking.samples import (
     IS_LABELLED,
     IS_UNWANTED,
@@ -23,17 +29,18 @@ from space.picking.samples import (
     Scene,
     batch,
     fitting_side,
-    marks_of,
+    prior_of_count,
 )
 
 RANKED = 1 / 3
-"""Part of the epochs that only learns to rank voxels, before the prior is estimated."""
+"""Part of the epochs that only learns to rank voxels, before the prior is estimated.
+
+After as many again it is estimated anew: look-alikes rank lower by then."""
 
 OWN = 0.5
 """Part of the epochs before the network's own picks are taken as labels."""
 
 _FALL, _LEAST_RATE, _DECAY = 0.9, 0.01, 1e-4
-_MOST_SCORES = 500_000
 _MOST_LABELLED = 192
 _SLOW = 12.0
 
@@ -67,6 +74,7 @@ class Learner:
         self.config, self.scenes, self.radius_px = config, scenes, radius_px
         self.prior = config.prior
         self.own: list[np.ndarray] | None = None
+        self.within = range_of(scenes, radius_px)
         torch.manual_seed(config.seed)
         self.network = heat_network(config.width)
         self.optimizer = torch.optim.AdamW(
@@ -76,7 +84,8 @@ class Learner:
     def learn(self, epoch: int) -> tuple[list[Step], float]:
         """Take the steps of an epoch (from 0); return what they came to, and the last rate."""
         config = self.config
-        if self.prior is None and epoch >= max(1, round(config.epochs * RANKED)):
+        ranked = max(1, round(config.epochs * RANKED))
+        if config.prior is None and epoch in (ranked, 2 * ranked):
             self.prior = self.estimated_prior()
         if config.self_training and epoch >= round(config.epochs * OWN) and self.own is None:
             self.own = self.own_picks(config.self_training)
@@ -167,6 +176,9 @@ class Learner:
         back = torch.flip(seen, [axis - 1 for axis in axes])
         return ((back.sigmoid() - scores.detach().sigmoid()) ** 2).mean() * 10
 
+    def _heat(self, scene: Scene) -> np.ndarray:
+        return heat_of(self.network, scene.grey, self.radius_px, self.within)
+
     def state(self) -> dict[str, Any]:
         """Return what is needed to go on."""
         return {
@@ -192,7 +204,7 @@ class Learner:
         level += np.log(least / (1 - least))
         found = []
         for one in self.scenes:
-            heat = heat_of(self.network, one.grey)
+            heat = self._heat(one)
             at = tops_of(heat, self.radius_px, level).points_px
             far = np.linalg.norm(at[:, None] - one.labelled_px, axis=2)
             found.append(at[(far > self.radius_px).all(1)])
@@ -202,13 +214,21 @@ class Learner:
         """Return how the peaks of the network are spread, beside the score of one half."""
         labelled, others = [], []
         for one in self.scenes:
-            odds = np.clip(heat_of(self.network, one.grey) - level, -MOST_ODDS, MOST_ODDS)
-            found = tops_of(odds, self.radius_px, LOWEST)
-            far = np.linalg.norm(found.points_px[:, None] - one.labelled_px, axis=2)
-            near = far <= self.radius_px
-            labelled.append(np.array([found.scores[at].max() for at in near.T if at.any()], float))
-            others.append(found.scores[~near.any(1)])
+            odds = np.clip(self._heat(one) - level, -MOST_ODDS, MOST_ODDS)
+            found, known = self._known(tops_of(odds, self.radius_px, LOWEST), one)
+            labelled.append(known[np.isfinite(known)])
+            others.append(found.scores)
         return calibrated(labelled, others)
+
+    def _known(self, found: Picks, scene: Scene) -> tuple[Picks, np.ndarray]:
+        """Return the peaks at no labelled particle, and the best score at each labelled one.
+
+        That is minus infinity where there is no peak.
+        """
+        far = np.linalg.norm(found.points_px[:, None] - scene.labelled_px, axis=2)
+        near = far <= self.radius_px
+        best = np.where(near, found.scores[:, None], -np.inf).max(0, initial=-np.inf)
+        return found.where(~near.any(1)), best
 
     def _with_own(self) -> Sequence[Scene]:
         if self.own is None:
@@ -223,13 +243,18 @@ class Learner:
         return scenes if self.config.elsewhere else [one for one in scenes if len(one.labelled_px)]
 
     def estimated_prior(self) -> float:
-        """Estimate the share of voxels at particles, from the scores of the network as it is."""
-        labelled, everywhere = [], []
-        for one in self._learnt_from(self.scenes):
-            heat = heat_of(self.network, one.grey)
-            marks = marks_of(one.grey.shape, np.zeros(3), one.labelled_px, self.radius_px)
-            part = tuple(slice(0, min(a, b)) for a, b in zip(heat.shape, marks.shape))
-            labelled.append(heat[part][marks[part] == IS_LABELLED])
-            everywhere.append(heat.ravel())
-        scores = np.concatenate(everywhere)
-        return prior_of(np.concatenate(labelled), scores[:: len(scores) // _MOST_SCORES + 1])
+        """Estimate the share of voxels at particles, from the scores of the network as it is.
+
+        The particles are counted in the tomograms with labels, as peaks: voxels beside the
+        centre of a particle score nearly as it does, and would be counted, too.
+        """
+        labelled, others, voxels = [], [], 0
+        for one in self.scenes:
+            if not len(one.labelled_px):
+                continue
+            found, known = self._known(tops_of(self._heat(one), self.radius_px), one)
+            labelled.append(known)
+            others.append(found.scores)
+            voxels += int(np.prod(one.grey.shape))
+        count = particles_among(np.concatenate(labelled), np.concatenate(others))
+        return prior_of_count(count, self.radius_px, voxels)

@@ -13,6 +13,7 @@ from space.learning import run_folder
 from space.picking.calibration import Calibration
 from space.picking.config import PickConfig
 from space.picking.network import heat_network
+from space.picking.outliers import Range
 from space.predicates import is_number
 from space.weights import load_checkpoint
 
@@ -35,6 +36,8 @@ class Picker:
         Share of the voxels that lie near the centre of a particle.
     calibration : Calibration or None
         How its peaks are spread; None where too few labels tell it, or an older file does not.
+    within : tuple of float or None
+        Least and greatest grey value of what may be a particle.
     """
 
     network: Any
@@ -42,6 +45,7 @@ class Picker:
     voxel_nm: float
     prior: float
     calibration: Calibration | None = None
+    within: Range = None
 
     @property
     def radius_px(self) -> float:
@@ -82,6 +86,7 @@ def save_picker(path: Path, picker: Picker) -> None:
         "config": picker.config.to_dict(),
         "voxel_nm": picker.voxel_nm,
         "prior": picker.prior,
+        "within": picker.within and list(picker.within),
         "calibration": picker.calibration and picker.calibration.to_dict(),
     }
     run_folder.save(path, kept)
@@ -115,6 +120,15 @@ def load_picker(path: Path) -> Picker:
         network.load_state_dict(kept["network"])
         told = kept.get("calibration")
         calibration = None if told is None else Calibration(**told)
+        within = _range(kept.get("within"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise wrong from error
-    return Picker(network.eval(), config, voxel_nm, prior, calibration)
+    return Picker(network.eval(), config, voxel_nm, prior, calibration, within)
+
+
+def _range(told: Any) -> Range:
+    if told is None:
+        return None
+    if not (isinstance(told, list) and len(told) == 2 and all(map(is_number, told))):
+        raise ValueError("an odd range")
+    return float(told[0]), float(told[1])

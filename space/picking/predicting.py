@@ -78,7 +78,8 @@ def heat_map(picker: Picker, tomogram: Tomogram, side_px: int = BLOCK_PX) -> np.
 
     torch.set_num_threads(threads_here())
     picker.refuse_other_voxels(tomogram.voxel_nm, tomogram.name)
-    scores = heat_of(picker.network, grey_of(tomogram), side_px)
+    grey = grey_of(tomogram)
+    scores = heat_of(picker.network, grey, picker.radius_px, picker.within, side_px)
     scores -= np.float32(picker.level)
     return probability(scores)
 

@@ -69,6 +69,12 @@ def marks_of(
     return marks
 
 
+def prior_of_count(count: float, radius_px: float, voxels: float) -> float:
+    """Return the share of voxels that are centres, with so many particles among them."""
+    each = 4 / 3 * np.pi * (MARKED * radius_px) ** 3
+    return float(np.clip(count * each / voxels, 1e-5, 0.5))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Parts of tomograms.

@@ -18,7 +18,7 @@ from space.picking.files import Tomogram
 from space.picking.grey import HELD_BYTES, grey_of, held
 from space.picking.learner import Learner, Step
 from space.picking.model import MODEL, Picker, save_picker
-from space.picking.samples import MARKED, Scene, fitting_side
+from space.picking.samples import Scene, fitting_side, prior_of_count
 from space.threads import threads_here
 from space.weights import load_checkpoint
 
@@ -109,7 +109,7 @@ def train(
         _keep(out, learner, done)
         tell(_line(done[-1], config))
     prior = learner.prior or learner.estimated_prior()
-    picker = Picker(learner.network, config, voxel_nm, prior)
+    picker = Picker(learner.network, config, voxel_nm, prior, within=learner.within)
     save_picker(out / MODEL, replace(picker, calibration=learner.calibration(picker.level)))
     return out / MODEL
 
@@ -146,8 +146,7 @@ def prior_from_share(labelled_px: np.ndarray, share: float, radius_px: float) ->
         Of a particle.
     """
     box = np.ptp(labelled_px, axis=0) + 2 * radius_px
-    each = 4 / 3 * np.pi * (MARKED * radius_px) ** 3
-    return float(np.clip(len(labelled_px) / share * each / np.prod(box), 1e-5, 0.5))
+    return prior_of_count(len(labelled_px) / share, radius_px, float(np.prod(box)))
 
 
 def _scenes(

@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from space.picking.calibration import LOWEST, Calibration, calibrated, level_of
+from space.picking.calibration import (
+    LOWEST,
+    Calibration,
+    calibrated,
+    level_of,
+    particles_among,
+)
 from space.picking.predicting import Choice, odds_of, picks_of, probability
 
 
 def scores(rng, particles=45, middle=8.0, spread=2.0, others=25, fall=3.0):
     """Return scores of particles, and of noise and other things, of one tomogram."""
-    noise = rng.gumbel(-8, 0.6, 300)
+    noise = rng.gumbel(-9, 0.7, 1500)
     rest = np.concatenate([noise, rng.exponential(fall, others) - 7])
     return rng.normal(middle, spread, particles), rest
 
@@ -70,9 +76,23 @@ def test_few_labels_tell_nothing():
     assert calibrated([wanted], [np.zeros(0)]) is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_particles_are_counted_by_some_that_are_known(seed):
+    rng = np.random.default_rng(seed)
+    wanted, rest = scores(rng, others=10)
+    count = particles_among(wanted[:15], np.concatenate([wanted[15:], rest]))
+    assert 33 < count < 60
+    # A label where nothing is found changes little.
+    missed = np.concatenate([wanted[:15], [-np.inf]])
+    assert particles_among(missed, np.concatenate([wanted[15:], rest])) < 70
+    assert particles_among(wanted, rest[:0]) == 45
+    assert particles_among(np.full(3, -np.inf), rest) == 3
+
+
 @pytest.mark.parametrize("wrong", [{"spread": 0.0}, {"least": 1.0}, {"middle": float("nan")}])
 def test_an_odd_calibration_is_refused(wrong):
-    values = {"middle": 4.0, "spread": 1.0, "fall": 2.0, "least": 0.5, "margin": 1.0}
+    values = {"middle": 4.0, "spread": 1.0, "noise": 0.7, "fall": 2.0, "part": 0.1}
+    values.update(best=0.05, least=0.5, margin=1.0)
     with pytest.raises(ValueError, match="calibration"):
         Calibration(**{**values, **wrong})
 
@@ -81,7 +101,7 @@ def test_a_chosen_threshold_comes_before_the_calibration():
     heat = np.full((20, 20, 20), probability(np.array(LOWEST - 2.0)))
     for at, odds in (((10, 10, 10), 6.0), ((3, 10, 10), 5.0), ((10, 4, 15), 0.5)):
         heat[at] = probability(np.array(odds))
-    told = Calibration(middle=6.0, spread=1.0, fall=2.0, least=0.5, margin=1.5)
+    told = Calibration(6.0, 1.0, noise=0.7, fall=2.0, part=0.1, best=0.05, least=0.5, margin=1.5)
 
     def count(calibration, **choice):
         return len(picks_of(heat, 1.0, (40, 40, 40), Choice(**choice), calibration))

@@ -14,11 +14,12 @@ from space.errors import SpaceError
 from space.learning import risk
 from space.picking import PickConfig, Tomogram, heat_map, load_picker, open_tomogram, train
 from space.picking.exploring import explore
-from space.picking.grey import grey_of, held
+from space.picking.grey import Grey, grey_of, held, linear
 from space.picking.heat import heat_of
 from space.picking.loss import MOST_SAMPLED, SURE_WEIGHT, contrast, plain_loss, pu_risk
 from space.picking.network import heat_network
-from space.picking.samples import IS_LABELLED, IS_UNWANTED, marks_of
+from space.picking.outliers import NEVER, range_of, without_outliers
+from space.picking.samples import IS_LABELLED, IS_UNWANTED, Scene, marks_of
 from space.volumes import Frame, write_mrc
 
 SHAPE, VOXEL_NM, RADIUS_PX = (40, 64, 72), 1.5, 5.0
@@ -132,9 +133,37 @@ def test_blocks_make_the_heat_of_the_whole(folder):
     torch.manual_seed(0)
     network = heat_network(4)
     grey = held(grey_of(opened(folder)[0]))
-    whole = heat_of(network, grey, 80)
-    assert np.allclose(heat_of(network, grey, 16), whole, atol=1e-4)
+    whole = heat_of(network, grey, RADIUS_PX, side_px=80)
+    assert np.allclose(heat_of(network, grey, RADIUS_PX, side_px=16), whole, atol=1e-4)
     assert whole.shape == (20, 32, 36)
+
+
+def test_what_is_darker_than_any_labelled_particle_is_never_picked():
+    data, points = blobs(4, noise=0.1)
+    z, y, x = np.ogrid[tuple(map(slice, SHAPE))]
+    gold = points[-1]
+    far = np.sqrt((z - gold[0]) ** 2 + (y - gold[1]) ** 2 + (x - gold[2]) ** 2)
+    data -= 6 * np.exp(-(far**2) / (2 * 2.0**2))
+    scene = Scene("a", data, points[:7])
+    within = range_of([scene], RADIUS_PX)
+    scores = np.ones([side // 2 for side in SHAPE], np.float32)
+    left = without_outliers(scores, data, within, RADIUS_PX)
+
+    def at(point):
+        return left[tuple(np.round((point - 0.5) / 2).astype(int))]
+
+    assert at(gold) == NEVER
+    assert all(at(point) == 1 for point in points[:-1])
+    assert (left == NEVER).mean() < 0.03
+    assert range_of([Scene("a", data, points[:0])], RADIUS_PX) is None
+    assert without_outliers(scores, data, None, RADIUS_PX) is scores
+
+
+def test_grey_values_that_were_drawn_in_are_known_as_they_were():
+    whole = np.linspace(-40, 40, 4 * 3 * 3).reshape(4, 3, 3).astype(np.float32)
+    drawn_in = Grey(whole, 0.0, 1.0)[slice(0, 4), slice(0, 3), slice(0, 3)]
+    assert np.abs(drawn_in).max() < 10
+    assert np.allclose(linear(drawn_in), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_tomograms_are_normalised_by_parts_as_a_whole(folder):
@@ -196,9 +225,11 @@ def test_a_picker_keeps_how_its_peaks_are_spread(folder, tmp_path):
     del kept["calibration"]
     torch.save(kept, tmp_path / "older.pt")
     assert load_picker(tmp_path / "older.pt").calibration is None
-    torch.save({**kept, "calibration": {**told.to_dict(), "spread": -1.0}}, tmp_path / "odd.pt")
-    with pytest.raises(SpaceError, match="no picker"):
-        load_picker(tmp_path / "odd.pt")
+    assert load_picker(path).within == tuple(kept["within"])
+    for odd in ({"calibration": {**told.to_dict(), "spread": -1.0}}, {"within": [1.0]}):
+        torch.save({**kept, **odd}, tmp_path / "odd.pt")
+        with pytest.raises(SpaceError, match="no picker"):
+            load_picker(tmp_path / "odd.pt")
 
 
 def test_too_few_labels_are_refused(folder, tmp_path):
