@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from space import journal, levels, overview, report, steps
@@ -49,13 +50,14 @@ class _Run:
     directory: Path
     keeper: Keeper
     night: Night
-    names: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
 
     def session_of(self, slot: int | str) -> GridSession:
         """Return the session of the grid in a slot; warnings are its own from here on."""
         self.keeper.grid = ""
-        session = _session_of(self.settings, self.config, self.directory, slot, self.names)
-        self.names = (*self.names, session.grid)
+        others = tuple(name for other, name in self.names.items() if other != str(slot))
+        session = _session_of(self.settings, self.config, self.directory, slot, others)
+        self.names[str(slot)] = session.grid
         self.keeper.grid = session.grid
         return session
 
@@ -75,12 +77,16 @@ def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keepe
     run = _Run(settings, config, directory, keeper, night)
     if settings.screen_first and settings.automation_level > levels.SEGMENT:
         _screen(run)
-    outcome, done = GridsOutcome(), set[str]()
+    outcome, visits = GridsOutcome(), Counter[str]()
     order = order_of_grids(settings, directory)
-    run.names = ()
-    while left := [s for s in order if str(s) not in {*done, *run.night.ended}]:
+    run.names = {}
+    # A plan may leave a grid for another one, and come back when it knows that.
+    most = 2 if settings.follows_plan else 1
+    while left := [
+        slot for slot in order if str(slot) not in run.night.ended and visits[str(slot)] < most
+    ]:
         outcome = _run_one(run, left[0], outcome)
-        done.add(str(left[0]))
+        visits[str(left[0])] += 1
         if outcome.acquiring:
             _tell_what_follows(run, left[0], order)
         if outcome.acquiring or steps.run_stops(directory):
@@ -92,21 +98,22 @@ def run_grids(settings: Settings, config: Config, directory: Path, keeper: Keepe
 
 
 def _run_one(run: _Run, slot: int | str, before: GridsOutcome) -> GridsOutcome:
-    started, why = False, ""
+    started, why, comes_back = False, "", False
     with survives(f"Grid {slot} failed") as outcome:
         session = run.session_of(slot)
         course = steps.before_grid(session, slot)
         why = "as ordered" if course is Course.SKIP else ""
         started = course is Course.GO_ON and levels.run_grid(session, slot)
+        comes_back = course is Course.GO_ON and not started and steps.plan_wants(session)
     if steps.run_stops(run.directory):
         return before
     _tell_of_grid(run, slot, outcome, started)
     why = outcome.reason or why
     if why:
         journal.note(run.directory, Kind.GRID_SKIPPED, run.keeper.grid, text=why)
-    elif not started:
+    elif not started and not comes_back:
         journal.note(run.directory, Kind.GRID_DONE, run.keeper.grid)
-    if not started:
+    if not started and not comes_back:
         run.keep(run.night.with_ended(slot, why))
     if len(run.settings.grid_list) > 1:  # of a single grid it is written when the run ends
         # So is that of all grids, and with an acquisition it ends now.

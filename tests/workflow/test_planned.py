@@ -147,6 +147,18 @@ def test_grids_come_in_the_order_of_the_plan_which_is_made_anew(run_of_grids, mo
     assert run_of_grids.done == ["run 3", "run 1"]
 
 
+def test_a_grid_that_the_plan_leaves_for_another_one_has_its_turn(run_of_grids, monkeypatch):
+    ordered = iter([[1, 2], [2, 1], [1], []])
+    monkeypatch.setattr(grids, "order_of_slots", lambda settings, directory: next(ordered))
+    planning.write_plan(run_of_grids.directory, plan(entry(1), entry(1, grid="G3")))
+    run_of_grids.run(**PLANNING)
+    assert run_of_grids.done == ["run 1", "run 2", "run 1"]
+    assert "1" not in steps.load_night(run_of_grids.directory).ended
+    assert steps.load_night(run_of_grids.directory).ended == {"2": ""}
+    done = [e.grid for e in read(run_of_grids.directory) if e.kind is Kind.GRID_DONE]
+    assert done == ["G2"]
+
+
 def test_the_hours_count_from_the_run_that_a_person_starts(run_of_grids, tmp_path):
     run_of_grids.acquiring = {1, 2, 3}
     run_of_grids.facts = tuple(grid(k, lamella(1, 0.9), lamella(2, 0.9)) for k in (1, 2, 3))
