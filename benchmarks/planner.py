@@ -58,7 +58,12 @@ SCREENED = {
 """Orders, and whether all grids are mapped before one is acquired (else when their turn comes)."""
 
 ORDERS = tuple(SCREENED)
-BASES = {"plan": "grid order", "plan, screened": "grid order, screened"}
+BASES = {
+    "plan": "grid order",
+    "best grids first": "grid order, screened",
+    "plan, screened": "grid order, screened",
+}
+"""What an order is compared with."""
 
 
 @dataclass(frozen=True)
@@ -399,6 +404,7 @@ def main() -> None:
     parser.add_argument("--right", type=float, default=0.85, help="classes that are right")
     parser.add_argument("--map-error", type=float, default=0.4, help="of what a map shows")
     parser.add_argument("--sweep", action="store_true", help="other hours and assumptions, too")
+    parser.add_argument("--plot", type=Path, help="picture of the nights")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args()
     nights = measured(args)
@@ -413,6 +419,8 @@ def main() -> None:
     if args.sweep:
         result["sweep"] = _sweep(args)
     result["nights"] = nights
+    if args.plot:
+        draw(nights, args.plot)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
@@ -437,6 +445,30 @@ def _sweep(args: argparse.Namespace) -> list[dict[str, Any]]:
               f"{low:.2f} to {high:.2f}{plan['nights_below']:>10}", flush=True)  # fmt: skip
         rows.append({"changed": change, **found})
     return rows
+
+
+def draw(nights: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw the value of each night: with the plan over that in the order of grids."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.6), layout="constrained", dpi=110)
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
+    most = 1.08 * max(night[how] for night in nights for how in ORDERS)
+    for one, plan in zip(axes, ("plan", "plan, screened")):
+        base = BASES[plan]
+        one.plot([0, most], [0, most], color="0.6", lw=1)
+        one.plot([0, most / 1.3], [0, most], color="0.6", lw=1, ls="--")
+        one.annotate("1.3 x", (0.72 * most, 0.95 * most), color="0.4", ha="right", fontsize=8)
+        one.annotate("as much", (0.97 * most, 0.91 * most), color="0.4", ha="right", fontsize=8)
+        one.scatter(
+            [night[base] for night in nights], [night[plan] for night in nights],
+            s=26, color="#0a58b5", alpha=0.85, edgecolors="white", linewidths=0.5,
+        )  # fmt: skip
+        one.set(xlim=(0, most), ylim=(0, most), xlabel=f"value in {base}", aspect="equal")
+        screened = "all grids mapped first" if SCREENED[plan] else "each grid mapped in its turn"
+        one.set_title(screened, fontsize=9)
+    axes[0].set_ylabel("value with the plan")
+    figure.savefig(path)
 
 
 def _print(found: dict[str, Any]) -> None:
