@@ -168,7 +168,8 @@ def _session_text(plan: Plan, text: str) -> str:
         "SPACE_DIR": str(Path(plan.space_dir).resolve()),
         "automation_level": plan.level,
         TRUST: True,  # the specimen is simulated as well
-        "pretilt": PRETILT_DEG[1],  # the stand-in counts its tilts from the stage
+        # The stand-in counts its tilts from the stage.
+        "pretilt": 0 if plan.unmilled else PRETILT_DEG[1],
         **grids_of(plan),
     }
     return with_settings(with_own_settings(text, ours), plan.settings)

@@ -10,6 +10,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.images import read_json_beside
 from space.microscope import MapImage, montage, navigator, scope, survives, virtual_map
+from space.settings import SQUARES
 from space.steps import lamella_list
 from space.steps.area_files import cut_views_again
 from space.steps.choose import save_and_read_polygons
@@ -37,8 +38,9 @@ def repair_whole_grid(session: GridSession) -> None:
     """Make the picture of the whole grid again if it is missing or incomplete."""
     item = navigator.map_with_note(session.whole_grid_note)
     boxes_path = job_folder(session).result_path(session.whole_grid_png.name, "detect")
-    if item is None or not boxes_path.is_file():
-        return  # nothing was detected here
+    squares = session.settings.sample == SQUARES and session.lamellae_file.is_file()
+    if item is None or not (squares or boxes_path.is_file()):
+        return  # nothing was found here
     with survives(
         f"The picture of grid {session.grid} is missing or incomplete", level=logging.WARNING
     ):
