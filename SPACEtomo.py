@@ -55,6 +55,15 @@ penalty_weight = 0.3  # weight of avoided classes against wanted ones
 max_iterations = 10  # maximum number of rounds of placement refinement (0 = none)
 extra_tracking = False  # extra target for tracking, which need not contain the wanted class
 max_targets = 0  # maximum number of targets per lamella (0 = no limit)
+broad_area = "no"  # low dose area whose magnification and beam further, broad series are taken
+#                    with, on the same lamellae
+broad_targets = ["lamella"]  # classes that broad series image
+max_broad_targets = 0  # maximum number of broad series per lamella (0 = no limit)
+broad_order = "after"  # when the broad series of a lamella are taken: after the others or before
+#                        them
+broad_dose = 0  # e/A2; with broad_order = "before": dose of one whole broad series
+max_prior_dose = 0  # e/A2; with broad_order = "before": most that a target may have had of broad
+#                     series before its own
 target_polygons = False  # only inside polygons drawn in the Navigator on the lamella map
 manual_selection = False  # True: no segmentation; targets at points of the Navigator, in polygons,
 #                           in holes, or in a pattern on all that is not dark (docs/squares.md)

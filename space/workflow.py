@@ -268,14 +268,19 @@ def run_post_action(space_dir: Path) -> None:
         if steps.after_item(session) is steps.Course.GO_ON:
             for number in steps.lamella_numbers():
                 steps.teach_next_areas(session, number)
-            steps.set_up_ready(session, acquiring=True)
+            with steps.record_as_set_up(session):
+                steps.set_up_ready(session, acquiring=True)
             navigator.save()
             renew(settings, directory)
             steps.after_item(session)  # setting up may have taken long
         if navigator.left_to_acquire() == 0:
+            steps.put_record_back(session)
             if not settings.script_numbers:
                 note(directory, Kind.ACQUISITION_ENDED, grid, items=0)
             text = "All items that were set to be acquired are done."
+            if steps.has_series_that_wait(session) and not settings.script_numbers:
+                text += " Others wait for another magnification: run SPACEtomo.py again for them."
+                log.warning("%s", text)
             steps.tell(settings, directory, "grid done", text, grid)
     _report_item(settings, directory, grid)
 

@@ -75,6 +75,7 @@ from space.simulator.formats import navfile as simulated_navfile
 from space.simulator.program.policy import PolicyError
 from space.steps import (
     grid_names,
+    groups,
     identity,
     inference,
     lamella_list,
@@ -126,7 +127,7 @@ files images saved claims engine launch presence queue_files lines results mdoc 
 reading identity inference lamella_list grid_names target_facts choice_file clicks class_table card
 serialem_files series question constants autodoc instrument_file policy text_files onnx_file
 onnx_graph monitor_sign journal control_file standing pictures night retake review_file answers
-tried corrections config dataset scene boxes keypoints picture_files note proposals
+tried groups corrections config dataset scene boxes keypoints picture_files note proposals
 instances requests tables mrc_header n5 blocks zarrs imod_files making
 entries prediction plan_file wanted toml_settings
 """
@@ -562,6 +563,11 @@ READERS = {
         "a_corrected.json",
         as_json(CORRECTION),
         (SpaceError,),
+    ),
+    "groups": Reader(
+        groups.read_groups,
+        "G1_groups.json",
+        as_json({"held": ["G1_L01_broad_tgts.txt"], "broad_now": False}),
     ),
     "trials": Reader(tried.read, "G1_tried.json", as_json({"1": "", "3": "no focus"})),
     "choice, stamped": Reader(

@@ -217,6 +217,21 @@ def test_a_night_of_several_grids(good, config, tmp_path):
     assert "screen_first loads each grid again" in problem
 
 
+def test_broad_series_need_a_way_back_and_a_dose_that_can_be_counted(good, config):
+    usual = {"broad_area": "Search", "MM_image_state": (2, "Record")}
+    assert check(parsed(good, **usual), config) == []
+    assert check(parsed(good, broad_order="before"), config) == []  # there are none
+    for changes, words in (
+        ({"MM_image_state": 2}, "Set MM_image_state to a list of two"),
+        ({"broad_order": "before"}, "needs broad_dose"),
+        ({"broad_targets": ("ice",)}, "in broad_targets and in avoid_list"),
+        ({"broad_targets": ("moon",)}, "moon"),
+        ({"night_hours": 5, "automation_level": 5}, "does not know broad series"),
+    ):
+        (problem,) = check(parsed(good, **{**usual, **changes}), config)
+        assert words in problem
+
+
 def test_a_lamella_to_map_again_is_named_with_its_grid_where_there_are_several(good, config):
     assert check(parsed(good, reacquire=("L03", "G1_L04 again")), config) == []
     several = parsed(good, grid_list=(1, 2), reacquire=("a_b_l3", "l4  AGAIN 2"))

@@ -17,7 +17,7 @@ from space.microscope.attempts import SpoiltError, carefully
 from space.microscope.log import warn_once
 from space.microscope.sem import error_text, sem_errors, serialem
 from space.microscope.stage import ARRIVED_WITHIN_UM, stage_position_um
-from space.microscope.states import go_to_area
+from space.microscope.states import AREAS, go_to_area
 
 _SHIFT_TO_TILT_AXIS = "ShiftToTiltAxis"
 _WIDER = 1.1  # than what was set: more than readings differ
@@ -182,15 +182,29 @@ def go_to_record(beam_diameter_um: float = 0.0) -> RecordOptics:
         Illuminated diameter as the user knows it; 0 asks the microscope. If the microscope does
         not report it (two condensers), it is taken to be the camera's diagonal.
     """
-    sem = serialem()
+    return _optics_in("R", beam_diameter_um)
+
+
+def optics_of_area(letter: str) -> RecordOptics:
+    """Return what Record would cover with the magnification and beam of another low dose area.
+
+    Goes to that area, then to Record; takes no picture.
+    """
+    optics = _optics_in(letter, 0.0)
     go_to_area("R")
+    return optics
+
+
+def _optics_in(letter: str, beam_diameter_um: float) -> RecordOptics:
+    sem = serialem()
+    go_to_area(letter)
     width_px, height_px, _, _, pixel_nm, *_ = sem.CameraProperties()
     field_um = (width_px * pixel_nm / 1000, height_px * pixel_nm / 1000)
     if not field_um[0] or not field_um[1]:
         raise SpaceError(
-            "The pixel size of Record is not known to SerialEM.",
+            f"The pixel size of {AREAS[letter]} is not known to SerialEM.",
             "CameraProperties",
-            "Calibrate the pixel size of the Record magnification.",
+            f"Calibrate the pixel size of the {AREAS[letter]} magnification.",
         )
     rotation = image_rotation_deg(sem.CameraToSpecimenMatrix(0))
     return RecordOptics(field_um, rotation, _beam_diameter_um(beam_diameter_um, field_um))

@@ -202,6 +202,34 @@ def _magnification_of(letter: str, place: str, set_states: Callable[[], None]) -
     return float(serialem().ReportMag()[0])
 
 
+def give_record(letter: str) -> None:
+    """Give Record the magnification and beam of another low dose area; ends in View.
+
+    Until `go_to_low_dose_states` with a state made in Record puts it back.
+
+    Raises
+    ------
+    SpaceError
+        When this SerialEM cannot do it.
+    """
+    copy = getattr(serialem(), "CopyLowDoseArea", None)
+    if copy is None:
+        raise SpaceError(
+            "This SerialEM has no command CopyLowDoseArea.",
+            "broad_area",
+            f"Copy {AREAS[letter]} to Record by hand, or update SerialEM.",
+        )
+    go_to_area("V")  # what is in force is not overwritten
+    try:
+        copy(letter, "R")
+    except sem_errors() as error:
+        raise SpaceError(
+            f"Record cannot be set as {AREAS[letter]}: {error_text(error)}.",
+            "broad_area",
+            "Look at the low dose areas in SerialEM.",
+        ) from error
+
+
 def correct_focus_left_in_view() -> None:
     """Take off View's defocus offset if SerialEM ended while in View, once after each start.
 

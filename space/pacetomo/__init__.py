@@ -14,10 +14,13 @@ from space.pacetomo.content import (
     Target,
     TargetsFile,
     overrides,
+    with_key,
     with_shifts,
 )
 from space.pacetomo.names import (
     area_root,
+    broad_root,
+    is_broad,
     patterns_of_a_set_up,
     plot_name,
     plot_pattern,
@@ -39,6 +42,8 @@ __all__ = [
     "Target",
     "TargetsFile",
     "area_root",
+    "broad_root",
+    "is_broad",
     "overrides",
     "parse",
     "patterns_of_a_set_up",
@@ -52,5 +57,6 @@ __all__ = [
     "tilt_series_name",
     "tilt_series_pattern",
     "view_file_name",
+    "with_key",
     "with_shifts",
 ]

@@ -107,6 +107,12 @@ def overrides(values: Mapping[str, float]) -> tuple[tuple[str, str, str], ...]:
     return tuple(("_set", name, f"{value:g}") for name, value in values.items())
 
 
+def with_key(targets_file: TargetsFile, key: str, value: str) -> TargetsFile:
+    """Return the file with one more key in each target, which PACEtomo does not know."""
+    targets = (replace(one, other=(*one.other, (key, value))) for one in targets_file.targets)
+    return replace(targets_file, targets=tuple(targets))
+
+
 def with_shifts(targets_file: TargetsFile, stage_to_specimen: Sequence[float]) -> TargetsFile:
     """Return the file with the shifts that PACEtomo computes where only stage positions are given.
 

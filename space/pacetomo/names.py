@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+_BROAD = "_broad"
+_BROAD_FILE = re.compile(rf"{_BROAD}(_area[0-9]+)?_tgts\.txt$")
+
 _LONGEST_CLASSES = 80
 """Of the class names in a file name, in characters."""
 
@@ -11,6 +14,16 @@ _LONGEST_CLASSES = 80
 def area_root(root: str, area: int) -> str:
     """Root of the file names of an area of a lamella; the first area has the lamella's own."""
     return root if area == 1 else f"{root}_area{area}"
+
+
+def broad_root(root: str) -> str:
+    """Root of the file names of a lamella's broad series."""
+    return f"{root}{_BROAD}"
+
+
+def is_broad(targets_name: str) -> bool:
+    """Whether a targets file is one of broad series, by its name."""
+    return _BROAD_FILE.search(targets_name) is not None
 
 
 def targets_file_name(root: str) -> str:

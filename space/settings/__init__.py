@@ -6,9 +6,12 @@ wrote, `checks` compares it with this computer, `saved` keeps it, `page` writes 
 
 from space.settings.checks import check, doubted_targets, project_folder
 from space.settings.declared import (
+    AFTER,
+    BEFORE,
     DEFAULT_SCORE_THRESHOLD,
     LAMELLA,
     LARGEST_SHIFT_UM,
+    NO_BROAD,
     NOT_INSPECTED,
     POSITIONS,
     SQUARES,
@@ -38,11 +41,14 @@ from space.settings.parsing import ParsedSettings, left_out, misspelt, parse, un
 from space.settings.saved import SETTINGS_FILE, load, save
 
 __all__ = [
+    "AFTER",
+    "BEFORE",
     "BEST",
     "DEFAULT_SCORE_THRESHOLD",
     "LAMELLA",
     "LARGEST_SHIFT_UM",
     "NOT_INSPECTED",
+    "NO_BROAD",
     "OCCASIONS",
     "POSITIONS",
     "SCRIPTS",

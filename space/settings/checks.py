@@ -10,7 +10,7 @@ from space.config import CONFIG_FILE, Config
 from space.errors import SpaceError
 from space.fluorescence import is_signal
 from space.models import DATASET, LEARNED, heat_problems, is_onnx, is_simulated_only, read_labels
-from space.settings.declared import WHOLE_LAMELLA, Settings
+from space.settings.declared import NO_BROAD, WHOLE_LAMELLA, Settings
 from space.settings.kinds import quoted
 from space.settings.parsing import ParsedSettings
 from space.square_classes import SQUARE_CLASSES
@@ -120,7 +120,9 @@ def _check_segmentation(parsed: ParsedSettings, config: Config) -> list[str]:
             "microscope, set trust_simulated_model = True."
         )
     thresholds = parsed.class_names("target_score_threshold")
+    broad = parsed.class_names("broad_targets") if settings.broad_area != NO_BROAD else []
     for name, names in (
+        ("broad_targets", [n for n in broad if n != WHOLE_LAMELLA]),
         ("target_list", _of_segmentation(parsed.class_names("target_list"))),
         ("avoid_list", [n for n in parsed.class_names("avoid_list") if not is_signal(n)]),
         ("target_score_threshold", _of_a_model(thresholds, (WHOLE_LAMELLA, LEARNED))),

@@ -45,6 +45,12 @@ LARGEST_SHIFT_UM = 19.5
 STEEPEST_TILT_DEG = 80
 """Largest angle between the lamella and the plane perpendicular to the beam, pretilt included."""
 
+NO_BROAD = "no"
+"""Value of broad_area: no broad series."""
+
+AFTER, BEFORE = "after", "before"
+"""Values of broad_order."""
+
 NOT_INSPECTED, IF_THERE, WAIT = "no", "if there", "wait"
 """Values of inspect."""
 
@@ -280,6 +286,44 @@ class Settings:
         Whole(at_least=0, at_most=100_000),
         Result.TARGETS,
         "maximum number of targets per lamella (0 = no limit)",
+    )
+    broad_area: str = setting(
+        NO_BROAD,
+        OneOf((NO_BROAD, "View", "Search")),
+        Result.TARGETS,
+        "low dose area whose magnification and beam further, broad series are taken with, on the "
+        "same lamellae",
+    )
+    broad_targets: tuple[str, ...] | dict[str, float] = setting(
+        (WHOLE_LAMELLA,),
+        WantedClasses("cell"),
+        Result.TARGETS,
+        "classes that broad series image",
+    )
+    max_broad_targets: int = setting(
+        0,
+        Whole(at_least=0, at_most=100_000),
+        Result.TARGETS,
+        "maximum number of broad series per lamella (0 = no limit)",
+    )
+    broad_order: str = setting(
+        AFTER,
+        OneOf((AFTER, BEFORE)),
+        Result.TARGETS,
+        "when the broad series of a lamella are taken: after the others or before them",
+    )
+    broad_dose: float = setting(
+        0,
+        Number(at_least=0, at_most=10_000, unit="e/A2"),
+        Result.TARGETS,
+        f'with broad_order = "{BEFORE}": dose of one whole broad series',
+    )
+    max_prior_dose: float = setting(
+        0,
+        Number(at_least=0, at_most=10_000, unit="e/A2"),
+        Result.TARGETS,
+        f'with broad_order = "{BEFORE}": most that a target may have had of broad series before '
+        "its own",
     )
     target_polygons: bool = setting(
         False,

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from space.settings.declared import NAMES, STEEPEST_TILT_DEG, Settings, problems_of
+from space.settings.declared import (
+    AFTER,
+    BEFORE,
+    NAMES,
+    NO_BROAD,
+    STEEPEST_TILT_DEG,
+    Settings,
+    problems_of,
+)
 from space.settings.kinds import plain, quoted
 from space.settings.lists import BEST, STAGE, map_again, stitched_as
 from space.spelling import ALIKE_IF_MISSING, meant, slip
@@ -58,6 +66,7 @@ def parse(values: Mapping[str, Any]) -> ParsedSettings:
         *_wanted_and_avoided(parsed),
         *_odd_order(parsed),
         *_of_which_grid(parsed),
+        *_broad(parsed),
     )
     return replace(parsed, problems=(*problems, *contradictions))
 
@@ -126,6 +135,36 @@ def _of_which_grid(parsed: ParsedSettings) -> list[str]:
         for name, one in words
         if one is not None and not one.grid
     ]
+
+
+def _broad(parsed: ParsedSettings) -> list[str]:
+    """Return what keeps broad series from being taken as the settings say."""
+    settings = parsed.settings
+    if settings.broad_area == NO_BROAD:
+        return []
+    problems = []
+    avoided = parsed.class_names("avoid_list")
+    both = [name for name in parsed.class_names("broad_targets") if name in avoided]
+    if both:
+        problems.append(
+            f"{', '.join(both)} is in broad_targets and in avoid_list. Remove it from one of them."
+        )
+    if not isinstance(settings.MM_image_state, tuple):
+        problems.append(
+            f'broad_area = "{settings.broad_area}" changes Record for the broad series, and only '
+            "an imaging state puts it back. Set MM_image_state to a list of two: View, Record."
+        )
+    if settings.follows_plan:
+        problems.append(
+            "The plan of a night does not know broad series. Set planner = False, or broad_area = "
+            f'"{NO_BROAD}".'
+        )
+    if settings.broad_order == BEFORE and not settings.broad_dose:
+        problems.append(
+            f'broad_order = "{BEFORE}" needs broad_dose, which is counted at the other targets. '
+            f'Set it to the dose of one whole broad series, or broad_order = "{AFTER}".'
+        )
+    return problems
 
 
 # --- names --------------------------------------------------------------------------------------

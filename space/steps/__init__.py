@@ -13,6 +13,8 @@ from space.steps.drawing import wait_for_pictures
 from space.steps.find import find_lamellae
 from space.steps.grid_names import NAMES_FILE, earlier_names, grid_name, note_name
 from space.steps.grid_picture import ensure_grid_picture
+from space.steps.groups import is_waiting as has_series_that_wait
+from space.steps.groups import put_record_back, record_as_set_up
 from space.steps.identity import (
     ensure_session_id,
     grid_name_in,
@@ -127,6 +129,7 @@ __all__ = [
     "grid_name_in",
     "hand_back",
     "has_no_targets",
+    "has_series_that_wait",
     "is_acquired",
     "is_asked",
     "is_begun",
@@ -148,12 +151,14 @@ __all__ = [
     "points_to_visit",
     "polygons_on_map",
     "post_to_people",
+    "put_record_back",
     "question_on_disk",
     "read_lamella_list",
     "read_map_facts",
     "read_record",
     "read_segmentation",
     "read_trials",
+    "record_as_set_up",
     "refind_lamellae",
     "remarks_on_changes",
     "repair_targets",

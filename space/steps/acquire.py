@@ -13,6 +13,7 @@ from space.journal import Kind, note
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.microscope import SavedItem, StoppedByUserError, navigator, read_navigator_file, survives
 from space.steps import (
+    groups,
     lamella_list,
     placement,
     planned,
@@ -266,6 +267,7 @@ def start_acquisition(session: GridSession) -> bool:
     steering.keep_skipped_off(session)
     if steering.checkpoint(session) is not Course.GO_ON:
         return False
+    groups.next_group(session)
     count = navigator.left_to_acquire()
     if count == 0 and planned.turned_off(session, steering.items_with_targets(session)):
         log.info("Grid %s: the plan of the night leaves out what is left on it.", session.grid)
@@ -315,7 +317,7 @@ def is_acquired(session: GridSession) -> bool:
         known = lamella_list.load(session.lamellae_file)
     except (OSError, ValueError, SpaceError):
         return False
-    if known is None or any(item.acquire for item in items):
+    if known is None or any(item.acquire for item in items) or groups.is_waiting(session):
         return False
     marks = [mark for mark, _ in lamella_list.points_to_visit(items)]
     skipped = steering.skipped(session) | lamella_list.excluded_by_hand(

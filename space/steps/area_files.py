@@ -33,6 +33,9 @@ from space.targeting import MEASURED, TargetArea
 POINT_COLOR_GEOMETRY = 4
 """Navigator colour of geometry points."""
 
+LOW_DOSE_AREA = "SPACEarea"
+"""Key of targets for which Record is set like another low dose area; PACEtomo passes it over."""
+
 _STAGE_DIGITS = 4
 log = logging.getLogger("space.workflow")
 
@@ -72,7 +75,12 @@ def map_on_stage(image: MapImage, facts: MapFacts, z_um: float) -> MapOnStage:
 
 
 def write_area(
-    session: GridSession, number: int, area_number: int, area: TargetArea, lamella_map: MapOnStage
+    session: GridSession,
+    number: int,
+    area_number: int,
+    area: TargetArea,
+    lamella_map: MapOnStage,
+    low_dose_area: str = "",
 ) -> tuple[int, Path]:
     """Write an area's files and items; return its tracking target's item and targets file.
 
@@ -86,9 +94,14 @@ def write_area(
         Targets and geometry points.
     lamella_map : MapOnStage
         The map that View maps are cut out of.
+    low_dose_area : str, optional
+        Name of the area that Record is to be set like for these series, which are broad ones then.
     """
-    root = pacetomo.area_root(session.map_stem(number), area_number)
-    label = map_label(number) + (f"a{area_number}" if area_number > 1 else "")
+    stem, label = session.map_stem(number), map_label(number)
+    if low_dose_area:
+        stem, label = pacetomo.broad_root(stem), f"{label}b"
+    root = pacetomo.area_root(stem, area_number)
+    label += f"a{area_number}" if area_number > 1 else ""
     frame = lamella_map.facts.frame
     points_stage_um = frame.to_stage(area.targets_map_px)
     geometry_stage_um = frame.to_stage(area.geometry_points_map_px)
@@ -106,7 +119,9 @@ def write_area(
         geometry_stage_um,
         lamella_map,
     )
-    if session.settings.take_previews:
+    if low_dose_area:
+        targets = pacetomo.with_key(targets, LOW_DOSE_AREA, low_dose_area)
+    elif session.settings.take_previews:
         targets = _with_previews(session, root, indexes[0], targets)
     path = session.directory / pacetomo.targets_file_name(root)
     write_text_atomic(path, pacetomo.render(targets) + pacetomo.END)

@@ -112,8 +112,8 @@ def _drop_items(session: GridSession, number: int) -> None:
     """Delete the items of an earlier set-up; during acquisition only turn their Acquire off."""
     stem = re.escape(session.map_stem(number))
     replaced = f"({re.escape(_REPLACED)})?"
-    maps = re.compile(rf"{stem}(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt){replaced}")
-    points = re.compile(rf"{stem}(_area\d+)?_geo{replaced}")
+    maps = re.compile(rf"{stem}(_broad)?(_area\d+)?(_tgt_\d+_view\.mrc|_tgts\.txt){replaced}")
+    points = re.compile(rf"{stem}(_broad)?(_area\d+)?_geo{replaced}")
     items = [
         item for item in navigator.items() if (maps if item.is_map else points).fullmatch(item.note)
     ]

@@ -24,13 +24,16 @@ from space.steps.session import GridSession
 from space.targeting import (
     AreaChange,
     Choice,
+    DoseRule,
     ExposureOptics,
     KnownMap,
+    Stated,
     TargetArea,
     TargetingOptions,
     change_areas,
     prepare,
     review_targets,
+    select_broad,
     select_targets,
     total_score,
     wanted_mask,
@@ -40,7 +43,7 @@ from space.targeting import (
 RECORD = "record"
 """Name of the optics of Record in the file of a choice."""
 
-_CREEP_UM = 0.01
+CREEP_UM = 0.01
 """Beams are taken wider by what the specimen creeps between the pictures of one tilt."""
 
 log = logging.getLogger("space.workflow")
@@ -120,6 +123,24 @@ class Question:
             polygons_map_px=polygons_map_px,
             fixed_map_px=fixed_map_px,
             sites_map_px=sites_map_px,
+        )
+
+    def broad(
+        self,
+        fine: tuple[np.ndarray, ExposureOptics],
+        rule: DoseRule,
+        polygons_map_px: tuple[np.ndarray, ...] = (),
+        fixed_map_px: np.ndarray | None = None,
+        given: Sequence[TargetArea] | None = None,
+    ) -> tuple[Choice, Stated]:
+        """Return the choice of broad fields; parameters as those of `select_broad`."""
+        return select_broad(
+            *self._asked,
+            fine,
+            rule,
+            polygons_map_px=polygons_map_px,
+            fixed_map_px=fixed_map_px,
+            given=given,
         )
 
     @property
@@ -244,7 +265,7 @@ def optics_of(session: GridSession, facts: MapFacts, record: RecordOptics) -> Ex
     return ExposureOptics(
         pixel_nm=facts.pixel_nm,
         field_um=record.field_um,
-        beam_diameter_um=record.beam_diameter_um + _CREEP_UM,
+        beam_diameter_um=record.beam_diameter_um + CREEP_UM,
         tilt_axis_deg=facts.frame.tilt_axis_deg(),
         field_rotation_deg=field_rotation_deg(record.rotation_deg, facts.view.rotation_deg),
         image_shift_limit_um=session.settings.image_shift_limit,

@@ -8,7 +8,9 @@ from pathlib import Path
 from space.files import write_text_atomic
 from space.journal import Kind, note
 from space.microscope import Item, MapImage, navigator, scope, stage
+from space.steps import groups
 from space.steps.area_files import map_on_stage, mark_for_acquisition, write_area
+from space.steps.broad import choose_broad
 from space.steps.choose import choose_targets
 from space.steps.collect import load_lamella_map, required_map_item
 from space.steps.drawing import have_drawn
@@ -56,7 +58,8 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     draw_score(session, number, choice, question.optics.pixel_nm)
 
     if choice.areas:
-        _write_targets(session, number, item, image, facts, choice)
+        broad = choose_broad(session, number, question, choice, labels_path)
+        _write_targets(session, number, item, image, facts, choice, broad)
     else:
         _write_no_targets(session, number)
     return choice.n_targets
@@ -76,6 +79,7 @@ def _write_targets(
     image: MapImage,
     facts: MapFacts,
     choice: Choice,
+    broad: Choice | None,
 ) -> None:
     navigator.move_to(item.index)  # new map items get the stage's height
     put_aside(session, number)
@@ -85,9 +89,16 @@ def _write_targets(
         write_area(session, number, area_number, area, lamella_map)
         for area_number, area in enumerate(choice.areas, start=1)
     ]
+    further = [
+        write_area(session, number, area_number, area, lamella_map, session.settings.broad_area)
+        for area_number, area in enumerate(broad.areas if broad is not None else (), start=1)
+    ]
     # The note of the first area's item says that everything is there, so it comes last.
-    for index, path in reversed(tracking):
-        mark_for_acquisition(index, path)
+    for index, path in (*reversed(further), *reversed(tracking)):
+        if further and groups.comes_second(session, path.name):
+            groups.hold(session, index, path)
+        else:
+            mark_for_acquisition(index, path)
     navigator.save()
     log.info(
         "%s: %d targets in %d area(s).",

@@ -300,7 +300,9 @@ def items_with_targets(session: GridSession) -> list[tuple[Item, int]]:
 
 def number_in(session: GridSession, note: str) -> int | None:
     """Return the lamella of an item with targets, by its note; None for other items."""
-    found = re.fullmatch(rf"{re.escape(session.grid)}_L([0-9]+)(?:_area[0-9]+)?_tgts\.txt", note)
+    found = re.fullmatch(
+        rf"{re.escape(session.grid)}_L([0-9]+)(?:_broad)?(?:_area[0-9]+)?_tgts\.txt", note
+    )
     return int(found[1]) if found else None
 
 

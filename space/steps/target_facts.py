@@ -23,6 +23,12 @@ def choice_path(session: FilesOfGrid, number: int) -> Path:
     return session.directory / f"{session.map_stem(number)}_choice.json"
 
 
+def broad_choice_path(session: FilesOfGrid, number: int) -> Path:
+    """The choice of a lamella's broad fields, as a file like `choice_path`."""
+    root = pacetomo.broad_root(session.map_stem(number))
+    return session.directory / f"{root}_choice.json"
+
+
 class Listing:
     """The names in a folder, read once: for whoever asks for hundreds of patterns at one moment.
 
@@ -69,9 +75,15 @@ def find_files(directory: Path, pattern: str, listing: Listing | None = None) ->
 
 
 def area_patterns(root: str) -> list[str]:
-    """Patterns of the roots of all areas of a lamella, but not of other lamellae."""
-    further = (f"{root}_area{'[0-9]' * digits}" for digits in range(1, _MOST_AREA_DIGITS + 1))
-    return [root, *further]
+    """Patterns of the roots of all areas of a lamella, its broad ones last, but of no other one."""
+    return [
+        f"{one}{area}"
+        for one in (root, pacetomo.broad_root(root))
+        for area in (
+            "",
+            *(f"_area{'[0-9]' * digits}" for digits in range(1, _MOST_AREA_DIGITS + 1)),
+        )
+    ]
 
 
 def targets_files(session: FilesOfGrid, number: int, listing: Listing | None = None) -> list[Path]:

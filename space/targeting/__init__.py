@@ -7,6 +7,7 @@ person has put somewhere in the same way. docs/targeting.md shows how to call th
 
 from __future__ import annotations
 
+from space.targeting.broad import DoseRule, Stated
 from space.targeting.by_hand import KINDS as AREA_CHANGES
 from space.targeting.by_hand import AreaChange, inherited_series
 from space.targeting.choice import Choice, Counts, TargetArea
@@ -21,6 +22,7 @@ from space.targeting.choice_file import (
     write_choice,
 )
 from space.targeting.clicks import Clicks, merged_clicks, read_clicks, write_clicks
+from space.targeting.exposure import Exposed, dose_at, shares_at
 from space.targeting.geometry_points import lever_arm_um
 from space.targeting.holes import HoleLattice, find_holes
 from space.targeting.options import (
@@ -45,6 +47,7 @@ from space.targeting.selection import (
     change_areas,
     prepare,
     review_targets,
+    select_broad,
     select_targets,
     total_score,
 )
@@ -65,10 +68,13 @@ __all__ = [
     "ChoiceFile",
     "Clicks",
     "Counts",
+    "DoseRule",
+    "Exposed",
     "ExposureOptics",
     "HoleLattice",
     "KnownMap",
     "Memory",
+    "Stated",
     "Take",
     "TargetArea",
     "TargetingOptions",
@@ -76,6 +82,7 @@ __all__ = [
     "class_tables",
     "count_points",
     "describe",
+    "dose_at",
     "find_holes",
     "inherited_series",
     "inside",
@@ -86,7 +93,9 @@ __all__ = [
     "read_choice",
     "read_clicks",
     "review_targets",
+    "select_broad",
     "select_targets",
+    "shares_at",
     "signals_of",
     "take_no_more_than_fixed",
     "total_score",

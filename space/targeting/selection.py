@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
 from space.targeting.arrangement import arranged
+from space.targeting.broad import DoseRule, Stated, within_budget
 from space.targeting.by_hand import AreaChange, changed_areas
 from space.targeting.checks import as_points, warnings_about
 from space.targeting.choice import Choice, Counts, TargetArea, Targets
@@ -97,6 +98,63 @@ def select_targets(
             f"{optics.image_shift_limit_um:g} um: split into {len(areas)} areas."
         )
     return _with_counts(areas, warnings, problem)
+
+
+def select_broad(
+    label_map: np.ndarray | KnownMap,
+    label_names: dict[str, int],
+    options: TargetingOptions,
+    optics: ExposureOptics,
+    fine: tuple[np.ndarray, ExposureOptics],
+    rule: DoseRule,
+    *,
+    polygons_map_px: Sequence[ArrayLike] = (),
+    fixed_map_px: np.ndarray | None = None,
+    given: Sequence[TargetArea] | None = None,
+) -> tuple[Choice, Stated]:
+    """Choose broad fields on a lamella that has fine targets; docs/targeting.md tells the rule.
+
+    Parameters
+    ----------
+    label_map, label_names, options, optics, polygons_map_px, fixed_map_px
+        As for `select_targets`, of the broad fields.
+    fine : (ndarray (n, 2), ExposureOptics)
+        The fine targets, and what beam and camera cover there.
+    rule : DoseRule
+        Order and budget.
+    given : sequence of TargetArea, optional
+        Broad fields that a person has put where they are: those are judged, and none is chosen.
+
+    Returns
+    -------
+    (Choice, Stated)
+        The broad fields, and what they mean for the fine ones.
+
+    Raises
+    ------
+    SpaceError
+        As `select_targets`.
+    """
+    known = _known(label_map)
+    if given is not None:
+        choice = review_targets(
+            known, label_names, options, optics, given, polygons_map_px=polygons_map_px
+        )
+    else:
+        choice = select_targets(
+            known, label_names, options, optics,
+            polygons_map_px=polygons_map_px, fixed_map_px=fixed_map_px,
+        )  # fmt: skip
+    if not choice.areas:
+        return choice, Stated()
+    problem = Problem.of(known, label_names, options, optics, as_polygons(polygons_map_px))
+    areas, stated = within_budget(choice.areas, *fine, rule, problem)
+    if not stated.dropped:
+        return choice, stated
+    if not areas:
+        counts = replace(choice.counts, targets=0, areas=0, total_score=0.0, wanted_in_fields=0.0)
+        return replace(choice, areas=(), counts=counts), stated
+    return _with_counts(areas, choice.warnings, problem), stated
 
 
 def review_targets(
