@@ -166,6 +166,7 @@ READ_ELSEWHERE = {
     "atomic folder folders navigator made_with onnx_writing adding": "no reading",
     "collecting shared coco yolo nnunet plain openfibsem": "data sets of others: tests/learning",
     "given": "pairs of points: tests/fluorescence/test_clem_command.py",
+    "signals": "how a registration of ours was made: tests/workflow/test_signals.py",
     "runs": "what trainings on volumes have kept: tests/organelles",
     "frames": "headers of frames, by mrcfile and Pillow: tests/export",
     "cluster cluster_places serving spreading processes": "logs, certificates: written",

@@ -3,7 +3,7 @@
 Pure functions of arrays and points, and readers for files of other microscopes.
 """
 
-from space.fluorescence.carrying import MAPS_APART_UM, carried
+from space.fluorescence.carrying import MAPS_APART_UM, carried, carry
 from space.fluorescence.channels import MAXIMUM, Channel, Channels, channels_of, together
 from space.fluorescence.constellations import Candidate, candidates, match_points
 from space.fluorescence.fits import (
@@ -20,7 +20,9 @@ from space.fluorescence.kept import (
     keep,
     kept_path,
     map_error_um,
+    own_path,
     read_kept,
+    read_own,
     read_signal,
     write,
 )
@@ -62,6 +64,7 @@ __all__ = [
     "Spots",
     "candidates",
     "carried",
+    "carry",
     "channel_path",
     "channels_of",
     "field_error_um",
@@ -77,8 +80,10 @@ __all__ = [
     "match_points",
     "on_map",
     "overlaid",
+    "own_path",
     "read_channels",
     "read_kept",
+    "read_own",
     "read_signal",
     "register",
     "residuals_um",

@@ -2,7 +2,9 @@
 
 A run at the microscope reads these files and no others: 8-bit PNG on the pixels of the map, one as
 it is shown (`<map>_fm/<channel>.png`) and one that says how likely each pixel has signal
-(`<map>_fm/<channel>_signal.png`). The JSON names the map that they belong to by its fingerprint.
+(`<map>_fm/<channel>_signal.png`), and one with the channel's own pixels
+(`<map>_fm/<channel>_own.png`), from which it is drawn on other maps. The JSON names the map that
+they belong to by its fingerprint.
 """
 
 from __future__ import annotations
@@ -74,6 +76,11 @@ def channel_path(map_png: Path, channel: str, signal: bool = False) -> Path:
     """Return where a channel lies that is drawn on the pixels of a map, or its signal."""
     name = f"{channel}_signal.png" if signal else f"{channel}.png"
     return Path(map_png).with_name(f"{Path(map_png).stem}_fm") / name
+
+
+def own_path(map_png: Path, channel: str) -> Path:
+    """Return where a channel lies on its own pixels."""
+    return channel_path(map_png, channel).with_name(f"{channel}_own.png")
 
 
 def map_error_um(
@@ -148,6 +155,7 @@ def write(map_png: Path, kept: KeptFluorescence, flats: dict[str, np.ndarray]) -
         write_png(path, shown(drawn, look), pixel_nm, kept.source, **about)
         likely = likely_signal(flats[name], look.threshold, fit, shape, kept.error_um)
         write_png(channel_path(map_png, name, True), likely, pixel_nm, kept.source, **about)
+        _write_own(own_path(map_png, name), flats[name], look, kept, about)
     values = {
         "format": FORMAT,
         "source": kept.source,
@@ -161,6 +169,43 @@ def write(map_png: Path, kept: KeptFluorescence, flats: dict[str, np.ndarray]) -
         "warnings": list(kept.warnings),
     }
     write_text_atomic(kept_path(map_png), json.dumps(values, indent=1))
+
+
+def _write_own(
+    path: Path, flat: np.ndarray, look: Look, kept: KeptFluorescence, about: dict[str, str]
+) -> None:
+    """Write a channel with its own pixels, in 8 bits about the values that matter."""
+    black = min(look.low, look.threshold)
+    white = max(look.high, look.threshold + 0.1 * (look.threshold - black), black + 1e-6)
+    values = shown(flat, Look(look.color, black, white, look.threshold))
+    pixel_nm = kept.fit.scale * kept.fit.pixel_um * 1000
+    write_png(path, values, pixel_nm, kept.source, black=black, white=white, **about)
+
+
+def read_own(map_png: Path, kept: KeptFluorescence) -> dict[str, np.ndarray]:
+    """Read the channels of a map on their own pixels, float32, to some 0.4 % of what is shown.
+
+    Raises
+    ------
+    SpaceError
+        If one is missing, or of another map.
+    """
+    found = {}
+    for name in kept.looks:
+        path = own_path(map_png, name)
+        if not path.is_file():
+            raise SpaceError("The pixels of this channel are missing.", str(path), _AGAIN)
+        values, info = read_png(path)
+        try:
+            black, white = float(info["black"]), float(info["white"])
+        except (KeyError, ValueError):
+            black, white = 0.0, 0.0
+        if info.get("map") != kept.map_mark or not 0 < white - black < math.inf:
+            raise SpaceError("The channel is that of another map.", str(path), _AGAIN)
+        found[name] = (black + values * np.float32((white - black) / 255)).astype(np.float32)
+    if len({one.shape for one in found.values()}) != 1:
+        raise SpaceError("The channels are of several sizes.", str(kept_path(map_png)), _AGAIN)
+    return found
 
 
 def read_kept(map_png: Path) -> KeptFluorescence:

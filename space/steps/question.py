@@ -226,13 +226,14 @@ def labels_of_map(
         )
     options = TargetingOptions.of_session(session.settings, session.config.off_lamella_classes)
     known, names = with_heat(known, names_of(session, stored_names), labels_path, options)
-    return with_signals_of_map(known, names, map_of(session, labels_path), options)
+    return with_signals_of_map(known, names, map_of(labels_path), options)
 
 
-def map_of(session: GridSession, labels_path: Path) -> Path:
-    """Return the picture of the map that was segmented; results may lie in a shared folder."""
-    stem = Path(labels_path).stem
-    return session.directory / f"{stem[:-4] if stem.endswith('_seg') else stem}.png"
+def map_of(labels_path: Path) -> Path:
+    """Return the picture of the map that was segmented."""
+    path = Path(labels_path)
+    stem = path.stem
+    return path.with_name(f"{stem[:-4] if stem.endswith('_seg') else stem}.png")
 
 
 def names_of(session: GridSession, stored: dict[str, int]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from space.steps.earlier import put_aside
 from space.steps.map_facts import MapFacts, checked_facts
 from space.steps.question import labels_of_map, question_of, tell_of_other_classes
 from space.steps.session import GridSession
+from space.steps.signals import ensure_signals
 from space.steps.target_plots import draw_score, segmentation_pictures, targets_picture
 from space.targeting import Choice
 
@@ -44,6 +45,7 @@ def set_up_targets(session: GridSession, number: int, labels_path: Path) -> int:
     item = required_map_item(session, number)
     image = load_lamella_map(session, number, item.index)
     facts = checked_facts(session, number, image)
+    ensure_signals(session, number, facts)
     known, names = labels_of_map(session, labels_path, facts)
     tell_of_other_classes(session, names, labels_path)
     record = scope.go_to_record(session.settings.beam_diameter)
