@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from space import pacetomo
+from space.images import read_png_text
 from space.lamellae import FINAL_LABEL, FIRST_LABEL, mark_of
 from space.simulation.map_truth import dice
 from space.simulation.series_truth import defocus_errors_um, off_lamella
 from space.simulation.square_truth import TrueSquare, off_film, squares_at
 from space.simulator.column import AS_DRAWN, Lying
 from space.simulator.judging import DoubleExposure, by_series, double_exposed
+from space.steps import BY_GREY
 from space.targeting import TargetingOptions, class_tables
 
 if TYPE_CHECKING:
@@ -317,10 +319,13 @@ def _map_facts(
 ) -> dict[str, Any]:
     """Files of a lamella's map and its segmentation, as fields of its verdict."""
     is_segmented = segmentation.exists()
+    by_grey = BY_GREY in read_png_text(segmentation).values() if is_segmented else False
     return {
         "map": map_file.name if map_file.exists() else "",
         "segmentation": segmentation.name if is_segmented else "",
-        "dice": dice(grid, segmentation, label_names, lying) if is_segmented else {},
+        "dice": (
+            dice(grid, segmentation, label_names, lying) if is_segmented and not by_grey else {}
+        ),
     }
 
 

@@ -33,6 +33,7 @@ from space.steps.lamella_list import (
 from space.steps.lamella_list import load as read_lamella_list
 from space.steps.learned import tasks_of_session
 from space.steps.made_with import remarks_on_changes
+from space.steps.manual import BY_GREY
 from space.steps.map_facts import MapFacts
 from space.steps.map_facts import read_facts as read_map_facts
 from space.steps.night import (
@@ -89,6 +90,7 @@ from space.steps.telling import post_to_people, tell, told_when_stopped
 from space.steps.tried import outcomes as read_trials
 
 __all__ = [
+    "BY_GREY",
     "DEFAULT_SIZE_UM",
     "NAMES_FILE",
     "PAUSE_KEY",

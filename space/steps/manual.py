@@ -25,7 +25,9 @@ from space.predicates import is_number
 from space.steps.pictures import LIMITS
 from space.targeting import MANUAL_CLASSES, MANUAL_DARK, MANUAL_WANTED
 
-_MARK = "by grey"
+BY_GREY = "by grey"
+"""What the text `made` of such labels says."""
+
 _DARK_SHARE = 0.2
 """What is less bright than this share of the brightest is too thick to be imaged, or a bar."""
 
@@ -76,7 +78,7 @@ def ensure_labels(picture: Path) -> None:
         picture.name,
         map=fingerprint(picture),
         labels=json.dumps(MANUAL_CLASSES),
-        made=_MARK,
+        made=BY_GREY,
     )
     log.info("%s: no segmentation (manual_selection).", picture.name)
 
@@ -95,7 +97,7 @@ def _are_of(target: Path, picture: Path) -> bool:
     if not target.is_file():
         return False
     told = read_png_text(target)
-    return told.get("made") == _MARK and told.get("map") == fingerprint(picture)
+    return told.get("made") == BY_GREY and told.get("map") == fingerprint(picture)
 
 
 def points_on_map(items: Sequence[SavedItem], frame: MapFrame, own: str) -> np.ndarray:
