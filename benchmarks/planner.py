@@ -430,7 +430,6 @@ def _sweep(args: argparse.Namespace) -> list[dict[str, Any]]:
         *({"hours": hours} for hours in (10.0, 24.0, 60.0)),
         *({"seen": seen} for seen in (0.0, 1.0)),
         {"right": 0.4},
-        {"map_error": 1.0},
         {"grids": 2},
     ]
     rows = []
