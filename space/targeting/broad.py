@@ -16,7 +16,9 @@ from space.targeting.arrangement import joined, tracked_area
 from space.targeting.choice import TargetArea
 from space.targeting.exposure import Exposed, field_points, harmless, most_in_fields, shares_at
 from space.targeting.options import ExposureOptics
+from space.targeting.packing import TiltFrame
 from space.targeting.problem import Problem
+from space.targeting.scoring import ScoreMap
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class DoseRule:
     broad_first: bool = False
     broad_dose_e_A2: float = 0.0
     most_prior_e_A2: float = 0.0
+
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether one broad series is too much for any fine field, already."""
+        return self.broad_first and self.broad_dose_e_A2 > self.most_prior_e_A2
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,29 @@ class Stated:
         if self.dropped:
             text += f"; {self.dropped} broad field(s) would have given more and are not taken"
         return f"{text}."
+
+
+def clear_cells(
+    scores: ScoreMap,
+    fine_map_px: np.ndarray,
+    fine_optics: ExposureOptics,
+    optics: ExposureOptics,
+) -> np.ndarray:
+    """Return in which cells a broad beam may be centred that reaches no fine field at any tilt."""
+    shape, factor = scores.values.shape, scores.factor
+    points = field_points(fine_map_px, fine_optics).reshape(-1, 2)
+    if not len(points):
+        return np.ones(shape, bool)
+    from scipy.spatial import cKDTree
+
+    frame = TiltFrame.of(optics)
+    cells = (np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 2) + 0.5) * factor
+    # Targets may lie anywhere in a cell.
+    reach_um = optics.beam_diameter_um / 2 + optics.beam_margin_um + factor * optics.pixel_um
+    gap_um, _ = cKDTree(frame.from_map(points)).query(
+        frame.from_map(cells), distance_upper_bound=reach_um
+    )
+    return np.asarray(np.isinf(gap_um)).reshape(shape)
 
 
 def within_budget(

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from space.errors import SpaceError
 from space.targeting.arrangement import arranged
-from space.targeting.broad import DoseRule, Stated, within_budget
+from space.targeting.broad import DoseRule, Stated, clear_cells, within_budget
 from space.targeting.by_hand import AreaChange, changed_areas
 from space.targeting.checks import as_points, warnings_about
 from space.targeting.choice import Choice, Counts, TargetArea, Targets
@@ -84,7 +84,12 @@ def select_targets(
     if not known.labels.size:
         return Choice((), ("The map is empty: no targets.",))
     problem = Problem.of(known, label_names, options, optics, polygons, sites_map_px)
-    allowed = _allowed_scores(problem)
+    return _selected(problem, _allowed_scores(problem), fixed_map_px)
+
+
+def _selected(problem: Problem, allowed: ScoreMap, fixed_map_px: np.ndarray) -> Choice:
+    """The choice of a problem, where targets may be."""
+    optics = problem.optics
     targets = _chosen(problem, allowed, fixed_map_px)
     if not len(targets):
         return _without_targets(problem)
@@ -135,19 +140,21 @@ def select_broad(
     SpaceError
         As `select_targets`.
     """
-    known = _known(label_map)
+    known, polygons = _known(label_map), as_polygons(polygons_map_px)
     if given is not None:
         choice = review_targets(
-            known, label_names, options, optics, given, polygons_map_px=polygons_map_px
+            known, label_names, options, optics, given, polygons_map_px=polygons
         )
     else:
-        choice = select_targets(
-            known, label_names, options, optics,
-            polygons_map_px=polygons_map_px, fixed_map_px=fixed_map_px,
-        )  # fmt: skip
+        fixed = as_points(fixed_map_px, known.labels.shape, "fixed targets")
+        asked = Problem.of(known, label_names, options, optics, polygons)
+        allowed = _allowed_scores(asked)
+        if rule.keeps_apart:
+            allowed = allowed.restricted(clear_cells(allowed, *fine, optics))
+        choice = _selected(asked, allowed, fixed)
     if not choice.areas:
         return choice, Stated()
-    problem = Problem.of(known, label_names, options, optics, as_polygons(polygons_map_px))
+    problem = Problem.of(known, label_names, options, optics, polygons)
     areas, stated = within_budget(choice.areas, *fine, rule, problem)
     if not stated.dropped:
         return choice, stated
