@@ -253,12 +253,13 @@ def chosen_again(
         settings = settings_sent(session, values)
         files, asked = question(session, grid, lamella, settings)
         polygons = polygons_of(grid, lamella, settings, asked, values)
+        points = points_of(grid, lamella, files, asked)
         asked = _without(session, lamella, asked, polygons_sent(values, "without_px") or ())
         before = _before(lamella, asked)
         given = None
         if "areas" in values:  # those that are fixed stay
             given = ChoiceFile("fixed", areas_sent(values, asked.shape))
-        again = steps.answer_again(files, lamella.number, asked, before, given, polygons)
+        again = steps.answer_again(files, lamella.number, asked, before, given, polygons, points)
         return {
             "proposal": choice_table(again.choice.areas, asked.optics, again.choice),
             "before": {
@@ -315,6 +316,18 @@ def _before(lamella: LamellaFacts, asked: Question) -> ChoiceFile | None:
     if lamella.choice_file is None:
         return None
     return read_choice(lamella.choice_file, asked.shape)
+
+
+def points_of(
+    grid: GridFacts, lamella: LamellaFacts, files: GridSession, asked: Question
+) -> np.ndarray | None:
+    """Return the points of the Navigator that are to be the targets, if any are."""
+    if not files.settings.manual_selection:
+        return None
+    try:
+        return steps.points_by_hand(files, navigator_items(grid), asked.frame)
+    except (OSError, ValueError) as error:
+        raise SpaceError(f"The points cannot be read: {error}.", lamella.label) from None
 
 
 def polygons_of(

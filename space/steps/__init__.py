@@ -6,7 +6,7 @@ The names below are for `space.workflow`.
 from space.steps.acquire import is_acquired, lamella_numbers, set_up_ready, start_acquisition
 from space.steps.approving import wait_for_lamellae, wait_for_targets
 from space.steps.begun import keep_begun_off
-from space.steps.choose import polygons_on_map
+from space.steps.choose import points_by_hand, polygons_on_map
 from space.steps.clicked import clicks_of, save_clicks
 from space.steps.collect import collect_maps, go_to_lamella_conditions, wait_for_segmentations
 from space.steps.drawing import wait_for_pictures
@@ -150,6 +150,7 @@ __all__ = [
     "open_grid",
     "optics_of",
     "plan_wants",
+    "points_by_hand",
     "points_to_visit",
     "polygons_on_map",
     "post_to_people",

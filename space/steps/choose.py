@@ -47,7 +47,8 @@ def choose_targets(session: GridSession, number: int, question: Question) -> Cho
     seen = file_state(path)
     edited = read_choice(path, shape)
     polygons = save_and_read_polygons(session, question.frame)
-    points = _points_by_hand(session, question.frame)
+    items = navigator.save_and_read() if session.settings.manual_selection else ()
+    points = points_by_hand(session, items, question.frame)
     choice = choice_of(session, number, question, edited, polygons, points)
     for warning in choice.warnings:
         log.warning(warning)
@@ -102,11 +103,13 @@ def choice_of(
     return replace(choice, areas=inherited_series(choice.areas, edited.areas))
 
 
-def _points_by_hand(session: GridSession, frame: MapFrame) -> np.ndarray | None:
-    """Return the points that a person has put on the map, if they are to be the targets."""
+def points_by_hand(
+    session: GridSession, items: Sequence[SavedItem], frame: MapFrame
+) -> np.ndarray | None:
+    """Return the points (n, 2) in map pixels that are to be the targets; None: anywhere."""
     if not session.settings.manual_selection:
         return None
-    points = points_on_map(navigator.save_and_read(), frame, f"{session.grid}_L")
+    points = points_on_map(items, frame, f"{session.grid}_L")
     if not len(points):
         return None
     log.info("Targets are at %d points of the Navigator.", len(points))

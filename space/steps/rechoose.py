@@ -18,7 +18,7 @@ from space import pacetomo
 from space.errors import SpaceError
 from space.files import move_aside, replace_patiently
 from space.microscope import RecordOptics, SavedItem
-from space.steps.choose import choice_of, polygons_told
+from space.steps.choose import choice_of, points_by_hand, polygons_told
 from space.steps.made_with import TARGETS, made_with
 from space.steps.map_facts import read_facts
 from space.steps.question import (
@@ -131,7 +131,8 @@ def choose_again(
     polygons = polygons_told(items, question.frame) if bounded else ()
     before = read_choice(choice_path(session, number), question.shape)
     edited = None if ignore_edits else before
-    again = answer_again(session, number, question, before, edited, polygons)
+    points = points_by_hand(session, items, question.frame)
+    again = answer_again(session, number, question, before, edited, polygons, points)
     for warning in again.choice.warnings:
         log.warning("%s: %s", session.map_stem(number), warning)
     return again
@@ -144,6 +145,7 @@ def answer_again(
     before: ChoiceFile | None,
     edited: ChoiceFile | None,
     polygons_map_px: tuple[np.ndarray, ...],
+    points_map_px: np.ndarray | None = None,
 ) -> ChosenAgain:
     """Choose targets again and hold them against those from before. Nothing is written.
 
@@ -160,11 +162,13 @@ def answer_again(
         What a person has given or fixed.
     polygons_map_px : tuple of (k, 2) arrays
         What bounds targets; none: they may be anywhere.
+    points_map_px : ndarray (n, 2), optional
+        The only places where targets are wanted (`points_by_hand`).
     """
     score = None
     if before is not None:
         score = question.total_score(before.areas, polygons_map_px)
-    choice = choice_of(session, number, question, edited, polygons_map_px)
+    choice = choice_of(session, number, question, edited, polygons_map_px, points_map_px)
     return ChosenAgain(question, before, score, choice)
 
 

@@ -12,7 +12,7 @@ from space.config import load_config
 from space.geometry import MapFrame
 from space.images import read_png, write_json_beside, write_png
 from space.microscope import SavedItem, read_navigator_file
-from space.settings import Settings
+from space.settings import Settings, load
 from space.simulation import (
     Bench,
     double_exposed,
@@ -23,9 +23,11 @@ from space.simulation import (
 )
 from space.simulator import Script
 from space.simulator.specimen import unmilled_grid
-from space.steps import manual
+from space.steps import GridSession, manual
 from space.steps.find_positions import marked_items
-from space.targeting import MANUAL_CLASSES, TargetingOptions
+from space.steps.question import read_record
+from space.steps.rechoose import choose_again
+from space.targeting import MANUAL_CLASSES, TargetingOptions, read_choice
 from tests.workflow.bench import ROOT
 
 REACH_UM = 230.0
@@ -129,6 +131,19 @@ def test_positions_of_the_navigator_are_taken_as_they_are(bench, grid):
     assert (bench.directory / "G1_L02_tgts.txt").stat().st_size > 0
     saved = read_navigator_file(bench.directory / "G1.nav")
     assert {i.note for i in saved if i.acquire} == {"G1_L01_tgts.txt", "G1_L02_tgts.txt"}
+    # Chosen again from the files alone, as `spacetomo targets` does, they are at the same points.
+    directory = bench.directory
+    config = load_config(bench.space_dir)
+    session = GridSession(load(directory), config, directory, directory, "G1")
+    record = read_record(directory / "G1_L01_choice.json")
+    labels = directory / "G1_L01_seg.png"
+    again = choose_again(session, 1, labels, record, saved).choice
+    before = read_choice(directory / "G1_L01_choice.json", again_shape(labels))
+    assert np.allclose(again.areas[0].targets_map_px, before.areas[0].targets_map_px, atol=0.1)
+
+
+def again_shape(labels) -> tuple[int, int]:
+    return read_png(labels)[0].shape
 
 
 def test_without_marked_positions_the_run_says_what_to_do(bench):
