@@ -11,7 +11,7 @@ from space.page import choosing
 from space.page.lamella_facts import choice_table
 from space.page.refusal import wrong
 from space.page.session import Session
-from space.predicates import is_whole
+from space.predicates import is_number, is_whole
 from space.targeting import AREA_CHANGES, AreaChange
 
 
@@ -29,7 +29,11 @@ def change_sent(values: Mapping[str, Any]) -> AreaChange:
     numbers = {name: values.get(name, 1) for name in ("area", "other", "target")}
     if not all(is_whole(number) and number >= 1 for number in numbers.values()):
         raise wrong("area, other and target are numbers from 1.")
-    return AreaChange(kind, **numbers)
+    tiles = {name: values.get(name, 2) for name in ("columns", "rows")}
+    overlap = values.get("overlap", 0.1)
+    if not all(map(is_whole, tiles.values())) or not is_number(overlap):
+        raise wrong("columns and rows are whole numbers, overlap is a number.")
+    return AreaChange(kind, **numbers, **tiles, overlap=float(overlap))
 
 
 def rearranged(

@@ -17,12 +17,14 @@ from space.errors import SpaceError
 from space.targeting.areas import distances, split
 from space.targeting.arrangement import joined, tracked_area, with_extra_tracking
 from space.targeting.choice import TargetArea, Targets
+from space.targeting.exposure import Exposed, field_points, shares_at
 from space.targeting.geometry_points import LEAST, MOST
+from space.targeting.options import ExposureOptics
 from space.targeting.packing import TOUCH_UM, TiltFrame
 from space.targeting.problem import Problem
 from space.targeting.room import needed_um
 
-Kind = Literal["split", "merge", "redistribute", "improve"]
+Kind = Literal["split", "merge", "redistribute", "improve", "tile"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STEPS = 24
@@ -33,6 +35,9 @@ LOOKED_AT = 40
 
 LEAST_GAIN = 0.001
 """Of score; less than this is no better place."""
+
+MOST_TILES = 5
+"""Of a montage along each side."""
 
 _MEANS = 50
 
@@ -45,13 +50,21 @@ class AreaChange:
     ----------
     kind : Kind
     area, other, target : int
-        Numbers from 1: of an area, of the one that it is merged with, of the target to improve.
+        Numbers from 1: of an area, of the one that it is merged with, of the target to improve or
+        to make a montage of.
+    columns, rows : int
+        Tiles of the montage.
+    overlap : float
+        Of neighbouring tiles, as a fraction of the field.
     """
 
     kind: Kind
     area: int = 1
     other: int = 1
     target: int = 1
+    columns: int = 2
+    rows: int = 2
+    overlap: float = 0.1
 
 
 def changed_areas(
@@ -85,6 +98,9 @@ def changed_areas(
         del given[other]
         return given
     target = _index(change.target, len(given[index].scores), "target")
+    if change.kind == "tile":
+        given[index] = tiled(given[index], target, change, problem)
+        return given
     return improved(given, index, target, problem)
 
 
@@ -201,6 +217,57 @@ def improved(
     result = list(areas)
     result[index] = replace(area, targets_map_px=points, scores=values)
     return result
+
+
+def tiled(area: TargetArea, target: int, change: AreaChange, problem: Problem) -> TargetArea:
+    """Return an area with a montage of tilt series in place of one target.
+
+    The tiles lie along the sides of the Record field, around the target's place, and are fixed. One
+    of those nearest to the middle stands where the target stood in the list.
+
+    Raises
+    ------
+    SpaceError
+        For more tiles than `MOST_TILES` along a side, one alone, or an overlap of half or more.
+    """
+    sides = change.columns, change.rows
+    if not all(1 <= side <= MOST_TILES for side in sides) or max(sides) < 2:
+        raise SpaceError(f"A montage has 2 to {MOST_TILES} tiles along a side.", "areas")
+    if not 0 <= change.overlap < 0.5:
+        raise SpaceError("The overlap of tiles is a fraction from 0 to below 0.5.", "areas")
+    offsets = tile_offsets_px(change, problem.optics)
+    offsets = offsets[np.argsort(np.hypot(*offsets.T).round(6), kind="stable")]
+    tiles = area.targets_map_px[target] + offsets
+    shape = np.array(problem.labels.shape)
+    if not ((tiles >= 0) & (tiles <= shape)).all():
+        raise SpaceError("A tile of the montage would lie outside of the map.", "areas")
+    rest = np.arange(len(area.scores)) != target
+    others = area.targets.keep(rest)
+    made = Targets(tiles, problem.scores_at(tiles), np.ones(len(tiles), bool))
+    first = made.keep(np.arange(1)), made.keep(np.arange(1, len(tiles)))
+    before, after = (others.keep(np.arange(target)), others.keep(np.arange(target, len(others))))
+    return area.with_targets(joined([before, first[0], after, first[1]]))
+
+
+def tile_offsets_px(change: AreaChange, optics: ExposureOptics) -> np.ndarray:
+    """Return where the tiles of a montage lie, (n, 2) from its middle."""
+    width, height = (side / optics.pixel_um * (1 - change.overlap) for side in optics.field_um)
+    along, across = np.meshgrid(
+        (np.arange(change.columns) - (change.columns - 1) / 2) * width,
+        (np.arange(change.rows) - (change.rows - 1) / 2) * height,
+    )
+    angle = np.radians(optics.field_rotation_deg)
+    rows = along * np.sin(angle) + across * np.cos(angle)
+    columns = along * np.cos(angle) - across * np.sin(angle)
+    return np.stack([rows, columns], axis=-1).reshape(-1, 2)
+
+
+def montage_warning(areas: Sequence[TargetArea], optics: ExposureOptics) -> str:
+    """Return what targets whose beams overlap on purpose give each other at most."""
+    targets = np.concatenate([area.targets_map_px for area in areas])
+    points = field_points(targets, optics).reshape(-1, 2)
+    most = shares_at(points, Exposed(targets, optics, 1.0)).sum(axis=1).max()
+    return f"Where beams overlap, a field gets up to {most:.1f} times the dose of one series."
 
 
 def inherited_series(

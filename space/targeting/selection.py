@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from space.errors import SpaceError
 from space.targeting.arrangement import arranged
 from space.targeting.broad import DoseRule, Stated, clear_cells, within_budget
-from space.targeting.by_hand import AreaChange, changed_areas
+from space.targeting.by_hand import AreaChange, changed_areas, montage_warning
 from space.targeting.checks import as_points, warnings_about
 from space.targeting.choice import Choice, Counts, TargetArea, Targets
 from space.targeting.geometry_points import geometry_points
@@ -237,7 +237,10 @@ def change_areas(
     if problem is None:
         raise SpaceError("There are no targets.", "areas", "Add some.")
     changed = _with_geometry_points(changed_areas(scored, change, problem), problem)
-    return _with_counts(changed, [*problem.warnings, *warnings_about(changed, problem)], problem)
+    warnings = [*problem.warnings, *warnings_about(changed, problem)]
+    if change.kind == "tile":
+        warnings.append(montage_warning(changed, optics))
+    return _with_counts(changed, warnings, problem)
 
 
 def total_score(

@@ -37,6 +37,12 @@ def test_an_area_is_split_tilted_otherwise_merged_and_a_target_improved(page, fo
     page.tab.wait_for_timeout(50)
     page.tab.click("[data-area='2'] >> text=Merge areas 1 and 2")
     page.tab.wait_for_selector('[data-target="3"]')
+    page.press("u", "]")
+    page.tab.click("text=Montage 2 × 2")
+    page.tab.wait_for_selector("text=times the dose of one series")
+    assert page.tab.locator(".target").count() == 6
+    if picture := os.environ.get("PICTURE_OF_MONTAGE"):
+        page.tab.screenshot(path=picture, full_page=True)
     page.press("u", "s")
     page.told("Saved.")
     first, second = read_choice(folder.directory / "G1_L02_choice.json", maps.SHAPE).areas

@@ -166,6 +166,8 @@ def test_areas_are_divided_and_have_settings_of_their_own(drawn, page):
         ({"do": "split", "area": 0}, "numbers from 1"),
         ({"do": "split", "area": 1}, "cannot be split"),
         ({"do": "merge", "area": 1, "other": 9}, "no area 9"),
+        ({"do": "tile", "columns": 2.5}, "whole numbers"),
+        ({"do": "tile", "rows": 9}, "2 to 5 tiles"),
     ):
         assert words in asked(400, **values)["error"]["what"]
     areas[0]["pacetomo"]["step"] = 0

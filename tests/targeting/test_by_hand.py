@@ -130,6 +130,22 @@ def test_an_improved_target_stays_in_reach_and_off_geometry_points():
     assert np.hypot(*(moved.targets_map_px[1] - (200, 120))) <= LIMIT_PX
 
 
+def test_a_montage_takes_the_place_of_a_target_and_its_dose_is_told():
+    area = area_of([(250, 300), (250, 400)])
+    change = AreaChange("tile", target=2, columns=3, rows=2, overlap=0.1)
+    choice = change_areas(lamella(), NAMES, OPTIONS, OPTICS, [area], change)
+    (made,) = choice.areas
+    tiles = made.targets_map_px[1:]
+    assert len(tiles) == 6 and tuple(made.tracking_map_px) == (250, 300)
+    assert tiles.mean(axis=0) == pytest.approx((250, 400)) and made.fixed[1:].all()
+    assert np.unique(tiles[:, 1].round(6)) == pytest.approx(400 + np.array([-1, 0, 1]) * 25.8)
+    assert np.unique(tiles[:, 0].round(6)) == pytest.approx(250 + np.array([-0.5, 0.5]) * 18.3)
+    assert any("times the dose of one series" in text for text in choice.warnings)
+    for wrong in ({"columns": 9}, {"columns": 1, "rows": 1}, {"overlap": 0.5}):
+        with pytest.raises(SpaceError, match="montage|overlap"):
+            changed([area], "tile", **wrong)
+
+
 @pytest.mark.parametrize(
     ("areas", "kind", "numbers", "words"),
     [

@@ -95,6 +95,10 @@ export class AreasByHand {
     await this._ask({ do: "improve", area: area + 1, target: target + 1 }, true);
   }
 
+  async tile({ area, target }, side) {
+    await this._ask({ do: "tile", area: area + 1, target: target + 1, columns: side, rows: side, overlap: 0.1 });
+  }
+
   _needed(a) {
     if (a === null) throw new Error("Choose a target of the area first.");
     return a;

@@ -383,6 +383,9 @@ export class LamellaView {
         isPoint ? null : keyed(target.fixed ? "Free" : "Fix", "f", act(() => this._fix()), { "data-focus": "fix" }),
         isPoint || this.selected.target === 0 ? null : keyed("Track on it", "k", act(() => this._track())),
         isPoint ? null : keyed("Best place near by", "m", () => this.page.act(() => this._improve())),
+        isPoint ? null : [2, 3].map((side) => button(`Montage ${side} × ${side}`,
+          () => this.page.act(() => this.byHand.tile(this.selected, side)),
+          { title: "Tilt series of tiles that overlap by a tenth, in place of this target" })),
         keyed("Remove", "Del", act(() => this._remove()), { class: "grave" }), zoom) : el("div", { class: "buttons" }, zoom),
     ];
   }
