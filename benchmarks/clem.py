@@ -21,14 +21,19 @@ import numpy as np
 from space.errors import SpaceError
 from space.fluorescence import (
     Features,
+    Look,
     Picture,
     Registration,
     likely_signal,
     map_error_um,
+    on_map,
+    overlaid,
     register,
     search,
+    shown,
     usual_look,
 )
+from space.pictures import to_8_bit
 from space.simulator.fluorescence import (
     Field,
     Light,
@@ -40,7 +45,7 @@ from space.simulator.fluorescence import (
     take,
 )
 from space.simulator.specimen import LABELS, Grid, Lamella
-from space.targeting import ExposureOptics, KnownMap, TargetingOptions, select_targets
+from space.targeting import Choice, ExposureOptics, KnownMap, TargetingOptions, select_targets
 from space.targeting.scoring import with_signals
 
 FIELD_PX, FIELD_UM = 900, 0.2
@@ -119,9 +124,16 @@ def scene(seed: int) -> tuple[Grid, np.ndarray, Taken]:
     return grid, np.array(center), take(grid, field, beads, Stain(seed), light, seed)
 
 
-def measured_search(seed: int, grid: Grid, center: np.ndarray, taken: Taken) -> dict[str, object]:
+def measured_search(
+    seed: int, grid: Grid, center: np.ndarray, taken: Taken, away_um: float = 0.0
+) -> dict[str, object]:
+    """Beads and holes found in both; with `away_um`, in a map of another place of the grid."""
     rng = np.random.default_rng([52, seed])
-    map_ = drawn_map(rng, center + rng.uniform(-30, 30, 2), MAP_PX, MAP_UM)
+    place = center + rng.uniform(-30, 30, 2)
+    if away_um:  # towards the middle, where there is film as well
+        far = float(np.linalg.norm(center))
+        place -= away_um * (center / far if far > 100 else np.array([1.0, 0.0]))
+    map_ = drawn_map(rng, place, MAP_PX, MAP_UM)
     through = grid.transmission(map_.px_to_grid, map_.shape, map_.pixel_um)
     through *= taken.beads.shadow(map_.px_to_grid, map_.shape)
     picture = rng.poisson(through * 60).astype(np.float32)
@@ -133,6 +145,8 @@ def measured_search(seed: int, grid: Grid, center: np.ndarray, taken: Taken) -> 
     except SpaceError as error:
         return {"search": "refused", "why": error.what, "search_s": time.process_time() - begun}
     off = errors_um(found, taken.field, map_)
+    if away_um:
+        return {"search": "warned" if found.warnings else "wrong"}
     verdict = "right" if off.max() <= WRONG_UM else "warned" if found.warnings else "wrong"
     return {
         "search": verdict,
@@ -155,8 +169,10 @@ def measured_pairs(seed: int, center: np.ndarray, field: Field) -> dict[str, obj
     }
 
 
-def measured_targets(seed: int, grid: Grid, lamella: Lamella) -> dict[str, object]:
-    """Targets by the signal of a channel on the true labels of a lamella."""
+def on_lamella(
+    seed: int, grid: Grid, lamella: Lamella
+) -> tuple[Taken, Map, Registration, Choice, Look]:
+    """A lamella's fluorescence, its map, and targets by signal on its true labels."""
     rng = np.random.default_rng([54, seed])
     center = np.array(lamella.center_um)
     field = draw_field(seed + 1000, lamella.center_um, (400, 400), 0.15)
@@ -165,7 +181,6 @@ def measured_targets(seed: int, grid: Grid, lamella: Lamella) -> dict[str, objec
     taken = take(grid, field, draw_beads(seed, lamella.center_um, 40, 0.0), stain, light, seed)
     map_ = drawn_map(rng, center, LAMELLA_PX, LAMELLA_UM)
     found = clicked(rng, field, map_, 4, 70)
-    _, _, cells = stained(lamella, stain, map_.px_to_grid, map_.shape)
     flat = taken.channels["mCherry"].max(axis=0)
     look = usual_look(flat, (255, 60, 60))
     error_um = map_error_um(found, field.shape, map_.shape)
@@ -176,7 +191,12 @@ def measured_targets(seed: int, grid: Grid, lamella: Lamella) -> dict[str, objec
     labels = lamella.label_map(map_.px_to_grid, map_.shape)
     names = {name: value for value, name in enumerate(LABELS)}
     known, names = with_signals(KnownMap(labels), names, {"fm:mCherry": (likely, "")}, options)
-    choice = select_targets(known, names, options, optics)
+    return taken, map_, found, select_targets(known, names, options, optics), look
+
+
+def measured_targets(seed: int, grid: Grid, lamella: Lamella) -> dict[str, object]:
+    taken, map_, found, choice, _ = on_lamella(seed, grid, lamella)
+    _, _, cells = stained(lamella, taken.stain, map_.px_to_grid, map_.shape)
     points = np.concatenate([area.targets_map_px for area in choice.areas] or [np.empty((0, 2))])
     at = np.clip(points.astype(int), 0, LAMELLA_PX - 1)
     return {
@@ -184,8 +204,47 @@ def measured_targets(seed: int, grid: Grid, lamella: Lamella) -> dict[str, objec
         "hits": int((cells[at[:, 0], at[:, 1]] == 2).sum()),
         "fluorescent_um2": float((cells == 2).sum() * LAMELLA_UM**2),
         "cells_um2": float((cells > 0).sum() * LAMELLA_UM**2),
-        "error_um": error_um,
+        "error_um": map_error_um(found, taken.field.shape, map_.shape),
     }
+
+
+def draw(path: Path, seed: int) -> None:
+    """Draw a lamella's fluorescence, and its map with it and with the targets on signal."""
+    from PIL import Image, ImageDraw
+
+    grid = Grid.make(seed, 1, kinds=("good",))
+    lamella = grid.lamellae[0]
+    taken, map_, found, choice, look = on_lamella(seed, grid, lamella)
+    flat = taken.channels["mCherry"].max(axis=0)
+    through = grid.transmission(map_.px_to_grid, map_.shape, map_.pixel_um)
+    noisy = np.random.default_rng(seed).poisson(through * 400)
+    colored = overlaid(
+        to_8_bit(noisy), [(shown(on_map(flat, found.fit, map_.shape), look), look.color)]
+    )
+    half = [side / LAMELLA_UM / 2 for side in RECORD_UM]
+    right = Image.fromarray(colored)
+    pen = ImageDraw.Draw(right)
+    for row, column in np.concatenate([area.targets_map_px for area in choice.areas]):
+        corners = (column - half[0], row - half[1], column + half[0], row + half[1])
+        pen.rectangle(corners, outline=(255, 233, 59), width=5)
+    black = np.zeros(flat.shape, np.uint8)
+    left = Image.fromarray(overlaid(black, [(shown(flat, look), look.color)]))
+    side = 560
+    sheet = Image.new("RGB", (2 * side + 8, side), "white")
+    sheet.paste(left.resize((side, side), Image.Resampling.BICUBIC), (0, 0))
+    sheet.paste(right.resize((side, side), Image.Resampling.LANCZOS), (side + 8, 0))
+    sheet.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def strangers(seeds: range) -> None:
+    """Search in maps of other places: all are to be refused."""
+    refused = 0
+    for seed in seeds:
+        grid, center, taken = scene(seed)
+        found = measured_search(seed, grid, center, taken, 420.0)
+        refused += found["search"] == "refused"
+        print(f"{seed:3d}  {found['search']}", flush=True)
+    print(f"maps of other places: {refused} of {len(seeds)} refused")
 
 
 def main() -> None:
@@ -193,7 +252,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--strangers", type=int, default=0, help="only search in maps of other places, so many"
+    )
+    parser.add_argument("--picture", type=Path, help="draw one lamella into this file, and end")
     args = parser.parse_args()
+    if args.picture:
+        draw(args.picture, args.first)
+        return
+    if args.strangers:
+        strangers(range(args.first, args.first + args.strangers))
+        return
     rows: list[dict[str, object]] = []
     for seed in range(args.first, args.first + args.seeds):
         grid, center, taken = scene(seed)

@@ -28,6 +28,7 @@ from space.fluorescence.kept import (
 )
 from space.fluorescence.opening import Listed
 from space.fluorescence.pairs import Registration, field_error_um, register
+from space.fluorescence.ranking import signal_in_boxes_um2
 from space.fluorescence.reading import SUFFIXES, list_pictures, read_channels
 from space.fluorescence.searching import BEAD_UM, HOLE_UM, Features, search
 from space.fluorescence.signal import (
@@ -89,6 +90,7 @@ __all__ = [
     "residuals_um",
     "search",
     "shown",
+    "signal_in_boxes_um2",
     "together",
     "usual_look",
     "write",

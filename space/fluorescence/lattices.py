@@ -8,6 +8,7 @@ each other exactly, and one place must be clearly liker than all others, and tha
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,13 +26,15 @@ from space.fluorescence.spots import Picture, likely_scales, spots_in
 from space.pictures import to_8_bit
 from space.registration import find, flattened
 
+_log = logging.getLogger(__name__)
+
 _CLEAR = 2.5
 _MOST_HOLES, _LEAST_HOLES = 2500, 8
 _WAYS = 8
 _PITCH_UM, _FINE_UM = 0.8, 0.5  # of the lattices on which pictures are compared
 _APART_UM = 2.0
 _SMOOTH_UM = 20.0
-_LEAST_LIKE, _MARGIN = 0.35, 0.8
+_LEAST_LIKE, _MARGIN = 0.5, 0.5
 _LEAST_OVERLAP_PX = 2000
 _SLIPPED = 0.25  # of the tolerance
 _WHERE = "registration"
@@ -91,6 +94,7 @@ def by_holes(
         raise SpaceError("the holes do not lie where the pictures are alike.", _WHERE)
     likeness, pairs = judged[0]
     rival = max((one for one, _ in judged[1:]), default=0.0)
+    _log.debug("likeness %.3f, rival %.3f, %d holes", likeness, rival, len(pairs[0]))
     if likeness < _LEAST_LIKE or (1 - likeness) > _MARGIN * (1 - rival):
         raise SpaceError(
             f"the lattice lies on itself in several ways, and the pictures are alike by "

@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from space.cli import main
-from space.fluorescence import kept_path, read_kept
+from space.cli.clem.ranking import ranked
+from space.fluorescence import Look, keep, kept_path, read_kept, register
 from space.geometry import MapFrame
 from space.images import write_json_beside, write_png
+from space.overview import read_session
+from tests.overview.folders import Folder
 
 MATRIX = np.array([[0.0, 4.0], [-4.0, 0.0]])
 CORNERS = np.array([[5.0, 5], [5, 75], [55, 8], [52, 70]])
@@ -116,3 +119,31 @@ def test_files_of_two_fields_and_channels_that_are_not_there_are_refused(folder,
     (folder / "G1_L02.json").unlink()
     assert run("carry", folder / "G1_L01.png", "--to", folder / "G1_L02.png") == 2
     assert "Where the map lies" in capsys.readouterr().err
+
+
+def test_lamellae_are_ranked_by_the_signal_in_their_boxes(tmp_path, capsys):
+    made = Folder(tmp_path / "session").named()
+    for number in (1, 2, 3):
+        made.found(number)
+    picture = tmp_path / "session" / "G1_wg.png"
+    frame = MapFrame((300, 400), ((1.25, 0.0), (0.0, -1.25)), (20.0, 5.0))
+    write_json_beside(picture, {"pixel_nm": 800.0, "frame": frame.to_dict()})
+    write_png(picture, np.zeros((300, 400), np.uint8), 800.0, "G1.mrc")
+    assert run("rank", tmp_path / "session") == 2
+    assert "no registered fluorescence" in capsys.readouterr().out
+    (grid,) = read_session(tmp_path / "session").grids
+    flats = {"GFP": np.zeros((300, 400), np.float32)}
+    for lamella, radius in zip(grid.visited, (2, 4, 3)):
+        ((row, column),) = frame.to_map(np.array([lamella.position_um]))
+        rows, columns = np.indices((300, 400)) + 0.5
+        flats["GFP"][np.hypot(rows - row, columns - column) < radius] = 900
+    corners = np.array([[10.0, 10], [10, 390], [290, 10], [290, 390]])
+    found = register(corners, corners, 0.8, (300, 400), (300, 400), usual_um=0.1)
+    keep(picture, "fm.tif", flats, {"GFP": Look((0, 255, 0), 0, 900, 450)}, found)
+    (grid,) = read_session(tmp_path / "session").grids
+    channel, rows = ranked(grid)
+    labels = [row.lamella.label for row in rows]
+    assert channel == "GFP" and labels == [grid.visited[k].label for k in (1, 2, 0)]
+    assert rows[2].signal_um2 == pytest.approx(np.pi * (2 * 0.8) ** 2, rel=0.35)
+    assert run("rank", tmp_path / "session", "--channel", "GFP") == 0
+    assert labels[0] in capsys.readouterr().out.splitlines()[1]
