@@ -114,6 +114,7 @@ export class AreasByHand {
     if (!keepsChosen) view.selected = null;
     this.typed = {};
     view._changed();
+    clearTimeout(view._timer); // the answer has judged them, and says what a check would not
     view.said = said;
     view._drawSide();
   }
