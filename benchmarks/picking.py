@@ -320,7 +320,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[30, 31, 32])
     parser.add_argument("--ways", nargs="+", default=[*LEARNT, *OLDER])
     parser.add_argument("--noise", type=float, default=4.5)
-    parser.add_argument("--specimen", action="store_true", help="crowded cells of the simulator")
+    parser.add_argument("--specimen", action="store_true", help="cells of the simulator")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="PNG to draw")
     parser.add_argument("--keep", type=Path, help="folder of tomograms and results, to go on with")
