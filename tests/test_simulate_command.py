@@ -224,7 +224,10 @@ def test_progress_is_that_of_the_folder_that_out_names(in_folder, capsys):
         (["--run", "mine.py"], "need a session. -> Add --session DIR."),
         (["--acquire"], "need a session. -> Add --session DIR."),
         (["--library", "mine.py"], "need a session. -> Add --session DIR."),
-        (["--session", "out"], "There is nothing to run. -> Add --run SCRIPT or --acquire."),
+        (
+            ["--session", "out"],
+            "There is nothing to run. -> Add --run SCRIPT, --acquire or --serve PORT.",
+        ),
         (["--instrument", "side_entry.toml", "--grids", "2"], "no autoloader for 2 grids"),
     ],
 )
