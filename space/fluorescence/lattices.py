@@ -34,7 +34,7 @@ _WAYS = 8
 _PITCH_UM, _FINE_UM = 0.8, 0.5  # of the lattices on which pictures are compared
 _APART_UM = 2.0
 _SMOOTH_UM = 20.0
-_LEAST_LIKE, _MARGIN = 0.5, 0.5
+_LEAST_LIKE, _MARGIN = 0.75, 0.5
 _LEAST_OVERLAP_PX = 2000
 _SLIPPED = 0.25  # of the tolerance
 _WHERE = "registration"
@@ -78,9 +78,12 @@ def by_holes(
     _, ours, is_bright = best
     linear = _orientations([one for one, points, _ in ways if points is ours])
     judged: list[tuple[float, tuple[np.ndarray, np.ndarray]]] = []
+    others: list[float] = []
     both = _Both(to_8_bit(channel.values), to_8_bit(map_.values), map_.pixel_um, is_bright)
     for start in _starts_beside(_starts(both, linear), _lattice_step(theirs)):
         pairs = _snapped(ours, theirs, start, tolerance)
+        # What does not fit by its holes speaks against the best way all the same.
+        others.append(_alike(both, start))
         if len(pairs[0]) < _LEAST_HOLES:
             continue
         through = affine_through(ours[pairs[0]], theirs[pairs[1]])
@@ -88,12 +91,13 @@ def by_holes(
         off = np.hypot(*(moved - theirs[pairs[1]]).T)
         # Holes that only happen to be near are off by more: part of them is a step beside.
         if float(np.median(off)) <= _SLIPPED * tolerance:
+            others.pop()
             judged.append((_alike(both, through), pairs))
     judged.sort(key=lambda one: -one[0])
     if not judged:
         raise SpaceError("the holes do not lie where the pictures are alike.", _WHERE)
     likeness, pairs = judged[0]
-    rival = max((one for one, _ in judged[1:]), default=0.0)
+    rival = max([*others, *(one for one, _ in judged[1:])], default=0.0)
     _log.debug("likeness %.3f, rival %.3f, %d holes", likeness, rival, len(pairs[0]))
     if likeness < _LEAST_LIKE or (1 - likeness) > _MARGIN * (1 - rival):
         raise SpaceError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from space.cli import main
 from space.fluorescence import channel_path, kept_path
 from tests.page import maps
 
@@ -50,3 +52,18 @@ def test_fluorescence_that_cannot_be_used_is_told_and_the_map_is_shown(page, fol
     kept_path(picture).write_text("{}", encoding="utf-8")
     facts = page.json("/api/lamella/G1/2")
     assert facts["map"] and "clem register" in facts["fluorescence"]["warnings"][0]
+
+
+def test_targets_of_a_session_are_chosen_again_by_signal(folder, space_dir, tmp_path, capsys):
+    maps.draw(folder.directory, 2)
+    words = ["targets", folder.directory, "--lamella", "L02", "--space-dir", space_dir, "--json",
+             "--out", tmp_path / "out", "--set", "target_list={'fm:GFP': 1}",
+             "--set", "avoid_list=['white', 'fm:mCherry']", "--record-field-um",
+             0.8, 0.6]  # fmt: skip
+    assert main(list(map(str, words))) == 2
+    assert "no registered fluorescence" in capsys.readouterr().out
+    colors = {"GFP": (0, 230, 90), "mCherry": (255, 60, 60)}
+    maps.glow(folder.directory / "G1_L02.png", maps.SHAPE, **colors)
+    assert main(list(map(str, words))) == 0
+    (lamella,) = json.loads(capsys.readouterr().out)["lamellae"]
+    assert lamella["targets"] == 1 and lamella["score"] > 0.9
