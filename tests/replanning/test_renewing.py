@@ -16,8 +16,6 @@ from space.steps import Night
 from tests.overview.folders import Folder, with_targets
 from tests.replanning.mdocs import write_mdoc
 
-BEGAN = datetime.now(timezone.utc) - timedelta(hours=4)
-
 
 @pytest.fixture
 def session(tmp_path):
@@ -29,7 +27,8 @@ def session(tmp_path):
     folder.ready(1, area=2).series(1).acquire_off(1)
     for target in (1, 2):
         write_mdoc(tmp_path / f"G1_L01_ts_{target:03d}.mrc.mdoc", lost=True)
-    steps.save_night(tmp_path, Night(began_utc=BEGAN.isoformat()))
+    began = datetime.now(timezone.utc) - timedelta(hours=4)
+    steps.save_night(tmp_path, Night(began_utc=began.isoformat()))
     return folder
 
 
