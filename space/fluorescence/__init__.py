@@ -31,6 +31,7 @@ from space.fluorescence.pairs import Registration, field_error_um, register
 from space.fluorescence.ranking import signal_in_boxes_um2
 from space.fluorescence.reading import SUFFIXES, list_pictures, read_channels
 from space.fluorescence.searching import BEAD_UM, HOLE_UM, Features, search
+from space.fluorescence.side_view import DOUBTED, Inside, SideView, fit_side_view, is_inside
 from space.fluorescence.signal import (
     SIGNAL,
     Look,
@@ -45,6 +46,7 @@ from space.fluorescence.spots import Picture, Spots, find_spots
 
 __all__ = [
     "BEAD_UM",
+    "DOUBTED",
     "HOLE_UM",
     "KINDS",
     "MAPS_APART_UM",
@@ -57,11 +59,13 @@ __all__ = [
     "Channel",
     "Channels",
     "Features",
+    "Inside",
     "KeptFluorescence",
     "Listed",
     "Look",
     "Picture",
     "Registration",
+    "SideView",
     "Spots",
     "candidates",
     "carried",
@@ -71,6 +75,8 @@ __all__ = [
     "field_error_um",
     "find_spots",
     "fit_pairs",
+    "fit_side_view",
+    "is_inside",
     "is_signal",
     "keep",
     "kept_path",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from space.cli.clem import carrying, listing, ranking, registering, showing
+from space.cli.clem import carrying, depth, listing, ranking, registering, showing
 
-_ACTIONS = (listing, registering, carrying, showing, ranking)
+_ACTIONS = (listing, registering, carrying, showing, ranking, depth)
 """Each adds itself with ``add_parser(actions)`` and sets ``do``, which gets the arguments."""
 
 
@@ -14,7 +14,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to those of ``spacetomo``."""
     clem = commands.add_parser(
         "clem",
-        help="fluorescence on maps: list, register, carry, show, rank",
+        help="fluorescence on maps: list, register, carry, show, rank, depth",
         description="Puts fluorescence pictures of another microscope onto the maps of a session, "
         "so that targets can be chosen by signal: target_list = {'fm:mCherry': 1}. docs/clem.md "
         "goes through it.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from space.fluorescence import Channels, Look
 
 _COLUMNS = ("fm_row", "fm_column", "map_row", "map_column")
-_MOST_PAIRS = 2000
+_MOST_LINES = 2000
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 
@@ -127,24 +127,35 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     ndarray, ndarray, each (n, 2)
         (row, column) in the fluorescence picture and in the map.
     """
+    pairs = read_numbers(path, _COLUMNS)
+    return pairs[:, :2], pairs[:, 2:]
+
+
+def read_numbers(path: Path, columns: Sequence[str]) -> np.ndarray:
+    """Read a table of numbers whose first line names its columns.
+
+    Returns
+    -------
+    ndarray (n, len(columns))
+        In the order of `columns`; others in the file are left out.
+    """
     text = decode(read_bytes_bounded(path, follow_links=True))
     table = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+    missing = [name for name in columns if name not in (table.fieldnames or ())]
     if missing:
         raise SpaceError(
             f"It lacks the columns {', '.join(missing)}.", str(path),
-            f"The first line is {','.join(_COLUMNS)}; each other one is a pair, in pixels.",
+            f"The first line is {','.join(columns)}; each other one has these numbers.",
         )  # fmt: skip
     rows = []
     for number, line in enumerate(table, 2):
         try:
-            values = [float(line[name]) for name in _COLUMNS]
+            values = [float(line[name]) for name in columns]
         except (TypeError, ValueError):
             values = [math.nan]
         if not all(map(math.isfinite, values)):
-            raise SpaceError("A pair is not four numbers.", f"{path}, line {number}")
+            raise SpaceError(f"It has not {len(columns)} numbers.", f"{path}, line {number}")
         rows.append(values)
-        if len(rows) > _MOST_PAIRS:
-            raise SpaceError(f"It has more than {_MOST_PAIRS} pairs.", str(path))
-    pairs = np.array(rows, float).reshape(-1, 4)
-    return pairs[:, :2], pairs[:, 2:]
+        if len(rows) > _MOST_LINES:
+            raise SpaceError(f"It has more than {_MOST_LINES} lines.", str(path))
+    return np.array(rows, float).reshape(-1, len(columns))
