@@ -15,8 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
-from scipy.stats import norm
 
 from space.errors import SpaceError
 
@@ -177,6 +175,8 @@ def _best(beads: np.ndarray, seen: np.ndarray, usual_um: float) -> tuple[np.ndar
 
 
 def _starts() -> list[np.ndarray]:
+    from scipy.spatial.transform import Rotation
+
     return list(Rotation.random(_STARTS, random_state=5).as_matrix()[:, :2])
 
 
@@ -187,6 +187,8 @@ def _direction(found: np.ndarray) -> np.ndarray:
 
 def _fitted(points: np.ndarray, places: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
     """Return cost and the 2 x 3 that is best near a direction of view (Levenberg-Marquardt)."""
+    from scipy.spatial.transform import Rotation
+
     size = math.sqrt(float((places**2).sum()) / max(float((points**2).sum()), 1e-30))
     found = start / np.linalg.norm(start[0]) * max(size, 1e-9)
     off = places - points @ found.T
@@ -263,7 +265,7 @@ def is_inside(
         raise SpaceError("The corners of the lamella enclose nothing.", "lamella")
     seen, covariances = view.to_picture(features), view.covariance_um2(features)
     covariances = covariances + np.eye(2) * (feature_error_um * view.scale) ** 2
-    weights = norm.pdf(_STEPS)
+    weights = np.exp(-(_STEPS**2) / 2)
     weights = np.outer(weights, weights).ravel() / weights.sum() ** 2
     steps = np.stack(np.meshgrid(_STEPS, _STEPS, indexing="ij"), -1).reshape(-1, 2)
     found = []

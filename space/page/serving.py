@@ -21,6 +21,7 @@ from space.page.tiles import CACHE_FOLDER, Tiles
 
 if TYPE_CHECKING:
     from space.page.label_help import Helpers
+    from space.page.pairs import PairsView
     from space.volumes import OpenVolume
 
 HOST = "127.0.0.1"
@@ -177,6 +178,21 @@ def serve_volume(
     key = Key()
     app = make_volume_app(VolumeView(volume, labels), key)
     _run(wish, app, key, f"Volume {volume.path}", say)
+
+
+def serve_pairs(page: PairsView, wish: Wish, say: Callable[[str], object] = print_at_once) -> None:
+    """Serve two pictures for clicking pairs of points until the program is stopped.
+
+    Raises
+    ------
+    SpaceError
+        If a package is missing, or no port is free.
+    """
+    _refuse_without_packages()
+    from space.page.pairs import make_pairs_app
+
+    key = Key()
+    _run(wish, make_pairs_app(page, key), key, f"Pairs of points on {wish.directory}", say)
 
 
 def _helpers(wish: Wish, wanted: Help) -> Helpers:

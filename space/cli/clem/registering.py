@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from space.cli.clem import given
+from space.cli.given import add_port, port
 from space.errors import SpaceError
 from space.images import read_png
+from space.page import Beside
+from space.pictures import to_8_bit
+from space.project import project_folder
 
 if TYPE_CHECKING:
     from space.fluorescence import KeptFluorescence, Registration
@@ -32,6 +39,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--pairs", type=Path, metavar="CSV",
         help="pairs of points: fm_row,fm_column,map_row,map_column, in pixels",
     )  # fmt: skip
+    how.add_argument(
+        "--click", action="store_true",
+        help="click the pairs in the browser; those of an earlier registration are there",
+    )  # fmt: skip
     how.add_argument("--find", action="store_true", help="find the beads or holes in both pictures")
     parser.add_argument(
         "--kind", default="auto", choices=("auto", "similarity", "affine"),
@@ -50,6 +61,8 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="diameter of holes for --find (default: 2.0; 0: none)",
     )  # fmt: skip
     given.add_looks(parser)
+    add_port(parser)
+    parser.add_argument("--open", action="store_true", help="open the browser (with --click)")
     parser.set_defaults(do=_register)
 
 
@@ -67,22 +80,64 @@ def _register(args: argparse.Namespace) -> int:
     channels, flats = given.read_fm(args)
     looks = given.looks_of(args, channels, flats)
     rows, columns = picture.shape
-    if args.pairs is not None:
-        fm, there = given.read_pairs(args.pairs)
-        found = fluorescence.register(
+
+    def by_pairs(fm: np.ndarray, there: np.ndarray) -> Registration:
+        return fluorescence.register(
             fm, there, pixel_um, channels.shape, (rows, columns), args.kind, args.click_um,
             channels.pixel_um,
         )  # fmt: skip
+
+    def keep(found: Registration) -> list[str]:
+        chosen = {name: flats[name] for name in looks}
+        kept = fluorescence.keep(args.map, channels.source, chosen, looks, found)
+        return [*described(found, kept), f"Kept: {fluorescence.kept_path(args.map)}"]
+
+    if args.click:
+        fm_picture = fluorescence.overlaid(
+            np.zeros(channels.shape, np.uint8),
+            [(fluorescence.shown(flats[name], look), look.color) for name, look in looks.items()],
+        )
+        _serve(args, Beside(channels.source, fm_picture, channels.pixel_um),
+               Beside(args.map.name, to_8_bit(picture), pixel_um), by_pairs, keep)  # fmt: skip
+        return 0
+    if args.pairs is not None:
+        found = by_pairs(*given.read_pairs(args.pairs))
     else:
         seen = {name: fluorescence.Picture(flats[name], channels.pixel_um) for name in looks}
         features = fluorescence.Features(args.bead_um or None, args.hole_um or None)
         found = fluorescence.search(seen, fluorescence.Picture(picture, pixel_um), features)
-    kept = fluorescence.keep(
-        args.map, channels.source, {name: flats[name] for name in looks}, looks, found
-    )
-    print("\n".join(described(found, kept)))
-    print(f"Kept: {fluorescence.kept_path(args.map)}")
+    print("\n".join(keep(found)))
     return 0
+
+
+def _serve(
+    args: argparse.Namespace,
+    fm: Beside,
+    map_: Beside,
+    fit: Callable[[np.ndarray, np.ndarray], Registration],
+    keep: Callable[[Registration], list[str]],
+) -> None:
+    """Have pairs clicked in the browser; each time they are saved, say so here, too."""
+    from space import page
+
+    def save(found: Registration) -> list[str]:
+        lines = keep(found)
+        page.print_at_once("\n".join(lines))
+        return [lines[0], "Kept beside the map."]
+
+    view = page.PairsView(fm, map_, fit, save, _earlier_pairs(args.map))
+    page.serve_pairs(view, page.Wish(args.map, project_folder(), port=port(args), opens=args.open))
+
+
+def _earlier_pairs(map_png: Path) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the pairs that somebody gave for this map before."""
+    from space.fluorescence import read_kept
+
+    try:
+        kept = read_kept(map_png)
+    except SpaceError:
+        return ()  # there is none, or it is of another map: it is made anew
+    return kept.pairs if kept.how == "pairs" else ()
 
 
 def described(found: Registration, kept: KeptFluorescence) -> list[str]:

@@ -56,7 +56,7 @@ export class PixelMap {
     this.pictures = [
       this.addTiles(tiles, 1, "", { maxNativeZoom: 0, maxZoom: tiles.max_zoom }).setZIndex(0),
       this.addTiles(tiles, 1).setZIndex(1)];
-    this._addScale(pixelUm);
+    if (pixelUm) this._addScale(pixelUm);
     this._addLight();
     this._minds = new AbortController();
     this._mindHandles(place);

@@ -3,22 +3,12 @@
 import { ask } from "./api.js";
 import { el, fill, keyed, refill } from "./dom.js";
 import { showHelp } from "./help.js";
-import { PixelMap } from "./maps.js";
+import { OnePictureMap, oneTile } from "./one_picture.js";
 import { rounded } from "./shapes.js";
 
-const { L } = window;
 const AXES = ["z", "y", "x"];
 const MANY = 10;
 const find = (id) => document.getElementById(id);
-
-// A map of one picture, which can be another one a moment later.
-class SectionMap extends PixelMap {
-  addTiles(tiles, opacity) {
-    const layer = L.imageOverlay(tiles.url, this.bounds, { opacity, className: "section" }).addTo(this.leaflet);
-    layer.getContainer = () => layer.getElement();
-    return layer;
-  }
-}
 
 function tell(text) {
   const place = find("told");
@@ -66,8 +56,8 @@ class VolumeView {
     this.axis = axis;
     this.map?.close();
     const shape = this.facts.sides_px.filter((_, at) => at !== axis);
-    const tiles = { url: this._url("sections"), shape_px: shape, tile_px: Math.max(...shape), max_zoom: 0 };
-    this.map = new SectionMap(this.canvas, { tiles, pixel_um: this.facts.pixel_nm / 1000 }, `Sections along ${AXES[axis]}`);
+    const tiles = oneTile(this._url("sections"), shape);
+    this.map = new OnePictureMap(this.canvas, { tiles, pixel_um: this.facts.pixel_nm / 1000 }, `Sections along ${AXES[axis]}`);
     this.over = this.facts.over ? this.map.addTiles({ url: this._url("over") }, this.opacity).setZIndex(2) : null;
     this._draw();
     this.change();
