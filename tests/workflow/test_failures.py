@@ -91,7 +91,9 @@ def test_a_segmentation_with_other_classes_is_read_with_its_own(tmp_path, caplog
     path = tmp_path / "G1_L01_seg.png"
     own, other = {"background": 0, "mitos": 1}, {"background": 0, "ice": 1, "mitos": 2}
     monkeypatch.setattr(question, "read_labels", lambda folder: own)
-    session = SimpleNamespace(config=SimpleNamespace(segmentation_model=tmp_path))
+    session = SimpleNamespace(
+        settings=Settings(), config=SimpleNamespace(segmentation_model=tmp_path)
+    )
     write_png(path, np.full((3, 4), 2, np.uint8), 16.0, "test", labels=json.dumps(other))
     labels, names = inference.read_segmentation(path)
     assert labels[0, 0] == 2 and question.names_of(session, names) == other

@@ -23,6 +23,10 @@ export class Fluorescence {
     return Boolean(this.facts);
   }
 
+  get help() {
+    return this.isThere ? [["c", "fluorescence on or off"]] : [];
+  }
+
   _draw() {
     this.layers?.remove();
     this.layers = null;

@@ -21,7 +21,7 @@ export class GridView {
     this.review = new Review(name);
     this.selected = null;
     this.fluorescence = new Fluorescence(() => this._draw());
-    this.help = [
+    this._help = [
       ["n p", "next, previous lamella"],
       ["1 … 9", "class of the chosen lamella"],
       ["v", "visit the chosen lamella, or not"],
@@ -31,13 +31,16 @@ export class GridView {
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the lamellae of this grid"],
       ["Enter", "open the map of the chosen lamella"],
-      ["c", "fluorescence on or off"],
       ["w + - z", "whole map; zoom; zoom to the chosen lamella"],
     ];
     this.explained = [
       "Drag the number of a lamella to move it, a corner of the chosen one to resize it around its middle. "
       + "Solid boxes are visited, dashed ones are not; dotted ones are as asked, and not done yet.",
     ];
+  }
+
+  get help() {
+    return [...this._help, ...this.fluorescence.help];
   }
 
   async show(place) {

@@ -42,7 +42,6 @@ export class LamellaView {
       ["u", "take the last change back (also Ctrl+Z)"],
       ["a", "approve the targets of this lamella"],
       ["o l", "segmentation on or off; correct its labels"],
-      ["c", "fluorescence on or off"],
       ["b", "back to the map of the grid"],
       ["w + - z", "whole map; zoom; zoom to the chosen target"],
     ];
@@ -55,7 +54,7 @@ export class LamellaView {
   }
 
   get help() {
-    return this.labels.isOpen ? this.labels.help : this._help;
+    return this.labels.isOpen ? this.labels.help : [...this._help, ...this.fluorescence.help];
   }
 
   async show(place) {
