@@ -36,9 +36,15 @@ export class AreasByHand {
       el("p", { class: "quiet" }, "PACEtomo's settings for these targets alone. Empty: as in its script."),
       el("div", { class: "settings" }, this.view.facts.series_settings.map((one) => this._setting(area, a, one))),
       this.view.mayChange ? el("div", { class: "buttons" },
-        button(`Split area ${a + 1}`, () => this.view.page.act(() => this.split(a)), { disabled: area.targets.length < 2 }),
-        other === null ? null : button(`Merge areas ${Math.min(a, other) + 1} and ${Math.max(a, other) + 1}`,
-          () => this.view.page.act(() => this.merge(a)))) : null);
+        this._button(a, `Split area ${a + 1}`, "x", () => this.split(a), area.targets.length < 2),
+        this._button(a, other === null ? "Merge" : `Merge areas ${Math.min(a, other) + 1} and ${Math.max(a, other) + 1}`,
+          "j", () => this.merge(a), other === null)) : null);
+  }
+
+  // The key is that of the area of the chosen target.
+  _button(a, text, key, does, disabled) {
+    const act = () => this.view.page.act(does);
+    return a === this.chosen ? keyed(text, key, act, { disabled }) : button(text, act, { disabled });
   }
 
   _setting(area, a, { name, range: [low, high], meaning }) {
