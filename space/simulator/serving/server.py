@@ -206,6 +206,8 @@ class Server:
             self._cut(caller, cut)
             return
         answer, data = self._answer(name, asked.get("args", []))
+        if self._starts():  # before whoever is answered can ask again
+            self._busy.set()
         if cut is None:
             caller.answer(answer, data)
         else:
@@ -237,12 +239,15 @@ class Server:
         except (SystemError, AttributeError, OverflowError) as error:
             return {"error": "SEMmoduleError", "text": str(error.__cause__ or error)}, b""
 
+    def _starts(self) -> bool:
+        """Whether an acquisition starts, now that control was given up."""
+        ended = not self._control.controlling and self._control.ended_well
+        return ended and self._session.acquire.start_at_end
+
     def _start_acquisition(self) -> None:
-        acquire = self._session.acquire
-        if not (self._control.ended_well and acquire.start_at_end):
+        if not self._starts():
             return
         self._control.ended_well = False
-        self._busy.set()
         try:
             run_acquire(self._session, self._commands)
         finally:
