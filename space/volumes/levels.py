@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from space.volumes.frame import Triple
-from space.volumes.opened import MOST_LABELS, Shape
+from space.volumes.opened import Shape, holds_shares
 
 _SMALL = 128  # longest side that needs no coarser level
 _SLAB_BYTES = 128_000_000
@@ -83,16 +83,8 @@ def halved(part: np.ndarray, steps: Sequence[int], means: bool) -> np.ndarray:
 
 
 def is_averaged(array: Any) -> bool:
-    """Whether the mean of two values of a volume means something: not of labels.
-
-    Files do not say what they hold. Whole numbers count as labels, but in a byte those that are
-    larger than any label in three sections.
-    """
-    dtype = np.dtype(array.dtype)
-    if dtype != np.uint8:
-        return dtype.kind == "f"
-    places = {round(part * (array.shape[0] - 1)) for part in (0.25, 0.5, 0.75)}
-    return any(array[z : z + 1].max() > MOST_LABELS for z in places)
+    """Whether the mean of two values of a volume means something: not of labels."""
+    return np.dtype(array.dtype).kind == "f" or holds_shares(array)
 
 
 def write_level(folder: Path, above: Any, last: Level, level: Level, chunk: Shape) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,11 +65,15 @@ class OpenVolume:
         return replace(self, frame=replace(self.frame, voxel_nm=voxel_nm))
 
 
-def holds_shares(volume: OpenVolume) -> bool:
-    """Whether a volume seems to hold probabilities as whole numbers up to 255, and no labels.
+def holds_shares(volume: Any) -> bool:
+    """Whether a volume seems to hold probabilities or grey values in bytes, and no labels.
 
-    Files do not say which of the two they hold. Three sections are looked at: of labels there are
+    Files do not say which of them they hold. Three sections are looked at: of labels there are
     few in a section, or more than fit into a byte.
+
+    Parameters
+    ----------
+    volume : OpenVolume or zarr.Array
     """
     if volume.dtype != np.uint8:
         return False
